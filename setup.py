@@ -1,0 +1,65 @@
+"""What a wheel of Heliograph holds and needs. The tools' settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+TEST = [
+    "pytest>=8,<10",
+    "pytest-tornado>=0.8.1",
+    "pytest-timeout>=2.3",
+    "hypothesis>=6.100",
+    "setuptools<82",  # pytest-tornado imports pkg_resources, which later ones lack
+    "playwright>=1.45",
+    "ruff>=0.17",
+    "mypy>=2.4",
+    "types-PyYAML",
+    "types-psutil",
+]
+
+setup(
+    name="heliograph",
+    version="0.1.0",
+    description="Runs the pipelines of an observatory and shows live what they do",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=["server", "server.store", "handlers", "runners", "static"],
+    package_data={"handlers": ["templates/**/*"], "static": ["**/*"]},
+    include_package_data=False,
+    entry_points={"console_scripts": ["heliograph = server.__main__:main"]},
+    install_requires=[
+        "tornado>=6.6.1,<7",
+        "motor>=3.7.1,<4",
+        "pymongo>=4.20,<5",
+        "nx-27017==0.8.1",
+        "neosqlite==1.17.2",
+        "msgspec>=0.20",
+        "PyYAML>=6.0.2",
+        "psutil>=6",
+        "fsspec>=2025.2",
+        "platformdirs>=4",
+        "numpy>=2",
+        "astropy>=7",
+        "sep>=1.4",
+        "av>=14",
+        "Pillow>=11",
+        "python-multipart>=0.0.20",
+        "uvloop>=0.21",
+    ],
+    extras_require={
+        "test": TEST,
+        "astrosource": ["astrosource"],
+        "dask": ["dask", "distributed"],
+    },
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        "Topic :: Scientific/Engineering :: Astronomy",
+        "Typing :: Typed",
+    ],
+)
