@@ -31,6 +31,25 @@ class Given(NamedTuple):
     source: str
 
 
+class Complaints:
+    """What is wrong, told at once; but a file of nothing else is given up soon."""
+
+    MOST = 20
+
+    def __init__(self) -> None:
+        self._sentences: list[str] = []
+
+    def add(self, sentence: str) -> None:
+        self._sentences.append(sentence)
+        if len(self._sentences) == self.MOST:
+            self._sentences.append("and perhaps more")
+            self.raise_if_any()
+
+    def raise_if_any(self) -> None:
+        if self._sentences:
+            raise StartError("\n".join(self._sentences))
+
+
 class _Loader(yaml.SafeLoader):
     """YAML without the features that only mistakes and attacks use: aliases, keys twice."""
 
@@ -97,7 +116,7 @@ def gather(
     Every value is checked, also one that a later source replaces. Raises StartError with one line
     for each complaint.
     """
-    complaints: list[str] = []
+    complaints = Complaints()
     given = list(_from_file(path, rules, complaints)) if path else []
     given += _from_environment(environ, rules, complaints)
     given += _from_options(options, rules, complaints)
@@ -107,26 +126,25 @@ def gather(
         try:
             values[each.key] = rule.read(each.value), each.source
         except Refused as refused:
-            complaints.append(_refusal(each, rule, refused))
+            complaints.add(_refusal(each, rule, refused))
         except Unknown as unknown:
             name = ".".join((each.key, *unknown.path, unknown.key))
-            complaints.append(unknown_key(name, each.source, unknown.key, unknown.known))
-    if complaints:
-        raise StartError("\n".join(complaints))
+            complaints.add(unknown_key(name, each.source, unknown.key, unknown.known))
+    complaints.raise_if_any()
     return values
 
 
-def _from_file(path: Path, rules: Mapping[str, Rule], complaints: list[str]) -> Iterator[Given]:
+def _from_file(path: Path, rules: Mapping[str, Rule], complaints: Complaints) -> Iterator[Given]:
     source = str(path)
     for name, value in _flatten(read_file(path), rules, source, complaints):
         if name in rules:
             yield Given(name, value, source)
         else:
-            complaints.append(unknown_key(name, source, name, rules))
+            complaints.add(unknown_key(name, source, name, rules))
 
 
 def _flatten(
-    tree: dict[object, object], rules: Mapping[str, Rule], source: str, complaints: list[str]
+    tree: dict[object, object], rules: Mapping[str, Rule], source: str, complaints: Complaints
 ) -> Iterator[tuple[str, object]]:
     """Dotted keys. A section without anything in it (`http:`) says nothing."""
     sections = {key.partition(".")[0] for key in rules if "." in key}
@@ -137,11 +155,11 @@ def _flatten(
             yield from ((f"{name}.{key}", each) for key, each in value.items())
         elif value is not None:
             keys = ", ".join(key.partition(".")[2] for key in rules if key.startswith(f"{name}."))
-            complaints.append(f"{name}: a section takes the keys {keys} ({source})")
+            complaints.add(f"{name}: a section takes the keys {keys} ({source})")
 
 
 def _from_environment(
-    environ: Mapping[str, str], rules: Mapping[str, Rule], complaints: list[str]
+    environ: Mapping[str, str], rules: Mapping[str, Rule], complaints: Complaints
 ) -> Iterator[Given]:
     names = {variable(key): key for key in rules}
     for name, written in environ.items():
@@ -151,15 +169,15 @@ def _from_environment(
             value = rules[names[name]].from_text(written)
             yield Given(names[name], value, f"environment variable {name}")
         else:
-            complaints.append(unknown_key(name, "environment", name, names))
+            complaints.add(unknown_key(name, "environment", name, names))
 
 
 def _from_options(
-    options: Mapping[str, object], rules: Mapping[str, Rule], complaints: list[str]
+    options: Mapping[str, object], rules: Mapping[str, Rule], complaints: Complaints
 ) -> Iterator[Given]:
     for name, value in options.items():
         if name not in rules:
-            complaints.append(unknown_key(name, "command line", name, rules))
+            complaints.add(unknown_key(name, "command line", name, rules))
         elif isinstance(value, str | os.PathLike):
             yield Given(name, rules[name].from_text(os.fspath(value)), "command line")
         else:
