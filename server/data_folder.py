@@ -1,0 +1,115 @@
+"""The server's folder on disk: who holds it, where each kind of file goes, the server's own id.
+
+What is inside the folders is the business of the parts that use them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from pathlib import Path
+
+from server.errors import StartError
+
+#: After a `kill -9` the system needs a moment to close the dead server's files.
+LOCK_WAIT_SECONDS = 5.0
+_RETRY_SECONDS = 0.05
+
+
+class DataFolder:
+    """A folder that this server alone uses, as long as it is open."""
+
+    def __init__(self, path: Path, lock: int, server_id: str) -> None:
+        self.path = path
+        self.server_id = server_id
+        self._lock: int | None = lock
+
+    @classmethod
+    def open(cls, path: Path | str, wait_seconds: float = LOCK_WAIT_SECONDS) -> DataFolder:
+        """Make the folder where it is missing and lock it.
+
+        Blocks up to `wait_seconds` while another server holds it.
+
+        :raises StartError: the folder cannot be used, or another server holds it.
+        """
+        folder = Path(path).expanduser().absolute()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = _lock(folder / "heliograph.lock", wait_seconds)
+            return cls(folder, lock, _server_id(folder / "server-id"))
+        except OSError as error:
+            raise StartError(f"The data folder {folder} cannot be used: {error}") from error
+
+    @property
+    def files(self) -> Path:
+        """The bytes of data products, where storage is a local folder."""
+        return self._subfolder("files")
+
+    @property
+    def incoming(self) -> Path:
+        """Uploads on their way. On the same file system as `files`, so that moving is renaming."""
+        return self._subfolder("incoming")
+
+    @property
+    def runs(self) -> Path:
+        """The working folders of runs."""
+        return self._subfolder("runs")
+
+    @property
+    def previews(self) -> Path:
+        """Thumbnails, which can be made again."""
+        return self._subfolder("previews")
+
+    @property
+    def database(self) -> Path:
+        """The embedded engine's files and its socket."""
+        return self._subfolder("database")
+
+    def close(self) -> None:
+        """Let the next server in. Closing twice is fine."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _subfolder(self, name: str) -> Path:
+        folder = self.path / name
+        folder.mkdir(exist_ok=True, mode=0o700)
+        return folder
+
+
+def _lock(path: Path, wait_seconds: float) -> int:
+    # os.open makes the descriptor non-inheritable: a child that outlives us must not keep the lock.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(_RETRY_SECONDS)
+                continue
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise StartError(
+                f"Another server (pid {holder}) uses the data folder {path.parent}: "
+                "stop it, or choose another folder with --data"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor
+
+
+def _server_id(path: Path) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        kept = path.read_text(encoding="ascii").strip()
+        if kept:
+            return kept
+    # The letter in front keeps a database from taking an id of digits for a number.
+    made = f"s{secrets.token_hex(8)}"
+    partial = path.with_suffix(".new")
+    partial.write_text(f"{made}\n", encoding="ascii")
+    partial.replace(path)
+    return made

@@ -1,0 +1,30 @@
+"""Where PKs come from: one counter per kind of document, never going back."""
+
+from __future__ import annotations
+
+from server.errors import AlreadyTaken
+from server.store.database import Database
+
+
+class Counters:
+    """Atomic counters, by kind."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection("counters")
+
+    async def ensure_indexes(self) -> None:
+        """Nothing to make: counters are found by `_id`."""
+
+    async def next(self, kind: str, count: int = 1) -> int:
+        """Reserve `count` consecutive PKs and return the first of them."""
+        try:
+            counter = await self._add(kind, count)
+        except AlreadyTaken:  # two first uses at once, and MongoDB let the other one insert
+            counter = await self._add(kind, count)
+        return counter - count + 1
+
+    async def _add(self, kind: str, count: int) -> int:
+        counter = await self._collection.change({"_id": kind}, inc={"last": count}, upsert=True)
+        assert counter is not None, "an upsert always returns the document"
+        last: int = counter["last"]
+        return last

@@ -1,0 +1,134 @@
+"""The embedded engine's own process: MongoDB's wire protocol over SQLite, on a Unix socket.
+
+Run as a script by `engine.py`, and so imports nothing of this project. It ends at the end of file
+on its standard input, that is with its server, however that one ends. Signals that a whole group
+or control group gets are ignored: the server has to finish its writes first.
+
+    python engine_child.py <folder of the database files> <path of the socket>
+
+Its standard output is one line: `ready`, or `locked <pid>` when another engine has the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import nx_27017.handler
+from neosqlite.collection import Collection
+from nx_27017.server import handle_client
+
+LOCK_WAIT_SECONDS = 5.0
+
+_swallowed = threading.local()
+
+
+class Handler(nx_27017.handler.NeoSQLiteHandler):  # type: ignore[misc]  # it has no types
+    """The package's handler, which answers a failed findAndModify as if nothing had matched.
+
+    Here the failure is an error as it is on MongoDB: a run whose write meets a full disk must not
+    take that for the loss of its lease.
+    """
+
+    def handle_command(self, msg: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        _swallowed.error = None
+        request, answer = super().handle_command(msg)
+        error: Exception | None = _swallowed.error
+        if error is not None and answer.get("ok") == 1 and answer.get("value") is None:
+            said = nx_27017.handler._bulk_write_error(error, 0)
+            return request, {"ok": 0, "errmsg": said["errmsg"], "code": said["code"]}
+        return request, answer
+
+    def finish(self) -> None:
+        """Wait for the statement under way, then close all files."""
+        with contextlib.ExitStack() as held:
+            for name in list(self.databases):
+                held.enter_context(self._lock_for(name))
+            self.close_all()
+
+
+def _report_failures() -> None:
+    """Let `Handler` see what the package swallows."""
+    update = Collection.find_one_and_update
+
+    def find_one_and_update(self: Collection, *args: Any, **options: Any) -> Any:
+        try:
+            return update(self, *args, **options)
+        except Exception as error:
+            _swallowed.error = error
+            raise
+
+    Collection.find_one_and_update = find_one_and_update
+
+
+def _lock(path: Path) -> None:
+    """Hold the database for as long as this process lives, or say who does and exit."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                _say(f"locked {os.pread(descriptor, 32, 0).decode('ascii', 'replace').strip()}")
+                sys.exit(1)
+            time.sleep(0.02)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def _end_of_input() -> None:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.read(1024):
+        pass
+
+
+async def _serve(folder: Path, socket: Path) -> None:
+    handler = Handler(data_dir=str(folder))
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await handle_client(reader, writer, handler)
+
+    server = await asyncio.start_unix_server(client, socket, backlog=512)
+    _say("ready")
+    await _end_of_input()
+    server.close()
+    handler.finish()
+
+
+def main(folder: Path, socket: Path) -> None:
+    """Serve until the end of the standard input."""
+    os.umask(0o077)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    _lock(folder / "engine.lock")
+    _report_failures()
+    socket.unlink(missing_ok=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_serve(folder, socket))
+    socket.unlink(missing_ok=True)
+    if socket.parent != folder:
+        with contextlib.suppress(OSError):
+            socket.parent.rmdir()
+    # Connections still open would hold asyncio and its threads up, and all is on disk.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,222 @@
+"""The records of processes, which are the queue as well.
+
+Whether a move is legal is for the callers to know; here each write of a run is fenced by attempt
+and owner, so that a server that lost a run cannot write to it any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from server.errors import LeaseLost, NotFound
+from server.records import STATUS_OF_STATE, ProcessRecord, State
+from server.store import process_index
+from server.store.database import Database, Document
+from server.store.page import Page
+
+_FIELDS = frozenset(ProcessRecord.__struct_fields__)
+_QUEUED = {"queued": {"$gt": 0}}
+_RUNNING = {"owner": {"$gt": ""}}
+
+
+class ProcessStore:
+    """All process records.
+
+    Each index is on one field that the documents have besides the record's: `by_identifier`,
+    `by_target` and `by_pipeline`, which end in the PK, `queued`, the PK while queued, and `ended`,
+    state and PK once ended. `pk` and `owner` (set while running) are the record's own.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection("processes")
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that the methods below need."""
+        await self._collection.ensure_index("by_identifier", unique=True)
+        for field in ("pk", "by_target", "by_pipeline", "queued", "ended", "owner"):
+            await self._collection.ensure_index(field)
+
+    async def insert(self, record: ProcessRecord) -> None:
+        """Store a new record. :raises AlreadyTaken: its PK or identifier exists."""
+        keys = process_index.index_keys(record)
+        await self._collection.insert(record.to_document() | keys)
+
+    async def get(self, pk: int) -> ProcessRecord:
+        """One record. :raises NotFound: there is none."""
+        document = await self._collection.get(pk)
+        if document is None:
+            raise NotFound("process", pk)
+        return ProcessRecord.from_document(document)
+
+    async def get_many(self, pks: Iterable[int]) -> list[ProcessRecord]:
+        """The records in the order asked for; missing ones are left out."""
+        return _records(await self._collection.get_many(pks))
+
+    async def by_identifier(self, identifier: str) -> ProcessRecord | None:
+        """The record with this identifier."""
+        key = process_index.text_key(identifier)
+        found = await self._collection.find({"by_identifier": key}, limit=1)
+        return ProcessRecord.from_document(found[0]) if found else None
+
+    async def find(
+        self,
+        target: int | None = None,
+        pipelines: Iterable[str] | None = None,
+        states: Iterable[State] | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Page[ProcessRecord]:
+        """A page of what matches all that is given.
+
+        It looks at a bounded number of documents, so it may be short, even empty, and still have a
+        `next`.
+        """
+        return await process_index.find_page(
+            self._collection, target, pipelines, states, before, limit
+        )
+
+    async def of_target(self, target: int) -> list[ProcessRecord]:
+        """All records of a target, newest first."""
+        span = {"by_target": process_index.of_target(target)}
+        return _records(await self._collection.find(span, sort=("by_target", -1)))
+
+    async def claim(self, owner: str, now: float) -> ProcessRecord | None:
+        """Take the oldest queued process for this server, in one step; None when there is none."""
+        changes = {
+            "state": State.RUNNING.value,
+            "status": STATUS_OF_STATE[State.RUNNING],
+            "owner": owner,
+            "started": now,
+            "progress": None,
+        }
+        document = await self._collection.change(
+            _QUEUED,
+            set=changes,
+            inc={"attempt": 1, "version": 1},
+            unset=("queued",),
+            sort=("queued", 1),
+        )
+        return None if document is None else ProcessRecord.from_document(document)
+
+    async def write(
+        self, pk: int, attempt: int, owner: str, changes: Mapping[str, Any]
+    ) -> ProcessRecord:
+        """Change the record of a run. :raises LeaseLost: the run is not this owner's any more."""
+        return await self._fenced(pk, attempt, owner, changes)
+
+    async def end(
+        self, pk: int, attempt: int, owner: str, changes: Mapping[str, Any]
+    ) -> ProcessRecord:
+        """The last write of a run, the last `state` being among the changes.
+
+        May be repeated when the answer was lost: the same end again returns the record.
+
+        :raises LeaseLost: the run is not this owner's any more, or ended otherwise.
+        """
+        last = {**changes, "owner": None}
+        key = process_index.ended_key(State(last["state"]), pk)
+        try:
+            return await self._fenced(pk, attempt, owner, last, ended=key)
+        except LeaseLost:
+            record = await self.get(pk)
+            if record.attempt == attempt and record.evolve(**last) == record:
+                return record
+            raise
+
+    async def requeue(
+        self, pk: int, attempt: int, owner: str, changes: Mapping[str, Any]
+    ) -> ProcessRecord:
+        """Put a run back into the queue. :raises LeaseLost: it is not this owner's any more."""
+        back = {
+            "state": State.QUEUED,
+            "status": STATUS_OF_STATE[State.QUEUED],
+            "started": None,
+            "progress": None,
+            "owner": None,
+        }
+        return await self._fenced(pk, attempt, owner, {**back, **changes}, queued=pk)
+
+    async def cancel_queued(self, pk: int, changes: Mapping[str, Any]) -> ProcessRecord | None:
+        """End a process that waits still; None when it does not."""
+        return await self._changed_in(
+            State.QUEUED,
+            pk,
+            set={"state": State.CANCELLED.value}
+            | _checked(changes)
+            | {"ended": process_index.ended_key(State.CANCELLED, pk)},
+            unset=("queued",),
+        )
+
+    async def request_cancel(self, pk: int) -> ProcessRecord | None:
+        """Note that a running process is to be cancelled; None when it does not run."""
+        return await self._changed_in(State.RUNNING, pk, set={"cancel_requested": True})
+
+    async def owned_by(self, owners: Iterable[str]) -> list[ProcessRecord]:
+        """What these servers run. (One query each: `$in` on a field scans the embedded engine.)"""
+        found = [await self._collection.find({"owner": owner}) for owner in owners]
+        return _records(document for documents in found for document in documents)
+
+    async def running(self) -> list[ProcessRecord]:
+        """Everything that runs, on any server."""
+        return _records(await self._collection.find(_RUNNING))
+
+    async def queued_pks(self) -> list[int]:
+        """The PKs of what waits, in the order in which it will be claimed."""
+        found = await self._collection.find(_QUEUED, sort=("queued", 1), fields=("queued",))
+        return [document["queued"] for document in found]
+
+    async def using_product(self, product: int) -> list[int]:
+        """The PKs of the unended processes that have this product among their inputs."""
+        fields = ("pk", "products")
+        queued = await self._collection.find(_QUEUED, fields=fields)
+        running = await self._collection.find(_RUNNING, fields=fields)
+        return sorted({used["pk"] for used in queued + running if product in used["products"]})
+
+    async def forget_output(self, pk: int, product: int) -> None:
+        """Take a deleted product out of the outputs of an ended process."""
+        while (document := await self._collection.get(pk)) is not None:
+            outputs = [output for output in document["outputs"] if output != product]
+            unchanged = {"_id": pk, "version": document["version"]}
+            if outputs == document["outputs"] or await self._collection.change(
+                unchanged, set={"outputs": outputs}, inc={"version": 1}
+            ):
+                return
+
+    async def delete(self, pk: int) -> None:
+        """Delete a record; a missing one is fine."""
+        await self._collection.delete({"_id": pk})
+
+    async def _fenced(
+        self, pk: int, attempt: int, owner: str, changes: Mapping[str, Any], **keys: int | str
+    ) -> ProcessRecord:
+        document = await self._collection.change(
+            {"_id": pk, "attempt": attempt, "owner": owner, "state": State.RUNNING.value},
+            set=_checked(changes) | keys,
+            inc={"version": 1},
+        )
+        if document is None:
+            raise LeaseLost(pk, attempt)
+        return ProcessRecord.from_document(document)
+
+    async def _changed_in(
+        self, state: State, pk: int, set: Mapping[str, Any], unset: Iterable[str] = ()
+    ) -> ProcessRecord | None:
+        document = await self._collection.change(
+            {"_id": pk, "state": state.value}, set=set, inc={"version": 1}, unset=unset
+        )
+        return None if document is None else ProcessRecord.from_document(document)
+
+
+def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes as a document has them. :raises TypeError: a record has no such field."""
+    if unknown := changes.keys() - _FIELDS:
+        raise TypeError(f"A process record has no field {', '.join(sorted(unknown))}")
+    builtins: dict[str, Any] = msgspec.to_builtins(dict(changes))
+    return builtins
+
+
+def _records(documents: Iterable[Document]) -> list[ProcessRecord]:
+    return [ProcessRecord.from_document(document) for document in documents]
