@@ -158,7 +158,7 @@ class Timelapse:
     crop_scale: float = setting(
         0.5,
         number(0, 1, above=True),
-        "part of each side, around the centre, from which the grey levels are taken",
+        "part of each side, around the centre, that the film shows",
     )
 
 
