@@ -1,0 +1,54 @@
+"""Asks a server that has just been started for a page, its health and its static files.
+
+The one argument is the file with the server's output, in which its address appears.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import static
+
+WAIT_SECONDS = 60
+# Written by the packaging, or not for browsers.
+NOT_SERVED = {".py", ".pyc"}
+
+
+def address(output: Path) -> str:
+    """What the server says it listens on, as soon as it says so."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        said = re.search(r"http://[^\s/]+", output.read_text())
+        if said:
+            return said[0]
+        time.sleep(0.1)
+    raise SystemExit(f"The server printed no address within {WAIT_SECONDS} s")
+
+
+def fetch(url: str) -> bytes:
+    """The body of a 200; raises for anything else."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        body: bytes = answer.read()
+        print(answer.status, len(body), "bytes", url)
+        return body
+
+
+def main() -> None:
+    """Raise unless all is served."""
+    start = address(Path(sys.argv[1]))
+    assert b"<html" in fetch(f"{start}/").lower()
+    fetch(f"{start}/healthz")
+    folder = Path(static.__path__[0])
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    served = [path for path in files if path.suffix not in NOT_SERVED]
+    assert served, f"the package in {folder} has no files"
+    for path in served:
+        assert fetch(f"{start}/static/{path.relative_to(folder).as_posix()}") == path.read_bytes()
+
+
+if __name__ == "__main__":
+    main()
