@@ -1,0 +1,1 @@
+"""HTTP and websocket handlers: each reads its input, makes one call and writes the answer."""

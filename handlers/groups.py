@@ -1,0 +1,86 @@
+"""Groups of data products: list, make, delete, and all files as a zip. The page is in `pages`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from tornado.routing import URLSpec
+
+from handlers.base import BaseHandler
+from handlers.body import BodyHandler
+from handlers.files import shut_in
+from handlers.inputs import Pk
+from handlers.query import PK, page, pk_of
+from handlers.ranges import disposition
+from handlers.services import Services
+from handlers.streams import send
+from handlers.zips import zipped
+from server.records import DataProductGroup
+
+#: The fields of a group, in the order of the contract.
+FIELDS = ("pk", "name", "url", "products", "process", "created")
+
+
+class NewGroup(Struct):
+    """What a group is made from."""
+
+    name: str
+    products: list[Pk]
+
+
+class GroupsHandler(BodyHandler):
+    """The list, and making one."""
+
+    async def get(self) -> None:
+        """Answer with a page of them."""
+        found = await self.archive.groups(**page(self))
+        self.answer({"groups": [fields_of(group) for group in found.items], "next": found.next})
+
+    async def post(self) -> None:
+        """Make a group."""
+        wanted = self.json_input(NewGroup)
+        group = await self.archive.create_group(wanted.name, wanted.products)
+        self.set_header("Location", f"/api/groups/{group.pk}/")
+        self.answer_change(fields_of(group), 201)
+
+
+class GroupHandler(BaseHandler):
+    """One group."""
+
+    async def get(self, pk: str) -> None:
+        """Answer with the group."""
+        self.answer(fields_of(await self.archive.group(pk_of(pk))))
+
+    async def delete(self, pk: str) -> None:
+        """Delete the group; its data products stay."""
+        await self.archive.delete_group(pk_of(pk))
+        self.set_status(204)
+
+
+class GroupZipHandler(BaseHandler):
+    """All files of a group at once."""
+
+    async def get(self, pk: str) -> None:
+        """Send a zip, made as it goes."""
+        group = await self.archive.group(pk_of(pk))
+        products = [await self.archive.product(product) for product in group.products]
+        shut_in(self)
+        self.set_header("Content-Type", "application/zip")
+        self.set_header("Content-Disposition", disposition("attachment", f"{group.name}.zip"))
+        await send(self, zipped(self.archive, products))
+
+
+def fields_of(group: DataProductGroup) -> dict[str, Any]:
+    """A group as the contract shows it."""
+    return {name: getattr(group, name) for name in FIELDS}
+
+
+def routes(services: Services) -> list[URLSpec]:
+    """Groups."""
+    kwargs = {"services": services}
+    return [
+        URLSpec(r"/api/groups/", GroupsHandler, kwargs),
+        URLSpec(rf"/api/groups/{PK}/", GroupHandler, kwargs),
+        URLSpec(rf"/dataproducts/data/group/{PK}/zip", GroupZipHandler, kwargs),
+    ]

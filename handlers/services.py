@@ -1,0 +1,44 @@
+"""What handlers work with, handed to each by `initialize`. Made by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handlers.guard import Guard
+from handlers.live_sockets import LiveSockets
+
+if TYPE_CHECKING:
+    from server.archive import Archive
+    from server.config import Config
+    from server.processes import Processes
+
+
+@dataclass(frozen=True)
+class Services:
+    """The collaborators of all handlers.
+
+    `ready` says in a sentence why the server is not ready, or None. `preview` draws a file (first
+    path) as a PNG (second path) whose longer side has that many pixels; `previews` is the folder
+    that keeps them.
+    """
+
+    config: Config
+    processes: Processes
+    archive: Archive
+    ready: Callable[[], Awaitable[str | None]]
+    preview: Callable[[Path, Path, int], Awaitable[None]]
+    previews: Path
+
+    @cached_property
+    def guard(self) -> Guard:
+        """Who may come in, computed once."""
+        return Guard(self.config.http)
+
+    @cached_property
+    def sockets(self) -> LiveSockets:
+        """All open websockets."""
+        return LiveSockets(self.config.websockets.write_seconds)
