@@ -1,14 +1,19 @@
-"""What is written about the configuration is what the code does: every key, every default."""
+"""What is written is what the code does: every key with its default, every route."""
 
 from __future__ import annotations
 
 import itertools
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pytest
 import yaml
+from tornado.routing import URLSpec
 
+from handlers.guarded import allowed_methods
+from handlers.not_found import UnknownHandler
+from handlers.routes import all_routes
 from server.config import Config, load, settings
 
 ROOT = Path(__file__).parents[2]
@@ -56,3 +61,37 @@ def test_the_documentation_lists_every_key_in_order_as_the_code_has_it() -> None
 def test_the_variables_of_all_keys_differ() -> None:
     variables = [setting.variable for setting in settings()]
     assert len(set(variables)) == len(variables)
+
+
+def documented_routes() -> dict[str, set[str]]:
+    """The paths that docs/api.md has headings for, with their methods."""
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    found = re.findall(r"^### `([A-Z, ]+) (/\S*(?: PK>\S*)?)`$", page, re.MULTILINE)
+    return {path: set(methods.split(", ")) for methods, path in found}
+
+
+def real_routes() -> list[URLSpec]:
+    """The routes of the server, less those that answer what no other does."""
+    routes = all_routes(cast(Any, None))
+    return [each for each in routes if not issubclass(each.handler_class, UnknownHandler)]
+
+
+def answering(path: str) -> URLSpec | None:
+    """The route that answers a path of the documentation."""
+    real = re.sub(r"<[^>]*pk>", "7", path, flags=re.IGNORECASE).replace("<name>", "x")
+    matching = (route for route in real_routes() if route.regex.fullmatch(real))
+    return next(matching, None)
+
+
+@pytest.mark.parametrize("path", documented_routes())
+def test_a_documented_route_exists_with_exactly_its_methods(path: str) -> None:
+    route = answering(path)
+    assert route is not None, f"{path} is answered by nobody"
+    methods = set(allowed_methods(route.handler_class)) - {"HEAD", "OPTIONS"}
+    expected = {method.replace("WS", "GET") for method in documented_routes()[path]}
+    assert methods == expected
+
+
+def test_every_route_is_documented() -> None:
+    answered = {route.regex.pattern for path in documented_routes() if (route := answering(path))}
+    assert {route.regex.pattern for route in real_routes()} == answered
