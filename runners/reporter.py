@@ -1,0 +1,119 @@
+"""The child's end of the pipe: everything a run says, as newline-delimited JSON.
+
+A message is one array: `["t", stream, time, level, text]` for text, `["status", text]`,
+`["progress", done, total]`, `["output", path, name, type]`, `["hello", pid]`, and last `["done"]`,
+`["failed", message]` or `["cancelled"]`. Each has left the process when the call returns, so that
+a crash loses nothing. Lines are put together by the server, which outlives us.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import os
+import threading
+import time
+from typing import Any
+
+import msgspec
+
+PIECE_CHARACTERS = 65_536
+
+_encode = msgspec.json.Encoder().encode
+
+
+class PipeReporter:
+    """Writes messages to a file descriptor. Safe to use from several threads."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self.cancelled = False
+
+    def text(self, text: str, stream: str = "log", level: str = "info") -> None:
+        """Send text of a stream as it is, line ends included."""
+        if len(text) > PIECE_CHARACTERS:
+            for start in range(0, len(text), PIECE_CHARACTERS):
+                self.text(text[start : start + PIECE_CHARACTERS], stream, level)
+            return
+        try:
+            message = _encode(("t", stream, time.time(), level, text))
+        except UnicodeEncodeError:
+            message = _encode(("t", stream, time.time(), level, without_surrogates(text)))
+        self._write(message + b"\n")
+
+    def status(self, text: str) -> None:
+        """Send the pipeline's own words on what it does."""
+        self.send("status", without_surrogates(text))
+
+    def progress(self, done: float, total: float) -> None:
+        """Send how much is done. Raises ValueError unless both are finite numbers."""
+        done, total = float(done), float(total)
+        if not (math.isfinite(done) and math.isfinite(total)):
+            raise ValueError("progress takes finite numbers")
+        self.send("progress", done, total)
+
+    def send(self, *message: Any) -> None:
+        """Send one message."""
+        self._write(_encode(message) + b"\n")
+
+    def _write(self, data: bytes) -> None:
+        # One write per message: what fits into the pipe's atomic size never mixes with another's.
+        with self._lock:
+            written = os.write(self._descriptor, data)
+            while written < len(data):
+                written += os.write(self._descriptor, data[written:])
+
+
+def without_surrogates(text: str) -> str:
+    """The text with each lone surrogate shown by U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class TextStream(io.TextIOBase):
+    """`sys.stdout` or `sys.stderr` of a run: goes the same way as `log()`, so the order is kept."""
+
+    def __init__(self, reporter: PipeReporter, stream: str, level: str, descriptor: int) -> None:
+        self._reporter = reporter
+        self._stream = stream
+        self._level = level
+        self._descriptor = descriptor
+        self.buffer = io.FileIO(descriptor, "w", closefd=False)
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, text: str) -> int:
+        self._reporter.text(text, self._stream, self._level)
+        return len(text)
+
+
+class LogHandler(logging.Handler):
+    """Sends records of the `logging` module, each as whole lines at its own level."""
+
+    def __init__(self, reporter: PipeReporter) -> None:
+        super().__init__()
+        self._reporter = reporter
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._reporter.text(self.format(record) + "\n", "logging", level_name(record.levelno))
+        except Exception:
+            self.handleError(record)
+
+
+def level_name(number: int) -> str:
+    """The log level of a `logging` level number."""
+    if number >= logging.ERROR:
+        return "error"
+    if number >= logging.WARNING:
+        return "warning"
+    return "info" if number >= logging.INFO else "debug"

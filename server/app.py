@@ -1,0 +1,248 @@
+"""The composition root: starts each part on one exit stack, in order. The only one that knows all.
+
+The port is bound first: until the database answers, the health checks do and all else is 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import uvloop
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from handlers.services import Services
+from runners.examiner import Examiner
+from runners.pool import Pool
+from server.archive import Archive
+from server.config import Config
+from server.data_folder import DataFolder
+from server.dispatcher import Dispatcher
+from server.errors import DatabaseAway, StartError
+from server.files import FileStorage
+from server.front_door import FrontDoor
+from server.hub import Hub
+from server.launch import Tools
+from server.ledger import Ledger
+from server.logs import Logs
+from server.pipelines import find_pipelines
+from server.processes import Processes
+from server.recovery import Recovery
+from server.store import Store
+from server.store.database import Database
+from server.store.engine import Engine
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+#: Connections that may wait to be accepted: viewers come back all at once after a restart.
+BACKLOG = 2048
+RETRY_SECONDS = 0.5
+DRAIN_SECONDS = 1.0
+
+
+def run(config: Config, demo: bool = False) -> int:
+    """Run the server until a signal stops it; the exit status."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    # What runs inherit holds no secret, and the template that starts them comes from here.
+    for name in [name for name in os.environ if name.startswith("HELIOGRAPH_")]:
+        del os.environ[name]
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve_until_stopped(config, demo))
+
+
+async def _serve_until_stopped(config: Config, demo: bool) -> int:
+    stopped = asyncio.Event()
+    _listen_for_signals(stopped)
+    async with Server(config) as server:
+        print(f"Heliograph is starting at {server.address}", flush=True)
+        starting = asyncio.ensure_future(server.start())
+        stopping = asyncio.ensure_future(stopped.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            return 0
+        await starting
+        print(f"Heliograph is ready at {server.address}", flush=True)
+        if demo:
+            await server.start_demo()
+        await stopping
+    return 0
+
+
+def _listen_for_signals(stopped: asyncio.Event) -> None:
+    """The first signal stops the server in order, the second one at once."""
+
+    def stop() -> None:
+        if stopped.is_set():
+            os._exit(1)
+        print("Heliograph is stopping; once more to stop at once", file=sys.stderr, flush=True)
+        stopped.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+class Server:
+    """A whole server: bound when entered, serving after `start`, gone when left."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._stack = AsyncExitStack()
+        self._door = FrontDoor()
+        self.port = 0
+        self.services: Services | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the pages are."""
+        host = self.config.http.host
+        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+
+    async def __aenter__(self) -> Server:
+        self._folder = await asyncio.to_thread(DataFolder.open, self.config.data)
+        self._stack.callback(self._folder.close)
+        try:
+            self._bind()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def _bind(self) -> None:
+        http = self.config.http
+        try:
+            sockets = bind_sockets(http.port, http.host, backlog=BACKLOG)
+        except OSError as error:
+            raise StartError(
+                f"http.port: cannot listen on {http.host} port {http.port}: {error.strerror}; "
+                "take another with --port, or 0 for any free one"
+            ) from error
+        self.port = sockets[0].getsockname()[1]
+        server = HTTPServer(self._door, max_body_size=2**40, xheaders=False)
+        server.add_sockets(sockets)
+        self._stack.push_async_callback(self._close_http, server)
+
+    async def _close_http(self, server: HTTPServer) -> None:
+        server.stop()
+        if self.services is not None:
+            await self.services.sockets.close_all()
+        try:
+            await asyncio.wait_for(server.close_all_connections(), DRAIN_SECONDS)
+        except TimeoutError:
+            log.warning("Some connections did not end in time")
+
+    async def start(self) -> None:
+        """Start all parts, waiting for the database as long as it takes."""
+        config, stack = self.config, self._stack
+        pool = Pool(config.pool.slots)
+        stack.callback(pool.close)
+        warming = asyncio.ensure_future(pool.start())
+        database = await self._database()
+        store = await _patiently(lambda: Store.open(database))
+        await warming
+        examiner = Examiner()
+        await examiner.start()
+        stack.push_async_callback(examiner.close)
+        hub = Hub()
+        ledger = Ledger(store.processes, hub, self._folder.server_id)
+        await ledger.load()
+        logs = Logs(store.logs, hub, config.cache.log_bytes, alone=config.mongodb.uri is None)
+        archive = self._archive(store, examiner)
+        await archive.recover()
+        pipelines = await find_pipelines(config, pool)
+        processes = Processes(
+            store=store,
+            ledger=ledger,
+            logs=logs,
+            hub=hub,
+            archive=archive,
+            pipelines=pipelines,
+            config=config,
+        )
+        tools = Tools(
+            config=config,
+            ledger=ledger,
+            logs=logs,
+            archive=archive,
+            pool=pool,
+            runs=self._folder.runs,
+            pipelines=pipelines.get,
+        )
+        dispatcher = Dispatcher(tools, hub, Recovery(store, ledger, logs, archive, config))
+        self.services = self._services(processes, archive, database, examiner)
+        await dispatcher.start()
+        stack.push_async_callback(dispatcher.stop)
+        self._door.open(make_application(self.services))
+
+    async def _database(self) -> Database:
+        uri = self.config.mongodb.uri
+        if uri is None:
+            engine = Engine()
+            uri = await engine.start(self._folder)
+            self._stack.push_async_callback(engine.stop)
+        database = await _patiently(lambda: Database.open(uri, self.config.mongodb.database))
+        self._stack.callback(database.close)
+        return database
+
+    def _archive(self, store: Store, examiner: Examiner) -> Archive:
+        files = FileStorage(self.config.storage_url)
+        return Archive(store, files, self._folder, examiner.facts, self.config.uploads)
+
+    def _services(
+        self, processes: Processes, archive: Archive, database: Database, examiner: Examiner
+    ) -> Services:
+        async def ready() -> str | None:
+            try:
+                await database.ping()
+            except DatabaseAway as error:
+                return str(error)
+            return None
+
+        return Services(
+            config=self.config,
+            processes=processes,
+            archive=archive,
+            ready=ready,
+            preview=examiner.preview,
+            previews=self._folder.previews,
+        )
+
+    async def start_demo(self) -> None:
+        """Make the demonstration's target, frames and processes, unless they are there."""
+        from server.demo import make_demo
+
+        assert self.services is not None
+        await make_demo(self.services.archive, self.services.processes, self._folder.incoming)
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """What the call gives, once the database is there."""
+    told = False
+    while True:
+        try:
+            return await call()
+        except DatabaseAway as error:
+            if not told:
+                log.warning("Waiting for the database: %s", error)
+                told = True
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+def make_application(services: Services) -> Application:
+    """The application with all routes; also for tests that bring services of their own."""
+    return Application(all_routes(services))

@@ -1,0 +1,155 @@
+"""How an attempt ends: what is said last, and which state the process moves to.
+
+The one place that decides between success, failure, cancelled and one more attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import enum
+import logging
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from server import last_words
+from server.archive import OutputFile
+from server.config import Limits
+from server.errors import DatabaseAway, HeliographError, LeaseLost
+from server.ingest import Ingest
+from server.persistence import persistently
+from server.records import Resources, State
+
+if TYPE_CHECKING:
+    from server.attempt import Attempt
+
+log = logging.getLogger(__name__)
+
+
+class Stop(enum.Enum):
+    """Why a run is stopped before it ended by itself."""
+
+    CANCEL = enum.auto()  #: somebody asked for it
+    TIMEOUT = enum.auto()  #: it ran for longer than it may
+    HAND_BACK = enum.auto()  #: the server stops, the process goes back to the queue
+    LOST = enum.auto()  #: the lease was lost: nothing may be written any more
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ending:
+    """The bare facts: why it was stopped, how the child exited, why it could not start."""
+
+    stop: Stop | None
+    code: int | None
+    failure: str | None
+    limits: Limits
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What follows from them. `state` None means: back to the queue."""
+
+    state: State | None
+    message: str | None = None
+    died: bool = False
+
+
+async def conclude(attempt: Attempt, ending: Ending) -> None:
+    """Say the last words, publish the outputs and move the record. Raises LeaseLost."""
+    tools, record = attempt.tools, attempt.record
+    if ending.stop is Stop.LOST:
+        await _clear(tools.folder(record) / str(record.attempt))
+        raise LeaseLost(record.pk, record.attempt)
+    verdict = judge(attempt.ingest, ending)
+    _say_last_words(attempt, ending, verdict)
+    facts = {"resources": _resources(attempt, ending)}
+    if "progress" in attempt.ingest.changes:
+        facts["progress"] = attempt.ingest.changes["progress"]
+    if verdict.state is State.SUCCEEDED:
+        verdict = await _succeed(attempt, facts)
+    if verdict.state is not State.SUCCEEDED:
+        await _settle(attempt, verdict, facts)
+    await _clear(tools.folder(record))
+
+
+def judge(ingest: Ingest, ending: Ending) -> Verdict:
+    """What the facts amount to. A run that finished before it was stopped has finished."""
+    if ingest.last == ("done",):
+        return Verdict(State.SUCCEEDED)
+    match ending.stop:
+        case Stop.CANCEL:
+            return Verdict(State.CANCELLED, last_words.CANCELLED)
+        case Stop.HAND_BACK:
+            return Verdict(None)
+        case Stop.TIMEOUT:
+            return Verdict(State.FAILED, last_words.timed_out(ending.limits.timeout_seconds or 0))
+    if ending.failure is not None:
+        return Verdict(State.FAILED, ending.failure)
+    if ingest.last and ingest.last[0] == "failed":
+        return Verdict(State.FAILED, ingest.last[1], died=True)
+    return Verdict(State.FAILED, last_words.failure_of_exit(ending.code or 0), died=True)
+
+
+def _say_last_words(attempt: Attempt, ending: Ending, verdict: Verdict) -> None:
+    say = attempt.ingest.say
+    if verdict.state is None:
+        say("The server stops, and the process goes back to the queue", "warning")
+    elif verdict.message is not None:
+        say(verdict.message, "error")
+    if ending.code == -9 and ending.stop is None:
+        say(last_words.OUT_OF_MEMORY_HINT, "error")
+    for process in attempt.usage.survivors():
+        say(f"OS process {process.pid} left the run's session and goes on", "warning")
+
+
+def _resources(attempt: Attempt, ending: Ending) -> Resources:
+    usage = attempt.usage
+    cpu, rss = attempt.ingest.usage or (usage.cpu_seconds, usage.peak_rss_bytes)
+    if rss is not None and usage.peak_rss_bytes is not None:
+        rss = max(rss, usage.peak_rss_bytes)
+    code = ending.code
+    return Resources(cpu, rss, "not started" if code is None else last_words.exit_in_words(code))
+
+
+async def _succeed(attempt: Attempt, facts: dict[str, Any]) -> Verdict:
+    """Publish the outputs and end the record in one write; what went wrong, if it did."""
+    tools = attempt.tools
+    files = [OutputFile(Path(path), name, kind) for path, name, kind in attempt.ingest.outputs]
+    try:
+        published = await tools.archive.publish(attempt.record, files)
+    except DatabaseAway:
+        raise
+    except (OSError, HeliographError) as error:
+        log.exception("The outputs of process %s could not be stored", attempt.pk)
+        message = f"The outputs could not be stored: {error}"
+        attempt.ingest.say(message, "error")
+        return Verdict(State.FAILED, message)
+    facts |= {"outputs": published.products, "group": published.group}
+    lines = await attempt.finish_log()
+    attempt.record = await tools.ledger.end(
+        attempt.record, State.SUCCEEDED, log_lines=lines, **facts
+    )
+    await persistently(lambda: tools.archive.settle(published))
+    return Verdict(State.SUCCEEDED)
+
+
+async def _settle(attempt: Attempt, verdict: Verdict, facts: dict[str, Any]) -> None:
+    """Move the record of a run that did not succeed."""
+    record, ledger = attempt.record, attempt.tools.ledger
+    again = verdict.died and record.died < attempt.tools.config.retries_on_failure_of(
+        record.pipeline
+    )
+    if again:
+        attempt.ingest.say("It will be tried again", "warning")
+    lines = await attempt.finish_log()
+    if again:
+        await ledger.requeue(record, died=record.died + 1, log_lines=lines)
+    elif verdict.state is None:
+        await ledger.requeue(record, log_lines=lines)
+    else:
+        await ledger.end(record, verdict.state, verdict.message, log_lines=lines, **facts)
+
+
+async def _clear(folder: Path) -> None:
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -1,0 +1,147 @@
+"""Claims queued processes for free slots, keeps this server's lease, settles what was lost.
+
+What happens in an attempt is left to `attempt`, what lost runs become to `recovery`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from server.attempt import Attempt
+from server.attempt_end import Stop
+from server.errors import DatabaseAway, HeliographError, NotFound
+from server.hub import Hub
+from server.launch import Tools
+from server.records import ProcessRecord
+from server.recovery import Recovery
+
+log = logging.getLogger(__name__)
+
+
+#: How long handing back may take once the runs were told to end: the kill ladder and a few writes.
+HAND_BACK_SECONDS = 10.0
+
+
+class Dispatcher:
+    """The slots of this server and the loops that keep them busy and honest."""
+
+    def __init__(self, tools: Tools, hub: Hub, recovery: Recovery) -> None:
+        self._tools = tools
+        self._hub = hub
+        self._recovery = recovery
+        self._attempts: dict[int, tuple[Attempt, asyncio.Task[None]]] = {}
+        self._loops: list[asyncio.Task[None]] = []
+        self._closing = False
+        # Held while claimed processes are not yet known as attempts of ours.
+        self._claiming = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Settle what this server left behind, then take up work."""
+        await self._recovery.settle_own()
+        leases = self._tools.config.leases
+        for period, work in (
+            (leases.heartbeat_seconds, self._recovery.beat),
+            (leases.check_seconds, self._reconcile),
+            (leases.check_seconds, self._recovery.settle_others),
+        ):
+            self._loops.append(asyncio.create_task(_every(period, work)))
+        self._loops.append(asyncio.create_task(self._claim_loop(leases.check_seconds)))
+
+    async def stop(self) -> None:
+        """Take no more work, let runs finish for a while, and hand the rest back to the queue."""
+        self._closing = True
+        tasks = [task for _, task in self._attempts.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._tools.config.shutdown_seconds)
+        for attempt, _ in self._attempts.values():
+            attempt.stop(Stop.HAND_BACK)
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=HAND_BACK_SECONDS)
+            for task in left:
+                task.cancel()
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+
+    async def _claim_loop(self, check_seconds: float) -> None:
+        with self._hub.subscribe("queue") as subscription:
+            while not self._closing:
+                try:
+                    await self._fill_slots()
+                except DatabaseAway as error:
+                    log.warning("The queue cannot be read now: %s", error)
+                await subscription.wait(check_seconds)
+
+    async def _fill_slots(self) -> None:
+        while len(self._attempts) < self._tools.pool.workers and not self._closing:
+            async with self._claiming:
+                record = await self._tools.ledger.claim()
+                if record is None:
+                    return
+                self._begin(record)
+
+    def _begin(self, record: ProcessRecord) -> None:
+        attempt = Attempt(record, self._tools)
+        task = asyncio.create_task(self._see_through(attempt))
+        self._attempts[record.pk] = (attempt, task)
+
+    async def _see_through(self, attempt: Attempt) -> None:
+        listening = asyncio.create_task(self._listen(attempt))
+        try:
+            await attempt.run()
+        except Exception:
+            # A defect of ours. It counts as a lost run, so that it cannot go on for ever.
+            log.exception("The attempt of process %s broke off", attempt.pk)
+            with contextlib.suppress(HeliographError):
+                await self._recovery.settle(attempt.record)
+        finally:
+            listening.cancel()
+            del self._attempts[attempt.pk]
+            self._hub.wake("queue")
+
+    async def _listen(self, attempt: Attempt) -> None:
+        """Stop the attempt when its record says that it is to be cancelled."""
+        with self._hub.subscribe(("process", attempt.pk)) as subscription:
+            while True:
+                with contextlib.suppress(HeliographError):
+                    if (await self._tools.ledger.get(attempt.pk)).cancel_requested:
+                        attempt.stop(Stop.CANCEL)
+                        return
+                await subscription.wait()
+
+    async def _reconcile(self) -> None:
+        """Compare what the store says that we run with what we run."""
+        async with self._claiming:
+            ours = dict(self._attempts)
+            stored = {record.pk: record for record in await self._recovery.own()}
+        for pk, (attempt, _) in ours.items():
+            if pk in stored:
+                self._tools.ledger.show(stored[pk])
+            elif pk in self._attempts and await self._was_taken(attempt):
+                attempt.stop(Stop.LOST)
+        for pk, record in stored.items():
+            if pk not in ours and pk not in self._attempts:
+                await self._recovery.put_back(record)
+
+    async def _was_taken(self, attempt: Attempt) -> bool:
+        """Whether a record that is not ours was taken from us, and not just ended by us."""
+        try:
+            stored = await self._recovery.stored(attempt.pk)
+        except NotFound:
+            return True
+        return stored.attempt != attempt.record.attempt or not stored.state.ended
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work again and again; what goes wrong is told and tried again."""
+    while True:
+        try:
+            await work()
+        except DatabaseAway as error:
+            log.warning("%s waits: %s", work.__name__, error)
+        except Exception:
+            log.exception("%s went wrong", work.__name__)
+        await asyncio.sleep(seconds)

@@ -1,0 +1,104 @@
+"""Reads what a child says: messages of its pipe and the raw bytes of its descriptors 1 and 2.
+
+Bad messages never stop a run: they are shown in its log. Storing is left to `attempt`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from server.lines import LineAssembler, Utf8Text
+from server.records import Progress
+
+MESSAGE_LIMIT_BYTES = 1_048_576
+LEVELS = frozenset({"debug", "info", "warning", "error"})
+
+_decoder = msgspec.json.Decoder()
+
+
+class Ingest:
+    """What a run has said so far, and what of it is not stored yet."""
+
+    def __init__(self) -> None:
+        self.assembler = LineAssembler()
+        self.changes: dict[str, Any] = {}
+        self.outputs: list[tuple[str, str, str]] = []
+        self.usage: tuple[float, int] | None = None
+        #: the child's last message, `("done",)`, `("failed", message)` or `("cancelled",)`
+        self.last: tuple[str, ...] | None = None
+        self._rest = b""
+        self._raw = {"out": (Utf8Text(), "info"), "err": (Utf8Text(), "warning")}
+
+    def feed_messages(self, data: bytes) -> None:
+        """Take bytes of the message pipe."""
+        data = self._rest + data
+        end = data.rfind(b"\n") + 1
+        if not end and len(data) > MESSAGE_LIMIT_BYTES:
+            end = len(data)
+        whole, self._rest = data[:end], data[end:]
+        now = time.monotonic()
+        for message in _decode(whole):
+            self._take(message, now)
+
+    def end(self) -> None:
+        """The pipes are at their ends: what is left of a message torn apart is shown as text."""
+        for name in self._raw:
+            self.feed_raw(name, b"")
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._take(rest, time.monotonic())
+        self.assembler.release()
+
+    def feed_raw(self, name: str, data: bytes) -> None:
+        """Take bytes that were written to descriptor 1 (`out`) or 2 (`err`)."""
+        decoder, level = self._raw[name]
+        if text := decoder.feed(data):
+            self.assembler.feed(name, time.time(), level, text, time.monotonic())
+
+    def say(self, text: str, level: str = "info") -> None:
+        """A line of the server's own."""
+        self.assembler.feed("server", time.time(), level, text + "\n", time.monotonic())
+
+    def _take(self, message: Any, now: float) -> None:
+        match message:
+            case ["t", str(stream), float(when), str(level), str(text)] if level in LEVELS:
+                self.assembler.feed(stream, when, level, text, now)
+            case ["status", str(text)]:
+                self.changes["status"] = text[:200]
+            case ["progress", float(done), float(total)]:
+                self.changes["progress"] = Progress(done, total)
+            case ["output", str(path), str(name), str(kind)]:
+                self.outputs.append((path, name, kind))
+            case ["usage", float(cpu), int(rss)]:
+                self.usage = (cpu, rss)
+            case ["done" | "cancelled" as word]:
+                self.last = self.last or (word,)
+            case ["failed", str(text)]:
+                self.last = self.last or ("failed", text)
+            case ["hello", int()]:
+                pass
+            case _:
+                self._show(message, now)
+
+    def _show(self, message: Any, now: float) -> None:
+        raw = message if isinstance(message, bytes) else msgspec.json.encode(message)
+        text = raw.decode("utf-8", "replace").removesuffix("\n")
+        self.assembler.feed("unknown", time.time(), "warning", text + "\n", now)
+
+
+def _decode(whole: bytes) -> list[Any]:
+    """The messages in these lines; a line that is no JSON stays bytes."""
+    try:
+        return _decoder.decode_lines(whole)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [_decode_line(line) for line in whole.splitlines(keepends=True)]
+
+
+def _decode_line(line: bytes) -> Any:
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return line

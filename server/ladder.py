@@ -1,0 +1,37 @@
+"""The kill ladder: ask, SIGTERM to the group, grace, SIGKILL to the group, verify."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from runners.pool import Run
+
+ASK_SECONDS = 0.3
+GRACE_SECONDS = 5.0
+VERIFY_SECONDS = 2.0
+
+
+async def descend(run: Run) -> None:
+    """End a run and its whole process group; they are gone when this returns."""
+    run.ask()
+    if not await _ends_within(run, ASK_SECONDS):
+        run.signal_group(signal.SIGTERM)
+        await _ends_within(run, GRACE_SECONDS)
+    await kill(run)
+
+
+async def kill(run: Run) -> None:
+    """Kill what is left of a run's process group, and see to it that nothing is."""
+    deadline = asyncio.get_running_loop().time() + VERIFY_SECONDS
+    while run.signal_group(signal.SIGKILL) and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.01)
+    await run.wait()
+
+
+async def _ends_within(run: Run, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(run.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

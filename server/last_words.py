@@ -1,0 +1,38 @@
+"""How a run ended, in words: the exit code or signal, and what is likely behind it."""
+
+from __future__ import annotations
+
+import signal
+
+OUT_OF_MEMORY_HINT = "Probably it was out of memory: nobody here sends this signal unasked"
+
+
+def exit_in_words(code: int) -> str:
+    """The end of an OS process, negative codes being signals."""
+    if code == 0:
+        return "exit code 0"
+    return f"signal {signal_name(-code)}" if code < 0 else f"exit code {code}"
+
+
+def failure_of_exit(code: int) -> str:
+    """The failure message of a run whose child ended without a last message of its own."""
+    if code < 0:
+        return f"The pipeline was killed by signal {signal_name(-code)}"
+    return f"The pipeline ended with exit code {code}"
+
+
+def signal_name(number: int) -> str:
+    """The number and name of a signal, such as `9 (SIGKILL)`."""
+    try:
+        return f"{number} ({signal.Signals(number).name})"
+    except ValueError:
+        return str(number)
+
+
+def timed_out(seconds: float) -> str:
+    """The failure message of a run over its time."""
+    return f"Timed out after {seconds:g} s"
+
+
+LOST = "Lost: the server that ran it stopped"
+CANCELLED = "Cancelled"

@@ -1,0 +1,93 @@
+"""Makes a claimed process ready to run and starts its child: folder, inputs, specification."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from runners import worker
+from runners.inputs import InputProduct, RunTarget
+from runners.pool import Pool, Run
+from server.archive import Archive
+from server.config import Config
+from server.ledger import Ledger
+from server.logs import Logs
+from server.persistence import persistently
+from server.records import PipelineDescription, ProcessRecord
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What an attempt works with."""
+
+    config: Config
+    ledger: Ledger
+    logs: Logs
+    archive: Archive
+    pool: Pool
+    runs: Path
+    pipelines: Callable[[str], PipelineDescription | None]
+
+    def folder(self, record: ProcessRecord) -> Path:
+        """The folder of all attempts of a process."""
+        return self.runs / str(record.pk)
+
+
+async def launch(record: ProcessRecord, tools: Tools) -> Run:
+    """Start the child of an attempt."""
+    spec = await persistently(lambda: _spec(record, tools))
+    return await tools.pool.launch(worker.run, msgspec.json.encode(spec))
+
+
+async def _spec(record: ProcessRecord, tools: Tools) -> worker.RunSpec:
+    description = tools.pipelines(record.pipeline)
+    if description is None or description.error:
+        raise LookupError(f"this server cannot run the pipeline {record.pipeline}")
+    folder = tools.folder(record) / str(record.attempt)
+    await asyncio.to_thread(_make_empty, folder)
+    target = await tools.archive.target(record.target)
+    config = tools.config
+    return worker.RunSpec(
+        path=description.path,
+        identifier=record.identifier,
+        target=RunTarget(
+            target.pk, target.identifier, target.name, target.ra, target.dec, target.extra_fields
+        ),
+        inputs=await _inputs(record, tools, folder / "inputs"),
+        flags=record.flags,
+        settings=dataclasses.asdict(config.timelapse),
+        folder=str(folder / "work"),
+        import_folder=None if config.folder is None else str(config.folder),
+        limits=_limits(config, record.pipeline),
+    )
+
+
+def _make_empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("work", "inputs"):
+        (folder / name).mkdir(parents=True, mode=0o700)
+
+
+async def _inputs(record: ProcessRecord, tools: Tools, folder: Path) -> list[InputProduct]:
+    inputs = []
+    for pk in record.products:
+        product = await tools.archive.product(pk)
+        path = await tools.archive.path(product, folder)
+        inputs.append(worker.input_product(pk, product.name, str(path)))
+    return inputs
+
+
+def _limits(config: Config, pipeline: str) -> worker.Limits:
+    limits = config.limits_of(pipeline)
+    return worker.Limits(
+        address_space_bytes=limits.address_space_bytes,
+        cpu_seconds=limits.cpu_seconds,
+        file_size_bytes=limits.file_size_bytes,
+        open_files=limits.open_files,
+        nice=limits.nice,
+    )

@@ -1,0 +1,233 @@
+"""The only writer of process records. Each write is stored, then shown: to the copies in memory,
+the status boards and the hub, in this order.
+
+What a move means (when to retry, what a cancel does to a run) is left to `processes`, `attempt` and
+`dispatcher`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from bisect import bisect_left
+from collections import OrderedDict
+from typing import Any
+
+from server.errors import LeaseLost
+from server.hub import Hub
+from server.persistence import persistently
+from server.records import STATUS_OF_STATE, ProcessRecord, State, check_move
+from server.status_board import StatusBoard, StatusBoards
+from server.store.processes import ProcessStore
+
+RECORDS = 20_000
+
+
+class Ledger:
+    """The process records: one door for every write, copies in memory for every read."""
+
+    def __init__(self, store: ProcessStore, hub: Hub, server_id: str) -> None:
+        self._store = store
+        self._hub = hub
+        self.server_id = server_id
+        self._records: OrderedDict[int, ProcessRecord] = OrderedDict()
+        self._boards = StatusBoards()
+        self._unfilled: list[StatusBoard] = []
+        self._loading: dict[int, asyncio.Future[StatusBoard]] = {}
+        #: the PKs in the queue in its order, and the identifiers of what runs, as far as known
+        self.queued: list[int] = []
+        self.running: dict[int, str] = {}
+
+    async def load(self) -> None:
+        """Learn what waits in the queue."""
+        self.queued = sorted(await self._store.queued_pks())
+        self.running = {record.pk: record.identifier for record in await self._store.running()}
+
+    # Reading
+
+    async def get(self, pk: int) -> ProcessRecord:
+        """The record of a process. Raises NotFound."""
+        known = self._records.get(pk)
+        if known is None:
+            return self._remember(await self._store.get(pk))
+        self._records.move_to_end(pk)
+        return known
+
+    async def ended(self, pk: int) -> ProcessRecord:
+        """The record of a process, once it has ended."""
+        with self._hub.subscribe(("process", pk)) as subscription:
+            while not (record := await self.get(pk)).state.ended:
+                await subscription.wait()
+        return record
+
+    def known_board(self, target: int) -> StatusBoard | None:
+        """The status board of a target, if it is in memory."""
+        return self._boards.get(target)
+
+    def drop_target(self, target: int) -> None:
+        """Forget the board of a deleted target."""
+        self._boards.drop(target)
+        self._hub.wake(("target", target))
+
+    async def board(self, target: int) -> StatusBoard:
+        """The status board of a target, which is not looked for."""
+        board = self._boards.get(target)
+        if board is not None:
+            return board
+        loading = self._loading.get(target)
+        if loading is None:
+            loading = self._loading[target] = asyncio.ensure_future(self._load_board(target))
+            loading.add_done_callback(lambda _: self._loading.pop(target, None))
+        return await asyncio.shield(loading)
+
+    async def _load_board(self, target: int) -> StatusBoard:
+        # Kept before it is filled: what is written meanwhile reaches it, and is never older than
+        # what the store gives.
+        board = StatusBoard(target)
+        self._unfilled.append(board)
+        try:
+            for record in await self._store.of_target(target):
+                board.put(record)
+        finally:
+            self._unfilled.remove(board)
+        self._boards.add(board)
+        return board
+
+    # Writing
+
+    async def add(self, record: ProcessRecord) -> None:
+        """Store a new process. Raises AlreadyTaken when its PK or identifier exists."""
+        await self._store.insert(record)
+        self._show(record)
+        self._hub.wake("queue")
+
+    async def claim(self) -> ProcessRecord | None:
+        """Take the oldest process of the queue for this server, if there is one."""
+        record = await self._store.claim(self.server_id, time.time())
+        return None if record is None else self._show(record)
+
+    async def write(self, record: ProcessRecord, **changes: Any) -> ProcessRecord:
+        """Change a running process of this server. Raises LeaseLost when it is no more ours."""
+        return self._show(
+            await self._store.write(record.pk, record.attempt, self.server_id, changes)
+        )
+
+    async def take_over(self, record: ProcessRecord) -> ProcessRecord:
+        """Become the owner of a process that another server left. Raises LeaseLost."""
+        assert record.owner is not None
+        return self._show(
+            await self._store.write(
+                record.pk, record.attempt, record.owner, {"owner": self.server_id}
+            )
+        )
+
+    async def end(
+        self, record: ProcessRecord, state: State, message: str | None = None, **changes: Any
+    ) -> ProcessRecord:
+        """Move a running process of this server to its last state. Raises LeaseLost."""
+        check_move(record.state, state)
+        changes |= _last(record, state, message)
+
+        return self._show(
+            await persistently(
+                lambda: self._store.end(record.pk, record.attempt, self.server_id, changes)
+            )
+        )
+
+    async def requeue(self, record: ProcessRecord, **changes: Any) -> ProcessRecord:
+        """Send a running process of this server back to the queue. Raises LeaseLost."""
+        check_move(record.state, State.QUEUED)
+
+        async def requeue_once() -> ProcessRecord:
+            try:
+                return await self._store.requeue(record.pk, record.attempt, self.server_id, changes)
+            except LeaseLost:
+                stored = await self._store.get(record.pk)
+                if stored.state != State.QUEUED or stored.attempt != record.attempt:
+                    raise
+                return stored
+
+        requeued = self._show(await persistently(requeue_once))
+        self._hub.wake("queue")
+        return requeued
+
+    async def cancel_queued(self, record: ProcessRecord, message: str) -> ProcessRecord | None:
+        """End a process that has not started; None when it is not queued any more."""
+        changes = _last(record, State.CANCELLED, message)
+        cancelled = await self._store.cancel_queued(record.pk, changes)
+        return None if cancelled is None else self._show(cancelled)
+
+    async def request_cancel(self, pk: int) -> ProcessRecord | None:
+        """Mark a running process as to be cancelled; None when it is not running."""
+        record = await self._store.request_cancel(pk)
+        return None if record is None else self._show(record)
+
+    async def forget_output(self, pk: int, product: int) -> None:
+        """Take a deleted data product from the outputs of the process that made it."""
+        self._records.pop(pk, None)
+        await self._store.forget_output(pk, product)
+        self._show(await self._store.get(pk))
+
+    async def delete(self, record: ProcessRecord) -> None:
+        """Delete the record of an ended process."""
+        await self._store.delete(record.pk)
+        self._records.pop(record.pk, None)
+        for board in self._all_boards(record.target):
+            board.remove(record)
+        self._wake(record)
+
+    def show(self, record: ProcessRecord) -> ProcessRecord:
+        """Show what another server has written."""
+        return self._show(record)
+
+    def _show(self, record: ProcessRecord) -> ProcessRecord:
+        known = self._records.get(record.pk)
+        if known is not None and known.version >= record.version:
+            return record
+        self._remember(record)
+        self._note(record)
+        for board in self._all_boards(record.target):
+            board.put(record)
+        self._wake(record)
+        return record
+
+    def _note(self, record: ProcessRecord) -> None:
+        """Keep what waits and what runs up to date."""
+        place = bisect_left(self.queued, record.pk)
+        waits = place < len(self.queued) and self.queued[place] == record.pk
+        if record.state is State.QUEUED and not waits:
+            self.queued.insert(place, record.pk)
+        elif record.state is not State.QUEUED and waits:
+            del self.queued[place]
+        if record.state is State.RUNNING:
+            self.running[record.pk] = record.identifier
+        else:
+            self.running.pop(record.pk, None)
+
+    def _all_boards(self, target: int) -> list[StatusBoard]:
+        boards = [board for board in self._unfilled if board.target == target]
+        ready = self._boards.get(target)
+        return boards if ready is None else [*boards, ready]
+
+    def _wake(self, record: ProcessRecord) -> None:
+        self._hub.wake(("process", record.pk))
+        self._hub.wake(("target", record.target))
+
+    def _remember(self, record: ProcessRecord) -> ProcessRecord:
+        known = self._records.get(record.pk)
+        if known is None or known.version <= record.version:
+            self._records[record.pk] = record
+            self._records.move_to_end(record.pk)
+        if len(self._records) > RECORDS:
+            self._records.popitem(last=False)
+        return self._records[record.pk]
+
+
+def _last(record: ProcessRecord, state: State, message: str | None) -> dict[str, Any]:
+    """What a move to a last state changes. The clock may have been set back since the submit."""
+    return {
+        "state": state,
+        "status": STATUS_OF_STATE[state],
+        "terminal_timestamp": max(time.time(), record.created),
+        "failure_message": message,
+    }

@@ -1,0 +1,137 @@
+"""From a run's text to numbered log entries: assembling lines, and encoding them once and for all.
+
+An entry is ready JSON, `[number, time, level, text]`, with a fifth element `true` where no line end
+follows. Entries of a chunk stand one after the other with `,\\n` between: raw line ends do not
+occur inside JSON, so a chunk is a JSON array's inside and can be cut at line ends.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+LINE_LIMIT_BYTES = 65_536
+HOLD_SECONDS = 1.0
+SEPARATOR = b",\n"
+
+_encode = msgspec.json.Encoder().encode
+_decode_entries = msgspec.json.Decoder(list[list[int | float | str | bool]]).decode
+
+
+class Line(NamedTuple):
+    """A line of a log before it has a number. `unended` says that no line end follows the text."""
+
+    time: float
+    level: str
+    text: str
+    unended: bool = False
+
+
+class _Held:
+    """The beginning of a line whose end has not come yet."""
+
+    def __init__(self, now: float, time: float, level: str) -> None:
+        self.since = now
+        self.time = time
+        self.level = level
+        self.pieces: list[str] = []
+        self.size_bytes = 0
+
+
+class LineAssembler:
+    """Puts the text of several streams together to lines, in the order of their ends."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, _Held] = {}
+        self.ready: list[Line] = []
+        self.ready_characters = 0
+
+    def feed(self, stream: str, time: float, level: str, text: str, now: float) -> None:
+        """Take text as it came. `now` is a monotonic time, for how long a beginning is held."""
+        end = len(text) - 1
+        if 0 <= end < LINE_LIMIT_BYTES // 4 and text.find("\n") == end and stream not in self._held:
+            # By far the most common: one whole line that is short in any encoding.
+            self._add(Line(time, level, text[:-1]))
+            return
+        *ended, rest = text.split("\n")
+        for piece in ended:
+            self._hold(stream, time, level, piece, now)
+            self._end(stream, unended=False)
+        if rest:
+            self._hold(stream, time, level, rest, now)
+
+    def release(self, now: float | None = None) -> float | None:
+        """Let go of beginnings held too long, or of all without `now`; the next one's time."""
+        for stream in list(self._held):
+            if now is None or self._held[stream].since + HOLD_SECONDS <= now:
+                self._end(stream, unended=True)
+        return min((held.since + HOLD_SECONDS for held in self._held.values()), default=None)
+
+    def take(self) -> list[Line]:
+        """The assembled lines, which are then forgotten here."""
+        lines, self.ready, self.ready_characters = self.ready, [], 0
+        return lines
+
+    def _add(self, line: Line) -> None:
+        self.ready.append(line)
+        self.ready_characters += len(line.text)
+
+    def _hold(self, stream: str, time: float, level: str, text: str, now: float) -> None:
+        held = self._held.get(stream)
+        if held is None:
+            held = self._held[stream] = _Held(now, time, level)
+        held.pieces.append(text)
+        held.size_bytes += len(text) if text.isascii() else len(text.encode())
+        if held.size_bytes > LINE_LIMIT_BYTES:
+            self._cut(held)
+
+    def _cut(self, held: _Held) -> None:
+        """Turn all but the last piece of a long line into entries."""
+        data = "".join(held.pieces).encode()
+        while len(data) > LINE_LIMIT_BYTES:
+            end = LINE_LIMIT_BYTES
+            while data[end] & 0xC0 == 0x80:  # not inside a character
+                end -= 1
+            self._add(Line(held.time, held.level, data[:end].decode(), unended=True))
+            data = data[end:]
+        held.pieces, held.size_bytes = [data.decode()], len(data)
+
+    def _end(self, stream: str, unended: bool) -> None:
+        held = self._held.pop(stream)
+        text = "".join(held.pieces)
+        if text or not unended:
+            self._add(Line(held.time, held.level, text, unended))
+
+
+class Utf8Text:
+    """Decodes the bytes of a stream piece by piece; what is no UTF-8 is shown by U+FFFD."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, data: bytes) -> str:
+        """The text so far; empty data ends it."""
+        return self._decoder.decode(data, final=not data)
+
+
+def encode_entries(first: int, lines: Sequence[Line]) -> bytes:
+    """The lines as the inside of a JSON array of entries, numbered from `first`."""
+    return SEPARATOR.join(
+        [
+            _encode((number, *line) if line.unended else (number, *line[:3]))
+            for number, line in enumerate(lines, first)
+        ]
+    )
+
+
+def entries_text(entries: bytes) -> str:
+    """The bytes that the log shows for these entries: each text with its line end."""
+    return "".join(
+        [
+            f"{entry[3]}\n" if len(entry) == 4 else str(entry[3])
+            for entry in _decode_entries(b"[%b]" % entries)
+        ]
+    )

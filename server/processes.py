@@ -1,0 +1,210 @@
+"""The processes, as handlers know them: submit, find, cancel, rerun, delete.
+
+Writing records is left to `ledger`, running them to `dispatcher`, showing logs to `log_views`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from server import last_words
+from server.archive import Archive
+from server.config import Config
+from server.errors import Conflict
+from server.hub import Hub
+from server.ledger import Ledger
+from server.log_bodies import LogBodies, LogBody
+from server.log_views import LinesPage, LogViews
+from server.logs import Logs
+from server.records import PipelineDescription, ProcessRecord, State
+from server.status_board import StatusBoard
+from server.store import Store
+from server.store.page import Page
+from server.submits import Submit, Submits
+
+DELETE_WAIT_SECONDS = 10.0
+
+
+class Processes:
+    """All processes. Every change goes through the ledger; every refusal is an error of ours."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        ledger: Ledger,
+        logs: Logs,
+        hub: Hub,
+        archive: Archive,
+        pipelines: dict[str, PipelineDescription],
+        config: Config,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._logs = logs
+        self._archive = archive
+        self._pipelines = pipelines
+        self._config = config
+        self._views = LogViews(ledger, logs, hub, self.fields, self.board)
+        self._bodies = LogBodies(ledger, logs, self._views, config.cache.log_bytes)
+        self._submits = Submits(store, ledger, pipelines, config.queue.limit)
+
+    def pipelines(self) -> list[PipelineDescription]:
+        """What can be run, and what cannot with the reason."""
+        return list(self._pipelines.values())
+
+    async def get(self, pk: int) -> ProcessRecord:
+        """One record. Raises NotFound."""
+        return await self._ledger.get(pk)
+
+    async def find(
+        self,
+        target: int | None = None,
+        pipelines: Iterable[str] | None = None,
+        states: Iterable[State] | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Page[ProcessRecord]:
+        """A page of the processes that match, newest first."""
+        return await self._store.processes.find(target, pipelines, states, before, limit)
+
+    async def submit(
+        self,
+        target: int | None,
+        pipeline: str,
+        products: list[int],
+        flags: dict[str, bool],
+        key: str | None = None,
+    ) -> tuple[ProcessRecord, bool]:
+        """Store a new process; it waits for a slot from now on.
+
+        With a key that was used before for the same submit, the process of then; the second value
+        says whether it is new. Raises InvalidInput, QueueFull, and Conflict for a key that was used
+        for another submit.
+        """
+        return await self._submits.submit(Submit(target, pipeline, products, flags), key)
+
+    async def cancel(self, pk: int) -> ProcessRecord:
+        """Cancel a process: one that waits never starts, a run is stopped. Raises Conflict."""
+        record = await self._ledger.get(pk)
+        while not record.state.ended:
+            if record.state is State.QUEUED:
+                cancelled = await self._cancel_queued(record)
+            else:
+                cancelled = await self._ledger.request_cancel(pk)
+            if cancelled is not None:
+                return cancelled
+            # It moved on meanwhile.
+            record = self._ledger.show(await self._store.processes.get(pk))
+        raise Conflict(f"Process {pk} has ended already")
+
+    async def _cancel_queued(self, record: ProcessRecord) -> ProcessRecord | None:
+        return await self._ledger.cancel_queued(record, last_words.CANCELLED)
+
+    async def rerun(self, pk: int, flags: dict[str, bool] | None = None) -> ProcessRecord:
+        """A new process with the same inputs and flags, but for those given.
+
+        Raises InvalidInput when its inputs or its pipeline are not there any more.
+        """
+        return await self._submits.again(await self._ledger.get(pk), flags or {})
+
+    async def delete(self, pk: int) -> None:
+        """Delete an ended process with its log and outputs. Raises Conflict while it has not."""
+        record = await self._ledger.get(pk)
+        if not record.state.ended:
+            raise Conflict(f"Process {pk} has not ended")
+        await self._ledger.delete(record)
+        await self._archive.delete_outputs(record)
+        await self._logs.delete(pk)
+        self._bodies.forget(pk)
+
+    async def delete_of_target(self, target: int, force: bool) -> None:
+        """Delete all processes of a target; without `force` raise Conflict when there are any."""
+        records = await self._store.processes.of_target(target)
+        if records and not force:
+            raise Conflict(f"Target {target} has processes; add ?force=true to delete them too")
+        for record in records:
+            if not record.state.ended:
+                await self._cancel_and_wait(record)
+            await self.delete(record.pk)
+
+    async def _cancel_and_wait(self, record: ProcessRecord) -> None:
+        try:
+            await self.cancel(record.pk)
+        except Conflict:
+            return
+        async with asyncio.timeout(DELETE_WAIT_SECONDS):
+            await self._ledger.ended(record.pk)
+
+    async def board(self, target: int) -> StatusBoard:
+        """The status board of a target. Raises NotFound when there is no such target."""
+        known = self._ledger.known_board(target)
+        if known is None:
+            await self._store.targets.get(target)
+            known = await self._ledger.board(target)
+        return known
+
+    async def lines(
+        self, pk: int, after: int, limit: int, level: str = "debug", q: str = ""
+    ) -> LinesPage:
+        """Lines of a log behind a cursor, filtered. Raises NotFound."""
+        return await self._views.lines(pk, after, limit, level, q)
+
+    async def log_body(self, pk: int) -> LogBody:
+        """The specified answer of the pipeline logs API. Raises NotFound."""
+        return await self._bodies.get(pk)
+
+    def log_text(self, pk: int, level: str = "debug", q: str = "") -> AsyncIterator[bytes]:
+        """The text of a log in pieces, filtered. Raises NotFound."""
+        return self._views.text(pk, level, q)
+
+    def follow(self, pk: int, after: int) -> AsyncIterator[bytes]:
+        """Ready frames of a process and its log behind a cursor. Raises NotFound."""
+        return self._views.follow(pk, after)
+
+    def follow_status(self, target: int) -> AsyncIterator[bytes]:
+        """Ready frames of the status of a target's processes. Raises NotFound."""
+        return self._views.follow_status(target)
+
+    async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
+        """The timelapses that are there to be looked at, newest first."""
+        return [
+            record
+            for record in await self._store.processes.of_target(target)
+            if record.process_type == "timelapse" and record.state is State.SUCCEEDED
+        ]
+
+    def fields(self, record: ProcessRecord) -> dict[str, Any]:
+        """The contract's record of a process."""
+        lines = self._logs.last_known(record.pk)
+        if record.state.ended or lines is None:
+            lines = record.log_lines
+        return {
+            "pk": record.pk,
+            **record.status_fields(),
+            "process_type": record.process_type,
+            "pipeline": record.pipeline,
+            "target": record.target,
+            "products": record.products,
+            "flags": record.flags,
+            "state": record.state,
+            "progress": record.progress,
+            "started": record.started,
+            "attempt": record.attempt,
+            "log_lines": lines,
+            "outputs": record.outputs,
+            "group": record.group,
+            "waiting_for": self._waiting_for(record),
+            "resources": record.resources,
+        }
+
+    def _waiting_for(self, record: ProcessRecord) -> str | None:
+        """Why a process waits, in a sentence; None when it does not."""
+        if record.state is not State.QUEUED:
+            return None
+        place = 1 + bisect_left(self._ledger.queued, record.pk)
+        running = ", ".join(self._ledger.running.values()) or "nobody yet"
+        return f"Number {place} in the queue; the slots are held by {running}"

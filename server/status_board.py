@@ -1,0 +1,113 @@
+"""The specified status of each target's processes, ready to be sent.
+
+A board is loaded when somebody asks, written through by the ledger, and encodes each process once
+per change. Which processes there are, and when they change, is left to `ledger`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from bisect import insort
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import msgspec
+
+from server.records import ProcessRecord
+
+#: Boards in memory, and processes on all of them together.
+BOARDS = 1_000
+PROCESSES = 200_000
+
+_encode = msgspec.json.Encoder().encode
+#: One for all boards, so that a board loaded anew is newer than the one it replaces. It starts
+#: anywhere, so that no version of before a restart comes again.
+_versions = itertools.count(secrets.randbits(60))
+
+
+class StatusBoard:
+    """All processes of a target, newest first, each encoded; `version` changes with any of them."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.version = next(_versions)
+        self._order: list[tuple[float, int]] = []
+        self._entries: dict[int, tuple[int, bytes]] = {}
+        self._deleted: set[int] = set()
+        self._joined: dict[int | None, bytes] = {}
+        #: the version of the board at each process's last change, in the order of the changes
+        self._changed: OrderedDict[int, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, record: ProcessRecord) -> None:
+        """Take a record, unless it is older than what is here."""
+        known = self._entries.get(record.pk)
+        if record.pk in self._deleted or (known and known[0] >= record.version):
+            return
+        if known is None:
+            # Negative, so that the newest comes first and a tie goes to the higher PK.
+            insort(self._order, (-record.created, -record.pk))
+        self._entries[record.pk] = (record.version, _encode(record.status_fields()))
+        self._touch(record.pk)
+
+    def remove(self, record: ProcessRecord) -> None:
+        """Forget a process for good."""
+        self._deleted.add(record.pk)
+        if self._entries.pop(record.pk, None):
+            self._order.remove((-record.created, -record.pk))
+            self._touch(record.pk)
+            del self._changed[record.pk]
+
+    def _touch(self, pk: int) -> None:
+        self.version = next(_versions)
+        self._joined.clear()
+        self._changed[pk] = self.version
+        self._changed.move_to_end(pk)
+
+    def body(self, timestamp: float, limit: int | None = None) -> bytes:
+        """The whole answer of the status API, with the newest `limit` processes or all."""
+        joined = self._joined.get(limit)
+        if joined is None:
+            if len(self._joined) >= 8:
+                self._joined.clear()
+            pks = (-pk for _, pk in self._order[:limit])
+            joined = self._joined[limit] = b",".join([self._entries[pk][1] for pk in pks])
+        return b'{"timestamp":%b,"processes":[%b]}' % (_encode(timestamp), joined)
+
+    def changes(self, since: int) -> Iterable[bytes]:
+        """The newest state of each process that changed behind a version, oldest change first."""
+        changed = []
+        for pk in reversed(self._changed):
+            if self._changed[pk] <= since:
+                break
+            changed.append(self._entries[pk][1])
+        return reversed(changed)
+
+
+class StatusBoards:
+    """The boards in memory. The least recently read are dropped first."""
+
+    def __init__(self) -> None:
+        self._boards: OrderedDict[int, StatusBoard] = OrderedDict()
+
+    def get(self, target: int) -> StatusBoard | None:
+        """The board of a target, if it is in memory."""
+        board = self._boards.get(target)
+        if board is not None:
+            self._boards.move_to_end(target)
+        return board
+
+    def add(self, board: StatusBoard) -> None:
+        """Keep a board, and make room for it."""
+        self._boards[board.target] = board
+        while len(self._boards) > 1 and (
+            len(self._boards) > BOARDS or sum(map(len, self._boards.values())) > PROCESSES
+        ):
+            self._boards.popitem(last=False)
+
+    def drop(self, target: int) -> None:
+        """Forget a board."""
+        self._boards.pop(target, None)
