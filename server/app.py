@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TypeVar
 
 import uvloop
@@ -245,4 +246,8 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
 
 def make_application(services: Services) -> Application:
     """The application with all routes; also for tests that bring services of their own."""
-    return Application(all_routes(services))
+    return Application(
+        all_routes(services),
+        static_path=str(Path(static.__file__).parent),
+        log_function=access_log.write,
+    )

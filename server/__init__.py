@@ -1,0 +1,1 @@
+"""The core of Heliograph: configuration, records, store, files, dispatch and start-up."""

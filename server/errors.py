@@ -1,0 +1,101 @@
+"""The domain's errors. They carry facts and write their own sentence; they know no HTTP.
+
+HeliographError
+├── NotFound            no such document
+├── InvalidInput        what a caller sent cannot be accepted, field by field
+├── Conflict            the request is well formed but the present state forbids it
+├── TooLarge            a body or file is over its limit
+├── NoRoom              the disk is full
+├── QueueFull           too many processes wait already
+├── DatabaseAway        the database does not answer
+├── AlreadyTaken        a unique value exists already (the store's edge)
+├── LeaseLost           a write of a run met a newer attempt or another owner
+└── StartError          the server cannot start, and the message says what to change
+"""
+
+from __future__ import annotations
+
+
+class HeliographError(Exception):
+    """What all errors of the domain have in common: a sentence for people."""
+
+
+class NotFound(HeliographError):
+    """There is no such document."""
+
+    def __init__(self, kind: str, pk: object) -> None:
+        super().__init__(f"There is no {kind} {pk}")
+        self.kind = kind
+        self.pk = pk
+
+
+class InvalidInput(HeliographError):
+    """Input that cannot be accepted: messages by field, or one for the whole of it."""
+
+    def __init__(
+        self, fields: dict[str, list[str]] | None = None, detail: str | None = None
+    ) -> None:
+        self.fields = fields or {}
+        self.detail = detail
+        sentences = [f"{field}: {' '.join(said)}" for field, said in self.fields.items()]
+        super().__init__(detail or "; ".join(sentences))
+
+    @classmethod
+    def of(cls, field: str, message: str) -> InvalidInput:
+        """One message about one field."""
+        return cls({field: [message]})
+
+
+class Conflict(HeliographError):
+    """The present state of things forbids the request."""
+
+
+class TooLarge(HeliographError):
+    """A body or a file is over its limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The limit is {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
+class NoRoom(HeliographError):
+    """There is no room left on the disk."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no room left on the server's disk")
+
+
+class QueueFull(HeliographError):
+    """As many processes wait as the configuration allows."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} processes are waiting already, try again later")
+        self.limit = limit
+
+
+class DatabaseAway(HeliographError):
+    """The database did not answer in time."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is away, try again later")
+
+
+class AlreadyTaken(HeliographError):
+    """A value that must be unique exists already."""
+
+    def __init__(self, collection: str) -> None:
+        super().__init__(f"A unique value of {collection} is taken already")
+        self.collection = collection
+
+
+class LeaseLost(HeliographError):
+    """A write of a run met a newer attempt, another owner or an ended record."""
+
+    def __init__(self, pk: int, attempt: int) -> None:
+        super().__init__(f"Attempt {attempt} of process {pk} belongs to this server no more")
+        self.pk = pk
+        self.attempt = attempt
+
+
+class StartError(HeliographError):
+    """The server cannot start; the message names what to change."""

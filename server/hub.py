@@ -1,0 +1,76 @@
+"""Who waits for what. A wake-up carries no data: whoever is woken reads from its own cursor.
+
+Knows neither sockets nor the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from types import TracebackType
+from typing import Self
+
+
+class Subscription:
+    """One reader's interest in some topics. Wake-ups that come while it is busy are merged.
+
+    Use as a context manager: subscribe first, then read, then wait, so that nothing falls between.
+    """
+
+    def __init__(self, hub: Hub, topics: tuple[Hashable, ...]) -> None:
+        self._hub = hub
+        self._topics = topics
+        self._woken = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        self._hub._add(self, self._topics)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._hub._remove(self, self._topics)
+
+    def wake(self) -> None:
+        """Let the reader look again."""
+        self._woken.set()
+
+    async def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait for a wake-up since the last call; False when the time is over without one."""
+        if not self._woken.is_set():
+            try:
+                await asyncio.wait_for(self._woken.wait(), timeout_seconds)
+            except TimeoutError:
+                return False
+        self._woken.clear()
+        return True
+
+
+class Hub:
+    """All subscriptions of this server, by topic."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Hashable, set[Subscription]] = {}
+
+    def subscribe(self, *topics: Hashable) -> Subscription:
+        """A subscription to these topics, to be entered with `with`."""
+        return Subscription(self, topics)
+
+    def wake(self, topic: Hashable) -> None:
+        """Wake everybody who waits for the topic; costs nothing when nobody does."""
+        for subscription in self._waiting.get(topic, ()):
+            subscription.wake()
+
+    def _add(self, subscription: Subscription, topics: tuple[Hashable, ...]) -> None:
+        for topic in topics:
+            self._waiting.setdefault(topic, set()).add(subscription)
+
+    def _remove(self, subscription: Subscription, topics: tuple[Hashable, ...]) -> None:
+        for topic in topics:
+            waiting = self._waiting[topic]
+            waiting.discard(subscription)
+            if not waiting:
+                del self._waiting[topic]
