@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def address(output: Path) -> str:
     raise SystemExit(f"The server printed no address within {WAIT_SECONDS} s")
 
 
+def wait_until_ready(start: str) -> None:
+    """Return when the server can work; until then it answers 503."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            fetch(f"{start}/readyz")
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
 def fetch(url: str) -> bytes:
     """The body of a 200; raises for anything else."""
     with urllib.request.urlopen(url, timeout=10) as answer:
@@ -40,6 +55,7 @@ def fetch(url: str) -> bytes:
 def main() -> None:
     """Raise unless all is served."""
     start = address(Path(sys.argv[1]))
+    wait_until_ready(start)
     assert b"<html" in fetch(f"{start}/").lower()
     fetch(f"{start}/healthz")
     folder = Path(static.__path__[0])
