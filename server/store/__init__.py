@@ -10,8 +10,14 @@ from typing import Self
 
 from server.store.counters import Counters
 from server.store.database import Database
+from server.store.dataproducts import DataProducts
+from server.store.groups import Groups
+from server.store.journal import Journal
 from server.store.log_chunks import LogChunks
 from server.store.processes import ProcessStore
+from server.store.servers import Servers
+from server.store.submissions import Submissions
+from server.store.targets import Targets
 
 
 class Store:
@@ -19,13 +25,19 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.counters = Counters(database)
+        self.targets = Targets(database)
+        self.products = DataProducts(database)
+        self.groups = Groups(database)
         self.processes = ProcessStore(database)
         self.logs = LogChunks(database)
+        self.journal = Journal(database)
+        self.servers = Servers(database)
+        self.submissions = Submissions(database)
 
     @classmethod
     async def open(cls, database: Database) -> Self:
         """The store of a database, all indexes made."""
         store = cls(database)
-        for collection in (store.counters, store.processes, store.logs):
+        for collection in vars(store).values():
             await collection.ensure_indexes()
         return store

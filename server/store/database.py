@@ -29,6 +29,8 @@ Document = dict[str, Any]
 T = TypeVar("T")
 
 SELECTION_SECONDS = 2.0
+#: For heartbeats as well: one that is late cancels everything under way, so not too short.
+CONNECT_SECONDS = 10.0
 SOCKET_SECONDS = 20.0
 #: How many documents one answer of the server carries at most, and one `$in` names.
 _BATCH = 1_000
@@ -64,7 +66,7 @@ class Database:
                 w="majority",
                 journal=True,
                 serverSelectionTimeoutMS=round(SELECTION_SECONDS * 1000),
-                connectTimeoutMS=round(SELECTION_SECONDS * 1000),
+                connectTimeoutMS=round(CONNECT_SECONDS * 1000),
                 socketTimeoutMS=round(SOCKET_SECONDS * 1000),
                 waitQueueTimeoutMS=round(SOCKET_SECONDS * 1000),
             )

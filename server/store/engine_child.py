@@ -16,9 +16,11 @@ import contextlib
 import fcntl
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,32 +29,73 @@ from neosqlite.collection import Collection
 from nx_27017.server import handle_client
 
 LOCK_WAIT_SECONDS = 5.0
+_WRITES = frozenset({"insert", "findAndModify", "update", "delete"})
+_OUT_OF_DISK_SPACE = 14031
 
+#: What the package hides from its client, by thread.
 _swallowed = threading.local()
+
+Message = dict[str, Any]
+Answer = tuple[int, dict[str, Any]]
 
 
 class Handler(nx_27017.handler.NeoSQLiteHandler):  # type: ignore[misc]  # it has no types
-    """The package's handler, which answers a failed findAndModify as if nothing had matched.
+    """The package's handler with two faults mended.
 
-    Here the failure is an error as it is on MongoDB: a run whose write meets a full disk must not
-    take that for the loss of its lease.
+    A command that writes is one transaction: the package makes one of every document (so that an
+    `insert_many` is slow, as each waits for the disk, and may be cut in the middle) and two of an
+    upsert. And a failed findAndModify is an error, as on MongoDB: the package answers as if nothing
+    had matched, and a run whose write meets a full disk would take that for the loss of its lease.
     """
 
-    def handle_command(self, msg: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def handle_insert(self, msg: Message) -> Answer:
+        return self._one_transaction(msg, super().handle_insert)
+
+    def handle_command(self, msg: Message) -> Answer:
+        command = _command(msg)
+        if not _WRITES & command.keys():
+            answer: Answer = super().handle_command(msg)
+            return answer
         _swallowed.error = None
-        request, answer = super().handle_command(msg)
-        error: Exception | None = _swallowed.error
-        if error is not None and answer.get("ok") == 1 and answer.get("value") is None:
-            said = nx_27017.handler._bulk_write_error(error, 0)
-            return request, {"ok": 0, "errmsg": said["errmsg"], "code": said["code"]}
-        return request, answer
+        answer = self._one_transaction(msg, super().handle_command)
+        return (answer[0], _failure(_swallowed.error)) if _swallowed.error else answer
 
     def finish(self) -> None:
-        """Wait for the statement under way, then close all files."""
+        """Wait for the commands under way, then close all files."""
         with contextlib.ExitStack() as held:
             for name in list(self.databases):
                 held.enter_context(self._lock_for(name))
             self.close_all()
+
+    def _one_transaction(self, msg: Message, work: Callable[[Message], Answer]) -> Answer:
+        command = _command(msg)
+        name = command.get("$db", "test")
+        with self._lock_for(name):
+            database = self.get_database(name)
+            # How durable it is to be cannot be set within the transaction.
+            self._apply_write_concern(database, name, command.get("writeConcern"))
+            database.db.execute("BEGIN")
+            try:
+                answer = work(msg)
+                database.db.execute("COMMIT")
+            except sqlite3.Error as error:  # a full disk ends the transaction by itself
+                return msg["request_id"], _failure(error)
+            finally:
+                if database.db.in_transaction:
+                    database.db.execute("ROLLBACK")
+            return answer
+
+
+def _command(msg: Message) -> dict[str, Any]:
+    bodies = (document for kind, document in msg["sections"] if kind == "body")
+    return next(bodies, None) or {}
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    said = nx_27017.handler._bulk_write_error(error, 0)
+    full = "no transaction is active" in said["errmsg"]
+    code = _OUT_OF_DISK_SPACE if full else said["code"]
+    return {"ok": 0, "errmsg": said["errmsg"], "code": code}
 
 
 def _report_failures() -> None:
@@ -110,6 +153,16 @@ async def _serve(folder: Path, socket: Path) -> None:
     await _end_of_input()
     server.close()
     handler.finish()
+    # Connections still open would hold asyncio and its threads up, and all is on disk.
+    _tidy(folder, socket)
+    os._exit(0)
+
+
+def _tidy(folder: Path, socket: Path) -> None:
+    socket.unlink(missing_ok=True)
+    if socket.parent != folder:
+        with contextlib.suppress(OSError):
+            socket.parent.rmdir()
 
 
 def main(folder: Path, socket: Path) -> None:
@@ -120,14 +173,7 @@ def main(folder: Path, socket: Path) -> None:
     _lock(folder / "engine.lock")
     _report_failures()
     socket.unlink(missing_ok=True)
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_serve(folder, socket))
-    socket.unlink(missing_ok=True)
-    if socket.parent != folder:
-        with contextlib.suppress(OSError):
-            socket.parent.rmdir()
-    # Connections still open would hold asyncio and its threads up, and all is on disk.
-    os._exit(0)
+    asyncio.run(_serve(folder, socket))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from server.records import ProcessRecord, State
+from server.store.by_pk import PKS
 from server.store.database import Collection, Document
 from server.store.page import Page
 
@@ -18,8 +19,6 @@ LARGEST_PK = 10**12 - 1
 #: How many documents one `find_page` may look at before it returns a short page.
 EXAMINED_LIMIT = 5_000
 _FILTERED_BATCH = 500
-#: Room for the PKs of one target's processes in an index key.
-_PKS = 2**32
 
 #: Reads the newest documents with a PK below the first number, at most as many as the second says.
 _Source = Callable[[int, int], Awaitable[list[Document]]]
@@ -29,7 +28,7 @@ def index_keys(record: ProcessRecord) -> dict[str, Any]:
     """The fields that a new record's document has for the indexes only."""
     keys: dict[str, Any] = {
         "by_identifier": text_key(record.identifier),
-        "by_target": record.target * _PKS + record.pk,
+        "by_target": record.target * PKS + record.pk,
         "by_pipeline": _ending_in_pk(text_key(record.pipeline), record.pk),
     }
     if record.state is State.QUEUED:
@@ -49,9 +48,9 @@ def ended_key(state: State, pk: int) -> str:
     return _ending_in_pk(state.value, pk)
 
 
-def of_target(target: int, before: int = _PKS) -> dict[str, int]:
+def of_target(target: int, before: int = PKS) -> dict[str, int]:
     """The range of `by_target` that holds the target's processes below a PK."""
-    return {"$gte": target * _PKS, "$lt": target * _PKS + min(before, _PKS)}
+    return {"$gte": target * PKS, "$lt": target * PKS + min(before, PKS)}
 
 
 async def find_page(

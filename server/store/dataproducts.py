@@ -1,0 +1,41 @@
+"""The records of data products; their bytes are in `server/files.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from server.records import DataProduct
+from server.store.by_pk import PKS, ByPk, below
+from server.store.page import Page
+
+
+class DataProducts(ByPk[DataProduct]):
+    """All data products."""
+
+    kind, record, name = "data product", DataProduct, "dataproducts"
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that the methods below need."""
+        for field in ("by_target", "process"):
+            await self._collection.ensure_index(field)
+
+    async def insert_many(self, products: Sequence[DataProduct]) -> None:
+        """Store new products. :raises AlreadyTaken: one of the PKs exists."""
+        await self._collection.insert_many(
+            [
+                product.to_document() | {"by_target": product.target * PKS + product.pk}
+                for product in products
+            ]
+        )
+
+    async def find(
+        self, target: int, before: int | None = None, limit: int = 100
+    ) -> Page[DataProduct]:
+        """A page of a target's products."""
+        start = target * PKS
+        return await self._page("by_target", start, start + below(before), limit)
+
+    async def of_process(self, process: int) -> list[DataProduct]:
+        """All outputs of a process's attempts, in the order of their PKs."""
+        found = self._records(await self._collection.find({"process": process}))
+        return sorted(found, key=lambda product: product.pk)

@@ -1,0 +1,92 @@
+"""The records of groups of data products, and which product is in which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from server.records import DataProductGroup
+from server.store.by_pk import ByPk, below
+from server.store.database import Database
+from server.store.page import Page
+
+
+class Groups(ByPk[DataProductGroup]):
+    """All groups.
+
+    A group's document lists its products. The other way round, a document of `memberships` has
+    the product's PK as its `_id` and a field `g<pk>` for each group: an array cannot be grown in
+    place on the embedded engine, nor searched on an index.
+    """
+
+    kind, record, name = "group", DataProductGroup, "groups"
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._memberships = database.collection("memberships")
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that the methods below need."""
+        await super().ensure_indexes()
+        await self._collection.ensure_index("process")
+
+    async def insert(self, group: DataProductGroup) -> None:
+        """Store a new group. :raises AlreadyTaken: its PK exists."""
+        # Memberships first: without its group one is not seen, but a group that its products do
+        # not know of would keep their PKs when they are deleted.
+        for product in dict.fromkeys(group.products):
+            await self._memberships.change(
+                {"_id": product}, set={_field(group.pk): True}, upsert=True
+            )
+        await self._collection.insert(group.to_document() | {"version": 1})
+
+    async def find(self, before: int | None = None, limit: int = 100) -> Page[DataProductGroup]:
+        """A page of all groups."""
+        return await self._page("pk", 0, below(before), limit)
+
+    async def containing(self, products: Sequence[int]) -> dict[int, list[int]]:
+        """The PKs of the groups that each product is in, ascending."""
+        documents = await self._memberships.get_many(dict.fromkeys(products))
+        claimed = {document["_id"]: _groups(document) for document in documents}
+        groups = {group for pks in claimed.values() for group in pks}
+        existing = {found.pk for found in await self.get_many(groups)} if groups else set()
+        return {
+            pk: [group for group in claimed.get(pk, ()) if group in existing] for pk in products
+        }
+
+    async def remove_product(self, product: int) -> None:
+        """Take a deleted product out of all its groups."""
+        membership = await self._memberships.get(product)
+        for pk in _groups(membership or {}):
+            await self._remove(pk, product)
+        await self._memberships.delete({"_id": product})
+
+    async def of_process(self, process: int) -> list[DataProductGroup]:
+        """The groups of outputs of a process's attempts."""
+        return self._records(await self._collection.find({"process": process}))
+
+    async def delete(self, pk: int) -> None:
+        """Delete a group, not its products; a missing one is fine."""
+        document = await self._collection.get(pk)
+        await super().delete(pk)
+        await self.forget(pk, [] if document is None else document["products"])
+
+    async def forget(self, pk: int, products: Iterable[int]) -> None:
+        """Take back the memberships of a group that is not there (any more)."""
+        for product in products:
+            await self._memberships.change({"_id": product}, unset=(_field(pk),))
+
+    async def _remove(self, pk: int, product: int) -> None:
+        # Another product may go at the same time, so look again until nothing came between.
+        while (document := await self._collection.get(pk)) is not None:
+            left = [member for member in document["products"] if member != product]
+            unchanged = {"_id": pk, "version": document["version"]}
+            if await self._collection.change(unchanged, set={"products": left}, inc={"version": 1}):
+                return
+
+
+def _field(group: int) -> str:
+    return f"g{group}"
+
+
+def _groups(membership: dict[str, object]) -> list[int]:
+    return sorted(int(field[1:]) for field in membership if field != "_id")

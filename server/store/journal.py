@@ -1,0 +1,60 @@
+"""Files on their way into storage: what to take back if the server ends in the middle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.store.database import Database, Document
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """Products, a group and keys of files that are being stored by a server.
+
+    For the outputs of a run `process` and `attempt` say whose.
+    """
+
+    pk: int
+    server: str
+    products: list[int]
+    keys: list[str]
+    group: int | None = None
+    process: int | None = None
+    attempt: int | None = None
+
+
+class Journal:
+    """All entries. One that is there is about something that is not complete, or only just."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection("journal")
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that the methods below need."""
+        for field in ("server", "process"):
+            await self._collection.ensure_index(field)
+
+    async def insert(self, entry: JournalEntry) -> None:
+        """Store a new entry. :raises AlreadyTaken: its PK exists."""
+        await self._collection.insert({"_id": entry.pk, **vars(entry)})
+
+    async def of_server(self, server: str) -> list[JournalEntry]:
+        """The entries of one server."""
+        return _entries(await self._collection.find({"server": server}))
+
+    async def of_process(self, process: int) -> list[JournalEntry]:
+        """The entries of a process's attempts."""
+        return _entries(await self._collection.find({"process": process}))
+
+    async def delete(self, pk: int) -> None:
+        """Delete an entry; a missing one is fine."""
+        await self._collection.delete({"_id": pk})
+
+    async def all(self) -> list[JournalEntry]:
+        """Every server's entries."""
+        return _entries(await self._collection.find({"server": {"$gt": ""}}))
+
+
+def _entries(documents: list[Document]) -> list[JournalEntry]:
+    names = JournalEntry.__dataclass_fields__
+    return [JournalEntry(**{name: found[name] for name in names}) for found in documents]
