@@ -20,6 +20,9 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+import static
+from handlers import access_log
+from handlers.routes import all_routes
 from handlers.services import Services
 from runners.examiner import Examiner
 from runners.pool import Pool
@@ -249,5 +252,5 @@ def make_application(services: Services) -> Application:
     return Application(
         all_routes(services),
         static_path=str(Path(static.__file__).parent),
-        log_function=access_log.write,
+        log_function=access_log.log_request,
     )
