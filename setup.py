@@ -5,10 +5,10 @@ from pathlib import Path
 from setuptools import setup
 
 TEST = [
-    "pytest>=8,<10",
+    "pytest>=9,<10",
     "pytest-tornado>=0.8.1",
     "pytest-timeout>=2.3",
-    "hypothesis>=6.100",
+    "hypothesis>=6.130",
     "setuptools<82",  # pytest-tornado imports pkg_resources, which later ones lack
     "playwright>=1.45",
     "ruff>=0.17",

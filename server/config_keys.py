@@ -154,11 +154,13 @@ class Timelapse:
 
     format: str = setting("webm", choice("webm", "mp4", "gif"), "format of the film")
     fps: int = setting(10, whole(1, 60), "frames per second")
-    size: int = setting(500, whole(16, 4096), "longer side of the film in pixels; nothing is enlarged")
+    size: int = setting(
+        500, whole(16, 4096), "longer side of the film in pixels; nothing is enlarged"
+    )
     crop_scale: float = setting(
         0.5,
         number(0, 1, above=True),
-        "part of each side, around the centre, that the film shows",
+        "part of each side, around the centre, that is left by the flag `crop`",
     )
 
 
