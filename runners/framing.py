@@ -1,0 +1,74 @@
+"""Which part of an image is shown, and at what size: cropping and area-averaging downscale.
+
+Brightness is left to `brightness`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pictures
+
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """A centred box of the image, in pixels (left, lower, right, upper), and the sides it gets."""
+
+    box: tuple[float, float, float, float]
+    width: int
+    height: int
+
+
+def framing(
+    width: int, height: int, size: int, crop_scale: float = 1.0, even: bool = True
+) -> Framing:
+    """How to show an image of these sides with its longest side at most `size` pixels.
+
+    `crop_scale` is the part of each side that is kept around the centre. Nothing is enlarged. The
+    aspect ratio is kept: sides rounded down, to even numbers (as films need) where asked for, show
+    a box that is smaller by the same factor.
+    """
+    kept_width, kept_height = max(width * crop_scale, 2.0), max(height * crop_scale, 2.0)
+    shrink = min(1.0, size / max(kept_width, kept_height))
+    shown_width = _side(kept_width * shrink, even)
+    shown_height = _side(kept_height * shrink, even)
+    box_width = min(shown_width / shrink, kept_width)
+    box_height = min(shown_height / shrink, kept_height)
+    left, lower = (width - box_width) / 2, (height - box_height) / 2
+    if shrink == 1.0:  # whole pixels, so that nothing is blurred
+        left, lower = float(int(left)), float(int(lower))
+    return Framing((left, lower, left + box_width, lower + box_height), shown_width, shown_height)
+
+
+def shown(image: Image, framing: Framing) -> Image:
+    """The framed part of an image, shape (framing.height, framing.width).
+
+    Each pixel is the mean of the area it covers, so flux is kept whatever the ratio; NaN pixels do
+    not count, and are the image's median where nothing else is.
+    """
+    blank = np.isnan(image)
+    if not blank.any():
+        return _averaged(image, framing)
+    weight = _averaged((~blank).astype(np.float32), framing)
+    total = _averaged(np.where(blank, np.float32(0), image), framing)
+    mean = total / np.maximum(weight, np.float32(1e-6))
+    return np.where(weight > 1e-3, mean, np.float32(np.nanmedian(image)))
+
+
+def _side(length: float, even: bool) -> int:
+    # A hair more, as 500.0 may come out of the arithmetic as 499.999….
+    whole = int(length + 1e-6)
+    return max(whole - whole % 2, 2) if even else max(whole, 1)
+
+
+def _averaged(image: Image, framing: Framing) -> Image:
+    left, lower, right, upper = framing.box
+    if (right - left, upper - lower) == (framing.width, framing.height):
+        return image[int(lower) : int(upper), int(left) : int(right)]
+    picture = Pictures.fromarray(image)
+    sides = (framing.width, framing.height)
+    return np.asarray(picture.resize(sides, Pictures.Resampling.BOX, box=framing.box))
