@@ -1,4 +1,4 @@
-"""The bytes of data products and their thumbnails.
+"""The bytes of data products.
 
 Files come from users, so none may act in our origin: only kinds of images and films that run
 nothing are shown in place, everything else is a download, and the policy shuts in even those.
@@ -6,26 +6,20 @@ nothing are shown in place, everything else is a download, and the policy shuts 
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-from pathlib import Path
-
 from tornado.routing import URLSpec
 
 from handlers.base import BaseHandler
-from handlers.query import PK, pk_of, whole
+from handlers.query import PK, pk_of
 from handlers.ranges import Unsatisfiable, disposition, range_of
 from handlers.services import Services
 from handlers.streams import send
-from server.errors import InvalidInput, NotFound
+from server.errors import NotFound
 from server.records import DataProduct
 
 INLINE = frozenset(
     {"image/png", "image/jpeg", "image/gif", "image/webp", "video/webm", "video/mp4"}
 )
 POLICY = "default-src 'none'; sandbox"
-PREVIEW_SIZES = (64, 128, 256, 512, 1024)
-PREVIEW_SIZE = 256
 
 
 class FileHandler(BaseHandler):
@@ -76,38 +70,6 @@ class FileHandler(BaseHandler):
         self.answer_change({"detail": "The range begins behind the end of the file."}, 416)
 
 
-class PreviewHandler(BaseHandler):
-    """A thumbnail, drawn once for each content and size."""
-
-    async def get(self, pk: str) -> None:
-        """Send the thumbnail, `?size=` pixels wide or high."""
-        product = await self.archive.product(pk_of(pk))
-        size = whole(self, "size", 1) or PREVIEW_SIZE
-        if size not in PREVIEW_SIZES:
-            raise InvalidInput.of("size", f"One of {PREVIEW_SIZES} is expected.")
-        shut_in(self)
-        self.set_header("Content-Type", "image/png")
-        self.set_header("Etag", f'"{product.sha256}-{size}"')
-        if self.check_etag_header():
-            self.set_status(304)
-            return
-        self.write(await self._picture(product, size))
-
-    async def _picture(self, product: DataProduct, size: int) -> bytes:
-        kept = self.services.previews / f"{product.sha256}-{size}.png"
-        picture = await asyncio.to_thread(_bytes_of, kept)
-        if picture is not None:
-            return picture
-        # Drawn beside it and moved, so that nobody ever sees half a picture.
-        fresh = kept.with_name(f"{secrets.token_hex(8)}.png")
-        try:
-            await self.services.preview(await self.archive.path(product), fresh, size)
-            await asyncio.to_thread(fresh.replace, kept)
-        finally:
-            await asyncio.to_thread(fresh.unlink, missing_ok=True)
-        return await asyncio.to_thread(kept.read_bytes)
-
-
 def shut_in(handler: BaseHandler) -> None:
     """Headers of what users made: it stays what it says it is, and runs nothing."""
     handler.set_header("Content-Security-Policy", POLICY)
@@ -117,17 +79,7 @@ def shut_in(handler: BaseHandler) -> None:
     handler.set_header("Vary", handler.vary)
 
 
-def _bytes_of(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
 def routes(services: Services) -> list[URLSpec]:
-    """The files and their thumbnails."""
+    """The files."""
     kwargs = {"services": services}
-    return [
-        URLSpec(rf"/dataproducts/{PK}/file/([^/]+)", FileHandler, kwargs),
-        URLSpec(rf"/dataproducts/{PK}/preview\.png", PreviewHandler, kwargs),
-    ]
+    return [URLSpec(rf"/dataproducts/{PK}/file/([^/]+)", FileHandler, kwargs)]

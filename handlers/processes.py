@@ -109,7 +109,7 @@ class LogHandler(BaseHandler):
         """Answer with the lines behind a cursor that match."""
         after = whole(self, "after", 0) or 0
         limit = whole(self, "limit", 1, 100_000) or 1_000
-        page = await self.processes.lines(pk_of(pk), after, limit, level(self), text(self, "q"))
+        page = await self.processes.lines(pk_of(pk), after, limit, *wanted(self))
         ended = b"true" if page.ended else b"false"
         lines = b",".join(page.entries)
         self.answer_ready(b'{"lines":[%b],"next":%d,"ended":%b}' % (lines, page.next, ended))
@@ -121,7 +121,7 @@ class LogTextHandler(BaseHandler):
     async def get(self, pk: str) -> None:
         """Send the text of the lines that match."""
         record = await self.processes.get(pk_of(pk))
-        pieces = self.processes.log_text(record.pk, level(self), text(self, "q"))
+        pieces = self.processes.log_text(record.pk, *wanted(self))
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{record.identifier}.txt"')
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -137,12 +137,12 @@ class ReceiptHandler(BaseHandler):
         self.answer(await self.processes.receipt(pk_of(pk)))
 
 
-def level(handler: BaseHandler) -> str | None:
-    """The least level of lines that the query asks for."""
-    found = words(handler, "level", LEVELS)
-    if len(found) > 1:
+def wanted(handler: BaseHandler) -> tuple[str, str]:
+    """Which lines the query asks for: the least level, and a text in them."""
+    levels = words(handler, "level", LEVELS)
+    if len(levels) > 1:
         raise InvalidInput.of("level", "One level is expected; it includes the graver ones.")
-    return found[0] if found else None
+    return levels[0] if levels else "debug", text(handler, "q") or ""
 
 
 def routes(services: Services) -> list[URLSpec]:

@@ -16,6 +16,7 @@ from handlers import (
     pages,
     pipeline_logs,
     pipelines,
+    previews,
     processes,
     targets,
 )
@@ -34,6 +35,7 @@ def all_routes(services: Services) -> list[URLSpec]:
         *groups.routes(services),
         *pipelines.routes(services),
         *files.routes(services),
+        *previews.routes(services),
         *health.routes(services),
         *login.routes(services),
         *(URLSpec(path, page, {"services": services}) for path, page in pages.routes),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -114,6 +114,7 @@ class FakeProcesses:
         self.log: list[bytes] = []
         self.calls: list[tuple[Any, ...]] = []
         self.fault: Exception | None = None
+        self.log_fault: Exception | None = None
         self.frames: list[bytes | Exception] = []
         self.follows_on = asyncio.Event()
         self.cursor: int | None = None
@@ -183,8 +184,8 @@ class FakeProcesses:
         self.calls.append(("log_text", *asked))
         for piece in self.log:
             yield piece
-        if self.fault is not None:
-            raise self.fault
+        if self.log_fault is not None:
+            raise self.log_fault
 
     async def receipt(self, pk: int) -> dict[str, Any]:
         return {"process": (await self.get(pk)).pk}
@@ -332,6 +333,7 @@ class Fakes:
     config: Config = field(default_factory=Config)
     problem: str | None = None
     drawn: list[tuple[Path, int]] = field(default_factory=list)
+    draw_fault: Exception | None = None
 
     def configure(
         self,
@@ -352,8 +354,10 @@ class Fakes:
 
     async def preview(self, source: Path, picture: Path, size: int) -> None:
         self.drawn.append((source, size))
-        await asyncio.sleep(0)
-        picture.write_bytes(b"\x89PNG")
+        await asyncio.sleep(0.05)
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        await asyncio.to_thread(picture.write_bytes, b"\x89PNG")
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Client]:
@@ -375,6 +379,7 @@ class Fakes:
         finally:
             http.close()
             server.stop()
+            await services.sockets.close_all()
             await server.close_all_connections()
 
 
@@ -410,6 +415,15 @@ class Client:
         answer = await reader.read()
         writer.close()
         return answer
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something is so, for 5 s at most."""
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("It did not come to pass")
 
 
 def json_of(response: HTTPResponse) -> Any:
