@@ -22,6 +22,7 @@ from tornado.web import Application
 
 import static
 from handlers import access_log
+from handlers.front_door import FrontDoor
 from handlers.routes import all_routes
 from handlers.services import Services
 from runners.examiner import Examiner
@@ -32,7 +33,6 @@ from server.data_folder import DataFolder
 from server.dispatcher import Dispatcher
 from server.errors import DatabaseAway, StartError
 from server.files import FileStorage
-from server.front_door import FrontDoor
 from server.hub import Hub
 from server.launch import Tools
 from server.ledger import Ledger
