@@ -45,10 +45,12 @@ class BaseHandler(GuardedHandler):
 
     def unchanged(self, version: object) -> bool:
         """Put the version on the answer; True, with status 304, when the client has it already."""
-        self.set_header("Etag", f'W/"{version}"')
+        etag = f'W/"{version}"'
+        self.set_header("Etag", etag)
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Vary", self.vary)
-        if "If-None-Match" in self.request.headers and self.check_etag_header():
+        known = self.request.headers.get("If-None-Match")
+        if known is not None and (known == etag or self.check_etag_header()):
             self.set_status(304)
             return True
         self.set_header("Content-Type", JSON)

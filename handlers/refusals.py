@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http.client import responses
 from typing import Any
 
-from tornado.httputil import responses
 from tornado.web import HTTPError
 
 from server.errors import (

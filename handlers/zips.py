@@ -70,4 +70,4 @@ def unique(name: str, taken: set[str]) -> str:
 def _moment(seconds: float) -> tuple[int, int, int, int, int, int]:
     moment = time.gmtime(seconds)
     # The format begins with 1980.
-    return (max(1980, moment.tm_year), *moment[1:6])  # type: ignore[return-value]
+    return (max(1980, moment.tm_year), *moment[1:6])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -146,4 +145,5 @@ async def test_a_preview_is_drawn_once_for_each_size(tmp_path: Path) -> None:
         fakes.draw_fault = ValueError("This is no picture")
         response = await client.fetch("/dataproducts/4/preview.png")
         assert (response.code, json_of(response)) == (400, {"detail": "This is no picture."})
-    assert len(os.listdir(tmp_path)) == 2
+    kept = await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+    assert len(kept) == 2
