@@ -1,0 +1,117 @@
+"""How pages put numbers into words: times, durations, sizes and coordinates.
+
+`static/draw/wording.js` says the same in the browser, so that nothing on a page changes its form
+when live data comes. Both round halves up.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import floor
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def iso(seconds: float) -> str:
+    """An instant as HTML's `datetime` attribute wants it, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def exact(seconds: float) -> str:
+    """An instant to the second, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def ago(seconds: float, now: float) -> str:
+    """How long ago an instant was, or its date when that is more than a month."""
+    age = now - seconds
+    if age < 10:
+        return "just now"
+    if age < _MINUTE:
+        return f"{floor(age)} s ago"
+    if age < _HOUR:
+        return f"{floor(age / _MINUTE)} min ago"
+    if age < _DAY:
+        return f"{floor(age / _HOUR)} h ago"
+    days = floor(age / _DAY)
+    if days <= 30:
+        return f"{days} day{'s' if days > 1 else ''} ago"
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    whole = max(0, floor(seconds))
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def size(count: float) -> str:
+    """A number of bytes with a decimal prefix."""
+    if count < 1000:
+        return f"{floor(count)} B"
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 999.95:
+            return f"{floor(count * 10 + 0.5) / 10:.1f} {unit}"
+    return f"{floor(count / 100 + 0.5) / 10:.1f} TB"
+
+
+def number(value: float) -> str:
+    """A count with thin gaps between its thousands; a whole one without a fraction."""
+    text = f"{value:,.0f}" if value == floor(value) else f"{value:,.2f}"
+    return text.replace(",", "\u202f")
+
+
+def right_ascension(degrees: float) -> str:
+    """Degrees as hours, minutes and seconds of time."""
+    hundredths = floor(degrees / 15 * 360_000 + 0.5) % (24 * 360_000)
+    minutes, rest = divmod(hundredths, 6000)
+    return f"{minutes // 60:02}h {minutes % 60:02}m {rest / 100:05.2f}s"
+
+
+def declination(degrees: float) -> str:
+    """Degrees as signed degrees, minutes and seconds of arc."""
+    tenths = floor(abs(degrees) * 36_000 + 0.5)
+    minutes, rest = divmod(tenths, 600)
+    sign = "\u2212" if degrees < 0 and tenths else "+"
+    return f"{sign}{minutes // 60:02}\u00b0 {minutes % 60:02}\u2032 {rest / 10:04.1f}\u2033"
+
+
+def observed(date: object) -> str:
+    """A header's date of observation, to the second."""
+    if isinstance(date, int | float):
+        return exact(date).removesuffix(" UTC")
+    return str(date).replace("T", " ")[:19] if date else "–"
+
+
+def exposure(seconds: object) -> str:
+    """A header's exposure time."""
+    return f"{seconds:g} s" if isinstance(seconds, int | float) else "–"
+
+
+def clock(seconds: float) -> str:
+    """The time of day of a log line, in UTC until the browser says which it shall be."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
+
+
+def share(progress: dict[str, float] | None) -> str:
+    """How much is done, as in `12 / 30`."""
+    return f"{number(progress['done'])} / {number(progress['total'])}" if progress else ""
+
+
+def resources(used: dict[str, object] | None) -> str:
+    """What a run used, in one line."""
+    if used is None:
+        return ""
+    facts = []
+    if isinstance(used["cpu_seconds"], int | float):
+        facts.append(f"{used['cpu_seconds']:.1f} s CPU")
+    if isinstance(used["peak_rss_bytes"], int | float):
+        facts.append(f"{size(used['peak_rss_bytes'])} memory")
+    return " · ".join([*facts, str(used["exit"])])

@@ -1,0 +1,55 @@
+// @ts-check
+/** Puts the facts of a process into its row of the table. The markup is the template's. */
+
+import { slot } from "./find.js";
+import { setDuration, setText, setTime } from "./times.js";
+import { share } from "./wording.js";
+
+/**
+ * @param {HTMLElement} row
+ * @param {any} record
+ */
+export function drawProcess(row, record) {
+  Object.assign(row.dataset, { pk: record.pk, identifier: record.identifier, state: record.state });
+  const link = /** @type {HTMLAnchorElement} */ (slot("identifier", row));
+  setText(link, record.identifier);
+  link.setAttribute("href", pageOf(record));
+  setText(slot("pipeline", row), record.pipeline);
+  slot("status", row).dataset.state = record.state;
+  setText(slot("status", row), record.status);
+  setText(slot("note", row), record.failure_message ?? record.waiting_for ?? "");
+  setText(slot("share", row), share(record.progress));
+  drawProgress(/** @type {HTMLProgressElement} */ (slot("progress", row)), record);
+  setTime(/** @type {HTMLTimeElement} */ (slot("created", row)), record.created);
+  setDuration(slot("took", row), record.started, record.terminal_timestamp);
+  drawActs(row, record);
+}
+
+/**
+ * @param {HTMLProgressElement} bar
+ * @param {any} record
+ */
+export function drawProgress(bar, record) {
+  bar.max = record.progress?.total || 1;
+  bar.value = record.progress?.done ?? 0;
+  bar.toggleAttribute("data-idle", !record.progress);
+}
+
+/** @param {any} record */
+export function pageOf(record) {
+  return record.view_url ?? `/processes/${record.pk}`;
+}
+
+/**
+ * @param {HTMLElement} row
+ * @param {any} record
+ */
+function drawActs(row, record) {
+  const ended = record.terminal_timestamp !== null;
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll("[data-act]"))) {
+    button.hidden = (button.dataset.act === "cancel") === ended;
+  }
+  const outputs = slot("outputs", row);
+  outputs.hidden = record.group === null;
+  if (record.group !== null) outputs.setAttribute("href", `/dataproducts/data/group/${record.group}/`);
+}

@@ -1,0 +1,125 @@
+// @ts-check
+/**
+ * Rows of a table to choose from: by click, a range by Shift, all that are shown by the box in the
+ * head. Remembers by PK, so that it outlives a new drawing of the table.
+ */
+
+import { parts } from "./find.js";
+
+export class Selection {
+  /** @type {Map<number, string>} the names of the chosen by PK */
+  chosen = new Map();
+  /** @type {HTMLElement | null} where a range begins */
+  #anchor = null;
+
+  /**
+   * @param {HTMLElement} place holds the table, which may be replaced
+   * @param {() => void} changed
+   */
+  constructor(place, changed) {
+    this.place = place;
+    this.changed = changed;
+    place.addEventListener("click", (event) => this.#clicked(event));
+    place.addEventListener("mousedown", (event) => {
+      if (event.shiftKey && rowOf(event)) event.preventDefault(); // else it would select text
+    });
+  }
+
+  get rows() {
+    return parts("tbody tr", this.place);
+  }
+
+  get shown() {
+    return this.rows.filter((row) => !row.hidden);
+  }
+
+  clear() {
+    this.chosen.clear();
+    this.draw();
+  }
+
+  /** @param {number[]} pks */
+  forget(pks) {
+    for (const pk of pks) this.chosen.delete(pk);
+    this.draw();
+  }
+
+  /** Show in the table what is chosen. */
+  draw() {
+    for (const row of this.rows) {
+      const chosen = this.chosen.has(pkOf(row));
+      row.classList.toggle("chosen", chosen);
+      for (const box of boxesOf(row)) box.checked = chosen;
+    }
+    this.#drawHead();
+    this.changed();
+  }
+
+  #drawHead() {
+    const shown = this.shown;
+    const chosen = shown.filter((row) => this.chosen.has(pkOf(row))).length;
+    for (const box of boxesOf(this.place.querySelector("thead"))) {
+      box.checked = chosen > 0 && chosen === shown.length;
+      box.indeterminate = chosen > 0 && chosen < shown.length;
+    }
+  }
+
+  /** @param {MouseEvent} event */
+  #clicked(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (target.closest("thead input")) return this.#chooseAll();
+    const row = rowOf(event);
+    if (!row || target.closest("a, button")) return;
+    if (event.shiftKey && this.#anchor?.isConnected) this.#chooseRange(row);
+    else this.#toggle(row);
+    this.draw();
+  }
+
+  #chooseAll() {
+    const shown = this.shown;
+    const all = shown.every((row) => this.chosen.has(pkOf(row)));
+    for (const row of shown) this.#set(row, !all);
+    this.draw();
+  }
+
+  /** @param {HTMLElement} row */
+  #toggle(row) {
+    this.#set(row, !this.chosen.has(pkOf(row)));
+    this.#anchor = row;
+  }
+
+  /** @param {HTMLElement} row */
+  #chooseRange(row) {
+    const shown = this.shown;
+    const ends = [shown.indexOf(/** @type {HTMLElement} */ (this.#anchor)), shown.indexOf(row)];
+    const choose = this.chosen.has(pkOf(/** @type {HTMLElement} */ (this.#anchor)));
+    for (const each of shown.slice(Math.min(...ends), Math.max(...ends) + 1)) this.#set(each, choose);
+  }
+
+  /**
+   * @param {HTMLElement} row
+   * @param {boolean} choose
+   */
+  #set(row, choose) {
+    if (choose) this.chosen.set(pkOf(row), row.dataset.name ?? "");
+    else this.chosen.delete(pkOf(row));
+  }
+}
+
+/** @param {HTMLElement} row */
+function pkOf(row) {
+  return Number(row.dataset.pk);
+}
+
+/** @param {MouseEvent} event */
+function rowOf(event) {
+  return /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("tbody tr"));
+}
+
+/**
+ * @param {Element | null} element
+ * @returns {HTMLInputElement[]}
+ */
+function boxesOf(element) {
+  return element ? parts('input[type="checkbox"]', element) : [];
+}

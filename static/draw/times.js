@@ -1,0 +1,65 @@
+// @ts-check
+/** Keeps the times on a page true: "3 min ago", and how long something has been running. */
+
+import { ago, duration, exact } from "./wording.js";
+
+let serverAhead = 0;
+
+/** The server's present time in Unix seconds, as far as it can be known here. */
+export function now() {
+  return Date.now() / 1000 + serverAhead;
+}
+
+/**
+ * Keep all times of the page true from now on.
+ *
+ * @param {number} [serverNow] the server's time when it drew the page
+ */
+export function keepTimes(serverNow) {
+  if (serverNow) serverAhead = serverNow - (performance.timeOrigin + performance.now()) / 1000;
+  setInterval(drawTimes, 1000);
+}
+
+/**
+ * @param {HTMLTimeElement} element
+ * @param {number} seconds
+ */
+export function setTime(element, seconds) {
+  element.dateTime = new Date(seconds * 1000).toISOString();
+  element.title = exact(seconds);
+  setText(element, ago(seconds, now()));
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {number | null} from
+ * @param {number | null} to
+ */
+export function setDuration(element, from, to) {
+  element.dataset.from = String(from ?? "");
+  element.dataset.to = String(to ?? "");
+  drawDuration(element);
+}
+
+/**
+ * @param {Node} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function drawTimes() {
+  for (const element of document.querySelectorAll("time")) {
+    setText(element, ago(Date.parse(element.dateTime) / 1000, now()));
+  }
+  for (const element of document.querySelectorAll("[data-from]")) {
+    drawDuration(/** @type {HTMLElement} */ (element));
+  }
+}
+
+/** @param {HTMLElement} element */
+function drawDuration(element) {
+  const { from, to } = element.dataset;
+  setText(element, from ? duration((to ? Number(to) : now()) - Number(from)) : "–");
+}

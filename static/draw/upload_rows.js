@@ -1,0 +1,68 @@
+// @ts-check
+/** The list of files that are being uploaded. Those that are stored leave it after a while. */
+
+import { copyOf, part, slot } from "./find.js";
+import { setText } from "./times.js";
+import { size } from "./wording.js";
+
+const STORED_STAYS_MS = 4000;
+
+export class UploadRows {
+  /** @type {Map<import("../server/uploads.js").Upload, HTMLElement>} */
+  #rows = new Map();
+
+  /**
+   * @param {HTMLElement} list
+   * @param {{again: (upload: any) => void, away: (upload: any) => void}} acts
+   */
+  constructor(list, acts) {
+    this.list = list;
+    this.acts = acts;
+  }
+
+  /** @param {import("../server/uploads.js").Upload} upload */
+  draw(upload) {
+    const row = this.#rows.get(upload) ?? this.#open(upload);
+    row.dataset.state = upload.state;
+    const bar = /** @type {HTMLProgressElement} */ (part("progress", row));
+    bar.value = upload.share;
+    setText(slot("note", row), note(upload));
+    part('[data-act="again"]', row).hidden = upload.state !== "failed";
+    part('[data-act="away"]', row).hidden = upload.state === "stored";
+    if (upload.state === "stored") setTimeout(() => this.remove(upload), STORED_STAYS_MS);
+  }
+
+  /** @param {import("../server/uploads.js").Upload} upload */
+  remove(upload) {
+    this.#rows.get(upload)?.remove();
+    this.#rows.delete(upload);
+  }
+
+  /** @param {import("../server/uploads.js").Upload} upload */
+  #open(upload) {
+    const row = copyOf("#upload-row");
+    slot("name", row).textContent = upload.file.name;
+    part("progress", row).setAttribute("aria-label", `Upload of ${upload.file.name}`);
+    part('[data-act="again"]', row).addEventListener("click", () => this.acts.again(upload));
+    part('[data-act="away"]', row).addEventListener("click", () => this.acts.away(upload));
+    this.#rows.set(upload, row);
+    this.list.append(row);
+    return row;
+  }
+}
+
+/** @param {import("../server/uploads.js").Upload} upload */
+function note(upload) {
+  switch (upload.state) {
+    case "waiting":
+      return size(upload.file.size);
+    case "sending":
+      return upload.share < 1 ? `${Math.floor(upload.share * 100)} % of ${size(upload.file.size)}` : "storing…";
+    case "stored":
+      return "stored";
+    case "failed":
+      return upload.problem;
+    default:
+      throw new Error(`Unknown state ${upload.state}`);
+  }
+}

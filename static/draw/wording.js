@@ -1,0 +1,74 @@
+// @ts-check
+/**
+ * Numbers in words: times, durations and sizes. `handlers/wording.py` says the same on the server.
+ */
+
+const [MINUTE, HOUR, DAY] = [60, 3600, 86400];
+
+/**
+ * @param {number} seconds an instant, in Unix seconds
+ * @param {number} now
+ */
+export function ago(seconds, now) {
+  const age = now - seconds;
+  if (age < 10) return "just now";
+  if (age < MINUTE) return `${Math.floor(age)} s ago`;
+  if (age < HOUR) return `${Math.floor(age / MINUTE)} min ago`;
+  if (age < DAY) return `${Math.floor(age / HOUR)} h ago`;
+  const days = Math.floor(age / DAY);
+  if (days <= 30) return `${days} day${days > 1 ? "s" : ""} ago`;
+  return new Date(seconds * 1000).toISOString().slice(0, 10);
+}
+
+/** @param {number} seconds */
+export function exact(seconds) {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** @param {number} seconds a length of time */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
+  if (whole < MINUTE) return `${whole} s`;
+  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min ${two(whole % MINUTE)} s`;
+  if (whole < DAY) return `${Math.floor(whole / HOUR)} h ${two(Math.floor((whole % HOUR) / MINUTE))} min`;
+  return `${Math.floor(whole / DAY)} d ${Math.floor((whole % DAY) / HOUR)} h`;
+}
+
+/** @param {number} count of bytes */
+export function size(count) {
+  if (count < 1000) return `${Math.floor(count)} B`;
+  for (const unit of ["kB", "MB", "GB"]) {
+    count /= 1000;
+    if (count < 999.95) return `${(Math.floor(count * 10 + 0.5) / 10).toFixed(1)} ${unit}`;
+  }
+  return `${(Math.floor(count / 100 + 0.5) / 10).toFixed(1)} TB`;
+}
+
+/** @param {number} value */
+export function number(value) {
+  const text = Number.isInteger(value) ? String(value) : value.toFixed(2);
+  return text.replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, "\u202f");
+}
+
+/** @param {{done: number, total: number} | null} progress */
+export function share(progress) {
+  return progress ? `${number(progress.done)} / ${number(progress.total)}` : "";
+}
+
+/** @param {{cpu_seconds: number | null, peak_rss_bytes: number | null, exit: string} | null} used */
+export function resources(used) {
+  if (!used) return "";
+  const facts = [];
+  if (used.cpu_seconds !== null) facts.push(`${used.cpu_seconds.toFixed(1)} s CPU`);
+  if (used.peak_rss_bytes !== null) facts.push(`${size(used.peak_rss_bytes)} memory`);
+  return [...facts, used.exit].join(" · ");
+}
+
+/**
+ * @param {number} count
+ * @param {string} noun
+ */
+export function counted(count, noun) {
+  return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,108 @@
+// @ts-check
+/** Terminal texts as a terminal would show them: colours, and `\r` going back to the line's start. */
+
+/** @typedef {{text: string, classes: string}} Piece */
+
+const ESCAPES = /\x1b(?:\[([0-9;:]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
+const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g;
+
+/**
+ * What is seen of a line: of a progress bar that rewrites itself, its last state.
+ *
+ * @param {string} text
+ */
+export function folded(text) {
+  const written = text.replace(/\r+$/, "");
+  return written.slice(written.lastIndexOf("\r") + 1);
+}
+
+/**
+ * A line without colours, for copying.
+ *
+ * @param {string} text
+ */
+export function plain(text) {
+  return folded(text).replace(ESCAPES, "");
+}
+
+/**
+ * A line in pieces of one look each.
+ *
+ * @param {string} text
+ * @returns {Piece[]}
+ */
+export function pieces(text) {
+  const seen = folded(text);
+  if (!seen.includes("\x1b")) return [{ text: visible(seen), classes: "" }];
+  /** @type {Piece[]} */
+  const found = [];
+  let look = new Set();
+  let from = 0;
+  for (const escape of seen.matchAll(ESCAPES)) {
+    append(found, seen.slice(from, escape.index), look);
+    if (escape[2] === "m") look = changed(look, escape[1]);
+    from = escape.index + escape[0].length;
+  }
+  append(found, seen.slice(from), look);
+  return found;
+}
+
+/**
+ * @param {Piece[]} found
+ * @param {string} text
+ * @param {Set<string>} look
+ */
+function append(found, text, look) {
+  if (text) found.push({ text: visible(text), classes: [...look].join(" ") });
+}
+
+/** @param {string} text control characters as their pictures */
+function visible(text) {
+  return text.replace(CONTROLS, (control) => {
+    const code = control.charCodeAt(0);
+    return String.fromCharCode(code === 0x7f ? 0x2421 : 0x2400 + code);
+  });
+}
+
+/**
+ * The look after an SGR sequence (ECMA-48, 8.3.117), as classes of the style sheet.
+ *
+ * @param {Set<string>} look
+ * @param {string} parameters
+ */
+function changed(look, parameters) {
+  let next = new Set(look);
+  const codes = parameters.split(/[;:]/).map(Number);
+  for (let at = 0; at < codes.length; at++) {
+    const code = codes[at];
+    if (code === 0) next = new Set();
+    else if ([1, 2, 3, 4, 9].includes(code)) next.add(`a${code}`);
+    else if (code === 22) next = without(next, /^a[12]$/);
+    else if ([23, 24, 29].includes(code)) next.delete(`a${code - 20}`);
+    else if (code === 38 || code === 48) at += codes[at + 1] === 5 ? 2 : 4;
+    else next = coloured(next, code);
+  }
+  return next;
+}
+
+/**
+ * @param {Set<string>} look
+ * @param {number} code
+ */
+function coloured(look, code) {
+  const bright = code >= 90 ? 60 : 0;
+  const base = code - bright;
+  if (base >= 30 && base <= 37) return without(look, /^f/).add(`f${base - 30}`);
+  if (base >= 40 && base <= 47) return without(look, /^b/).add(`b${base - 40}`);
+  if (code === 39) return without(look, /^f/);
+  if (code === 49) return without(look, /^b/);
+  return look;
+}
+
+/**
+ * @param {Set<string>} look
+ * @param {RegExp} unwanted
+ */
+function without(look, unwanted) {
+  return new Set([...look].filter((name) => !unwanted.test(name)));
+}

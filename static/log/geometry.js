@@ -1,0 +1,110 @@
+// @ts-check
+/**
+ * Where lines are on a sheet that is taller than browsers can make one (Firefox ends at 17.8
+ * million pixels). Small scrolls move pixel by pixel; large ones, as of the scroll bar's thumb,
+ * move in proportion.
+ */
+
+const TALLEST_SHEET = 15_000_000;
+const SMALL_SCROLL_SCREENS = 3;
+
+export class Geometry {
+  total = 0;
+  viewport = 0;
+  /** Where the window is on the sheet as tall as it should be. */
+  top = 0;
+  #real = 0;
+
+  /** @param {number} rowHeight */
+  constructor(rowHeight) {
+    this.rowHeight = rowHeight;
+  }
+
+  /** The sheet's height in the page. */
+  get sheetHeight() {
+    return Math.min(this.#height, TALLEST_SHEET);
+  }
+
+  /** The lowest `top`. */
+  get bottom() {
+    return Math.max(0, this.#height - this.viewport);
+  }
+
+  get firstVisible() {
+    return Math.floor(this.top / this.rowHeight) + 1;
+  }
+
+  get lastVisible() {
+    return Math.min(this.total, Math.ceil((this.top + this.viewport) / this.rowHeight));
+  }
+
+  get atBottom() {
+    return this.top >= this.bottom - this.rowHeight / 2;
+  }
+
+  get #height() {
+    return this.total * this.rowHeight;
+  }
+
+  /**
+   * @param {number} total
+   * @param {number} viewport
+   */
+  resize(total, viewport) {
+    this.total = total;
+    this.viewport = viewport;
+    this.top = Math.min(this.top, this.bottom);
+  }
+
+  /**
+   * The reader scrolled.
+   *
+   * @param {number} real the `scrollTop` of the element
+   */
+  scrolled(real) {
+    const moved = real - this.#real;
+    const lowest = this.sheetHeight - this.viewport;
+    const inside = real > 0 && real < lowest;
+    const small = inside && Math.abs(moved) < this.viewport * SMALL_SCROLL_SCREENS;
+    const scaled = lowest > 0 ? (real / lowest) * this.bottom : 0;
+    const exact = this.#height === this.sheetHeight ? real : scaled;
+    this.top = clamp(small ? this.top + moved : exact, 0, this.bottom);
+    this.#real = real;
+  }
+
+  /**
+   * Go there.
+   *
+   * @param {number} top
+   * @returns {number} the `scrollTop` to set
+   */
+  moveTo(top) {
+    this.top = clamp(top, 0, this.bottom);
+    const lowest = Math.max(0, this.sheetHeight - this.viewport);
+    this.#real = this.bottom > 0 ? (this.top / this.bottom) * lowest : 0;
+    return this.#real;
+  }
+
+  /**
+   * Where a line lies on the sheet in the page.
+   *
+   * @param {number} number
+   */
+  place(number) {
+    return (number - 1) * this.rowHeight - (this.top - this.#real);
+  }
+
+  /** @param {number} number */
+  topOf(number) {
+    return (number - 1) * this.rowHeight;
+  }
+}
+
+/**
+ * @param {number} value
+ * @param {number} least
+ * @param {number} most
+ */
+function clamp(value, least, most) {
+  return Math.min(most, Math.max(least, value));
+}

@@ -1,0 +1,137 @@
+// @ts-check
+/** One target's page: puts its processes, data products, uploads and the run form together. */
+
+import { showConnection } from "../draw/connection.js";
+import { part } from "../draw/find.js";
+import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
+import { ProcessTable } from "../draw/process_table.js";
+import { ask } from "../draw/question.js";
+import { drawCount, RunForm } from "../draw/run_form.js";
+import { Selection } from "../draw/selection.js";
+import { targetOf } from "../draw/target_form.js";
+import { keepTimes } from "../draw/times.js";
+import { idempotencyKey, request } from "../server/api.js";
+import { ProcessFeed } from "../server/process_feed.js";
+import { watchProducts } from "./target_products.js";
+
+const target = Number(part("#target").dataset.pk);
+const runForm = /** @type {HTMLFormElement} */ (part("#run"));
+
+keepTimes(Number(part("#target").dataset.now));
+const selection = new Selection(part("#products"), () => {
+  drawCount(selection.chosen.size);
+  run.draw();
+  products.chosenChanged();
+});
+const run = new RunForm(runForm, selection);
+const products = watchProducts(target, selection);
+const feed = followProcesses();
+selection.draw();
+runPipelines();
+editTarget();
+
+function followProcesses() {
+  const section = part("#processes");
+  const table = new ProcessTable(section, (record) => {
+    part("#process-news").textContent = `${record.identifier}: ${record.failure_message ?? record.status}`;
+    if (record.outputs.length) void products.refresh();
+  });
+  const following = new ProcessFeed(target, {
+    records(records) {
+      table.draw(records);
+      part(".more", section).hidden = !following.next;
+    },
+    state: showConnection,
+  });
+  part("#older-processes").addEventListener("click", () => {
+    following.limit = Math.min(1000, following.limit * 4);
+    void following.fetch();
+  });
+  section.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
+  addEventListener("online", () => following.channel.hurry());
+  void following.channel.open();
+  return following;
+}
+
+/** @param {Element} clicked */
+async function act(clicked) {
+  const button = clicked.closest("[data-act]");
+  const row = button?.closest("tr");
+  if (!(button instanceof HTMLElement) || !row) return;
+  const { pk, identifier } = row.dataset;
+  showProblem(part("#process-problem"), "");
+  try {
+    await doAct(button.dataset.act ?? "", Number(pk), identifier ?? "");
+    await feed.fetch();
+  } catch (error) {
+    showProblem(part("#process-problem"), messageOf(error));
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {number} pk
+ * @param {string} identifier
+ */
+async function doAct(name, pk, identifier) {
+  switch (name) {
+    case "cancel":
+      return request("POST", `/api/processes/${pk}/cancel/`);
+    case "rerun":
+      return request("POST", `/api/processes/${pk}/rerun/`);
+    case "delete":
+      if (!(await ask(`Delete ${identifier} with its log and its outputs?`))) return null;
+      await request("DELETE", `/api/processes/${pk}/`);
+      return products.refresh();
+    default:
+      throw new Error(`Unknown act ${name}`);
+  }
+}
+
+function runPipelines() {
+  runForm.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = /** @type {HTMLButtonElement} */ (part("button.primary", runForm));
+    const submit = {
+      target,
+      pipeline: run.pipeline,
+      products: products.inOrder([...selection.chosen.keys()]),
+      flags: run.flags,
+    };
+    button.disabled = true;
+    try {
+      const key = { "Idempotency-Key": idempotencyKey() };
+      await request("POST", "/api/processes/", submit, key);
+      await feed.fetch();
+      run.draw();
+      part("#processes-title").scrollIntoView({ block: "nearest" });
+    } catch (error) {
+      run.showProblems([messageOf(error)]);
+      button.disabled = false;
+    }
+  });
+}
+
+function editTarget() {
+  const form = /** @type {HTMLFormElement} */ (part("#edit-target"));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    clearProblems(form);
+    try {
+      await request("PATCH", `/api/targets/${target}/`, targetOf(form));
+      location.reload();
+    } catch (error) {
+      showProblems(form, error);
+    }
+  });
+  part("#delete-target").addEventListener("click", async () => {
+    const name = part("h1").textContent;
+    if (!(await ask(`Delete ${name} with all its data products and processes?`))) return;
+    try {
+      await request("DELETE", `/api/targets/${target}/?force=true`);
+      location.assign("/");
+    } catch (error) {
+      showProblems(form, error);
+    }
+  });
+}

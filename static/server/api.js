@@ -1,0 +1,101 @@
+// @ts-check
+/** Requests to the server: JSON in, JSON out, and its errors as sentences. Knows no page. */
+
+/** What the server refused, or that it did not answer at all (`status` 0). */
+export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {Record<string, unknown>} body what the server answered
+   */
+  constructor(status, body) {
+    super(sentence(status, body));
+    this.status = status;
+    this.body = body;
+  }
+
+  /** Whether nobody can be reached, as opposed to a refusal. */
+  get unreachable() {
+    return this.status === 0 || this.status === 502 || this.status === 503 || this.status === 504;
+  }
+}
+
+/**
+ * @param {number} status
+ * @param {Record<string, unknown>} body
+ */
+function sentence(status, body) {
+  if (typeof body.detail === "string") return body.detail;
+  const said = Object.values(body).flat().filter((message) => typeof message === "string");
+  if (said.length) return said.join(" ");
+  return status ? `The server answered ${status}.` : "The server cannot be reached.";
+}
+
+/** @param {string} text */
+export function parsed(text) {
+  try {
+    const body = JSON.parse(text);
+    return body && typeof body === "object" ? body : {};
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body] sent as JSON
+ * @param {Record<string, string>} [headers]
+ * @returns {Promise<any>}
+ */
+export async function request(method, path, body, headers = {}) {
+  const type = body === undefined ? {} : { "Content-Type": "application/json" };
+  const content = body === undefined ? undefined : JSON.stringify(body);
+  const { status, text } = await answer(path, { method, headers: { ...type, ...headers }, body: content });
+  if (status >= 400) throw new ApiError(status, parsed(text));
+  return status === 204 ? null : parsed(text);
+}
+
+/** @param {string} path */
+export const get = (path) => request("GET", path);
+
+/**
+ * A page of this server as text.
+ *
+ * @param {string} path
+ */
+export async function getPage(path) {
+  const { status, text } = await answer(path, {});
+  if (status >= 400) throw new ApiError(status, {});
+  return text;
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} options
+ */
+async function answer(path, options) {
+  try {
+    const response = await fetch(path, options);
+    return { status: response.status, text: await response.text() };
+  } catch {
+    throw new ApiError(0, {});
+  }
+}
+
+/** A name for a submit, so that sending it twice makes one process. */
+export function idempotencyKey() {
+  const random = crypto.getRandomValues(new Uint32Array(4));
+  return Array.from(random, (part) => part.toString(16).padStart(8, "0")).join("");
+}
+
+/**
+ * The beginning of a file as text.
+ *
+ * @param {string} path
+ * @param {number} bytes
+ */
+export async function getBeginning(path, bytes) {
+  const { status, text } = await answer(path, { headers: { Range: `bytes=0-${bytes - 1}` } });
+  if (status >= 400) throw new ApiError(status, parsed(text));
+  return text;
+}

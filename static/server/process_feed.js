@@ -1,0 +1,98 @@
+// @ts-check
+/** The processes of one target as they change: their states pushed, their records fetched after. */
+
+import { get } from "./api.js";
+import { Channel } from "./channel.js";
+
+/** Records are fetched at most this often while states change, and while something runs. */
+const AFTER_NEWS_MS = 300;
+const WHILE_RUNNING_MS = 2000;
+
+export class ProcessFeed {
+  /** @type {Map<string, any>} the newest known record of each identifier */
+  #records = new Map();
+  #timer = 0;
+  #fetching = false;
+
+  /**
+   * @param {number} target
+   * @param {object} reader
+   * @param {(records: any[]) => void} reader.records newest first
+   * @param {(state: import("./channel.js").ChannelState) => void} reader.state
+   */
+  constructor(target, reader) {
+    this.target = target;
+    this.limit = 8;
+    this.reader = reader;
+    this.channel = new Channel({
+      path: () => `/ws/async/status/${target}/`,
+      receive: (message) => this.#receive(message),
+      poll: () => this.fetch(),
+      complete: () => false,
+      changed: reader.state,
+    });
+  }
+
+  /** @param {any} message */
+  #receive(message) {
+    switch (message.type) {
+      case "snapshot":
+        this.#schedule(0);
+        return;
+      case "status":
+        this.#merge(message.process);
+        this.#schedule(AFTER_NEWS_MS);
+        return;
+      default:
+        throw new Error(`Unknown message ${message.type}`);
+    }
+  }
+
+  /** @param {any} status the six specified keys, newer than what the record says */
+  #merge(status) {
+    const record = this.#records.get(status.identifier);
+    if (!record) return;
+    this.#records.set(status.identifier, { ...record, ...status, state: stateOf(status) });
+    this.#tell();
+  }
+
+  /** Fetch the newest records now. */
+  async fetch() {
+    const query = `target=${this.target}&limit=${this.limit}`;
+    const { processes, next } = await get(`/api/processes/?${query}`);
+    this.next = next;
+    this.#records = new Map(processes.map((record) => [record.identifier, record]));
+    this.#tell();
+    if (processes.some((record) => record.terminal_timestamp === null)) {
+      this.#schedule(WHILE_RUNNING_MS);
+    }
+  }
+
+  #tell() {
+    this.reader.records([...this.#records.values()]);
+  }
+
+  /** @param {number} milliseconds */
+  #schedule(milliseconds) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#fetchQuietly(), milliseconds);
+  }
+
+  async #fetchQuietly() {
+    if (this.#fetching) return this.#schedule(AFTER_NEWS_MS);
+    this.#fetching = true;
+    try {
+      await this.fetch();
+    } catch {
+      this.#schedule(WHILE_RUNNING_MS);
+    } finally {
+      this.#fetching = false;
+    }
+  }
+}
+
+/** @param {any} status */
+function stateOf(status) {
+  if (status.terminal_timestamp === null) return status.status === "pending" ? "queued" : "running";
+  return status.status === "created" ? "succeeded" : status.status;
+}

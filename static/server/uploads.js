@@ -1,0 +1,104 @@
+// @ts-check
+/** Files on their way to a target: a few at a time, each with its progress, each may fail alone. */
+
+import { ApiError, parsed } from "./api.js";
+
+/**
+ * @typedef {object} Upload
+ * @property {File} file
+ * @property {"waiting" | "sending" | "stored" | "failed"} state
+ * @property {number} share how much is sent, 0 to 1
+ * @property {string} problem why it failed
+ */
+
+const AT_ONCE = 3;
+
+export class Uploads {
+  /** @type {Upload[]} */
+  #waiting = [];
+  /** @type {Map<Upload, XMLHttpRequest>} */
+  #sending = new Map();
+
+  /**
+   * @param {number} target
+   * @param {(upload: Upload) => void} changed
+   */
+  constructor(target, changed) {
+    this.target = target;
+    this.changed = changed;
+  }
+
+  get busy() {
+    return this.#sending.size + this.#waiting.length > 0;
+  }
+
+  /**
+   * @param {File} file
+   * @returns {Upload}
+   */
+  add(file) {
+    /** @type {Upload} */
+    const upload = { file, state: "waiting", share: 0, problem: "" };
+    this.#waiting.push(upload);
+    queueMicrotask(() => this.#sendNext());
+    return upload;
+  }
+
+  /** @param {Upload} upload one that failed */
+  again(upload) {
+    this.#waiting.push(upload);
+    this.#become(upload, "waiting");
+    this.#sendNext();
+  }
+
+  /** @param {Upload} upload */
+  takeAway(upload) {
+    this.#waiting = this.#waiting.filter((waiting) => waiting !== upload);
+    this.#sending.get(upload)?.abort();
+  }
+
+  #sendNext() {
+    while (this.#sending.size < AT_ONCE && this.#waiting.length) this.#send(this.#waiting.shift());
+  }
+
+  /** @param {Upload} upload */
+  #send(upload) {
+    const body = new FormData();
+    body.append("file", upload.file, upload.file.name);
+    const sending = new XMLHttpRequest();
+    sending.upload.onprogress = ({ loaded, total }) => {
+      upload.share = total ? loaded / total : 0;
+      this.changed(upload);
+    };
+    sending.onloadend = () => this.#finished(upload, sending);
+    this.#sending.set(upload, sending);
+    sending.open("POST", `/api/targets/${this.target}/dataproducts/`);
+    sending.send(body);
+    this.#become(upload, "sending");
+  }
+
+  /**
+   * @param {Upload} upload
+   * @param {XMLHttpRequest} sent
+   */
+  #finished(upload, sent) {
+    this.#sending.delete(upload);
+    if (sent.status === 201) {
+      upload.share = 1;
+      this.#become(upload, "stored");
+    } else {
+      upload.problem = new ApiError(sent.status, parsed(sent.responseText)).message;
+      this.#become(upload, "failed");
+    }
+    this.#sendNext();
+  }
+
+  /**
+   * @param {Upload} upload
+   * @param {Upload["state"]} state
+   */
+  #become(upload, state) {
+    upload.state = state;
+    this.changed(upload);
+  }
+}
