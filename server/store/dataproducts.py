@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from server.records import DataProduct
 from server.store.by_pk import PKS, ByPk, below
@@ -39,3 +39,7 @@ class DataProducts(ByPk[DataProduct]):
         """All outputs of a process's attempts, in the order of their PKs."""
         found = self._records(await self._collection.find({"process": process}))
         return sorted(found, key=lambda product: product.pk)
+
+    async def delete_many(self, pks: Iterable[int]) -> None:
+        """Delete products; missing ones are fine."""
+        await self._collection.delete({"_id": {"$in": list(pks)}})

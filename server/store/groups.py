@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from server.errors import AlreadyTaken
 from server.records import DataProductGroup
 from server.store.by_pk import ByPk, below
 from server.store.database import Database
@@ -34,9 +35,7 @@ class Groups(ByPk[DataProductGroup]):
         # Memberships first: without its group one is not seen, but a group that its products do
         # not know of would keep their PKs when they are deleted.
         for product in dict.fromkeys(group.products):
-            await self._memberships.change(
-                {"_id": product}, set={_field(group.pk): True}, upsert=True
-            )
+            await self._join(product, group.pk)
         await self._collection.insert(group.to_document() | {"version": 1})
 
     async def find(self, before: int | None = None, limit: int = 100) -> Page[DataProductGroup]:
@@ -68,12 +67,15 @@ class Groups(ByPk[DataProductGroup]):
         """Delete a group, not its products; a missing one is fine."""
         document = await self._collection.get(pk)
         await super().delete(pk)
-        await self.forget(pk, [] if document is None else document["products"])
-
-    async def forget(self, pk: int, products: Iterable[int]) -> None:
-        """Take back the memberships of a group that is not there (any more)."""
-        for product in products:
+        for product in [] if document is None else document["products"]:
             await self._memberships.change({"_id": product}, unset=(_field(pk),))
+
+    async def _join(self, product: int, group: int) -> None:
+        member = {"_id": product}
+        try:
+            await self._memberships.change(member, set={_field(group): True}, upsert=True)
+        except AlreadyTaken:  # MongoDB let another group of the product make the document first
+            await self._memberships.change(member, set={_field(group): True})
 
     async def _remove(self, pk: int, product: int) -> None:
         # Another product may go at the same time, so look again until nothing came between.

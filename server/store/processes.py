@@ -7,6 +7,7 @@ and owner, so that a server that lost a run cannot write to it any more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,6 +21,14 @@ from server.store.page import Page
 _FIELDS = frozenset(ProcessRecord.__struct_fields__)
 _QUEUED = {"queued": {"$gt": 0}}
 _RUNNING = {"owner": {"$gt": ""}}
+
+
+@dataclass(frozen=True)
+class Published:
+    """The PKs of a process's outputs and of their group, as its record names them."""
+
+    outputs: frozenset[int]
+    group: int | None
 
 
 class ProcessStore:
@@ -175,15 +184,34 @@ class ProcessStore:
         running = await self._collection.find(_RUNNING, fields=fields)
         return sorted({used["pk"] for used in queued + running if product in used["products"]})
 
-    async def forget_output(self, pk: int, product: int) -> None:
-        """Take a deleted product out of the outputs of an ended process."""
+    async def published_by(self, pks: Iterable[int]) -> dict[int, Published]:
+        """What each of these processes names as its outputs; missing processes are left out."""
+        wanted = {"_id": {"$in": list(pks)}}
+        found = await self._collection.find(wanted, fields=("outputs", "group"))
+        return {
+            document["_id"]: Published(frozenset(document["outputs"]), document["group"])
+            for document in found
+        }
+
+    async def forget_output(self, pk: int, product: int) -> ProcessRecord | None:
+        """Take a deleted product out of the outputs; None when it was not among them."""
         while (document := await self._collection.get(pk)) is not None:
-            outputs = [output for output in document["outputs"] if output != product]
+            if product not in document["outputs"]:
+                return None
+            left = [output for output in document["outputs"] if output != product]
             unchanged = {"_id": pk, "version": document["version"]}
-            if outputs == document["outputs"] or await self._collection.change(
-                unchanged, set={"outputs": outputs}, inc={"version": 1}
+            if changed := await self._collection.change(
+                unchanged, set={"outputs": left}, inc={"version": 1}
             ):
-                return
+                return ProcessRecord.from_document(changed)
+        return None
+
+    async def forget_group(self, pk: int, group: int) -> ProcessRecord | None:
+        """Note that the group of outputs was deleted; None when it was not this process's."""
+        document = await self._collection.change(
+            {"_id": pk, "group": group}, set={"group": None}, inc={"version": 1}
+        )
+        return None if document is None else ProcessRecord.from_document(document)
 
     async def delete(self, pk: int) -> None:
         """Delete a record; a missing one is fine."""

@@ -1,0 +1,243 @@
+"""Brings files into storage and takes them out, all of them or none wherever a kill falls.
+
+A journal entry is written first and removed last. Whoever finds one later can tell from what there
+is whether the matter was complete, and takes everything back if it was not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from server.errors import Conflict, HeliographError
+from server.file_names import content_type
+from server.files import FileStorage, LocalFile
+from server.records import DataProduct, DataProductGroup, ProcessRecord
+from server.store import Store
+from server.store.journal import JournalEntry
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Gives the facts of a FITS file, None for what is none.
+Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """What was brought in. The journal has its entry until somebody removes it."""
+
+    entry: JournalEntry
+    products: list[DataProduct]
+
+
+class Deposits:
+    """What moves files between this machine and storage."""
+
+    def __init__(self, store: Store, files: FileStorage, server: str, examine: Examine) -> None:
+        self._store = store
+        self._files = files
+        self._server = server
+        self._examine = examine
+        #: What could not be taken back yet, as the database was away.
+        self._unsettled: list[JournalEntry] = []
+
+    async def bring_in(
+        self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None = None
+    ) -> Deposit:
+        """Make products of the files, for a run also their group. The local files stay.
+
+        A cancellation waits for the end of it. Any failure leaves nothing behind.
+
+        :raises NoRoom: storage or database is full.
+        :raises NotFound: the target was deleted meanwhile.
+        """
+        return await _uninterrupted(self._bring_in(files, target, run))
+
+    async def release(self, deposit: Deposit) -> None:
+        """Remove the entry of a deposit that is complete, if need be later."""
+        try:
+            await self._store.journal.delete(deposit.entry.pk)
+        except HeliographError as error:
+            log.warning("A journal entry is removed later: %s", error)
+            self._unsettled.append(deposit.entry)
+
+    async def take_out(self, product: DataProduct) -> ProcessRecord | None:
+        """Delete a product and its file; the changed record of the process whose output it was.
+
+        :raises Conflict: an unended process needs it.
+        """
+        await self._check_unused(product)
+        entry = await self._removal([product])
+        # From here on no submit finds it any more, but one may have found it just before.
+        await self._store.products.delete_many([product.pk])
+        try:
+            await self._check_unused(product)
+        except Conflict:
+            await self._store.products.insert_many([product])
+            await self._store.journal.delete(entry.pk)
+            raise
+        changed = None
+        if product.process is not None:
+            changed = await self._store.processes.forget_output(product.process, product.pk)
+        await self.take_back(entry)
+        return changed
+
+    async def take_out_all(self, products: Sequence[DataProduct]) -> None:
+        """Delete products that nobody needs, with their files."""
+        if products:
+            await self.take_back(await self._removal(products))
+
+    async def settle(self, entry: JournalEntry) -> None:
+        """Remove the entry of what is complete, and with it everything that is not."""
+        if await self._complete(entry):
+            await self._store.journal.delete(entry.pk)
+        else:
+            await self.take_back(entry)
+
+    async def take_back(self, entry: JournalEntry) -> None:
+        """Remove all that an entry speaks of and the entry. May be repeated."""
+        await self._store.products.delete_many(entry.products)
+        for product in entry.products:
+            await self._store.groups.remove_product(product)
+        if entry.group is not None:
+            await self._store.groups.delete(entry.group)
+        for key in entry.keys:
+            await self._files.delete(key)
+        await self._store.journal.delete(entry.pk)
+
+    async def settle_leftovers(self) -> None:
+        """Take back what could not be taken back when it failed."""
+        while self._unsettled:
+            await self.settle(self._unsettled[-1])
+            self._unsettled.pop()
+
+    async def _bring_in(
+        self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None
+    ) -> Deposit:
+        await self.settle_leftovers()
+        facts = [await self._examine(file.path) for file in files]
+        entry = await self._entry(files, run)
+        now = time.time()
+        products = [
+            _product(pk, now, file, target, run, fits)
+            for pk, file, fits in zip(entry.products, files, facts, strict=True)
+        ]
+        try:
+            await self._store.journal.insert(entry)
+            for file, key in zip(files, entry.keys, strict=True):
+                await self._files.put(file.path, key)
+            await self._insert(products, entry, run)
+            await self._store.targets.get(target)
+        except BaseException:
+            await self._take_back_if_possible(entry)
+            raise
+        return Deposit(entry, products)
+
+    async def _entry(self, files: Sequence[LocalFile], run: ProcessRecord | None) -> JournalEntry:
+        counters = self._store.counters
+        first = await counters.next("dataproduct", len(files))
+        pks = list(range(first, first + len(files)))
+        return JournalEntry(
+            pk=await counters.next("journal"),
+            server=self._server,
+            products=pks,
+            keys=[f"{pk}/{file.name}" for pk, file in zip(pks, files, strict=True)],
+            group=None if run is None else await counters.next("group"),
+            process=None if run is None else run.pk,
+            attempt=None if run is None else run.attempt,
+        )
+
+    async def _removal(self, products: Sequence[DataProduct]) -> JournalEntry:
+        processes = {product.process for product in products}
+        entry = JournalEntry(
+            pk=await self._store.counters.next("journal"),
+            server=self._server,
+            products=[product.pk for product in products],
+            keys=[product.key for product in products],
+            process=processes.pop() if len(processes) == 1 else None,
+        )
+        await self._store.journal.insert(entry)
+        return entry
+
+    async def _check_unused(self, product: DataProduct) -> None:
+        if users := await self._store.processes.using_product(product.pk):
+            raise Conflict(f"{product.name} is needed by process {users[0]}, which has not ended")
+
+    async def _insert(
+        self, products: list[DataProduct], entry: JournalEntry, run: ProcessRecord | None
+    ) -> None:
+        await self._store.products.insert_many(products)
+        if run is not None and entry.group is not None:
+            group = DataProductGroup(
+                pk=entry.group,
+                created=products[0].created,
+                name=f"{run.identifier}_outputs",
+                products=entry.products,
+                process=run.pk,
+            )
+            await self._store.groups.insert(group)
+
+    async def _complete(self, entry: JournalEntry) -> bool:
+        if entry.process is not None:
+            named = (await self._store.processes.published_by([entry.process])).get(entry.process)
+            if named is None or named.outputs.isdisjoint(entry.products):
+                return False
+            if entry.group is not None:  # published; what was deleted since is no loss
+                return True
+        present = await self._store.products.get_many(entry.products)
+        return len(present) == len(entry.products) and await self._have(entry.keys)
+
+    async def _have(self, keys: list[str]) -> bool:
+        try:
+            for key in keys:
+                await self._files.size(key)
+        except HeliographError:
+            return False
+        return True
+
+    async def _take_back_if_possible(self, entry: JournalEntry) -> None:
+        try:
+            await self.take_back(entry)
+        except (HeliographError, OSError) as error:
+            log.warning("Files that failed to be stored are taken back later: %s", error)
+            self._unsettled.append(entry)
+
+
+def _product(
+    pk: int,
+    now: float,
+    file: LocalFile,
+    target: int,
+    run: ProcessRecord | None,
+    fits: dict[str, Any] | None,
+) -> DataProduct:
+    return DataProduct(
+        pk=pk,
+        created=now,
+        name=file.name,
+        target=target,
+        size=file.size,
+        sha256=file.sha256,
+        content_type=content_type(file.name),
+        process=None if run is None else run.pk,
+        attempt=None if run is None else run.attempt,
+        fits=fits,
+    )
+
+
+async def _uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("Files that nobody waits for any more were not stored: %s", error)
+        raise
