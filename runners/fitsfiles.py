@@ -110,10 +110,12 @@ def _unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
             yield file
             return
     size, unpacked_bytes = path.stat().st_size, 0
-    with gzip.open(path) as packed, tempfile.TemporaryFile() as plain:
+    with gzip.open(path) as packed, tempfile.NamedTemporaryFile() as plain:
         while piece := packed.read(2**20):
             unpacked_bytes += len(piece)
             check_ratio(name, size, unpacked_bytes)
             plain.write(piece)
-        plain.seek(0)
-        yield plain
+        plain.flush()
+        # Opened anew, as astropy takes no file for reading that can be written to.
+        with Path(plain.name).open("rb") as file:
+            yield file
