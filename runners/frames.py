@@ -32,8 +32,8 @@ BLOCK_BYTES = 2880
 class Frame:
     """Where an image is and what its headers say: sides in pixels, date in Unix seconds.
 
-    `date` is None where none is known, and `undated` then says why. Frames of one `kind` (filter
-    and exposure) can be expected to be equally bright.
+    `date` is None where none is known, and `undated` is then the problem, for a FrameError. Frames
+    of one `kind` (filter and exposure) can be expected to be equally bright.
     """
 
     path: Path
@@ -131,18 +131,18 @@ def _frame(
     # Exposures that differ by clockwork only are alike.
     alike = "" if exposure is None else f"{exposure:.1e}"
     kind = f"{first_text(headers[::-1], 'FILTER') or ''} {alike}"
-    date, undated = _date(name, headers, hdus)
+    date, undated = _date(headers, hdus)
     return Frame(path, name, index, axes[0], axes[1], date, undated, kind)
 
 
-def _date(name: str, headers: list[Any], hdus: Any) -> tuple[float | None, str]:
+def _date(headers: list[Any], hdus: Any) -> tuple[float | None, str]:
     try:
         try:
             return observation_date(headers), ""
         except ValueError:  # rare enough to look at the rest of the file
             return observation_date([hdu.header for _, hdu in walk(hdus)]), ""
     except ValueError as problem:
-        return None, f"{name} {problem}"
+        return None, str(problem)
 
 
 def _check_size(name: str, axes: tuple[int, ...]) -> None:

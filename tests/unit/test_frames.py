@@ -86,10 +86,10 @@ def test_the_date_may_be_in_another_hdu_than_the_image(tmp_path: Path) -> None:
 
 
 def test_a_frame_without_date_says_so(tmp_path: Path) -> None:
-    frame = find_frame(write_fits(tmp_path / "a.fits", noise(), DATE_OBS=None), "mine.fits")
+    frame = find_frame(write_fits(tmp_path / "a.fits", noise(), DATE_OBS=None))
 
     assert frame.date is None
-    assert frame.undated.startswith("mine.fits has no observation date")
+    assert frame.undated.startswith("has no observation date")
 
 
 def truncated(path: Path) -> None:

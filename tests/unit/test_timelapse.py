@@ -154,7 +154,7 @@ def test_a_frame_of_another_size_is_named_with_both_sizes(tmp_path: Path) -> Non
 
 def test_a_frame_without_date_is_named(tmp_path: Path) -> None:
     paths = [write_fits(tmp_path / "a.fits", noise(), DATE_OBS=None)]
-    with pytest.raises(AsyncError, match=r"a\.fits has no observation date"):
+    with pytest.raises(AsyncError, match=r"^a\.fits has no observation date"):
         timelapse(tmp_path, paths)
 
 
