@@ -17,6 +17,7 @@ import msgspec
 
 from handlers import wording
 from handlers.base import PageHandler
+from handlers.compressed import compressed
 from handlers.query import PK, pk_of, text
 from server.errors import NotFound
 from server.records import DataProduct, ProcessRecord, State, Target
@@ -88,7 +89,7 @@ class Page(PageHandler):
 
     def show(self, template: str, **content: Any) -> None:
         """Draw the template with this content."""
-        self.render(
+        page = self.render_string(
             template,
             wording=wording,
             json_text=json_text,
@@ -97,6 +98,8 @@ class Page(PageHandler):
             now=time.time(),
             **content,
         )
+        self.set_header("Vary", self.vary)
+        self.finish(compressed(self, page))
 
 
 class TargetsPage(Page):

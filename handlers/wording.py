@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from math import floor
+from typing import Any
+
+#: Stands for what is not known.
+NOTHING = "\u2013"
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -87,12 +91,12 @@ def observed(date: object) -> str:
     """A header's date of observation, to the second."""
     if isinstance(date, int | float):
         return exact(date).removesuffix(" UTC")
-    return str(date).replace("T", " ")[:19] if date else "–"
+    return str(date).replace("T", " ")[:19] if date else NOTHING
 
 
 def exposure(seconds: object) -> str:
     """A header's exposure time."""
-    return f"{seconds:g} s" if isinstance(seconds, int | float) else "–"
+    return f"{seconds:g} s" if isinstance(seconds, int | float) else NOTHING
 
 
 def clock(seconds: float) -> str:
@@ -100,9 +104,12 @@ def clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
 
 
-def share(progress: dict[str, float] | None) -> str:
-    """How much is done, as in `12 / 30`."""
-    return f"{number(progress['done'])} / {number(progress['total'])}" if progress else ""
+def share(process: dict[str, Any]) -> str:
+    """How much is done of what still runs, as in `12 / 30`."""
+    progress = process["progress"]
+    if progress is None or process["terminal_timestamp"] is not None:
+        return ""
+    return f"{number(progress['done'])} / {number(progress['total'])}"
 
 
 def resources(used: dict[str, object] | None) -> str:

@@ -2,9 +2,9 @@
 /** The facts of one process at the head of its page. */
 
 import { part, parts, slot } from "./find.js";
-import { drawProgress } from "./process_row.js";
+import { drawProgress, shareNow } from "./process_row.js";
 import { now, setDuration, setText, setTime } from "./times.js";
-import { duration, resources, share } from "./wording.js";
+import { duration, resources } from "./wording.js";
 
 /**
  * @param {HTMLElement} page
@@ -15,7 +15,7 @@ export function drawFacts(page, record) {
   page.dataset.state = record.state;
   slot("status", page).dataset.state = record.state;
   setText(slot("status", page), record.status);
-  setText(slot("share", page), share(record.progress));
+  setText(slot("share", page), shareNow(record));
   setText(slot("note", page), record.waiting_for ?? "");
   drawProgress(/** @type {HTMLProgressElement} */ (slot("progress", page)), record);
   setText(slot("failure", page), record.failure_message ?? "");
@@ -75,7 +75,7 @@ function drawActs(page, ended) {
 
 /** @param {any} record */
 function titleOf(record) {
-  const done = share(record.progress);
+  const done = shareNow(record);
   if (record.state === "running") return `${done || record.status} – ${record.identifier}`;
   return `${record.status} – ${record.identifier}`;
 }

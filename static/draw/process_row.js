@@ -18,7 +18,7 @@ export function drawProcess(row, record) {
   slot("status", row).dataset.state = record.state;
   setText(slot("status", row), record.status);
   setText(slot("note", row), record.failure_message ?? record.waiting_for ?? "");
-  setText(slot("share", row), share(record.progress));
+  setText(slot("share", row), shareNow(record));
   drawProgress(/** @type {HTMLProgressElement} */ (slot("progress", row)), record);
   setTime(/** @type {HTMLTimeElement} */ (slot("created", row)), record.created);
   setDuration(slot("took", row), record.started, record.terminal_timestamp);
@@ -32,7 +32,16 @@ export function drawProcess(row, record) {
 export function drawProgress(bar, record) {
   bar.max = record.progress?.total || 1;
   bar.value = record.progress?.done ?? 0;
-  bar.toggleAttribute("data-idle", !record.progress);
+  bar.toggleAttribute("data-idle", !shareNow(record));
+}
+
+/**
+ * How much is done of what still runs.
+ *
+ * @param {any} record
+ */
+export function shareNow(record) {
+  return record.terminal_timestamp === null ? share(record.progress) : "";
 }
 
 /** @param {any} record */
