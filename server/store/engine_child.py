@@ -26,6 +26,7 @@ from typing import Any
 
 import nx_27017.handler
 from neosqlite.collection import Collection
+from neosqlite.collection.query_helper.update_operations import UpdateOperationsMixin
 from nx_27017.server import handle_client
 
 LOCK_WAIT_SECONDS = 5.0
@@ -40,12 +41,10 @@ Answer = tuple[int, dict[str, Any]]
 
 
 class Handler(nx_27017.handler.NeoSQLiteHandler):  # type: ignore[misc]  # it has no types
-    """The package's handler with two faults mended.
+    """The package's handler, whose commands that write are one transaction each.
 
-    A command that writes is one transaction: the package makes one of every document (so that an
-    `insert_many` is slow, as each waits for the disk, and may be cut in the middle) and two of an
-    upsert. And a failed findAndModify is an error, as on MongoDB: the package answers as if nothing
-    had matched, and a run whose write meets a full disk would take that for the loss of its lease.
+    The package makes one of every document, so that an `insert_many` is slow, as each waits for the
+    disk, and may be cut in the middle; and two of an upsert.
     """
 
     def handle_insert(self, msg: Message) -> Answer:
@@ -99,7 +98,11 @@ def _failure(error: Exception) -> dict[str, Any]:
 
 
 def _report_failures() -> None:
-    """Let `Handler` see what the package swallows."""
+    """Let a failed findAndModify be an error, as on MongoDB.
+
+    The package answers as if nothing had matched, and a run whose write meets a full disk would
+    take that for the loss of its lease.
+    """
     update = Collection.find_one_and_update
 
     def find_one_and_update(self: Collection, *args: Any, **options: Any) -> Any:
@@ -110,6 +113,14 @@ def _report_failures() -> None:
             raise
 
     Collection.find_one_and_update = find_one_and_update
+
+
+def _keep_values_exact() -> None:
+    """Let changes be made in Python.
+
+    In SQL a float that is set loses its last two digits, and a boolean becomes a number.
+    """
+    UpdateOperationsMixin._can_use_sql_updates = lambda *args: False
 
 
 def _lock(path: Path) -> None:
@@ -172,6 +183,7 @@ def main(folder: Path, socket: Path) -> None:
         signal.signal(number, signal.SIG_IGN)
     _lock(folder / "engine.lock")
     _report_failures()
+    _keep_values_exact()
     socket.unlink(missing_ok=True)
     asyncio.run(_serve(folder, socket))
 

@@ -1,0 +1,83 @@
+"""Databases for tests: one embedded engine for the session, a database of its own for each test.
+
+A coroutine function that asks for `runner`, by itself or through `store`, runs on that loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import server.store
+from server.store import Store
+from server.store.database import Database
+
+CHILD = Path(server.store.__file__).with_name("engine_child.py")
+MONGODB_URI = os.environ.get("HELIOGRAPH_TEST_MONGODB_URI")
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine function on its fixture's loop."""
+    runner = pyfuncitem.funcargs.get("runner")
+    if not isinstance(runner, asyncio.Runner) or not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """A loop for the test and its fixtures."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="session")
+def engine_uri() -> Iterator[str]:
+    """The URI of an embedded engine."""
+    # Not in pytest's own folder, whose path may be too long for a socket.
+    with tempfile.TemporaryDirectory(prefix="heliograph-") as folder:
+        socket = Path(folder) / "engine.sock"
+        command = [sys.executable, "-P", str(CHILD), folder, str(socket)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"ready\n"
+            yield f"mongodb://{str(socket).replace('/', '%2F')}"
+            child.stdin.close()
+            assert child.wait(20) == 0
+
+
+@pytest.fixture(params=["embedded", *(["mongodb"] if MONGODB_URI else [])])
+def database(
+    request: pytest.FixtureRequest, runner: asyncio.Runner, engine_uri: str
+) -> Iterator[Database]:
+    """An empty database on each engine that there is."""
+    uri = MONGODB_URI if request.param == "mongodb" else engine_uri
+    assert uri is not None
+    name = f"heliograph_test_{secrets.token_hex(6)}"
+    database = runner.run(Database.open(uri, name))
+    yield database
+    runner.run(_drop(database, name))
+    database.close()
+
+
+@pytest.fixture
+def store(runner: asyncio.Runner, database: Database) -> Store:
+    """The store of an empty database."""
+    return runner.run(Store.open(database))
+
+
+async def _drop(database: Database, name: str) -> None:
+    await database._client.drop_database(name)
