@@ -22,8 +22,11 @@ class LoginPage(BodyHandler, PageHandler):
     limit_bytes = 16_384
 
     def get(self) -> None:
-        """Ask."""
-        self.ask_for_token("/")
+        """Ask, where there is something to ask for."""
+        if self.services.guard.needs_token:
+            self.ask_for_token("/")
+        else:
+            self.redirect("/")
 
     def post(self) -> None:
         """Take the token and lead on, or ask again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+import shutil
 from pathlib import Path
 
 from tornado.routing import URLSpec
@@ -14,11 +14,10 @@ from handlers.files import shut_in
 from handlers.query import PK, pk_of, whole
 from handlers.services import Services
 from server.errors import InvalidInput
+from server.records import DataProduct
 
 SIZES = (64, 128, 256, 512, 1024)
 USUAL_SIZE = 256
-
-Draw = Callable[[Path, Path, int], Awaitable[None]]
 
 #: The thumbnails that are being drawn; whoever wants the same one waits for it.
 _drawing: dict[Path, asyncio.Future[None]] = {}
@@ -41,15 +40,14 @@ class PreviewHandler(BaseHandler):
             return
         kept = self.services.previews / f"{product.sha256}-{size}.png"
         if not await asyncio.to_thread(kept.exists):
-            source = await self.archive.path(product)
-            await draw_once(self.services.preview, source, kept, size)
+            await draw_once(self.services, product, kept, size)
         self.write(await asyncio.to_thread(kept.read_bytes))
 
 
-async def draw_once(draw: Draw, source: Path, kept: Path, size: int) -> None:
+async def draw_once(services: Services, product: DataProduct, kept: Path, size: int) -> None:
     """Have the picture drawn, by one for all who want it now. Raises InvalidInput."""
     if kept not in _drawing:
-        drawing = _drawing[kept] = asyncio.ensure_future(_draw(draw, source, kept, size))
+        drawing = _drawing[kept] = asyncio.ensure_future(_draw(services, product, kept, size))
         drawing.add_done_callback(lambda _: _drawing.pop(kept))
     try:
         await asyncio.shield(_drawing[kept])
@@ -57,14 +55,17 @@ async def draw_once(draw: Draw, source: Path, kept: Path, size: int) -> None:
         raise InvalidInput(detail=str(error)) from error
 
 
-async def _draw(draw: Draw, source: Path, kept: Path, size: int) -> None:
-    # Drawn beside it and moved, so that nobody ever sees half a picture.
-    fresh = kept.with_name(f"{secrets.token_hex(8)}.tmp")
+async def _draw(services: Services, product: DataProduct, kept: Path, size: int) -> None:
+    # In a folder of its own, which a copy of the file goes to as well if storage is far away; moved
+    # out at last, so that nobody ever sees half a picture.
+    folder = kept.with_name(f"{secrets.token_hex(8)}.tmp")
+    await asyncio.to_thread(folder.mkdir)
     try:
-        await draw(source, fresh, size)
-        await asyncio.to_thread(fresh.replace, kept)
+        source = await services.archive.path(product, folder)
+        await services.preview(source, folder / kept.name, size)
+        await asyncio.to_thread((folder / kept.name).replace, kept)
     finally:
-        await asyncio.to_thread(fresh.unlink, missing_ok=True)
+        await asyncio.to_thread(shutil.rmtree, folder, True)
 
 
 def routes(services: Services) -> list[URLSpec]:

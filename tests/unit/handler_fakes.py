@@ -304,7 +304,7 @@ class FakeArchive:
         for begin in range(0, len(data), 65_536):
             yield data[begin : begin + 65_536]
 
-    async def path(self, product: DataProduct) -> Path:
+    async def path(self, product: DataProduct, _folder: Path) -> Path:
         return Path(f"/nowhere/{product.key}")
 
     @asynccontextmanager
