@@ -25,6 +25,7 @@ from handlers import access_log
 from handlers.front_door import FrontDoor
 from handlers.routes import all_routes
 from handlers.services import Services
+from handlers.static_files import StaticFiles
 from runners.examiner import Examiner
 from runners.pool import Pool
 from server.archive import Archive
@@ -166,7 +167,7 @@ class Server:
         ledger = Ledger(store.processes, hub, self._folder.server_id)
         await ledger.load()
         logs = Logs(store.logs, hub, config.cache.log_bytes, alone=config.mongodb.uri is None)
-        archive = self._archive(store, examiner)
+        archive = self._archive(store, examiner, ledger)
         await archive.recover()
         pipelines = await find_pipelines(config, pool)
         processes = Processes(
@@ -203,9 +204,10 @@ class Server:
         self._stack.callback(database.close)
         return database
 
-    def _archive(self, store: Store, examiner: Examiner) -> Archive:
+    def _archive(self, store: Store, examiner: Examiner, ledger: Ledger) -> Archive:
         files = FileStorage(self.config.storage_url)
-        return Archive(store, files, self._folder, examiner.facts, self.config.uploads)
+        uploads = self.config.uploads
+        return Archive(store, files, self._folder, examiner.facts, uploads, ledger.show)
 
     def _services(
         self, processes: Processes, archive: Archive, database: Database, examiner: Examiner
@@ -252,5 +254,6 @@ def make_application(services: Services) -> Application:
     return Application(
         all_routes(services),
         static_path=str(Path(static.__file__).parent),
+        static_handler_class=StaticFiles,
         log_function=access_log.log_request,
     )

@@ -162,12 +162,6 @@ class Ledger:
         record = await self._store.request_cancel(pk)
         return None if record is None else self._show(record)
 
-    async def forget_output(self, pk: int, product: int) -> None:
-        """Take a deleted data product from the outputs of the process that made it."""
-        self._records.pop(pk, None)
-        await self._store.forget_output(pk, product)
-        self._show(await self._store.get(pk))
-
     async def delete(self, record: ProcessRecord) -> None:
         """Delete the record of an ended process."""
         await self._store.delete(record.pk)

@@ -1,0 +1,100 @@
+"""`python -m server` in a process of its own, started, stopped and killed for real."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import PIPELINES, SAMPLES, Client
+
+START_SECONDS = 40
+STOP_SECONDS = 30
+
+
+@dataclass
+class ServerProcess:
+    """A server's OS process and what it has printed."""
+
+    process: subprocess.Popen[str]
+    printed: list[str] = field(default_factory=list)
+    _lines: queue.Queue[str | None] = field(default_factory=queue.Queue)
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.printed.append(line)
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def client(self) -> Client:
+        """A client, once the server is ready."""
+        while (line := self._lines.get(timeout=START_SECONDS)) is not None:
+            if "ready at" in line:
+                return Client(line.split()[-1].rstrip("/"))
+        raise AssertionError("the server ended:\n" + "".join(self.printed))
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the server alone."""
+        self.process.send_signal(number)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; the exit status."""
+        self.send(number)
+        return self.process.wait(STOP_SECONDS)
+
+
+@dataclass
+class Servers:
+    """Starts servers on one data folder."""
+
+    folder: Path
+    started: list[ServerProcess] = field(default_factory=list)
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.folder / "data"
+
+    def start(self, *options: str, environment: dict[str, str] | None = None) -> ServerProcess:
+        """Start one with the sample pipelines and quick leases."""
+        config = SAMPLES / "config.yml"
+        command = [sys.executable, "-m", "server", "--config", str(config), "--port", "0"]
+        process = subprocess.Popen(
+            [*command, "--data", str(self.data), *options],
+            cwd=Path(__file__).parent.parent.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | (environment or {}),
+        )
+        self.started.append(ServerProcess(process))
+        return self.started[-1]
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[Servers]:
+    """A data folder and the servers that a test starts on it; none is left behind."""
+    made = Servers(tmp_path)
+    yield made
+    for server in made.started:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait(STOP_SECONDS)
+        assert server.process.stdout is not None
+        server.process.stdout.close()
+
+
+Start = Callable[..., ServerProcess]
+__all__ = ["PIPELINES", "ServerProcess", "Servers", "Start", "servers"]

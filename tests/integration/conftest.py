@@ -1,0 +1,204 @@
+"""A real server for the integration tests: one for the session, in a thread of its own.
+
+Tests share it: each makes a target of its own. Whoever needs a server to stop or to kill starts
+`python -m server`, as the acceptance tests do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from tornado.httpclient import AsyncHTTPClient, HTTPClient, HTTPError, HTTPResponse
+
+from server.app import Server
+from server.config import Config, PipelineEntry
+from server.config_keys import Http, Leases, Pool
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+PIPELINES = [
+    "Chatty",
+    "Counts",
+    "Exits",
+    "Fails",
+    "KillsItself",
+    "LongLine",
+    "Outputs",
+    "Predecessor",
+    "Raises",
+    "RaisesUnprintable",
+    "Segfaults",
+    "Waits",
+]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that runs in a thread, and the loop it runs on."""
+
+    server: Server
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def url(self) -> str:
+        """The address without a slash at its end."""
+        return self.server.address.rstrip("/")
+
+    @property
+    def socket_url(self) -> str:
+        """The same for websockets."""
+        return self.url.replace("http", "ws", 1)
+
+
+def make_config(data: Path) -> Config:
+    """A configuration for tests: any port, the sample pipelines, quick leases."""
+    return Config(
+        http=Http(port=0),
+        data=data,
+        pool=Pool(workers=2),
+        leases=Leases(heartbeat_seconds=0.5, lease_seconds=2.0, check_seconds=0.2),
+        pipelines={name: PipelineEntry(path=f"sample_pipelines.{name}") for name in PIPELINES},
+        folder=SAMPLES,
+        shutdown_seconds=0.5,
+    )
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The session's server."""
+    server = Server(make_config(tmp_path_factory.mktemp("heliograph")))
+    loop = uvloop.new_event_loop()
+    ready: threading.Event = threading.Event()
+    stop = asyncio.Event()
+    failure: list[BaseException] = []
+
+    async def serve() -> None:
+        try:
+            async with server:
+                await server.start()
+                ready.set()
+                await stop.wait()
+        except BaseException as error:
+            failure.append(error)
+            raise
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    assert ready.wait(30), "the server did not start in time"
+    if failure:
+        raise failure[0]
+    yield Running(server, loop)
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(30)
+    assert not thread.is_alive(), "the server did not stop in time"
+    loop.close()
+
+
+@dataclass(frozen=True)
+class Client:
+    """Calls the API; answers are decoded JSON."""
+
+    url: str
+
+    async def fetch(
+        self, path: str, method: str = "GET", body: Any = None, **options: Any
+    ) -> HTTPResponse:
+        """One request; errors are answers as well."""
+        headers = dict(options.pop("headers", {}))
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            headers.setdefault("Content-Type", "application/json")
+        return await AsyncHTTPClient().fetch(
+            self.url + path,
+            method=method,
+            body=body,
+            headers=headers,
+            raise_error=False,
+            allow_nonstandard_methods=True,
+            follow_redirects=options.pop("follow_redirects", False),
+            **options,
+        )
+
+    async def call(
+        self, path: str, method: str = "GET", body: Any = None, status: int = 200, **options: Any
+    ) -> Any:
+        """The decoded answer of a request that must have this status."""
+        response = await self.fetch(path, method, body, **options)
+        assert response.code == status, (response.code, response.body[:2000])
+        return json.loads(response.body) if response.body else None
+
+    async def make_target(self, name: str = "Messier 13", **fields: Any) -> int:
+        """A new target's PK."""
+        made = await self.call("/api/targets/", "POST", {"name": name, **fields}, status=201)
+        return int(made["pk"])
+
+    async def upload(self, target: int, *files: tuple[str, bytes]) -> list[int]:
+        """Upload files; the PKs of their products."""
+        boundary = "----heliograph-test"
+        parts = b"".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
+            f'filename="{name}"\r\n\r\n'.encode()
+            + data
+            + b"\r\n"
+            for name, data in files
+        )
+        made = await self.call(
+            f"/api/targets/{target}/dataproducts/",
+            "POST",
+            parts + f"--{boundary}--\r\n".encode(),
+            status=201,
+            headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+        )
+        return [product["pk"] for product in made["dataproducts"]]
+
+    async def submit(
+        self, pipeline: str, target: int, products: list[int], **flags: bool
+    ) -> dict[str, Any]:
+        """Submit a process; its record."""
+        body = {"target": target, "pipeline": pipeline, "products": products, "flags": flags}
+        made: dict[str, Any] = await self.call("/api/processes/", "POST", body, status=201)
+        return made
+
+    async def run(self, pipeline: str, lines: int | None = None, **flags: bool) -> dict[str, Any]:
+        """Run a pipeline on a file of a new target to its end; the record of then."""
+        extra = {} if lines is None else {"lines": lines}
+        target = await self.make_target(extra_fields=extra)
+        products = await self.upload(target, ("input.fits", b"not really FITS"))
+        record = await self.submit(pipeline, target, products, **flags)
+        return await self.ended(record["pk"])
+
+    async def ended(self, pk: int) -> dict[str, Any]:
+        """The record of a process, once it has ended."""
+        return await self.until(pk, lambda record: record["terminal_timestamp"] is not None)
+
+    async def until(self, pk: int, condition: Any) -> dict[str, Any]:
+        """The record of a process, once a condition holds."""
+        async with asyncio.timeout(30):
+            while True:
+                record: dict[str, Any] = await self.call(f"/api/processes/{pk}/")
+                if condition(record):
+                    return record
+                await asyncio.sleep(0.01)
+
+    async def lines(self, pk: int) -> list[list[Any]]:
+        """All log entries of a process."""
+        page = await self.call(f"/api/processes/{pk}/logs/?limit=100000")
+        return list(page["lines"])
+
+
+@pytest.fixture
+def client(running: Running) -> Client:
+    """A client of the session's server."""
+    return Client(running.url)
+
+
+__all__ = ["Client", "HTTPClient", "HTTPError", "Running", "client", "running"]

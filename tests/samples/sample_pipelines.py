@@ -1,0 +1,186 @@
+"""Pipelines that behave well and badly, for the tests. Imported by the children of runs only."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from runners import AsyncError, PipelineOutput, PipelineProcess
+
+
+class Chatty(PipelineProcess):
+    """Says the same things in every way there is."""
+
+    short_name = "chatty"
+    flags = {"loud": {"default": False, "long_name": "Say more"}}
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("from log")
+        print("from print")
+        print("from stderr", file=sys.stderr)
+        subprocess.run(["/bin/echo", "from a program"], check=True)
+        logging.getLogger("author").error("from logging")
+        warnings.warn("from warnings", stacklevel=1)
+        self.log("two\nlines")
+        self.log("a part", end="")
+        self.log(" and its end")
+        self.log("lone \ud800 surrogate and NUL \x00")
+        if flags["loud"]:
+            self.log("VERY LOUD")
+
+
+class Outputs(PipelineProcess):
+    """Makes several files."""
+
+    short_name = "outputs"
+    allowed_suffixes = [".fits", ".txt"]
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path | PipelineOutput]:
+        with self.update_status("Writing"):
+            for number in range(3):
+                path = tmpdir / f"table {number}.csv"
+                path.write_text(f"time,mag\n{number},1\n")
+                self.progress(number + 1, 3)
+                yield path if number else PipelineOutput(path, "DataProduct")
+
+
+class Fails(PipelineProcess):
+    """Fails with a message of its own."""
+
+    short_name = "fails"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        raise AsyncError("The stars were not right")
+
+
+class Raises(PipelineProcess):
+    """Raises what nobody expected."""
+
+    short_name = "raises"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        raise KeyError("no such star")
+
+
+class UnprintableError(Exception):
+    """Cannot even say what is wrong."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class RaisesUnprintable(PipelineProcess):
+    """Raises what cannot be printed."""
+
+    short_name = "unprintable"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        raise UnprintableError
+
+
+class Exits(PipelineProcess):
+    """Leaves without a word."""
+
+    short_name = "exits"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("last line")
+        os._exit(3)
+
+
+class Segfaults(PipelineProcess):
+    """Reads where nothing is."""
+
+    short_name = "segfaults"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("last line")
+        ctypes.string_at(0)
+
+
+class KillsItself(PipelineProcess):
+    """Ends as if the kernel had run out of memory."""
+
+    short_name = "kills"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("last line")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Waits(PipelineProcess):
+    """Runs until it is cancelled, politely or (`stubborn`) not; `family` has it start others."""
+
+    short_name = "waits"
+    flags = {
+        "stubborn": {"default": False, "long_name": "Ignore what can be ignored"},
+        "family": {"default": False, "long_name": "Start a process that waits as well"},
+    }
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        if flags["stubborn"]:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if flags["family"]:
+            child = subprocess.Popen(["/bin/sleep", "600"])
+            self.log(f"child {child.pid}")
+        self.log(f"pid {os.getpid()}")
+        with self.update_status("Waiting"):
+            deadline = time.monotonic() + 600
+            while time.monotonic() < deadline:
+                if not flags["stubborn"]:
+                    self.check_cancelled()
+                time.sleep(0.01)
+
+
+class Counts(PipelineProcess):
+    """Logs as many lines as its target's `lines` says, then makes a file."""
+
+    short_name = "counts"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Path:
+        lines = int(self.target.extra_fields.get("lines", 100))
+        pause = float(self.target.extra_fields.get("pause", 0.0))
+        for number in range(1, lines + 1):
+            self.log(f"line {number}")
+            if pause:
+                time.sleep(pause)
+        path = tmpdir / "count.txt"
+        path.write_text(str(lines))
+        return path
+
+
+class LongLine(PipelineProcess):
+    """Writes a megabyte without a line end, then a line."""
+
+    short_name = "longline"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("x" * 1_000_000 + "\nnext")
+
+
+class Predecessor(PipelineProcess):
+    """Written as tom_education's pipelines are."""
+
+    short_name = "predecessor"
+    allowed_suffixes = [".fits"]
+
+    class Meta:
+        proxy = True
+
+    def do_pipeline(self, tmpdir, **flags):  # type: ignore[no-untyped-def]  # as authors write
+        for product in self.input_files.all():
+            self.log(f"Processing {product.data.name}", end="\n")
+            product.data.file.read()
+        with self.update_status("doing things"):
+            self.save()
+        path = tmpdir / "result.txt"
+        path.write_text("done")
+        return [(path, "DataProduct", "other")]
