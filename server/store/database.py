@@ -70,7 +70,7 @@ class Database:
                 socketTimeoutMS=round(SOCKET_SECONDS * 1000),
                 waitQueueTimeoutMS=round(SOCKET_SECONDS * 1000),
             )
-        except ConfigurationError as error:  # InvalidURI is one
+        except (ConfigurationError, ValueError) as error:  # InvalidURI is one
             raise StartError(f"mongodb.uri cannot be used: {error}") from error
         try:
             return cls(client, name, replicated=await _replicated(client))
