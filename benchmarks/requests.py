@@ -92,7 +92,8 @@ def call(port: int, method: str, path: str, body: Any = None, **headers: str) ->
 def make_target(port: int, name: str, **extra_fields: Any) -> tuple[int, list[int]]:
     """A target with one product; their PKs."""
     made = call(port, "POST", "/api/targets/", {"name": name, "extra_fields": extra_fields})
-    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nx\r\n--b--\r\n'
+    head = b'Content-Disposition: form-data; name="file"; filename="a.txt"'
+    part = b"\r\n".join([b"--b", head, b"", b"x", b"--b--", b""])
     kind = "multipart/form-data; boundary=b"
     path = f"/api/targets/{made['pk']}/dataproducts/"
     products = call(port, "POST", path, part, Content_Type=kind)["dataproducts"]

@@ -57,7 +57,7 @@ class BodyHandler(BaseHandler):
 
     @property
     def has_body(self) -> bool:
-        """Whether a body was announced."""
+        """Whether a body may come."""
         return bool(self.declared_bytes) or "Transfer-Encoding" in self.request.headers
 
     @property
@@ -69,8 +69,11 @@ class BodyHandler(BaseHandler):
         """Refuse a body that is too long or not of our type."""
         if (self.declared_bytes or 0) > self.limit_bytes:
             raise TooLarge(self.limit_bytes)
-        if not self.has_body:
-            return
+        if self.declared_bytes:
+            self.check_type()
+
+    def check_type(self) -> None:
+        """Refuse a body that is not of our type."""
         encoding = self.request.headers.get("Content-Encoding", "identity")
         if self.given_media_type != self.media_type or encoding.lower() != "identity":
             raise HTTPError(415)
@@ -109,6 +112,8 @@ class BodyHandler(BaseHandler):
 
     async def take(self, chunk: bytes) -> None:
         """Keep a piece of the body."""
+        if not self.body:  # in chunks, only now it is certain that there is one
+            self.check_type()
         self.body += chunk
         if len(self.body) > self.limit_bytes:
             self.body.clear()

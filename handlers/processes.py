@@ -8,7 +8,7 @@ from tornado.routing import URLSpec
 from handlers.base import BaseHandler
 from handlers.body import BodyHandler
 from handlers.inputs import Pk
-from handlers.query import PK, page, pk_of, text, whole, words
+from handlers.query import PK, page, pk_of, whole, words
 from handlers.services import Services
 from handlers.streams import send
 from server.errors import InvalidInput
@@ -129,24 +129,8 @@ class LogTextHandler(BaseHandler):
         await send(self, pieces)
 
 
-class ReceiptHandler(BaseHandler):
-    """What a run was made of."""
-
-    async def get(self, pk: str) -> None:
-        """Answer with inputs, flags, versions and timings."""
-        self.answer(await self.processes.receipt(pk_of(pk)))
-
-
-def wanted(handler: BaseHandler) -> tuple[str, str]:
-    """Which lines the query asks for: the least level, and a text in them."""
-    levels = words(handler, "level", LEVELS)
-    if len(levels) > 1:
-        raise InvalidInput.of("level", "One level is expected; it includes the graver ones.")
-    return levels[0] if levels else "debug", text(handler, "q") or ""
-
-
 def routes(services: Services) -> list[URLSpec]:
-    """Processes, their logs and receipts."""
+    """Processes and their logs."""
     one = rf"/api/processes/{PK}"
     kwargs = {"services": services}
     return [
@@ -156,5 +140,4 @@ def routes(services: Services) -> list[URLSpec]:
         URLSpec(rf"{one}/cancel/", CancelHandler, kwargs),
         URLSpec(rf"{one}/rerun/", RerunHandler, kwargs),
         URLSpec(rf"{one}/logs\.txt", LogTextHandler, kwargs),
-        URLSpec(rf"{one}/receipt/", ReceiptHandler, kwargs),
     ]

@@ -34,6 +34,6 @@ def range_of(header: str | None, size: int) -> tuple[int, int] | None:
 
 def disposition(kind: str, name: str) -> str:
     """A `Content-Disposition` (RFC 6266) with the name for every age of client."""
-    plain = re.sub(r'[^ !#-\[\]-~]|%', "_", name)
+    plain = re.sub(r"[^ !#-\[\]-~]|%", "_", name)
     header = f'{kind}; filename="{plain}"'
     return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"

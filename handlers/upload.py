@@ -98,8 +98,10 @@ class UploadHandler(BodyHandler):
     def check_headers(self) -> None:
         """Refuse what is no upload."""
         super().check_headers()
-        if self.request.method == "POST" and not self.has_body:
-            raise HTTPError(411 if self.declared_bytes is None else 415)
+        if self.request.method == "POST":
+            if not self.has_body and self.declared_bytes is None:
+                raise HTTPError(411)
+            self.check_type()
 
     async def take(self, chunk: bytes) -> None:
         """Pass a piece on; none comes before it is written."""

@@ -206,8 +206,15 @@ class Server:
 
     def _archive(self, store: Store, examiner: Examiner, ledger: Ledger) -> Archive:
         files = FileStorage(self.config.storage_url)
-        uploads = self.config.uploads
-        return Archive(store, files, self._folder, examiner.facts, uploads, ledger.show)
+        return Archive(
+            store,
+            files,
+            self._folder,
+            examiner.facts,
+            self.config.uploads,
+            changed=ledger.show,
+            gone=ledger.drop_target,
+        )
 
     def _services(
         self, processes: Processes, archive: Archive, database: Database, examiner: Examiner

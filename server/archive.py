@@ -33,7 +33,8 @@ _DELETE_STEP = 100
 class Archive:
     """All targets, data products and groups.
 
-    `changed` is told of each process record that forgets a deleted output or group.
+    `changed` is told of each process record that forgets a deleted output or group, `gone` of the
+    PK of each deleted target.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Archive:
         examine: Examine,
         limits: UploadLimits,
         changed: Callable[[ProcessRecord], object] = lambda record: None,
+        gone: Callable[[int], object] = lambda target: None,
     ) -> None:
         self._store = store
         self._files = files
         self._data_folder = data_folder
         self._limits = limits
         self._changed = changed
+        self._gone = gone
         self._deposits = Deposits(store, files, data_folder.server_id, examine)
         publishing = Publishing(self._deposits, store.journal, data_folder)
         self.publish = publishing.publish
@@ -101,6 +104,7 @@ class Archive:
         await self.target(pk)
         await self._delete_products_of(pk)
         await self._store.targets.delete(pk)
+        self._gone(pk)
         await self._delete_products_of(pk)  # an upload may have come in between
 
     async def target(self, pk: int) -> Target:

@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 from runners.synthetic import synthesise_series
-
 from server.archive import Archive
 from server.processes import Processes
 

@@ -10,6 +10,7 @@ from runners.pool import Run
 ASK_SECONDS = 0.3
 GRACE_SECONDS = 5.0
 VERIFY_SECONDS = 2.0
+LOOK_SECONDS = 0.01
 
 
 async def descend(run: Run) -> None:
@@ -23,9 +24,11 @@ async def descend(run: Run) -> None:
 
 async def kill(run: Run) -> None:
     """Kill what is left of a run's process group, and see to it that nothing is."""
-    deadline = asyncio.get_running_loop().time() + VERIFY_SECONDS
-    while run.signal_group(signal.SIGKILL) and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.01)
+    # Nothing tells when a process group is empty, so it must be looked at again and again.
+    for _ in range(round(VERIFY_SECONDS / LOOK_SECONDS)):
+        if not run.signal_group(signal.SIGKILL):
+            break
+        await asyncio.sleep(LOOK_SECONDS)
     await run.wait()
 
 

@@ -22,6 +22,8 @@ export class LogView {
   /** The line of the present hit, or 0. */
   here = 0;
 
+  /** The `scrollTop` that we set last: scrolling to it was not the reader's doing. */
+  #expected = 0;
   #look = { clock: /** @param {number} _ */ (_) => "", query: "" };
   #lookVersion = 0;
   #frame = 0;
@@ -100,6 +102,10 @@ export class LogView {
     this.draw();
   }
 
+  get #still() {
+    return this.box.classList.contains("still");
+  }
+
   #rowHeight() {
     return Number.parseFloat(getComputedStyle(this.box).lineHeight) || 20;
   }
@@ -109,13 +115,14 @@ export class LogView {
   }
 
   #scrolled() {
+    if (this.#still) return;
     this.#measure();
     const real = this.box.scrollTop;
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => this.#settle(), SETTLE_MS);
-    if (Math.abs(real - this.expected) <= 1) return;
+    if (Math.abs(real - this.#expected) <= 1) return;
     this.geometry.scrolled(real);
-    this.expected = real;
+    this.#expected = real;
     this.follow(this.geometry.atBottom);
     this.draw();
   }
@@ -128,9 +135,9 @@ export class LogView {
 
   /** @param {number} top */
   #moveTo(top) {
-    this.expected = this.geometry.moveTo(top);
+    this.#expected = this.geometry.moveTo(top);
     this.#setHeight();
-    if (Math.abs(this.box.scrollTop - this.expected) > 1) this.box.scrollTop = this.expected;
+    if (Math.abs(this.box.scrollTop - this.#expected) > 1) this.box.scrollTop = this.#expected;
   }
 
   #setHeight() {
@@ -153,7 +160,7 @@ export class LogView {
 
   /** The server drew the last lines: they stay until ours are at hand. */
   #takeOver() {
-    if (!this.box.classList.contains("still")) return true;
+    if (!this.#still) return true;
     const last = this.lines.total;
     if (last && this.following && !this.lines.get(last)) {
       this.lines.need(Math.max(1, last - this.#screenful()), last);

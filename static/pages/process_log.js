@@ -24,14 +24,14 @@ export function watchLog(first) {
   const box = part("#log");
   const fetchLines = async (after, limit) => (await getLines(first.pk, { after, limit })).lines;
   const lines = new Lines(first.log_lines, fetchLines, () => view.draw());
-  const view = new LogView(box, lines, () => drawFollow(view, first));
+  const view = new LogView(box, lines, () => drawFollow(view, newest));
   const search = new LogSearch((query) => getLines(first.pk, query), () => lines.total, () => bar.draw());
   const bar = new FindBar(part(".log-bar"), search, view, () => drawDownload(first, bar));
   const speak = speaker();
-  let started = first.started ?? first.created;
+  let newest = first;
   let searching = 0;
 
-  chooseClock(view, () => started);
+  chooseClock(view, () => newest.started ?? newest.created);
   chooseLines(view, lines);
   followByButton(view);
   listenToKeys(bar);
@@ -50,7 +50,7 @@ export function watchLog(first) {
     },
     /** @param {any} record */
     record(record) {
-      started = record.started ?? record.created;
+      newest = record;
       lines.grow(record.log_lines);
       if (record.terminal_timestamp !== null && !lines.total) {
         part(".log-empty").textContent = "It wrote nothing into its log.";

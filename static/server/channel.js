@@ -70,7 +70,7 @@ export class Channel {
     this.source.changed(state);
   }
 
-  /** @returns {Promise<boolean>} when the socket is closed: whether it had been open */
+  /** @returns {Promise<boolean>} when the socket is closed: whether it had brought anything */
   #listen() {
     return new Promise((resolve) => {
       let opened = false;
@@ -87,12 +87,10 @@ export class Channel {
         resolve(opened);
       };
       this.#hangUp = done;
-      socket.onopen = () => {
-        opened = true;
-        this.#become("live");
-        watchSilence();
-      };
+      socket.onopen = watchSilence;
       socket.onmessage = (event) => {
+        opened = true; // some proxies open one and let nothing through
+        this.#become("live");
         watchSilence();
         this.source.receive(parsed(event.data));
       };

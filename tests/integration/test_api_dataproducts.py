@@ -41,7 +41,7 @@ def incoming(running: Running) -> list[Path]:
 
 async def test_files_come_back_byte_for_byte(client: Client) -> None:
     target = await client.make_target()
-    files = {"m 13 é;\".fits": os.urandom(3_000_000), "b.csv": b"time,mag\n"}
+    files = {'m 13 é;".fits': os.urandom(3_000_000), "b.csv": b"time,mag\n"}
     body = b"".join(part(name.replace('"', '\\"'), data) for name, data in files.items())
     url = f"/api/targets/{target}/dataproducts/"
     made = await client.call(url, "POST", body + b"--b--\r\n", 201, headers=BOUNDARY)

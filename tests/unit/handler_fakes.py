@@ -187,9 +187,6 @@ class FakeProcesses:
         if self.log_fault is not None:
             raise self.log_fault
 
-    async def receipt(self, pk: int) -> dict[str, Any]:
-        return {"process": (await self.get(pk)).pk}
-
     async def follow(self, pk: int, after: int) -> AsyncIterator[bytes]:
         self.cursor = after
         async for frame in self.follow_status(pk):

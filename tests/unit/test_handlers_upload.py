@@ -65,7 +65,7 @@ def test_a_boundary_is_needed() -> None:
 async def test_files_are_stored_in_their_order() -> None:
     fakes = Fakes()
     async with fakes.serving() as client:
-        body = part(b"x" * 300_000, named("a.fits")) + part(b"y", named("b \\\"c.fz")) + END
+        body = part(b"x" * 300_000, named("a.fits")) + part(b"y", named('b \\"c.fz')) + END
         response = await upload(client, body)
         assert response.code == 201
         products = json_of(response)["dataproducts"]

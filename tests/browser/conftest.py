@@ -1,0 +1,100 @@
+"""A headless Chromium, and a server for it to look at."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.observatory import Observatory
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+PATIENCE_MS = 15_000
+
+Open = Callable[..., Page]
+
+
+# Not for the session: while Playwright is there, its loop counts as running, and no other may.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The browser; without one, the tests that need it are skipped."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def observatory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observatory]:
+    """A server that all tests share; each makes targets of its own."""
+    observatory = Observatory(tmp_path_factory.mktemp("observatory"))
+    observatory.start()
+    yield observatory
+    observatory.stop()
+
+
+@pytest.fixture
+def own_observatory(tmp_path: Path) -> Iterator[Observatory]:
+    """A server for one test, which may stop it."""
+    observatory = Observatory(tmp_path / "data")
+    observatory.start()
+    yield observatory
+    observatory.stop()
+
+
+@pytest.fixture
+def open_page(browser: Browser, observatory: Observatory) -> Iterator[Open]:
+    """Opens pages of the shared server. Whatever they complain about fails the test."""
+    yield from opener(browser, observatory)
+
+
+def opener(
+    browser: Browser, observatory: Observatory, forgiven: tuple[str, ...] = ()
+) -> Iterator[Open]:
+    """What `open_page` gives, for a server of one's own; complaints with those words are none."""
+    complaints: list[str] = []
+    pages: list[Page] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(f"{message.text} {message.location.get('url', '')}")
+
+    def open_page(path: str, width: int = 1280, script: str = "", scheme: str = "light") -> Page:
+        context = browser.new_context(
+            base_url=observatory.url,
+            viewport={"width": width, "height": 800},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        if script:
+            page.add_init_script(script)
+        page.on("console", note)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        pages.append(page)
+        page.goto(path)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+    unforgiven = [each for each in complaints if not any(words in each for words in forgiven)]
+    assert not unforgiven

@@ -1,0 +1,65 @@
+"""Pipelines with something to look at. Imported by the children of runs only."""
+
+# Written as authors write them: with plain class attributes.
+# ruff: noqa: RUF012
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from runners import AsyncError, PipelineProcess
+
+HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
+
+
+class Ticks(PipelineProcess):
+    """Counts aloud, so that there is something to watch."""
+
+    short_name = "ticks"
+    allowed_suffixes = [".fits", ".txt"]
+    flags = {
+        "long": {"default": False, "long_name": "Count for half a minute"},
+        "files": {"default": True, "long_name": "Write what was counted into a file"},
+    }
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path]:
+        count = 300 if flags["long"] else 20
+        with self.update_status("Counting"):
+            for number in range(1, count + 1):
+                self.log(f"tick {number}")
+                self.progress(number, count)
+                time.sleep(0.1)
+        if flags["files"]:
+            path = tmpdir / "ticks.csv"
+            path.write_text("".join(f"{number},tick\n" for number in range(count)))
+            yield path
+
+
+class Flood(PipelineProcess):
+    """Writes a log that nobody reads from end to end."""
+
+    short_name = "flood"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        for number in range(1, 30_001):
+            if number % 10_000 == 0:
+                logging.getLogger("flood").error("milestone %d", number)
+            else:
+                self.log(f"line {number} of many")
+
+
+class Hostile(PipelineProcess):
+    """Writes what a careless page would take for its own."""
+
+    short_name = "hostile"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log(HOSTILE)
+        self.log("\x1b[31mred\x1b[0m and \x1b[1;32mgreen\x1b[0m <b>bold</b>")
+        self.log("10 %\r50 %\r100 %")
+        self.log("long " + "x" * 10_000)
+        self.log("NUL \x00 and bell \x07")
+        raise AsyncError(HOSTILE)

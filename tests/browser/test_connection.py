@@ -1,0 +1,86 @@
+"""Pages live through restarts of the server and through networks that refuse websockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import Open, opener
+from tests.browser.observatory import Observatory
+from tests.browser.test_log_page import numbers
+
+#: In place of a proxy that lets no websocket through, until it is told to.
+REFUSE = """
+  window.sockets = 0;
+  window.Open = window.WebSocket;
+  window.WebSocket = function (url) {
+    if (window.letThrough) return new window.Open(url);
+    window.sockets++;
+    setTimeout(() => this.onclose?.({code: 1006}), 5);
+    this.close = () => {};
+  };
+"""
+
+
+@pytest.fixture
+def open_own(browser: Browser, own_observatory: Observatory) -> Iterator[Open]:
+    """Opens pages of a server that goes away: the browser notes each request that fails."""
+    yield from opener(browser, own_observatory, ("net::ERR_", "WebSocket connection", "503"))
+
+
+def test_a_log_goes_on_where_it_was_after_a_restart(
+    open_own: Open, own_observatory: Observatory
+) -> None:
+    process = own_observatory.run("Ticks", long=True)
+    page = open_own(f"/pipeline/{process}")
+    expect(page.locator("#log")).to_contain_text("tick 10")
+    own_observatory.stop()
+    expect(page.locator("#connection")).to_contain_text("Connection lost")
+    own_observatory.start()
+    expect(page.locator("#connection")).to_have_text("Connected again.")
+    expect(page.locator("#connection")).to_be_hidden()
+    before = own_observatory.call("GET", f"/api/processes/{process}/")["log_lines"]
+    expect(page.locator("#log")).to_contain_text(f"{before + 5}")
+    drawn = numbers(page)
+    assert drawn == list(range(drawn[0], drawn[-1] + 1))
+    page.locator("#log").evaluate("box => box.scrollTop = 0")
+    expect(page.locator('.line[data-number="1"] .text')).to_have_text("tick 1")
+    own_observatory.call("POST", f"/api/processes/{process}/cancel/")
+    expect(page.locator("#process")).to_have_attribute("data-state", "cancelled")
+
+
+def test_a_target_goes_on_after_a_restart(open_own: Open, own_observatory: Observatory) -> None:
+    target = own_observatory.make_target()
+    products = own_observatory.upload(target, {"notes.txt": b"x"})
+    page = open_own(f"/targets/{target}/")
+    own_observatory.stop()
+    expect(page.locator("#connection")).to_contain_text("Connection lost")
+    own_observatory.start()
+    own_observatory.submit(target, "Ticks", products)
+    expect(page.locator("#processes tbody tr")).to_have_attribute("data-state", "succeeded")
+    expect(page.locator("#connection")).to_be_hidden()
+
+
+def test_without_websockets_a_page_polls_and_comes_back_to_them(
+    open_page: Open, observatory: Observatory
+) -> None:
+    process = observatory.run("Ticks", long=True)
+    page = open_page(f"/pipeline/{process}", script=REFUSE)
+    expect(page.locator("#connection")).to_contain_text("asking every 2 s")
+    expect(page.locator("#log")).to_contain_text("tick 40")
+    assert page.evaluate("window.sockets") < 12
+    page.evaluate("window.letThrough = true; dispatchEvent(new Event('online'))")
+    expect(page.locator("#connection")).to_be_hidden()
+    observatory.call("POST", f"/api/processes/{process}/cancel/")
+    expect(page.locator("#process")).to_have_attribute("data-state", "cancelled")
+
+
+def test_a_deleted_process_is_said_to_be_gone(open_page: Open, observatory: Observatory) -> None:
+    process = observatory.run("Ticks", long=True)
+    page = open_page(f"/pipeline/{process}")
+    expect(page.locator("#log")).to_contain_text("tick 2")
+    target = observatory.call("GET", f"/api/processes/{process}/")["target"]
+    observatory.call("DELETE", f"/api/targets/{target}/?force=true")
+    expect(page.locator("#connection")).to_have_text("This has been deleted.")
