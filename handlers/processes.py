@@ -129,6 +129,14 @@ class LogTextHandler(BaseHandler):
         await send(self, pieces)
 
 
+def wanted(handler: BaseHandler) -> tuple[str, str]:
+    """Which lines the query asks for: the least level, and a text in them."""
+    levels = words(handler, "level", LEVELS)
+    if len(levels) > 1:
+        raise InvalidInput.of("level", "One level is expected; it includes the graver ones.")
+    return levels[0] if levels else "debug", text(handler, "q") or ""
+
+
 def routes(services: Services) -> list[URLSpec]:
     """Processes and their logs."""
     one = rf"/api/processes/{PK}"
