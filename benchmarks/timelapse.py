@@ -5,9 +5,9 @@
 
 The naive way, that of tom_education 1.1.9, makes a JPEG file of each frame and gives it to imageio
 (VP8 for WebM); with `normalise_background` it finds cosmic rays by astroscrappy and the sky by
-astropy's `sigma_clip`, by way of a temporary FITS file. Both make films of the same frames, 650 x 494 pixels of int16, in the
-same run; medians are shown. Memory is the peak of a fresh process that makes a film of 30 or 300
-frames of 2048 x 2048.
+astropy's `sigma_clip`, by way of a temporary FITS file. Both make films of the same frames, 650 x
+494 pixels of int16, in the same run; rounds of both are interleaved, and medians are shown. Memory
+is the peak of a fresh process that makes a film of 30 or 300 frames of 2048 x 2048.
 """
 
 from __future__ import annotations

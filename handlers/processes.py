@@ -8,7 +8,7 @@ from tornado.routing import URLSpec
 from handlers.base import BaseHandler
 from handlers.body import BodyHandler
 from handlers.inputs import Pk
-from handlers.query import PK, page, pk_of, whole, words
+from handlers.query import PK, page, pk_of, text, whole, words
 from handlers.services import Services
 from handlers.streams import send
 from server.errors import InvalidInput
