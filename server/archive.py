@@ -121,9 +121,7 @@ class Archive:
         """An upload of files for a target, to be entered with `async with`."""
 
         async def store(files: list[LocalFile]) -> list[DataProduct]:
-            deposit = await self._deposits.bring_in(files, target)
-            await self._deposits.release(deposit)
-            return deposit.products
+            return (await self._deposits.bring_in(files, target)).products
 
         return Upload(self._data_folder.incoming, self._limits, store)
 

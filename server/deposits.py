@@ -6,13 +6,13 @@ is whether the matter was complete, and takes everything back if it was not.
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from server.errors import Conflict, HeliographError
 from server.file_names import content_type
@@ -20,10 +20,9 @@ from server.files import FileStorage, LocalFile
 from server.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.journal import JournalEntry
+from server.uninterrupted import uninterrupted
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: Gives the facts of a FITS file, None for what is none.
 Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
@@ -53,41 +52,20 @@ class Deposits:
     ) -> Deposit:
         """Make products of the files, for a run also their group. The local files stay.
 
+        The entry of a run's outputs stays too: whether they are kept is decided by the run's end.
         A cancellation waits for the end of it. Any failure leaves nothing behind.
 
         :raises NoRoom: storage or database is full.
         :raises NotFound: the target was deleted meanwhile.
         """
-        return await _uninterrupted(self._bring_in(files, target, run))
-
-    async def release(self, deposit: Deposit) -> None:
-        """Remove the entry of a deposit that is complete, if need be later."""
-        try:
-            await self._store.journal.delete(deposit.entry.pk)
-        except HeliographError as error:
-            log.warning("A journal entry is removed later: %s", error)
-            self._unsettled.append(deposit.entry)
+        return await uninterrupted(self._bring_in(files, target, run))
 
     async def take_out(self, product: DataProduct) -> ProcessRecord | None:
         """Delete a product and its file; the changed record of the process whose output it was.
 
         :raises Conflict: an unended process needs it.
         """
-        await self._check_unused(product)
-        entry = await self._removal([product])
-        # From here on no submit finds it any more, but one may have found it just before.
-        await self._store.products.delete_many([product.pk])
-        try:
-            await self._check_unused(product)
-        except Conflict:
-            await self._store.products.insert_many([product])
-            await self._store.journal.delete(entry.pk)
-            raise
-        changed = None
-        if product.process is not None:
-            changed = await self._store.processes.forget_output(product.process, product.pk)
-        await self.take_back(entry)
-        return changed
+        return await uninterrupted(self._take_out(product))
 
     async def take_out_all(self, products: Sequence[DataProduct]) -> None:
         """Delete products that nobody needs, with their files."""
@@ -97,7 +75,7 @@ class Deposits:
     async def settle(self, entry: JournalEntry) -> None:
         """Remove the entry of what is complete, and with it everything that is not."""
         if await self._complete(entry):
-            await self._store.journal.delete(entry.pk)
+            await self._close(entry)
         else:
             await self.take_back(entry)
 
@@ -110,13 +88,32 @@ class Deposits:
             await self._store.groups.delete(entry.group)
         for key in entry.keys:
             await self._files.delete(key)
-        await self._store.journal.delete(entry.pk)
+        await self._close(entry)
 
     async def settle_leftovers(self) -> None:
         """Take back what could not be taken back when it failed."""
         while self._unsettled:
-            await self.settle(self._unsettled[-1])
-            self._unsettled.pop()
+            entry = self._unsettled.pop()
+            with self._settled_later(entry):
+                await self.settle(entry)
+
+    async def _take_out(self, product: DataProduct) -> ProcessRecord | None:
+        await self._check_unused(product)
+        entry = await self._removal([product])
+        with self._settled_later(entry):
+            # From here on no submit finds it any more, but one may have found it just before.
+            await self._store.products.delete_many([product.pk])
+            try:
+                await self._check_unused(product)
+            except Conflict:
+                await self._store.products.insert_many([product])
+                await self._close(entry)
+                raise
+            changed = None
+            if product.process is not None:
+                changed = await self._store.processes.forget_output(product.process, product.pk)
+            await self.take_back(entry)
+        return changed
 
     async def _bring_in(
         self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None
@@ -136,8 +133,10 @@ class Deposits:
             await self._insert(products, entry, run)
             await self._store.targets.get(target)
         except BaseException:
-            await self._take_back_if_possible(entry)
+            await self._now_or_later(entry, self.take_back)
             raise
+        if run is None:
+            await self._now_or_later(entry, self._close)
         return Deposit(entry, products)
 
     async def _entry(self, files: Sequence[LocalFile], run: ProcessRecord | None) -> JournalEntry:
@@ -202,12 +201,24 @@ class Deposits:
             return False
         return True
 
-    async def _take_back_if_possible(self, entry: JournalEntry) -> None:
+    async def _now_or_later(
+        self, entry: JournalEntry, work: Callable[[JournalEntry], Awaitable[None]]
+    ) -> None:
+        with contextlib.suppress(HeliographError, OSError), self._settled_later(entry):
+            await work(entry)
+
+    @contextlib.contextmanager
+    def _settled_later(self, entry: JournalEntry) -> Iterator[None]:
         try:
-            await self.take_back(entry)
+            yield
         except (HeliographError, OSError) as error:
-            log.warning("Files that failed to be stored are taken back later: %s", error)
-            self._unsettled.append(entry)
+            if not isinstance(error, Conflict):
+                log.warning("Journal entry %s is settled later: %s", entry.pk, error)
+                self._unsettled.append(entry)
+            raise
+
+    async def _close(self, entry: JournalEntry) -> None:
+        await self._store.journal.delete(entry.pk)
 
 
 def _product(
@@ -230,14 +241,3 @@ def _product(
         attempt=None if run is None else run.attempt,
         fits=fits,
     )
-
-
-async def _uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    task = asyncio.create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled() and (error := task.exception()):
-            log.warning("Files that nobody waits for any more were not stored: %s", error)
-        raise

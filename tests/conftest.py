@@ -45,8 +45,10 @@ def runner() -> Iterator[asyncio.Runner]:
 @pytest.fixture(scope="session")
 def engine_uri() -> Iterator[str]:
     """The URI of an embedded engine."""
-    # Not in pytest's own folder, whose path may be too long for a socket.
-    with tempfile.TemporaryDirectory(prefix="heliograph-") as folder:
+    # Not in pytest's own folder, whose path may be too long for a socket; and in memory where that
+    # can be, as nobody needs what is in it to outlast the machine.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="heliograph-", dir=memory) as folder:
         socket = Path(folder) / "engine.sock"
         command = [sys.executable, "-P", str(CHILD), folder, str(socket)]
         pipe = subprocess.PIPE

@@ -561,14 +561,21 @@ async def publish_two(bench: Bench, target: Target) -> None:
     run = await bench.run(target.pk, f"dummy_{os.urandom(4).hex()}")
     files = bench.outputs(run, "a.csv", "b.csv")
     published = await bench.archive.publish(run, files)
-    await bench.end(run, published.products, published.group)
-    await bench.archive.settle(published)
+    await twice(lambda: bench.end(run, published.products, published.group))
+    await twice(lambda: bench.archive.settle(published))
 
 
-async def delete_two(bench: Bench, target: Target) -> None:
-    page = await bench.archive.products(target.pk)
-    for product in page.items:
-        await bench.archive.delete_product(product.pk)
+async def twice(work: Callable[[], Awaitable[None]]) -> None:
+    """As a server that repeats what it must not give up."""
+    try:
+        await work()
+    except DatabaseAway:
+        await work()
+
+
+async def delete_one(bench: Bench, target: Target) -> None:
+    [product, _] = (await bench.archive.products(target.pk)).items
+    await bench.archive.delete_product(product.pk)
 
 
 async def delete_outputs(bench: Bench, target: Target) -> None:
@@ -577,20 +584,20 @@ async def delete_outputs(bench: Bench, target: Target) -> None:
         await bench.store.processes.delete(run.pk)
 
 
-SCENARIOS = [(upload_two, None), (publish_two, None), (delete_two, upload_two)]
+SCENARIOS = [(upload_two, None), (publish_two, None), (delete_one, upload_two)]
 
 
-async def check_whole_or_nothing(bench: Bench) -> None:
+async def check_whole_or_nothing(bench: Bench, target: Target) -> None:
     """What there is can be seen and read: what a run has stored and no record names is gone."""
-    for document in await bench.store.products._collection.find({}):
-        product = await bench.archive.product(document["_id"])
+    products = (await bench.store.products.find(target.pk)).items
+    assert (await bench.archive.products(target.pk)).items == products
+    for product in products:
         assert (await bench.content(product)).startswith(b"content of")
-    for document in await bench.store.processes._collection.find({}):
-        assert len(document["outputs"]) in (0, 2)
-        assert (document["group"] is None) == (document["outputs"] == [])
-        if document["group"] is not None:
-            group = await bench.archive.group(document["group"])
-            assert group.products == document["outputs"]
+    for run in await bench.store.processes.of_target(target.pk):
+        assert len(run.outputs) in (0, 2)
+        assert (run.group is None) == (run.outputs == [])
+        if run.group is not None:
+            assert (await bench.archive.group(run.group)).products == run.outputs
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -620,13 +627,13 @@ async def test_a_server_that_ends_at_any_call_leaves_whole_things_or_nothing(
         bench.archive = bench.restarted()
         await bench.archive.recover()
         await bench.check_consistent()
-        await check_whole_or_nothing(bench)
-        if scenario is not delete_two:
+        await check_whole_or_nothing(bench, target)
+        if scenario is not delete_one:
             assert len(bench.stored()) - before in (0, 2)
         if not met:
             break
         await settle_runs(bench)
-    assert call > 8
+    assert call > 6
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -653,11 +660,11 @@ async def test_a_call_that_fails_leaves_whole_things_or_nothing(
         await settle_runs(bench)
         await bench.upload((await bench.target()).pk, "next")
         await bench.check_consistent()
-        await check_whole_or_nothing(bench)
+        await check_whole_or_nothing(bench, target)
         assert len(bench.stored()) - before in (1, 3)
         if not met:
             break
-    assert call > 8
+    assert call > 6
 
 
 async def settle_runs(bench: Bench) -> None:
@@ -690,7 +697,7 @@ async def test_the_outputs_of_a_deleted_process_go_wherever_the_server_ends(
         assert bench.stored() == []
         if not met:
             break
-    assert call > 8
+    assert call > 6
 
 
 async def test_leftovers_of_uploads_are_swept_at_the_start(
