@@ -56,7 +56,7 @@ async def test_what_cannot_run_is_400_and_makes_no_process(client: Client) -> No
     [product] = await client.upload(target, ("a.txt", b"x"))
     [foreign] = await client.upload(other, ("a.txt", b"x"))
     good: dict[str, Any] = {"target": target, "pipeline": "Counts", "products": [product]}
-    for change, field in [
+    bad: list[tuple[dict[str, Any], str]] = [
         ({"target": 999_999}, "target"),
         ({"pipeline": "Nonsense"}, "pipeline"),
         ({"products": []}, "products"),
@@ -66,7 +66,8 @@ async def test_what_cannot_run_is_400_and_makes_no_process(client: Client) -> No
         ({"flags": {"deep": True}}, "flags"),
         ({"flags": {"deep": 1}}, "flags"),
         ({"state": "running"}, "state"),
-    ]:
+    ]
+    for change, field in bad:
         answer = await client.call("/api/processes/", "POST", good | change, 400)
         assert list(answer) == [field], change
     listed = await client.call(f"/api/processes/?target={target}")

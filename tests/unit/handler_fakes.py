@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
@@ -30,6 +30,8 @@ from server.records import (
     Target,
 )
 from server.store.page import Page
+
+T = TypeVar("T")
 
 NOW = 1_564_740_586.489885
 
@@ -314,7 +316,7 @@ class FakeArchive:
             self.left.append(upload)
 
 
-def _one(stored: dict[int, Any], kind: str, pk: int) -> Any:
+def _one(stored: dict[int, T], kind: str, pk: int) -> T:
     if pk not in stored:
         raise NotFound(kind, pk)
     return stored[pk]

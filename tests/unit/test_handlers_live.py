@@ -165,7 +165,7 @@ async def test_a_viewer_that_does_not_read_is_closed_with_1013_and_holds_one_fra
     fakes.configure(websockets={"write_seconds": 0.2})
     taken = 0
 
-    async def endless(_pk: int, _after: int) -> AsyncIterator[bytes]:
+    async def endless(pk: int, after: int) -> AsyncIterator[bytes]:
         nonlocal taken
         while True:
             taken += 1
