@@ -38,6 +38,7 @@ class Engine:
         self._messages: asyncio.Task[None] | None = None
         self._folder = Path()
         self._socket = Path()
+        self._last_words = ""
 
     @property
     def pid(self) -> int | None:
@@ -89,7 +90,8 @@ class Engine:
                 f"Another database engine (pid {' '.join(said[1:])}) uses {self._folder}: "
                 "stop it, or choose another data folder with --data"
             )
-        return f"The embedded database engine did not start in {self._folder}, see the log"
+        why = self._last_words or "it does not answer"
+        return f"The embedded database engine did not start in {self._folder}: {why}"
 
     async def _supervise(self) -> None:
         failures = 0
@@ -108,8 +110,16 @@ class Engine:
 
     async def _pass_on(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
-        while said := await process.stderr.read(65_536):
-            log.warning("Database engine: %s", said.decode("utf-8", "replace").rstrip())
+        self._last_words = ""
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # longer than the reader's limit, and thrown away
+                continue
+            if not line:
+                return
+            self._last_words = line.decode("utf-8", "replace").strip() or self._last_words
+            log.warning("Database engine: %s", line.decode("utf-8", "replace").rstrip())
 
     async def _end_child(self) -> None:
         process, messages = self._process, self._messages
@@ -123,9 +133,7 @@ class Engine:
             log.error("The database engine does not end, it is killed")
             process.kill()
             await process.wait()
-        messages.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await messages
+        await messages
 
 
 def _socket_path(folder: Path) -> Path:
