@@ -18,7 +18,7 @@ from server.store.page import Page
 LARGEST_PK = 10**12 - 1
 #: How many documents one `find_page` may look at before it returns a short page.
 EXAMINED_LIMIT = 5_000
-_FILTERED_BATCH = 500
+_LARGEST_BATCH = 500
 
 #: Reads the newest documents with a PK below the first number, at most as many as the second says.
 _Source = Callable[[int, int], Awaitable[list[Document]]]
@@ -88,8 +88,7 @@ def _sources(
 async def _read(
     sources: list[_Source], filters: Mapping[str, set[str]], before: int, limit: int
 ) -> Page[ProcessRecord]:
-    # One more than asked for tells whether there is a next page.
-    batch = max(limit + 1, _FILTERED_BATCH) if filters else limit + 1
+    batch = limit + 1  # one more than asked for tells whether there is a next page
     matching: list[Document] = []
     examined = 0
     while True:
@@ -103,6 +102,7 @@ async def _read(
         examined, before = examined + len(newest), newest[-1]["pk"]
         if examined >= EXAMINED_LIMIT:
             return Page(_records(matching), before)
+        batch = max(batch, min(4 * batch, _LARGEST_BATCH))
 
 
 def _of_state(collection: Collection, state: State) -> _Source:

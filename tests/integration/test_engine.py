@@ -225,7 +225,7 @@ async def test_an_engine_that_cannot_start_says_so(
     broken.write_text("raise SystemExit('no such package')")
     monkeypatch.setattr(engine_module, "_CHILD", broken)
     data_folder = DataFolder.open(folder)
-    with pytest.raises(StartError, match="did not start in .*: no such package"):
+    with pytest.raises(StartError, match=r"did not start in .*: no such package"):
         await Engine().start(data_folder)
     data_folder.close()
 
