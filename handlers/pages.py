@@ -26,8 +26,8 @@ from server.records import DataProduct, ProcessRecord, State, Target
 TARGETS_SHOWN, PROCESSES_SHOWN, PRODUCTS_SHOWN, INPUTS_SHOWN = 50, 8, 100, 100
 #: Lines of a log in the first paint: as many as a tall screen holds.
 LINES_SHOWN = 60
-#: Of these kinds of files the server makes thumbnails.
-PREVIEWED_SUFFIXES = (".fits", ".fit", ".fts", ".fz", ".png", ".jpg", ".jpeg")
+#: Besides FITS images, the server makes thumbnails of these.
+PREVIEWED_SUFFIXES = (".png", ".jpg", ".jpeg")
 TEXT_SUFFIXES = (".txt", ".log", ".csv", ".tsv", ".json", ".md", ".yml", ".psx")
 
 #: Stands where a script will put a new process's facts.
@@ -59,7 +59,9 @@ class TargetRow:
 
 def has_preview(product: dict[str, Any]) -> bool:
     """Whether the server can draw a thumbnail of this data product."""
-    return bool(product["fits"]) or product["name"].lower().endswith(PREVIEWED_SUFFIXES)
+    if product["fits"]:
+        return bool(product["fits"]["width"])
+    return bool(product["name"].lower().endswith(PREVIEWED_SUFFIXES))
 
 
 def look_of(product: dict[str, Any]) -> str:

@@ -4,17 +4,37 @@
 import { part } from "./find.js";
 
 const HEALED_MS = 2500;
+/** Polls are also a short step on the way back to a websocket: no word on that. */
+const SETTLED_MS = 3000;
 
-let shown = "live";
+let wasLost = false;
 let timer = 0;
 
 /** @param {import("../server/channel.js").ChannelState} state */
 export function showConnection(state) {
   clearTimeout(timer);
-  const healed = state === "live" && shown === "lost";
-  shown = state;
-  say(state, healed ? "Connected again." : words(state));
-  if (healed) timer = setTimeout(() => say(state, ""), HEALED_MS);
+  switch (state) {
+    case "connecting":
+      return;
+    case "live":
+    case "ended":
+      say(state, wasLost ? "Connected again." : "");
+      timer = setTimeout(() => say(state, ""), HEALED_MS);
+      wasLost = false;
+      return;
+    case "polling":
+      timer = setTimeout(() => say(state, "No live connection: asking every 2 s instead."), SETTLED_MS);
+      return;
+    case "lost":
+      say(state, "Connection lost. Trying again…");
+      wasLost = true;
+      return;
+    case "gone":
+      say(state, "This has been deleted.");
+      return;
+    default:
+      throw new Error(`Unknown state ${state}`);
+  }
 }
 
 /**
@@ -26,22 +46,4 @@ function say(state, text) {
   line.dataset.state = state;
   line.textContent = text;
   line.hidden = !text;
-}
-
-/** @param {import("../server/channel.js").ChannelState} state */
-function words(state) {
-  switch (state) {
-    case "connecting":
-    case "live":
-    case "ended":
-      return "";
-    case "polling":
-      return "Live connection refused: asking every 2 s instead.";
-    case "lost":
-      return "Connection lost. Trying again…";
-    case "gone":
-      return "This has been deleted.";
-    default:
-      throw new Error(`Unknown state ${state}`);
-  }
 }

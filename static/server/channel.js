@@ -117,8 +117,8 @@ export class Channel {
       await this.source.poll();
       if (!this.#finished()) this.#become("polling");
     } catch (error) {
-      if (error instanceof ApiError && error.status === 404) this.#become("gone");
-      else this.#become("lost");
+      if (!(error instanceof ApiError)) throw error;
+      this.#become(error.status === 404 ? "gone" : "lost");
     }
   }
 

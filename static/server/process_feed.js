@@ -1,7 +1,7 @@
 // @ts-check
 /** The processes of one target as they change: their states pushed, their records fetched after. */
 
-import { get } from "./api.js";
+import { ApiError, get } from "./api.js";
 import { Channel } from "./channel.js";
 
 /** Records are fetched at most this often while states change, and while something runs. */
@@ -12,6 +12,7 @@ export class ProcessFeed {
   /** @type {Map<string, any>} the newest known record of each identifier */
   #records = new Map();
   #timer = 0;
+  #due = 0;
   #fetching = false;
 
   /**
@@ -59,23 +60,32 @@ export class ProcessFeed {
   /** Fetch the newest records now. */
   async fetch() {
     const query = `target=${this.target}&limit=${this.limit}`;
-    const { processes, next } = await get(`/api/processes/?${query}`);
+    this.#take(await get(`/api/processes/?${query}`));
+  }
+
+  /** @param {{processes: any[], next: number | null}} page */
+  #take({ processes, next }) {
     this.next = next;
     this.#records = new Map(processes.map((record) => [record.identifier, record]));
+    const running = processes.some((record) => record.terminal_timestamp === null);
+    if (running) this.#schedule(WHILE_RUNNING_MS);
     this.#tell();
-    if (processes.some((record) => record.terminal_timestamp === null)) {
-      this.#schedule(WHILE_RUNNING_MS);
-    }
   }
 
   #tell() {
     this.reader.records([...this.#records.values()]);
   }
 
-  /** @param {number} milliseconds */
+  /** @param {number} milliseconds until the next fetch, unless it is sooner anyway */
   #schedule(milliseconds) {
+    const due = Date.now() + milliseconds;
+    if (this.#timer && this.#due <= due) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#fetchQuietly(), milliseconds);
+    this.#due = due;
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      void this.#fetchQuietly();
+    }, milliseconds);
   }
 
   async #fetchQuietly() {
@@ -83,7 +93,8 @@ export class ProcessFeed {
     this.#fetching = true;
     try {
       await this.fetch();
-    } catch {
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
       this.#schedule(WHILE_RUNNING_MS);
     } finally {
       this.#fetching = false;

@@ -75,12 +75,3 @@ def test_without_websockets_a_page_polls_and_comes_back_to_them(
     expect(page.locator("#connection")).to_be_hidden()
     observatory.call("POST", f"/api/processes/{process}/cancel/")
     expect(page.locator("#process")).to_have_attribute("data-state", "cancelled")
-
-
-def test_a_deleted_process_is_said_to_be_gone(open_page: Open, observatory: Observatory) -> None:
-    process = observatory.run("Ticks", long=True)
-    page = open_page(f"/pipeline/{process}")
-    expect(page.locator("#log")).to_contain_text("tick 2")
-    target = observatory.call("GET", f"/api/processes/{process}/")["target"]
-    observatory.call("DELETE", f"/api/targets/{target}/?force=true")
-    expect(page.locator("#connection")).to_have_text("This has been deleted.")

@@ -19,8 +19,11 @@ def line(page: Page, number: int) -> str:
 
 
 def numbers(page: Page) -> list[int]:
-    """The numbers of the lines that are drawn."""
-    return [int(text) for text in page.locator(".line .no").all_inner_texts()]
+    """The numbers of the lines that are drawn, all at one moment."""
+    found: list[int] = page.evaluate(
+        "[...document.querySelectorAll('.line .no')].map(link => Number(link.textContent))"
+    )
+    return found
 
 
 def at_the_end(page: Page) -> bool:
