@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -107,7 +108,7 @@ def naive(paths: list[Path], film: Path, normalise: bool) -> None:
     import imageio.v2 as imageio
 
     ordered = sorted(paths, key=lambda path: str(fits.getheader(path)["DATE-OBS"]))
-    options = {} if film.suffix == ".gif" else {"fps": FPS}
+    options: dict[str, Any] = {} if film.suffix == ".gif" else {"fps": FPS}
     if film.suffix == ".webm":
         options |= {"codec": "vp8"}
     with (
@@ -115,7 +116,9 @@ def naive(paths: list[Path], film: Path, normalise: bool) -> None:
         imageio.get_writer(film, mode="I", **options) as writer,
     ):
         for path in ordered:
-            writer.append_data(imageio.imread(_jpeg(path, Path(folder), normalise)))
+            writer.append_data(  # type: ignore[attr-defined]
+                imageio.imread(_jpeg(path, Path(folder), normalise))
+            )
 
 
 def _jpeg(path: Path, folder: Path, normalise: bool) -> Path:
@@ -132,7 +135,7 @@ def _jpeg(path: Path, folder: Path, normalise: bool) -> Path:
     return jpeg
 
 
-def _without_sky(data: np.ndarray) -> np.ndarray:
+def _without_sky(data: Any) -> Any:
     from astroscrappy import detect_cosmics
 
     _, clean = detect_cosmics(data.clip(0, None), sigclip=3, sigfrac=0.05, objlim=1)
@@ -150,7 +153,7 @@ def _rate(
 
 def _plain_series(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
     """Frames neither compressed nor scaled, as most cameras write them."""
-    paths = []
+    paths: list[Path] = []
     for path in synthesise_series(folder / "series", count, size):
         frame = find_frame(path)
         header = fits.Header({"DATE-OBS": fits.getheader(path, frame.hdu)["DATE-OBS"]})

@@ -43,7 +43,8 @@ def declare(path: Path, bitpix: int, *sides: int, kept_bytes: int = 2880) -> Pat
 def decoded(path: Path) -> list[NDArray[np.uint8]]:
     """The frames of a film as shades of grey."""
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+        frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+    return [np.asarray(frame, dtype=np.uint8) for frame in frames]
 
 
 class Recorder:

@@ -70,7 +70,11 @@ def test_atomic_and_terrestrial_time_are_taken_to_utc() -> None:
 
 
 def test_the_first_header_with_a_date_counts() -> None:
-    headers = [{"DATE-OBS": "n/a"}, {"DATE-OBS": "2017-12-20T01:33:43"}, {"MJD-OBS": 50000.5}]
+    headers: list[dict[str, Any]] = [
+        {"DATE-OBS": "n/a"},
+        {"DATE-OBS": "2017-12-20T01:33:43"},
+        {"MJD-OBS": 50000.5},
+    ]
 
     assert observation_date(headers) == EVENING
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from runners import dummy
 from runners.dummy import Dummy
 from runners.pipeline import Cancelled
 from tests.unit.sky import run_of
@@ -36,7 +35,7 @@ def test_each_file_is_listed_with_size_and_checksum(tmp_path: Path) -> None:
 
 def test_slow_waits_after_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(dummy.time, "sleep", waits.append)
+    monkeypatch.setattr("runners.dummy.time.sleep", waits.append)
     run, _ = run_of(Dummy, files(tmp_path))
     list(run.do_pipeline(tmp_path, slow=True))
 

@@ -68,7 +68,7 @@ def test_a_gif_is_exact_and_plays_for_ever(tmp_path: Path) -> None:
     path = film_of(tmp_path / "film.gif", frames)
     with Image.open(path) as gif:
         assert gif.info["loop"] == 0
-        assert gif.n_frames == 5
+        assert getattr(gif, "n_frames", 1) == 5
     np.testing.assert_array_equal(decoded(path), frames)
 
 

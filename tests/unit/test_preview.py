@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,9 @@ def write_bomb(path: Path) -> None:
         (lambda path: write_fits(path, None), "holds no image"),
     ],
 )
-def test_what_cannot_be_shown_is_named_with_the_reason(tmp_path: Path, write, problem) -> None:
+def test_what_cannot_be_shown_is_named_with_the_reason(
+    tmp_path: Path, write: Callable[[Path], object], problem: str
+) -> None:
     path, out = tmp_path / "a.fits", tmp_path / "preview.png"
     write(path)
     with pytest.raises(ValueError, match=problem) as raised:
