@@ -71,7 +71,8 @@ def _measure(
             floors.append(runner.run(rate(ports.bare, "/body", seconds)))
             ours.append(runner.run(rate(ports.heliograph, path, seconds, headers)))
     floor, measured = median(floors), median(ours)
-    print(f"{name:<32}{len(body):>12,}{floor:>10,.0f}{measured:>10,.0f}{measured / floor:>8.2f}")
+    row = f"{name:<32}{len(body):>12,}{floor:>10,.0f}{measured:>10,.0f}{measured / floor:>8.2f}"
+    print(row, flush=True)
 
 
 def _body(port: int, path: str) -> bytes:

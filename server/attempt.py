@@ -66,6 +66,8 @@ class Attempt:
             await self._run()
         except LeaseLost as error:
             log.warning("%s; its run was ended here", error)
+            # It may have come between the publication and the end that would have named it.
+            await persistently(lambda: self.tools.archive.discard(self.pk, self.record.attempt))
         finally:
             self.tools.logs.release(self.pk)
 

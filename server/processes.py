@@ -116,8 +116,9 @@ class Processes:
         record = await self._ledger.get(pk)
         if not record.state.ended:
             raise Conflict(f"Process {pk} has not ended")
-        await self._ledger.delete(record)
+        # The record last: what it names can be found again after a crash, and is deleted then.
         await self._archive.delete_outputs(record)
+        await self._ledger.delete(record)
         await self._logs.delete(pk)
         self._bodies.forget(pk)
 
