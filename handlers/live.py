@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
@@ -34,13 +35,19 @@ class LiveHandler(BaseHandler, WebSocketHandler):
         """Take the collaborators."""
         super().initialize(services)
         self.writing_since: float | None = None
+        self.heard_at = 0.0
         self._frames: AsyncIterator[bytes] | None = None
         self._push: asyncio.Task[None] | None = None
 
     @property
     def ping_interval(self) -> float:
-        """Seconds between pings; who has not answered one by the next is gone."""
+        """Seconds between pings."""
         return self.services.config.websockets.ping_seconds
+
+    @property
+    def ping_timeout(self) -> float:
+        """0, for none: Tornado would close with 1000, which is for those that have seen it all."""
+        return 0
 
     @property
     def max_message_size(self) -> int:
@@ -69,8 +76,13 @@ class LiveHandler(BaseHandler, WebSocketHandler):
             self.close(GOING_AWAY)
             return
         self.set_nodelay(True)
+        self.heard_at = asyncio.get_running_loop().time()
         self.services.sockets.add(self)
         self._push = asyncio.ensure_future(self._push_all())
+
+    def on_pong(self, data: bytes) -> None:
+        """Note that the client is there."""
+        self.heard_at = asyncio.get_running_loop().time()
 
     def on_message(self, message: str | bytes) -> None:
         """Ignore it."""
@@ -83,7 +95,7 @@ class LiveHandler(BaseHandler, WebSocketHandler):
 
     def stop(self, code: int) -> None:
         """Push no more, and close with this code."""
-        self.writing_since = None
+        self.writing_since, self.heard_at = None, math.inf  # the sweep need not come again
         if self._push is not None:
             self._push.cancel()
         self.close(code)
@@ -113,7 +125,8 @@ class LiveHandler(BaseHandler, WebSocketHandler):
                 except StopAsyncIteration:
                     return FINISHED
                 self.writing_since = clock()
-                await written
+                # Shielded, as Tornado's futures of writes do not like to be cancelled.
+                await asyncio.shield(written)
                 self.writing_since = None
 
 

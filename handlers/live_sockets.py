@@ -1,4 +1,4 @@
-"""All open websockets of this server: closes those that do not read, and all at shutdown."""
+"""All open websockets: closes those that do not read or are gone, and all at shutdown."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Protocol
 FINISHED, GOING_AWAY, FAILED, COME_BACK, DELETED = 1000, 1001, 1011, 1013, 4404
 
 LONGEST_SWEEP_SECONDS = 1.0
+#: Pings that a peer may leave unanswered: one is late, two are nobody.
+PINGS_MISSED = 2.5
 
 
 class LiveSocket(Protocol):
-    """What a socket must tell and do. `writing_since` is a time of the event loop."""
+    """What a socket must tell and do. Times are those of the event loop."""
 
-    writing_since: float | None
+    writing_since: float | None  #: when the write that is not taken yet began
+    heard_at: float  #: when the client last showed that it is there
 
     def stop(self, code: int) -> None:
         """Send no more, and close with this code."""
@@ -23,8 +26,9 @@ class LiveSocket(Protocol):
 class LiveSockets:
     """The registry. One sweep for all is cheaper than a timer for each write."""
 
-    def __init__(self, write_seconds: float) -> None:
+    def __init__(self, write_seconds: float, ping_seconds: float) -> None:
         self._write_seconds = write_seconds
+        self._silence_seconds = PINGS_MISSED * ping_seconds
         self._open: set[LiveSocket] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._all_gone = asyncio.Event()
@@ -62,9 +66,15 @@ class LiveSockets:
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
+        shortest = min(self._write_seconds, self._silence_seconds)
         while True:
-            await asyncio.sleep(min(LONGEST_SWEEP_SECONDS, self._write_seconds / 4))
-            oldest = loop.time() - self._write_seconds
+            await asyncio.sleep(min(LONGEST_SWEEP_SECONDS, shortest / 4))
             for socket in tuple(self._open):
-                if socket.writing_since is not None and socket.writing_since < oldest:
+                if self._is_lost(socket, loop.time()):
                     socket.stop(COME_BACK)
+
+    def _is_lost(self, socket: LiveSocket, now: float) -> bool:
+        stalled = socket.writing_since is not None and (
+            now - socket.writing_since > self._write_seconds
+        )
+        return stalled or now - socket.heard_at > self._silence_seconds

@@ -41,4 +41,5 @@ class Services:
     @cached_property
     def sockets(self) -> LiveSockets:
         """All open websockets."""
-        return LiveSockets(self.config.websockets.write_seconds)
+        websockets = self.config.websockets
+        return LiveSockets(websockets.write_seconds, websockets.ping_seconds)

@@ -10,10 +10,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TypeVar
 
 import uvloop
 from tornado.httpserver import HTTPServer
@@ -38,6 +36,7 @@ from server.hub import Hub
 from server.launch import Tools
 from server.ledger import Ledger
 from server.logs import Logs
+from server.persistence import persistently
 from server.pipelines import find_pipelines
 from server.processes import Processes
 from server.recovery import Recovery
@@ -45,13 +44,10 @@ from server.store import Store
 from server.store.database import Database
 from server.store.engine import Engine
 
-T = TypeVar("T")
-
 log = logging.getLogger(__name__)
 
 #: Connections that may wait to be accepted: viewers come back all at once after a restart.
 BACKLOG = 2048
-RETRY_SECONDS = 0.5
 DRAIN_SECONDS = 1.0
 
 
@@ -158,7 +154,7 @@ class Server:
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
         database = await self._database()
-        store = await _patiently(lambda: Store.open(database))
+        store = await persistently(lambda: Store.open(database))
         await warming
         examiner = Examiner()
         await examiner.start()
@@ -200,7 +196,7 @@ class Server:
             engine = Engine()
             uri = await engine.start(self._folder)
             self._stack.push_async_callback(engine.stop)
-        database = await _patiently(lambda: Database.open(uri, self.config.mongodb.database))
+        database = await persistently(lambda: Database.open(uri, self.config.mongodb.database))
         self._stack.callback(database.close)
         return database
 
@@ -241,19 +237,6 @@ class Server:
 
         assert self.services is not None
         await make_demo(self.services.archive, self.services.processes, self._folder.incoming)
-
-
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """What the call gives, once the database is there."""
-    told = False
-    while True:
-        try:
-            return await call()
-        except DatabaseAway as error:
-            if not told:
-                log.warning("Waiting for the database: %s", error)
-                told = True
-            await asyncio.sleep(RETRY_SECONDS)
 
 
 def make_application(services: Services) -> Application:

@@ -29,6 +29,14 @@ async def waiting_run(client: Client, **flags: bool) -> tuple[dict[str, Any], in
     return record, int(lines[0][3].split()[1])
 
 
+async def gone(pid: int) -> None:
+    """Return when an OS process has ended, whether or not anybody has taken note of it."""
+    async with asyncio.timeout(5):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                await asyncio.sleep(0.01)
+
+
 async def test_everything_is_still_there_after_a_restart(servers: Servers) -> None:
     first = servers.start()
     client = first.client()
@@ -50,9 +58,7 @@ async def test_a_killed_server_leaves_no_run_behind_and_no_record_running(
     client = first.client()
     record, child = await waiting_run(client)
     first.end(signal.SIGKILL)
-    async with asyncio.timeout(5):
-        while psutil.pid_exists(child) and psutil.Process(child).status() != "zombie":
-            await asyncio.sleep(0.01)
+    await gone(child)
     client = servers.start().client()
     again = await client.until(record["pk"], lambda now: now["attempt"] == 2)
     texts = [entry[3] for entry in await client.lines(record["pk"])]
@@ -82,7 +88,7 @@ async def test_a_stopped_server_hands_its_runs_back(servers: Servers) -> None:
     first = servers.start()
     record, child = await waiting_run(first.client())
     assert first.end() == 0
-    assert not psutil.pid_exists(child)
+    await gone(child)
     client = servers.start().client()
     again = await client.until(record["pk"], lambda now: now["attempt"] == 2)
     assert again["state"] == "running"

@@ -160,7 +160,21 @@ async def test_a_viewer_that_leaves_is_forgotten() -> None:
         await until(lambda: not len(client.services.sockets))
 
 
-async def test_a_viewer_that_does_not_read_is_closed_with_1013_and_holds_one_frame() -> None:
+GOODBYE = b"\x88\x02\x03\xf5"  # a close frame with 1013
+
+
+async def upgraded(client: Client) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A websocket that says nothing by itself."""
+    reader, writer = await client.connect()
+    lines = [f"GET {LOG} HTTP/1.1", "Host: localhost", *map(": ".join, UPGRADE.items())]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
+    return reader, writer
+
+
+async def test_a_viewer_that_does_not_read_is_closed_with_1013_and_holds_one_frame(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     fakes = with_a_process()
     fakes.configure(websockets={"write_seconds": 0.2})
     taken = 0
@@ -173,10 +187,7 @@ async def test_a_viewer_that_does_not_read_is_closed_with_1013_and_holds_one_fra
 
     fakes.processes.follow = endless  # type: ignore[method-assign]
     async with fakes.serving() as client:
-        reader, writer = await client.connect()
-        lines = [f"GET {LOG} HTTP/1.1", "Host: localhost", *map(": ".join, UPGRADE.items())]
-        writer.write("\r\n".join([*lines, "", ""]).encode())
-        assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
+        reader, writer = await upgraded(client)
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         before = -1
         while taken != before:
@@ -186,10 +197,28 @@ async def test_a_viewer_that_does_not_read_is_closed_with_1013_and_holds_one_fra
         assert taken == before
         writer.transport.resume_reading()  # type: ignore[attr-defined]
         received = bytearray()
-        while not received.endswith(b"\x88\x02\x03\xf5"):  # a close frame with 1013
+        while not received.endswith(GOODBYE):
             received += await reader.read(65_536)
         assert received.count(b"x") > (taken - 1) * 100_000 - 200_000
         writer.close()
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+async def test_a_viewer_that_answers_no_pings_is_closed_with_1013() -> None:
+    fakes = with_a_process()
+    fakes.configure(websockets={"ping_seconds": 0.1})
+    fakes.processes.frames = [b"{}"]
+    async with fakes.serving() as client:
+        async with viewing(client) as there:
+            await there.read_message()
+            reader, writer = await upgraded(client)
+            received = bytearray()
+            while not received.endswith(GOODBYE):
+                received += await reader.read(65_536)
+            writer.close()
+            await until(lambda: len(client.services.sockets) == 1)
+            await asyncio.sleep(0.4)
+            assert len(client.services.sockets) == 1
 
 
 async def test_what_clients_say_is_ignored_unless_it_is_long() -> None:
