@@ -208,17 +208,16 @@ async def test_a_viewer_that_answers_no_pings_is_closed_with_1013() -> None:
     fakes = with_a_process()
     fakes.configure(websockets={"ping_seconds": 0.1})
     fakes.processes.frames = [b"{}"]
-    async with fakes.serving() as client:
-        async with viewing(client) as there:
-            await there.read_message()
-            reader, writer = await upgraded(client)
-            received = bytearray()
-            while not received.endswith(GOODBYE):
-                received += await reader.read(65_536)
-            writer.close()
-            await until(lambda: len(client.services.sockets) == 1)
-            await asyncio.sleep(0.4)
-            assert len(client.services.sockets) == 1
+    async with fakes.serving() as client, viewing(client) as there:
+        await there.read_message()
+        reader, writer = await upgraded(client)
+        received = bytearray()
+        while not received.endswith(GOODBYE):
+            received += await reader.read(65_536)
+        writer.close()
+        await until(lambda: len(client.services.sockets) == 1)
+        await asyncio.sleep(0.4)
+        assert len(client.services.sockets) == 1
 
 
 async def test_what_clients_say_is_ignored_unless_it_is_long() -> None:
