@@ -18,6 +18,7 @@ from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
+    InvalidOperation,
     OperationFailure,
     PyMongoError,
     WTimeoutError,
@@ -221,6 +222,8 @@ def translated(error: PyMongoError, collection: str) -> HeliographError | PyMong
         return NoRoom()
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError):
         return DatabaseAway()
+    if isinstance(error, InvalidOperation) and "after close" in said:
+        return DatabaseAway()  # while the server stops, requests still come in
     if codes & _AWAY or "database is locked" in said:
         return DatabaseAway()
     return error
