@@ -20,6 +20,7 @@ from tornado.web import Application
 
 import static
 from handlers import access_log
+from handlers.body import BODY_LIMIT_BYTES
 from handlers.front_door import FrontDoor
 from handlers.routes import all_routes
 from handlers.services import Services
@@ -134,7 +135,7 @@ class Server:
                 "take another with --port, or 0 for any free one"
             ) from error
         self.port = sockets[0].getsockname()[1]
-        server = HTTPServer(self._door, max_body_size=2**40, xheaders=False)
+        server = HTTPServer(self._door, max_body_size=BODY_LIMIT_BYTES, xheaders=False)
         server.add_sockets(sockets)
         self._stack.push_async_callback(self._close_http, server)
 

@@ -118,19 +118,21 @@ class LogViews:
             while True:
                 record = await self._ledger.get(pk)
                 now = time.monotonic()
-                if record.version != shown and (
-                    record.state.ended or now - shown_at >= MERGE_SECONDS
-                ):
+                late = now - shown_at >= MERGE_SECONDS and not record.state.ended
+                if record.version != shown and (late or not shown):
                     shown, shown_at = record.version, now
                     yield self._process_frame(record)
                 while (part := await self._read(record, cursor)) is not None:
                     cursor = part.last
                     yield b'{"type":"lines","lines":[%b]}' % part.entries
                 if record.state.ended:
+                    # Whoever is told of the end has all lines by then.
+                    if record.version != shown:
+                        yield self._process_frame(record)
                     yield END_FRAME
                     return
-                late = shown_at + MERGE_SECONDS - now if record.version != shown else None
-                await subscription.wait(late)
+                pause = shown_at + MERGE_SECONDS - now if record.version != shown else None
+                await subscription.wait(pause)
 
     async def _last_line(self, record: ProcessRecord) -> int:
         return record.log_lines if record.state.ended else await self._logs.last_line(record.pk)

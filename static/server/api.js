@@ -12,11 +12,6 @@ export class ApiError extends Error {
     this.status = status;
     this.body = body;
   }
-
-  /** Whether nobody can be reached, as opposed to a refusal. */
-  get unreachable() {
-    return this.status === 0 || this.status === 502 || this.status === 503 || this.status === 504;
-  }
 }
 
 /**

@@ -1,0 +1,124 @@
+"""What every page must be: within its window, small, steady, in words that agree."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from handlers import wording
+from tests.browser.conftest import Open
+from tests.browser.observatory import Observatory
+
+FIRST_PAINT_BYTES = 50_000
+SHIFTS = """
+  window.shifts = 0;
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
+  }).observe({type: 'layout-shift', buffered: true});
+"""
+
+
+def pages_of(observatory: Observatory) -> list[str]:
+    """One page of each kind, with something on it."""
+    process = observatory.run("Ticks")
+    record = observatory.ended(process)
+    return [
+        "/",
+        f"/targets/{record['target']}/",
+        f"/targets/{observatory.make_target('An empty one')}/",
+        f"/pipeline/{process}",
+        f"/dataproducts/data/group/{record['group']}/",
+        "/login",
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280, 2560])
+def test_pages_stay_within_the_window(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    page = open_page("/", width=width, scheme=scheme)
+    for path in pages_of(observatory):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(11, 16, 26)"
+        assert dark == (scheme == "dark")
+
+
+def test_the_first_paint_is_small_and_all_ours(open_page: Open, observatory: Observatory) -> None:
+    target = observatory.make_target()
+    products = observatory.upload(target, {f"file {n}.txt": b"x" for n in range(60)})
+    process = observatory.submit(target, "Flood", products)
+    observatory.ended(process)
+    for path in ("/", f"/targets/{target}/", f"/pipeline/{process}"):
+        page = open_page("/login")
+        sizes: dict[str, int] = {}
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        urls: dict[str, tuple[str, str]] = {}
+        session.on(
+            "Network.responseReceived",
+            lambda event, urls=urls: urls.__setitem__(
+                event["requestId"], (event["response"]["url"], event["type"])
+            ),
+        )
+        session.on(
+            "Network.loadingFinished",
+            lambda event, sizes=sizes: sizes.__setitem__(
+                event["requestId"], int(event["encodedDataLength"])
+            ),
+        )
+        page.goto(path)
+        page.wait_for_load_state("load")
+        kinds = ("Document", "Stylesheet", "Script")
+        counted = {urls[key][0]: size for key, size in sizes.items() if urls[key][1] in kinds}
+        assert sum(counted.values()) < FIRST_PAINT_BYTES, counted
+        assert all(url.startswith(observatory.url) for url, _ in urls.values())
+
+
+def test_nothing_moves_when_live_data_comes(open_page: Open, observatory: Observatory) -> None:
+    process = observatory.run("Ticks", long=True)
+    target = observatory.call("GET", f"/api/processes/{process}/")["target"]
+    for path, moving in ((f"/targets/{target}/", "#processes"), (f"/pipeline/{process}", "#log")):
+        page = open_page(path, script=SHIFTS)
+        expect(page.locator(f"{moving} progress, [data-slot=share]").first).to_be_visible()
+        page.wait_for_timeout(2500)
+        assert page.evaluate("window.shifts") < 0.01, path
+    observatory.call("POST", f"/api/processes/{process}/cancel/")
+
+
+def test_server_and_scripts_say_numbers_alike(open_page: Open) -> None:
+    page = open_page("/")
+    now = 1_800_000_000.0
+    ages = [0, 9.99, 10, 59.9, 60, 3599, 3600, 86_399, 86_400, 172_800, 2_678_399, 2_678_400, 1e8]
+    sizes = [0, 1, 999, 1000, 1049, 1050, 999_949, 999_950, 123_456_789, 5e12]
+    numbers = [0, 7, 999, 1000, 1_234_567, 0.5, 1234.5]
+    answer = words_of(page, {"now": now, "ages": ages, "sizes": sizes, "numbers": numbers})
+    assert answer["ago"] == [wording.ago(now - age, now) for age in ages]
+    assert answer["exact"] == [wording.exact(now - age) for age in ages]
+    assert answer["duration"] == [wording.duration(age) for age in ages]
+    assert answer["size"] == [wording.size(size) for size in sizes]
+    assert answer["number"] == [wording.number(number) for number in numbers]
+
+
+def words_of(page: Page, values: dict[str, object]) -> dict[str, list[str]]:
+    """What the script's functions make of the values."""
+    answer: dict[str, list[str]] = page.evaluate(
+        """async text => {
+          const given = JSON.parse(text);
+          const words = await import('/static/draw/wording.js');
+          return {
+            ago: given.ages.map(age => words.ago(given.now - age, given.now)),
+            exact: given.ages.map(age => words.exact(given.now - age)),
+            duration: given.ages.map(words.duration),
+            size: given.sizes.map(words.size),
+            number: given.numbers.map(words.number),
+          };
+        }""",
+        json.dumps(values),
+    )
+    return answer

@@ -1,0 +1,76 @@
+"""The laws of the scripts in `static/`, kept by reading them. Needs no browser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import static
+
+ROOT = Path(static.__file__).parent
+MODULES = sorted(ROOT.rglob("*.js"))
+IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"([^"]+)";', re.MULTILINE)
+EXPORT = re.compile(r"^export (?:async )?(?:class|function|const|let) (\w+)", re.MULTILINE)
+COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", re.DOTALL)
+
+#: The only ways in which a script could make markup of a text.
+MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function")
+PAGE = re.compile(r"\b(document|HTMLElement|querySelector\w*|localStorage)\b")
+NETWORK = re.compile(r"\b(WebSocket|XMLHttpRequest|EventSource|fetch\()")
+
+
+def code(module: Path) -> str:
+    """A module without its comments."""
+    return COMMENT.sub("", module.read_text())
+
+
+def named(path: Path) -> str:
+    """A module's name for a test."""
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_a_module_keeps_the_laws(module: Path) -> None:
+    text = module.read_text()
+    assert text.startswith("// @ts-check\n/**"), "it says first what it is for"
+    assert len(text.splitlines()) <= 260
+    assert not MARKUP.search(code(module)), "text goes in as text"
+    assert "https://" not in code(module), "nothing comes from elsewhere"
+    folder = module.parent.name
+    if folder == "server":
+        assert not PAGE.search(code(module)), "what talks to the server knows no page"
+    if folder in ("draw", "log"):
+        assert not NETWORK.search(code(module)), "what draws knows no socket"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_what_a_module_imports_is_there(module: Path) -> None:
+    for names, target in IMPORT.findall(module.read_text()):
+        found = module.parent / target
+        assert found.is_file(), target
+        exported = set(EXPORT.findall(found.read_text()))
+        assert {name.strip() for name in names.split(",") if name.strip()} <= exported
+
+
+def test_every_export_is_used() -> None:
+    imported = {
+        (module.parent / target).resolve(): set() for module in MODULES
+        for _, target in IMPORT.findall(module.read_text())
+    }  # fmt: skip
+    for module in MODULES:
+        for names, target in IMPORT.findall(module.read_text()):
+            wanted = {name.strip() for name in names.split(",") if name.strip()}
+            imported[(module.parent / target).resolve()] |= wanted
+    for module in MODULES:
+        unused = set(EXPORT.findall(module.read_text())) - imported.get(module.resolve(), set())
+        assert not unused, f"{named(module)} exports {unused} for nobody"
+
+
+def test_templates_hold_no_scripts_and_styles_of_their_own() -> None:
+    for template in (ROOT.parent / "handlers" / "templates").glob("*.html"):
+        text = template.read_text()
+        assert not re.search(r"\sstyle=|\son\w+=|<style|javascript:|{% raw", text), template.name
+        assert all(" src=" in tag for tag in re.findall(r"<script[^>]*>", text)), template.name
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', text), template.name
