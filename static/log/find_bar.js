@@ -51,9 +51,8 @@ export class FindBar {
   /** @param {number} line */
   #go(line) {
     if (!line) return;
-    this.view.here = line;
+    this.view.show({ here: line });
     this.view.goTo(line);
-    this.view.redraw();
     this.draw();
   }
 
@@ -75,8 +74,7 @@ export class FindBar {
     clearTimeout(this.#timer);
     const query = this.input.value.trim();
     const from = this.view.here || this.view.geometry.firstVisible;
-    this.view.here = 0;
-    this.view.show({ query });
+    this.view.show({ query, here: 0 });
     this.queried();
     await this.search.start(query, this.level.value);
     if (query !== this.search.query.q || !this.search.hits.length) return this.draw();

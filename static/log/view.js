@@ -5,34 +5,23 @@
  */
 
 import { Geometry } from "./geometry.js";
-import { contains } from "./range.js";
-import { drawRow, drawnLength, makeRow } from "./row.js";
+import { Rows } from "./rows.js";
 
 const SPARE_ROWS = 15;
 /** A selection of text keeps its rows alive while it is scrolled away, up to so many. */
 const SELECTED_ROWS = 2000;
 const SETTLE_MS = 200;
 
-/** @typedef {{row: HTMLElement, entry: unknown, look: number}} Drawn */
-
 export class LogView {
   following = true;
-  /** @type {import("./range.js").Range | null} */
-  chosen = null;
-  /** The line of the present hit, or 0. */
-  here = 0;
 
+  /** @type {import("./rows.js").Look} */
+  #look = { clock: () => "", query: "", chosen: null, here: 0 };
   /** The `scrollTop` that we set last: scrolling to it was not the reader's doing. */
   #expected = 0;
-  #look = { clock: /** @param {number} _ */ (_) => "", query: "" };
-  #lookVersion = 0;
+  #lastSeen = 0;
   #frame = 0;
   #settling = 0;
-  #longest = 0;
-  /** @type {Map<number, Drawn>} */
-  #drawn = new Map();
-  /** @type {HTMLElement[]} */
-  #spare = [];
 
   /**
    * @param {HTMLElement} box
@@ -45,16 +34,24 @@ export class LogView {
     this.window = document.createElement("div");
     this.window.className = "window";
     this.lines = lines;
+    this.rows = new Rows(this.window, lines);
     this.moved = moved;
-    this.geometry = new Geometry(this.#rowHeight());
-    this.lastSeen = lines.total;
+    this.geometry = new Geometry(Number.parseFloat(getComputedStyle(box).lineHeight) || 20);
     box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.draw()).observe(box);
   }
 
   /** How many lines came since following stopped. */
   get waiting() {
-    return this.following ? 0 : Math.max(0, this.lines.total - this.lastSeen);
+    return this.following ? 0 : Math.max(0, this.lines.total - this.#lastSeen);
+  }
+
+  get chosen() {
+    return this.#look.chosen;
+  }
+
+  get here() {
+    return this.#look.here;
   }
 
   /** Draw soon: something has changed. */
@@ -65,17 +62,9 @@ export class LogView {
     });
   }
 
-  /**
-   * @param {Partial<{clock: (seconds: number) => string, query: string}>} look
-   */
+  /** @param {Partial<import("./rows.js").Look>} look what is different from now on */
   show(look) {
     this.#look = { ...this.#look, ...look };
-    this.redraw();
-  }
-
-  /** Draw all rows anew. */
-  redraw() {
-    this.#lookVersion++;
     this.draw();
   }
 
@@ -83,7 +72,7 @@ export class LogView {
   follow(following) {
     if (following === this.following) return;
     this.following = following;
-    this.lastSeen = this.lines.total;
+    this.#lastSeen = this.lines.total;
     this.moved();
     this.draw();
   }
@@ -102,12 +91,19 @@ export class LogView {
     this.draw();
   }
 
-  get #still() {
-    return this.box.classList.contains("still");
+  /**
+   * @param {Node | null} node
+   * @returns {number} the number of the line that it is in, or 0
+   */
+  lineOf(node) {
+    const element = node instanceof Element ? node : node?.parentElement;
+    const row = element?.closest(".line");
+    return row instanceof HTMLElement && this.box.contains(row) ? Number(row.dataset.number) : 0;
   }
 
-  #rowHeight() {
-    return Number.parseFloat(getComputedStyle(this.box).lineHeight) || 20;
+  /** Whether what the server drew is still shown. */
+  get #still() {
+    return this.box.classList.contains("still");
   }
 
   #measure() {
@@ -152,8 +148,8 @@ export class LogView {
     if (this.following) this.#moveTo(this.geometry.bottom);
     const { first, last } = this.#span();
     this.lines.need(first, last);
-    this.#drop(first, last);
-    this.#fill(first, last);
+    this.rows.draw(first, last, this.#look);
+    this.#widen();
     this.window.style.transform = `translateY(${this.geometry.place(first)}px)`;
     if (!this.following) this.moved();
   }
@@ -163,16 +159,13 @@ export class LogView {
     if (!this.#still) return true;
     const last = this.lines.total;
     if (last && this.following && !this.lines.get(last)) {
-      this.lines.need(Math.max(1, last - this.#screenful()), last);
+      const screenful = Math.ceil(this.geometry.viewport / this.geometry.rowHeight) + SPARE_ROWS;
+      this.lines.need(Math.max(1, last - screenful), last);
       return false;
     }
     this.box.classList.remove("still");
     this.sheet.replaceChildren(this.window);
     return true;
-  }
-
-  #screenful() {
-    return Math.ceil(this.geometry.viewport / this.geometry.rowHeight) + SPARE_ROWS;
   }
 
   #span() {
@@ -191,73 +184,9 @@ export class LogView {
     return ends.every(Boolean) ? { first: Math.min(...ends), last: Math.max(...ends) } : null;
   }
 
-  /**
-   * @param {Node | null} node
-   * @returns {number} the number of the line that it is in, or 0
-   */
-  lineOf(node) {
-    const element = node instanceof Element ? node : node?.parentElement;
-    const row = element?.closest(".line");
-    return row instanceof HTMLElement && this.box.contains(row) ? Number(row.dataset.number) : 0;
-  }
-
-  /**
-   * @param {number} first
-   * @param {number} last
-   */
-  #drop(first, last) {
-    for (const [number, { row }] of this.#drawn) {
-      if (number >= first && number <= last) continue;
-      this.#drawn.delete(number);
-      row.remove();
-      if (this.#spare.length < 100) this.#spare.push(row);
-    }
-  }
-
-  /**
-   * @param {number} first
-   * @param {number} last
-   */
-  #fill(first, last) {
-    /** @type {HTMLElement | null} */
-    let next = null;
-    for (let number = last; number >= first; number--) {
-      const drawn = this.#drawn.get(number) ?? this.#open(number);
-      this.#refresh(number, drawn);
-      if (drawn.row.nextSibling !== next || !drawn.row.isConnected) {
-        this.window.insertBefore(drawn.row, next);
-      }
-      next = drawn.row;
-    }
-    this.#widen();
-  }
-
-  /** @param {number} number */
-  #open(number) {
-    /** @type {Drawn} */
-    const drawn = { row: this.#spare.pop() ?? makeRow(), entry: null, look: -1 };
-    this.#drawn.set(number, drawn);
-    return drawn;
-  }
-
-  /**
-   * @param {number} number
-   * @param {Drawn} drawn
-   */
-  #refresh(number, drawn) {
-    const entry = this.lines.get(number);
-    if (drawn.entry === entry && drawn.look === this.#lookVersion) return;
-    drawRow(drawn.row, number, entry, this.#look);
-    drawn.row.classList.toggle("chosen", contains(this.chosen, number));
-    drawn.row.classList.toggle("here", number === this.here);
-    this.#longest = Math.max(this.#longest, drawnLength(entry));
-    drawn.entry = entry;
-    drawn.look = this.#lookVersion;
-  }
-
   /** The sheet is as wide as the longest line so far, so that it does not jump. */
   #widen() {
-    this.box.style.setProperty("--longest", `${this.#longest}ch`);
+    this.box.style.setProperty("--longest", `${this.rows.longest}ch`);
     this.box.style.setProperty("--digits", `${Math.max(5, String(this.lines.total).length)}ch`);
   }
 }

@@ -107,8 +107,7 @@ function chooseClock(view, start) {
  */
 function chooseLines(view, lines) {
   const choose = (range) => {
-    view.chosen = range;
-    view.redraw();
+    view.show({ chosen: range });
     const count = range ? range.last - range.first + 1 : 0;
     part("#chosen-lines").textContent = count > 1 ? `${number(count)} lines` : "";
     part("#copy").hidden = !range;

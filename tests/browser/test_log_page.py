@@ -39,6 +39,7 @@ def test_the_log_grows_while_one_looks(open_page: Open, observatory: Observatory
     expect(page.locator("#log")).to_contain_text("tick 5")
     expect(page.locator("[data-slot=share]")).to_have_text(re.compile(r"\d+ / 20"))
     expect(page.locator("#process")).to_have_attribute("data-state", "succeeded")
+    expect(page.locator(".line .no")).to_have_count(20)
     assert numbers(page) == list(range(1, 21))
     expect(page.locator("#outputs")).to_contain_text("ticks.csv")
     expect(page.get_by_role("button", name="Run again").first).to_be_visible()

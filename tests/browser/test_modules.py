@@ -18,7 +18,7 @@ COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", re.DOTALL)
 #: The only ways in which a script could make markup of a text.
 MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function")
 PAGE = re.compile(r"\b(document|HTMLElement|querySelector\w*|localStorage)\b")
-NETWORK = re.compile(r"\b(WebSocket|XMLHttpRequest|EventSource|fetch\()")
+NETWORK = re.compile(r"\b(WebSocket|XMLHttpRequest|EventSource|(?<!#)fetch\()")
 
 
 def code(module: Path) -> str:
@@ -35,7 +35,7 @@ def named(path: Path) -> str:
 def test_a_module_keeps_the_laws(module: Path) -> None:
     text = module.read_text()
     assert text.startswith("// @ts-check\n/**"), "it says first what it is for"
-    assert len(text.splitlines()) <= 260
+    assert len(text.splitlines()) <= 250
     assert not MARKUP.search(code(module)), "text goes in as text"
     assert "https://" not in code(module), "nothing comes from elsewhere"
     folder = module.parent.name
