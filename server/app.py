@@ -135,16 +135,17 @@ class Server:
                 "take another with --port, or 0 for any free one"
             ) from error
         self.port = sockets[0].getsockname()[1]
-        server = HTTPServer(self._door, max_body_size=BODY_LIMIT_BYTES, xheaders=False)
+        self._http = server = HTTPServer(self._door, max_body_size=BODY_LIMIT_BYTES, xheaders=False)
         server.add_sockets(sockets)
-        self._stack.push_async_callback(self._close_http, server)
+        self._stack.push_async_callback(self._close_http)
 
-    async def _close_http(self, server: HTTPServer) -> None:
-        server.stop()
+    async def _close_http(self) -> None:
+        """Answer nobody any more; done again, it does nothing."""
+        self._http.stop()
         if self.services is not None:
             await self.services.sockets.close_all()
         try:
-            await asyncio.wait_for(server.close_all_connections(), DRAIN_SECONDS)
+            await asyncio.wait_for(self._http.close_all_connections(), DRAIN_SECONDS)
         except TimeoutError:
             log.warning("Some connections did not end in time")
 
@@ -188,6 +189,8 @@ class Server:
         dispatcher = Dispatcher(tools, hub, Recovery(store, ledger, logs, archive, config))
         self.services = self._services(processes, archive, database, examiner)
         await dispatcher.start()
+        # What stops last answers longest: polls go on while runs end, but not without a database.
+        stack.push_async_callback(self._close_http)
         stack.push_async_callback(dispatcher.stop)
         self._door.open(make_application(self.services))
 

@@ -27,9 +27,11 @@ class ServerProcess:
     process: subprocess.Popen[str]
     printed: list[str] = field(default_factory=list)
     _lines: queue.Queue[str | None] = field(default_factory=queue.Queue)
+    _reader: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -37,6 +39,15 @@ class ServerProcess:
             self.printed.append(line)
             self._lines.put(line)
         self._lines.put(None)
+
+    def close(self) -> None:
+        """End it, and read what it printed to the end, which is when its children are gone too."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(STOP_SECONDS)
+        self._reader.join(STOP_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def client(self) -> Client:
         """A client, once the server is ready."""
@@ -89,11 +100,7 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
     made = Servers(tmp_path)
     yield made
     for server in made.started:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait(STOP_SECONDS)
-        assert server.process.stdout is not None
-        server.process.stdout.close()
+        server.close()
 
 
 Start = Callable[..., ServerProcess]
