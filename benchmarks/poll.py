@@ -54,7 +54,7 @@ def _log_paths(ports: Addresses) -> dict[str, tuple[str, bool]]:
         pk = submit(ports.heliograph, "Writes", target, products)
         wait_for_end(ports.heliograph, target)
         paths[f"log, {size} bytes"] = (f"/api/pipeline/logs/{pk}/", False)
-        tail = f"/api/processes/{pk}/logs/?after={size // 100 - 20}"
+        tail = f"/api/processes/{pk}/logs/?after={max(0, size // 100 - 20)}"
         paths[f"tail of 20 lines, {size} bytes"] = (tail, False)
     return paths
 

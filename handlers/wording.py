@@ -6,6 +6,7 @@ when live data comes. Both round halves up.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from math import floor
 from typing import Any
@@ -70,6 +71,27 @@ def number(value: float) -> str:
     """A count with thin gaps between its thousands; a whole one without a fraction."""
     text = f"{value:,.0f}" if value == floor(value) else f"{value:,.2f}"
     return text.replace(",", "\u202f")
+
+
+def fact(value: Any) -> str:
+    """The value of a further fact on a target: texts as they are, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def fact_lines(facts: dict[str, Any]) -> str:
+    """Further facts for a form, one a line. `static/draw/target_form.js` reads them."""
+    return "\n".join(f"{name}: {_unmistakable(value)}" for name, value in facts.items())
+
+
+def _unmistakable(value: Any) -> str:
+    text = fact(value)
+    if not isinstance(value, str):
+        return text
+    try:
+        json.loads(value)
+    except ValueError:
+        return json.dumps(value) if value != value.strip() or "\n" in value else text
+    return json.dumps(value)  # a text that looks like a number, say
 
 
 def right_ascension(degrees: float) -> str:

@@ -13,6 +13,9 @@ export class ProcessTable {
     this.section = section;
     this.body = part("tbody", section);
     this.ended = ended;
+    this.words = part(".empty", section).textContent ?? "";
+    /** Whether there are processes that shall not be shown. */
+    this.filtered = false;
   }
 
   /** How many rows there are. */
@@ -35,6 +38,7 @@ export class ProcessTable {
     for (const row of rows.values()) row.remove();
     part("table", this.section).hidden = !records.length;
     part(".empty", this.section).hidden = records.length > 0;
+    part(".empty", this.section).textContent = this.filtered ? "No process is like that." : this.words;
   }
 
   /**

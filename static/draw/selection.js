@@ -15,10 +15,12 @@ export class Selection {
   /**
    * @param {HTMLElement} place holds the table, which may be replaced
    * @param {() => void} changed
+   * @param {() => Promise<void>} complete brings the rows that are not in the table yet
    */
-  constructor(place, changed) {
+  constructor(place, changed, complete) {
     this.place = place;
     this.changed = changed;
+    this.complete = complete;
     place.addEventListener("click", (event) => this.#clicked(event));
     place.addEventListener("mousedown", (event) => {
       if (event.shiftKey && rowOf(event)) event.preventDefault(); // else it would select text
@@ -67,7 +69,7 @@ export class Selection {
   /** @param {MouseEvent} event */
   #clicked(event) {
     const target = /** @type {HTMLElement} */ (event.target);
-    if (target.closest("thead input")) return this.#chooseAll();
+    if (target.closest("thead input")) return void this.#chooseAll();
     const row = rowOf(event);
     if (!row || target.closest("a, button")) return;
     if (event.shiftKey && this.#anchor?.isConnected) this.#chooseRange(row);
@@ -75,10 +77,10 @@ export class Selection {
     this.draw();
   }
 
-  #chooseAll() {
-    const shown = this.shown;
-    const all = shown.every((row) => this.chosen.has(pkOf(row)));
-    for (const row of shown) this.#set(row, !all);
+  async #chooseAll() {
+    const all = this.shown.every((row) => this.chosen.has(pkOf(row)));
+    if (!all) await this.complete();
+    for (const row of this.shown) this.#set(row, !all);
     this.draw();
   }
 

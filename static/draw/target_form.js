@@ -19,5 +19,36 @@ export function targetOf(form) {
   if (Number.isNaN(dec)) problems.dec = ["Write it as +36:27:41 or in degrees, as 36.4613."];
   if (Object.keys(problems).length) throw new ApiError(400, problems);
   const identifier = said("identifier");
-  return { name: said("name"), ra, dec, ...(identifier ? { identifier } : {}) };
+  return {
+    name: said("name"),
+    ra,
+    dec,
+    ...(identifier ? { identifier } : {}),
+    ...(fields.has("extra_fields") ? { extra_fields: factsOf(said("extra_fields")) } : {}),
+  };
+}
+
+/**
+ * Further facts, one a line. Values that are JSON are taken as such, all others as text.
+ *
+ * @param {string} lines
+ * @returns {Record<string, unknown>}
+ */
+function factsOf(lines) {
+  const facts = lines.split("\n").filter((line) => line.trim()).map(factOf);
+  return Object.fromEntries(facts);
+}
+
+/**
+ * @param {string} line
+ * @returns {[name: string, value: unknown]}
+ */
+function factOf(line) {
+  const [, name, value] = /^([^:]*):?(.*)$/.exec(line) ?? ["", line, ""];
+  if (!name.trim()) throw new ApiError(400, { extra_fields: [`Give “${line.trim()}” a name.`] });
+  try {
+    return [name.trim(), JSON.parse(value)];
+  } catch {
+    return [name.trim(), value.trim()];
+  }
 }

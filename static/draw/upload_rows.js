@@ -27,7 +27,9 @@ export class UploadRows {
     const bar = /** @type {HTMLProgressElement} */ (part("progress", row));
     bar.value = upload.share;
     setText(slot("note", row), note(upload));
-    part('[data-act="again"]', row).hidden = upload.state !== "failed";
+    const again = part('[data-act="again"]', row);
+    again.hidden = upload.state !== "failed" && upload.state !== "same";
+    setText(again, upload.state === "same" ? "Upload anyway" : "Try again");
     part('[data-act="away"]', row).hidden = upload.state === "stored";
     if (upload.state === "stored") setTimeout(() => this.remove(upload), STORED_STAYS_MS);
   }
@@ -61,6 +63,7 @@ function note(upload) {
     case "stored":
       return "stored";
     case "failed":
+    case "same":
       return upload.problem;
     default:
       throw new Error(`Unknown state ${upload.state}`);

@@ -3,6 +3,7 @@
 
 import { showConnection } from "../draw/connection.js";
 import { part } from "../draw/find.js";
+import { notify, offerNotifications } from "../draw/notify.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
 import { ProcessTable } from "../draw/process_table.js";
 import { ask } from "../draw/question.js";
@@ -18,30 +19,40 @@ const target = Number(part("#target").dataset.pk);
 const runForm = /** @type {HTMLFormElement} */ (part("#run"));
 
 keepTimes(Number(part("#target").dataset.now));
-const selection = new Selection(part("#products"), () => {
-  drawCount(selection.chosen.size);
-  run.draw();
-  products.chosenChanged();
-});
+const selection = new Selection(part("#products"), chosenChanged, () => products.showAll());
 const run = new RunForm(runForm, selection);
 const products = watchProducts(target, selection);
 const feed = followProcesses();
 selection.draw();
+offerNotifications(part("#notify"));
 runPipelines();
 editTarget();
+
+function chosenChanged() {
+  drawCount(selection.chosen.size);
+  run.draw();
+  products.chosenChanged();
+}
 
 function followProcesses() {
   const section = part("#processes");
   const table = new ProcessTable(section, (record) => {
-    part("#process-news").textContent = `${record.identifier}: ${record.failure_message ?? record.status}`;
+    const news = record.failure_message ?? record.status;
+    part("#process-news").textContent = `${record.identifier}: ${news}`;
+    notify(record.identifier, news);
     if (record.outputs.length) void products.refresh();
   });
   const following = new ProcessFeed(target, {
     records(records) {
+      table.filtered = Boolean(following.states);
       table.draw(records);
       part(".more", section).hidden = !following.next;
     },
     state: showConnection,
+  });
+  part("#process-states").addEventListener("change", (event) => {
+    following.states = /** @type {HTMLSelectElement} */ (event.target).value;
+    void following.fetch();
   });
   part("#older-processes").addEventListener("click", () => {
     following.limit = Math.min(1000, following.limit * 4);

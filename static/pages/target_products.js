@@ -1,17 +1,16 @@
 // @ts-check
-/** The data products of a target's page: uploading, filtering, grouping, deleting, older ones. */
+/** The data products of a target's page: filtering, grouping, deleting, older ones. */
 
-import { takeDrops } from "../draw/drop.js";
 import { part, parts } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
 import { answerOf, ask } from "../draw/question.js";
 import { regionOf, swapRegion } from "../draw/region.js";
-import { UploadRows } from "../draw/upload_rows.js";
 import { counted } from "../draw/wording.js";
 import { ApiError, getPage, request } from "../server/api.js";
-import { Uploads } from "../server/uploads.js";
+import { takeUploads } from "./target_uploads.js";
 
 const REFRESH_MS = 400;
+const GALLERY_KEY = "heliograph.gallery";
 
 /**
  * @param {number} target
@@ -27,6 +26,10 @@ export function watchProducts(target, selection) {
     clearTimeout(timer);
     timer = setTimeout(() => void refresh().catch(() => {}), REFRESH_MS);
   };
+  const showAll = async () => {
+    for (let link = olderLink(); link; link = olderLink()) await showOlder(link.href);
+    filter();
+  };
 
   function filter() {
     const wanted = /** @type {HTMLInputElement} */ (part("#filter")).value.trim().toLowerCase();
@@ -35,6 +38,8 @@ export function watchProducts(target, selection) {
   }
 
   takeUploads(target, refreshSoon);
+  chooseGallery();
+  hideBrokenPictures();
   part("#filter").addEventListener("input", filter);
   part("#group-chosen").addEventListener("click", () => void group(selection));
   part("#delete-chosen").addEventListener("click", async () => {
@@ -46,36 +51,22 @@ export function watchProducts(target, selection) {
     event.preventDefault();
     void showOlder(link.href).then(filter);
   });
-  hideBrokenPictures();
-  return { refresh, chosenChanged: () => allowActs(selection), inOrder: (pks) => oldestFirst(pks) };
+  return { refresh, showAll, chosenChanged: () => allowActs(selection), inOrder: oldestFirst };
 }
 
-/**
- * @param {number} target
- * @param {() => void} stored
- */
-function takeUploads(target, stored) {
-  const uploads = new Uploads(target, (upload) => {
-    rows.draw(upload);
-    if (upload.state === "stored") stored();
+/** Pictures, or rows with all the facts. */
+function chooseGallery() {
+  const button = part("#gallery");
+  const show = (/** @type {boolean} */ gallery) => {
+    button.setAttribute("aria-pressed", String(gallery));
+    part("#products").classList.toggle("gallery", gallery);
+  };
+  button.addEventListener("click", () => {
+    const gallery = button.getAttribute("aria-pressed") !== "true";
+    localStorage.setItem(GALLERY_KEY, String(gallery));
+    show(gallery);
   });
-  const rows = new UploadRows(part("#uploads"), {
-    again: (upload) => uploads.again(upload),
-    away(upload) {
-      uploads.takeAway(upload);
-      rows.remove(upload);
-    },
-  });
-  const take = (/** @type {File[]} */ files) => files.forEach((file) => rows.draw(uploads.add(file)));
-  const input = /** @type {HTMLInputElement} */ (part("#files"));
-  input.addEventListener("change", () => {
-    take([...(input.files ?? [])]);
-    input.value = "";
-  });
-  takeDrops(take);
-  addEventListener("beforeunload", (event) => {
-    if (uploads.busy) event.preventDefault();
-  });
+  show(localStorage.getItem(GALLERY_KEY) === "true");
 }
 
 /** @param {import("../draw/selection.js").Selection} selection */
@@ -101,22 +92,31 @@ async function group(selection) {
   }
 }
 
-/** @param {import("../draw/selection.js").Selection} selection */
+/**
+ * @param {import("../draw/selection.js").Selection} selection
+ * @returns {Promise<boolean>} whether the list may have changed
+ */
 async function deleteChosen(selection) {
   const pks = [...selection.chosen.keys()];
+  const place = part("#product-problem");
   if (!(await ask(`Delete ${counted(pks.length, "data product")}?`))) return false;
+  showProblem(place, "");
   for (const pk of pks) {
     try {
       await request("DELETE", `/api/dataproducts/${pk}/`);
     } catch (error) {
-      if (!(error instanceof ApiError && error.status === 404)) {
-        showProblem(part("#product-problem"), `${selection.chosen.get(pk)}: ${messageOf(error)}`);
-        return true;
-      }
+      const gone = error instanceof ApiError && error.status === 404;
+      if (!gone) showProblem(place, `${selection.chosen.get(pk)}: ${messageOf(error)}`);
+      if (!gone) break;
     }
     selection.forget([pk]);
   }
   return true;
+}
+
+/** @returns {HTMLAnchorElement | null} */
+function olderLink() {
+  return document.querySelector("a#older-products");
 }
 
 /** @param {string} url */

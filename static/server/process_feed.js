@@ -24,6 +24,8 @@ export class ProcessFeed {
   constructor(target, reader) {
     this.target = target;
     this.limit = 8;
+    /** Only processes in these states, with commas between them; all when empty. */
+    this.states = "";
     this.reader = reader;
     this.channel = new Channel({
       path: () => `/ws/async/status/${target}/`,
@@ -59,7 +61,8 @@ export class ProcessFeed {
 
   /** Fetch the newest records now. */
   async fetch() {
-    const query = `target=${this.target}&limit=${this.limit}`;
+    const states = this.states && `&state=${this.states}`;
+    const query = `target=${this.target}&limit=${this.limit}${states}`;
     this.#take(await get(`/api/processes/?${query}`));
   }
 

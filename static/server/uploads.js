@@ -6,9 +6,9 @@ import { ApiError, parsed } from "./api.js";
 /**
  * @typedef {object} Upload
  * @property {File} file
- * @property {"waiting" | "sending" | "stored" | "failed"} state
+ * @property {"waiting" | "sending" | "stored" | "failed" | "same"} state
  * @property {number} share how much is sent, 0 to 1
- * @property {string} problem why it failed
+ * @property {string} problem why it failed, or what it is the same as
  */
 
 const AT_ONCE = 3;
@@ -34,17 +34,19 @@ export class Uploads {
 
   /**
    * @param {File} file
-   * @returns {Upload}
+   * @param {string} [same] the data product that has the same bytes: then it waits to be asked
    */
-  add(file) {
+  add(file, same) {
     /** @type {Upload} */
-    const upload = { file, state: "waiting", share: 0, problem: "" };
+    const upload = { file, state: same ? "same" : "waiting", share: 0, problem: "" };
+    if (same) upload.problem = `Already here as ${same}.`;
+    this.changed(upload);
+    if (same) return;
     this.#waiting.push(upload);
-    queueMicrotask(() => this.#sendNext());
-    return upload;
+    this.#sendNext();
   }
 
-  /** @param {Upload} upload one that failed */
+  /** @param {Upload} upload one that failed, or that shall be sent all the same */
   again(upload) {
     this.#waiting.push(upload);
     this.#become(upload, "waiting");
@@ -54,7 +56,12 @@ export class Uploads {
   /** @param {Upload} upload */
   takeAway(upload) {
     this.#waiting = this.#waiting.filter((waiting) => waiting !== upload);
-    this.#sending.get(upload)?.abort();
+    const sending = this.#sending.get(upload);
+    if (!sending) return;
+    sending.onloadend = null;
+    sending.abort();
+    this.#sending.delete(upload);
+    this.#sendNext();
   }
 
   #sendNext() {

@@ -19,7 +19,7 @@ class Ticks(PipelineProcess):
     """Counts aloud, so that there is something to watch."""
 
     short_name = "ticks"
-    allowed_suffixes = [".fits", ".txt"]
+    allowed_suffixes = [".fits", ".fz", ".txt"]
     flags = {
         "long": {"default": False, "long_name": "Count for half a minute"},
         "files": {"default": True, "long_name": "Write what was counted into a file"},
