@@ -165,6 +165,7 @@ export class LogView {
     }
     this.box.classList.remove("still");
     this.sheet.replaceChildren(this.window);
+    this.#moveTo(this.geometry.top);
     return true;
   }
 
