@@ -152,21 +152,24 @@ class Server:
     async def start(self) -> None:
         """Start all parts, waiting for the database as long as it takes."""
         config, stack = self.config, self._stack
+        await asyncio.to_thread(self._folder.set_aside)
         pool = Pool(config.pool.slots)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
         database = await self._database()
         store = await persistently(lambda: Store.open(database))
-        await warming
         examiner = Examiner()
-        await examiner.start()
         stack.push_async_callback(examiner.close)
         hub = Hub()
         ledger = Ledger(store.processes, hub, self._folder.server_id)
         await ledger.load()
         logs = Logs(store.logs, hub, config.cache.log_bytes, alone=config.mongodb.uri is None)
         archive = self._archive(store, examiner, ledger)
-        await archive.recover()
+        await persistently(archive.recover)
+        recovery = Recovery(store, ledger, logs, archive, config)
+        await recovery.settle_own()
+        await examiner.start()
+        await warming
         pipelines = await find_pipelines(config, pool)
         processes = Processes(
             store=store,
@@ -186,13 +189,14 @@ class Server:
             runs=self._folder.runs,
             pipelines=pipelines.get,
         )
-        dispatcher = Dispatcher(tools, hub, Recovery(store, ledger, logs, archive, config))
-        self.services = self._services(processes, archive, database, examiner)
-        await dispatcher.start()
+        dispatcher = Dispatcher(tools, hub, recovery)
+        self.services = self._services(processes, archive, dispatcher, database, examiner)
+        dispatcher.start()
         # What stops last answers longest: polls go on while runs end, but not without a database.
         stack.push_async_callback(self._close_http)
         stack.push_async_callback(dispatcher.stop)
         self._door.open(make_application(self.services))
+        await asyncio.to_thread(self._folder.remove_leftovers)
 
     async def _database(self) -> Database:
         uri = self.config.mongodb.uri
@@ -217,9 +221,16 @@ class Server:
         )
 
     def _services(
-        self, processes: Processes, archive: Archive, database: Database, examiner: Examiner
+        self,
+        processes: Processes,
+        archive: Archive,
+        dispatcher: Dispatcher,
+        database: Database,
+        examiner: Examiner,
     ) -> Services:
         async def ready() -> str | None:
+            if dispatcher.closing:
+                return "The server is stopping"
             try:
                 await database.ping()
             except DatabaseAway as error:

@@ -6,7 +6,6 @@ record of its process names it, so that outputs appear together with the end of 
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Any
 from server.data_folder import DataFolder
 from server.deposits import Deposits, Examine
 from server.errors import AlreadyTaken, Conflict, InvalidInput, NotFound
-from server.files import FileStorage, LocalFile, in_thread
+from server.files import FileStorage, LocalFile
 from server.publishing import OutputFile, Publication, Publishing
 from server.records import DataProduct, DataProductGroup, ProcessRecord, Target
 from server.store import Store
+from server.store.journal import JournalEntry
 from server.store.page import Page
 from server.store.processes import Published
 from server.target_rules import checked, checked_name, identifiers
@@ -58,13 +58,18 @@ class Archive:
         self.publish = publishing.publish
         self.settle = publishing.settle
         self.discard = publishing.discard
+        self.delete_process = self._deposits.take_out_process
+        self.take_over = self._deposits.take_over
+        self.settle_leftovers = self._deposits.settle_leftovers
 
     async def recover(self) -> None:
-        """At start: make whole or take back what this server did when it ended, and sweep."""
-        for entry in await self._store.journal.of_server(self._data_folder.server_id):
-            await self._deposits.settle(entry)
-        for leftover in self._data_folder.incoming.iterdir():
-            await in_thread(shutil.rmtree, leftover, True)
+        """At start: make whole or take back what this server did when it ended."""
+        await self._deposits.settle_own()
+
+    async def unfinished_of_others(self) -> list[JournalEntry]:
+        """What other servers are about to store or delete, or have left behind."""
+        entries = await self._store.journal.all()
+        return [entry for entry in entries if entry.server != self._data_folder.server_id]
 
     async def create_target(
         self,
@@ -152,12 +157,6 @@ class Archive:
         """Delete a product and its file. :raises Conflict: an unended process needs it."""
         if record := await self._deposits.take_out(await self.product(pk)):
             self._changed(record)
-
-    async def delete_outputs(self, record: ProcessRecord) -> None:
-        """Delete the outputs and groups of a process whose record is gone."""
-        await self._deposits.take_out_all(await self._store.products.of_process(record.pk))
-        for group in await self._store.groups.of_process(record.pk):
-            await self._store.groups.delete(group.pk)
 
     async def group(self, pk: int) -> DataProductGroup:
         """One group. :raises NotFound: there is none, or nobody may see it yet."""

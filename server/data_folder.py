@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -67,6 +68,20 @@ class DataFolder:
     def database(self) -> Path:
         """The embedded engine's files and its socket."""
         return self._subfolder("database")
+
+    def set_aside(self) -> None:
+        """At start: move away what uploads and runs have left when an earlier server ended.
+
+        Quick, so that nothing need wait for `remove_leftovers`.
+        """
+        aside = self._subfolder("leftovers")
+        for folder in (self.incoming, self.runs):
+            for leftover in folder.iterdir():
+                leftover.rename(aside / secrets.token_hex(8))
+
+    def remove_leftovers(self) -> None:
+        """Delete what was set aside, now or by a server that did not get to it."""
+        shutil.rmtree(self._subfolder("leftovers"), ignore_errors=True)
 
     def close(self) -> None:
         """Let the next server in. Closing twice is fine."""

@@ -1,7 +1,8 @@
 """Brings files into storage and takes them out, all of them or none wherever a kill falls.
 
 A journal entry is written first and removed last. Whoever finds one later can tell from what there
-is whether the matter was complete, and takes everything back if it was not.
+is whether the matter was complete, and takes everything back if it was not. Whose entry it is
+decides who may finish: a server that was given up for dead finds its entry in other hands.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.errors import Conflict, HeliographError
+from server.errors import Conflict, DatabaseAway, HeliographError
 from server.file_names import content_type
 from server.files import FileStorage, LocalFile
 from server.records import DataProduct, DataProductGroup, ProcessRecord
@@ -72,6 +73,26 @@ class Deposits:
         if products:
             await self.take_back(await self._removal(products))
 
+    async def take_out_process(
+        self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
+    ) -> None:
+        """Delete a process with its log and outputs; `delete` is for the record alone.
+
+        :raises Conflict: an unended process needs one of the outputs.
+        """
+        await uninterrupted(self._take_out_process(record, delete))
+
+    async def take_over(self, entry: JournalEntry) -> None:
+        """Settle what a server that is gone left behind, now or later."""
+        taken = await self._store.journal.take_over(entry, self._server)
+        if taken is not None:
+            await self._now_or_later(taken, self.settle)
+
+    async def settle_own(self) -> None:
+        """At start: settle what this server left behind, now or later."""
+        for entry in await self._store.journal.of_server(self._server):
+            await self._now_or_later(entry, self.settle)
+
     async def settle(self, entry: JournalEntry) -> None:
         """Remove the entry of what is complete, and with it everything that is not."""
         if await self._complete(entry):
@@ -81,6 +102,8 @@ class Deposits:
 
     async def take_back(self, entry: JournalEntry) -> None:
         """Remove all that an entry speaks of and the entry. May be repeated."""
+        if entry.process is not None:
+            await self._forget(entry, entry.process)
         await self._store.products.delete_many(entry.products)
         for product in entry.products:
             await self._store.groups.remove_product(product)
@@ -98,13 +121,13 @@ class Deposits:
                 await self.settle(entry)
 
     async def _take_out(self, product: DataProduct) -> ProcessRecord | None:
-        await self._check_unused(product)
+        await self._check_unused([product])
         entry = await self._removal([product])
         with self._settled_later(entry):
             # From here on no submit finds it any more, but one may have found it just before.
             await self._store.products.delete_many([product.pk])
             try:
-                await self._check_unused(product)
+                await self._check_unused([product])
             except Conflict:
                 await self._store.products.insert_many([product])
                 await self._close(entry)
@@ -114,6 +137,35 @@ class Deposits:
                 changed = await self._store.processes.forget_output(product.process, product.pk)
             await self.take_back(entry)
         return changed
+
+    async def _take_out_process(
+        self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
+    ) -> None:
+        products = await self._store.products.of_process(record.pk)
+        await self._check_unused(products)
+        groups = await self._store.groups.of_process(record.pk)
+        entry = JournalEntry(
+            pk=await self._store.counters.next("journal"),
+            server=self._server,
+            products=[product.pk for product in products],
+            keys=[product.key for product in products],
+            group=groups[0].pk if groups else None,
+            process=record.pk,
+            whole=True,
+        )
+        await self._store.journal.insert(entry)
+        with self._settled_later(entry):
+            await self._store.submissions.mark_gone(record.pk)
+            await delete(record)
+            await self.take_back(entry)
+
+    async def _forget(self, entry: JournalEntry, process: int) -> None:
+        """Delete what a process has besides the entry's products, or its knowledge of those."""
+        if entry.whole:
+            await self._store.logs.delete(process)
+            return
+        for product in entry.products:
+            await self._store.processes.forget_output(process, product)
 
     async def _bring_in(
         self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None
@@ -136,8 +188,17 @@ class Deposits:
             await self._now_or_later(entry, self.take_back)
             raise
         if run is None:
-            await self._now_or_later(entry, self._close)
+            await self._finish(entry)
         return Deposit(entry, products)
+
+    async def _finish(self, entry: JournalEntry) -> None:
+        """Close the entry of what is complete, unless another server has taken it back."""
+        closed = True
+        with contextlib.suppress(HeliographError, OSError), self._settled_later(entry):
+            closed = await self._store.journal.close(entry)
+        if not closed:
+            await self._now_or_later(entry, self.take_back)
+            raise DatabaseAway
 
     async def _entry(self, files: Sequence[LocalFile], run: ProcessRecord | None) -> JournalEntry:
         counters = self._store.counters
@@ -165,9 +226,10 @@ class Deposits:
         await self._store.journal.insert(entry)
         return entry
 
-    async def _check_unused(self, product: DataProduct) -> None:
-        if users := await self._store.processes.using_product(product.pk):
-            raise Conflict(f"{product.name} is needed by process {users[0]}, which has not ended")
+    async def _check_unused(self, products: Sequence[DataProduct]) -> None:
+        names = {product.pk: product.name for product in products}
+        for used, process in (await self._store.processes.users_of(names)).items():
+            raise Conflict(f"{names[used]} is needed by process {process}, which has not ended")
 
     async def _insert(
         self, products: list[DataProduct], entry: JournalEntry, run: ProcessRecord | None
@@ -184,6 +246,8 @@ class Deposits:
             await self._store.groups.insert(group)
 
     async def _complete(self, entry: JournalEntry) -> bool:
+        if entry.whole:  # a deletion that did not begin as long as there is the record
+            return bool(await self._store.processes.published_by([entry.process or 0]))
         if entry.process is not None:
             named = (await self._store.processes.published_by([entry.process])).get(entry.process)
             if named is None or named.outputs.isdisjoint(entry.products):

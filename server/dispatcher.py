@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 
 from server.attempt import Attempt
 from server.attempt_end import Stop
-from server.errors import DatabaseAway, HeliographError, NotFound
+from server.errors import DatabaseAway, HeliographError, NoRoom, NotFound
 from server.hub import Hub
 from server.launch import Tools
-from server.records import ProcessRecord
+from server.records import ProcessRecord, State
 from server.recovery import Recovery
 
 log = logging.getLogger(__name__)
@@ -34,13 +34,13 @@ class Dispatcher:
         self._recovery = recovery
         self._attempts: dict[int, tuple[Attempt, asyncio.Task[None]]] = {}
         self._loops: list[asyncio.Task[None]] = []
-        self._closing = False
+        #: whether no more work is taken
+        self.closing = False
         # Held while claimed processes are not yet known as attempts of ours.
         self._claiming = asyncio.Lock()
 
-    async def start(self) -> None:
-        """Settle what this server left behind, then take up work."""
-        await self._recovery.settle_own()
+    def start(self) -> None:
+        """Take up work; what this server left behind is settled already."""
         leases = self._tools.config.leases
         for period, work in (
             (leases.heartbeat_seconds, self._recovery.beat),
@@ -52,8 +52,9 @@ class Dispatcher:
 
     async def stop(self) -> None:
         """Take no more work, let runs finish for a while, and hand the rest back to the queue."""
-        self._closing = True
-        tasks = [task for _, task in self._attempts.values()]
+        self.closing = True
+        async with self._claiming:  # what is being claimed now is handed back as well
+            tasks = [task for _, task in self._attempts.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=self._tools.config.shutdown_seconds)
         for attempt, _ in self._attempts.values():
@@ -65,22 +66,29 @@ class Dispatcher:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        if not self._attempts:
+            with contextlib.suppress(HeliographError):
+                await self._recovery.leave()
 
     async def _claim_loop(self, check_seconds: float) -> None:
         with self._hub.subscribe("queue") as subscription:
-            while not self._closing:
+            while not self.closing:
                 try:
                     await self._fill_slots()
-                except DatabaseAway as error:
-                    log.warning("The queue cannot be read now: %s", error)
+                except (DatabaseAway, NoRoom) as error:
+                    log.warning("Nothing can be claimed now: %s", error)
+                except Exception:
+                    log.exception("Claiming went wrong")
                 await subscription.wait(check_seconds)
 
     async def _fill_slots(self) -> None:
-        while len(self._attempts) < self._tools.pool.workers and not self._closing:
+        while len(self._attempts) < self._tools.pool.workers and not self.closing:
             async with self._claiming:
                 record = await self._tools.ledger.claim()
                 if record is None:
                     return
+                if record.attempt > 1:  # its log may have been written by another server
+                    self._tools.logs.forget(record.pk)
                 self._begin(record)
 
     def _begin(self, record: ProcessRecord) -> None:
@@ -93,14 +101,25 @@ class Dispatcher:
         try:
             await attempt.run()
         except Exception:
-            # A defect of ours. It counts as a lost run, so that it cannot go on for ever.
             log.exception("The attempt of process %s broke off", attempt.pk)
-            with contextlib.suppress(HeliographError):
-                await self._recovery.settle(attempt.record)
         finally:
             listening.cancel()
+        try:
+            # After a defect of ours, or a lease that nobody took, it counts as a lost run, so that
+            # it cannot go on for ever.
+            if not await self._is_over(attempt):
+                await self._recovery.check_ended(attempt.pk, attempt.record.attempt)
+        finally:
             del self._attempts[attempt.pk]
             self._hub.wake("queue")
+
+    async def _is_over(self, attempt: Attempt) -> bool:
+        """Whether the record says so, as far as we know."""
+        try:
+            known = await self._tools.ledger.get(attempt.pk)
+        except HeliographError:
+            return False
+        return known.state is not State.RUNNING or known.attempt != attempt.record.attempt
 
     async def _listen(self, attempt: Attempt) -> None:
         """Stop the attempt when its record says that it is to be cancelled."""
@@ -140,7 +159,7 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except DatabaseAway as error:
+        except (DatabaseAway, NoRoom) as error:
             log.warning("%s waits: %s", work.__name__, error)
         except Exception:
             log.exception("%s went wrong", work.__name__)

@@ -25,6 +25,8 @@ from server.errors import NoRoom, NotFound, StartError
 T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
+#: Random bytes in the name of a file that is not whole yet.
+PARTIAL_BYTES = 8
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -98,7 +100,7 @@ class FileStorage:
     def _put_local(self, local: Path, key: str) -> None:
         place = Path(self._place(key))
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial = place.parent / f".{secrets.token_hex(8)}"
+        partial = place.parent / f".{secrets.token_hex(PARTIAL_BYTES)}"
         try:
             _link_or_copy(local, partial)
             partial.chmod(0o400)
@@ -138,6 +140,8 @@ class FileStorage:
             self._remote.rm_file(place)
         if self._folder is not None:
             with contextlib.suppress(OSError):  # not empty, or not there
+                for partial in Path(place).parent.glob(f".{'?' * 2 * PARTIAL_BYTES}"):
+                    partial.unlink()  # of a `put` that a kill cut short
                 Path(place).parent.rmdir()
 
     def _place(self, key: str) -> str:

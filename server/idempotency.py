@@ -1,7 +1,8 @@
 """Submits that can be repeated: one key, one process, however often and however many at once.
 
 The key is stored with the PK of the process to be made before the process itself: whoever comes
-with the same key after a crash makes that very process.
+with the same key after a crash makes that very process. A PK is never used again: the key of a
+process that was deleted is refused.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ class Idempotency:
         if known is None or known.created < time.time() - KEEP_SECONDS:
             return None
         return _same(known, body)
+
+    async def check_not_gone(self, key: str) -> None:
+        """Raise Conflict when the process of a key was made once and deleted."""
+        known = await self._submissions.get(key)
+        if known is not None and known.gone:
+            raise Conflict("The process of this Idempotency-Key was deleted")
 
     async def reserve(self, key: str, body: bytes) -> int:
         """The PK for a new submit with this key, or for the same one made at the same time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 
 OUT_OF_MEMORY_HINT = "Probably it was out of memory: nobody here sends this signal unasked"
 
@@ -32,6 +33,17 @@ def signal_name(number: int) -> str:
 def timed_out(seconds: float) -> str:
     """The failure message of a run over its time."""
     return f"Timed out after {seconds:g} s"
+
+
+def tried_again(started: float | None) -> str:
+    """What the log says of a lost run that gets a new attempt; `started` in Unix seconds."""
+    since = "" if started is None else f"; it had run since {clock_time(started)}"
+    return f"{LOST}{since}, and will be tried again"
+
+
+def clock_time(seconds: float) -> str:
+    """A time in Unix seconds as people read it, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
 LOST = "Lost: the server that ran it stopped"

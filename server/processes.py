@@ -26,6 +26,8 @@ from server.store.page import Page
 from server.submits import Submit, Submits
 
 DELETE_WAIT_SECONDS = 10.0
+#: How many of the running processes a waiting one names.
+HOLDERS_NAMED = 3
 
 
 class Processes:
@@ -116,10 +118,8 @@ class Processes:
         record = await self._ledger.get(pk)
         if not record.state.ended:
             raise Conflict(f"Process {pk} has not ended")
-        # The record last: what it names can be found again after a crash, and is deleted then.
-        await self._archive.delete_outputs(record)
-        await self._ledger.delete(record)
-        await self._logs.delete(pk)
+        await self._archive.delete_process(record, self._ledger.delete)
+        self._logs.forget(pk)
         self._bodies.forget(pk)
 
     async def delete_of_target(self, target: int, force: bool) -> None:
@@ -207,5 +207,12 @@ class Processes:
         if record.state is not State.QUEUED:
             return None
         place = 1 + bisect_left(self._ledger.queued, record.pk)
-        running = ", ".join(self._ledger.running.values()) or "nobody yet"
-        return f"Number {place} in the queue; the slots are held by {running}"
+        return f"Number {place} in the queue; {_holders(list(self._ledger.running.values()))}"
+
+
+def _holders(running: list[str]) -> str:
+    """Who has the slots, in words that stay short."""
+    if not running:
+        return "it is about to start"
+    named, more = ", ".join(running[:HOLDERS_NAMED]), len(running) - HOLDERS_NAMED
+    return f"the slots are held by {named}" + (f" and {more} more" if more > 0 else "")

@@ -1,19 +1,18 @@
 """What becomes of runs whose server is gone: this server's own at its start, others' later.
 
-A server's heartbeat is a counter. Whoever sees it still for a whole lease, by its own monotonic
-clock, takes over; so no two clocks are ever compared.
+Whether a server is gone is judged by `heartbeats`; here is what follows.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 
 from server import last_words
 from server.archive import Archive
 from server.config import Config
-from server.errors import LeaseLost
+from server.errors import HeliographError, LeaseLost, NotFound
+from server.heartbeats import Heartbeats
 from server.ledger import Ledger
 from server.lines import Line
 from server.logs import Logs
@@ -37,12 +36,17 @@ class Recovery:
         self._logs = logs
         self._archive = archive
         self._config = config
-        #: by server: its heartbeat as last seen, and when that was first seen (monotonic)
-        self._seen: dict[str, tuple[int | None, float]] = {}
+        self._heartbeats = Heartbeats(store.servers, ledger.server_id, config.leases)
+        #: by PK: attempts of ours that are over but could not be settled yet
+        self._unsettled: dict[int, int] = {}
 
     async def beat(self) -> None:
         """One heartbeat of this server."""
-        await self._store.servers.beat(self._ledger.server_id, time.time())
+        await self._heartbeats.beat()
+
+    async def leave(self) -> None:
+        """This server runs nothing any more, and no one shall wait for its heartbeat."""
+        await self._heartbeats.leave()
 
     async def own(self) -> list[ProcessRecord]:
         """The records that this server runs, by the store."""
@@ -55,27 +59,50 @@ class Recovery:
     async def settle_own(self) -> None:
         """Settle what this server ran when it ended last time."""
         for record in await persistently(self.own):
+            await self.settle_left(record)
+
+    async def settle_left(self, record: ProcessRecord) -> None:
+        """Settle an attempt of ours that is over, now or at one of the next looks."""
+        self._unsettled[record.pk] = record.attempt
+        try:
             await self.settle(record)
+        except LeaseLost:
+            pass  # somebody else settles it
+        except (HeliographError, OSError):
+            log.exception("Process %s is settled later", record.pk)
+            return
+        self._unsettled.pop(record.pk, None)
+
+    async def check_ended(self, pk: int, attempt: int) -> None:
+        """After an attempt of ours: settle its record if it still says that it runs here."""
+        try:
+            stored = await persistently(lambda: self.stored(pk))
+        except NotFound:
+            return
+        if stored.owner == self._ledger.server_id and stored.attempt == attempt:
+            log.error("Attempt %s of process %s left its record running", attempt, pk)
+            await self.settle_left(stored)
 
     async def settle_others(self) -> None:
-        """Settle the runs of servers whose heartbeat has been still for a lease."""
+        """Settle what servers left behind whose heartbeat has been still for a lease."""
+        await self._archive.settle_leftovers()
         running = await self._store.processes.running()
-        owners = {record.owner for record in running if record.owner} - {self._ledger.server_id}
-        beats = await self._store.servers.all() if owners else {}
-        now = asyncio.get_running_loop().time()
-        for owner in owners:
-            known = self._seen.get(owner)
-            if known is None or known[0] != beats.get(owner):
-                self._seen[owner] = (beats.get(owner), now)
-        self._seen = {owner: seen for owner, seen in self._seen.items() if owner in owners}
-        lease = self._config.leases.lease_seconds
-        dead = {owner for owner, (_, since) in self._seen.items() if now - since >= lease}
+        entries = await self._archive.unfinished_of_others()
+        owners = {record.owner for record in running if record.owner}
+        gone = await self._heartbeats.still(owners | {entry.server for entry in entries})
         for record in running:
-            if record.owner in dead:
+            if record.owner in gone:
                 await self._take_over(record)
+        for entry in entries:
+            if entry.server in gone:
+                await self._archive.take_over(entry)
 
     async def put_back(self, record: ProcessRecord) -> None:
-        """Send a process back that was claimed by us without our knowing: it never started."""
+        """See to a record that says that it runs here, of which we know nothing."""
+        if self._unsettled.get(record.pk) == record.attempt:
+            await self.settle_left(record)
+            return
+        # The answer to the claim was lost: it never started.
         log.warning("Process %s was claimed unseen and goes back to the queue", record.pk)
         await self._ledger.requeue(record)
 
@@ -85,7 +112,7 @@ class Recovery:
         except LeaseLost:
             return  # another server was faster, or the owner is back
         log.warning("Process %s was lost by server %s", record.pk, record.owner)
-        await self.settle(taken)
+        await self.settle_left(taken)
 
     async def settle(self, record: ProcessRecord) -> None:
         """End or re-queue a run of which nothing is left but the record."""
@@ -96,7 +123,7 @@ class Recovery:
         elif record.lost >= self._config.retries_of(record.pipeline):
             await self._end(record, State.FAILED, last_words.LOST)
         else:
-            lines = await self._say(record, f"{last_words.LOST}; it will be tried again")
+            lines = await self._say(record, last_words.tried_again(record.started))
             await self._ledger.requeue(record, lost=record.lost + 1, log_lines=lines)
         self._logs.release(record.pk)
 

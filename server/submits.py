@@ -58,8 +58,10 @@ class Submits:
             return await self._add(record.evolve(pk=await self._next_pk())), True
         body = submit.digestible()
         known = await self._idempotency.find(key, body)
-        if known is not None and (first := await self._existing(known)):
-            return first, False
+        if known is not None:
+            if first := await self._existing(known):
+                return first, False
+            await self._idempotency.check_not_gone(key)
         record = await self._checked(submit)
         pk = await self._idempotency.reserve(key, body)
         return await self._add_once(record.evolve(pk=pk))

@@ -1,4 +1,4 @@
-"""Files on their way into storage: what to take back if the server ends in the middle."""
+"""What is on its way into storage or out of it: what to undo or finish if the server ends."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from server.store.database import Database, Document
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """Products, a group and keys of files that are being stored by a server.
+    """Products, groups and keys of files that are being stored or deleted by a server.
 
-    For the outputs of a run `process` and `attempt` say whose.
+    For the outputs of a run `process` and `attempt` say whose. `whole` says that the process itself
+    is being deleted.
     """
 
     pk: int
@@ -21,6 +22,7 @@ class JournalEntry:
     group: int | None = None
     process: int | None = None
     attempt: int | None = None
+    whole: bool = False
 
 
 class Journal:
@@ -46,8 +48,19 @@ class Journal:
         """The entries of a process's attempts."""
         return _entries(await self._collection.find({"process": process}))
 
+    async def take_over(self, entry: JournalEntry, server: str) -> JournalEntry | None:
+        """Make an entry that of another server; None when it is not there or has moved on."""
+        document = await self._collection.change(
+            {"_id": entry.pk, "server": entry.server}, set={"server": server}
+        )
+        return None if document is None else _entries([document])[0]
+
+    async def close(self, entry: JournalEntry) -> bool:
+        """Delete an entry; False when it is not there, or another server's by now."""
+        return await self._collection.delete({"_id": entry.pk, "server": entry.server}) > 0
+
     async def delete(self, pk: int) -> None:
-        """Delete an entry; a missing one is fine."""
+        """Delete an entry, whose ever it is; a missing one is fine."""
         await self._collection.delete({"_id": pk})
 
     async def all(self) -> list[JournalEntry]:
@@ -57,4 +70,7 @@ class Journal:
 
 def _entries(documents: list[Document]) -> list[JournalEntry]:
     names = JournalEntry.__dataclass_fields__
-    return [JournalEntry(**{name: found[name] for name in names}) for found in documents]
+    return [
+        JournalEntry(**{name: found[name] for name in names if name in found})
+        for found in documents
+    ]

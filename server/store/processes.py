@@ -6,7 +6,7 @@ and owner, so that a server that lost a run cannot write to it any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,12 +177,19 @@ class ProcessStore:
         found = await self._collection.find(_QUEUED, sort=("queued", 1), fields=("queued",))
         return [document["queued"] for document in found]
 
-    async def using_product(self, product: int) -> list[int]:
-        """The PKs of the unended processes that have this product among their inputs."""
+    async def users_of(self, products: Collection[int]) -> dict[int, int]:
+        """Which of these products are inputs of unended processes, each with the PK of one."""
+        if not products:
+            return {}
         fields = ("pk", "products")
         queued = await self._collection.find(_QUEUED, fields=fields)
         running = await self._collection.find(_RUNNING, fields=fields)
-        return sorted({used["pk"] for used in queued + running if product in used["products"]})
+        return {
+            product: user["pk"]
+            for user in queued + running
+            for product in user["products"]
+            if product in products
+        }
 
     async def published_by(self, pks: Iterable[int]) -> dict[int, Published]:
         """What each of these processes names as its outputs; missing processes are left out."""

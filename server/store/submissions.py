@@ -10,12 +10,16 @@ from server.store.database import Database
 
 @dataclass(frozen=True)
 class Submission:
-    """A submit that was made with an idempotency key; `digest` is of what it asked for."""
+    """A submit that was made with an idempotency key; `digest` is of what it asked for.
+
+    `gone` says that the process was deleted since, or was about to be.
+    """
 
     key: str
     digest: str
     process: int
     created: float
+    gone: bool = False
 
 
 class Submissions:
@@ -26,7 +30,8 @@ class Submissions:
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
-        await self._collection.ensure_index("created")
+        for field in ("created", "process"):
+            await self._collection.ensure_index(field)
 
     async def insert(self, submission: Submission) -> None:
         """Store a new one. :raises AlreadyTaken: the key was used already."""
@@ -37,7 +42,12 @@ class Submissions:
         document = await self._collection.get(_id(key))
         if document is None:
             return None
-        return Submission(**{name: document[name] for name in Submission.__dataclass_fields__})
+        names = Submission.__dataclass_fields__
+        return Submission(**{name: document[name] for name in names if name in document})
+
+    async def mark_gone(self, process: int) -> None:
+        """Note that the process of a key is being deleted; one without a key is fine."""
+        await self._collection.change({"process": process}, set={"gone": True})
 
     async def delete(self, key: str) -> None:
         """Forget a key; a missing one is fine."""

@@ -225,8 +225,8 @@ async def test_the_unended_users_of_a_product_are_known(
     ]
     await insert(store, ended, *others)
     await store.processes.claim("s1", 2.5)
-    assert await store.processes.using_product(5) == [2, 4]
-    assert await store.processes.using_product(6) == []
+    assert await store.processes.users_of([5]) == {5: 2}
+    assert await store.processes.users_of([6]) == {}
 
 
 async def test_what_a_record_publishes_can_be_forgotten(
@@ -349,7 +349,7 @@ async def test_no_operation_slows_down_as_records_pile_up(
         lambda: store.processes.write(1, 1, "s1", {"status": "x"}),
         lambda: store.processes.claim("s1", 2.5),
         lambda: store.processes.queued_pks(),
-        lambda: store.processes.using_product(1),
+        lambda: store.processes.users_of([1]),
         lambda: store.processes.by_identifier("dummy_m13_2"),
         lambda: store.processes.find(limit=5),
         lambda: store.processes.find(target=12, limit=5),

@@ -3,121 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import os
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server import files as files_module
-from server.archive import Archive, OutputFile
-from server.data_folder import DataFolder
-from server.errors import Conflict, DatabaseAway, InvalidInput, NoRoom, NotFound, TooLarge
-from server.files import FileStorage
-from server.records import DataProduct, ProcessRecord, State, Target
-from server.store import Store
-from server.store.database import Collection
+from server.archive import OutputFile
+from server.errors import Conflict, InvalidInput, NoRoom, NotFound, TooLarge
+from tests.integration.archive_bench import Bench, bench
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What an upload may be in these tests."""
-
-    limit_bytes: int = 3_000_000
-    limit_parts: int = 3
-
-
-async def examine(path: Path) -> dict[str, Any] | None:
-    """Facts of what is called FITS."""
-    return {"date": None, "exposure": 1.5} if path.suffix == ".fits" else None
-
-
-class Bench:
-    """An archive, what it stands on, and what can be asked about both."""
-
-    def __init__(self, store: Store, folder: DataFolder) -> None:
-        self.store = store
-        self.folder = folder
-        self.shown: list[ProcessRecord] = []
-        self.archive = self.restarted()
-
-    def restarted(self) -> Archive:
-        """The archive as after a new start, which knows nothing of before."""
-        storage = FileStorage(self.folder.files)
-        return Archive(self.store, storage, self.folder, examine, Limits(), self.shown.append)
-
-    async def target(self) -> Target:
-        return await self.archive.create_target("M 13")
-
-    async def upload(self, target: int, *names: str) -> list[DataProduct]:
-        """Products with small files of these names."""
-        async with self.archive.upload(target) as upload:
-            for name in names:
-                await upload.add(name)
-                await upload.write(f"content of {name}".encode())
-            return await upload.commit()
-
-    async def run(self, target: int, identifier: str = "dummy_m13", **fields: Any) -> ProcessRecord:
-        """The record of a run that was just claimed."""
-        pk = await self.store.counters.next("process")
-        known = {"process_type": "pipeline", "pipeline": "Dummy", "products": [], "flags": {}}
-        record = ProcessRecord(
-            pk=pk, created=1.5, identifier=identifier, target=target, **known | fields
-        )
-        await self.store.processes.insert(record)
-        claimed = await self.store.processes.claim("s1", 2.5)
-        assert claimed is not None
-        return claimed
-
-    def outputs(self, run: ProcessRecord, *names: str) -> list[OutputFile]:
-        """Files that a run has made."""
-        folder = self.folder.runs / str(run.pk)
-        folder.mkdir(exist_ok=True)
-        for name in names:
-            (folder / name).write_text(f"content of {name}")
-        return [OutputFile(folder / name, name) for name in names]
-
-    async def end(self, run: ProcessRecord, products: list[int], group: int | None) -> None:
-        ending = {"state": State.SUCCEEDED, "outputs": products, "group": group}
-        await self.store.processes.end(run.pk, run.attempt, "s1", ending)
-
-    async def content(self, product: DataProduct) -> bytes:
-        return b"".join([piece async for piece in self.archive.read(product)])
-
-    def stored(self) -> list[str]:
-        """The keys of all files in storage."""
-        found = (path for path in self.folder.files.rglob("*") if path.is_file())
-        return sorted(str(path.relative_to(self.folder.files)) for path in found)
-
-    async def documents(self) -> list[str]:
-        """The keys of all products that the database has, seen or not."""
-        found = await self.store.products._collection.find({})
-        return sorted(f"{document['_id']}/{document['name']}" for document in found)
-
-    async def check_consistent(self) -> None:
-        """Nothing is half there: each file has its product, each product its file and groups."""
-        assert self.stored() == await self.documents()
-        assert await self.store.journal.all() == []
-        assert list(self.folder.incoming.iterdir()) == []
-        products = {found["_id"] for found in await self.store.products._collection.find({})}
-        groups = await self.store.groups._collection.find({})
-        members = {pk for group in groups for pk in group["products"]}
-        assert members <= products
-        joined = await self.store.groups.containing(sorted(products))
-        for group in groups:
-            assert all(group["_id"] in joined[pk] for pk in group["products"])
-
-
-@pytest.fixture
-def bench(store: Store, tmp_path: Path) -> Iterator[Bench]:
-    """An archive on an empty database."""
-    folder = DataFolder.open(tmp_path / "data")
-    yield Bench(store, folder)
-    folder.close()
+__all__ = ["bench"]
 
 
 async def test_a_target_gets_an_identifier_of_its_own(runner: asyncio.Runner, bench: Bench) -> None:
@@ -439,12 +338,12 @@ async def test_a_product_wanted_while_it_is_deleted_stays(
 ) -> None:
     target = await bench.target()
     [product] = await bench.upload(target.pk, "a.fits")
-    answers = iter([[], [7]])
+    answers: Iterator[dict[int, int]] = iter([{}, {product.pk: 7}])
 
-    async def using_product(pk: int) -> list[int]:
+    async def users_of(pks: object) -> dict[int, int]:
         return next(answers)
 
-    monkeypatch.setattr(bench.store.processes, "using_product", using_product)
+    monkeypatch.setattr(bench.store.processes, "users_of", users_of)
     with pytest.raises(Conflict, match="process 7"):
         await bench.archive.delete_product(product.pk)
     assert await bench.archive.product(product.pk) == product
@@ -476,19 +375,6 @@ async def test_a_deleted_output_is_forgotten_by_record_and_groups(
     await bench.check_consistent()
 
 
-async def test_the_outputs_of_a_deleted_process_go(runner: asyncio.Runner, bench: Bench) -> None:
-    run = await bench.run((await bench.target()).pk)
-    published = await bench.archive.publish(run, bench.outputs(run, "a.csv", "b.csv"))
-    await bench.end(run, published.products, published.group)
-    await bench.archive.settle(published)
-    await bench.store.processes.delete(run.pk)
-    for _ in range(2):
-        await bench.archive.delete_outputs(run)
-        assert bench.stored() == []
-        await bench.check_consistent()
-    assert (await bench.archive.groups()).items == []
-
-
 async def test_a_deleted_target_takes_its_products_along(
     runner: asyncio.Runner, bench: Bench
 ) -> None:
@@ -516,195 +402,3 @@ async def test_a_group_that_cannot_be_made_names_the_field(
         await bench.archive.create_group(name, products)
     assert list(raised.value.fields) == [field]
     await bench.check_consistent()
-
-
-class Faults:
-    """Lets the n-th call to the database fail, before or after it is made."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls = 0
-        self._fail_at = 0
-        self._after = False
-        self._for_good = False
-        real = Collection._call
-
-        async def call(collection: Collection, operation: str, work: Any) -> Any:
-            self.calls += 1
-            here = self.calls == self._fail_at
-            if (here and not self._after) or (self._for_good and 0 < self._fail_at < self.calls):
-                raise DatabaseAway
-            answer = await real(collection, operation, work)
-            if here:
-                raise DatabaseAway
-            return answer
-
-        monkeypatch.setattr(Collection, "_call", call)
-
-    def at(self, number: int, after: bool, for_good: bool) -> None:
-        """Fail at this call from now on, also at all later ones if `for_good`."""
-        self.calls, self._fail_at, self._after, self._for_good = 0, number, after, for_good
-
-    def none(self) -> None:
-        self.at(0, False, False)
-
-    @property
-    def met(self) -> bool:
-        """Whether the call that fails was made."""
-        return self.calls >= self._fail_at
-
-
-async def upload_two(bench: Bench, target: Target) -> None:
-    await bench.upload(target.pk, "a.fits", "b.fits")
-
-
-async def publish_two(bench: Bench, target: Target) -> None:
-    run = await bench.run(target.pk, f"dummy_{os.urandom(4).hex()}")
-    files = bench.outputs(run, "a.csv", "b.csv")
-    published = await bench.archive.publish(run, files)
-    await twice(lambda: bench.end(run, published.products, published.group))
-    await twice(lambda: bench.archive.settle(published))
-
-
-async def twice(work: Callable[[], Awaitable[None]]) -> None:
-    """As a server that repeats what it must not give up."""
-    try:
-        await work()
-    except DatabaseAway:
-        await work()
-
-
-async def delete_one(bench: Bench, target: Target) -> None:
-    [product, _] = (await bench.archive.products(target.pk)).items
-    await bench.archive.delete_product(product.pk)
-
-
-async def delete_outputs(bench: Bench, target: Target) -> None:
-    for run in await bench.store.processes.of_target(target.pk):
-        await bench.archive.delete_outputs(run)
-        await bench.store.processes.delete(run.pk)
-
-
-SCENARIOS = [(upload_two, None), (publish_two, None), (delete_one, upload_two)]
-
-
-async def check_whole_or_nothing(bench: Bench, target: Target) -> None:
-    """What there is can be seen and read: what a run has stored and no record names is gone."""
-    products = (await bench.store.products.find(target.pk)).items
-    assert (await bench.archive.products(target.pk)).items == products
-    for product in products:
-        assert (await bench.content(product)).startswith(b"content of")
-    for run in await bench.store.processes.of_target(target.pk):
-        assert len(run.outputs) in (0, 2)
-        assert (run.group is None) == (run.outputs == [])
-        if run.group is not None:
-            assert (await bench.archive.group(run.group)).products == run.outputs
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(("scenario", "prepare"), SCENARIOS)
-async def test_a_server_that_ends_at_any_call_leaves_whole_things_or_nothing(
-    runner: asyncio.Runner,
-    bench: Bench,
-    monkeypatch: pytest.MonkeyPatch,
-    scenario: Callable[[Bench, Target], Awaitable[None]],
-    prepare: Callable[[Bench, Target], Awaitable[None]] | None,
-    after: bool,
-) -> None:
-    """As by a kill: from the n-th call on nothing reaches the database any more."""
-    faults = Faults(monkeypatch)
-    call = 0
-    while True:
-        call += 1
-        target = await bench.target()
-        if prepare is not None:
-            await prepare(bench, target)
-        before = len(bench.stored())
-        faults.at(call, after, for_good=True)
-        with contextlib.suppress(DatabaseAway):
-            await scenario(bench, target)
-        met = faults.met
-        faults.none()
-        bench.archive = bench.restarted()
-        await bench.archive.recover()
-        await bench.check_consistent()
-        await check_whole_or_nothing(bench, target)
-        if scenario is not delete_one:
-            assert len(bench.stored()) - before in (0, 2)
-        if not met:
-            break
-        await settle_runs(bench)
-    assert call > 6
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("scenario", [upload_two, publish_two])
-async def test_a_call_that_fails_leaves_whole_things_or_nothing(
-    runner: asyncio.Runner,
-    bench: Bench,
-    monkeypatch: pytest.MonkeyPatch,
-    scenario: Callable[[Bench, Target], Awaitable[None]],
-    after: bool,
-) -> None:
-    """The server lives on: with its next upload the last traces of the failure are gone."""
-    faults = Faults(monkeypatch)
-    call = 0
-    while True:
-        call += 1
-        target = await bench.target()
-        before = len(bench.stored())
-        faults.at(call, after, for_good=False)
-        with contextlib.suppress(DatabaseAway):
-            await scenario(bench, target)
-        met = faults.met
-        faults.none()
-        await settle_runs(bench)
-        await bench.upload((await bench.target()).pk, "next")
-        await bench.check_consistent()
-        await check_whole_or_nothing(bench, target)
-        assert len(bench.stored()) - before in (1, 3)
-        if not met:
-            break
-    assert call > 6
-
-
-async def settle_runs(bench: Bench) -> None:
-    """What the server's recovery does with runs that are left: take back, then fail them."""
-    for run in await bench.store.processes.running():
-        await bench.archive.discard(run.pk, run.attempt)
-        await bench.store.processes.end(run.pk, run.attempt, "s1", {"state": State.FAILED})
-    while (run := await bench.store.processes.claim("s1", 2.5)) is not None:
-        await bench.store.processes.end(run.pk, run.attempt, "s1", {"state": State.FAILED})
-
-
-async def test_the_outputs_of_a_deleted_process_go_wherever_the_server_ends(
-    runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    faults = Faults(monkeypatch)
-    call = 0
-    while True:
-        call += 1
-        target = await bench.target()
-        await publish_two(bench, target)
-        faults.at(call, False, for_good=True)
-        with contextlib.suppress(DatabaseAway):
-            await delete_outputs(bench, target)
-        met = faults.met
-        faults.none()
-        bench.archive = bench.restarted()
-        await bench.archive.recover()
-        await delete_outputs(bench, target)  # who asked for it asks again
-        await bench.check_consistent()
-        assert bench.stored() == []
-        if not met:
-            break
-    assert call > 6
-
-
-async def test_leftovers_of_uploads_are_swept_at_the_start(
-    runner: asyncio.Runner, bench: Bench
-) -> None:
-    leftover = bench.folder.incoming / "abc" / "0"
-    leftover.mkdir(parents=True)
-    (leftover / "a.fits").write_bytes(b"half")
-    await bench.restarted().recover()
-    assert list(bench.folder.incoming.iterdir()) == []

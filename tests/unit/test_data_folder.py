@@ -93,3 +93,18 @@ def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StartError, match="file"):
         DataFolder.open(tmp_path / "file")
+
+
+def test_what_an_earlier_server_left_is_set_aside_and_deleted(tmp_path: Path) -> None:
+    folder = DataFolder.open(tmp_path)
+    for left in (folder.incoming / "abc", folder.runs / "7"):
+        (left / "0").mkdir(parents=True)
+        (left / "0" / "half.fits").write_bytes(b"half")
+    folder.set_aside()
+    assert [*folder.incoming.iterdir(), *folder.runs.iterdir()] == []
+    (folder.runs / "7").mkdir()  # the next attempt's, which stays
+    folder.remove_leftovers()
+    assert (folder.runs / "7").is_dir()
+    assert not any(tmp_path.rglob("half.fits"))
+    folder.remove_leftovers()
+    folder.close()
