@@ -137,8 +137,11 @@ class Processes:
             await self.cancel(record.pk)
         except Conflict:
             return
-        async with asyncio.timeout(DELETE_WAIT_SECONDS):
-            await self._ledger.ended(record.pk)
+        try:
+            async with asyncio.timeout(DELETE_WAIT_SECONDS):
+                await self._ledger.ended(record.pk)
+        except TimeoutError:
+            raise Conflict(f"Process {record.pk} has not ended yet, try again later") from None
 
     async def board(self, target: int) -> StatusBoard:
         """The status board of a target. Raises NotFound when there is no such target."""
