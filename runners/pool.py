@@ -12,6 +12,8 @@ import fcntl
 import multiprocessing
 import os
 import signal
+import sys
+import termios
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from runners import worker
 
 #: Imported once by the template, so that no run pays for them. Never an author's module.
 WARM_MODULES = [
+    "runners.template",
     "runners.worker",
     "numpy",
     "astropy.io.fits",
@@ -41,6 +44,7 @@ class Run:
         self._control = control
         self.readers = readers
         self.pid: int = process.pid or 0
+        self._gone = False
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(process.sentinel, self._on_end)
 
@@ -67,9 +71,12 @@ class Run:
 
     def signal_group(self, number: signal.Signals) -> bool:
         """Send a signal to the child and all in its group; False when nobody is left."""
+        if self._gone:  # its number may be another group's by now
+            return False
         try:
             os.killpg(self.pid, number)
         except ProcessLookupError:
+            self._gone = self.ended
             # Between fork and setsid there is no such group yet, only the child.
             return self._signal_child(number)
         except PermissionError:  # macOS says so of a group of zombies
@@ -115,6 +122,17 @@ class Reader:
                 return os.read(self._descriptor, READ_BYTES)
             except BlockingIOError:
                 await self._readable()
+
+    def read_present(self, limit: int) -> bytes:
+        """At most so many bytes of those that are in the pipe."""
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self._descriptor, min(limit, READ_BYTES))
+        return b""
+
+    def present_bytes(self) -> int:
+        """How many bytes are in the pipe."""
+        answer = fcntl.ioctl(self._descriptor, termios.FIONREAD, bytes(4))
+        return int.from_bytes(answer, sys.byteorder)
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
@@ -183,10 +201,12 @@ class Pool:
         control = _Pipe.writing()
         ends = [pipe.theirs for pipe in (*pipes.values(), control)]
         process = self._context.Process(target=entry, args=(*arguments, *ends), daemon=False)
+        starting = asyncio.get_running_loop().run_in_executor(self._starter, process.start)
         try:
-            loop = asyncio.get_running_loop()
-            await asyncio.shield(loop.run_in_executor(self._starter, process.start))
+            await asyncio.shield(starting)
         except BaseException:
+            # It is not to be disturbed, and what comes of it ends at once: its pipes are closed.
+            await asyncio.wait([starting])
             for pipe in (*pipes.values(), control):
                 os.close(pipe.ours)
             raise

@@ -1,9 +1,10 @@
 """The child's end of the pipe: everything a run says, as newline-delimited JSON.
 
 A message is one array: `["t", stream, time, level, text]` for text, `["status", text]`,
-`["progress", done, total]`, `["output", path, name, type]`, `["hello", pid]`, and last `["done"]`,
-`["failed", message]` or `["cancelled"]`. Each has left the process when the call returns, so that
-a crash loses nothing. Lines are put together by the server, which outlives us.
+`["progress", done, total]`, `["output", path, name, type]`, `["hello", pid, parent's pid]`,
+`["usage", CPU seconds, peak RSS in bytes]`, and last `["done"]`, `["failed", message]` or
+`["cancelled"]`. Each has left the process when the call returns, so that a crash loses nothing.
+Lines are put together by the server, which outlives us.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ class PipeReporter:
     def send(self, *message: Any) -> None:
         """Send one message."""
         self._write(_encode(message) + b"\n")
+
+    def end(self, *message: Any) -> None:
+        """Send the last message, on a line of its own even if something was torn apart before."""
+        self._write(b"\n" + _encode(message) + b"\n")
 
     def _write(self, data: bytes) -> None:
         # One write per message: what fits into the pipe's atomic size never mixes with another's.

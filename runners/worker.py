@@ -10,12 +10,14 @@ import contextlib
 import faulthandler
 import importlib
 import logging
+import mmap
 import os
 import resource
 import signal
 import sys
 import threading
 import traceback
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -23,12 +25,17 @@ from typing import Any
 
 import msgspec
 
+from runners import marks
 from runners.inputs import InputData, InputFiles, InputProduct, RunTarget
 from runners.pipeline import AsyncError, Cancelled, PipelineProcess, outputs_of
 from runners.reporter import LogHandler, PipeReporter, TextStream
 
 UNEXPECTED = "An unexpected error occurred"
 CANCEL = b"c"
+#: Kept back where the address space is limited, to say with what came of it.
+RESERVE_BYTES = 4 * 2**20
+#: Added to what the kernel would take by: when memory runs out, it ends a run and not the server.
+OUT_OF_MEMORY_SCORE = 500
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -44,6 +51,7 @@ class Limits(msgspec.Struct, frozen=True):
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a child must know, as JSON; `import_folder` goes onto the import path."""
 
+    pk: int
     path: str
     identifier: str
     target: RunTarget
@@ -61,29 +69,50 @@ def run(
     """Run one attempt of a process; the entry point of the child."""
     run_spec = msgspec.json.decode(spec, type=RunSpec)
     isolate(run_spec.import_folder)
+    marks.mark(run_spec.pk, run_spec.identifier)
     reporter = PipeReporter(messages.fileno())
-    _redirect(reporter, out.fileno(), err.fileno())
+    _redirect(reporter, out, err)
     threading.Thread(target=_watch, args=(control, reporter), daemon=True).start()
     signal.signal(signal.SIGTERM, _terminate)
-    reporter.send("hello", os.getpid())
-    _apply(run_spec.limits)
-    _report(reporter, run_spec)
+    reporter.send("hello", os.getpid(), os.getppid())
+    _usage(reporter)
+    try:
+        _report(reporter, run_spec)
+    except OSError as error:
+        _say_raw(f"The pipe over which the run is heard does not work any more: {error}\n")
+        os._exit(1)
 
 
 def isolate(import_folder: str | None) -> None:
     """Leave the server's session, and make an author's modules importable."""
     os.setsid()
+    _let_go()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if import_folder:
         sys.path.insert(0, import_folder)
 
 
-def _redirect(reporter: PipeReporter, out: int, err: int) -> None:
+def _let_go() -> None:
+    """Close what multiprocessing holds of the server's: the template must see the server's end."""
+    for holder, name in (
+        (getattr(forkserver, "_forkserver", None), "_forkserver_alive_fd"),
+        (getattr(resource_tracker, "_resource_tracker", None), "_fd"),
+    ):
+        descriptor = getattr(holder, name, None)
+        if descriptor is not None:
+            # Unset, multiprocessing makes new ones should the pipeline use it.
+            setattr(holder, name, None)
+            os.close(descriptor)
+
+
+def _redirect(reporter: PipeReporter, out: Connection, err: Connection) -> None:
     # At descriptor level too: C libraries and programs started by the pipeline are heard as well.
     null = os.open(os.devnull, os.O_RDONLY)
-    for source, descriptor in ((null, 0), (out, 1), (err, 2)):
+    for source, descriptor in ((null, 0), (out.fileno(), 1), (err.fileno(), 2)):
         os.dup2(source, descriptor)
     os.close(null)
+    out.close()
+    err.close()
     sys.stdout = TextStream(reporter, "stdout", "info", 1)
     sys.stderr = TextStream(reporter, "stderr", "warning", 2)
     faulthandler.enable(file=2)
@@ -97,9 +126,13 @@ def _redirect(reporter: PipeReporter, out: int, err: int) -> None:
 
 def _watch(control: Connection, reporter: PipeReporter) -> None:
     # The server's pipe closes when the server is gone, however it went: then nothing may stay.
-    while data := os.read(control.fileno(), 1):
-        if data == CANCEL:
-            reporter.cancelled = True
+    # (Should the interpreter's lock be held for ever, the template sees to it, where it can.)
+    try:
+        while data := os.read(control.fileno(), 1):
+            if data == CANCEL:
+                reporter.cancelled = True
+    except OSError:
+        return  # the pipeline has closed it
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
@@ -117,29 +150,74 @@ def _apply(limits: Limits) -> None:
     }
     for kind, limit in kinds.items():
         if limit is not None:
-            hard = resource.getrlimit(kind)[1]
-            soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-            resource.setrlimit(kind, (soft, hard))
+            _limit(kind, limit)
     # A write over the size limit is then an OSError that says so, and not a signal.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     if limits.nice:
         os.nice(limits.nice)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE), "ascii")
+
+
+def _limit(kind: int, limit: int) -> None:
+    """Limit a resource for good: the hard limit too, so that it cannot be lifted again."""
+    # Over its soft limit of CPU seconds a run gets a signal that says so, over the hard one SIGKILL.
+    wanted = (limit, limit + 1 if kind == resource.RLIMIT_CPU else limit)
+    most = resource.getrlimit(kind)[1]
+    if most != resource.RLIM_INFINITY:
+        wanted = (min(wanted[0], most), min(wanted[1], most))
+    resource.setrlimit(kind, wanted)
 
 
 def _report(reporter: PipeReporter, spec: RunSpec) -> None:
     """Run the pipeline and send its one last message."""
+    run = os.getpid()
+    limited = spec.limits.address_space_bytes is not None
+    reserve = mmap.mmap(-1, RESERVE_BYTES) if limited else None
+    last: tuple[str, ...] = ("done",)
     try:
         _run_pipeline(reporter, spec)
-        _usage(reporter)
-        reporter.send("done")
     except Cancelled:
-        reporter.send("cancelled")
+        last = ("cancelled",)
     except AsyncError as error:
-        reporter.send("failed", words(error))
+        last = ("failed", words(error))
     except BaseException as error:
-        reporter.text(_traceback(error), "traceback", "error")
-        reporter.send("failed", UNEXPECTED)
+        if reserve is not None:
+            reserve.close()
+        _explain(reporter, error, spec.limits, forked=os.getpid() != run)
+        last = ("failed", UNEXPECTED)
+    if os.getpid() != run:
+        os._exit(0)  # forked by the pipeline and come back here: it does not speak for the run
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _usage(reporter)
+    reporter.end(*last)
+
+
+def _explain(reporter: PipeReporter, error: BaseException, limits: Limits, forked: bool) -> None:
+    """Bring an error that nobody expected into the log."""
+    if forked and isinstance(error, SystemExit):
+        return
+    text = _traceback(error)
+    if isinstance(error, MemoryError):
+        text += _out_of_memory(limits)
+    try:
+        reporter.text(text, "traceback", "error")
+    except OSError:
+        _say_raw(text)
+        raise
+
+
+def _out_of_memory(limits: Limits) -> str:
+    limit = limits.address_space_bytes
+    if limit is None:
+        return "It was out of memory\n"
+    return f"It was out of memory: its address space is limited to {limit} bytes\n"
+
+
+def _say_raw(text: str) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode("utf-8", "replace"))
 
 
 def _usage(reporter: PipeReporter) -> None:
@@ -153,6 +231,7 @@ def _usage(reporter: PipeReporter) -> None:
 
 
 def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
+    _apply(spec.limits)
     pipeline_class = load(spec.path)
     folder = Path(spec.folder)
     os.chdir(folder)

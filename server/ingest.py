@@ -5,6 +5,7 @@ Bad messages never stop a run: they are shown in its log. Storing is left to `at
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -15,6 +16,11 @@ from server.records import Progress
 
 MESSAGE_LIMIT_BYTES = 1_048_576
 LEVELS = frozenset({"debug", "info", "warning", "error"})
+STREAMS = frozenset({"log", "stdout", "stderr", "logging", "traceback"})
+#: Where the numbers end that a database can store.
+LARGEST = 2**63
+#: What a run can have made; the last one more shows that it was too many.
+OUTPUTS_LIMIT = 10_000
 
 _decoder = msgspec.json.Decoder()
 
@@ -26,7 +32,10 @@ class Ingest:
         self.assembler = LineAssembler()
         self.changes: dict[str, Any] = {}
         self.outputs: list[tuple[str, str, str]] = []
+        #: CPU seconds and peak RSS in bytes, as last told by the child
         self.usage: tuple[float, int] | None = None
+        #: the PID of the child's parent
+        self.parent: int | None = None
         #: the child's last message, `("done",)`, `("failed", message)` or `("cancelled",)`
         self.last: tuple[str, ...] | None = None
         self._rest = b""
@@ -64,28 +73,33 @@ class Ingest:
 
     def _take(self, message: Any, now: float) -> None:
         match message:
-            case ["t", str(stream), float(when), str(level), str(text)] if level in LEVELS:
+            case ["t", str(stream), float(when), str(level), str(text)] if (
+                level in LEVELS and stream in STREAMS and math.isfinite(when)
+            ):
                 self.assembler.feed(stream, when, level, text, now)
             case ["status", str(text)]:
                 self.changes["status"] = text[:200]
-            case ["progress", float(done), float(total)]:
+            case ["progress", float(done), float(total)] if math.isfinite(done + total):
                 self.changes["progress"] = Progress(done, total)
             case ["output", str(path), str(name), str(kind)]:
-                self.outputs.append((path, name, kind))
-            case ["usage", float(cpu), int(rss)]:
+                if len(self.outputs) <= OUTPUTS_LIMIT:
+                    self.outputs.append((path, name, kind))
+            case ["usage", float(cpu), int(rss)] if math.isfinite(cpu) and 0 <= rss < LARGEST:
                 self.usage = (cpu, rss)
             case ["done" | "cancelled" as word]:
                 self.last = self.last or (word,)
             case ["failed", str(text)]:
                 self.last = self.last or ("failed", text)
-            case ["hello", int()]:
-                pass
+            case ["hello", int(), int(parent)]:
+                self.parent = parent
             case _:
                 self._show(message, now)
 
     def _show(self, message: Any, now: float) -> None:
         raw = message if isinstance(message, bytes) else msgspec.json.encode(message)
         text = raw.decode("utf-8", "replace").removesuffix("\n")
+        if not text:
+            return  # what a last message begins with
         self.assembler.feed("unknown", time.time(), "warning", text + "\n", now)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 
 from runners.pool import Run
+
+log = logging.getLogger(__name__)
 
 ASK_SECONDS = 0.3
 GRACE_SECONDS = 5.0
@@ -18,6 +21,8 @@ async def descend(run: Run) -> None:
     run.ask()
     if not await _ends_within(run, ASK_SECONDS):
         run.signal_group(signal.SIGTERM)
+        # Who is stopped hears nothing else.
+        run.signal_group(signal.SIGCONT)
         await _ends_within(run, GRACE_SECONDS)
     await kill(run)
 
@@ -29,6 +34,8 @@ async def kill(run: Run) -> None:
         if not run.signal_group(signal.SIGKILL):
             break
         await asyncio.sleep(LOOK_SECONDS)
+    else:
+        log.error("The group of OS process %s does not end, though it was killed", run.pid)
     await run.wait()
 
 

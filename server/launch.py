@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from runners.inputs import InputProduct, RunTarget
 from runners.pool import Pool, Run
 from server.archive import Archive
 from server.config import Config
+from server.errors import NoRoom
 from server.ledger import Ledger
 from server.logs import Logs
 from server.persistence import persistently
@@ -53,6 +55,7 @@ async def _spec(record: ProcessRecord, tools: Tools) -> worker.RunSpec:
     target = await tools.archive.target(record.target)
     config = tools.config
     return worker.RunSpec(
+        pk=record.pk,
         path=description.path,
         identifier=record.identifier,
         target=RunTarget(
@@ -77,7 +80,11 @@ async def _inputs(record: ProcessRecord, tools: Tools, folder: Path) -> list[Inp
     inputs = []
     for pk in record.products:
         product = await tools.archive.product(pk)
-        path = await tools.archive.path(product, folder)
+        try:
+            path = await tools.archive.path(product, folder)
+        except NoRoom as error:
+            # No loss to give up, unlike what the database is to store: the run fails and says why.
+            raise OSError(errno.ENOSPC, str(error)) from error
         inputs.append(worker.input_product(pk, product.name, str(path)))
     return inputs
 

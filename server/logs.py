@@ -16,7 +16,7 @@ from server.errors import AlreadyTaken, LeaseLost
 from server.hub import Hub
 from server.lines import SEPARATOR, Line, encode_entries, entries_text
 from server.persistence import persistently
-from server.store.log_chunks import LogChunk, LogChunks
+from server.store.log_chunks import LogChunk, LogChunks, LogEnd
 
 CHUNK_LINES = 2_000
 CHUNK_CHARACTERS = 262_144
@@ -41,10 +41,10 @@ class Slice(NamedTuple):
 
 
 class _Log:
-    """What is in memory of one log: some of its slices, and the last line known to be stored."""
+    """What is in memory of one log: some of its slices, and its end as far as it is known."""
 
-    def __init__(self, last: int) -> None:
-        self.last = last
+    def __init__(self, end: LogEnd) -> None:
+        self.last, self.log_bytes = end
         self.written = False
         self.lock = asyncio.Lock()
         self.firsts: list[int] = []
@@ -105,6 +105,10 @@ class Logs:
             log.last = max(log.last, await self._chunks.last_line(process))
         return log.last
 
+    async def size(self, process: int) -> int:
+        """How long the entries are that the writer has stored, in bytes, all attempts together."""
+        return (await self._log(process)).log_bytes
+
     def last_known(self, process: int) -> int | None:
         """The last line as far as it is known in memory."""
         log = self._logs.get(process)
@@ -140,8 +144,7 @@ class Logs:
     async def _log(self, process: int) -> _Log:
         log = self._logs.get(process)
         if log is None:
-            last = await self._chunks.last_line(process)
-            log = self._logs.setdefault(process, _Log(last))
+            log = self._logs.setdefault(process, _Log(await self._chunks.end(process)))
             if len(self._logs) > KNOWN_LOGS:
                 self.forget(next(iter(self._logs)))
         self._logs.move_to_end(process)
@@ -150,16 +153,17 @@ class Logs:
     async def _store(self, process: int, log: _Log, attempt: int, lines: Sequence[Line]) -> None:
         first = log.last + 1
         entries = encode_entries(first, lines)
-        chunk = LogChunk(process, first, len(lines), attempt, entries.decode())
+        size = log.log_bytes + len(entries)
+        chunk = LogChunk(process, first, len(lines), attempt, entries.decode(), size)
         try:
             await persistently(lambda: self._chunks.insert(chunk))
         except AlreadyTaken:
             # Either this very chunk was stored though we were told otherwise, or somebody else
             # wrote: then this log is not ours any more.
             if await persistently(lambda: self._chunks.get(process, first)) != chunk:
-                log.last = await persistently(lambda: self._chunks.last_line(process))
+                log.last, log.log_bytes = await persistently(lambda: self._chunks.end(process))
                 raise LeaseLost(process, attempt) from None
-        log.last = first + len(lines) - 1
+        log.last, log.log_bytes = first + len(lines) - 1, size
         self._keep(process, log, Slice(first, log.last, entries))
 
     async def _load(self, process: int, log: _Log, after: int) -> list[Slice]:

@@ -1,4 +1,4 @@
-"""Waiting for a database that is away, for what must not be given up."""
+"""Waiting for a database that is away or full, for what must not be given up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from server.errors import DatabaseAway
+from server.errors import DatabaseAway, NoRoom
 
 log = logging.getLogger(__name__)
 
@@ -17,17 +17,26 @@ RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 T = TypeVar("T")
 
 
-async def persistently(call: Callable[[], Awaitable[T]]) -> T:
-    """What the call gives, once the database answers.
+async def persistently(
+    call: Callable[[], Awaitable[T]],
+    through: tuple[type[Exception], ...] = (DatabaseAway, NoRoom),
+) -> T:
+    """What the call gives, once the database answers and has room; `through` is what it outwaits.
 
     The call may be made again after it had its effect unseen: it must be idempotent.
     """
     tries = 0
+    told: set[type[Exception]] = set()
     while True:
         try:
-            return await call()
-        except DatabaseAway as error:
-            if tries == 0:
-                log.warning("The database is away, what is to be stored waits (%s)", error)
+            result = await call()
+        except through as error:
+            if type(error) not in told:
+                told.add(type(error))
+                log.warning("What is to be stored waits: %s", error)
             await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
             tries += 1
+        else:
+            if told:
+                log.info("What was to be stored is stored, after %d more tries", tries)
+            return result

@@ -1,4 +1,7 @@
-"""What a run uses, sampled while it lives: a killed child leaves no account of itself."""
+"""What a run uses, sampled while it lives: a killed child leaves no account of itself.
+
+Also which OS processes it left behind. What is said of that is left to `attempt_end`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,11 @@ from contextlib import suppress
 
 import psutil
 
+from runners import marks
+
 SAMPLE_SECONDS = 0.5
+#: Whether each process's children can be asked for; else all processes have to be looked at.
+LISTED = marks.lists_children()
 
 
 class Usage:
@@ -16,28 +23,61 @@ class Usage:
     def __init__(self) -> None:
         self.cpu_seconds: float | None = None
         self.peak_rss_bytes: int | None = None
-        self.seen: dict[int, psutil.Process] = {}
+        self._seen: dict[int, psutil.Process] = {}
 
     async def measure(self, pid: int) -> None:
         """Look again and again, until cancelled."""
-        with suppress(psutil.Error):
-            process = psutil.Process(pid)
-            while True:
-                await asyncio.sleep(SAMPLE_SECONDS)
-                self._sample(process)
+        while True:
+            await asyncio.sleep(SAMPLE_SECONDS)
+            # There may be hundreds, each of which takes three files to read.
+            await asyncio.to_thread(self.sample, pid)
 
-    def _sample(self, process: psutil.Process) -> None:
-        family = [process, *process.children(recursive=True)]
+    def sample(self, pid: int) -> None:
+        """Look once."""
         cpu, rss = 0.0, 0
-        for member in family:
+        for member in [pid, *descendants(pid)]:
             with suppress(psutil.Error):
-                times = member.cpu_times()
+                process = psutil.Process(member)
+                times = process.cpu_times()
                 cpu += times.user + times.system
-                rss += member.memory_info().rss
-                self.seen[member.pid] = member
+                rss += process.memory_info().rss
+                self._seen[member] = process
         self.cpu_seconds = max(cpu, self.cpu_seconds or 0.0)
         self.peak_rss_bytes = max(rss, self.peak_rss_bytes or 0)
 
-    def survivors(self) -> list[psutil.Process]:
-        """Descendants that were seen and live on: those that left the run's group."""
-        return [process for process in self.seen.values() if process.is_running()]
+    def take(self, cpu_seconds: float, peak_rss_bytes: int) -> None:
+        """Take what the child says of itself, which knows its own peak."""
+        self.cpu_seconds = max(cpu_seconds, self.cpu_seconds or 0.0)
+        self.peak_rss_bytes = max(peak_rss_bytes, self.peak_rss_bytes or 0)
+
+    def escaped(self, parent: int | None, pk: int, identifier: str) -> dict[int, str]:
+        """PIDs and command names of what left the group of a run that has ended, and lives on.
+
+        `parent` is the run's, which on Linux adopts what it leaves behind.
+        """
+        left = {pid for pid, process in self._seen.items() if process.is_running()}
+        for child in [] if parent is None else marks.children_of(parent):
+            if marks.is_of(child, pk, identifier):
+                left |= {child, *descendants(child)}
+        return {pid: name for pid in sorted(left) if (name := _name(pid)) is not None}
+
+
+def descendants(pid: int) -> list[int]:
+    """The PIDs of all that a process has started, and those have, as far as they are alive."""
+    if LISTED:
+        found = marks.children_of(pid)
+        for each in found:  # which grows meanwhile
+            found += marks.children_of(each)
+        return found
+    with suppress(psutil.Error):
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    return []
+
+
+def _name(pid: int) -> str | None:
+    """The command name of a process; None when it has ended, even if nobody has taken note."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return str(process.name())
+    return None

@@ -6,7 +6,7 @@ What the entries hold is the writer's business: here they are one ready text.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from server.store.database import Database, Document
 
@@ -17,18 +17,29 @@ _DELETE_STEP = 500
 
 @dataclass(frozen=True)
 class LogChunk:
-    """Consecutive lines of one process, numbered from `first`; `entries` is their ready JSON."""
+    """Consecutive lines of one process, numbered from `first`; `entries` is their ready JSON.
+
+    `log_bytes` is how long the entries of the log are up to the end of this chunk.
+    """
 
     process: int
     first: int
     count: int
     attempt: int
     entries: str
+    log_bytes: int = 0
 
     @property
     def last(self) -> int:
         """The number of the last line."""
         return self.first + self.count - 1
+
+
+class LogEnd(NamedTuple):
+    """Where a log ends: the number of its last line, and how long all its entries are."""
+
+    line: int
+    log_bytes: int
 
 
 class LogChunks:
@@ -65,10 +76,20 @@ class LogChunks:
 
     async def last_line(self, process: int) -> int:
         """The number of the last line stored, 0 when there is none."""
+        return (await self.end(process)).line
+
+    async def end(self, process: int) -> LogEnd:
+        """Where the log ends, by its last chunk alone."""
         found = await self._collection.find(
-            {"key": _range(process)}, sort=("key", -1), limit=1, fields=("first", "count")
+            {"key": _range(process)},
+            sort=("key", -1),
+            limit=1,
+            fields=("first", "count", "log_bytes"),
         )
-        return found[0]["first"] + found[0]["count"] - 1 if found else 0
+        if not found:
+            return LogEnd(0, 0)
+        last = found[0]
+        return LogEnd(last["first"] + last["count"] - 1, last.get("log_bytes", 0))
 
     async def delete(self, process: int) -> None:
         """Delete all chunks of a process, in steps that hold nobody else up."""
@@ -96,4 +117,5 @@ def _range(process: int, line: int = 0) -> dict[str, Any]:
 
 
 def _chunk(document: Document) -> LogChunk:
-    return LogChunk(**{name: document[name] for name in LogChunk.__dataclass_fields__})
+    fields = LogChunk.__dataclass_fields__
+    return LogChunk(**{name: document[name] for name in fields if name in document})
