@@ -39,12 +39,11 @@ def has_mark(pid: int) -> bool:
 
 def children_of(pid: int) -> list[int]:
     """The PIDs of the children of a process; none where the system does not list them."""
-    threads: list[str] = []
+    children: list[int] = []
     with contextlib.suppress(OSError):
-        threads = os.listdir(f"/proc/{pid}/task")
-    return [
-        int(child) for thread in threads for child in _read(pid, f"task/{thread}/children").split()
-    ]
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, _read(pid, f"task/{thread.name}/children").split())
+    return children
 
 
 def lists_children() -> bool:

@@ -162,7 +162,7 @@ def _apply(limits: Limits) -> None:
 
 def _limit(kind: int, limit: int) -> None:
     """Limit a resource for good: the hard limit too, so that it cannot be lifted again."""
-    # Over its soft limit of CPU seconds a run gets a signal that says so, over the hard one SIGKILL.
+    # Over its soft limit of CPU seconds a run gets a signal that says so, over the other SIGKILL.
     wanted = (limit, limit + 1 if kind == resource.RLIMIT_CPU else limit)
     most = resource.getrlimit(kind)[1]
     if most != resource.RLIM_INFINITY:

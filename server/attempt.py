@@ -1,7 +1,7 @@
 """One attempt of a process, from its launch to its last state.
 
-Reads what the child says, stores it in order, and ends the record; whatever happens to the child,
-the record is settled. When to start an attempt, and how many there are, is left to `dispatcher`.
+Stores what the child says in order, and ends the record; whatever happens to the child, the record
+is settled. When to start an attempt, and how many there are, is left to `dispatcher`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 from typing import Any
 
 from runners.pool import Run
-from server import ladder
+from server import ladder, memory_kills
 from server.attempt_end import Ending, Stop, conclude
 from server.errors import LeaseLost
-from server.ingest import Ingest
+from server.intake import Intake
 from server.launch import Tools, launch
+from server.log_limit import LogLimit
 from server.persistence import persistently
 from server.records import ProcessRecord
 from server.usage import Usage
@@ -26,11 +28,9 @@ log = logging.getLogger(__name__)
 #: Shortest time between two writes of lines, and of the record; the first one goes at once.
 LINES_SECONDS = 0.01
 RECORD_SECONDS = 0.05
-#: What may wait to be stored before the child is held back.
-SPOOL_CHARACTERS = 2_000_000
-SPOOL_LINES = 20_000
-#: How long what the child's descendants hold open is read on after its end.
-DRAIN_SECONDS = 1.0
+#: How long a child may take to end once it has said that it is done: threads and children of its
+#: own may hold it up.
+LINGER_SECONDS = 5.0
 
 
 class Attempt:
@@ -39,15 +39,16 @@ class Attempt:
     def __init__(self, record: ProcessRecord, tools: Tools) -> None:
         self.record = record
         self.tools = tools
-        self.ingest = Ingest()
+        self.limits = tools.config.limits_of(record.pipeline)
+        self.intake = Intake()
+        self.ingest = self.intake.ingest
         self.usage = Usage()
+        self.log_limit = LogLimit(self.limits.log_bytes)
         self._stop: Stop | None = None
         self._stopped = asyncio.Event()
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
+        self._lingered = False
         self._closing = False
         self._record_written = 0.0
-        self._fed = 0
 
     @property
     def pk(self) -> int:
@@ -66,6 +67,8 @@ class Attempt:
             await self._run()
         except LeaseLost as error:
             log.warning("%s; its run was ended here", error)
+            folder = self.tools.folder(self.record) / str(self.record.attempt)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             # It may have come between the publication and the end that would have named it.
             await persistently(lambda: self.tools.archive.discard(self.pk, self.record.attempt))
         finally:
@@ -76,14 +79,24 @@ class Attempt:
             self.stop(Stop.CANCEL)
         if self.record.attempt > 1:
             self.ingest.say(f"Attempt {self.record.attempt} begins")
-            await self._store_news()
+            await self.finish_log()
+        kills = memory_kills.count()
         run = failure = code = None
         if not self._stopped.is_set():
             run, failure = await self._launched()
         if run is not None:
             code = await self._live(run)
-        limits = self.tools.config.limits_of(self.record.pipeline)
-        await conclude(self, Ending(stop=self._stop, code=code, failure=failure, limits=limits))
+        if self._stop is Stop.LOST:
+            raise LeaseLost(self.pk, self.record.attempt)
+        ending = Ending(
+            stop=self._stop,
+            code=code,
+            failure=failure,
+            limits=self.limits,
+            lingered=self._lingered,
+            memory_kills=memory_kills.count() > kills if code == -9 else False,
+        )
+        await conclude(self, ending)
 
     async def _launched(self) -> tuple[Run | None, str | None]:
         try:
@@ -94,71 +107,56 @@ class Attempt:
 
     async def _live(self, run: Run) -> int:
         """See the child to its end, and store all that it said; its exit code."""
-        names = ("messages", "out", "err")
-        pumps = [asyncio.create_task(self._pump(run, name)) for name in names]
-        measuring = asyncio.create_task(self.usage.measure(run.pid))
-        writer = asyncio.create_task(self._write_news())
         try:
-            await self._until_end(run, writer)
-            # What the child left behind in its group would hold its pipes open.
-            await ladder.kill(run)
-            await self._drain(pumps, writer)
-            self.ingest.end()
-            self._closing = True
-            self._news.set()
-            await writer
+            # Whoever of them fails ends all: a defect must not pass for anything else.
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write_news())
+                watchers = [tasks.create_task(self.usage.measure(run.pid))]
+                for name, reader in run.readers.items():
+                    watchers.append(tasks.create_task(self.intake.pump(name, reader)))
+                await self._until_end(run)
+                # What the child left behind in its group would hold its pipes open.
+                await ladder.kill(run)
+                for task in watchers:
+                    task.cancel()
+                await asyncio.wait(watchers)
+                await self.intake.drain(run.readers)
+                self._closing = True
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         finally:
-            for task in (*pumps, measuring, writer):
-                task.cancel()
-            await asyncio.gather(*pumps, measuring, writer, return_exceptions=True)
             await ladder.kill(run)
             run.close()
         return await run.wait()
 
-    async def _until_end(self, run: Run, writer: asyncio.Task[None]) -> None:
+    async def _until_end(self, run: Run) -> None:
         """Wait for the child's end, and bring it about when it is to be stopped."""
-        seconds = self.tools.config.limits_of(self.record.pipeline).timeout_seconds
         ended = asyncio.create_task(run.wait())
         stopped = asyncio.create_task(self._stopped.wait())
+        finished = asyncio.create_task(self.intake.finished.wait())
         try:
-            waiting: set[asyncio.Task[Any]] = {ended, stopped, writer}
+            waiting: set[asyncio.Task[Any]] = {ended, stopped, finished}
+            seconds = self.limits.timeout_seconds
             await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if writer.done():
-                self.stop(Stop.LOST)
+            if finished.done() and not ended.done():
+                await asyncio.wait(
+                    {ended, stopped}, timeout=LINGER_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                self._lingered = not (ended.done() or stopped.done())
             elif not ended.done():
                 self.stop(Stop.TIMEOUT)
-            if self._stop is Stop.LOST:
-                await ladder.kill(run)
-            elif self._stop is not None:
-                await ladder.descend(run)
+            if not ended.done():
+                await self._bring_to_end(run)
         finally:
-            ended.cancel()
-            stopped.cancel()
+            for task in (ended, stopped, finished):
+                task.cancel()
 
-    async def _drain(self, pumps: list[asyncio.Task[None]], writer: asyncio.Task[None]) -> None:
-        """Read the pipes to their ends, or until those who left the group say no more."""
-        fed = -1
-        while (fed != self._fed or self._is_full()) and not writer.done():
-            fed = self._fed
-            if not (await asyncio.wait(pumps, timeout=DRAIN_SECONDS))[1]:
-                return
-
-    async def _pump(self, run: Run, name: str) -> None:
-        """Take in one of the child's pipes, as fast as it can be stored."""
-        while data := await run.readers[name].read():
-            if name == "messages":
-                self.ingest.feed_messages(data)
-            else:
-                self.ingest.feed_raw(name, data)
-            self._fed += 1
-            self._news.set()
-            while self._is_full():
-                self._room.clear()
-                await self._room.wait()
-
-    def _is_full(self) -> bool:
-        assembler = self.ingest.assembler
-        return assembler.ready_characters > SPOOL_CHARACTERS or len(assembler.ready) > SPOOL_LINES
+    async def _bring_to_end(self, run: Run) -> None:
+        self.usage.sample(run.pid)
+        if self._lingered or self._stop is Stop.LOST:
+            await ladder.kill(run)
+        else:
+            await ladder.descend(run)
 
     async def _write_news(self) -> None:
         """Store what is new: at once after a quiet time, then in batches."""
@@ -169,18 +167,15 @@ class Attempt:
             if self.ingest.changes:
                 waiting = RECORD_SECONDS
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), waiting)
-            self._news.clear()
+                await asyncio.wait_for(self.intake.news.wait(), waiting)
+            self.intake.news.clear()
             await self._store_news()
             if not self._closing:
                 await asyncio.sleep(LINES_SECONDS)
         await self._store_news()
 
     async def _store_news(self) -> None:
-        lines = self.ingest.assembler.take()
-        self._room.set()
-        if lines:
-            await self.tools.logs.append(self.pk, self.record.attempt, lines)
+        await self._store_lines()
         now = asyncio.get_running_loop().time()
         if self.ingest.changes and now - self._record_written >= RECORD_SECONDS:
             self._record_written = now
@@ -188,9 +183,18 @@ class Attempt:
             changes["log_lines"] = await self.tools.logs.last_line(self.pk)
             await self._write(changes)
 
+    async def _store_lines(self) -> None:
+        """Store what the run said, as long as its log may be."""
+        lines, characters = self.intake.take()
+        if lines:
+            used = await self.tools.logs.size(self.pk)
+            lines = self.log_limit.admit(lines, characters, used)
+        if lines:
+            await self.tools.logs.append(self.pk, self.record.attempt, lines)
+
     async def finish_log(self) -> int:
-        """Store all that is left to be stored; the number of the last line."""
-        lines = self.ingest.assembler.take()
+        """Store all that is left to be said, by us, at any length; the number of the last line."""
+        lines, _ = self.intake.take()
         if lines:
             await self.tools.logs.append(self.pk, self.record.attempt, lines)
         return await persistently(lambda: self.tools.logs.last_line(self.pk))

@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import enum
+import itertools
 import logging
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from server import last_words
-from server.archive import OutputFile
+from server.archive import OutputFile, Publication
 from server.config import Limits
 from server.errors import DatabaseAway, HeliographError, LeaseLost
-from server.ingest import Ingest
+from server.ingest import OUTPUTS_LIMIT, Ingest
 from server.persistence import persistently
 from server.records import Resources, State
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from server.attempt import Attempt
 
 log = logging.getLogger(__name__)
+
+#: Of the OS processes that a run left behind so many are named in its log.
+ESCAPED_NAMED = 20
 
 
 class Stop(enum.Enum):
@@ -38,12 +43,18 @@ class Stop(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ending:
-    """The bare facts: why it was stopped, how the child exited, why it could not start."""
+    """The bare facts: why it was stopped, how the child exited, why it could not start.
+
+    `lingered` says that it was killed as it did not end when it was done, `memory_kills` whether
+    the kernel has ended processes for lack of memory meanwhile.
+    """
 
     stop: Stop | None
     code: int | None
     failure: str | None
     limits: Limits
+    lingered: bool = False
+    memory_kills: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +69,8 @@ class Verdict:
 async def conclude(attempt: Attempt, ending: Ending) -> None:
     """Say the last words, publish the outputs and move the record. Raises LeaseLost."""
     tools, record = attempt.tools, attempt.record
-    if ending.stop is Stop.LOST:
-        await _clear(tools.folder(record) / str(record.attempt))
-        raise LeaseLost(record.pk, record.attempt)
+    if attempt.ingest.usage is not None:
+        attempt.usage.take(*attempt.ingest.usage)
     verdict = judge(attempt.ingest, ending)
     _say_last_words(attempt, ending, verdict)
     facts = {"resources": _resources(attempt, ending)}
@@ -88,39 +98,56 @@ def judge(ingest: Ingest, ending: Ending) -> Verdict:
         return Verdict(State.FAILED, ending.failure)
     if ingest.last and ingest.last[0] == "failed":
         return Verdict(State.FAILED, ingest.last[1], died=True)
-    return Verdict(State.FAILED, last_words.failure_of_exit(ending.code or 0), died=True)
+    # By itself it only says that it was cancelled when a stranger sent it the signal for that.
+    code = -signal.SIGTERM if ingest.last == ("cancelled",) else ending.code or 0
+    return Verdict(State.FAILED, last_words.failure_of_exit(code), died=True)
 
 
 def _say_last_words(attempt: Attempt, ending: Ending, verdict: Verdict) -> None:
     say = attempt.ingest.say
+    if (left_out := attempt.log_limit.summary()) is not None:
+        say(left_out, "warning")
+    if ending.lingered:
+        say(
+            "It was done but did not end: threads or children held it up, and it was killed",
+            "warning",
+        )
     if verdict.state is None:
         say("The server stops, and the process goes back to the queue", "warning")
     elif verdict.message is not None:
         say(verdict.message, "error")
-    if ending.code == -9 and ending.stop is None:
-        say(last_words.OUT_OF_MEMORY_HINT, "error")
-    for process in attempt.usage.survivors():
-        say(f"OS process {process.pid} left the run's session and goes on", "warning")
+    if verdict.died and (cause := _likely_cause(attempt, ending)) is not None:
+        say(cause, "error")
+    record = attempt.record
+    escaped = attempt.usage.escaped(attempt.ingest.parent, record.pk, record.identifier)
+    for pid, name in list(escaped.items())[:ESCAPED_NAMED]:
+        say(f"OS process {pid} ({name}) left the run's session and goes on", "warning")
+    if (more := len(escaped) - ESCAPED_NAMED) > 0:
+        say(f"So did {more} more", "warning")
+
+
+def _likely_cause(attempt: Attempt, ending: Ending) -> str | None:
+    if ending.code is None or ending.lingered:
+        return None
+    return last_words.likely_cause(
+        ending.code, ending.limits, attempt.usage.cpu_seconds, ending.memory_kills
+    )
 
 
 def _resources(attempt: Attempt, ending: Ending) -> Resources:
-    usage = attempt.usage
-    cpu, rss = attempt.ingest.usage or (usage.cpu_seconds, usage.peak_rss_bytes)
-    if rss is not None and usage.peak_rss_bytes is not None:
-        rss = max(rss, usage.peak_rss_bytes)
-    code = ending.code
-    return Resources(cpu, rss, "not started" if code is None else last_words.exit_in_words(code))
+    usage, code = attempt.usage, ending.code
+    words = "not started" if code is None else last_words.exit_in_words(code)
+    return Resources(usage.cpu_seconds, usage.peak_rss_bytes, words)
 
 
 async def _succeed(attempt: Attempt, facts: dict[str, Any]) -> Verdict:
     """Publish the outputs and end the record in one write; what went wrong, if it did."""
     tools = attempt.tools
-    files = [OutputFile(Path(path), name, kind) for path, name, kind in attempt.ingest.outputs]
     try:
-        published = await tools.archive.publish(attempt.record, files)
-    except DatabaseAway:
+        published = await _publish(attempt)
+    except LeaseLost:
         raise
-    except (OSError, HeliographError) as error:
+    except (OSError, ValueError, HeliographError) as error:
         log.exception("The outputs of process %s could not be stored", attempt.pk)
         message = f"The outputs could not be stored: {error}"
         attempt.ingest.say(message, "error")
@@ -132,6 +159,22 @@ async def _succeed(attempt: Attempt, facts: dict[str, Any]) -> Verdict:
     )
     await persistently(lambda: tools.archive.settle(published))
     return Verdict(State.SUCCEEDED)
+
+
+async def _publish(attempt: Attempt) -> Publication:
+    """Store the outputs, waiting for the database if need be, but not for room."""
+    archive, record, outputs = attempt.tools.archive, attempt.record, attempt.ingest.outputs
+    if len(outputs) > OUTPUTS_LIMIT:
+        raise ValueError(f"there are more than {OUTPUTS_LIMIT}")
+    files = [OutputFile(Path(path), name, kind) for path, name, kind in outputs]
+    tries = itertools.count()
+
+    async def publish() -> Publication:
+        if next(tries):  # what was stored before the database went away is found again by nobody
+            await archive.discard(record.pk, record.attempt)
+        return await archive.publish(record, files)
+
+    return await persistently(publish, through=(DatabaseAway,))
 
 
 async def _settle(attempt: Attempt, verdict: Verdict, facts: dict[str, Any]) -> None:

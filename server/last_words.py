@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-OUT_OF_MEMORY_HINT = "Probably it was out of memory: nobody here sends this signal unasked"
+from server.config import Limits
 
 
 def exit_in_words(code: int) -> str:
@@ -28,6 +28,27 @@ def signal_name(number: int) -> str:
         return f"{number} ({signal.Signals(number).name})"
     except ValueError:
         return str(number)
+
+
+def likely_cause(
+    code: int, limits: Limits, cpu_seconds: float | None, memory_kills: bool
+) -> str | None:
+    """What is likely behind an end that nobody here asked for; None when nothing is.
+
+    `memory_kills` says whether the kernel has ended processes for lack of memory meanwhile.
+    """
+    cpu_limit, space = limits.cpu_seconds, limits.address_space_bytes
+    killed = code == -signal.SIGKILL
+    over = killed and cpu_limit is not None and (cpu_seconds or 0.0) >= cpu_limit
+    if code == -signal.SIGXCPU or over:
+        return f"It used up its {cpu_limit} CPU seconds (limits.cpu_seconds)"
+    if killed and memory_kills:
+        return "Probably it was out of memory: the kernel ended a process for that meanwhile"
+    if killed:
+        return "Nobody here sends this signal unasked: somebody else did, or it was out of memory"
+    if space is not None and -code in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS):
+        return f"Maybe it was out of memory: its address space is limited to {space} bytes"
+    return None
 
 
 def timed_out(seconds: float) -> str:
