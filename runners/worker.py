@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import traceback
+from functools import partial
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -70,10 +71,12 @@ def run(
     run_spec = msgspec.json.decode(spec, type=RunSpec)
     isolate(run_spec.import_folder)
     marks.mark(run_spec.pk, run_spec.identifier)
+    for pipe in (messages, control):
+        os.set_inheritable(pipe.fileno(), False)  # programs that the pipeline starts need neither
     reporter = PipeReporter(messages.fileno())
     _redirect(reporter, out, err)
     threading.Thread(target=_watch, args=(control, reporter), daemon=True).start()
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, partial(_terminate, os.getpid()))
     reporter.send("hello", os.getpid(), os.getppid())
     _usage(reporter)
     try:
@@ -136,8 +139,12 @@ def _watch(control: Connection, reporter: PipeReporter) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Cancelled
+def _terminate(run: int, number: int, frame: FrameType | None) -> None:
+    if os.getpid() == run:
+        raise Cancelled
+    # A fork of the pipeline's own, such as a worker of a pool, ends as it would elsewhere.
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _apply(limits: Limits) -> None:

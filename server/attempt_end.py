@@ -71,8 +71,10 @@ async def conclude(attempt: Attempt, ending: Ending) -> None:
     tools, record = attempt.tools, attempt.record
     if attempt.ingest.usage is not None:
         attempt.usage.take(*attempt.ingest.usage)
+    if ending.code == -signal.SIGXCPU:  # samples come too seldom to have seen the last of it
+        attempt.usage.take(ending.limits.cpu_seconds or 0, 0)
     verdict = judge(attempt.ingest, ending)
-    _say_last_words(attempt, ending, verdict)
+    await _say_last_words(attempt, ending, verdict)
     facts = {"resources": _resources(attempt, ending)}
     if "progress" in attempt.ingest.changes:
         facts["progress"] = attempt.ingest.changes["progress"]
@@ -103,7 +105,7 @@ def judge(ingest: Ingest, ending: Ending) -> Verdict:
     return Verdict(State.FAILED, last_words.failure_of_exit(code), died=True)
 
 
-def _say_last_words(attempt: Attempt, ending: Ending, verdict: Verdict) -> None:
+async def _say_last_words(attempt: Attempt, ending: Ending, verdict: Verdict) -> None:
     say = attempt.ingest.say
     if (left_out := attempt.log_limit.summary()) is not None:
         say(left_out, "warning")
@@ -119,7 +121,7 @@ def _say_last_words(attempt: Attempt, ending: Ending, verdict: Verdict) -> None:
     if verdict.died and (cause := _likely_cause(attempt, ending)) is not None:
         say(cause, "error")
     record = attempt.record
-    escaped = attempt.usage.escaped(attempt.ingest.parent, record.pk, record.identifier)
+    escaped = await attempt.usage.escaped(attempt.ingest.parent, record.pk, record.identifier)
     for pid, name in list(escaped.items())[:ESCAPED_NAMED]:
         say(f"OS process {pid} ({name}) left the run's session and goes on", "warning")
     if (more := len(escaped) - ESCAPED_NAMED) > 0:

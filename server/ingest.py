@@ -79,7 +79,9 @@ class Ingest:
                 self.assembler.feed(stream, when, level, text, now)
             case ["status", str(text)]:
                 self.changes["status"] = text[:200]
-            case ["progress", float(done), float(total)] if math.isfinite(done + total):
+            case ["progress", float(done), float(total)] if math.isfinite(done) and math.isfinite(
+                total
+            ):
                 self.changes["progress"] = Progress(done, total)
             case ["output", str(path), str(name), str(kind)]:
                 if len(self.outputs) <= OUTPUTS_LIMIT:

@@ -13,6 +13,8 @@ import psutil
 from runners import marks
 
 SAMPLE_SECONDS = 0.5
+#: What seems to have escaped may be about to end: its parents and its children often are.
+SETTLE_SECONDS = 0.1
 #: Whether each process's children can be asked for; else all processes have to be looked at.
 LISTED = marks.lists_children()
 
@@ -50,12 +52,18 @@ class Usage:
         self.cpu_seconds = max(cpu_seconds, self.cpu_seconds or 0.0)
         self.peak_rss_bytes = max(peak_rss_bytes, self.peak_rss_bytes or 0)
 
-    def escaped(self, parent: int | None, pk: int, identifier: str) -> dict[int, str]:
+    async def escaped(self, parent: int | None, pk: int, identifier: str) -> dict[int, str]:
         """PIDs and command names of what left the group of a run that has ended, and lives on.
 
         `parent` is the run's, which on Linux adopts what it leaves behind.
         """
-        left = {pid for pid, process in self._seen.items() if process.is_running()}
+        if not self._escaped(parent, pk, identifier):
+            return {}
+        await asyncio.sleep(SETTLE_SECONDS)
+        return self._escaped(parent, pk, identifier)
+
+    def _escaped(self, parent: int | None, pk: int, identifier: str) -> dict[int, str]:
+        left = {pid for pid, process in list(self._seen.items()) if process.is_running()}
         for child in [] if parent is None else marks.children_of(parent):
             if marks.is_of(child, pk, identifier):
                 left |= {child, *descendants(child)}

@@ -10,6 +10,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,14 @@ def make_config(data: Path) -> Config:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The session's server."""
-    server = Server(make_config(tmp_path_factory.mktemp("heliograph")))
+    with serving(make_config(tmp_path_factory.mktemp("heliograph"))) as running:
+        yield running
+
+
+@contextmanager
+def serving(config: Config) -> Iterator[Running]:
+    """A server in a thread of its own, until the block is left."""
+    server = Server(config)
     loop = uvloop.new_event_loop()
     ready: threading.Event = threading.Event()
     stop = asyncio.Event()
@@ -96,11 +104,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert ready.wait(30), "the server did not start in time"
     if failure:
         raise failure[0]
-    yield Running(server, loop)
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(30)
-    assert not thread.is_alive(), "the server did not stop in time"
-    loop.close()
+    try:
+        yield Running(server, loop)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(30)
+        assert not thread.is_alive(), "the server did not stop in time"
+        loop.close()
 
 
 @dataclass(frozen=True)

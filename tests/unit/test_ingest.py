@@ -22,7 +22,9 @@ def texts(ingest: Ingest) -> list[tuple[str, str]]:
 
 def test_text_becomes_lines_at_its_level() -> None:
     ingest = Ingest()
-    ingest.feed_messages(said(["t", "log", 1.5, "info", "a\n"], ["t", "stderr", 1.5, "warning", "b\n"]))
+    ingest.feed_messages(
+        said(["t", "log", 1.5, "info", "a\n"], ["t", "stderr", 1.5, "warning", "b\n"])
+    )
     assert texts(ingest) == [("info", "a"), ("warning", "b")]
 
 

@@ -1,0 +1,70 @@
+"""Runs of scripts: a server whose pipelines do what the target of a process says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from server.config import Config, PipelineEntry
+from tests.integration.conftest import Client, make_config
+
+
+def scripted_config(data: Path, limits: dict[str, dict[str, Any]] | None = None) -> Config:
+    """A configuration with the pipeline `Scripted`, and one more for each set of limits."""
+    entries = {
+        name: PipelineEntry(path="scripted.Scripted", limits=given)
+        for name, given in {"Scripted": {}, **(limits or {})}.items()
+    }
+    return replace(make_config(data), pipelines=entries)
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """Submits scripts and tells what became of them."""
+
+    client: Client
+
+    async def submit(self, script: str, pipeline: str = "Scripted", **flags: bool) -> int:
+        """Submit a script; the PK of its process."""
+        fields = {"extra_fields": {"script": textwrap.dedent(script)}}
+        target = await self.client.make_target("Script", **fields)
+        products = await self.client.upload(target, ("input.fits", b"x"))
+        return int((await self.client.submit(pipeline, target, products, **flags))["pk"])
+
+    async def run(self, script: str, pipeline: str = "Scripted") -> dict[str, Any]:
+        """Run a script to its end; its record."""
+        return await self.client.ended(await self.submit(script, pipeline))
+
+    async def texts(self, pk: int) -> list[str]:
+        """The texts of its log."""
+        return [entry[3] for entry in await self.client.lines(pk)]
+
+    async def said(self, pk: int, word: str) -> str:
+        """What follows a word that a log line begins with, once there is one."""
+        async with asyncio.timeout(20):
+            while True:
+                for text in await self.texts(pk):
+                    if text.startswith(f"{word} "):
+                        return text.removeprefix(f"{word} ")
+                await asyncio.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Whether an OS process is there and more than a zombie."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Return once the condition holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
