@@ -67,7 +67,7 @@ class Attempt:
             await self._run()
         except LeaseLost as error:
             log.warning("%s; its run was ended here", error)
-            folder = self.tools.folder(self.record) / str(self.record.attempt)
+            folder = self.tools.folder(self.record)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             # It may have come between the publication and the end that would have named it.
             await persistently(lambda: self.tools.archive.discard(self.pk, self.record.attempt))

@@ -32,7 +32,8 @@ class Dispatcher:
         self._tools = tools
         self._hub = hub
         self._recovery = recovery
-        self._attempts: dict[int, tuple[Attempt, asyncio.Task[None]]] = {}
+        #: by PK and number: the next attempt may be ours while a lost one still ends
+        self._attempts: dict[tuple[int, int], tuple[Attempt, asyncio.Task[None]]] = {}
         self._loops: list[asyncio.Task[None]] = []
         #: whether no more work is taken
         self.closing = False
@@ -94,7 +95,7 @@ class Dispatcher:
     def _begin(self, record: ProcessRecord) -> None:
         attempt = Attempt(record, self._tools)
         task = asyncio.create_task(self._see_through(attempt))
-        self._attempts[record.pk] = (attempt, task)
+        self._attempts[record.pk, record.attempt] = (attempt, task)
 
     async def _see_through(self, attempt: Attempt) -> None:
         listening = asyncio.create_task(self._listen(attempt))
@@ -110,7 +111,7 @@ class Dispatcher:
             if not await self._is_over(attempt):
                 await self._recovery.check_ended(attempt.pk, attempt.record.attempt)
         finally:
-            del self._attempts[attempt.pk]
+            del self._attempts[attempt.pk, attempt.record.attempt]
             self._hub.wake("queue")
 
     async def _is_over(self, attempt: Attempt) -> bool:
@@ -135,20 +136,22 @@ class Dispatcher:
         """Compare what the store says that we run with what we run."""
         async with self._claiming:
             ours = dict(self._attempts)
-            stored = {record.pk: record for record in await self._recovery.own()}
-        for pk, (attempt, _) in ours.items():
-            if pk in stored:
-                self._tools.ledger.show(stored[pk])
-            elif pk in self._attempts and await self._was_taken(attempt):
+            stored = {
+                (record.pk, record.attempt): record for record in await self._recovery.own()
+            }
+        for key, (attempt, _) in ours.items():
+            if key in stored:
+                self._tools.ledger.show(stored[key])
+            elif key in self._attempts and await self._was_taken(attempt):
                 attempt.stop(Stop.LOST)
-        for pk, record in stored.items():
-            if pk not in ours and pk not in self._attempts:
+        for key, record in stored.items():
+            if key not in ours and key not in self._attempts:
                 await self._recovery.put_back(record)
 
     async def _was_taken(self, attempt: Attempt) -> bool:
         """Whether a record that is not ours was taken from us, and not just ended by us."""
         try:
-            stored = await self._recovery.stored(attempt.pk)
+            stored = self._tools.ledger.show(await self._recovery.stored(attempt.pk))
         except NotFound:
             return True
         return stored.attempt != attempt.record.attempt or not stored.state.ended

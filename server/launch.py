@@ -36,8 +36,8 @@ class Tools:
     pipelines: Callable[[str], PipelineDescription | None]
 
     def folder(self, record: ProcessRecord) -> Path:
-        """The folder of all attempts of a process."""
-        return self.runs / str(record.pk)
+        """The folder of an attempt, its own: the next one may begin before it is cleared."""
+        return self.runs / f"{record.pk}-{record.attempt}"
 
 
 async def launch(record: ProcessRecord, tools: Tools) -> Run:
@@ -50,7 +50,7 @@ async def _spec(record: ProcessRecord, tools: Tools) -> worker.RunSpec:
     description = tools.pipelines(record.pipeline)
     if description is None or description.error:
         raise LookupError(f"this server cannot run the pipeline {record.pipeline}")
-    folder = tools.folder(record) / str(record.attempt)
+    folder = tools.folder(record)
     await asyncio.to_thread(_make_empty, folder)
     target = await tools.archive.target(record.target)
     config = tools.config
