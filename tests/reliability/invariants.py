@@ -17,7 +17,7 @@ from tests.reliability.snapshot import Document, Snapshot
 
 STATUSES = {"succeeded": "created", "failed": "failed", "cancelled": "cancelled"}
 #: How many files each of the pipelines makes.
-OUTPUTS = {"Makes": 2}
+OUTPUTS = {"Makes": 2, "Bulks": 1}
 TOLD = re.compile(r"line (\d+) of (\d+)")
 
 

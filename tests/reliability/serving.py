@@ -59,11 +59,14 @@ class Server:
     last_calls: list[str] = field(default_factory=list)
     printed: deque[str] = field(default_factory=lambda: deque(maxlen=PRINTED_LINES))
     process: asyncio.subprocess.Process | None = None
+    #: where it listens, from its start on
+    address: str | None = None
     _url: asyncio.Future[str] | None = None
     _reader: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start it; `url` waits until it is ready."""
+        self.address = None
         self._url = asyncio.get_running_loop().create_future()
         variables = {} if self.orders is None else {ORDERS: str(self.orders)}
         self.lives.append(Life(time.monotonic()))
@@ -83,7 +86,9 @@ class Server:
         assert process.stdout is not None
         while line := (await process.stdout.readline()).decode("utf-8", "replace"):
             self.printed.append(line)
-            if "Heliograph is ready at" in line:
+            if "Heliograph is starting at" in line:
+                self.address = line.split()[-1].rstrip("/")
+            elif "Heliograph is ready at" in line:
                 life.ready = time.monotonic()
                 if not url.done():
                     url.set_result(line.split()[-1].rstrip("/"))
@@ -101,6 +106,13 @@ class Server:
         assert self._url is not None
         async with asyncio.timeout(START_SECONDS):
             return await asyncio.shield(self._url)
+
+    async def listening(self) -> str:
+        """The address, ready or not."""
+        async with asyncio.timeout(START_SECONDS):
+            while self.address is None:
+                await asyncio.sleep(0.01)
+        return self.address
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the server alone."""

@@ -54,6 +54,18 @@ class Makes(Telling):
                 yield path
 
 
+class Bulks(Telling):
+    """Makes a file of 4 MiB."""
+
+    short_name = "bulks"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Path:
+        self.tell()
+        path = tmpdir / "bulk.bin"
+        path.write_bytes(bytes(4 << 20))
+        return path
+
+
 class Fails(Telling):
     """Says a few lines, then fails."""
 
