@@ -35,14 +35,16 @@ async def work_through(observer: Observer, name: str) -> None:
     await observer.delete(makes)
 
 
-async def wrongs(observer: Observer, data: Path, known: set[str]) -> list[str]:
+async def wrongs(
+    observer: Observer, data: Path, known: set[str], files: Path | None = None
+) -> list[str]:
     """What is wrong in the end, after what is still being tidied up had time for that.
 
     What was told before is left out; what is new is known from then on.
     """
     deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
     while True:
-        found = await asyncio.to_thread(take, socket_uri(data), data)
+        found = await asyncio.to_thread(take, socket_uri(data), data, files=files)
         wrong = [each for each in violations(found, observer.promises) if each not in known]
         if not wrong or asyncio.get_running_loop().time() > deadline:
             known.update(wrong)

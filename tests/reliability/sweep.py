@@ -42,6 +42,7 @@ class Swept:
     #: how often each kind of call was struck
     struck: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
     restart_seconds: list[float] = field(default_factory=list)
 
 
@@ -110,7 +111,7 @@ class Sweep:
 
 async def sweep(kind: str, every: int, seed: int, twice: bool, tell: bool = True) -> Swept:
     """Strike at every call of the scenario, or only at one of some."""
-    chance = random.Random(seed)
+    chance, began = random.Random(seed), time.monotonic()
     with short_folder() as folder:
         async with Sweep(folder, kind) as sweep:
             calls = await sweep.length()
@@ -123,6 +124,7 @@ async def sweep(kind: str, every: int, seed: int, twice: bool, tell: bool = True
     sweep.swept.restart_seconds = [
         life.settled - life.executed for life in lives if life.settled is not None
     ]
+    sweep.swept.seconds = time.monotonic() - began
     return sweep.swept
 
 
@@ -137,20 +139,21 @@ def main() -> int:
     options = parser.parse_args()
     wrong = 0
     for kind in options.kind or kinds:
-        began = time.monotonic()
         swept = asyncio.run(sweep(kind, options.every, options.seed, options.twice))
-        print(figures(kind, swept, time.monotonic() - began), flush=True)
+        print(figures(kind, swept), flush=True)
         wrong += len(swept.wrong)
     return 1 if wrong else 0
 
 
-def figures(kind: str, swept: Swept, seconds: float) -> str:
+def figures(kind: str, swept: Swept) -> str:
     """What came of a sweep, in a line."""
-    settled = f", own runs settled {max(swept.restart_seconds):.1f} s after the start at most"
-    return (
+    told = (
         f"{kind}: {swept.points} points, {len(swept.struck)} kinds of calls, {swept.kills} kills, "
-        f"{len(swept.wrong)} wrongs, {seconds:.0f} s{settled if swept.restart_seconds else ''}"
+        f"{len(swept.wrong)} wrongs, {swept.seconds:.0f} s"
     )
+    if not swept.restart_seconds:
+        return told
+    return f"{told}, own runs settled {max(swept.restart_seconds):.1f} s after the start at most"
 
 
 if __name__ == "__main__":
