@@ -138,7 +138,7 @@ def install(faults: Faults) -> Callable[[], None]:
             raise DatabaseAway
         return result
 
-    Collection._call = faulty  # type: ignore[method-assign,assignment]
+    Collection._call = faulty  # type: ignore[method-assign]
 
     def remove() -> None:
         Collection._call = call  # type: ignore[method-assign]

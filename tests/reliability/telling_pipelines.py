@@ -59,11 +59,11 @@ class Bulks(Telling):
 
     short_name = "bulks"
 
-    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Path:
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> list[Path]:
         self.tell()
         path = tmpdir / "bulk.bin"
         path.write_bytes(bytes(4 << 20))
-        return path
+        return [path]
 
 
 class Fails(Telling):

@@ -41,17 +41,18 @@ def product(pk: int, process: int | None = 7) -> dict[str, Any]:
 def sound() -> tuple[Snapshot, Promises]:
     """One upload, one process that succeeded at its second attempt, and what clients saw of it."""
     texts = ["line 1 of 2", "Lost", "line 1 of 2", "line 2 of 2"]
-    entries = [[number, 11.0, "info", text] for number, text in enumerate(texts, 1)]
+    entries: list[list[Any]] = [
+        [number, 11.0, "info", text] for number, text in enumerate(texts, 1)
+    ]
+    pks = (1, 3, 4)
     found = Snapshot(
         processes={7: dict(RECORD)},
         products={1: product(1, None), 3: product(3), 4: product(4)},
         groups={2: {"_id": 2, "process": 7, "products": [3, 4]}},
         memberships={3, 4},
-        logs={7: list(zip([1, 1, 2, 2], entries, strict=True))},
+        logs={7: list(zip((1, 1, 2, 2), entries, strict=True))},
         submissions=[{"key": "a", "process": 7}],
-        files={
-            f"{pk}/{pk}.txt": (1, hashlib.sha256(str(pk).encode()).hexdigest()) for pk in (1, 3, 4)
-        },
+        files={f"{pk}/{pk}.txt": (1, hashlib.sha256(str(pk).encode()).hexdigest()) for pk in pks},
     )
     promises = Promises(
         accepted={7: "a"},
