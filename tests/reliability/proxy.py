@@ -1,0 +1,78 @@
+"""A proxy between servers and their database that cuts, stalls and drops connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+PIECE_BYTES = 65_536
+
+
+class Proxy:
+    """Listens on a port of this machine and passes everything to a Unix socket and back."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._closed = False
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.connections = 0
+
+    async def __aenter__(self) -> Proxy:
+        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+        self._flowing.set()
+        await self._server.wait_closed()
+
+    @property
+    def uri(self) -> str:
+        """The URI of the database behind it."""
+        port = self._server.sockets[0].getsockname()[1]
+        return f"mongodb://127.0.0.1:{port}/?directConnection=true"
+
+    def cut(self) -> None:
+        """End all connections, and each new one at once."""
+        self._closed = True
+        self.drop()
+
+    def drop(self) -> None:
+        """End all connections; new ones are welcome."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def stall(self) -> None:
+        """Pass nothing on any more, and keep what comes."""
+        self._flowing.clear()
+
+    def restore(self) -> None:
+        """Work as it should, what was kept included."""
+        self._closed = False
+        self._flowing.set()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:
+            writer.transport.abort()
+            return
+        self.connections += 1
+        inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket)
+        ends = {writer, inner_writer}
+        self._writers |= ends
+        try:
+            await asyncio.gather(self._flow(reader, inner_writer), self._flow(inner_reader, writer))
+        finally:
+            self._writers -= ends
+
+    async def _flow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(PIECE_BYTES):
+                await self._flowing.wait()
+                writer.write(piece)
+                await writer.drain()
+        # Either side's end is the other's too.
+        writer.transport.abort()

@@ -1,0 +1,92 @@
+"""Everything that there is of an observatory, taken from its database and its folders directly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pymongo import MongoClient
+
+Document = dict[str, Any]
+Entry = list[Any]
+
+
+@dataclass
+class Snapshot:
+    """What is stored. Entries are a log's lines with the attempt that wrote each."""
+
+    processes: dict[int, Document] = field(default_factory=dict)
+    products: dict[int, Document] = field(default_factory=dict)
+    groups: dict[int, Document] = field(default_factory=dict)
+    logs: dict[int, list[tuple[int, Entry]]] = field(default_factory=dict)
+    memberships: set[int] = field(default_factory=set)
+    submissions: list[Document] = field(default_factory=list)
+    journal: list[Document] = field(default_factory=list)
+    #: by key: size and sha256
+    files: dict[str, tuple[int, str]] = field(default_factory=dict)
+    runs: list[str] = field(default_factory=list)
+    incoming: list[str] = field(default_factory=list)
+
+
+def socket_uri(data: Path) -> str:
+    """Where the embedded engine of a data folder with a short path is reached."""
+    return f"mongodb://{quote(str(data / 'database' / 'engine.sock'), safe='')}"
+
+
+def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliograph") -> Snapshot:
+    """Look at a database and at the data folders of its servers; blocks."""
+    with MongoClient[Document](uri, serverSelectionTimeoutMS=10_000) as client:
+        database = client[name]
+        everything = {
+            name: list(database[name].find({}))
+            for name in ("processes", "dataproducts", "groups", "submissions", "journal")
+        }
+        memberships = {found["_id"] for found in database["memberships"].find({})}
+        logs = _logs(list(database["log_chunks"].find({})))
+    return Snapshot(
+        processes={found["_id"]: found for found in everything["processes"]},
+        products={found["_id"]: found for found in everything["dataproducts"]},
+        groups={found["_id"]: found for found in everything["groups"]},
+        logs=logs,
+        memberships=memberships,
+        submissions=everything["submissions"],
+        journal=everything["journal"],
+        files=_files(data[0] / "files" if files is None else files),
+        runs=_names(folder / "runs" for folder in data),
+        incoming=_names(folder / "incoming" for folder in data),
+    )
+
+
+def documents(
+    uri: str, collection: str, filter: Document | None = None, name: str = "heliograph"
+) -> list[Document]:
+    """What one collection holds; blocks."""
+    with MongoClient[Document](uri, serverSelectionTimeoutMS=10_000) as client:
+        return list(client[name][collection].find(filter or {}))
+
+
+def _logs(chunks: list[Document]) -> dict[int, list[tuple[int, Entry]]]:
+    logs = defaultdict(list)
+    for chunk in sorted(chunks, key=lambda chunk: (chunk["process"], chunk["first"])):
+        for entry in json.loads(f"[{chunk['entries']}]"):
+            logs[chunk["process"]].append((chunk["attempt"], entry))
+    return dict(logs)
+
+
+def _files(folder: Path) -> dict[str, tuple[int, str]]:
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            key = str(path.relative_to(folder))
+            found[key] = (len(data), hashlib.sha256(data).hexdigest())
+    return found
+
+
+def _names(folders: Any) -> list[str]:
+    return [str(path) for folder in folders if folder.is_dir() for path in folder.iterdir()]

@@ -1,0 +1,127 @@
+"""Pipelines that number what they say, so that a look at the log tells whether all of it is there.
+
+Each says `line 1 of n` to `line n of n`. Imported by the children of runs only.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from runners import AsyncError, PipelineProcess
+
+
+class Telling(PipelineProcess):
+    """Says its lines."""
+
+    lines = 5
+
+    def tell(self) -> None:
+        """Say all of them."""
+        for number in range(1, self.lines + 1):
+            self.log(f"line {number} of {self.lines}")
+
+
+class Quick(Telling):
+    """Says a few lines and has done."""
+
+    short_name = "quick"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.tell()
+
+
+class Makes(Telling):
+    """Says a few lines, tells its progress and makes two files."""
+
+    short_name = "makes"
+    flags: ClassVar = {"slow": {"default": False, "long_name": "Take some time"}}
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path]:
+        with self.update_status("Making"):
+            self.tell()
+            for number in (1, 2):
+                if flags["slow"]:
+                    time.sleep(0.2)
+                path = tmpdir / f"{number}.txt"
+                path.write_text(f"{number} of {self.identifier}\n")
+                self.progress(number, 2)
+                yield path
+
+
+class Bulks(Telling):
+    """Makes a file of 4 MiB."""
+
+    short_name = "bulks"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> list[Path]:
+        self.tell()
+        path = tmpdir / "bulk.bin"
+        path.write_bytes(bytes(4 << 20))
+        return [path]
+
+
+class Fails(Telling):
+    """Says a few lines, then fails."""
+
+    short_name = "fails"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.tell()
+        raise AsyncError("The stars were not right")
+
+
+class Floods(Telling):
+    """Says very much."""
+
+    short_name = "floods"
+    lines = 3000
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.tell()
+
+
+class Waits(Telling):
+    """Waits until it is cancelled; `stubborn` will not hear of it, `family` has a child as well."""
+
+    short_name = "waits"
+    flags: ClassVar = {
+        "stubborn": {"default": False, "long_name": "Ignore what can be ignored"},
+        "family": {"default": False, "long_name": "Start a process that waits as well"},
+        "steady": {"default": False, "long_name": "Say a line all the time"},
+    }
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        if flags["stubborn"]:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.log(f"pid {os.getpid()}")
+        if flags["family"]:
+            child = subprocess.Popen(["/bin/sleep", "600"])
+            self.log(f"pid {child.pid}")
+        with self.update_status("Waiting"):
+            self._wait(**flags)
+
+    def _wait(self, stubborn: bool, steady: bool, **others: bool) -> None:
+        number, deadline = 0, time.monotonic() + 600
+        while time.monotonic() < deadline:
+            if not stubborn:
+                self.check_cancelled()
+            if steady:
+                number += 1
+                self.log(f"tick {number} {time.time()}")
+            time.sleep(0.01)
+
+
+class Dies(Telling):
+    """Says its lines, then ends as if the kernel had run out of memory."""
+
+    short_name = "dies"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.tell()
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,134 @@
+"""A disk that is really full: a small file system in memory, mounted for the test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.reliability.observer import Observer
+from tests.reliability.scenario import wrongs
+from tests.reliability.serving import Client, Server, short_folder
+from tests.reliability.snapshot import socket_uri, take
+
+pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
+
+STORAGE_MIB, DATA_MIB = 8, 32
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short path."""
+    with short_folder() as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def small_disk(place: Path, mebibytes: int) -> Iterator[Path]:
+    """A file system of this size; the test is skipped where none can be mounted."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root on Linux can mount a small file system")
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=0700", "none", str(place)]
+    if (done := subprocess.run(mount, capture_output=True, text=True)).returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Write until there is no room left; the file that takes it."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (1 << 20, 4096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+    return filler
+
+
+async def upload(observer: Observer, size: int) -> int:
+    """Upload a file of this size; the status of the answer."""
+    head = b'--limit\r\nContent-Disposition: form-data; name="file"; filename="big.fits"\r\n\r\n'
+    response = await observer.client.fetch(
+        f"/api/targets/{observer.target}/dataproducts/",
+        "POST",
+        head + bytes(size) + b"\r\n--limit--\r\n",
+        Content_Type="multipart/form-data; boundary=limit",
+    )
+    return response.code
+
+
+async def started(server: Server) -> Observer:
+    """An observer of a server, with a target."""
+    await server.start()
+    observer = Observer(Client(server))
+    await observer.begin("full")
+    return observer
+
+
+async def test_a_full_storage_refuses_uploads_and_fails_runs_with_outputs(folder: Path) -> None:
+    with small_disk(folder / "files", STORAGE_MIB) as disk:
+        server = Server(folder / "data", environment={"HELIOGRAPH_FILES_URL": str(disk)})
+        try:
+            observer = await started(server)
+            [product] = await observer.upload("a.fits")
+            filler = fill(disk)
+            assert await upload(observer, 1 << 20) == 507
+            failed = await observer.ended(await observer.submit("Bulks", [product]))
+            assert failed["state"] == "failed"
+            assert "no room left" in failed["failure_message"]
+            assert (failed["outputs"], failed["group"]) == ([], None)
+            quick = await observer.ended(await observer.submit("Quick", [product]))
+            assert quick["state"] == "succeeded"
+            filler.unlink()
+            assert await upload(observer, 1 << 20) == 201
+            bulks = await observer.ended(await observer.submit("Bulks", [product]))
+            assert bulks["state"] == "succeeded"
+            uri = socket_uri(server.data)
+            found = await asyncio.to_thread(take, uri, server.data, files=disk)
+            assert sum(name.endswith("big.fits") for name in found.files) == 1
+            assert await wrongs(observer, server.data, set(), files=disk) == []
+        finally:
+            await server.close()
+
+
+async def test_a_full_data_folder_loses_nothing_and_the_server_goes_on(folder: Path) -> None:
+    with small_disk(folder / "data", DATA_MIB) as disk:
+        server = Server(disk)
+        try:
+            observer = await started(server)
+            [product] = await observer.upload("a.fits")
+            waits = await observer.submit("Waits", [product], steady=True)
+            await observer.until(waits, lambda record: record["status"] == "Waiting")
+            accepted = [await observer.submit("Makes", [product], slow=True) for _ in range(6)]
+            filler = fill(disk)
+            assert await upload(observer, 4 << 20) == 507
+            # Whatever is answered now, it is an answer, and the server is alive.
+            body = {"target": observer.target, "pipeline": "Quick", "products": [product]}
+            refused = await observer.client.fetch("/api/processes/", "POST", body)
+            assert refused.code in (201, 507)
+            if refused.code == 201:
+                accepted.append(int(refused.headers["Location"].split("/")[-2]))
+            await asyncio.sleep(2)
+            assert (await observer.client.fetch("/healthz")).code == 200
+            filler.unlink()
+            ends = [await observer.ended(pk) for pk in accepted]
+            assert {record["state"] for record in ends} <= {"succeeded", "failed"}
+            assert (await observer.record(waits))["state"] == "running"
+            await observer.cancel(waits)
+            assert (await observer.ended(waits))["state"] == "cancelled"
+            assert await upload(observer, 4 << 20) == 201
+            last = await observer.ended(await observer.submit("Makes", [product]))
+            assert last["state"] == "succeeded"
+            assert await wrongs(observer, server.data, set()) == []
+        finally:
+            await server.close()

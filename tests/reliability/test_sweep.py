@@ -1,0 +1,39 @@
+"""The sweep over the database calls of a scenario: samples by default, all of them with `long`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.reliability.faults import FAIL, KILL_AFTER, KILL_BEFORE, UNHEARD
+from tests.reliability.sweep import figures, sweep
+
+pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
+
+#: The scenario makes about 140 calls.
+SAMPLES = [
+    (KILL_BEFORE, 50, False),
+    (KILL_AFTER, 40, True),
+    (FAIL, 12, False),
+    (UNHEARD, 12, False),
+]
+
+
+@pytest.mark.parametrize(("kind", "every", "twice"), SAMPLES)
+async def test_faults_at_some_calls_of_a_scenario_lose_nothing(
+    kind: str, every: int, twice: bool
+) -> None:
+    swept = await sweep(kind, every, seed=3, twice=twice, tell=False)
+    assert swept.wrong == []
+    assert swept.points >= 2
+    assert sum(swept.struck.values()) >= swept.points
+
+
+@pytest.mark.long
+@pytest.mark.gen_test(timeout=3500)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize("kind", [KILL_BEFORE, KILL_AFTER, FAIL, UNHEARD])
+async def test_faults_at_every_call_of_a_scenario_lose_nothing(kind: str, twice: bool) -> None:
+    swept = await sweep(kind, 1, seed=1, twice=twice)
+    print(figures(kind, swept))
+    assert swept.wrong == []
