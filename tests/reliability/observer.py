@@ -57,7 +57,7 @@ class Observer:
     async def submit(
         self, pipeline: str, products: list[int], key: str | None = None, **flags: bool
     ) -> int:
-        """Submit a process under a key, a new one if none is given, until it is accepted; its PK."""
+        """Submit a process until it is accepted, under a new key if none is given; its PK."""
         body = {"target": self.target, "pipeline": pipeline, "products": products, "flags": flags}
         key = key or new_key(pipeline)
         made = await self.client.call(

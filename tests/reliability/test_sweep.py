@@ -7,14 +7,14 @@ import pytest
 from tests.reliability.faults import FAIL, KILL_AFTER, KILL_BEFORE, UNHEARD
 from tests.reliability.sweep import figures, sweep
 
-pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 #: The scenario makes about 140 calls.
 SAMPLES = [
     (KILL_BEFORE, 50, False),
-    (KILL_AFTER, 40, True),
-    (FAIL, 12, False),
-    (UNHEARD, 12, False),
+    (KILL_AFTER, 50, True),
+    (FAIL, 25, False),
+    (UNHEARD, 25, False),
 ]
 
 
@@ -24,8 +24,8 @@ async def test_faults_at_some_calls_of_a_scenario_lose_nothing(
 ) -> None:
     swept = await sweep(kind, every, seed=3, twice=twice, tell=False)
     assert swept.wrong == []
-    assert swept.points >= 2
-    assert sum(swept.struck.values()) >= swept.points
+    assert swept.faults >= 2
+    assert (swept.kills >= swept.faults) is (kind in (KILL_BEFORE, KILL_AFTER))
 
 
 @pytest.mark.long

@@ -18,7 +18,7 @@ from tests.reliability.observer import Observer
 from tests.reliability.serving import Client, Server
 from tests.reliability.shared import Shared, observatory
 
-pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 #: The configuration's lease and time between two looks, and what a busy machine may need.
 LOST = "Lost: the server that ran it stopped"
