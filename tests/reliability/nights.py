@@ -111,9 +111,9 @@ class Night:
     async def _submit(self, pipeline: str, **flags: bool) -> int:
         key, times = new_key(pipeline), 2 if self._chance.random() < TWICE else 1
         products = self._chance.sample(self._products, self._chance.randint(1, 2))
-        submit = self._observer.submit
+        submit = self._observer.submit_as
         made = await asyncio.gather(
-            *(submit(pipeline, products, key, **flags) for _ in range(times))
+            *(submit(key, pipeline, products, **flags) for _ in range(times))
         )
         assert len(set(made)) == 1, f"the key {key} made {made}"
         self._tally.twice += times - 1

@@ -54,12 +54,13 @@ class Observer:
         self.promises.uploaded.update(pks)
         return pks
 
-    async def submit(
-        self, pipeline: str, products: list[int], key: str | None = None, **flags: bool
-    ) -> int:
-        """Submit a process until it is accepted, under a new key if none is given; its PK."""
+    async def submit(self, pipeline: str, products: list[int], **flags: bool) -> int:
+        """Submit a process under a key of its own, until it is accepted; its PK."""
+        return await self.submit_as(new_key(pipeline), pipeline, products, **flags)
+
+    async def submit_as(self, key: str, pipeline: str, products: list[int], **flags: bool) -> int:
+        """Submit a process under this key, until it is accepted; its PK."""
         body = {"target": self.target, "pipeline": pipeline, "products": products, "flags": flags}
-        key = key or new_key(pipeline)
         made = await self.client.call(
             "/api/processes/", "POST", body, 200, 201, Idempotency_Key=key
         )
