@@ -162,7 +162,7 @@ class Server:
         stack.push_async_callback(examiner.close)
         hub = Hub()
         ledger = Ledger(store.processes, hub, self._folder.server_id)
-        await ledger.load()
+        await persistently(ledger.load)
         logs = Logs(store.logs, hub, config.cache.log_bytes, alone=config.mongodb.uri is None)
         archive = self._archive(store, examiner, ledger)
         await persistently(archive.recover)
