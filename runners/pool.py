@@ -205,8 +205,10 @@ class Pool:
         try:
             await asyncio.shield(starting)
         except BaseException:
-            # It is not to be disturbed, and what comes of it ends at once: its pipes are closed.
+            # It is not to be disturbed, but what comes of it is not wanted any more.
             await asyncio.wait([starting])
+            if not starting.cancelled() and starting.exception() is None:
+                process.kill()
             for pipe in (*pipes.values(), control):
                 os.close(pipe.ours)
             raise
