@@ -189,6 +189,8 @@ class Attempt:
         if lines:
             used = await self.tools.logs.size(self.pk)
             lines = self.log_limit.admit(lines, characters, used)
+            if self.log_limit.reached:
+                self.ingest.leave_out = self.log_limit.leave_out
         if lines:
             await self.tools.logs.append(self.pk, self.record.attempt, lines)
 
