@@ -12,7 +12,7 @@ import logging
 import shutil
 from typing import Any
 
-from runners.pool import Run
+from runners.pool import Run, TemplateLost
 from server import ladder, memory_kills
 from server.attempt_end import Ending, Stop, conclude
 from server.errors import LeaseLost
@@ -86,6 +86,8 @@ class Attempt:
             run, failure = await self._launched()
         if run is not None:
             code = await self._live(run)
+            if run.orphaned and self.ingest.last is None:
+                raise TemplateLost  # no fault of the run's: it counts as lost
         if self._stop is Stop.LOST:
             raise LeaseLost(self.pk, self.record.attempt)
         ending = Ending(

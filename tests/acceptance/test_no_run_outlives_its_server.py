@@ -50,16 +50,30 @@ async def test_a_killed_server_takes_every_run_along(servers: Servers, way: str)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends processes with their parent")
-async def test_runs_end_with_the_template_and_the_next_ones_get_a_new_one(
+async def test_runs_end_with_their_template_count_as_lost_and_are_tried_again(
     servers: Servers,
 ) -> None:
     scripts = Scripts(servers.start(environment=SCRIPTED).client())
-    pk = await scripts.submit(WAYS["a thread that holds the interpreter's lock for ever"])
+    pk = await scripts.submit("""
+        import ctypes, os, subprocess
+        from pathlib import Path
+        mark = Path(tmpdir).parent.parent / "was here"
+        if mark.exists():
+            self.log("here again")
+        else:
+            mark.touch()
+            child = subprocess.Popen(["sleep", "600"])
+            self.log(f"pids {os.getpid()} {child.pid}")
+            ctypes.PyDLL(None).sleep(600)
+        """)
     pids = [int(pid) for pid in (await scripts.said(pk, "pids")).split()]
     os.kill(psutil.Process(pids[0]).ppid(), signal.SIGKILL)
-    assert (await scripts.client.ended(pk))["state"] == "failed"
+    record = await scripts.client.ended(pk)
+    assert (record["state"], record["attempt"]) == ("succeeded", 2)
     assert not any(map(alive, pids))
-    assert (await scripts.run("self.log('here again')"))["state"] == "succeeded"
+    texts = await scripts.texts(pk)
+    assert texts[-1] == "here again"
+    assert any(text.startswith("Lost: ") for text in texts)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
