@@ -7,6 +7,7 @@ import time
 from tornado.routing import URLSpec
 
 from handlers.base import BaseHandler
+from handlers.compressed import accepts_gzip
 from handlers.query import PK, pk_of, whole
 from handlers.services import Services
 
@@ -21,7 +22,12 @@ class AsyncStatusHandler(BaseHandler):
         limit = whole(self, "limit", 1, 1_000)
         board = await self.processes.board(pk_of(pk))
         version = board.version if limit is None else f"{board.version}-{limit}"
-        if not self.unchanged(version):
+        if self.unchanged(version):
+            return
+        if accepts_gzip(self):
+            self.set_header("Content-Encoding", "gzip")
+            self.write(await board.compressed_body(time.time(), limit))
+        else:
             self.write(board.body(time.time(), limit))
 
 

@@ -35,6 +35,24 @@ async def send(
             await _send_all(handler, pieces, size_bytes)
 
 
+async def send_ready(handler: RequestHandler, pieces: list[bytes]) -> None:
+    """Send pieces that are all there, without putting long ones together."""
+    size_bytes = sum(map(len, pieces))
+    if size_bytes <= AT_ONCE_BYTES:
+        handler.write(b"".join(pieces))
+    elif handler.request.method == "HEAD":
+        await _send_head(handler, size_bytes)
+    else:
+        handler.set_header("Content-Length", size_bytes)
+        try:
+            await handler.flush()  # apart, as Tornado puts the head and the first piece together
+            for piece in pieces:
+                handler.write(piece)
+                await handler.flush()
+        except StreamClosedError:
+            log.debug("The client of %s went away", handler.request.path)
+
+
 async def _send_head(handler: RequestHandler, size_bytes: int | None) -> None:
     if size_bytes is None:
         await handler.flush()  # else Tornado would claim a length of 0

@@ -164,7 +164,9 @@ class Server:
         hub = Hub()
         ledger = Ledger(store.processes, hub, self._folder.server_id)
         await ledger.load()
-        logs = Logs(store.logs, hub, config.cache.log_bytes, alone=config.mongodb.uri is None)
+        alone = config.mongodb.uri is None
+        # The other half is for the bodies made of them.
+        logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
         archive = self._archive(store, examiner, ledger)
         await archive.recover()
         pipelines = await find_pipelines(config, pool)
