@@ -10,6 +10,7 @@ from handlers.base import BaseHandler
 from handlers.compressed import accepts_gzip
 from handlers.query import PK, pk_of, whole
 from handlers.services import Services
+from handlers.streams import send_ready
 
 
 class AsyncStatusHandler(BaseHandler):
@@ -26,9 +27,10 @@ class AsyncStatusHandler(BaseHandler):
             return
         if accepts_gzip(self):
             self.set_header("Content-Encoding", "gzip")
-            self.write(await board.compressed_body(time.time(), limit))
+            pieces = await board.compressed(time.time(), limit)
         else:
-            self.write(board.body(time.time(), limit))
+            pieces = board.pieces(time.time(), limit)
+        await send_ready(self, pieces)
 
 
 def routes(services: Services) -> list[URLSpec]:

@@ -83,6 +83,7 @@ class Feed(Generic[Place]):
     async def _catch_up(self, viewer: Viewer, place: Place) -> Place | None:
         """Serve it by itself up to the place of the others; None when all is over."""
         with self._hub.subscribe(*self._source.topics) as subscription:
+            await viewer.taken()
             while True:
                 # By its name the frame stays to be found by others who come to the same place.
                 step = await self._source.step(place)

@@ -62,6 +62,14 @@ class LogFilter:
         return not self._q or self._q in str(_decode(entry)[3]).casefold()
 
 
+_EVERYTHING = LogFilter()
+
+
+def filter_of(level: str, q: str) -> LogFilter:
+    """The filter; the one that tails ask for is ready."""
+    return _EVERYTHING if level == "debug" and not q else LogFilter(level, q)
+
+
 def _around(wanted: bytes, lower: bytes, entries: bytes) -> Iterator[bytes]:
     """Each entry that holds these bytes, being in lower case."""
     at = lower.find(wanted)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from server.ledger import Ledger
-from server.log_filter import LogFilter
+from server.log_filter import filter_of
 from server.log_slices import Slice
 from server.logs import Logs, text_of
 from server.records import ProcessRecord
@@ -43,7 +43,7 @@ class LogViews:
     ) -> LinesPage:
         """At most `limit` lines behind a cursor, of at least a level and with a text in them."""
         record = await self._ledger.get(pk)
-        wanted = LogFilter(level, q)
+        wanted = filter_of(level, q)
         entries: list[bytes] = []
         start = cursor = min(after, await self.last_line(record))
         room, examined, size = limit, 0, 0
@@ -63,7 +63,7 @@ class LogViews:
     async def text(self, pk: int, level: str = "debug", q: str = "") -> AsyncIterator[bytes]:
         """The text of the log in pieces, of the lines that match."""
         record = await self._ledger.get(pk)
-        wanted = LogFilter(level, q)
+        wanted = filter_of(level, q)
         async for part in self.parts(record, 0, await self.last_line(record)):
             found = wanted.take(part, part.last)
             if found.lines:

@@ -74,15 +74,19 @@ class StatusBoard:
 
     def body(self, timestamp: float, limit: int | None = None) -> bytes:
         """The whole answer of the status API, with the newest `limit` processes or all."""
-        return _head(timestamp) + self._tail(limit)
+        return b"".join(self.pieces(timestamp, limit))
 
-    async def compressed_body(self, timestamp: float, limit: int | None = None) -> bytes:
+    def pieces(self, timestamp: float, limit: int | None = None) -> list[bytes]:
+        """The same in two pieces, of which only the short one is new each time."""
+        return [_head(timestamp), self._tail(limit)]
+
+    async def compressed(self, timestamp: float, limit: int | None = None) -> list[bytes]:
         """The same as gzip; all but the time stamp is compressed once per change."""
         packing = self._packed.get(limit)
         if packing is None:
             packing = self._packed[limit] = asyncio.ensure_future(_packed(self._tail(limit)))
         packed = await asyncio.shield(packing)
-        return b"".join(packed.body(_head(timestamp), b""))
+        return packed.body(_head(timestamp), b"")
 
     def _tail(self, limit: int | None) -> bytes:
         """What stands behind the time stamp."""

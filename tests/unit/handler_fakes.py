@@ -113,13 +113,13 @@ class Board:
         self.records = records
         self.made = 0
 
-    async def compressed_body(self, timestamp: float, limit: int | None = None) -> bytes:
-        return gzip.compress(self.body(timestamp, limit))
+    async def compressed(self, timestamp: float, limit: int | None = None) -> list[bytes]:
+        return [gzip.compress(b"".join(self.pieces(timestamp, limit)))]
 
-    def body(self, timestamp: float, limit: int | None = None) -> bytes:
+    def pieces(self, timestamp: float, limit: int | None = None) -> list[bytes]:
         self.made += 1
         processes = [record.status_fields() for record in self.records[:limit]]
-        return msgspec.json.encode({"timestamp": timestamp, "processes": processes})
+        return [msgspec.json.encode({"timestamp": timestamp, "processes": processes})]
 
 
 class FakeProcesses:
