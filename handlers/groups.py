@@ -35,7 +35,9 @@ class GroupsHandler(BodyHandler):
     async def get(self) -> None:
         """Answer with a page of them."""
         found = await self.archive.groups(**page(self))
-        self.answer({"groups": [fields_of(group) for group in found.items], "next": found.next})
+        await self.answer(
+            {"groups": [fields_of(group) for group in found.items], "next": found.next}
+        )
 
     async def post(self) -> None:
         """Make a group."""
@@ -50,7 +52,7 @@ class GroupHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the group."""
-        self.answer(fields_of(await self.archive.group(pk_of(pk))))
+        await self.answer(fields_of(await self.archive.group(pk_of(pk))))
 
     async def delete(self, pk: str) -> None:
         """Delete the group; its data products stay."""

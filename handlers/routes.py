@@ -18,6 +18,7 @@ from handlers import (
     pipelines,
     previews,
     processes,
+    static_files,
     targets,
 )
 from handlers.services import Services
@@ -38,6 +39,7 @@ def all_routes(services: Services) -> list[URLSpec]:
         *previews.routes(services),
         *health.routes(services),
         *login.routes(services),
+        *static_files.routes(),
         *(URLSpec(path, page, {"services": services}) for path, page in pages.routes),
     ]
     return known + not_found.routes(services, known)

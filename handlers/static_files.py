@@ -10,8 +10,10 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from tornado.routing import URLSpec
 from tornado.web import StaticFileHandler
 
+import static
 from handlers.compressed import accepts_gzip, gzipped
 
 KEPT_FILES = 128
@@ -60,3 +62,9 @@ def _current(path: str) -> tuple[bytes, bytes, str]:
 def _content(path: str, _changed: int) -> tuple[bytes, bytes, str]:
     plain = Path(path).read_bytes()
     return plain, gzipped(plain), hashlib.blake2b(plain, digest_size=12).hexdigest()
+
+
+def routes() -> list[URLSpec]:
+    """Our files. As Tornado's own setting they would be looked for first, before the polls."""
+    folder = {"path": str(Path(static.__file__).parent)}
+    return [URLSpec(r"/static/(.*)", StaticFiles, folder)]

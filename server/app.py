@@ -11,20 +11,17 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import uvloop
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-import static
 from handlers import access_log
 from handlers.body import BODY_LIMIT_BYTES
 from handlers.front_door import FrontDoor
 from handlers.routes import all_routes
 from handlers.services import Services
-from handlers.static_files import StaticFiles
 from runners.examiner import Examiner
 from runners.pool import Pool
 from server.archive import Archive
@@ -163,7 +160,9 @@ class Server:
         hub = Hub()
         ledger = Ledger(store.processes, hub, self._folder.server_id)
         await ledger.load()
-        logs = Logs(store.logs, hub, config.cache.log_bytes, alone=config.mongodb.uri is None)
+        alone = config.mongodb.uri is None
+        # The other half is for the bodies made of them.
+        logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
         archive = self._archive(store, examiner, ledger)
         await persistently(archive.recover)
         recovery = Recovery(store, ledger, logs, archive, config)
@@ -256,9 +255,4 @@ class Server:
 
 def make_application(services: Services) -> Application:
     """The application with all routes; also for tests that bring services of their own."""
-    return Application(
-        all_routes(services),
-        static_path=str(Path(static.__file__).parent),
-        static_handler_class=StaticFiles,
-        log_function=access_log.log_request,
-    )
+    return Application([*all_routes(services)], log_function=access_log.log_request)

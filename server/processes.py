@@ -14,6 +14,8 @@ from server import last_words
 from server.archive import Archive
 from server.config import Config
 from server.errors import Conflict
+from server.fan_out import Viewer
+from server.follow import Followers
 from server.hub import Hub
 from server.ledger import Ledger
 from server.log_bodies import LogBodies, LogBody
@@ -50,8 +52,9 @@ class Processes:
         self._archive = archive
         self._pipelines = pipelines
         self._config = config
-        self._views = LogViews(ledger, logs, hub, self.fields, self.board)
-        self._bodies = LogBodies(ledger, logs, self._views, config.cache.log_bytes)
+        self._views = LogViews(ledger, logs)
+        self._bodies = LogBodies(ledger, self._views, config.cache.log_bytes // 2)
+        self._followers = Followers(ledger, self._views, hub, self.fields, self.board)
         self._submits = Submits(store, ledger, pipelines, config.queue.limit)
 
     def pipelines(self) -> list[PipelineDescription]:
@@ -165,13 +168,13 @@ class Processes:
         """The text of a log in pieces, filtered. Raises NotFound."""
         return self._views.text(pk, level, q)
 
-    def follow(self, pk: int, after: int) -> AsyncIterator[bytes]:
-        """Ready frames of a process and its log behind a cursor. Raises NotFound."""
-        return self._views.follow(pk, after)
+    async def follow(self, pk: int, after: int, viewer: Viewer) -> None:
+        """Send a viewer a process and its log behind a cursor. Raises NotFound, or OSError."""
+        await self._followers.follow(pk, after, viewer)
 
-    def follow_status(self, target: int) -> AsyncIterator[bytes]:
-        """Ready frames of the status of a target's processes. Raises NotFound."""
-        return self._views.follow_status(target)
+    async def follow_status(self, target: int, viewer: Viewer) -> None:
+        """Send a viewer the status of a target's processes. Raises NotFound, or OSError."""
+        await self._followers.follow_status(target, viewer)
 
     async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
         """The timelapses that are there to be looked at, newest first."""

@@ -6,6 +6,7 @@ per change. Which processes there are, and when they change, is left to `ledger`
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 from bisect import insort
@@ -14,11 +15,14 @@ from collections.abc import Iterable
 
 import msgspec
 
+from server.deflated import Deflated
 from server.records import ProcessRecord
 
 #: Boards in memory, and processes on all of them together.
 BOARDS = 1_000
 PROCESSES = 200_000
+#: Bodies of different limits that are kept of one board.
+LIMITS = 8
 
 _encode = msgspec.json.Encoder().encode
 #: One for all boards, so that a board loaded anew is newer than the one it replaces. It starts
@@ -35,7 +39,8 @@ class StatusBoard:
         self._order: list[tuple[float, int]] = []
         self._entries: dict[int, tuple[int, bytes]] = {}
         self._deleted: set[int] = set()
-        self._joined: dict[int | None, bytes] = {}
+        self._tails: dict[int | None, bytes] = {}
+        self._packed: dict[int | None, asyncio.Future[Deflated]] = {}
         #: the version of the board at each process's last change, in the order of the changes
         self._changed: OrderedDict[int, int] = OrderedDict()
 
@@ -63,19 +68,40 @@ class StatusBoard:
 
     def _touch(self, pk: int) -> None:
         self.version = next(_versions)
-        self._joined.clear()
+        self._forget_bodies()
         self._changed[pk] = self.version
         self._changed.move_to_end(pk)
 
     def body(self, timestamp: float, limit: int | None = None) -> bytes:
         """The whole answer of the status API, with the newest `limit` processes or all."""
-        joined = self._joined.get(limit)
-        if joined is None:
-            if len(self._joined) >= 8:
-                self._joined.clear()
+        return b"".join(self.pieces(timestamp, limit))
+
+    def pieces(self, timestamp: float, limit: int | None = None) -> list[bytes]:
+        """The same in two pieces, of which only the short one is new each time."""
+        return [_head(timestamp), self._tail(limit)]
+
+    async def compressed(self, timestamp: float, limit: int | None = None) -> list[bytes]:
+        """The same as gzip; all but the time stamp is compressed once per change."""
+        packing = self._packed.get(limit)
+        if packing is None:
+            packing = self._packed[limit] = asyncio.ensure_future(_packed(self._tail(limit)))
+        packed = await asyncio.shield(packing)
+        return packed.body(_head(timestamp), b"")
+
+    def _tail(self, limit: int | None) -> bytes:
+        """What stands behind the time stamp."""
+        tail = self._tails.get(limit)
+        if tail is None:
+            if len(self._tails) >= LIMITS:
+                self._forget_bodies()
             pks = (-pk for _, pk in self._order[:limit])
-            joined = self._joined[limit] = b",".join([self._entries[pk][1] for pk in pks])
-        return b'{"timestamp":%b,"processes":[%b]}' % (_encode(timestamp), joined)
+            entries = b",".join([self._entries[pk][1] for pk in pks])
+            tail = self._tails[limit] = b',"processes":[%b]}' % entries
+        return tail
+
+    def _forget_bodies(self) -> None:
+        self._tails.clear()
+        self._packed.clear()
 
     def changes(self, since: int) -> Iterable[bytes]:
         """The newest state of each process that changed behind a version, oldest change first."""
@@ -85,6 +111,17 @@ class StatusBoard:
                 break
             changed.append(self._entries[pk][1])
         return reversed(changed)
+
+
+def _head(timestamp: float) -> bytes:
+    return b'{"timestamp":%b' % _encode(timestamp)
+
+
+async def _packed(tail: bytes) -> Deflated:
+    deflated = Deflated()
+    await deflated.add(tail)
+    deflated.end()
+    return deflated
 
 
 class StatusBoards:

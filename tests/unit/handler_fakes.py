@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,9 @@ from handlers.services import Services
 from server.config import Config
 from server.config_keys import Http, Uploads, Websockets
 from server.errors import Conflict, InvalidInput, NotFound, TooLarge
+from server.fan_out import Viewer
+from server.frames import Frame, message
+from server.log_bodies import Content
 from server.records import (
     DataProduct,
     DataProductGroup,
@@ -70,12 +74,20 @@ def a_product(pk: int, name: str, data: bytes, **changes: Any) -> DataProduct:
     return product.evolve(**changes)
 
 
-class Body(NamedTuple):
+@dataclass
+class Body:
     """What `log_body` gives."""
 
-    version: str
-    size: int | None
-    pieces: AsyncIterator[bytes]
+    log: list[bytes] | AsyncIterator[bytes]
+    version: str = "v1"
+
+    async def read(self, compressed: bool = False) -> Content:
+        if not isinstance(self.log, list):
+            return Content(self.log, None)
+        pieces = self.log
+        if compressed:
+            pieces = [gzip.compress(b"".join(self.log))]
+        return Content(pieces, sum(map(len, pieces)), compressed)
 
 
 class Lines(NamedTuple):
@@ -101,10 +113,13 @@ class Board:
         self.records = records
         self.made = 0
 
-    def body(self, timestamp: float, limit: int | None = None) -> bytes:
+    async def compressed(self, timestamp: float, limit: int | None = None) -> list[bytes]:
+        return [gzip.compress(b"".join(self.pieces(timestamp, limit)))]
+
+    def pieces(self, timestamp: float, limit: int | None = None) -> list[bytes]:
         self.made += 1
         processes = [record.status_fields() for record in self.records[:limit]]
-        return msgspec.json.encode({"timestamp": timestamp, "processes": processes})
+        return [msgspec.json.encode({"timestamp": timestamp, "processes": processes})]
 
 
 class FakeProcesses:
@@ -114,6 +129,7 @@ class FakeProcesses:
         self.records: dict[int, ProcessRecord] = {}
         self.boards: dict[int, Board] = {}
         self.log: list[bytes] = []
+        self.log_is_streamed = False
         self.calls: list[tuple[Any, ...]] = []
         self.fault: Exception | None = None
         self.log_fault: Exception | None = None
@@ -176,7 +192,7 @@ class FakeProcesses:
         record = await self.get(pk)
         if record.view_url is None:
             raise NotFound("pipeline process", pk)
-        return Body("v1", sum(map(len, self.log)), pieces_of(*self.log))
+        return Body(pieces_of(*self.log) if self.log_is_streamed else self.log)
 
     async def lines(self, *asked: Any) -> Lines:
         self.calls.append(("lines", *asked))
@@ -189,16 +205,16 @@ class FakeProcesses:
         if self.log_fault is not None:
             raise self.log_fault
 
-    async def follow(self, pk: int, after: int) -> AsyncIterator[bytes]:
+    async def follow(self, pk: int, after: int, viewer: Viewer) -> None:
         self.cursor = after
-        async for frame in self.follow_status(pk):
-            yield frame
+        await self.follow_status(pk, viewer)
 
-    async def follow_status(self, _target: int) -> AsyncIterator[bytes]:
+    async def follow_status(self, _target: int, viewer: Viewer) -> None:
         for frame in self.frames:
             if isinstance(frame, Exception):
                 raise frame
-            yield frame
+            viewer.push(Frame(message(frame)))
+            await viewer.taken()
         await self.follows_on.wait()
 
 
