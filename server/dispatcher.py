@@ -136,9 +136,7 @@ class Dispatcher:
         """Compare what the store says that we run with what we run."""
         async with self._claiming:
             ours = dict(self._attempts)
-            stored = {
-                (record.pk, record.attempt): record for record in await self._recovery.own()
-            }
+            stored = {(record.pk, record.attempt): record for record in await self._recovery.own()}
         for key, (attempt, _) in ours.items():
             if key in stored:
                 self._tools.ledger.show(stored[key])

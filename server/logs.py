@@ -15,7 +15,7 @@ from server.hub import Hub
 from server.lines import Line, encode_entries, entries_text
 from server.log_slices import KnownLog, Slice, joined
 from server.persistence import persistently
-from server.store.log_chunks import LogChunk, LogChunks, LogEnd
+from server.store.log_chunks import LogChunk, LogChunks
 
 CHUNK_LINES = 2_000
 CHUNK_CHARACTERS = 262_144

@@ -12,7 +12,7 @@ from server.lines import Line
 from server.log_views import LogViews
 from server.logs import Logs
 from server.records import ProcessRecord
-from server.store.log_chunks import LogChunk
+from server.store.log_chunks import LogChunk, LogEnd
 
 PK = 51
 
@@ -64,12 +64,15 @@ class FakeChunks:
         return [each for each in stored if each.last >= first_line][:limit_chunks]
 
     async def last_line(self, process: int) -> int:
+        return (await self.end(process)).line
+
+    async def end(self, process: int) -> LogEnd:
         self.reads += 1
         await asyncio.sleep(0)
         if self.fault is not None:
             raise self.fault
         stored = self.stored.get(process, [])
-        return stored[-1].last if stored else 0
+        return LogEnd(stored[-1].last, stored[-1].log_bytes) if stored else LogEnd(0, 0)
 
     async def delete(self, process: int) -> None:
         self.stored.pop(process, None)
