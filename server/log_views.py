@@ -18,7 +18,7 @@ from server.records import ProcessRecord
 #: What one request for a page looks at, and sends, at most. Then it is short, with a `next`.
 EXAMINED_LINES = 200_000
 EXAMINED_BYTES = 64 * 1024**2
-PAGE_BYTES = 8 * 1024**2
+PAGE_BYTES = 32 * 1024**2
 
 
 class LinesPage(NamedTuple):
