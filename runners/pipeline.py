@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from runners.inputs import InputFiles, RunTarget
 
 STATUS_LIMIT = 200
+DATA_PRODUCT, REDUCED_DATUM = "DataProduct", "ReducedDatum"
 #: The server's own words for a record's first and last states.
 RESERVED_STATUSES = frozenset({"pending", "created", "failed", "cancelled"})
 
@@ -31,7 +32,7 @@ class DataProduct:
 
 
 class ReducedDatum:
-    """As `output_type`: the file holds reduced data of the target."""
+    """As `output_type`: the file is a table of measurements of the target; see `reduced`."""
 
 
 class PipelineOutput(NamedTuple):
@@ -49,7 +50,7 @@ class PipelineOutput(NamedTuple):
         """`DataProduct` or `ReducedDatum`; raises AsyncError for anything else."""
         given = self.output_type
         name = given if isinstance(given, str) else getattr(given, "__name__", str(given))
-        if name not in ("DataProduct", "ReducedDatum"):
+        if name not in (DATA_PRODUCT, REDUCED_DATUM):
             raise AsyncError(f"Invalid output type '{name}'")
         return name
 
