@@ -51,7 +51,8 @@ setup(
     ],
     extras_require={
         "test": TEST,
-        "astrosource": ["astrosource"],
+        # It imports tqdm, which it does not ask for itself.
+        "astrosource": ["astrosource>=1.8.1,<2", "tqdm>=4.66"],
         "dask": ["dask", "distributed"],
     },
     classifiers=[
