@@ -92,6 +92,8 @@ def isolate(import_folder: str | None) -> None:
     os.setsid()
     _let_go()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # By time and size a changed file may look like the one that was compiled a moment ago.
+    sys.dont_write_bytecode = True
     if import_folder:
         sys.path.insert(0, import_folder)
 

@@ -231,4 +231,5 @@ class PipelineDescription(msgspec.Struct, frozen=True, kw_only=True):
     allowed_suffixes: list[str] = []
     flags: dict[str, Flag] = {}
     extension: str = ""  #: of the identifier: a timelapse's `.webm`
+    source: str | None = None  #: the file that the class is written in
     error: str | None = None
