@@ -28,7 +28,8 @@ import msgspec
 
 from runners import marks
 from runners.inputs import InputData, InputFiles, InputProduct, RunTarget
-from runners.pipeline import AsyncError, Cancelled, PipelineProcess, outputs_of
+from runners.outputs import made
+from runners.pipeline import AsyncError, Cancelled, PipelineProcess
 from runners.reporter import LogHandler, PipeReporter, TextStream
 
 UNEXPECTED = "An unexpected error occurred"
@@ -91,6 +92,8 @@ def isolate(import_folder: str | None) -> None:
     os.setsid()
     _let_go()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # By time and size a changed file may look like the one that was compiled a moment ago.
+    sys.dont_write_bytecode = True
     if import_folder:
         sys.path.insert(0, import_folder)
 
@@ -245,11 +248,8 @@ def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
     pipeline = pipeline_class(
         reporter, spec.target, InputFiles(spec.inputs), spec.identifier, spec.settings
     )
-    for output in outputs_of(pipeline.do_pipeline(folder, **spec.flags)):
-        path = folder / output.path
-        if not path.is_file():
-            raise AsyncError(f"The output '{path.name}' is not a file")
-        reporter.send("output", str(path), output.name or path.name, output.type_name())
+    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder):
+        reporter.send("output", str(output.path), output.name, output.output_type)
 
 
 def load(path: str) -> type[PipelineProcess]:

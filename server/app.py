@@ -35,7 +35,7 @@ from server.launch import Tools
 from server.ledger import Ledger
 from server.logs import Logs
 from server.persistence import persistently
-from server.pipelines import find_pipelines
+from server.pipelines import PipelineWatch, find_pipelines
 from server.processes import Processes
 from server.recovery import Recovery
 from server.store import Store
@@ -170,6 +170,9 @@ class Server:
         await examiner.start()
         await warming
         pipelines = await find_pipelines(config, pool)
+        watch = PipelineWatch(config, pool, pipelines)
+        stack.push_async_callback(watch.stop)
+        await watch.start()
         processes = Processes(
             store=store,
             ledger=ledger,

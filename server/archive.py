@@ -15,6 +15,7 @@ from server.data_folder import DataFolder
 from server.deposits import Deposits, Examine
 from server.errors import AlreadyTaken, Conflict, InvalidInput, NotFound
 from server.files import FileStorage, LocalFile
+from server.light_curves import LightCurves
 from server.publishing import OutputFile, Publication, Publishing
 from server.records import DataProduct, DataProductGroup, ProcessRecord, Target
 from server.store import Store
@@ -54,7 +55,8 @@ class Archive:
         self._changed = changed
         self._gone = gone
         self._deposits = Deposits(store, files, data_folder.server_id, examine)
-        publishing = Publishing(self._deposits, store.journal, data_folder)
+        publishing = Publishing(self._deposits, store, data_folder)
+        self.light_curves = LightCurves(store)
         self.publish = publishing.publish
         self.settle = publishing.settle
         self.discard = publishing.discard

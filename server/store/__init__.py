@@ -13,6 +13,7 @@ from server.store.database import Database
 from server.store.dataproducts import DataProducts
 from server.store.groups import Groups
 from server.store.journal import Journal
+from server.store.light_curves import LightCurves
 from server.store.log_chunks import LogChunks
 from server.store.processes import ProcessStore
 from server.store.servers import Servers
@@ -30,6 +31,7 @@ class Store:
         self.groups = Groups(database)
         self.processes = ProcessStore(database)
         self.logs = LogChunks(database)
+        self.light_curves = LightCurves(database)
         self.journal = Journal(database)
         self.servers = Servers(database)
         self.submissions = Submissions(database)

@@ -25,10 +25,11 @@ _RUNNING = {"owner": {"$gt": ""}}
 
 @dataclass(frozen=True)
 class Published:
-    """The PKs of a process's outputs and of their group, as its record names them."""
+    """The PKs of a process's outputs, their group and its series, as its record names them."""
 
     outputs: frozenset[int]
     group: int | None
+    series: int | None = None
 
 
 class ProcessStore:
@@ -194,9 +195,11 @@ class ProcessStore:
     async def published_by(self, pks: Iterable[int]) -> dict[int, Published]:
         """What each of these processes names as its outputs; missing processes are left out."""
         wanted = {"_id": {"$in": list(pks)}}
-        found = await self._collection.find(wanted, fields=("outputs", "group"))
+        found = await self._collection.find(wanted, fields=("outputs", "group", "series"))
         return {
-            document["_id"]: Published(frozenset(document["outputs"]), document["group"])
+            document["_id"]: Published(
+                frozenset(document["outputs"]), document["group"], document.get("series")
+            )
             for document in found
         }
 

@@ -31,6 +31,7 @@ PIPELINES = [
     "Fails",
     "KillsItself",
     "LongLine",
+    "Measures",
     "Outputs",
     "Predecessor",
     "Raises",

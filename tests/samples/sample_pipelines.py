@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from runners import AsyncError, PipelineOutput, PipelineProcess
+from runners import AsyncError, PipelineOutput, PipelineProcess, ReducedDatum
 
 
 class Chatty(PipelineProcess):
@@ -50,6 +50,19 @@ class Outputs(PipelineProcess):
                 path.write_text(f"time,mag\n{number},1\n")
                 self.progress(number + 1, 3)
                 yield path if number else PipelineOutput(path, "DataProduct")
+
+
+class Measures(PipelineProcess):
+    """Gives what its target's `table` says as reduced data, and once more as a file."""
+
+    short_name = "measures"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path | PipelineOutput]:
+        path = tmpdir / "light curve.csv"
+        path.write_text(self.target.extra_fields["table"])
+        yield PipelineOutput(path, ReducedDatum)
+        if self.target.extra_fields.get("file"):
+            yield path
 
 
 class Fails(PipelineProcess):
