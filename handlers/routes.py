@@ -18,6 +18,7 @@ from handlers import (
     pipelines,
     previews,
     processes,
+    receipts,
     targets,
 )
 from handlers.services import Services
@@ -29,6 +30,7 @@ def all_routes(services: Services) -> list[URLSpec]:
         *async_status.routes(services),
         *pipeline_logs.routes(services),
         *processes.routes(services),
+        *receipts.routes(services),
         *live.routes(services),
         *targets.routes(services),
         *dataproducts.routes(services),

@@ -56,6 +56,11 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
+def precise(seconds: float) -> str:
+    """A length of time to the millisecond if it is short, in its two largest units if not."""
+    return f"{seconds:.3f} s" if seconds < _MINUTE else duration(seconds)
+
+
 def size(count: float) -> str:
     """A number of bytes with a decimal prefix."""
     if count < 1000:

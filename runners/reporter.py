@@ -1,9 +1,10 @@
 """The child's end of the pipe: everything a run says, as newline-delimited JSON.
 
 A message is one array: `["t", stream, time, level, text]` for text, `["status", text]`,
-`["progress", done, total]`, `["output", path, name, type]`, `["hello", pid]`, and last `["done"]`,
-`["failed", message]` or `["cancelled"]`. Each has left the process when the call returns, so that
-a crash loses nothing. Lines are put together by the server, which outlives us.
+`["progress", done, total]`, `["output", path, name, type]`, `["hello", pid]`,
+`["provenance", facts]`, and last `["done"]`, `["failed", message]` or `["cancelled"]`. Each has
+left the process when the call returns, so that a crash loses nothing. Lines are put together by the
+server, which outlives us.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ import msgspec
 
 from runners.inputs import InputData, InputFiles, InputProduct, RunTarget
 from runners.pipeline import AsyncError, Cancelled, PipelineProcess, outputs_of
+from runners.provenance import provenance
 from runners.reporter import LogHandler, PipeReporter, TextStream
 
 UNEXPECTED = "An unexpected error occurred"
@@ -153,7 +154,7 @@ def _usage(reporter: PipeReporter) -> None:
 
 
 def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
-    pipeline_class = load(spec.path)
+    pipeline_class = _imported(reporter, spec.path)
     folder = Path(spec.folder)
     os.chdir(folder)
     pipeline = pipeline_class(
@@ -164,6 +165,16 @@ def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
         if not path.is_file():
             raise AsyncError(f"The output '{path.name}' is not a file")
         reporter.send("output", str(path), output.name or path.name, output.type_name())
+
+
+def _imported(reporter: PipeReporter, path: str) -> type[PipelineProcess]:
+    """The pipeline's class; what it and its environment are is told even when there is none."""
+    found = None
+    try:
+        found = load(path)
+        return found
+    finally:
+        reporter.send("provenance", provenance(found))
 
 
 def load(path: str) -> type[PipelineProcess]:

@@ -184,6 +184,7 @@ class Server:
             config=config,
             ledger=ledger,
             logs=logs,
+            receipts=store.receipts,
             archive=archive,
             pool=pool,
             runs=self._folder.runs,

@@ -18,7 +18,8 @@ from server.errors import LeaseLost
 from server.ingest import Ingest
 from server.launch import Tools, launch
 from server.persistence import persistently
-from server.records import ProcessRecord
+from server.receipt import Noted
+from server.records import DataProduct, ProcessRecord
 from server.usage import Usage
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ class Attempt:
         self.tools = tools
         self.ingest = Ingest()
         self.usage = Usage()
+        self._inputs: list[DataProduct] = []
+        self._receipt_kept = False
         self._stop: Stop | None = None
         self._stopped = asyncio.Event()
         self._news = asyncio.Event()
@@ -87,7 +90,8 @@ class Attempt:
 
     async def _launched(self) -> tuple[Run | None, str | None]:
         try:
-            return await launch(self.record, self.tools), None
+            run, self._inputs = await launch(self.record, self.tools)
+            return run, None
         except Exception as error:
             log.exception("Process %s could not be started", self.pk)
             return None, f"The pipeline could not be started: {error}"
@@ -181,12 +185,23 @@ class Attempt:
         self._room.set()
         if lines:
             await self.tools.logs.append(self.pk, self.record.attempt, lines)
+        if self.ingest.provenance is not None and not self._receipt_kept:
+            await self._keep_receipt(self.ingest.provenance)
         now = asyncio.get_running_loop().time()
         if self.ingest.changes and now - self._record_written >= RECORD_SECONDS:
             self._record_written = now
             changes, self.ingest.changes = self.ingest.changes, {}
             changes["log_lines"] = await self.tools.logs.last_line(self.pk)
             await self._write(changes)
+
+    async def _keep_receipt(self, told: dict[str, Any]) -> None:
+        """Store what the run is made of, once."""
+        self._receipt_kept = True
+        noted = Noted.of(self._inputs, told)
+        if noted is None:
+            return
+        text, receipts = noted.to_text(), self.tools.receipts
+        await persistently(lambda: receipts.put(self.pk, self.record.attempt, text))
 
     async def finish_log(self) -> int:
         """Store all that is left to be stored; the number of the last line."""

@@ -27,6 +27,8 @@ class Ingest:
         self.changes: dict[str, Any] = {}
         self.outputs: list[tuple[str, str, str]] = []
         self.usage: tuple[float, int] | None = None
+        #: what the run says it is made of; the first word on that counts
+        self.provenance: dict[str, Any] | None = None
         #: the child's last message, `("done",)`, `("failed", message)` or `("cancelled",)`
         self.last: tuple[str, ...] | None = None
         self._rest = b""
@@ -78,6 +80,8 @@ class Ingest:
                 self.last = self.last or (word,)
             case ["failed", str(text)]:
                 self.last = self.last or ("failed", text)
+            case ["provenance", dict(facts)]:
+                self.provenance = self.provenance or facts
             case ["hello", int()]:
                 pass
             case _:

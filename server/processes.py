@@ -19,6 +19,7 @@ from server.ledger import Ledger
 from server.log_bodies import LogBodies, LogBody
 from server.log_views import LinesPage, LogViews
 from server.logs import Logs
+from server.receipt import Receipt, receipt_of
 from server.records import PipelineDescription, ProcessRecord, State
 from server.status_board import StatusBoard
 from server.store import Store
@@ -153,6 +154,11 @@ class Processes:
     ) -> LinesPage:
         """Lines of a log behind a cursor, filtered. Raises NotFound."""
         return await self._views.lines(pk, after, limit, level, q)
+
+    async def receipt(self, pk: int) -> Receipt:
+        """What exactly ran on what, in the last attempt. Raises NotFound."""
+        record = await self._ledger.get(pk)
+        return receipt_of(record, await self._store.receipts.get(pk, record.attempt))
 
     async def log_body(self, pk: int) -> LogBody:
         """The specified answer of the pipeline logs API. Raises NotFound."""

@@ -15,6 +15,7 @@ from server.store.groups import Groups
 from server.store.journal import Journal
 from server.store.log_chunks import LogChunks
 from server.store.processes import ProcessStore
+from server.store.receipts import Receipts
 from server.store.servers import Servers
 from server.store.submissions import Submissions
 from server.store.targets import Targets
@@ -31,6 +32,7 @@ class Store:
         self.processes = ProcessStore(database)
         self.logs = LogChunks(database)
         self.journal = Journal(database)
+        self.receipts = Receipts(database)
         self.servers = Servers(database)
         self.submissions = Submissions(database)
 

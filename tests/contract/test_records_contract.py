@@ -29,6 +29,17 @@ def a_group(pk: int, products: list[int], process: int | None = None) -> DataPro
     return DataProductGroup(pk=pk, created=NOW, name=f"G{pk}", products=products, process=process)
 
 
+async def test_the_facts_of_an_attempt_are_kept_apart(runner: asyncio.Runner, store: Store) -> None:
+    for attempt, facts in ((1, "one"), (2, "two"), (2, "two again")):
+        await store.receipts.put(7, attempt, facts)
+    await store.receipts.put(8, 1, "another's")
+    assert await store.receipts.get(7, 1) == "one"
+    assert await store.receipts.get(7, 2) == "two again"
+    await store.receipts.delete(7)
+    assert await store.receipts.get(7, 2) is None
+    assert await store.receipts.get(8, 1) == "another's"
+
+
 async def test_counters_never_give_a_number_twice(runner: asyncio.Runner, store: Store) -> None:
     counts = [1, 3] * 40
     firsts = await asyncio.gather(*(store.counters.next("process", count) for count in counts))
