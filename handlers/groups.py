@@ -64,7 +64,7 @@ class GroupZipHandler(BaseHandler):
     async def get(self, pk: str) -> None:
         """Send a zip, made as it goes."""
         group = await self.archive.group(pk_of(pk))
-        products = [await self.archive.product(product) for product in group.products]
+        products = await self.archive.existing(group.products)
         shut_in(self)
         self.set_header("Content-Type", "application/zip")
         self.set_header("Content-Disposition", disposition("attachment", f"{group.name}.zip"))

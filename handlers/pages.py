@@ -1,6 +1,7 @@
 """The web pages, drawn with real content before any script runs.
 
 What happens afterwards (live states, uploads, the growing log) is the scripts' part, in `static/`.
+The pages of data products are in `product_pages`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def has_preview(product: dict[str, Any]) -> bool:
 
 
 def look_of(product: dict[str, Any]) -> str:
-    """How the group's page shows a data product."""
+    """How a page shows a data product."""
     kind, name = product["content_type"], product["name"].lower()
     if kind in ("video/webm", "video/mp4"):
         return "video"
@@ -204,29 +205,8 @@ class ProcessPage(Page):
         return {}
 
 
-class GroupPage(Page):
-    """`/dataproducts/data/group/<pk>/`: data products that belong together, to look at."""
-
-    async def get(self, pk: str) -> None:
-        group = await self.archive.group(pk_of(pk))
-        products = await asyncio.gather(
-            *(self.archive.product(product) for product in group.products), return_exceptions=True
-        )
-        shown = [product for product in products if isinstance(product, DataProduct)]
-        process = None if group.process is None else await self.processes.get(group.process)
-        fields = {"pk": group.pk, "name": group.name, "url": group.url, "created": group.created}
-        self.show(
-            "group.html",
-            group=fields,
-            products=await self.archive.product_fields(shown),
-            process=None if process is None else self.facts(process),
-            target=await self.archive.target(shown[0].target) if shown else None,
-        )
-
-
 routes = [
     (r"/", TargetsPage),
     (rf"/targets/{PK}/", TargetPage),
     (rf"/(?:processes|pipeline)/{PK}", ProcessPage),
-    (rf"/dataproducts/data/group/{PK}/", GroupPage),
 ]

@@ -16,8 +16,10 @@ from handlers import (
     pages,
     pipeline_logs,
     pipelines,
+    plots,
     previews,
     processes,
+    product_pages,
     receipts,
     targets,
 )
@@ -38,8 +40,12 @@ def all_routes(services: Services) -> list[URLSpec]:
         *pipelines.routes(services),
         *files.routes(services),
         *previews.routes(services),
+        *plots.routes(services),
         *health.routes(services),
         *login.routes(services),
-        *(URLSpec(path, page, {"services": services}) for path, page in pages.routes),
+        *(
+            URLSpec(path, page, {"services": services})
+            for path, page in [*pages.routes, *product_pages.routes]
+        ),
     ]
     return known + not_found.routes(services, known)

@@ -244,6 +244,7 @@ class Server:
             archive=archive,
             ready=ready,
             preview=examiner.preview,
+            headers=examiner.headers,
             previews=self._folder.previews,
         )
 

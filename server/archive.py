@@ -143,6 +143,10 @@ class Archive:
         page = await self._store.products.find(target, before, limit)
         return Page(await self._visible(page.items), page.next)
 
+    async def existing(self, pks: Sequence[int]) -> list[DataProduct]:
+        """Those of these products that there are to be seen, in the order given."""
+        return await self._visible(await self._store.products.get_many(pks))
+
     async def product_fields(self, products: Sequence[DataProduct]) -> list[dict[str, Any]]:
         """The products as the contract shows them."""
         groups = await self._store.groups.containing([product.pk for product in products])
@@ -229,7 +233,7 @@ class Archive:
         return await self._store.processes.published_by(pks) if pks else {}
 
     async def _check_exist(self, products: list[int]) -> None:
-        found = await self._visible(await self._store.products.get_many(products))
+        found = await self.existing(products)
         if missing := set(products) - {product.pk for product in found}:
             raise InvalidInput.of("products", f"There is no data product {min(missing)}")
 

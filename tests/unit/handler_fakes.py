@@ -275,6 +275,9 @@ class FakeArchive:
     async def product(self, pk: int) -> DataProduct:
         return _one(self.stored_products, "data product", pk)
 
+    async def existing(self, pks: list[int]) -> list[DataProduct]:
+        return [self.stored_products[pk] for pk in pks if pk in self.stored_products]
+
     async def products(self, target: int, **_wanted: Any) -> Page[DataProduct]:
         return Page(list(self.stored_products.values()), None)
 
@@ -351,7 +354,12 @@ class Fakes:
     async def ready(self) -> str | None:
         return self.problem
 
-    async def preview(self, source: Path, picture: Path, size: int) -> None:
+    async def headers(self, source: Path) -> dict[str, Any]:
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        return {"hdus": [{"name": source.name, "kind": "image", "cards": []}], "cut": False}
+
+    async def preview(self, source: Path, picture: Path, size: int, _stretch: str) -> None:
         self.drawn.append((source, size))
         await asyncio.sleep(0.05)
         if self.draw_fault is not None:
@@ -367,6 +375,7 @@ class Fakes:
             archive=cast(Any, self.archive),
             ready=self.ready,
             preview=self.preview,
+            headers=self.headers,
             previews=self.previews,
         )
         socket, port = bind_unused_port()
