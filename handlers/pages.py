@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +25,8 @@ from server.records import DataProduct, ProcessRecord, State, Target
 
 #: How much of a list a page shows at first.
 TARGETS_SHOWN, PROCESSES_SHOWN, PRODUCTS_SHOWN, INPUTS_SHOWN = 50, 8, 100, 100
+#: How far the list of targets counts what each has.
+COUNTED = 200
 #: Lines of a log in the first paint: as many as a tall screen holds.
 LINES_SHOWN = 60
 #: Besides FITS images, the server makes thumbnails of these.
@@ -51,11 +53,13 @@ BLANK_PROCESS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class TargetRow:
-    """A target in the list: with its newest image's PK and how many of its processes run."""
+    """A target in the list: its newest image's PK, how much it has, and what has not ended."""
 
     target: Target
     newest: int | None
-    active: int
+    products: str
+    processes: str
+    active: list[ProcessRecord]
 
 
 def has_preview(product: dict[str, Any]) -> bool:
@@ -125,14 +129,21 @@ class TargetsPage(Page):
         )
 
     async def _rows(self, targets: list[Target]) -> list[TargetRow]:
-        newest = await asyncio.gather(*(self._newest_image(target.pk) for target in targets))
         unended = [State.QUEUED, State.RUNNING]
         page = await self.processes.find(None, None, unended, None, 1000)
-        active = Counter(process.target for process in page.items)
-        return [
-            TargetRow(target, image, active[target.pk])
-            for target, image in zip(targets, newest, strict=True)
-        ]
+        active = defaultdict(list)
+        for record in page.items:
+            active[record.target].append(record)
+        return await asyncio.gather(*(self._row(target, active[target.pk]) for target in targets))
+
+    async def _row(self, target: Target, active: list[ProcessRecord]) -> TargetRow:
+        return TargetRow(
+            target,
+            await self._newest_image(target.pk),
+            wording.at_most(await self.archive.count_products(target.pk, COUNTED), COUNTED),
+            wording.at_most(await self.processes.count(target.pk, COUNTED), COUNTED),
+            active,
+        )
 
     async def _newest_image(self, target: int) -> int | None:
         page = await self.archive.products(target, None, 5)

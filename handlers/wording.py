@@ -78,6 +78,11 @@ def number(value: float) -> str:
     return text.replace(",", "\u202f")
 
 
+def at_most(count: int, limit: int) -> str:
+    """A count that was made up to a limit."""
+    return f"{number(limit)}+" if count > limit else number(count)
+
+
 def fact(value: Any) -> str:
     """The value of a further fact on a target: texts as they are, all else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -112,6 +117,11 @@ def declination(degrees: float) -> str:
     minutes, rest = divmod(tenths, 600)
     sign = "\u2212" if degrees < 0 and tenths else "+"
     return f"{sign}{minutes // 60:02}\u00b0 {minutes % 60:02}\u2032 {rest / 10:04.1f}\u2033"
+
+
+def degrees(value: float, sign: str = "") -> str:
+    """Degrees to a few hundredths of a second of arc; `sign` "+" is for those that have one."""
+    return f"{value:{sign}.5f}\u00b0".replace("-", "\u2212")
 
 
 def observed(date: object) -> str:

@@ -74,6 +74,10 @@ class Processes:
         """A page of the processes that match, newest first."""
         return await self._store.processes.find(target, pipelines, states, before, limit)
 
+    async def count(self, target: int, most: int) -> int:
+        """How many processes a target has; `most` + 1 stands for any larger number."""
+        return await self._store.processes.count(target, most)
+
     async def submit(
         self,
         target: int | None,

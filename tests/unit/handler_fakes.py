@@ -154,6 +154,9 @@ class FakeProcesses:
     async def delete(self, pk: int) -> None:
         del self.records[(await self.get(pk)).pk]
 
+    async def count(self, _target: int, _most: int) -> int:
+        return len(self.records)
+
     async def delete_of_target(self, target: int, force: bool) -> None:
         if not force:
             raise Conflict("There are processes")
@@ -268,6 +271,9 @@ class FakeArchive:
     async def target(self, pk: int) -> Target:
         return _one(self.stored_targets, "target", pk)
 
+    async def count_products(self, _target: int, _most: int) -> int:
+        return len(self.stored_products)
+
     async def targets(self, **wanted: Any) -> Page[Target]:
         self.calls.append(("targets", wanted))
         return Page(list(self.stored_targets.values()), 1)
@@ -297,6 +303,9 @@ class FakeArchive:
         group = DataProductGroup(pk=37, created=NOW, name=name, products=products)
         self.stored_groups[37] = group
         return group
+
+    async def add_to_group(self, group: DataProductGroup, products: list[int]) -> DataProductGroup:
+        return group.evolve(products=[*group.products, *products])
 
     async def delete_group(self, pk: int) -> None:
         del self.stored_groups[pk]

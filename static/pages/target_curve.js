@@ -1,0 +1,44 @@
+// @ts-check
+/** The light curve of a target's page, where its processes have measured magnitudes. */
+
+import { tableOf } from "../draw/csv.js";
+import { part, slot } from "../draw/find.js";
+import { Plot } from "../draw/plot.js";
+import { ApiError, get } from "../server/api.js";
+
+/** @param {number} target */
+export function watchCurve(target) {
+  const section = part("#light-curve");
+  /** @type {Plot | null} */
+  let plot = null;
+  const refresh = async () => {
+    const points = await pointsOf(target);
+    section.hidden = !points.length;
+    if (!points.length) return;
+    plot ??= new Plot(slot("plot", section));
+    plot.show(points, "MJD");
+    slot("values", section).replaceChildren(tableOf(rowsOf(points)));
+  };
+  return { refresh };
+}
+
+/**
+ * @param {number} target
+ * @returns {Promise<import("../draw/light_curve.js").Point[]>}
+ */
+async function pointsOf(target) {
+  try {
+    const { points } = await get(`/api/targets/${target}/lightcurve/`);
+    return Array.isArray(points) ? points : [];
+  } catch (error) {
+    // It is looked for again when a process has ended.
+    if (error instanceof ApiError) return [];
+    throw error;
+  }
+}
+
+/** @param {import("../draw/light_curve.js").Point[]} points */
+function rowsOf(points) {
+  const cells = points.map(({ time, magnitude, error, filter }) => [time, magnitude, error ?? "", filter ?? ""].map(String));
+  return [["MJD", "magnitude", "error", "filter"], ...cells];
+}
