@@ -21,6 +21,7 @@ from handlers.services import Services
 from server.config import Config
 from server.config_keys import Http, Uploads, Websockets
 from server.errors import Conflict, InvalidInput, NotFound, TooLarge
+from server.receipt import Receipt, receipt_of
 from server.records import (
     DataProduct,
     DataProductGroup,
@@ -153,6 +154,9 @@ class FakeProcesses:
 
     async def delete(self, pk: int) -> None:
         del self.records[(await self.get(pk)).pk]
+
+    async def receipt(self, pk: int) -> Receipt:
+        return receipt_of(await self.get(pk), None)
 
     async def count(self, _target: int, _most: int) -> int:
         return len(self.records)
