@@ -59,7 +59,10 @@ class BaseHandler(GuardedHandler):
 
     async def answer(self, value: object) -> None:
         """Answer a GET with this value as JSON; its digest is the version."""
-        body = encode(value)
+        await self.answer_ready(encode(value))
+
+    async def answer_ready(self, body: bytes) -> None:
+        """Answer a GET with ready JSON; its digest is the version."""
         if not self.unchanged(hashlib.blake2b(body, digest_size=12).hexdigest()):
             self.write(await compressed_apart(self, body))
 

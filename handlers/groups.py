@@ -1,4 +1,7 @@
-"""Groups of data products: list, make, delete, and all files as a zip. The page is in `pages`."""
+"""Groups of data products: list, make, add to, delete, and all files as a zip.
+
+The page is in `product_pages`.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,12 @@ class NewGroup(Struct):
     """What a group is made from."""
 
     name: str
+    products: list[Pk]
+
+
+class FurtherProducts(Struct):
+    """What shall be in a group as well."""
+
     products: list[Pk]
 
 
@@ -60,13 +69,23 @@ class GroupHandler(BaseHandler):
         self.set_status(204)
 
 
+class GroupProductsHandler(BodyHandler):
+    """What is in a group."""
+
+    async def post(self, pk: str) -> None:
+        """Add data products; those that are in it already stay where they are."""
+        wanted = self.json_input(FurtherProducts)
+        group = await self.archive.group(pk_of(pk))
+        self.answer_change(fields_of(await self.archive.add_to_group(group, wanted.products)))
+
+
 class GroupZipHandler(BaseHandler):
     """All files of a group at once."""
 
     async def get(self, pk: str) -> None:
         """Send a zip, made as it goes."""
         group = await self.archive.group(pk_of(pk))
-        products = [await self.archive.product(product) for product in group.products]
+        products = await self.archive.existing(group.products)
         shut_in(self)
         self.set_header("Content-Type", "application/zip")
         self.set_header("Content-Disposition", disposition("attachment", f"{group.name}.zip"))
@@ -84,5 +103,6 @@ def routes(services: Services) -> list[URLSpec]:
     return [
         URLSpec(r"/api/groups/", GroupsHandler, kwargs),
         URLSpec(rf"/api/groups/{PK}/", GroupHandler, kwargs),
+        URLSpec(rf"/api/groups/{PK}/products/", GroupProductsHandler, kwargs),
         URLSpec(rf"/dataproducts/data/group/{PK}/zip", GroupZipHandler, kwargs),
     ]

@@ -36,7 +36,7 @@ class LightCurveHandler(BaseHandler):
         page = await self.archive.light_curves.page(target.pk, before, limit or DEFAULT_ROWS)
         following = b"null" if page.next is None else b"%d" % page.next
         rows = b",".join(page.rows)
-        self.answer_ready(b'{"lightcurve":[%b],"next":%b}' % (rows, following))
+        await self.answer_ready(b'{"lightcurve":[%b],"next":%b}' % (rows, following))
 
     async def _send_csv(self, target: int, identifier: str) -> None:
         name = f"lightcurve_{identifier}.csv"

@@ -1,6 +1,7 @@
 """The web pages, drawn with real content before any script runs.
 
 What happens afterwards (live states, uploads, the growing log) is the scripts' part, in `static/`.
+The pages of data products are in `product_pages`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +25,8 @@ from server.records import DataProduct, ProcessRecord, State, Target
 
 #: How much of a list a page shows at first.
 TARGETS_SHOWN, PROCESSES_SHOWN, PRODUCTS_SHOWN, INPUTS_SHOWN = 50, 8, 100, 100
+#: How far the list of targets counts what each has.
+COUNTED = 200
 #: Lines of a log in the first paint: as many as a tall screen holds.
 LINES_SHOWN = 60
 #: Besides FITS images, the server makes thumbnails of these.
@@ -50,11 +53,13 @@ BLANK_PROCESS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class TargetRow:
-    """A target in the list: with its newest image's PK and how many of its processes run."""
+    """A target in the list: its newest image's PK, how much it has, and what has not ended."""
 
     target: Target
     newest: int | None
-    active: int
+    products: str
+    processes: str
+    active: list[ProcessRecord]
 
 
 def has_preview(product: dict[str, Any]) -> bool:
@@ -65,7 +70,7 @@ def has_preview(product: dict[str, Any]) -> bool:
 
 
 def look_of(product: dict[str, Any]) -> str:
-    """How the group's page shows a data product."""
+    """How a page shows a data product."""
     kind, name = product["content_type"], product["name"].lower()
     if kind in ("video/webm", "video/mp4"):
         return "video"
@@ -124,14 +129,21 @@ class TargetsPage(Page):
         )
 
     async def _rows(self, targets: list[Target]) -> list[TargetRow]:
-        newest = await asyncio.gather(*(self._newest_image(target.pk) for target in targets))
         unended = [State.QUEUED, State.RUNNING]
         page = await self.processes.find(None, None, unended, None, 1000)
-        active = Counter(process.target for process in page.items)
-        return [
-            TargetRow(target, image, active[target.pk])
-            for target, image in zip(targets, newest, strict=True)
-        ]
+        active = defaultdict(list)
+        for record in page.items:
+            active[record.target].append(record)
+        return await asyncio.gather(*(self._row(target, active[target.pk]) for target in targets))
+
+    async def _row(self, target: Target, active: list[ProcessRecord]) -> TargetRow:
+        return TargetRow(
+            target,
+            await self._newest_image(target.pk),
+            wording.at_most(await self.archive.count_products(target.pk, COUNTED), COUNTED),
+            wording.at_most(await self.processes.count(target.pk, COUNTED), COUNTED),
+            active,
+        )
 
     async def _newest_image(self, target: int) -> int | None:
         page = await self.archive.products(target, None, 5)
@@ -179,6 +191,7 @@ class ProcessPage(Page):
             outputs=await self._products(record.outputs[:INPUTS_SHOWN]),
             flags=flags,
             flag_names={name: flag.long_name for name, flag in flags.items()},
+            receipt=await self.processes.receipt(record.pk),
             lines=await self._last_lines(record),
         )
 
@@ -203,29 +216,8 @@ class ProcessPage(Page):
         return {}
 
 
-class GroupPage(Page):
-    """`/dataproducts/data/group/<pk>/`: data products that belong together, to look at."""
-
-    async def get(self, pk: str) -> None:
-        group = await self.archive.group(pk_of(pk))
-        products = await asyncio.gather(
-            *(self.archive.product(product) for product in group.products), return_exceptions=True
-        )
-        shown = [product for product in products if isinstance(product, DataProduct)]
-        process = None if group.process is None else await self.processes.get(group.process)
-        fields = {"pk": group.pk, "name": group.name, "url": group.url, "created": group.created}
-        self.show(
-            "group.html",
-            group=fields,
-            products=await self.archive.product_fields(shown),
-            process=None if process is None else self.facts(process),
-            target=await self.archive.target(shown[0].target) if shown else None,
-        )
-
-
 routes = [
     (r"/", TargetsPage),
     (rf"/targets/{PK}/", TargetPage),
     (rf"/(?:processes|pipeline)/{PK}", ProcessPage),
-    (rf"/dataproducts/data/group/{PK}/", GroupPage),
 ]

@@ -17,8 +17,11 @@ from handlers import (
     pages,
     pipeline_logs,
     pipelines,
+    plots,
     previews,
     processes,
+    product_pages,
+    receipts,
     static_files,
     targets,
 )
@@ -31,6 +34,7 @@ def all_routes(services: Services) -> list[URLSpec]:
         *async_status.routes(services),
         *pipeline_logs.routes(services),
         *processes.routes(services),
+        *receipts.routes(services),
         *live.routes(services),
         *targets.routes(services),
         *light_curves.routes(services),
@@ -39,9 +43,13 @@ def all_routes(services: Services) -> list[URLSpec]:
         *pipelines.routes(services),
         *files.routes(services),
         *previews.routes(services),
+        *plots.routes(services),
         *health.routes(services),
         *login.routes(services),
         *static_files.routes(),
-        *(URLSpec(path, page, {"services": services}) for path, page in pages.routes),
+        *(
+            URLSpec(path, page, {"services": services})
+            for path, page in [*pages.routes, *product_pages.routes]
+        ),
     ]
     return known + not_found.routes(services, known)

@@ -29,7 +29,7 @@ class StaticFiles(StaticFileHandler):
         if found is None:
             return
         self.absolute_path = found
-        plain, small, digest = _current(found)
+        plain, small, digest = content_of(found)
         self._describe(digest)
         if self.check_etag_header():
             self.set_status(304)
@@ -54,7 +54,8 @@ class StaticFiles(StaticFileHandler):
         return None
 
 
-def _current(path: str) -> tuple[bytes, bytes, str]:
+def content_of(path: str) -> tuple[bytes, bytes, str]:
+    """A file of ours as it is and compressed, and the digest of its bytes."""
     return _content(path, Path(path).stat().st_mtime_ns)
 
 

@@ -56,6 +56,11 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
+def precise(seconds: float) -> str:
+    """A length of time to the millisecond if it is short, in its two largest units if not."""
+    return f"{seconds:.3f} s" if seconds < _MINUTE else duration(seconds)
+
+
 def size(count: float) -> str:
     """A number of bytes with a decimal prefix."""
     if count < 1000:
@@ -71,6 +76,11 @@ def number(value: float) -> str:
     """A count with thin gaps between its thousands; a whole one without a fraction."""
     text = f"{value:,.0f}" if value == floor(value) else f"{value:,.2f}"
     return text.replace(",", "\u202f")
+
+
+def at_most(count: int, limit: int) -> str:
+    """A count that was made up to a limit."""
+    return f"{number(limit)}+" if count > limit else number(count)
 
 
 def fact(value: Any) -> str:
@@ -107,6 +117,11 @@ def declination(degrees: float) -> str:
     minutes, rest = divmod(tenths, 600)
     sign = "\u2212" if degrees < 0 and tenths else "+"
     return f"{sign}{minutes // 60:02}\u00b0 {minutes % 60:02}\u2032 {rest / 10:04.1f}\u2033"
+
+
+def degrees(value: float, sign: str = "") -> str:
+    """Degrees to a few hundredths of a second of arc; `sign` "+" is for those that have one."""
+    return f"{value:{sign}.5f}\u00b0".replace("-", "\u2212")
 
 
 def observed(date: object) -> str:

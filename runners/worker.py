@@ -30,6 +30,7 @@ from runners import marks
 from runners.inputs import InputData, InputFiles, InputProduct, RunTarget
 from runners.outputs import made
 from runners.pipeline import AsyncError, Cancelled, PipelineProcess
+from runners.provenance import provenance
 from runners.reporter import LogHandler, PipeReporter, TextStream
 
 UNEXPECTED = "An unexpected error occurred"
@@ -242,7 +243,7 @@ def _usage(reporter: PipeReporter) -> None:
 
 def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
     _apply(spec.limits)
-    pipeline_class = load(spec.path)
+    pipeline_class = _imported(reporter, spec.path)
     folder = Path(spec.folder)
     os.chdir(folder)
     pipeline = pipeline_class(
@@ -250,6 +251,16 @@ def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
     )
     for output in made(pipeline.do_pipeline(folder, **spec.flags), folder):
         reporter.send("output", str(output.path), output.name, output.output_type)
+
+
+def _imported(reporter: PipeReporter, path: str) -> type[PipelineProcess]:
+    """The pipeline's class; what it and its environment are is told even when there is none."""
+    found = None
+    try:
+        found = load(path)
+        return found
+    finally:
+        reporter.send("provenance", provenance(found))
 
 
 def load(path: str) -> type[PipelineProcess]:

@@ -186,6 +186,7 @@ class Server:
             config=config,
             ledger=ledger,
             logs=logs,
+            receipts=store.receipts,
             archive=archive,
             pool=pool,
             runs=self._folder.runs,
@@ -245,6 +246,7 @@ class Server:
             archive=archive,
             ready=ready,
             preview=examiner.preview,
+            headers=examiner.headers,
             previews=self._folder.previews,
         )
 

@@ -173,6 +173,7 @@ class Deposits:
         """Delete what a process has besides the entry's products, or its knowledge of those."""
         if entry.whole:
             await self._store.logs.delete(process)
+            await self._store.receipts.delete(process)
             return
         for product in entry.products:
             await self._store.processes.forget_output(process, product)

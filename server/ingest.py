@@ -37,6 +37,8 @@ class Ingest:
         self.usage: tuple[float, int] | None = None
         #: the PID of the child's parent
         self.parent: int | None = None
+        #: what the run says it is made of; the first word on that counts
+        self.provenance: dict[str, Any] | None = None
         #: the child's last message, `("done",)`, `("failed", message)` or `("cancelled",)`
         self.last: tuple[str, ...] | None = None
         #: takes the run's text instead of the assembler, once no more of it is stored
@@ -97,6 +99,8 @@ class Ingest:
                 self.last = self.last or ("failed", text)
             case ["hello", int(), int(parent)]:
                 self.parent = parent
+            case ["provenance", dict(facts)]:
+                self.provenance = self.provenance or facts
             case _:
                 self._show(message, now)
 

@@ -21,6 +21,7 @@ from server.ledger import Ledger
 from server.log_bodies import LogBodies, LogBody
 from server.log_views import LinesPage, LogViews
 from server.logs import Logs
+from server.receipt import Receipt, receipt_of
 from server.records import PipelineDescription, ProcessRecord, State
 from server.status_board import StatusBoard
 from server.store import Store
@@ -75,6 +76,10 @@ class Processes:
     ) -> Page[ProcessRecord]:
         """A page of the processes that match, newest first."""
         return await self._store.processes.find(target, pipelines, states, before, limit)
+
+    async def count(self, target: int, most: int) -> int:
+        """How many processes a target has; `most` + 1 stands for any larger number."""
+        return await self._store.processes.count(target, most)
 
     async def submit(
         self,
@@ -159,6 +164,11 @@ class Processes:
     ) -> LinesPage:
         """Lines of a log behind a cursor, filtered. Raises NotFound."""
         return await self._views.lines(pk, after, limit, level, q)
+
+    async def receipt(self, pk: int) -> Receipt:
+        """What exactly ran on what, in the last attempt. Raises NotFound."""
+        record = await self._ledger.get(pk)
+        return receipt_of(record, await self._store.receipts.get(pk, record.attempt))
 
     async def log_body(self, pk: int) -> LogBody:
         """The specified answer of the pipeline logs API. Raises NotFound."""

@@ -16,6 +16,7 @@ from server.store.journal import Journal
 from server.store.light_curves import LightCurves
 from server.store.log_chunks import LogChunks
 from server.store.processes import ProcessStore
+from server.store.receipts import Receipts
 from server.store.servers import Servers
 from server.store.submissions import Submissions
 from server.store.targets import Targets
@@ -33,6 +34,7 @@ class Store:
         self.logs = LogChunks(database)
         self.light_curves = LightCurves(database)
         self.journal = Journal(database)
+        self.receipts = Receipts(database)
         self.servers = Servers(database)
         self.submissions = Submissions(database)
 

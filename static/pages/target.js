@@ -13,6 +13,7 @@ import { targetOf } from "../draw/target_form.js";
 import { keepTimes } from "../draw/times.js";
 import { idempotencyKey, request } from "../server/api.js";
 import { ProcessFeed } from "../server/process_feed.js";
+import { watchCurve } from "./target_curve.js";
 import { watchProducts } from "./target_products.js";
 
 const target = Number(part("#target").dataset.pk);
@@ -22,8 +23,10 @@ keepTimes(Number(part("#target").dataset.now));
 const selection = new Selection(part("#products"), chosenChanged, () => products.showAll());
 const run = new RunForm(runForm, selection);
 const products = watchProducts(target, selection);
+const curve = watchCurve(target);
 const feed = followProcesses();
 selection.draw();
+void curve.refresh();
 offerNotifications(part("#notify"));
 runPipelines();
 editTarget();
@@ -40,7 +43,9 @@ function followProcesses() {
     const news = record.failure_message ?? record.status;
     part("#process-news").textContent = `${record.identifier}: ${news}`;
     notify(record.identifier, news);
-    if (record.outputs.length) void products.refresh();
+    if (!record.outputs.length) return;
+    void products.refresh();
+    void curve.refresh();
   });
   const following = new ProcessFeed(target, {
     records(records) {
@@ -125,6 +130,7 @@ function runPipelines() {
 
 function editTarget() {
   const form = /** @type {HTMLFormElement} */ (part("#edit-target"));
+  if (location.hash === "#edit-target") form.closest("details")?.setAttribute("open", "");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clearProblems(form);

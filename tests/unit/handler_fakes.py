@@ -25,6 +25,7 @@ from server.errors import Conflict, InvalidInput, NotFound, TooLarge
 from server.fan_out import Viewer
 from server.frames import Frame, message
 from server.log_bodies import Content
+from server.receipt import Receipt, receipt_of
 from server.records import (
     DataProduct,
     DataProductGroup,
@@ -170,6 +171,12 @@ class FakeProcesses:
     async def delete(self, pk: int) -> None:
         del self.records[(await self.get(pk)).pk]
 
+    async def receipt(self, pk: int) -> Receipt:
+        return receipt_of(await self.get(pk), None)
+
+    async def count(self, _target: int, _most: int) -> int:
+        return len(self.records)
+
     async def delete_of_target(self, target: int, force: bool) -> None:
         if not force:
             raise Conflict("There are processes")
@@ -284,12 +291,18 @@ class FakeArchive:
     async def target(self, pk: int) -> Target:
         return _one(self.stored_targets, "target", pk)
 
+    async def count_products(self, _target: int, _most: int) -> int:
+        return len(self.stored_products)
+
     async def targets(self, **wanted: Any) -> Page[Target]:
         self.calls.append(("targets", wanted))
         return Page(list(self.stored_targets.values()), 1)
 
     async def product(self, pk: int) -> DataProduct:
         return _one(self.stored_products, "data product", pk)
+
+    async def existing(self, pks: list[int]) -> list[DataProduct]:
+        return [self.stored_products[pk] for pk in pks if pk in self.stored_products]
 
     async def products(self, target: int, **_wanted: Any) -> Page[DataProduct]:
         return Page(list(self.stored_products.values()), None)
@@ -310,6 +323,9 @@ class FakeArchive:
         group = DataProductGroup(pk=37, created=NOW, name=name, products=products)
         self.stored_groups[37] = group
         return group
+
+    async def add_to_group(self, group: DataProductGroup, products: list[int]) -> DataProductGroup:
+        return group.evolve(products=[*group.products, *products])
 
     async def delete_group(self, pk: int) -> None:
         del self.stored_groups[pk]
@@ -367,7 +383,12 @@ class Fakes:
     async def ready(self) -> str | None:
         return self.problem
 
-    async def preview(self, source: Path, picture: Path, size: int) -> None:
+    async def headers(self, source: Path) -> dict[str, Any]:
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        return {"hdus": [{"name": source.name, "kind": "image", "cards": []}], "cut": False}
+
+    async def preview(self, source: Path, picture: Path, size: int, _stretch: str) -> None:
         self.drawn.append((source, size))
         await asyncio.sleep(0.05)
         if self.draw_fault is not None:
@@ -383,6 +404,7 @@ class Fakes:
             archive=cast(Any, self.archive),
             ready=self.ready,
             preview=self.preview,
+            headers=self.headers,
             previews=self.previews,
         )
         socket, port = bind_unused_port()
