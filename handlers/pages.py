@@ -191,7 +191,6 @@ class ProcessPage(Page):
             outputs=await self._products(record.outputs[:INPUTS_SHOWN]),
             flags=flags,
             flag_names={name: flag.long_name for name, flag in flags.items()},
-            receipt=await self.processes.receipt(record.pk),
             lines=await self._last_lines(record),
         )
 

@@ -1,20 +1,20 @@
 // @ts-check
 /** The light curve of a target's page, where its processes have measured magnitudes. */
 
-import { tableOf } from "../draw/csv.js";
 import { part, slot } from "../draw/find.js";
-import { Plot } from "../draw/plot.js";
 import { ApiError, get } from "../server/api.js";
 
 /** @param {number} target */
 export function watchCurve(target) {
   const section = part("#light-curve");
-  /** @type {Plot | null} */
+  /** @type {import("../draw/plot.js").Plot | null} */
   let plot = null;
   const refresh = async () => {
     const points = await pointsOf(target);
     section.hidden = !points.length;
     if (!points.length) return;
+    // What draws is loaded only where there is something to draw.
+    const [{ Plot }, { tableOf }] = await Promise.all([import("../draw/plot.js"), import("../draw/csv.js")]);
     plot ??= new Plot(slot("plot", section));
     plot.show(points, "MJD");
     slot("values", section).replaceChildren(tableOf(rowsOf(points)));

@@ -1,6 +1,7 @@
 // @ts-check
 /** The page of all targets: search as you type, make one, see what runs. */
 
+import { showConnection } from "../draw/connection.js";
 import { part, parts } from "../draw/find.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
 import { pageOf } from "../draw/process_row.js";
@@ -8,7 +9,7 @@ import { ask } from "../draw/question.js";
 import { swapRegion } from "../draw/region.js";
 import { targetOf } from "../draw/target_form.js";
 import { keepTimes } from "../draw/times.js";
-import { get, getPage, request } from "../server/api.js";
+import { ApiError, get, getPage, request } from "../server/api.js";
 
 const TYPING_MS = 200;
 const RUNNING_MS = 4000;
@@ -78,8 +79,10 @@ function followRunning() {
     try {
       const { processes } = await get("/api/processes/?state=queued,running&limit=1000");
       drawRunning(processes);
-    } catch {
-      // The next one may get through.
+      showConnection("live");
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      showConnection("lost");
     }
   }, RUNNING_MS);
 }

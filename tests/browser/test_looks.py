@@ -30,6 +30,8 @@ def pages_of(observatory: Observatory) -> list[str]:
         f"/targets/{observatory.make_target('An empty one')}/",
         f"/pipeline/{process}",
         f"/dataproducts/data/group/{record['group']}/",
+        f"/dataproducts/{record['outputs'][0]}/",
+        f"/processes/{process}/receipt/",
         "/login",
     ]
 
@@ -53,7 +55,9 @@ def test_the_first_paint_is_small_and_all_ours(open_page: Open, observatory: Obs
     products = observatory.upload(target, {f"file {n}.txt": b"x" for n in range(60)})
     process = observatory.submit(target, "Flood", products)
     observatory.ended(process)
-    for path in ("/", f"/targets/{target}/", f"/pipeline/{process}"):
+    group = observatory.call("POST", "/api/groups/", {"name": "All", "products": products})
+    pages = ("/", f"/targets/{target}/", f"/pipeline/{process}", f"/dataproducts/{products[0]}/")
+    for path in (*pages, f"/processes/{process}/receipt/", group["url"]):
         page = open_page("/login")
         sizes: dict[str, int] = {}
         session = page.context.new_cdp_session(page)
