@@ -49,6 +49,7 @@ setup(
         "Pillow>=11",
         "python-multipart>=0.0.20",
         "uvloop>=0.21",
+        "rich>=14",
     ],
     extras_require={
         "test": TEST,
