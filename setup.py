@@ -50,6 +50,7 @@ setup(
         "python-multipart>=0.0.20",
         "uvloop>=0.21",
         "bokeh>=3.7,<4",
+        "rich>=14",
     ],
     extras_require={
         "test": TEST,

@@ -114,6 +114,7 @@ class Server:
         self._stack.callback(self._folder.close)
         try:
             self._bind()
+            await asyncio.to_thread(self._folder.announce, self.address)
         except BaseException:
             await self._stack.aclose()
             raise

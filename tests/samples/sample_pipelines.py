@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from runners import AsyncError, PipelineOutput, PipelineProcess, ReducedDatum
+from runners import AsyncError, DataProduct, PipelineOutput, PipelineProcess, ReducedDatum
 
 
 class Chatty(PipelineProcess):
@@ -190,10 +190,13 @@ class Predecessor(PipelineProcess):
 
     def do_pipeline(self, tmpdir, **flags):  # type: ignore[no-untyped-def]  # as authors write
         for product in self.input_files.all():
-            self.log(f"Processing {product.data.name}", end="\n")
+            self.log("Processing ", end="")
+            self.log(product.data.name)
             product.data.file.read()
         with self.update_status("doing things"):
             self.save()
-        path = tmpdir / "result.txt"
-        path.write_text("done")
-        return [(path, "DataProduct", "other")]
+        for name in ("result.txt", "curve.csv", "other.txt"):
+            (tmpdir / name).write_text("time,magnitude\n58000,12\n")
+        yield (tmpdir / "result.txt", DataProduct)
+        yield (tmpdir / "curve.csv", ReducedDatum, "photometry")
+        yield (tmpdir / "other.txt", DataProduct, "", "renamed.txt")
