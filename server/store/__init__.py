@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Self
 
+from server.store.announcements import Announcements
 from server.store.counters import Counters
 from server.store.database import Database
 from server.store.dataproducts import DataProducts
@@ -33,6 +34,7 @@ class Store:
         self.journal = Journal(database)
         self.servers = Servers(database)
         self.submissions = Submissions(database)
+        self.announcements = Announcements(database)
 
     @classmethod
     async def open(cls, database: Database) -> Self:
