@@ -15,7 +15,7 @@ from statistics import median
 
 import uvloop
 
-from benchmarks.push import _flood
+from benchmarks.push import flood
 from benchmarks.requests import call, make_target, submit, wait_for_end
 from benchmarks.serving import Serving, serving
 from benchmarks.tables import arguments, head, row
@@ -61,7 +61,7 @@ def _lines(ports: Serving, viewers: int, rounds: int, lines: int, bar: str) -> N
         for _ in range(rounds):
             seconds = ports.ask("insert", CHUNKS, CHUNK_LINES)
             floors.append(CHUNKS * CHUNK_LINES / seconds)
-            ours.append(runner.run(_flood(ports, viewers, lines)))
+            ours.append(runner.run(flood(ports, viewers, lines)))
     floor, rate = median(floors), median(ours)
     row(f"stored and on to {viewers} viewers", floor, rate, f"{rate / floor:.2f}", bar)
 

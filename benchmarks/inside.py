@@ -16,7 +16,7 @@ from server.lines import Line, encode_entries
 from server.store.log_chunks import LogChunk, LogChunks
 
 #: What the lines of the benchmarks look like.
-TEXT = f"{'Processing frame 17 of the night, seeing 1.2 arcsec':<60}"
+TEXT = "Processing frame 123456"
 
 
 class BareSocket(WebSocketHandler):

@@ -44,6 +44,17 @@ class Writes(PipelineProcess):
             self.log(f"{number:<99}")
 
 
+class Floods(PipelineProcess):
+    """Logs `count` lines as fast as it can."""
+
+    short_name = "floods"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        """Log, and end."""
+        for number in range(int(self.target.extra_fields["count"])):
+            self.log(f"Processing frame {number}")
+
+
 class Grows(PipelineProcess):
     """The same, and then 100 lines more ten times a second until it is cancelled."""
 

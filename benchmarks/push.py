@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from statistics import median
 
 import uvloop
@@ -20,7 +21,7 @@ import uvloop
 from benchmarks.requests import call, make_target, submit, wait_for_end
 from benchmarks.serving import Serving, serving
 from benchmarks.tables import against, arguments, head, percentile, row
-from benchmarks.viewers import END, Viewer, close, connect
+from benchmarks.viewers import END, Flooded, Viewer, close, connect
 
 VIEWERS = (10, 100, 1_000)
 BARS = {100: 0.9}
@@ -42,7 +43,7 @@ def main() -> None:
             against(f"{count} viewers, one line a frame", floors, ours, BARS.get(count, ""))
             against(f"{count} viewers, each line stored first", floors, stored)
         head("flood with 100 viewers", "lines/s in", "out", "bar in", "bar out")
-        rates_in = [runner.run(_flood(ports, 100, given.lines)) for _ in range(given.rounds)]
+        rates_in = [runner.run(flood(ports, 100, given.lines)) for _ in range(given.rounds)]
         row("as fast as the pipeline logs", median(rates_in), 100 * median(rates_in), 80e3, 8e6)
         head("log() to viewer, ms", "p50", "p99", "bar p50", "bar p99")
         for count in (1, *VIEWERS):
@@ -81,28 +82,24 @@ async def _rate(ports: Serving, viewers: list[Viewer], command: str, *arguments:
     return delivered / seconds
 
 
-async def _flood(ports: Serving, count: int, lines: int) -> float:
-    """Lines per second, from the first log() to the last line at the last viewer."""
-    target, products = await _in_thread(make_target, ports.heliograph, "Flood", bytes=lines * 100)
-    pk = await _in_thread(submit, ports.heliograph, "Writes", target, products)
-    viewers: list[Viewer] = [_Flooded(f"/ws/pipeline/logs/{pk}/", until=END) for _ in range(count)]
-    await connect(viewers, ports.heliograph)
+async def flood(ports: Serving, count: int, lines: int) -> float:
+    """Lines per second, from the first ones at a viewer to the end at the last one."""
+    target, products = await _in_thread(make_target, ports.heliograph, "Flood", count=lines)
+    pk = await _in_thread(submit, ports.heliograph, "Floods", target, products)
+    viewers = [Flooded(f"/ws/pipeline/logs/{pk}/") for _ in range(count)]
+    loop = asyncio.get_running_loop()
+    for viewer in viewers:
+        await loop.create_connection(partial(_itself, viewer), "127.0.0.1", ports.heliograph)
     await asyncio.gather(*(viewer.done for viewer in viewers))
-    begun = min(viewer.begun for viewer in viewers if isinstance(viewer, _Flooded))
-    seconds = time.perf_counter() - begun
-    close(viewers)
+    seconds = time.perf_counter() - min(viewer.begun for viewer in viewers)
+    for viewer in viewers:
+        viewer.transport.close()
+    await _in_thread(wait_for_end, ports.heliograph, target)
     return lines / seconds
 
 
-class _Flooded(Viewer):
-    """Notes when the first lines came."""
-
-    begun = float("inf")
-
-    def see(self, data: bytes) -> None:
-        """Look at the clock, once."""
-        if self.frames and self.begun == float("inf"):
-            self.begun = time.perf_counter()
+def _itself(viewer: Flooded) -> Flooded:
+    return viewer
 
 
 class _Clocked(Viewer):

@@ -25,6 +25,7 @@ from handlers.services import Services
 from runners.examiner import Examiner
 from runners.pool import Pool
 from server.archive import Archive
+from server.changes import Announcing, Watching
 from server.config import Config
 from server.data_folder import DataFolder
 from server.dispatcher import Dispatcher
@@ -34,6 +35,7 @@ from server.hub import Hub
 from server.launch import Tools
 from server.ledger import Ledger
 from server.logs import Logs
+from server.memory import Memory
 from server.persistence import persistently
 from server.pipelines import PipelineWatch, find_pipelines
 from server.processes import Processes
@@ -164,6 +166,10 @@ class Server:
         alone = config.mongodb.uri is None
         # The other half is for the bodies made of them.
         logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
+        if not alone:
+            exchange = self._exchange(database, store, Memory(store, ledger, logs, hub), hub)
+            await exchange.start()
+            stack.push_async_callback(exchange.stop)
         archive = self._archive(store, examiner, ledger)
         await persistently(archive.recover)
         recovery = Recovery(store, ledger, logs, archive, config)
@@ -211,6 +217,15 @@ class Server:
         database = await persistently(lambda: Database.open(uri, self.config.mongodb.database))
         self._stack.callback(database.close)
         return database
+
+    def _exchange(
+        self, database: Database, store: Store, memory: Memory, hub: Hub
+    ) -> Watching | Announcing:
+        """What keeps memory right beside other servers."""
+        if database.replicated:
+            return Watching(database, memory)
+        lease_seconds = self.config.leases.lease_seconds
+        return Announcing(store, memory, hub, self._folder.server_id, lease_seconds)
 
     def _archive(self, store: Store, examiner: Examiner, ledger: Ledger) -> Archive:
         files = FileStorage(self.config.storage_url)

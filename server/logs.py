@@ -64,9 +64,17 @@ class Logs:
 
     def grown(self, process: int) -> None:
         """Another server has written to this log."""
-        if process in self._logs:
-            self._logs[process].stale = True
+        log = self._logs.get(process)
+        if log is not None and log.written:
+            return  # it was ourselves
+        if log is not None:
+            log.stale = True
         self._hub.wake(("log", process))
+
+    def forget_ends(self) -> None:
+        """Any log may have grown elsewhere."""
+        for log in self._logs.values():
+            log.stale = True
 
     def last_known(self, process: int) -> int | None:
         """The last line as far as it is known in memory."""

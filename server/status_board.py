@@ -37,7 +37,8 @@ class StatusBoard:
         self.target = target
         self.version = next(_versions)
         self._order: list[tuple[float, int]] = []
-        self._entries: dict[int, tuple[int, bytes]] = {}
+        #: by PK: the version of the record, when it was created, and its ready JSON
+        self._entries: dict[int, tuple[int, float, bytes]] = {}
         self._deleted: set[int] = set()
         self._tails: dict[int | None, bytes] = {}
         self._packed: dict[int | None, asyncio.Future[Deflated]] = {}
@@ -55,16 +56,20 @@ class StatusBoard:
         if known is None:
             # Negative, so that the newest comes first and a tie goes to the higher PK.
             insort(self._order, (-record.created, -record.pk))
-        self._entries[record.pk] = (record.version, _encode(record.status_fields()))
+        entry = _encode(record.status_fields())
+        self._entries[record.pk] = (record.version, record.created, entry)
         self._touch(record.pk)
 
-    def remove(self, record: ProcessRecord) -> None:
-        """Forget a process for good."""
-        self._deleted.add(record.pk)
-        if self._entries.pop(record.pk, None):
-            self._order.remove((-record.created, -record.pk))
-            self._touch(record.pk)
-            del self._changed[record.pk]
+    def remove(self, pk: int) -> bool:
+        """Forget a process for good; whether it was here."""
+        self._deleted.add(pk)
+        known = self._entries.pop(pk, None)
+        if known is None:
+            return False
+        self._order.remove((-known[1], -pk))
+        self._touch(pk)
+        del self._changed[pk]
+        return True
 
     def _touch(self, pk: int) -> None:
         self.version = next(_versions)
@@ -95,7 +100,7 @@ class StatusBoard:
             if len(self._tails) >= LIMITS:
                 self._forget_bodies()
             pks = (-pk for _, pk in self._order[:limit])
-            entries = b",".join([self._entries[pk][1] for pk in pks])
+            entries = b",".join([self._entries[pk][2] for pk in pks])
             tail = self._tails[limit] = b',"processes":[%b]}' % entries
         return tail
 
@@ -109,7 +114,7 @@ class StatusBoard:
         for pk in reversed(self._changed):
             if self._changed[pk] <= since:
                 break
-            changed.append(self._entries[pk][1])
+            changed.append(self._entries[pk][2])
         return reversed(changed)
 
 
@@ -144,6 +149,14 @@ class StatusBoards:
             len(self._boards) > BOARDS or sum(map(len, self._boards.values())) > PROCESSES
         ):
             self._boards.popitem(last=False)
+
+    def all(self) -> list[StatusBoard]:
+        """All boards in memory."""
+        return list(self._boards.values())
+
+    def clear(self) -> None:
+        """Forget all boards."""
+        self._boards.clear()
 
     def drop(self, target: int) -> None:
         """Forget a board."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Self
 
+from server.store.announcements import Announcements
 from server.store.counters import Counters
 from server.store.database import Database
 from server.store.dataproducts import DataProducts
@@ -37,6 +38,7 @@ class Store:
         self.receipts = Receipts(database)
         self.servers = Servers(database)
         self.submissions = Submissions(database)
+        self.announcements = Announcements(database)
 
     @classmethod
     async def open(cls, database: Database) -> Self:
