@@ -70,12 +70,18 @@ class Attempt:
             await self._run()
         except LeaseLost as error:
             log.warning("%s; its run was ended here", error)
-            folder = self.tools.folder(self.record)
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await self._clear()
             # It may have come between the publication and the end that would have named it.
             await persistently(lambda: self.tools.archive.discard(self.pk, self.record.attempt))
+        except Exception:
+            await self._clear()
+            raise
         finally:
             self.tools.logs.release(self.pk)
+
+    async def _clear(self) -> None:
+        folder = self.tools.folder(self.record)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _run(self) -> None:
         if self.record.cancel_requested:
@@ -188,14 +194,14 @@ class Attempt:
         if self.ingest.changes and now - self._record_written >= RECORD_SECONDS:
             self._record_written = now
             changes, self.ingest.changes = self.ingest.changes, {}
-            changes["log_lines"] = await self.tools.logs.last_line(self.pk)
+            changes["log_lines"] = await persistently(lambda: self.tools.logs.last_line(self.pk))
             await self._write(changes)
 
     async def _store_lines(self) -> None:
         """Store what the run said, as long as its log may be."""
         lines, characters = self.intake.take()
         if lines:
-            used = await self.tools.logs.size(self.pk)
+            used = await persistently(lambda: self.tools.logs.size(self.pk))
             lines = self.log_limit.admit(lines, characters, used)
             if self.log_limit.reached:
                 self.ingest.leave_out = self.log_limit.leave_out

@@ -78,7 +78,10 @@ class Deposits:
     async def take_out_all(self, products: Sequence[DataProduct]) -> None:
         """Delete products that nobody needs, with their files."""
         if products:
-            await self.take_back(await self._removal(products))
+            entry = await self._removal(products)
+            with self._settled_later(entry):
+                await self._store.journal.insert(entry)
+                await self.take_back(entry)
 
     async def take_out_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
@@ -133,6 +136,7 @@ class Deposits:
         await self._check_unused([product])
         entry = await self._removal([product])
         with self._settled_later(entry):
+            await self._store.journal.insert(entry)
             # From here on no submit finds it any more, but one may have found it just before.
             await self._store.products.delete_many([product.pk])
             try:
@@ -163,8 +167,8 @@ class Deposits:
             whole=True,
             series=record.series,
         )
-        await self._store.journal.insert(entry)
         with self._settled_later(entry):
+            await self._store.journal.insert(entry)
             await self._store.submissions.mark_gone(record.pk)
             await delete(record)
             await self.take_back(entry)
@@ -238,15 +242,13 @@ class Deposits:
 
     async def _removal(self, products: Sequence[DataProduct]) -> JournalEntry:
         processes = {product.process for product in products}
-        entry = JournalEntry(
+        return JournalEntry(
             pk=await self._store.counters.next("journal"),
             server=self._server,
             products=[product.pk for product in products],
             keys=[product.key for product in products],
             process=processes.pop() if len(processes) == 1 else None,
         )
-        await self._store.journal.insert(entry)
-        return entry
 
     async def _check_unused(self, products: Sequence[DataProduct]) -> None:
         names = {product.pk: product.name for product in products}

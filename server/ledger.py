@@ -142,10 +142,10 @@ class Ledger:
             try:
                 return await self._store.requeue(record.pk, record.attempt, self.server_id, changes)
             except LeaseLost:
-                stored = await self._store.get(record.pk)
-                if stored.state != State.QUEUED or stored.attempt != record.attempt:
-                    raise
-                return stored
+                for stored in await self._store.get_many([record.pk]):
+                    if stored.state is State.QUEUED and stored.attempt == record.attempt:
+                        return stored
+                raise
 
         requeued = self._show(await persistently(requeue_once))
         self._hub.wake("queue")

@@ -43,7 +43,7 @@ class Logs:
         Raises LeaseLost when another server has written to this log meanwhile; what is stored by
         then stays. To be called by one writer, the server that owns the process.
         """
-        log = await self._log(process)
+        log = await persistently(lambda: self._log(process))
         async with log.lock:
             log.written = True
             for part in _parts(lines):

@@ -138,9 +138,9 @@ class ProcessStore:
         try:
             return await self._fenced(pk, attempt, owner, last, ended=key)
         except LeaseLost:
-            record = await self.get(pk)
-            if record.attempt == attempt and record.evolve(**last) == record:
-                return record
+            for record in await self.get_many([pk]):
+                if record.attempt == attempt and record.evolve(**last) == record:
+                    return record
             raise
 
     async def requeue(

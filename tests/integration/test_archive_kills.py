@@ -223,6 +223,32 @@ async def test_a_deletion_that_met_its_server_s_end_is_finished_or_never_was(
     assert outcomes == {True, False}
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("scenario", [delete_one, delete_process])
+async def test_a_deletion_that_fails_is_finished_or_undone_without_a_restart(
+    runner: asyncio.Runner,
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    scenario: Callable[[Bench, Target], Awaitable[None]],
+    after: bool,
+) -> None:
+    faults, call, met = Faults(monkeypatch), 0, True
+    while met:
+        call += 1
+        target = await bench.target()
+        await publish_two(bench, target)
+        faults.at(call, after, for_good=False)
+        with contextlib.suppress(DatabaseAway):
+            await scenario(bench, target)
+        met = faults.met
+        faults.none()
+        await bench.archive.settle_leftovers()
+        assert await bench.store.journal.all() == []
+        await bench.check_consistent()
+        await check_whole_or_nothing(bench, target)
+    assert call > 6
+
+
 async def test_what_a_lost_server_left_is_settled_by_another(
     runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -40,7 +40,7 @@ class Promises:
 
 def violations(found: Snapshot, promises: Promises) -> list[str]:
     """What is wrong with a state in which nothing should be under way."""
-    checks = (_processes, _files, _leftovers, _logs, _keys)
+    checks = (_processes, _files, _leftovers, log_violations, _keys)
     against = (_publications, _lost, _ended_otherwise, _lines_changed)
     return [
         *(sentence for check in checks for sentence in check(found)),
@@ -117,7 +117,8 @@ def _leftovers(found: Snapshot) -> Iterator[str]:
     yield from (f"left in the journal: {entry}" for entry in found.journal)
 
 
-def _logs(found: Snapshot) -> Iterator[str]:
+def log_violations(found: Snapshot) -> Iterator[str]:
+    """What is wrong with the logs alone: gaps, repeats, and lines that do not go with a record."""
     for pk in found.logs.keys() - found.processes.keys():
         yield f"the log of process {pk} is there without its record"
     for pk, record in found.processes.items():

@@ -13,8 +13,12 @@ from tests.reliability.serving import Client
 
 Record = dict[str, Any]
 
-PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.02
+
+
+def new_key(pipeline: str) -> str:
+    """A key that nobody has used."""
+    return f"{pipeline}-{secrets.token_hex(8)}"
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Observer:
     client: Client
     promises: Promises = field(default_factory=Promises)
     target: int = 0
+    patience_seconds: float = 60.0
     #: where records are looked up, if not at the server
     look_up: Callable[[int], Awaitable[Record]] | None = None
 
@@ -51,8 +56,11 @@ class Observer:
 
     async def submit(self, pipeline: str, products: list[int], **flags: bool) -> int:
         """Submit a process under a key of its own, until it is accepted; its PK."""
+        return await self.submit_as(new_key(pipeline), pipeline, products, **flags)
+
+    async def submit_as(self, key: str, pipeline: str, products: list[int], **flags: bool) -> int:
+        """Submit a process under this key, until it is accepted; its PK."""
         body = {"target": self.target, "pipeline": pipeline, "products": products, "flags": flags}
-        key = f"{pipeline}-{secrets.token_hex(8)}"
         made = await self.client.call(
             "/api/processes/", "POST", body, 200, 201, Idempotency_Key=key
         )
@@ -74,7 +82,7 @@ class Observer:
 
     async def until(self, pk: int, condition: Callable[[Record], bool]) -> Record:
         """The record of a process, once a condition holds."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(self.patience_seconds):
             while True:
                 record = await self.record(pk)
                 if record["terminal_timestamp"] is not None:
@@ -91,7 +99,7 @@ class Observer:
         """All lines of a process, read as they come, once it has ended."""
         seen = self.promises.lines.setdefault(pk, {})
         after, ended = 0, False
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(self.patience_seconds):
             while not ended:
                 page = await self.client.call(f"/api/processes/{pk}/logs/?after={after}")
                 seen.update({entry[0]: entry for entry in page["lines"]})

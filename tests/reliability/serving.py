@@ -67,7 +67,8 @@ class Server:
     async def start(self) -> None:
         """Start it; `url` waits until it is ready."""
         self.address = None
-        self._url = asyncio.get_running_loop().create_future()
+        if self._url is None or self._url.done():  # else somebody waits for it, killed as it was
+            self._url = asyncio.get_running_loop().create_future()
         variables = {} if self.orders is None else {ORDERS: str(self.orders)}
         self.lives.append(Life(time.monotonic()))
         self.process = await asyncio.create_subprocess_exec(
@@ -78,11 +79,9 @@ class Server:
             stderr=asyncio.subprocess.STDOUT,
             env=os.environ | variables | self.environment,
         )
-        self._reader = asyncio.create_task(self._read(self.process, self.lives[-1], self._url))
+        self._reader = asyncio.create_task(self._read(self.process, self.lives[-1]))
 
-    async def _read(
-        self, process: asyncio.subprocess.Process, life: Life, url: asyncio.Future[str]
-    ) -> None:
+    async def _read(self, process: asyncio.subprocess.Process, life: Life) -> None:
         assert process.stdout is not None
         while line := (await process.stdout.readline()).decode("utf-8", "replace"):
             self.printed.append(line)
@@ -90,8 +89,8 @@ class Server:
                 self.address = line.split()[-1].rstrip("/")
             elif "Heliograph is ready at" in line:
                 life.ready = time.monotonic()
-                if not url.done():
-                    url.set_result(line.split()[-1].rstrip("/"))
+                if life is self.lives[-1] and self._url is not None and not self._url.done():
+                    self._url.set_result(line.split()[-1].rstrip("/"))
             elif SETTLED in line:
                 life.settled = float(line.split()[-1])
 
@@ -102,7 +101,7 @@ class Server:
         return self.process.pid
 
     async def url(self) -> str:
-        """The address without a slash at its end, once the server is ready."""
+        """The address without a slash at its end, once the server, or the next one, is ready."""
         assert self._url is not None
         async with asyncio.timeout(START_SECONDS):
             return await asyncio.shield(self._url)

@@ -14,7 +14,7 @@ from tests.reliability.proxy import Proxy
 from tests.reliability.serving import Client
 from tests.reliability.shared import Shared, observatory
 
-pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 OUTAGE_SECONDS = 3.0
 LEASE_SECONDS = 2.0

@@ -17,7 +17,7 @@ from tests.reliability.scenario import wrongs
 from tests.reliability.serving import Client, Server, short_folder
 from tests.reliability.snapshot import socket_uri, take
 
-pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 STORAGE_MIB, DATA_MIB = 8, 32
 

@@ -1,0 +1,29 @@
+"""The soak, a small one by default, and what it is made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.reliability.soak import Options, figures, soak
+
+SMALL = Options(processes=30, kills=3, seed=7, limit_seconds=100, tell=False)
+LARGE = Options(processes=10_000, kills=200, seed=1, limit_seconds=3400)
+
+
+@pytest.mark.gen_test(timeout=290)
+@pytest.mark.timeout(300)
+async def test_random_work_on_a_server_killed_at_random_loses_nothing() -> None:
+    soaked = await soak(SMALL)
+    assert soaked.wrong == []
+    assert (soaked.struck.kills, soaked.lost, soaked.doubled) == (3, 0, 0)
+    assert len(soaked.promises.accepted) >= 30
+
+
+@pytest.mark.long
+@pytest.mark.gen_test(timeout=3500)
+@pytest.mark.timeout(3600)
+async def test_ten_thousand_processes_outlive_two_hundred_kills() -> None:
+    soaked = await soak(LARGE)
+    print(figures(soaked))
+    assert soaked.wrong == []
+    assert (soaked.struck.kills, soaked.lost, soaked.doubled) == (200, 0, 0)
