@@ -134,6 +134,19 @@ def share(process: dict[str, Any]) -> str:
     return f"{number(progress['done'])} / {number(progress['total'])}"
 
 
+def note(process: dict[str, Any]) -> str:
+    """What there is to say of a process besides its status, in words."""
+    if process["terminal_timestamp"] is not None:
+        message = process["failure_message"] or ""
+        return "" if message.lower() == process["status"] else message
+    if process["stopping"]:
+        return "Stopping\u2026"
+    waits = process["waiting_for"] or ""
+    if process["state"] == "queued" and process["attempt"]:
+        return f"Attempt {process['attempt'] + 1} waits. {waits}".strip()
+    return waits
+
+
 def resources(used: dict[str, object] | None) -> str:
     """What a run used, in one line."""
     if used is None:

@@ -56,6 +56,22 @@ export function share(progress) {
   return progress ? `${number(progress.done)} / ${number(progress.total)}` : "";
 }
 
+/**
+ * What there is to say of a process besides its status.
+ *
+ * @param {any} record
+ */
+export function note(record) {
+  if (record.terminal_timestamp !== null) {
+    const message = record.failure_message ?? "";
+    return message.toLowerCase() === record.status ? "" : message;
+  }
+  if (record.stopping) return "Stopping…";
+  const waits = record.waiting_for ?? "";
+  if (record.state !== "queued" || !record.attempt) return waits;
+  return `Attempt ${record.attempt + 1} waits. ${waits}`.trim();
+}
+
 /** @param {{cpu_seconds: number | null, peak_rss_bytes: number | null, exit: string} | null} used */
 export function resources(used) {
   if (!used) return "";

@@ -1,61 +1,71 @@
 // @ts-check
-/** The log of a process's page: joins lines, view, search and the chosen lines in the address. */
+/** The log of a process's page: joins its lines, sections, search, filter and what is chosen. */
 
 import { part } from "../draw/find.js";
-import { messageOf, showProblem } from "../draw/problems.js";
-import { counted, number } from "../draw/wording.js";
-import { plain } from "../log/ansi.js";
+import { setText } from "../draw/times.js";
+import { counted } from "../draw/wording.js";
+import { Announcer } from "../log/announcer.js";
+import { ChosenLines } from "../log/chosen_lines.js";
 import { clockOf } from "../log/clocks.js";
-import { copyText, textOf } from "../log/copy.js";
 import { FindBar } from "../log/find_bar.js";
+import { LogFilter } from "../log/filter.js";
 import { Lines } from "../log/lines.js";
-import { formatRange, parseRange, rangeOf } from "../log/range.js";
 import { LogSearch } from "../log/search.js";
+import { Sections } from "../log/sections.js";
 import { LogView } from "../log/view.js";
 import { getLines, logFileUrl } from "../server/log_feed.js";
 
-const SPOKEN_MS = 4000;
-const SEARCH_ON_MS = 1000;
-const MOST_COPIED_LINES = 100_000;
+const SEARCH_ON_MS = 500;
 const CLOCK_KEY = "heliograph.clock";
 
 /** @param {any} first the record as the page was drawn */
 export function watchLog(first) {
-  const box = part("#log");
+  const fetchHits = (query) => getLines(first.pk, query);
   const fetchLines = async (after, limit) => (await getLines(first.pk, { after, limit })).lines;
   const lines = new Lines(first.log_lines, fetchLines, () => view.draw());
-  const view = new LogView(box, lines, () => drawFollow(view, newest));
-  const search = new LogSearch((query) => getLines(first.pk, query), () => lines.total, () => bar.draw());
-  const bar = new FindBar(part(".log-bar"), search, view, () => drawDownload(first, bar));
-  const speak = speaker();
+  const sections = new Sections(lines);
+  const view = new LogView(part("#log"), sections, () => drawFollow(view, newest));
+  const search = new LogSearch(fetchHits, () => lines.total, () => bar.draw());
+  const drawThatEmpty = () => drawEmpty(newest, lines, filter);
+  const filter = new LogFilter(view, sections, fetchHits, () => {
+    drawThatEmpty();
+    bar.draw();
+  });
+  const bar = new FindBar(part(".log-bar"), search, view, filter, (query) => drawDownload(first, query));
+  const announcer = new Announcer(part("#spoken"));
   let newest = first;
   let searching = 0;
 
   chooseClock(view, () => newest.started ?? newest.created);
-  chooseLines(view, lines);
+  new ChosenLines(view, lines);
   followByButton(view);
-  listenToKeys(bar);
+  foldSections(view, sections);
+  listenToKeys(view, bar);
   view.draw();
 
   return {
     /** @param {import("../server/log_feed.js").Entry[]} fresh */
     lines(fresh) {
-      part(".log-empty").hidden = true;
       lines.add(fresh);
-      speak(fresh[fresh.length - 1]);
+      drawThatEmpty();
+      announcer.lines(fresh);
       searching ||= setTimeout(() => {
         searching = 0;
         void search.continue();
+        filter.continue();
       }, SEARCH_ON_MS);
     },
     /** @param {any} record */
     record(record) {
       newest = record;
       lines.grow(record.log_lines);
-      if (record.terminal_timestamp !== null && !lines.total) {
-        part(".log-empty").textContent = "It wrote nothing into its log.";
-      }
+      drawThatEmpty();
       drawFollow(view, record);
+    },
+    /** @param {import("../log/sections.js").Section[]} found */
+    sections(found) {
+      view.keep(() => sections.set(found));
+      drawFoldAll(sections);
     },
   };
 }
@@ -67,11 +77,24 @@ export function watchLog(first) {
 function drawFollow(view, record) {
   const button = part("#follow");
   const { waiting } = view;
-  const words = waiting ? counted(waiting, "new line") : record.terminal_timestamp === null ? "Follow" : "To the end";
-  button.hidden = view.following;
+  const ended = record.terminal_timestamp !== null;
+  const words = waiting ? counted(waiting, "new line") : ended ? "To the end" : "Follow";
+  button.hidden = view.following || (ended && view.geometry.atBottom);
   button.toggleAttribute("data-waiting", waiting > 0);
-  const label = part("span", button);
-  if (label.textContent !== words) label.textContent = words;
+  setText(part("span", button), words);
+}
+
+/**
+ * @param {any} record
+ * @param {Lines} lines
+ * @param {LogFilter} filter
+ */
+function drawEmpty(record, lines, filter) {
+  const place = part(".log-empty");
+  place.hidden = filter.matches ? !filter.isEmpty : lines.total > 0;
+  if (filter.isEmpty) setText(place, "No line is like that.");
+  else if (record.terminal_timestamp !== null) setText(place, "It wrote nothing into its log.");
+  else setText(place, "The first line appears here as soon as it is written.");
 }
 
 /** @param {LogView} view */
@@ -80,6 +103,34 @@ function followByButton(view) {
     view.follow(true);
     view.box.focus({ preventScroll: true });
   });
+}
+
+/**
+ * @param {LogView} view
+ * @param {Sections} sections
+ */
+function foldSections(view, sections) {
+  view.box.addEventListener("click", (event) => {
+    const heading = /** @type {Element} */ (event.target).closest("h3.section");
+    if (!(heading instanceof HTMLElement)) return;
+    view.follow(false);
+    sections.toggle(Number(heading.dataset.section));
+    view.draw();
+    drawFoldAll(sections);
+  });
+  part("#fold").addEventListener("click", () => {
+    const folded = !sections.allFolded;
+    view.keep(() => sections.foldAll(folded), view.anchor);
+    drawFoldAll(sections);
+  });
+}
+
+/** @param {Sections} sections */
+function drawFoldAll(sections) {
+  const button = part("#fold");
+  button.hidden = !sections.count;
+  button.title = sections.allFolded ? "Unfold all sections" : "Fold all sections";
+  setText(part("span", button), button.title);
 }
 
 /**
@@ -102,86 +153,31 @@ function chooseClock(view, start) {
 }
 
 /**
- * @param {LogView} view
- * @param {Lines} lines
- */
-function chooseLines(view, lines) {
-  const choose = (range) => {
-    view.show({ chosen: range });
-    const count = range ? range.last - range.first + 1 : 0;
-    part("#chosen-lines").textContent = count > 1 ? `${number(count)} lines` : "";
-    part("#copy").hidden = !range;
-  };
-  const readAddress = () => {
-    const range = parseRange(location.hash);
-    choose(range);
-    if (range) view.goTo(range.first);
-  };
-  view.box.addEventListener("click", (event) => {
-    const link = /** @type {Element} */ (event.target).closest("a.no");
-    if (!link) return;
-    event.preventDefault();
-    const line = view.lineOf(link);
-    const begun = event.shiftKey && view.chosen;
-    const same = !begun && view.chosen?.first === line && view.chosen.last === line;
-    choose(same ? null : rangeOf(line, begun ? begun.first : line));
-    history.replaceState(null, "", formatRange(view.chosen) || location.pathname);
-    view.follow(false);
-  });
-  addEventListener("hashchange", readAddress);
-  part("#copy").addEventListener("click", () => void copy(view, lines));
-  readAddress();
-}
-
-/**
- * @param {LogView} view
- * @param {Lines} lines
- */
-async function copy(view, lines) {
-  const range = view.chosen;
-  if (!range) return;
-  const last = Math.min(range.last, lines.total, range.first + MOST_COPIED_LINES - 1);
-  try {
-    await copyText(textOf(await lines.read(range.first, last)));
-    part("#chosen-lines").textContent = `${counted(last - range.first + 1, "line")} copied`;
-  } catch (error) {
-    showProblem(part("#act-problem"), `Nothing copied: ${messageOf(error)}`);
-  }
-}
-
-/**
  * @param {any} record
- * @param {FindBar} bar
+ * @param {import("../log/search.js").Query} query what is shown
  */
-function drawDownload(record, bar) {
-  const query = { q: bar.input.value.trim(), level: bar.level.value };
+function drawDownload(record, query) {
   const link = part("#download");
   const filtered = Boolean(query.q || query.level);
-  const words = filtered ? "Download the lines that match" : "Download the log";
   link.setAttribute("href", logFileUrl(record.pk, query));
-  link.title = words;
-  part("span", link).textContent = words;
+  link.title = filtered ? "Download the lines that are shown" : "Download the log";
+  setText(part("span", link), link.title);
 }
 
-/** @param {FindBar} bar */
-function listenToKeys(bar) {
+/**
+ * `/` searches; on the log itself `n` and `N` go to the next hit and the one before.
+ *
+ * @param {LogView} view
+ * @param {FindBar} bar
+ */
+function listenToKeys(view, bar) {
   addEventListener("keydown", (event) => {
     const writing = /** @type {Element} */ (event.target).closest("input, textarea, select");
-    if (event.key !== "/" || writing || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    bar.input.focus();
+    if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/") {
+      event.preventDefault();
+      bar.input.focus();
+    } else if (event.target === view.box && event.key === "n") void bar.next();
+    else if (event.target === view.box && event.key === "N") void bar.previous();
   });
-}
-
-/** Screen readers hear the newest line now and then; hearing all would be too much. */
-function speaker() {
-  let timer = 0;
-  let newest = "";
-  return (/** @type {import("../server/log_feed.js").Entry} */ line) => {
-    newest = plain(line[3]).slice(0, 200);
-    timer ||= setTimeout(() => {
-      timer = 0;
-      part("#spoken").textContent = newest;
-    }, SPOKEN_MS);
-  };
 }

@@ -60,6 +60,22 @@ def own_observatory(tmp_path: Path) -> Iterator[Observatory]:
 
 
 @pytest.fixture
+def run_long(observatory: Observatory) -> Iterator[Callable[..., int]]:
+    """Starts processes that do not end by themselves, and cancels them after the test."""
+    processes: list[int] = []
+
+    def run(pipeline: str, **flags: bool) -> int:
+        processes.append(observatory.run(pipeline, **flags))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        if observatory.call("GET", f"/api/processes/{process}/")["terminal_timestamp"] is None:
+            observatory.call("POST", f"/api/processes/{process}/cancel/")
+        observatory.ended(process)
+
+
+@pytest.fixture
 def open_page(browser: Browser, observatory: Observatory) -> Iterator[Open]:
     """Opens pages of the shared server. Whatever they complain about fails the test."""
     yield from opener(browser, observatory)
