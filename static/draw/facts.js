@@ -23,8 +23,8 @@ export function drawFacts(page, record) {
   setText(slot("took-name", page), ended ? "Took" : "Running for");
   setDuration(slot("took", page), record.started, record.terminal_timestamp);
   setText(slot("attempt", page), String(record.attempt || "–"));
-  setText(slot("resources", page), resources(record.resources));
-  part('[data-fact="resources"]', page).hidden = !record.resources;
+  setText(slot("resources", page), resources(record.resources) || "–");
+  part('[data-fact="resources"]', page).hidden = !ended;
   part('[data-fact="left"]', page).hidden = ended;
   drawTimeLeft(page, record);
   drawActs(page, record);

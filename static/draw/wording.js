@@ -76,9 +76,10 @@ export function note(record) {
 export function resources(used) {
   if (!used) return "";
   const facts = [];
-  if (used.cpu_seconds !== null) facts.push(`${used.cpu_seconds.toFixed(1)} s CPU`);
-  if (used.peak_rss_bytes !== null) facts.push(`${size(used.peak_rss_bytes)} memory`);
-  return [...facts, used.exit].join(" · ");
+  if (used.cpu_seconds !== null) facts.push(`${(Math.floor(used.cpu_seconds * 10 + 0.5) / 10).toFixed(1)} s CPU`);
+  if (used.peak_rss_bytes !== null) facts.push(size(used.peak_rss_bytes));
+  if (used.exit !== "exit code 0") facts.push(used.exit);
+  return facts.join(" · ");
 }
 
 /**

@@ -17,6 +17,17 @@ export function folded(text) {
 }
 
 /**
+ * Whether a terminal would have written the next entry over this one, as progress bars are.
+ *
+ * @param {import("../server/log_feed.js").Entry | undefined} entry
+ * @param {import("../server/log_feed.js").Entry | undefined} next
+ */
+export function isOver(entry, next) {
+  if (!entry?.[4] || !next) return false;
+  return entry[3].endsWith("\r") || next[3].startsWith("\r");
+}
+
+/**
  * A line without colours, for copying.
  *
  * @param {string} text

@@ -31,6 +31,7 @@ export class FindBar {
     this.only.addEventListener("click", () => this.#toggleOnly());
     part("#find-next").addEventListener("click", () => void this.next());
     part("#find-previous").addEventListener("click", () => void this.previous());
+    if (this.input.value || this.level.value) void this.#start(); // used before we were there
   }
 
   /** Say how many hits there are and which one is seen; without a text, how many lines. */

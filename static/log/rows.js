@@ -16,6 +16,7 @@ import { drawRow, drawnLength, makeRow } from "./row.js";
  * @property {number} number
  * @property {Entry | undefined} entry
  * @property {import("./heading.js").Heading | null} heading
+ * @property {boolean} over whether the next line was written over this one
  * @property {unknown} version
  */
 
@@ -102,11 +103,12 @@ export class Rows {
    */
   #refresh(drawn, content, look) {
     if (drawn.version === content.version && drawn.look === look) return;
-    const { number, entry, heading } = content;
+    const { number, entry, heading, over } = content;
     if (heading) {
       drawHeading(drawn.row, number, heading, look.clock);
     } else {
       drawRow(drawn.row, number, entry, look);
+      drawn.row.classList.toggle("over", over);
       drawn.row.classList.toggle("chosen", contains(look.chosen, number));
       drawn.row.classList.toggle("here", number === look.here);
       this.longest = Math.max(this.longest, drawnLength(entry));

@@ -4,6 +4,7 @@
  * section is its heading alone. Where each row is, is computed: a million lines cost nothing.
  */
 
+import { isOver } from "./ansi.js";
 import { countUpTo } from "./search.js";
 
 /** @typedef {[line: number, time: number, title: string]} Section its first line's number first */
@@ -145,7 +146,8 @@ export class Sections {
    */
   #line(number) {
     const entry = this.lines.get(number);
-    return { key: number, number, entry, heading: null, version: entry };
+    const over = isOver(entry, this.lines.get(number + 1));
+    return { key: number, number, entry, heading: null, over, version: over ? number : entry };
   }
 
   /**
@@ -158,6 +160,6 @@ export class Sections {
     const lines = this.#lengthOf(index);
     const version = `${title} ${folded} ${lines}`;
     const heading = { title, time, folded, lines };
-    return { key: -line, number: line, entry: undefined, heading, version };
+    return { key: -line, number: line, entry: undefined, heading, over: false, version };
   }
 }

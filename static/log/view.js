@@ -169,6 +169,7 @@ export class LogView {
 
   /** After small scrolls the thumb is not quite where it belongs. */
   #settle() {
+    if (Math.abs(this.box.scrollTop - this.#expected) > 1) return; // it still moves
     if (!this.following) this.#moveTo(this.geometry.top);
     this.draw();
   }

@@ -1,65 +1,53 @@
 // @ts-check
-/** The log of a process's page: joins its lines, sections, search, filter and what is chosen. */
+/** The log of a process's page: its lines and sections, followed; its tools come after the page. */
 
 import { part } from "../draw/find.js";
 import { setText } from "../draw/times.js";
-import { counted } from "../draw/wording.js";
-import { Announcer } from "../log/announcer.js";
-import { ChosenLines } from "../log/chosen_lines.js";
+import { counted, note } from "../draw/wording.js";
 import { clockOf } from "../log/clocks.js";
-import { FindBar } from "../log/find_bar.js";
-import { LogFilter } from "../log/filter.js";
 import { Lines } from "../log/lines.js";
-import { LogSearch } from "../log/search.js";
 import { Sections } from "../log/sections.js";
 import { LogView } from "../log/view.js";
-import { getLines, logFileUrl } from "../server/log_feed.js";
+import { getLines } from "../server/log_feed.js";
 
-const SEARCH_ON_MS = 500;
 const CLOCK_KEY = "heliograph.clock";
+
+/** @typedef {import("../server/log_feed.js").Entry} Entry */
+
+/** What the tools must be told. @typedef {{lines: (fresh: Entry[]) => void}} Listener */
 
 /** @param {any} first the record as the page was drawn */
 export function watchLog(first) {
-  const fetchHits = (query) => getLines(first.pk, query);
   const fetchLines = async (after, limit) => (await getLines(first.pk, { after, limit })).lines;
   const lines = new Lines(first.log_lines, fetchLines, () => view.draw());
   const sections = new Sections(lines);
   const view = new LogView(part("#log"), sections, () => drawFollow(view, newest));
-  const search = new LogSearch(fetchHits, () => lines.total, () => bar.draw());
-  const drawThatEmpty = () => drawEmpty(newest, lines, filter);
-  const filter = new LogFilter(view, sections, fetchHits, () => {
-    drawThatEmpty();
-    bar.draw();
-  });
-  const bar = new FindBar(part(".log-bar"), search, view, filter, (query) => drawDownload(first, query));
-  const announcer = new Announcer(part("#spoken"));
+  /** @type {Listener[]} */
+  const listeners = [];
   let newest = first;
-  let searching = 0;
 
   chooseClock(view, () => newest.started ?? newest.created);
-  new ChosenLines(view, lines);
   followByButton(view);
   foldSections(view, sections);
-  listenToKeys(view, bar);
+  searchBySlash();
   view.draw();
+  void pageIsThere().then(async () => {
+    const { addTools } = await import("./process_log_tools.js");
+    listeners.push(addTools(first.pk, lines, sections, view));
+  });
 
   return {
-    /** @param {import("../server/log_feed.js").Entry[]} fresh */
+    /** @param {Entry[]} fresh */
     lines(fresh) {
       lines.add(fresh);
-      drawThatEmpty();
-      announcer.lines(fresh);
-      searching ||= setTimeout(() => {
-        searching = 0;
-        void search.continue();
-        filter.continue();
-      }, SEARCH_ON_MS);
+      part(".log-empty").hidden = true;
+      for (const listener of listeners) listener.lines(fresh);
     },
     /** @param {any} record */
     record(record) {
       newest = record;
       lines.grow(record.log_lines);
-      drawThatEmpty();
+      drawEmpty(record, lines);
       drawFollow(view, record);
     },
     /** @param {import("../log/sections.js").Section[]} found */
@@ -68,6 +56,12 @@ export function watchLog(first) {
       drawFoldAll(sections);
     },
   };
+}
+
+/** When the page is painted and complete, as a promise. */
+function pageIsThere() {
+  if (document.readyState === "complete") return Promise.resolve();
+  return new Promise((resolve) => addEventListener("load", resolve, { once: true }));
 }
 
 /**
@@ -87,14 +81,14 @@ function drawFollow(view, record) {
 /**
  * @param {any} record
  * @param {Lines} lines
- * @param {LogFilter} filter
  */
-function drawEmpty(record, lines, filter) {
+function drawEmpty(record, lines) {
   const place = part(".log-empty");
-  place.hidden = filter.matches ? !filter.isEmpty : lines.total > 0;
-  if (filter.isEmpty) setText(place, "No line is like that.");
-  else if (record.terminal_timestamp !== null) setText(place, "It wrote nothing into its log.");
-  else setText(place, "The first line appears here as soon as it is written.");
+  place.hidden = lines.total > 0;
+  if (record.terminal_timestamp !== null) return setText(place, "It wrote nothing into its log.");
+  const waits = record.state === "queued" && note(record);
+  const words = "The first line appears here as soon as it is written.";
+  setText(place, waits ? `${waits}. ${words}` : words);
 }
 
 /** @param {LogView} view */
@@ -133,6 +127,16 @@ function drawFoldAll(sections) {
   setText(part("span", button), button.title);
 }
 
+/** The field can be written into before the tools are there. */
+function searchBySlash() {
+  addEventListener("keydown", (event) => {
+    const writing = /** @type {Element} */ (event.target).closest("input, textarea, select");
+    if (event.key !== "/" || writing || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    part("#find").focus();
+  });
+}
+
 /**
  * @param {LogView} view
  * @param {() => number} start
@@ -150,34 +154,4 @@ function chooseClock(view, start) {
     show();
   });
   show();
-}
-
-/**
- * @param {any} record
- * @param {import("../log/search.js").Query} query what is shown
- */
-function drawDownload(record, query) {
-  const link = part("#download");
-  const filtered = Boolean(query.q || query.level);
-  link.setAttribute("href", logFileUrl(record.pk, query));
-  link.title = filtered ? "Download the lines that are shown" : "Download the log";
-  setText(part("span", link), link.title);
-}
-
-/**
- * `/` searches; on the log itself `n` and `N` go to the next hit and the one before.
- *
- * @param {LogView} view
- * @param {FindBar} bar
- */
-function listenToKeys(view, bar) {
-  addEventListener("keydown", (event) => {
-    const writing = /** @type {Element} */ (event.target).closest("input, textarea, select");
-    if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "/") {
-      event.preventDefault();
-      bar.input.focus();
-    } else if (event.target === view.box && event.key === "n") void bar.next();
-    else if (event.target === view.box && event.key === "N") void bar.previous();
-  });
 }
