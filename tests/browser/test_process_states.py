@@ -25,8 +25,11 @@ def show_own(
     browser: Browser, own_observatory: Observatory, look: tuple[int, str]
 ) -> Iterator[Callable[[str], Page]]:
     """Opens a page of a server of the test's own in this look."""
-    for open_page in opener(browser, own_observatory):
-        yield lambda path: open_page(path, width=look[0], scheme=look[1])
+    opening = opener(browser, own_observatory)
+    open_page = next(opening)
+    yield lambda path: open_page(path, width=look[0], scheme=look[1])
+    for _ in opening:
+        raise AssertionError("it opens pages for one test only")
 
 
 def state_is(page: Page, state: str) -> None:
