@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -98,13 +99,13 @@ def test_server_and_scripts_say_numbers_alike(open_page: Open) -> None:
     ages = [0, 9.99, 10, 59.9, 60, 3599, 3600, 86_399, 86_400, 172_800, 2_678_399, 2_678_400, 1e8]
     sizes = [0, 1, 999, 1000, 1049, 1050, 999_949, 999_950, 123_456_789, 5e12]
     numbers = [0, 7, 999, 1000, 1_234_567, 0.5, 1234.5]
-    used = [
+    used: list[dict[str, object]] = [
         {"cpu_seconds": cpu, "peak_rss_bytes": rss, "exit": how}
         for cpu, rss, how in ((0.25, 1050, "exit code 0"), (None, None, "not started"))
     ]
-    waits = {"terminal_timestamp": None, "stopping": False, "waiting_for": "Number 1"}
-    ended = {"terminal_timestamp": now, "stopping": False, "waiting_for": None}
-    processes = [
+    waits: dict[str, Any] = {"terminal_timestamp": None, "stopping": False, "waiting_for": "Number 1"}
+    ended: dict[str, Any] = {"terminal_timestamp": now, "stopping": False, "waiting_for": None}
+    processes: list[dict[str, Any]] = [
         waits | {"state": "queued", "attempt": 0},
         waits | {"state": "queued", "attempt": 1},
         waits | {"state": "running", "attempt": 1, "stopping": True, "waiting_for": None},
