@@ -48,6 +48,8 @@ BLANK_PROCESS: dict[str, Any] = {
     "started": None,
     "group": None,
     "waiting_for": None,
+    "attempt": 0,
+    "stopping": False,
 }
 
 
@@ -90,9 +92,10 @@ class Page(PageHandler):
     """A page: its template gets the words it needs and the present time."""
 
     def facts(self, record: ProcessRecord) -> dict[str, Any]:
-        """The contract's record of a process, as plain values."""
+        """The contract's record of a process as plain values, and whether it is being stopped."""
         fields: dict[str, Any] = msgspec.to_builtins(self.processes.fields(record))
-        return fields
+        stopping = record.cancel_requested and not record.state.ended
+        return fields | {"stopping": stopping}
 
     def show(self, template: str, **content: Any) -> None:
         """Draw the template with this content."""

@@ -149,13 +149,28 @@ def share(process: dict[str, Any]) -> str:
     return f"{number(progress['done'])} / {number(progress['total'])}"
 
 
+def note(process: dict[str, Any]) -> str:
+    """What there is to say of a process besides its status, in words."""
+    if process["terminal_timestamp"] is not None:
+        message = process["failure_message"] or ""
+        return "" if message.lower() == process["status"] else message
+    if process["stopping"]:
+        return "Stopping\u2026"
+    waits = process["waiting_for"] or ""
+    if process["state"] == "queued" and process["attempt"]:
+        return f"Attempt {process['attempt'] + 1} waits. {waits}".strip()
+    return waits
+
+
 def resources(used: dict[str, object] | None) -> str:
-    """What a run used, in one line."""
+    """What a run used, in one line, and how it ended if that was not well."""
     if used is None:
         return ""
     facts = []
     if isinstance(used["cpu_seconds"], int | float):
-        facts.append(f"{used['cpu_seconds']:.1f} s CPU")
+        facts.append(f"{floor(used['cpu_seconds'] * 10 + 0.5) / 10:.1f} s CPU")
     if isinstance(used["peak_rss_bytes"], int | float):
-        facts.append(f"{size(used['peak_rss_bytes'])} memory")
-    return " · ".join([*facts, str(used["exit"])])
+        facts.append(size(used["peak_rss_bytes"]))
+    if used["exit"] != "exit code 0":
+        facts.append(str(used["exit"]))
+    return " · ".join(facts)

@@ -2,7 +2,7 @@
 /** One target's page: puts its processes, data products, uploads and the run form together. */
 
 import { showConnection } from "../draw/connection.js";
-import { part } from "../draw/find.js";
+import { part, parts } from "../draw/find.js";
 import { notify, offerNotifications } from "../draw/notify.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
 import { ProcessTable } from "../draw/process_table.js";
@@ -55,6 +55,9 @@ function followProcesses() {
     },
     state: showConnection,
   });
+  for (const button of parts('[data-act="cancel"]:disabled', section)) {
+    following.stopping(Number(button.closest("tr")?.dataset.pk));
+  }
   part("#process-states").addEventListener("change", (event) => {
     following.states = /** @type {HTMLSelectElement} */ (event.target).value;
     void following.fetch();
@@ -92,7 +95,8 @@ async function act(clicked) {
 async function doAct(name, pk, identifier) {
   switch (name) {
     case "cancel":
-      return request("POST", `/api/processes/${pk}/cancel/`);
+      await request("POST", `/api/processes/${pk}/cancel/`);
+      return feed.stopping(pk);
     case "rerun":
       return request("POST", `/api/processes/${pk}/rerun/`);
     case "delete":

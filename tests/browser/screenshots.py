@@ -53,6 +53,8 @@ def fill(observatory: Observatory, frames: Path) -> dict[str, str]:
     counted = observatory.ended(observatory.submit(target, "Ticks", products[:3]))
     flood = observatory.submit(target, "Flood", products[:1])
     observatory.ended(flood)
+    stages = observatory.submit(target, "Stages", products[:3])
+    observatory.ended(stages)
     running = observatory.submit(target, "Ticks", products[:3], long=True)
     time.sleep(2)
     return {
@@ -61,6 +63,7 @@ def fill(observatory: Observatory, frames: Path) -> dict[str, str]:
         "target": f"/targets/{target}/",
         "running": f"/pipeline/{running}",
         "failed": f"/pipeline/{failed}",
+        "stages": f"/pipeline/{stages}#L40-L43",
         "flood": f"/pipeline/{flood}#L15000-L15004",
         "film": f"/processes/{film['pk']}",
         "film-group": f"/dataproducts/data/group/{film['group']}/",
