@@ -9,7 +9,8 @@ TEST = [
     "pytest-tornado>=0.8.1",
     "pytest-timeout>=2.3",
     "hypothesis>=6.130",
-    "setuptools<82",  # pytest-tornado imports pkg_resources, which later ones lack
+    # pytest-tornado imports pkg_resources, which later ones lack; earlier ones build no wheels.
+    "setuptools>=77,<82",
     "playwright>=1.45",
     "ruff>=0.17",
     "mypy>=2.4",
@@ -48,10 +49,13 @@ setup(
         "Pillow>=11",
         "python-multipart>=0.0.20",
         "uvloop>=0.21",
+        "bokeh>=3.7,<4",
+        "rich>=14",
     ],
     extras_require={
         "test": TEST,
-        "astrosource": ["astrosource"],
+        # It imports tqdm, which it does not ask for itself.
+        "astrosource": ["astrosource>=1.8.1,<2", "tqdm>=4.66"],
         "dask": ["dask", "distributed"],
     },
     classifiers=[

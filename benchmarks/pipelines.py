@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import time
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from runners import PipelineProcess
 
@@ -16,6 +21,18 @@ class Nothing(PipelineProcess):
         """End at once."""
 
 
+class Waits(PipelineProcess):
+    """Waits until it is cancelled."""
+
+    short_name = "waits"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        """Wait."""
+        while True:
+            self.check_cancelled()
+            time.sleep(0.01)
+
+
 class Writes(PipelineProcess):
     """Logs lines of 100 bytes up to as many bytes as its target's `bytes` says."""
 
@@ -25,3 +42,91 @@ class Writes(PipelineProcess):
         """Log, and end."""
         for number in range(int(self.target.extra_fields["bytes"]) // 100):
             self.log(f"{number:<99}")
+
+
+class Floods(PipelineProcess):
+    """Logs `count` lines as fast as it can."""
+
+    short_name = "floods"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        """Log, and end."""
+        for number in range(int(self.target.extra_fields["count"])):
+            self.log(f"Processing frame {number}")
+
+
+class Grows(PipelineProcess):
+    """The same, and then 100 lines more ten times a second until it is cancelled."""
+
+    short_name = "grows"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        """Log on and on."""
+        Writes.do_pipeline(self, tmpdir)  # type: ignore[arg-type]
+        while True:
+            self.check_cancelled()
+            time.sleep(0.1)
+            for number in range(100):
+                self.log(f"{number:<99}")
+
+
+class Ticks(PipelineProcess):
+    """Logs the time, `count` times with a `pause` between."""
+
+    short_name = "ticks"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        """Log and pause."""
+        wanted = self.target.extra_fields
+        time.sleep(float(wanted["wait"]))
+        for _ in range(int(wanted["count"])):
+            time.sleep(float(wanted["pause"]))
+            self.log(f"at {time.monotonic_ns()}")
+
+
+class Changes(PipelineProcess):
+    """Changes its status so many times a second as its target's `rate` says, until cancelled."""
+
+    short_name = "changes"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        """Change and change."""
+        number = 0
+        while True:
+            self.check_cancelled()
+            number += 1
+            with self.update_status(f"Step {number}"):
+                time.sleep(1 / float(self.target.extra_fields["rate"]))
+
+
+class Timed(PipelineProcess):
+    """Logs `count` lines and says what one call took, in its status; then the floor, an `os.write`.
+
+    In nanoseconds: the median of the first tenth of the calls, of the last tenth, and the floor.
+    """
+
+    short_name = "timed"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        """Time each call."""
+        count = int(self.target.extra_fields["count"])
+        log, line = self.log, "Processing frame 17 of the night, seeing 1.2 arcsec"
+        taken = _each(lambda: log(line), count)
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as sink:
+            assert sink.stdin is not None
+            number, data = sink.stdin.fileno(), line.encode() + b"\n"
+            floor = median(_each(lambda: os.write(number, data), 100_000))
+        tenth = count // 10
+        first, last = median(taken[:tenth]), median(taken[-tenth:])
+        with self.update_status(f"{first:.0f} {last:.0f} {floor:.0f}"):
+            time.sleep(2)  # or else the last status would come at once
+
+
+def _each(call: Any, count: int) -> list[int]:
+    clock = time.perf_counter_ns
+    taken = []
+    for _ in range(count):
+        begun = clock()
+        call()
+        taken.append(clock() - begun)
+    return taken

@@ -1,83 +1,129 @@
-"""Requests per second of the two specified endpoints, as ratios to a bare handler.
+"""Requests per second of the polled endpoints, as ratios to a bare handler.
 
     python -m benchmarks.poll [--seconds 1] [--rounds 5]
 
 The bare handler answers with the same bytes, in the same process and the same run; rounds of both
-are interleaved, and medians are shown.
+are interleaved, and medians are shown. For a 304 it sends 2 KB, for a tail 1 KB.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import http.client
-from statistics import median
+from typing import NamedTuple
 
 import uvloop
 
 from benchmarks.requests import call, make_target, rate, submit, wait_for_end
-from benchmarks.serving import Addresses, serving
+from benchmarks.serving import Serving, serving
+from benchmarks.tables import against, arguments, head
+from server.config_keys import Pool
 
-PROCESSES = (10, 100, 1_000)
-LOG_BYTES = (1_000, 100_000, 10_000_000)
+PROCESSES = {10: 0.9, 100: 0.9, 1_000: 0.85}
+LOG_BYTES = {1_000: 0.9, 100_000: 0.9, 10_000_000: 0.8}
+#: Runs that change their status at the same time, and how often a second all of them together.
+CHANGING, CHANGES = 4, 50
+
+
+class Poll(NamedTuple):
+    """What to ask for, and with what to compare."""
+
+    name: str
+    path: str
+    bar: float | str
+    floor_bytes: int | None = None
+    headers: str = ""
 
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    with serving() as ports:
-        paths = _status_paths(ports) | _log_paths(ports)
-        print(f"{'poll':<32}{'bytes':>12}{'floor/s':>10}{'ours/s':>10}{'ratio':>8}")
-        for name, (path, etag) in paths.items():
-            _measure(ports, name, path, etag, given.seconds, given.rounds)
+    with serving(pool=Pool(workers=CHANGING)) as ports:
+        polls, target, products = _status_polls(ports)
+        polls += _log_polls(ports)
+        head("polls/s", "floor", "ours", "ratio", "bar")
+        for poll in polls:
+            _measure(ports, poll, given.seconds, given.rounds)
+        _measure_changing(ports, target, products, given.seconds, given.rounds)
+        _measure_growing(ports, given.seconds, given.rounds)
 
 
-def _status_paths(ports: Addresses) -> dict[str, tuple[str, bool]]:
-    paths = {}
-    for count in PROCESSES:
-        target, products = make_target(ports.heliograph, f"status {count}")
+def _status_polls(ports: Serving) -> tuple[list[Poll], int, list[int]]:
+    polls = []
+    for count, bar in PROCESSES.items():
+        wanted = {"rate": CHANGES / CHANGING}
+        target, products = make_target(ports.heliograph, f"status {count}", **wanted)
         for _ in range(count):
             submit(ports.heliograph, "Nothing", target, products)
         wait_for_end(ports.heliograph, target)
-        paths[f"status, {count} processes"] = (f"/api/async/status/{target}/", False)
-    paths["status, 304"] = (f"/api/async/status/{target}/", True)
-    return paths
+        polls.append(Poll(f"status, {count} processes", f"/api/async/status/{target}/", bar))
+    path, etag = polls[-1].path, "If-None-Match: *\r\n"
+    polls.append(Poll("status, 304", path, 0.95, 2_048, etag))
+    gzip = "Accept-Encoding: gzip\r\n"
+    polls.append(Poll("status, 1000 processes, gzip", path, "", None, gzip))
+    return polls, target, products
 
 
-def _log_paths(ports: Addresses) -> dict[str, tuple[str, bool]]:
-    paths = {}
-    for size in LOG_BYTES:
+def _log_polls(ports: Serving) -> list[Poll]:
+    polls = []
+    for size, bar in LOG_BYTES.items():
         target, products = make_target(ports.heliograph, f"log {size}", bytes=size)
         pk = submit(ports.heliograph, "Writes", target, products)
         wait_for_end(ports.heliograph, target)
-        paths[f"log, {size} bytes"] = (f"/api/pipeline/logs/{pk}/", False)
+        polls.append(Poll(f"log, {size:,} bytes", f"/api/pipeline/logs/{pk}/", bar))
         tail = f"/api/processes/{pk}/logs/?after={max(0, size // 100 - 20)}"
-        paths[f"tail of 20 lines, {size} bytes"] = (tail, False)
-    return paths
+        polls.append(Poll(f"tail of a log of {size:,} bytes", tail, 0.8, 1_024))
+    return polls
 
 
-def _measure(
-    ports: Addresses, name: str, path: str, etag: bool, seconds: float, rounds: int
-) -> None:
-    body = _body(ports.heliograph, path)
-    headers = "If-None-Match: *\r\n" if etag else ""
+def _measure(ports: Serving, poll: Poll, seconds: float, rounds: int) -> None:
+    size = poll.floor_bytes
+    body = _body(ports.heliograph, poll.path, poll.headers) if size is None else b"x" * size
     call(ports.bare, "PUT", "/body", body)
     floors, ours = [], []
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         for _ in range(rounds):
             floors.append(runner.run(rate(ports.bare, "/body", seconds)))
-            ours.append(runner.run(rate(ports.heliograph, path, seconds, headers)))
-    floor, measured = median(floors), median(ours)
-    row = f"{name:<32}{len(body):>12,}{floor:>10,.0f}{measured:>10,.0f}{measured / floor:>8.2f}"
-    print(row, flush=True)
+            ours.append(runner.run(rate(ports.heliograph, poll.path, seconds, poll.headers)))
+    against(poll.name, floors, ours, poll.bar)
 
 
-def _body(port: int, path: str) -> bytes:
+def _measure_changing(
+    ports: Serving, target: int, products: list[int], seconds: float, rounds: int
+) -> None:
+    """The status of many processes while some of them change; the floor has the same company."""
+    port = ports.heliograph
+    running = [submit(port, "Changes", target, products) for _ in range(CHANGING)]
+    name = f"status of 1,000, {CHANGES} changes a second"
+    _measure(ports, Poll(name, f"/api/async/status/{target}/", 0.5), seconds, rounds)
+    _cancel(port, running, target)
+
+
+def _measure_growing(ports: Serving, seconds: float, rounds: int) -> None:
+    """A log of 10 MB that gets 1,000 lines a second meanwhile."""
+    port = ports.heliograph
+    target, products = make_target(port, "growing", bytes=10_000_000)
+    pk = submit(port, "Grows", target, products)
+    while call(port, "GET", f"/api/processes/{pk}/")["log_lines"] < 100_000:
+        pass
+    _measure(
+        ports, Poll("log of 10 MB that grows", f"/api/pipeline/logs/{pk}/", ""), seconds, rounds
+    )
+    _cancel(port, [pk], target)
+
+
+def _cancel(port: int, pks: list[int], target: int) -> None:
+    for pk in pks:
+        call(port, "POST", f"/api/processes/{pk}/cancel/")
+    wait_for_end(port, target)
+
+
+def _body(port: int, path: str, headers: str) -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request("GET", path)
+    named = dict(line.split(": ") for line in headers.splitlines())
+    connection.request("GET", path, headers=named)
     return connection.getresponse().read()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import time
+from functools import partial
 from typing import Any
 
 CONNECTIONS = 8
@@ -63,11 +64,10 @@ async def rate(port: int, path: str, seconds: float, headers: str = "") -> float
     loop = asyncio.get_running_loop()
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode()
     started = time.perf_counter()
-    askers = [loop.create_future() for _ in range(CONNECTIONS)]
+    askers: list[asyncio.Future[int]] = [loop.create_future() for _ in range(CONNECTIONS)]
     for done in askers:
-        await loop.create_connection(
-            lambda done=done: _Asker(request, started + seconds, done), "127.0.0.1", port
-        )
+        asker = partial(_Asker, request, started + seconds, done)
+        await loop.create_connection(asker, "127.0.0.1", port)
     answers = sum(await asyncio.gather(*askers))
     return answers / (time.perf_counter() - started)
 

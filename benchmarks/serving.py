@@ -1,6 +1,6 @@
-"""A Heliograph in a process of its own, beside a bare Tornado handler that is the floor.
+"""A Heliograph in a process of its own, beside bare Tornado handlers that are the floor.
 
-The handler answers with the very bytes that it was given, and nothing else: no ETag, no checks.
+The bare handler answers with the very bytes that it was given: no ETag, no checks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from benchmarks import pipelines
+from benchmarks.inside import COMMANDS, BareSocket
+from runners import PipelineProcess
 from server.app import BACKLOG, Server
 from server.config import Config, PipelineEntry
 from server.config_keys import Http
@@ -46,15 +49,24 @@ class BareHandler(RequestHandler):
         self.write(self.kept[name])
 
 
-class Addresses(NamedTuple):
-    """The ports of the two."""
+class Serving(NamedTuple):
+    """The ports of the two, and a way to have something done in their process."""
 
     heliograph: int
     bare: int
+    pipe: Connection
+
+    def ask(self, command: str, *arguments: Any) -> float:
+        """Run one of `inside.COMMANDS` and wait for what it gives."""
+        self.pipe.send((command, arguments))
+        answer = self.pipe.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return float(answer)
 
 
 @contextmanager
-def serving(**sections: Any) -> Iterator[Addresses]:
+def serving(**sections: Any) -> Iterator[Serving]:
     """Both servers, until the block is left. Further sections go into the configuration."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-benchmark-"))
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
@@ -62,10 +74,12 @@ def serving(**sections: Any) -> Iterator[Addresses]:
         target=_serve, args=(str(folder), theirs, sections)
     )
     process.start()
+    theirs.close()
     try:
         if not ours.poll(START_SECONDS):
             raise TimeoutError("the servers did not start in time")
-        yield Addresses(*ours.recv())
+        heliograph, bare = ours.recv()
+        yield Serving(heliograph, bare, ours)
     finally:
         ours.close()
         process.join(20)
@@ -74,16 +88,18 @@ def serving(**sections: Any) -> Iterator[Addresses]:
 
 
 def _serve(folder: str, pipe: Connection, sections: dict[str, Any]) -> None:
-    # The children of runs would import the benchmark's main module again, and be measured with it.
-    main = sys.modules["__main__"]
-    main.__spec__ = None
-    main.__dict__.pop("__file__", None)
-    names = ("Nothing", "Writes")
+    forget_main()
+    found = [each for each in vars(pipelines).values() if isinstance(each, type)]
+    names = [each.__name__ for each in found if issubclass(each, PipelineProcess)]
     config = Config(
         http=Http(port=0),
         data=Path(folder),
         folder=Path(__file__).parent.parent,
-        pipelines={name: PipelineEntry(path=f"benchmarks.pipelines.{name}") for name in names},
+        pipelines={
+            name: PipelineEntry(path=f"benchmarks.pipelines.{name}")
+            for name in names
+            if name != "PipelineProcess"
+        },
         shutdown_seconds=0,
         **sections,
     )
@@ -91,16 +107,44 @@ def _serve(folder: str, pipe: Connection, sections: dict[str, Any]) -> None:
         runner.run(_serve_both(config, pipe))
 
 
+def forget_main() -> None:
+    """Keep children from importing the benchmark's main module, which would be measured too."""
+    main = sys.modules["__main__"]
+    main.__spec__ = None
+    main.__dict__.pop("__file__", None)
+
+
 async def _serve_both(config: Config, pipe: Connection) -> None:
-    bare = Application([(r"/(\w+)", BareHandler)], log_function=lambda _: None)
+    bare = Application(
+        [(r"/ws", BareSocket), (r"/(\w+)", BareHandler)], log_function=lambda _: None
+    )
     sockets = bind_sockets(0, "127.0.0.1", backlog=BACKLOG)
     http = HTTPServer(bare, max_body_size=2**30)
     http.add_sockets(sockets)
     async with Server(config) as server:
         await server.start()
         pipe.send((server.port, sockets[0].getsockname()[1]))
-        gone = asyncio.Event()
-        asyncio.get_running_loop().add_reader(pipe.fileno(), gone.set)
-        await gone.wait()
-        asyncio.get_running_loop().remove_reader(pipe.fileno())
+        await _obey(server, pipe)
     http.stop()
+
+
+async def _obey(server: Server, pipe: Connection) -> None:
+    """Do what is asked for, until nobody is there to ask."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    loop.add_reader(pipe.fileno(), asked.set)
+    try:
+        while True:
+            await asked.wait()
+            asked.clear()
+            command, arguments = pipe.recv()
+            loop.remove_reader(pipe.fileno())
+            try:
+                pipe.send(await COMMANDS[command](server, *arguments))
+            except Exception as error:
+                pipe.send(error)
+            loop.add_reader(pipe.fileno(), asked.set)
+    except (EOFError, OSError):
+        return
+    finally:
+        loop.remove_reader(pipe.fileno())

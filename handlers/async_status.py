@@ -7,8 +7,10 @@ import time
 from tornado.routing import URLSpec
 
 from handlers.base import BaseHandler
+from handlers.compressed import accepts_gzip
 from handlers.query import PK, pk_of, whole
 from handlers.services import Services
+from handlers.streams import send_ready
 
 
 class AsyncStatusHandler(BaseHandler):
@@ -21,8 +23,14 @@ class AsyncStatusHandler(BaseHandler):
         limit = whole(self, "limit", 1, 1_000)
         board = await self.processes.board(pk_of(pk))
         version = board.version if limit is None else f"{board.version}-{limit}"
-        if not self.unchanged(version):
-            self.write(board.body(time.time(), limit))
+        if self.unchanged(version):
+            return
+        if accepts_gzip(self):
+            self.set_header("Content-Encoding", "gzip")
+            pieces = await board.compressed(time.time(), limit)
+        else:
+            pieces = board.pieces(time.time(), limit)
+        await send_ready(self, pieces)
 
 
 def routes(services: Services) -> list[URLSpec]:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from tornado.web import HTTPError
 
+from handlers.compressed import compressed_apart
 from handlers.guarded import GuardedHandler, allowed_methods
 from handlers.query import whole
 from handlers.refusals import Refusal, refusal_of
@@ -56,14 +57,14 @@ class BaseHandler(GuardedHandler):
         self.set_header("Content-Type", JSON)
         return False
 
-    def answer(self, value: object) -> None:
+    async def answer(self, value: object) -> None:
         """Answer a GET with this value as JSON; its digest is the version."""
-        self.answer_ready(encode(value))
+        await self.answer_ready(encode(value))
 
-    def answer_ready(self, body: bytes) -> None:
+    async def answer_ready(self, body: bytes) -> None:
         """Answer a GET with ready JSON; its digest is the version."""
         if not self.unchanged(hashlib.blake2b(body, digest_size=12).hexdigest()):
-            self.write(body)
+            self.write(await compressed_apart(self, body))
 
     def answer_change(self, value: object, status: int = 200) -> None:
         """Answer what changes something with this value as JSON."""

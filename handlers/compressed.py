@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast
 
 from tornado.web import RequestHandler
 
 #: Below this a body fits into a packet or two anyway.
 LEAST_BYTES = 1024
+#: More than this takes over a millisecond, and is compressed in a thread.
+AT_ONCE_BYTES = 32_768
 #: Higher levels cost several times as much and save a few percent.
 LEVEL = 5
 
@@ -17,7 +24,10 @@ _REFUSED = re.compile(r"gzip\s*;\s*q=0(\.0+)?\s*(,|$)")
 
 def accepts_gzip(handler: RequestHandler) -> bool:
     """Whether the client takes gzip."""
-    accepted = handler.request.headers.get("Accept-Encoding", "").lower()
+    accepted = handler.request.headers.get("Accept-Encoding")
+    if accepted is None:
+        return False
+    accepted = accepted.lower()
     return "gzip" in accepted and _REFUSED.search(accepted) is None
 
 
@@ -27,6 +37,37 @@ def compressed(handler: RequestHandler, body: bytes) -> bytes:
         return body
     handler.set_header("Content-Encoding", "gzip")
     return gzipped(body)
+
+
+async def compressed_apart(handler: RequestHandler, body: bytes) -> bytes:
+    """The same; a long body is compressed in a thread."""
+    if len(body) > AT_ONCE_BYTES and accepts_gzip(handler):
+        handler.set_header("Content-Encoding", "gzip")
+        return await asyncio.to_thread(gzipped, body)
+    return compressed(handler, body)
+
+
+def compressed_pieces(
+    handler: RequestHandler, pieces: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """The pieces of a body as they are to be sent, with the header to match."""
+    if not accepts_gzip(handler):
+        return pieces
+    handler.set_header("Content-Encoding", "gzip")
+    return _gzipped_pieces(pieces)
+
+
+async def _gzipped_pieces(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    async with aclosing(cast(Any, pieces)):
+        async for piece in pieces:
+            if len(piece) > AT_ONCE_BYTES:
+                packed = await asyncio.to_thread(compressor.compress, piece)
+            else:
+                packed = compressor.compress(piece)
+            if packed:
+                yield packed
+    yield compressor.flush()
 
 
 def gzipped(body: bytes) -> bytes:

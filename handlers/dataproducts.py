@@ -18,7 +18,7 @@ class TargetDataProductsHandler(UploadHandler):
         target = await self.archive.target(pk_of(pk))
         found = await self.archive.products(target.pk, **page(self))
         fields = await self.archive.product_fields(found.items)
-        self.answer({"dataproducts": fields, "next": found.next})
+        await self.answer({"dataproducts": fields, "next": found.next})
 
     async def post(self, _pk: str) -> None:
         """Answer with what was uploaded, in its order."""
@@ -33,7 +33,7 @@ class DataProductHandler(BaseHandler):
         """Answer with its facts."""
         product = await self.archive.product(pk_of(pk))
         [fields] = await self.archive.product_fields([product])
-        self.answer(fields)
+        await self.answer(fields)
 
     async def delete(self, pk: str) -> None:
         """Delete it, unless a process that has not ended needs it."""

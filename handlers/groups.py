@@ -1,4 +1,7 @@
-"""Groups of data products: list, make, delete, and all files as a zip. The page is in `pages`."""
+"""Groups of data products: list, make, add to, delete, and all files as a zip.
+
+The page is in `product_pages`.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,21 @@ class NewGroup(Struct):
     products: list[Pk]
 
 
+class FurtherProducts(Struct):
+    """What shall be in a group as well."""
+
+    products: list[Pk]
+
+
 class GroupsHandler(BodyHandler):
     """The list, and making one."""
 
     async def get(self) -> None:
         """Answer with a page of them."""
         found = await self.archive.groups(**page(self))
-        self.answer({"groups": [fields_of(group) for group in found.items], "next": found.next})
+        await self.answer(
+            {"groups": [fields_of(group) for group in found.items], "next": found.next}
+        )
 
     async def post(self) -> None:
         """Make a group."""
@@ -50,12 +61,22 @@ class GroupHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the group."""
-        self.answer(fields_of(await self.archive.group(pk_of(pk))))
+        await self.answer(fields_of(await self.archive.group(pk_of(pk))))
 
     async def delete(self, pk: str) -> None:
         """Delete the group; its data products stay."""
         await self.archive.delete_group(pk_of(pk))
         self.set_status(204)
+
+
+class GroupProductsHandler(BodyHandler):
+    """What is in a group."""
+
+    async def post(self, pk: str) -> None:
+        """Add data products; those that are in it already stay where they are."""
+        wanted = self.json_input(FurtherProducts)
+        group = await self.archive.group(pk_of(pk))
+        self.answer_change(fields_of(await self.archive.add_to_group(group, wanted.products)))
 
 
 class GroupZipHandler(BaseHandler):
@@ -64,7 +85,7 @@ class GroupZipHandler(BaseHandler):
     async def get(self, pk: str) -> None:
         """Send a zip, made as it goes."""
         group = await self.archive.group(pk_of(pk))
-        products = [await self.archive.product(product) for product in group.products]
+        products = await self.archive.existing(group.products)
         shut_in(self)
         self.set_header("Content-Type", "application/zip")
         self.set_header("Content-Disposition", disposition("attachment", f"{group.name}.zip"))
@@ -82,5 +103,6 @@ def routes(services: Services) -> list[URLSpec]:
     return [
         URLSpec(r"/api/groups/", GroupsHandler, kwargs),
         URLSpec(rf"/api/groups/{PK}/", GroupHandler, kwargs),
+        URLSpec(rf"/api/groups/{PK}/products/", GroupProductsHandler, kwargs),
         URLSpec(rf"/dataproducts/data/group/{PK}/zip", GroupZipHandler, kwargs),
     ]

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.config_keys import Http
 
 COOKIE = "heliograph"
+#: Values of `Host` that are remembered; clients repeat themselves.
+KNOWN_HOSTS = 128
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -25,12 +28,13 @@ class Guard:
         hosts = {"localhost", "127.0.0.1", "::1", http.host, *http.allowed_hosts}
         self._hosts = frozenset(host.lower().strip("[]") for host in hosts)
         self._any_address = http.host in {"0.0.0.0", "::"}
+        self.knows_host = lru_cache(KNOWN_HOSTS)(self._knows_host)
         self.origins = frozenset(origin.lower() for origin in http.allowed_origins)
         self._tokens = [_digest(token) for token in http.tokens]
         self._cookies = [cookie_of(token).encode() for token in http.tokens]
         self.needs_token = bool(http.tokens)
 
-    def knows_host(self, host: str) -> bool:
+    def _knows_host(self, host: str) -> bool:
         """Whether the `Host` of a request names this server; without a port, any port is fine."""
         name = host_name(host)
         if name in self._hosts or host.lower() in self._hosts:

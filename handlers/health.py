@@ -15,9 +15,9 @@ class AliveHandler(BaseHandler):
     open_to_all = True
     quiet = True
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Say so."""
-        self.answer({"status": "ok"})
+        await self.answer({"status": "ok"})
 
 
 class ReadyHandler(BaseHandler):
@@ -30,7 +30,7 @@ class ReadyHandler(BaseHandler):
         """Say that everything is ready, or with 503 what is not."""
         problem = await self.services.ready()
         if problem is None:
-            self.answer({"status": "ok"})
+            await self.answer({"status": "ok"})
             return
         self.set_header("Retry-After", RETRY_SECONDS[503])
         self.answer_change({"detail": problem}, 503)

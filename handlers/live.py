@@ -1,7 +1,7 @@
-"""The websockets: the frames of status and logs, written to one viewer each.
+"""The websockets: status and logs, pushed.
 
-What is in the frames, and where a reader stands, is the business of `Processes`. Here one frame at
-a time is on its way, so a viewer that does not read costs one frame.
+What is in the frames, and where a viewer stands, is the business of `Processes`. Here one frame at
+a time is on its way to each, so a viewer that does not read costs one frame.
 """
 
 from __future__ import annotations
@@ -9,20 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-from typing import Any, cast
+from asyncio import Future
+from collections.abc import Awaitable, Callable
+from functools import partial
 
+from tornado.iostream import IOStream
 from tornado.routing import URLSpec
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketHandler
 
 from handlers.base import BaseHandler
 from handlers.live_sockets import COME_BACK, DELETED, FAILED, FINISHED, GOING_AWAY
 from handlers.query import PK, pk_of, whole
 from handlers.services import Services
 from server.errors import DatabaseAway, InvalidInput, NotFound
+from server.fan_out import Viewer
+from server.frames import Frame
 
 log = logging.getLogger(__name__)
+
+#: Sends a viewer all there is.
+Follow = Callable[[Viewer], Awaitable[None]]
 
 
 class LiveHandler(BaseHandler, WebSocketHandler):
@@ -34,9 +40,12 @@ class LiveHandler(BaseHandler, WebSocketHandler):
     def initialize(self, services: Services) -> None:
         """Take the collaborators."""
         super().initialize(services)
-        self.writing_since: float | None = None
         self.heard_at = 0.0
-        self._frames: AsyncIterator[bytes] | None = None
+        self._stream: IOStream | None = None
+        self._written: Future[None] | None = None
+        self._written_at = 0.0
+        self._stopped = False
+        self._follow: Follow | None = None
         self._push: asyncio.Task[None] | None = None
 
     @property
@@ -58,17 +67,22 @@ class LiveHandler(BaseHandler, WebSocketHandler):
         """True: `prepare` has looked at it already, by our own rule."""
         return True
 
-    async def frames(self, pk: int) -> AsyncIterator[bytes]:
-        """The frames to push. Raises what shall be answered in place of the upgrade."""
+    async def what(self, pk: int) -> Follow:
+        """What to push with. Raises what shall be answered in place of the upgrade."""
         raise NotImplementedError
 
     async def get(self, *arguments: str, **_named: str) -> None:
         """Look at everything that can be refused, then upgrade."""
-        frames = await self.frames(pk_of(arguments[0]))
+        follow = await self.what(pk_of(arguments[0]))
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             raise InvalidInput(detail="Only websockets are spoken here.")
-        self._frames = frames
+        self._follow = follow
         await super().get(*arguments)
+
+    def detach(self) -> IOStream:
+        """Keep the stream that Tornado takes over for the websocket."""
+        self._stream = super().detach()
+        return self._stream
 
     def open(self, *_arguments: str) -> None:
         """Begin to push."""
@@ -78,7 +92,8 @@ class LiveHandler(BaseHandler, WebSocketHandler):
         self.set_nodelay(True)
         self.heard_at = asyncio.get_running_loop().time()
         self.services.sockets.add(self)
-        self._push = asyncio.ensure_future(self._push_all())
+        assert self._follow is not None
+        self._push = asyncio.ensure_future(self._push_all(self._follow))
 
     def on_pong(self, data: bytes) -> None:
         """Note that the client is there."""
@@ -93,60 +108,77 @@ class LiveHandler(BaseHandler, WebSocketHandler):
         if self._push is not None:
             self._push.cancel()
 
+    @property
+    def ready(self) -> bool:
+        """Whether the last frame has left for the client."""
+        return self._written is None or self._written.done()
+
+    @property
+    def writing_since(self) -> float | None:
+        """Since when the last frame waits to be taken."""
+        return None if self.ready or self._stopped else self._written_at
+
+    def push(self, frame: Frame) -> None:
+        """Begin to send a frame, once the last one was taken. Raises OSError when nobody is there.
+
+        It goes to the stream itself: encoding it for each client again would cost half as much as
+        sending it.
+        """
+        if self._stream is None or self._stopped:
+            raise ConnectionAbortedError
+        written = self._stream.write(frame.wire)
+        if not written.done():
+            self._written = written
+            self._written_at = asyncio.get_running_loop().time()
+
+    async def taken(self) -> None:
+        """Wait until the last frame is taken. Raises OSError when nobody is there."""
+        if self._written is not None:
+            # Shielded, as Tornado's futures of writes do not like to be cancelled.
+            await asyncio.shield(self._written)
+            self._written = None
+
     def stop(self, code: int) -> None:
         """Push no more, and close with this code."""
-        self.writing_since, self.heard_at = None, math.inf  # the sweep need not come again
+        self._stopped, self.heard_at = True, math.inf  # the sweep need not come again
         if self._push is not None:
             self._push.cancel()
         self.close(code)
 
-    async def _push_all(self) -> None:
+    async def _push_all(self, follow: Follow) -> None:
         try:
-            code = await self._push_frames()
-        except WebSocketClosedError:
-            return
+            await follow(self)
+            code = FINISHED
         except NotFound:
             code = DELETED
         except DatabaseAway:
             code = COME_BACK
+        except OSError:
+            return  # the client is gone
         except Exception:
             log.exception("Pushing %s broke off", self.request.path)
             code = FAILED
         self._push = None
-        self.close(code)
-
-    async def _push_frames(self) -> int:
-        clock = asyncio.get_running_loop().time
-        async with aclosing(cast(Any, self._frames)) as frames:
-            while True:
-                try:
-                    # No name for the frame: it shall not be held while a slow viewer reads.
-                    written = self.write_message(await anext(frames))
-                except StopAsyncIteration:
-                    return FINISHED
-                self.writing_since = clock()
-                # Shielded, as Tornado's futures of writes do not like to be cancelled.
-                await asyncio.shield(written)
-                self.writing_since = None
+        self.stop(code)
 
 
 class LiveStatusHandler(LiveHandler):
     """`/ws/async/status/<target PK>/`."""
 
-    async def frames(self, pk: int) -> AsyncIterator[bytes]:
+    async def what(self, pk: int) -> Follow:
         """A snapshot, then the newest state of each process that changes."""
         await self.processes.board(pk)
-        return self.processes.follow_status(pk)
+        return partial(self.processes.follow_status, pk)
 
 
 class LiveLogHandler(LiveHandler):
     """`/ws/processes/<pk>/logs/`: the log of any process."""
 
-    async def frames(self, pk: int) -> AsyncIterator[bytes]:
+    async def what(self, pk: int) -> Follow:
         """The record and the lines behind the cursor, to the end."""
         after = whole(self, "after", 0) or 0
         await self.check(pk)
-        return self.processes.follow(pk, after)
+        return partial(self.processes.follow, pk, after)
 
     async def check(self, pk: int) -> None:
         """Raise NotFound unless there is such a process."""

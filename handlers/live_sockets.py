@@ -16,8 +16,11 @@ PINGS_MISSED = 2.5
 class LiveSocket(Protocol):
     """What a socket must tell and do. Times are those of the event loop."""
 
-    writing_since: float | None  #: when the write that is not taken yet began
     heard_at: float  #: when the client last showed that it is there
+
+    @property
+    def writing_since(self) -> float | None:
+        """When the write that is not taken yet began."""
 
     def stop(self, code: int) -> None:
         """Send no more, and close with this code."""

@@ -1,6 +1,7 @@
 """The web pages, drawn with real content before any script runs.
 
 What happens afterwards (live states, uploads, the growing log) is the scripts' part, in `static/`.
+The pages of data products are in `product_pages`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +25,8 @@ from server.records import DataProduct, ProcessRecord, State, Target
 
 #: How much of a list a page shows at first.
 TARGETS_SHOWN, PROCESSES_SHOWN, PRODUCTS_SHOWN, INPUTS_SHOWN = 50, 8, 100, 100
+#: How far the list of targets counts what each has.
+COUNTED = 200
 #: Lines of a log in the first paint: as many as a tall screen holds.
 LINES_SHOWN = 60
 #: Besides FITS images, the server makes thumbnails of these.
@@ -45,16 +48,20 @@ BLANK_PROCESS: dict[str, Any] = {
     "started": None,
     "group": None,
     "waiting_for": None,
+    "attempt": 0,
+    "stopping": False,
 }
 
 
 @dataclass(frozen=True)
 class TargetRow:
-    """A target in the list: with its newest image's PK and how many of its processes run."""
+    """A target in the list: its newest image's PK, how much it has, and what has not ended."""
 
     target: Target
     newest: int | None
-    active: int
+    products: str
+    processes: str
+    active: list[ProcessRecord]
 
 
 def has_preview(product: dict[str, Any]) -> bool:
@@ -65,7 +72,7 @@ def has_preview(product: dict[str, Any]) -> bool:
 
 
 def look_of(product: dict[str, Any]) -> str:
-    """How the group's page shows a data product."""
+    """How a page shows a data product."""
     kind, name = product["content_type"], product["name"].lower()
     if kind in ("video/webm", "video/mp4"):
         return "video"
@@ -85,9 +92,10 @@ class Page(PageHandler):
     """A page: its template gets the words it needs and the present time."""
 
     def facts(self, record: ProcessRecord) -> dict[str, Any]:
-        """The contract's record of a process, as plain values."""
+        """The contract's record of a process as plain values, and whether it is being stopped."""
         fields: dict[str, Any] = msgspec.to_builtins(self.processes.fields(record))
-        return fields
+        stopping = record.cancel_requested and not record.state.ended
+        return fields | {"stopping": stopping}
 
     def show(self, template: str, **content: Any) -> None:
         """Draw the template with this content."""
@@ -124,14 +132,21 @@ class TargetsPage(Page):
         )
 
     async def _rows(self, targets: list[Target]) -> list[TargetRow]:
-        newest = await asyncio.gather(*(self._newest_image(target.pk) for target in targets))
         unended = [State.QUEUED, State.RUNNING]
         page = await self.processes.find(None, None, unended, None, 1000)
-        active = Counter(process.target for process in page.items)
-        return [
-            TargetRow(target, image, active[target.pk])
-            for target, image in zip(targets, newest, strict=True)
-        ]
+        active = defaultdict(list)
+        for record in page.items:
+            active[record.target].append(record)
+        return await asyncio.gather(*(self._row(target, active[target.pk]) for target in targets))
+
+    async def _row(self, target: Target, active: list[ProcessRecord]) -> TargetRow:
+        return TargetRow(
+            target,
+            await self._newest_image(target.pk),
+            wording.at_most(await self.archive.count_products(target.pk, COUNTED), COUNTED),
+            wording.at_most(await self.processes.count(target.pk, COUNTED), COUNTED),
+            active,
+        )
 
     async def _newest_image(self, target: int) -> int | None:
         page = await self.archive.products(target, None, 5)
@@ -203,29 +218,8 @@ class ProcessPage(Page):
         return {}
 
 
-class GroupPage(Page):
-    """`/dataproducts/data/group/<pk>/`: data products that belong together, to look at."""
-
-    async def get(self, pk: str) -> None:
-        group = await self.archive.group(pk_of(pk))
-        products = await asyncio.gather(
-            *(self.archive.product(product) for product in group.products), return_exceptions=True
-        )
-        shown = [product for product in products if isinstance(product, DataProduct)]
-        process = None if group.process is None else await self.processes.get(group.process)
-        fields = {"pk": group.pk, "name": group.name, "url": group.url, "created": group.created}
-        self.show(
-            "group.html",
-            group=fields,
-            products=await self.archive.product_fields(shown),
-            process=None if process is None else self.facts(process),
-            target=await self.archive.target(shown[0].target) if shown else None,
-        )
-
-
 routes = [
     (r"/", TargetsPage),
     (rf"/targets/{PK}/", TargetPage),
     (rf"/(?:processes|pipeline)/{PK}", ProcessPage),
-    (rf"/dataproducts/data/group/{PK}/", GroupPage),
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from tornado.routing import URLSpec
 
 from handlers.base import BaseHandler
+from handlers.compressed import accepts_gzip, compressed_pieces
 from handlers.query import PK, pk_of
 from handlers.services import Services
-from handlers.streams import send
+from handlers.streams import send, send_ready
 
 
 class PipelineLogsHandler(BaseHandler):
@@ -18,8 +19,15 @@ class PipelineLogsHandler(BaseHandler):
     async def get(self, pk: str) -> None:
         """Answer with the seven keys of the status, the log and the group."""
         body = await self.processes.log_body(pk_of(pk))
-        if not self.unchanged(body.version):
-            await send(self, body.pieces, body.size)
+        if self.unchanged(body.version):
+            return
+        content = await body.read(compressed=accepts_gzip(self))
+        if content.compressed:
+            self.set_header("Content-Encoding", "gzip")
+        if isinstance(content.pieces, list):
+            await send_ready(self, content.pieces)
+        else:
+            await send(self, compressed_pieces(self, content.pieces))
 
 
 def routes(services: Services) -> list[URLSpec]:

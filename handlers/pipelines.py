@@ -25,10 +25,10 @@ FIELDS = (
 class PipelinesHandler(BaseHandler):
     """All of them, also those that cannot run and why."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Answer with the pipelines."""
         pipelines = [fields_of(pipeline) for pipeline in self.processes.pipelines()]
-        self.answer({"pipelines": pipelines, "next": None})
+        await self.answer({"pipelines": pipelines, "next": None})
 
 
 def fields_of(pipeline: PipelineDescription) -> dict[str, Any]:

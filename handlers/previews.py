@@ -1,74 +1,93 @@
-"""Thumbnails of data products: drawn once for each content and size, then kept as files."""
+"""Pictures of data products, and the headers of FITS files.
+
+A picture is drawn once for each content, size and stretch, then kept on a shelf.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tornado.routing import URLSpec
 
 from handlers.base import BaseHandler
 from handlers.files import shut_in
-from handlers.query import PK, pk_of, whole
+from handlers.query import PK, pk_of, text, whole
 from handlers.services import Services
 from server.errors import InvalidInput
 from server.records import DataProduct
 
-SIZES = (64, 128, 256, 512, 1024)
+SIZES = (64, 128, 256, 512, 1024, 2048)
 USUAL_SIZE = 256
-
-#: The thumbnails that are being drawn; whoever wants the same one waits for it.
-_drawing: dict[Path, asyncio.Future[None]] = {}
+#: By their names for `?stretch=`, what people call them. The runners draw them by these names.
+STRETCHES = {
+    "asinh": "Soft (asinh)",
+    "zscale": "ZScale",
+    "linear": "Linear",
+    "sqrt": "Square root",
+    "log": "Logarithmic",
+}
+USUAL_STRETCH = "asinh"
 
 
 class PreviewHandler(BaseHandler):
-    """A thumbnail, `?size=` pixels on its longer side."""
+    """A picture, `?size=` pixels on its longer side, FITS by a `?stretch=`."""
 
     async def get(self, pk: str) -> None:
         """Send the picture, unless the client has it."""
         product = await self.archive.product(pk_of(pk))
-        size = whole(self, "size", 1) or USUAL_SIZE
-        if size not in SIZES:
-            raise InvalidInput.of("size", f"One of {', '.join(map(str, SIZES))} is expected.")
+        size, stretch = self._asked()
         shut_in(self)
+        name = f"{product.sha256}-{size}-{stretch}"
         self.set_header("Content-Type", "image/png")
-        self.set_header("Etag", f'"{product.sha256}-{size}"')
+        self.set_header("Etag", f'"{name}"')
         if self.check_etag_header():
             self.set_status(304)
             return
-        kept = self.services.previews / f"{product.sha256}-{size}.png"
-        if not await asyncio.to_thread(kept.exists):
-            await draw_once(self.services, product, kept, size)
-        self.write(await asyncio.to_thread(kept.read_bytes))
+
+        async def draw(picture: Path) -> None:
+            source = await self.archive.path(product, picture.parent)
+            await self.services.preview(source, picture, size, stretch)
+
+        try:
+            self.write(await self.services.shelf.get(f"{name}.png", draw))
+        except ValueError as error:
+            raise InvalidInput(detail=str(error)) from error
+
+    def _asked(self) -> tuple[int, str]:
+        size = whole(self, "size", 1) or USUAL_SIZE
+        if size not in SIZES:
+            raise InvalidInput.of("size", f"One of {', '.join(map(str, SIZES))} is expected.")
+        stretch = text(self, "stretch") or USUAL_STRETCH
+        if stretch not in STRETCHES:
+            raise InvalidInput.of("stretch", f"One of {', '.join(STRETCHES)} is expected.")
+        return size, stretch
 
 
-async def draw_once(services: Services, product: DataProduct, kept: Path, size: int) -> None:
-    """Have the picture drawn, by one for all who want it now. Raises InvalidInput."""
-    if kept not in _drawing:
-        drawing = _drawing[kept] = asyncio.ensure_future(_draw(services, product, kept, size))
-        drawing.add_done_callback(lambda _: _drawing.pop(kept))
-    try:
-        await asyncio.shield(_drawing[kept])
-    except ValueError as error:
-        raise InvalidInput(detail=str(error)) from error
+class HeaderHandler(BaseHandler):
+    """The headers of a FITS file."""
 
+    async def get(self, pk: str) -> None:
+        """Answer with the cards of each HDU, as far as they are not too many."""
+        product = await self.archive.product(pk_of(pk))
+        async with self._local(product) as path:
+            try:
+                await self.answer(await self.services.headers(path))
+            except ValueError as error:
+                raise InvalidInput(detail=str(error)) from error
 
-async def _draw(services: Services, product: DataProduct, kept: Path, size: int) -> None:
-    # In a folder of its own, which a copy of the file goes to as well if storage is far away; moved
-    # out at last, so that nobody ever sees half a picture.
-    folder = kept.with_name(f"{secrets.token_hex(8)}.tmp")
-    await asyncio.to_thread(folder.mkdir)
-    try:
-        source = await services.archive.path(product, folder)
-        await services.preview(source, folder / kept.name, size)
-        await asyncio.to_thread((folder / kept.name).replace, kept)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, True)
+    @asynccontextmanager
+    async def _local(self, product: DataProduct) -> AsyncIterator[Path]:
+        # A copy of the file goes to the folder if storage is far away.
+        async with self.services.shelf.workplace() as folder:
+            yield await self.archive.path(product, folder)
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """The thumbnails."""
+    """The pictures and headers."""
     kwargs = {"services": services}
-    return [URLSpec(rf"/dataproducts/{PK}/preview\.png", PreviewHandler, kwargs)]
+    return [
+        URLSpec(rf"/dataproducts/{PK}/preview\.png", PreviewHandler, kwargs),
+        URLSpec(rf"/api/dataproducts/{PK}/header/", HeaderHandler, kwargs),
+    ]

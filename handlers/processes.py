@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from msgspec import UNSET, Struct, UnsetType
 from tornado.routing import URLSpec
 
 from handlers.base import BaseHandler
 from handlers.body import BodyHandler
+from handlers.compressed import compressed_apart, compressed_pieces
 from handlers.inputs import Pk
 from handlers.query import PK, page, pk_of, text, whole, words
 from handlers.services import Services
@@ -46,7 +49,7 @@ class ProcessesHandler(BodyHandler):
             target=target, pipelines=pipelines or None, states=states or None, **page(self)
         )
         fields = [self.processes.fields(record) for record in found.items]
-        self.answer({"processes": fields, "next": found.next})
+        await self.answer({"processes": fields, "next": found.next})
 
     async def post(self) -> None:
         """Submit; with an `Idempotency-Key`, as often as one likes."""
@@ -72,7 +75,7 @@ class ProcessHandler(BaseHandler):
     async def get(self, pk: str) -> None:
         """Answer with the record."""
         record = await self.processes.get(pk_of(pk))
-        self.answer(self.processes.fields(record))
+        await self.answer(self.processes.fields(record))
 
     async def delete(self, pk: str) -> None:
         """Delete it with its log and outputs, once it has ended."""
@@ -110,9 +113,13 @@ class LogHandler(BaseHandler):
         after = whole(self, "after", 0) or 0
         limit = whole(self, "limit", 1, 100_000) or 1_000
         page = await self.processes.lines(pk_of(pk), after, limit, *wanted(self))
-        ended = b"true" if page.ended else b"false"
-        lines = b",".join(page.entries)
-        self.answer_ready(b'{"lines":[%b],"next":%d,"ended":%b}' % (lines, page.next, ended))
+        # Lines never change: how far the page reaches says all, for one and the same query.
+        query = hashlib.blake2b(self.request.query.encode(), digest_size=6).hexdigest()
+        lines = b",\n".join(page.entries)
+        if not self.unchanged(f"{query}-{page.next}-{len(lines)}-{int(page.ended)}"):
+            ended = b"true" if page.ended else b"false"
+            body = b'{"lines":[%b],"next":%d,"ended":%b}' % (lines, page.next, ended)
+            self.write(await compressed_apart(self, body))
 
 
 class LogTextHandler(BaseHandler):
@@ -126,7 +133,8 @@ class LogTextHandler(BaseHandler):
         self.set_header("Content-Disposition", f'attachment; filename="{record.identifier}.txt"')
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-cache")
-        await send(self, pieces)
+        self.set_header("Vary", self.vary)
+        await send(self, compressed_pieces(self, pieces))
 
 
 def wanted(handler: BaseHandler) -> tuple[str, str]:

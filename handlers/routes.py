@@ -10,14 +10,19 @@ from handlers import (
     files,
     groups,
     health,
+    light_curves,
     live,
     login,
     not_found,
     pages,
     pipeline_logs,
     pipelines,
+    plots,
     previews,
     processes,
+    product_pages,
+    receipts,
+    static_files,
     targets,
 )
 from handlers.services import Services
@@ -29,15 +34,22 @@ def all_routes(services: Services) -> list[URLSpec]:
         *async_status.routes(services),
         *pipeline_logs.routes(services),
         *processes.routes(services),
+        *receipts.routes(services),
         *live.routes(services),
         *targets.routes(services),
+        *light_curves.routes(services),
         *dataproducts.routes(services),
         *groups.routes(services),
         *pipelines.routes(services),
         *files.routes(services),
         *previews.routes(services),
+        *plots.routes(services),
         *health.routes(services),
         *login.routes(services),
-        *(URLSpec(path, page, {"services": services}) for path, page in pages.routes),
+        *static_files.routes(),
+        *(
+            URLSpec(path, page, {"services": services})
+            for path, page in [*pages.routes, *product_pages.routes]
+        ),
     ]
     return known + not_found.routes(services, known)

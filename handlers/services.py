@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handlers.guard import Guard
 from handlers.live_sockets import LiveSockets
+from handlers.preview_shelf import PreviewShelf
 
 if TYPE_CHECKING:
     from server.archive import Archive
@@ -22,21 +23,27 @@ class Services:
     """The collaborators of all handlers.
 
     `ready` says in a sentence why the server is not ready, or None. `preview` draws a file (first
-    path) as a PNG (second path) whose longer side has that many pixels; `previews` is the folder
-    that keeps them.
+    path) as a PNG (second path) whose longer side has that many pixels, by a stretch; `previews` is
+    the folder that keeps them. `headers` reads those of a FITS file.
     """
 
     config: Config
     processes: Processes
     archive: Archive
     ready: Callable[[], Awaitable[str | None]]
-    preview: Callable[[Path, Path, int], Awaitable[None]]
+    preview: Callable[[Path, Path, int, str], Awaitable[None]]
+    headers: Callable[[Path], Awaitable[dict[str, Any]]]
     previews: Path
 
     @cached_property
     def guard(self) -> Guard:
         """Who may come in, computed once."""
         return Guard(self.config.http)
+
+    @cached_property
+    def shelf(self) -> PreviewShelf:
+        """All pictures that were drawn."""
+        return PreviewShelf(self.previews, self.config.cache.preview_bytes)
 
     @cached_property
     def sockets(self) -> LiveSockets:

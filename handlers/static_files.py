@@ -10,8 +10,10 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from tornado.routing import URLSpec
 from tornado.web import StaticFileHandler
 
+import static
 from handlers.compressed import accepts_gzip, gzipped
 
 KEPT_FILES = 128
@@ -27,7 +29,7 @@ class StaticFiles(StaticFileHandler):
         if found is None:
             return
         self.absolute_path = found
-        plain, small, digest = _current(found)
+        plain, small, digest = content_of(found)
         self._describe(digest)
         if self.check_etag_header():
             self.set_status(304)
@@ -52,7 +54,8 @@ class StaticFiles(StaticFileHandler):
         return None
 
 
-def _current(path: str) -> tuple[bytes, bytes, str]:
+def content_of(path: str) -> tuple[bytes, bytes, str]:
+    """A file of ours as it is and compressed, and the digest of its bytes."""
     return _content(path, Path(path).stat().st_mtime_ns)
 
 
@@ -60,3 +63,9 @@ def _current(path: str) -> tuple[bytes, bytes, str]:
 def _content(path: str, _changed: int) -> tuple[bytes, bytes, str]:
     plain = Path(path).read_bytes()
     return plain, gzipped(plain), hashlib.blake2b(plain, digest_size=12).hexdigest()
+
+
+def routes() -> list[URLSpec]:
+    """Our files. As Tornado's own setting they would be looked for first, before the polls."""
+    folder = {"path": str(Path(static.__file__).parent)}
+    return [URLSpec(r"/static/(.*)", StaticFiles, folder)]

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 #: Up to here an answer of known size is put together and sent at once.
 AT_ONCE_BYTES = 256 * 1024
+#: Up to here copying a body is cheaper than one more write.
+COPIED_BYTES = 64 * 1024
 
 
 async def send(
@@ -33,6 +35,34 @@ async def send(
             handler.write(b"".join([piece async for piece in pieces]))
         else:
             await _send_all(handler, pieces, size_bytes)
+
+
+async def send_ready(handler: RequestHandler, pieces: list[bytes]) -> None:
+    """Send pieces that are all there; long ones as they are, as copying them costs too much."""
+    size_bytes = sum(map(len, pieces))
+    if size_bytes <= COPIED_BYTES:
+        handler.write(b"".join(pieces))
+    elif handler.request.method == "HEAD":
+        await _send_head(handler, size_bytes)
+    else:
+        handler.set_header("Content-Length", size_bytes)
+        await _send_ready(handler, pieces)
+
+
+async def _send_ready(handler: RequestHandler, pieces: list[bytes]) -> None:
+    # Tornado copies what is sent together with the head, but nothing that follows.
+    *between, last = pieces
+    if between and len(between[0]) <= COPIED_BYTES:
+        handler.write(between.pop(0))
+    sent = handler.flush()
+    try:
+        for piece in between:
+            await sent
+            handler.write(piece)
+            sent = handler.flush()
+        handler.write(last)
+    except StreamClosedError:
+        log.debug("The client of %s went away", handler.request.path)
 
 
 async def _send_head(handler: RequestHandler, size_bytes: int | None) -> None:

@@ -48,7 +48,9 @@ class TargetsHandler(BodyHandler):
     async def get(self) -> None:
         """Answer with a page of the targets whose name or identifier holds the search."""
         found = await self.archive.targets(search=text(self, "search"), **page(self))
-        self.answer({"targets": [fields_of(target) for target in found.items], "next": found.next})
+        await self.answer(
+            {"targets": [fields_of(target) for target in found.items], "next": found.next}
+        )
 
     async def post(self) -> None:
         """Make a target."""
@@ -63,7 +65,7 @@ class TargetHandler(BodyHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the target."""
-        self.answer(fields_of(await self.archive.target(pk_of(pk))))
+        await self.answer(fields_of(await self.archive.target(pk_of(pk))))
 
     async def patch(self, pk: str) -> None:
         """Change the fields that are given."""
@@ -87,7 +89,7 @@ class TargetTimelapsesHandler(BaseHandler):
         records = await self.processes.succeeded_timelapses(target.pk)
         timelapses = [timelapse_fields(record) for record in records if record.outputs]
         named = {"name": target.name, "extra_fields": target.extra_fields}
-        self.answer({"target": named, "timelapses": timelapses})
+        await self.answer({"target": named, "timelapses": timelapses})
 
 
 def fields_of(target: Target) -> dict[str, Any]:

@@ -56,6 +56,11 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
+def precise(seconds: float) -> str:
+    """A length of time to the millisecond if it is short, in its two largest units if not."""
+    return f"{seconds:.3f} s" if seconds < _MINUTE else duration(seconds)
+
+
 def size(count: float) -> str:
     """A number of bytes with a decimal prefix."""
     if count < 1000:
@@ -71,6 +76,11 @@ def number(value: float) -> str:
     """A count with thin gaps between its thousands; a whole one without a fraction."""
     text = f"{value:,.0f}" if value == floor(value) else f"{value:,.2f}"
     return text.replace(",", "\u202f")
+
+
+def at_most(count: int, limit: int) -> str:
+    """A count that was made up to a limit."""
+    return f"{number(limit)}+" if count > limit else number(count)
 
 
 def fact(value: Any) -> str:
@@ -109,6 +119,11 @@ def declination(degrees: float) -> str:
     return f"{sign}{minutes // 60:02}\u00b0 {minutes % 60:02}\u2032 {rest / 10:04.1f}\u2033"
 
 
+def degrees(value: float, sign: str = "") -> str:
+    """Degrees to a few hundredths of a second of arc; `sign` "+" is for those that have one."""
+    return f"{value:{sign}.5f}\u00b0".replace("-", "\u2212")
+
+
 def observed(date: object) -> str:
     """A header's date of observation, to the second."""
     if isinstance(date, int | float):
@@ -134,13 +149,28 @@ def share(process: dict[str, Any]) -> str:
     return f"{number(progress['done'])} / {number(progress['total'])}"
 
 
+def note(process: dict[str, Any]) -> str:
+    """What there is to say of a process besides its status, in words."""
+    if process["terminal_timestamp"] is not None:
+        message = process["failure_message"] or ""
+        return "" if message.lower() == process["status"] else message
+    if process["stopping"]:
+        return "Stopping\u2026"
+    waits = process["waiting_for"] or ""
+    if process["state"] == "queued" and process["attempt"]:
+        return f"Attempt {process['attempt'] + 1} waits. {waits}".strip()
+    return waits
+
+
 def resources(used: dict[str, object] | None) -> str:
-    """What a run used, in one line."""
+    """What a run used, in one line, and how it ended if that was not well."""
     if used is None:
         return ""
     facts = []
     if isinstance(used["cpu_seconds"], int | float):
-        facts.append(f"{used['cpu_seconds']:.1f} s CPU")
+        facts.append(f"{floor(used['cpu_seconds'] * 10 + 0.5) / 10:.1f} s CPU")
     if isinstance(used["peak_rss_bytes"], int | float):
-        facts.append(f"{size(used['peak_rss_bytes'])} memory")
-    return " · ".join([*facts, str(used["exit"])])
+        facts.append(size(used["peak_rss_bytes"]))
+    if used["exit"] != "exit code 0":
+        facts.append(str(used["exit"]))
+    return " · ".join(facts)

@@ -1,8 +1,8 @@
 """A child process that looks into files nobody vouches for, so that the server need not.
 
-Facts and previews are made off the event loop, within a limit on time and memory. A file that
+Facts, headers and previews are made off the loop, within a limit on time and memory. A file that
 hangs or kills the child costs an answer, never the server: the next request gets a new child.
-What is looked for is left to `facts` and `preview`. They speak JSON, one object a line.
+What is looked for is left to `facts`, `headers` and `preview`. They speak JSON, one object a line.
 """
 
 from __future__ import annotations
@@ -50,12 +50,22 @@ class Examiner:
         facts: dict[str, Any] | None = answer.get("facts")
         return facts
 
-    async def preview(self, path: str | Path, out_path: str | Path, size: int) -> None:
-        """Write a thumbnail as `runners.preview.preview_png` does.
+    async def headers(self, path: str | Path) -> dict[str, Any]:
+        """What `runners.headers.fits_headers` gives. Raises ValueError with a sentence."""
+        answer = await self._ask({"headers": str(path)})
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        found: dict[str, Any] = answer["headers"]
+        return found
+
+    async def preview(
+        self, path: str | Path, out_path: str | Path, size: int, stretch: str = "asinh"
+    ) -> None:
+        """Write a picture as `runners.preview.preview_png` does.
 
         Raises ValueError, with a sentence for people, when there can be none.
         """
-        answer = await self._ask({"preview": [str(path), str(out_path), size]})
+        answer = await self._ask({"preview": [str(path), str(out_path), size, stretch]})
         if "error" in answer:
             raise ValueError(answer["error"])
 
@@ -158,12 +168,14 @@ def main() -> None:
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
     """Say that the libraries are there, then answer each line of `requests`."""
-    from runners import facts, preview  # takes a while, and the server need not have them
+    from runners import facts, headers, preview  # takes a while, and the server need not have them
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         if "facts" in request:
             return {"facts": facts.fits_facts(request["facts"])}
         try:
+            if "headers" in request:
+                return {"headers": headers.fits_headers(request["headers"])}
             preview.preview_png(*request["preview"])
         except (ValueError, OSError, MemoryError) as error:
             return {"error": str(error) or "The file needs more memory than there is"}

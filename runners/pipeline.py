@@ -6,7 +6,7 @@ its import. How a run is set up and reported is left to `runners.worker`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -14,6 +14,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from runners.inputs import InputFiles, RunTarget
 
 STATUS_LIMIT = 200
+DATA_PRODUCT, REDUCED_DATUM = "DataProduct", "ReducedDatum"
+NO_INPUTS = "No input files to process"
 #: The server's own words for a record's first and last states.
 RESERVED_STATUSES = frozenset({"pending", "created", "failed", "cancelled"})
 
@@ -31,7 +33,7 @@ class DataProduct:
 
 
 class ReducedDatum:
-    """As `output_type`: the file holds reduced data of the target."""
+    """As `output_type`: the file is a table of measurements of the target; see `reduced`."""
 
 
 class PipelineOutput(NamedTuple):
@@ -49,7 +51,7 @@ class PipelineOutput(NamedTuple):
         """`DataProduct` or `ReducedDatum`; raises AsyncError for anything else."""
         given = self.output_type
         name = given if isinstance(given, str) else getattr(given, "__name__", str(given))
-        if name not in ("DataProduct", "ReducedDatum"):
+        if name not in (DATA_PRODUCT, REDUCED_DATUM):
             raise AsyncError(f"Invalid output type '{name}'")
         return name
 
@@ -131,6 +133,24 @@ class PipelineProcess:
 
     def save(self) -> None:
         """Does nothing: kept for the predecessor's pipelines, every change is stored at once."""
+
+
+def suffix_problem(allowed: Sequence[str], name: str) -> str | None:
+    """Why a file is not for a pipeline, in the predecessor's words; None when it is."""
+    if not allowed or name.lower().endswith(tuple(suffix.lower() for suffix in allowed)):
+        return None
+    return (
+        f"Error running pipeline File '{name}' does not end an allowed filename suffix "
+        f"({', '.join(allowed)})"
+    )
+
+
+def flags_of(pipeline: type[PipelineProcess], given: Mapping[str, bool]) -> dict[str, bool]:
+    """All flags of a pipeline, as given or by default. Raises AsyncError for unknown ones."""
+    known = pipeline.flags or {}
+    if unknown := sorted(set(given) - set(known)):
+        raise AsyncError(f"Unknown flag '{unknown[0]}' (known: {', '.join(known) or 'none'})")
+    return {name: bool(given.get(name, flag["default"])) for name, flag in known.items()}
 
 
 def outputs_of(result: Any) -> Iterator[PipelineOutput]:

@@ -36,6 +36,10 @@ READ_BYTES = 131_072
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
 
 
+class TemplateLost(Exception):
+    """The process that starts the runs is gone, and with it all runs."""
+
+
 class Run:
     """A started child: its pipes to read, its end to wait for, its group to signal."""
 
@@ -45,11 +49,14 @@ class Run:
         self.readers = readers
         self.pid: int = process.pid or 0
         self._gone = False
+        #: nobody was left to tell how the child ended
+        self.orphaned = False
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(process.sentinel, self._on_end)
 
     def _on_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._process.sentinel)
+        self.orphaned = _present_bytes(self._process.sentinel) == 0
         self._process.join()
         code = self._process.exitcode
         if not self._ended.done():
@@ -131,8 +138,7 @@ class Reader:
 
     def present_bytes(self) -> int:
         """How many bytes are in the pipe."""
-        answer = fcntl.ioctl(self._descriptor, termios.FIONREAD, bytes(4))
-        return int.from_bytes(answer, sys.byteorder)
+        return _present_bytes(self._descriptor)
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
@@ -154,6 +160,11 @@ class Reader:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _present_bytes(descriptor: int) -> int:
+    answer = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
 
 
 @dataclass
@@ -205,8 +216,10 @@ class Pool:
         try:
             await asyncio.shield(starting)
         except BaseException:
-            # It is not to be disturbed, and what comes of it ends at once: its pipes are closed.
+            # It is not to be disturbed, but what comes of it is not wanted any more.
             await asyncio.wait([starting])
+            if not starting.cancelled() and starting.exception() is None:
+                process.kill()
             for pipe in (*pipes.values(), control):
                 os.close(pipe.ours)
             raise

@@ -1,6 +1,6 @@
-"""Thumbnails: FITS images as they look in a timelapse, PNG and JPEG made small.
+"""Pictures of data products: FITS images by a stretch, PNG and JPEG made small.
 
-Reading FITS is left to `frames`, its stretch to `brightness`, a limit on time and memory to
+Reading FITS is left to `frames`, its shades to `stretches`, a limit on time and memory to
 `examiner`. Nobody vouches for the files, so sides are looked at before pixels.
 """
 
@@ -13,25 +13,28 @@ import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageOps, UnidentifiedImageError
 
-from runners.brightness import levels, stretched
 from runners.fitsfiles import FrameError, looks_like_fits, quiet
 from runners.frames import find_frame, read_frame
 from runners.framing import framing, shown
+from runners.stretches import STRETCHES, shades
 
 #: 10,000 x 10,000: 400 MB once unpacked.
 MOST_PIXELS = 100_000_000
 
 
-def preview_png(path: str | Path, out_path: str | Path, size: int) -> None:
+def preview_png(
+    path: str | Path, out_path: str | Path, size: int, stretch: str = STRETCHES[0]
+) -> None:
     """Write a PNG with its longest side at most `size` pixels; nothing is enlarged.
 
-    Takes FITS (tile-compressed and packed by gzip too), PNG and JPEG, told apart by their content.
+    Takes FITS (tile-compressed and packed by gzip too), PNG and JPEG, told apart by their content;
+    `stretch`, one of STRETCHES, is for FITS only.
     Raises ValueError, with a sentence that names the file, for anything else and for what is
     broken, hostile or too large.
     """
     path = Path(path)
     with quiet():
-        picture = _sky(path, size) if looks_like_fits(path) else _picture(path, size)
+        picture = _sky(path, size, stretch) if looks_like_fits(path) else _picture(path, size)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     # Whole or not at all, whenever this process is killed.
@@ -40,11 +43,11 @@ def preview_png(path: str | Path, out_path: str | Path, size: int) -> None:
     partial.replace(out_path)
 
 
-def _sky(path: Path, size: int) -> Pictures.Image:
+def _sky(path: Path, size: int, stretch: str) -> Pictures.Image:
     frame = find_frame(path)
     view = framing(frame.width, frame.height, size, even=False)
     image = shown(read_frame(frame), view)
-    return Pictures.fromarray(stretched(image, levels(image))[::-1])
+    return Pictures.fromarray(shades(image, stretch)[::-1])
 
 
 def _picture(path: Path, size: int) -> Pictures.Image:

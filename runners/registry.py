@@ -89,7 +89,15 @@ def describe_class(pipeline: type[PipelineProcess]) -> dict[str, Any]:
         "allowed_suffixes": [str(suffix) for suffix in pipeline.allowed_suffixes or []],
         "flags": {name: msgspec.to_builtins(flag) for name, flag in flags.items()},
         "error": pipeline.unavailable(),
+        "source": _source(pipeline),
     }
+
+
+def _source(pipeline: type[PipelineProcess]) -> str | None:
+    try:
+        return inspect.getsourcefile(pipeline)
+    except TypeError:  # not written in a file
+        return None
 
 
 def _short_name(name: Any) -> str:

@@ -2,9 +2,9 @@
 
 A message is one array: `["t", stream, time, level, text]` for text, `["status", text]`,
 `["progress", done, total]`, `["output", path, name, type]`, `["hello", pid, parent's pid]`,
-`["usage", CPU seconds, peak RSS in bytes]`, and last `["done"]`, `["failed", message]` or
-`["cancelled"]`. Each has left the process when the call returns, so that a crash loses nothing.
-Lines are put together by the server, which outlives us.
+`["usage", CPU seconds, peak RSS in bytes]`, `["provenance", facts]`, and last `["done"]`,
+`["failed", message]` or `["cancelled"]`. Each has left the process when the call returns, so that a
+crash loses nothing. Lines are put together by the server, which outlives us.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from runners.film import open_film
 from runners.fitsfiles import FrameError, quiet
 from runners.frames import Frame, find_frame, read_frame
 from runners.framing import Framing, framing, shown
-from runners.pipeline import AsyncError, PipelineProcess
+from runners.pipeline import NO_INPUTS, AsyncError, PipelineProcess
 
 Image = NDArray[np.float32]
 Shades = NDArray[np.uint8]
@@ -91,7 +91,7 @@ class Timelapse(PipelineProcess):
         self.log("Sorting frames")
         products = self.input_files.all()
         if not products:
-            raise AsyncError("No input files to process")
+            raise AsyncError(NO_INPUTS)
         frames = []
         with self.update_status(f"Sorting {len(products)} frames"):
             for product in products:

@@ -28,7 +28,9 @@ import msgspec
 
 from runners import marks
 from runners.inputs import InputData, InputFiles, InputProduct, RunTarget
-from runners.pipeline import AsyncError, Cancelled, PipelineProcess, outputs_of
+from runners.outputs import made
+from runners.pipeline import AsyncError, Cancelled, PipelineProcess
+from runners.provenance import provenance
 from runners.reporter import LogHandler, PipeReporter, TextStream
 
 UNEXPECTED = "An unexpected error occurred"
@@ -91,6 +93,8 @@ def isolate(import_folder: str | None) -> None:
     os.setsid()
     _let_go()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # By time and size a changed file may look like the one that was compiled a moment ago.
+    sys.dont_write_bytecode = True
     if import_folder:
         sys.path.insert(0, import_folder)
 
@@ -239,17 +243,24 @@ def _usage(reporter: PipeReporter) -> None:
 
 def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
     _apply(spec.limits)
-    pipeline_class = load(spec.path)
+    pipeline_class = _imported(reporter, spec.path)
     folder = Path(spec.folder)
     os.chdir(folder)
     pipeline = pipeline_class(
         reporter, spec.target, InputFiles(spec.inputs), spec.identifier, spec.settings
     )
-    for output in outputs_of(pipeline.do_pipeline(folder, **spec.flags)):
-        path = folder / output.path
-        if not path.is_file():
-            raise AsyncError(f"The output '{path.name}' is not a file")
-        reporter.send("output", str(path), output.name or path.name, output.type_name())
+    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder):
+        reporter.send("output", str(output.path), output.name, output.output_type)
+
+
+def _imported(reporter: PipeReporter, path: str) -> type[PipelineProcess]:
+    """The pipeline's class; what it and its environment are is told even when there is none."""
+    found = None
+    try:
+        found = load(path)
+        return found
+    finally:
+        reporter.send("provenance", provenance(found))
 
 
 def load(path: str) -> type[PipelineProcess]:

@@ -9,18 +9,25 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+#: What comes first when no server but one run is wanted; `terminal` has the rest.
+COMMANDS = ("timelapse", "run")
 #: The key of the configuration that each option sets.
 OPTIONS = {"host": "http.host", "port": "http.port", "data": "data"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server until it is stopped; the exit status, 2 when it cannot start."""
+    """Run the server until it is stopped, or one run; the exit status, 2 when it cannot start."""
     import os
     from pathlib import Path
 
     from server.config import find_file, load
     from server.errors import StartError
 
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] in COMMANDS:
+        from server.terminal import main as run_in_terminal
+
+        return run_in_terminal(argv)
     args = parser().parse_args(argv)
     if args.version:
         print(f"heliograph {version()}")
@@ -43,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="heliograph",
         description="Run astronomical pipelines and show live what they do.",
-        epilog="Everything else is set in config.yml or by HELIOGRAPH_... variables.",
+        epilog="Everything else is set in config.yml or by HELIOGRAPH_... variables. "
+        "`heliograph timelapse` and `heliograph run` make one run and show it; see their --help.",
         allow_abbrev=False,
     )
     made.add_argument("--config", metavar="F", help="configuration (default: ./config.yml if any)")

@@ -11,23 +11,21 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import uvloop
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-import static
 from handlers import access_log
 from handlers.body import BODY_LIMIT_BYTES
 from handlers.front_door import FrontDoor
 from handlers.routes import all_routes
 from handlers.services import Services
-from handlers.static_files import StaticFiles
 from runners.examiner import Examiner
 from runners.pool import Pool
 from server.archive import Archive
+from server.changes import Announcing, Watching
 from server.config import Config
 from server.data_folder import DataFolder
 from server.dispatcher import Dispatcher
@@ -37,8 +35,9 @@ from server.hub import Hub
 from server.launch import Tools
 from server.ledger import Ledger
 from server.logs import Logs
+from server.memory import Memory
 from server.persistence import persistently
-from server.pipelines import find_pipelines
+from server.pipelines import PipelineWatch, find_pipelines
 from server.processes import Processes
 from server.recovery import Recovery
 from server.store import Store
@@ -117,6 +116,7 @@ class Server:
         self._stack.callback(self._folder.close)
         try:
             self._bind()
+            await asyncio.to_thread(self._folder.announce, self.address)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -163,7 +163,13 @@ class Server:
         hub = Hub()
         ledger = Ledger(store.processes, hub, self._folder.server_id)
         await persistently(ledger.load)
-        logs = Logs(store.logs, hub, config.cache.log_bytes, alone=config.mongodb.uri is None)
+        alone = config.mongodb.uri is None
+        # The other half is for the bodies made of them.
+        logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
+        if not alone:
+            exchange = self._exchange(database, store, Memory(store, ledger, logs, hub), hub)
+            await exchange.start()
+            stack.push_async_callback(exchange.stop)
         archive = self._archive(store, examiner, ledger)
         await persistently(archive.recover)
         recovery = Recovery(store, ledger, logs, archive, config)
@@ -171,6 +177,9 @@ class Server:
         await examiner.start()
         await warming
         pipelines = await find_pipelines(config, pool)
+        watch = PipelineWatch(config, pool, pipelines)
+        stack.push_async_callback(watch.stop)
+        await watch.start()
         processes = Processes(
             store=store,
             ledger=ledger,
@@ -184,6 +193,7 @@ class Server:
             config=config,
             ledger=ledger,
             logs=logs,
+            receipts=store.receipts,
             archive=archive,
             pool=pool,
             runs=self._folder.runs,
@@ -207,6 +217,15 @@ class Server:
         database = await persistently(lambda: Database.open(uri, self.config.mongodb.database))
         self._stack.callback(database.close)
         return database
+
+    def _exchange(
+        self, database: Database, store: Store, memory: Memory, hub: Hub
+    ) -> Watching | Announcing:
+        """What keeps memory right beside other servers."""
+        if database.replicated:
+            return Watching(database, memory)
+        lease_seconds = self.config.leases.lease_seconds
+        return Announcing(store, memory, hub, self._folder.server_id, lease_seconds)
 
     def _archive(self, store: Store, examiner: Examiner, ledger: Ledger) -> Archive:
         files = FileStorage(self.config.storage_url)
@@ -243,6 +262,7 @@ class Server:
             archive=archive,
             ready=ready,
             preview=examiner.preview,
+            headers=examiner.headers,
             previews=self._folder.previews,
         )
 
@@ -256,9 +276,4 @@ class Server:
 
 def make_application(services: Services) -> Application:
     """The application with all routes; also for tests that bring services of their own."""
-    return Application(
-        all_routes(services),
-        static_path=str(Path(static.__file__).parent),
-        static_handler_class=StaticFiles,
-        log_function=access_log.log_request,
-    )
+    return Application([*all_routes(services)], log_function=access_log.log_request)

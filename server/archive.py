@@ -13,20 +13,21 @@ from typing import Any
 
 from server.data_folder import DataFolder
 from server.deposits import Deposits, Examine
-from server.errors import AlreadyTaken, Conflict, InvalidInput, NotFound
+from server.errors import AlreadyTaken, Conflict, NotFound
 from server.files import FileStorage, LocalFile
+from server.grouping import Grouping
+from server.light_curves import LightCurves
 from server.publishing import OutputFile, Publication, Publishing
 from server.records import DataProduct, DataProductGroup, ProcessRecord, Target
 from server.store import Store
 from server.store.journal import JournalEntry
 from server.store.page import Page
 from server.store.processes import Published
-from server.target_rules import checked, checked_name, identifiers
+from server.target_rules import checked, identifiers
 from server.uploads import Upload, UploadLimits
 
 __all__ = ["Archive", "OutputFile", "Publication"]
 
-GROUP_PRODUCTS_LIMIT = 10_000
 _DELETE_STEP = 100
 
 
@@ -54,7 +55,11 @@ class Archive:
         self._changed = changed
         self._gone = gone
         self._deposits = Deposits(store, files, data_folder.server_id, examine)
-        publishing = Publishing(self._deposits, store.journal, data_folder)
+        grouping = Grouping(store, self.existing)
+        self.create_group = grouping.create
+        self.add_to_group = grouping.add
+        publishing = Publishing(self._deposits, store, data_folder)
+        self.light_curves = LightCurves(store)
         self.publish = publishing.publish
         self.settle = publishing.settle
         self.discard = publishing.discard
@@ -143,6 +148,14 @@ class Archive:
         page = await self._store.products.find(target, before, limit)
         return Page(await self._visible(page.items), page.next)
 
+    async def existing(self, pks: Sequence[int]) -> list[DataProduct]:
+        """Those of these products that there are to be seen, in the order given."""
+        return await self._visible(await self._store.products.get_many(pks))
+
+    async def count_products(self, target: int, most: int) -> int:
+        """How many products a target has; `most` + 1 stands for any larger number."""
+        return await self._store.products.count(target, most)
+
     async def product_fields(self, products: Sequence[DataProduct]) -> list[dict[str, Any]]:
         """The products as the contract shows them."""
         groups = await self._store.groups.containing([product.pk for product in products])
@@ -168,19 +181,6 @@ class Archive:
         """A page of all groups; it may be short and still have a `next`."""
         page = await self._store.groups.find(before, limit)
         return Page(await self._visible_groups(page.items), page.next)
-
-    async def create_group(self, name: str, products: Sequence[int]) -> DataProductGroup:
-        """Make a group. :raises InvalidInput: the name, or a product that there is not."""
-        fields = _group_fields(name, products)
-        members: list[int] = fields["products"]
-        await self._check_exist(members)
-        pk = await self._store.counters.next("group")
-        group = DataProductGroup(pk=pk, created=time.time(), **fields)
-        await self._store.groups.insert(group)
-        existing = {found.pk for found in await self._store.products.get_many(members)}
-        for gone in set(members) - existing:  # deleted meanwhile
-            await self._store.groups.remove_product(gone)
-        return await self._store.groups.get(pk)
 
     async def delete_group(self, pk: int) -> None:
         """Delete a group, not its products. :raises NotFound: there is none."""
@@ -227,21 +227,3 @@ class Archive:
     async def _published(self, processes: Iterable[int | None]) -> dict[int, Published]:
         pks = [pk for pk in processes if pk is not None]
         return await self._store.processes.published_by(pks) if pks else {}
-
-    async def _check_exist(self, products: list[int]) -> None:
-        found = await self._visible(await self._store.products.get_many(products))
-        if missing := set(products) - {product.pk for product in found}:
-            raise InvalidInput.of("products", f"There is no data product {min(missing)}")
-
-
-def _group_fields(name: str, products: Sequence[int]) -> dict[str, Any]:
-    bad: dict[str, list[str]] = {}
-    try:
-        checked_name(name)
-    except ValueError as error:
-        bad["name"] = [str(error)]
-    if not 1 <= len(products) <= GROUP_PRODUCTS_LIMIT:
-        bad["products"] = [f"1 to {GROUP_PRODUCTS_LIMIT} data products are needed"]
-    if bad:
-        raise InvalidInput(bad)
-    return {"name": name, "products": list(dict.fromkeys(products))}

@@ -12,7 +12,7 @@ import logging
 import shutil
 from typing import Any
 
-from runners.pool import Run
+from runners.pool import Run, TemplateLost
 from server import ladder, memory_kills
 from server.attempt_end import Ending, Stop, conclude
 from server.errors import LeaseLost
@@ -20,7 +20,8 @@ from server.intake import Intake
 from server.launch import Tools, launch
 from server.log_limit import LogLimit
 from server.persistence import persistently
-from server.records import ProcessRecord
+from server.receipt import Noted
+from server.records import DataProduct, ProcessRecord
 from server.usage import Usage
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ class Attempt:
         self.ingest = self.intake.ingest
         self.usage = Usage()
         self.log_limit = LogLimit(self.limits.log_bytes)
+        self._inputs: list[DataProduct] = []
+        self._receipt_kept = False
         self._stop: Stop | None = None
         self._stopped = asyncio.Event()
         self._lingered = False
@@ -92,6 +95,8 @@ class Attempt:
             run, failure = await self._launched()
         if run is not None:
             code = await self._live(run)
+            if run.orphaned and self.ingest.last is None:
+                raise TemplateLost  # no fault of the run's: it counts as lost
         if self._stop is Stop.LOST:
             raise LeaseLost(self.pk, self.record.attempt)
         ending = Ending(
@@ -106,7 +111,8 @@ class Attempt:
 
     async def _launched(self) -> tuple[Run | None, str | None]:
         try:
-            return await launch(self.record, self.tools), None
+            run, self._inputs = await launch(self.record, self.tools)
+            return run, None
         except Exception as error:
             log.exception("Process %s could not be started", self.pk)
             return None, f"The pipeline could not be started: {error}"
@@ -182,6 +188,8 @@ class Attempt:
 
     async def _store_news(self) -> None:
         await self._store_lines()
+        if self.ingest.provenance is not None and not self._receipt_kept:
+            await self._keep_receipt(self.ingest.provenance)
         now = asyncio.get_running_loop().time()
         if self.ingest.changes and now - self._record_written >= RECORD_SECONDS:
             self._record_written = now
@@ -195,8 +203,19 @@ class Attempt:
         if lines:
             used = await persistently(lambda: self.tools.logs.size(self.pk))
             lines = self.log_limit.admit(lines, characters, used)
+            if self.log_limit.reached:
+                self.ingest.leave_out = self.log_limit.leave_out
         if lines:
             await self.tools.logs.append(self.pk, self.record.attempt, lines)
+
+    async def _keep_receipt(self, told: dict[str, Any]) -> None:
+        """Store what the run is made of, once."""
+        self._receipt_kept = True
+        noted = Noted.of(self._inputs, told)
+        if noted is None:
+            return
+        text, receipts = noted.to_text(), self.tools.receipts
+        await persistently(lambda: receipts.put(self.pk, self.record.attempt, text))
 
     async def finish_log(self) -> int:
         """Store all that is left to be said, by us, at any length; the number of the last line."""

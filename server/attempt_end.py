@@ -154,7 +154,11 @@ async def _succeed(attempt: Attempt, facts: dict[str, Any]) -> Verdict:
         message = f"The outputs could not be stored: {error}"
         attempt.ingest.say(message, "error")
         return Verdict(State.FAILED, message)
-    facts |= {"outputs": published.products, "group": published.group}
+    facts |= {
+        "outputs": published.products,
+        "group": published.group,
+        "series": published.series,
+    }
     lines = await attempt.finish_log()
     attempt.record = await tools.ledger.end(
         attempt.record, State.SUCCEEDED, log_lines=lines, **facts

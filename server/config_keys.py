@@ -216,9 +216,12 @@ class Websockets:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cache:
-    """What is kept in memory to answer faster."""
+    """What is kept to answer faster."""
 
     log_bytes: int = setting(64 * 1024**2, size(0), "memory for the logs read last")
+    preview_bytes: int = setting(
+        1024**3, size(0), "disk for pictures of data products; those unused for longest go first"
+    )
 
 
 def rules_of(section: type[Any]) -> dict[str, Rule]:

@@ -18,6 +18,9 @@ from server.errors import StartError
 #: After a `kill -9` the system needs a moment to close the dead server's files.
 LOCK_WAIT_SECONDS = 5.0
 _RETRY_SECONDS = 0.05
+LOCK = "heliograph.lock"
+#: What the holder has written down by `announce`. Left behind by a kill, so ask for the lock first.
+ADDRESS = "address"
 
 
 class DataFolder:
@@ -39,7 +42,7 @@ class DataFolder:
         folder = Path(path).expanduser().absolute()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = _lock(folder / "heliograph.lock", wait_seconds)
+            lock = _lock(folder / LOCK, wait_seconds)
             return cls(folder, lock, _server_id(folder / "server-id"))
         except OSError as error:
             raise StartError(f"The data folder {folder} cannot be used: {error}") from error
@@ -83,9 +86,16 @@ class DataFolder:
         """Delete what was set aside, now or by a server that did not get to it."""
         shutil.rmtree(self._subfolder("leftovers"), ignore_errors=True)
 
+    def announce(self, address: str) -> None:
+        """Write down where this server answers, for whoever else works with the folder."""
+        partial = self.path / "address.new"
+        partial.write_text(f"{address}\n", encoding="utf-8")
+        partial.replace(self.path / ADDRESS)
+
     def close(self) -> None:
         """Let the next server in. Closing twice is fine."""
         if self._lock is not None:
+            (self.path / ADDRESS).unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
 
@@ -93,6 +103,28 @@ class DataFolder:
         folder = self.path / name
         folder.mkdir(exist_ok=True, mode=0o700)
         return folder
+
+
+def is_held(path: Path) -> bool:
+    """Whether a server holds the folder now."""
+    try:
+        descriptor = os.open(path / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def announced(path: Path) -> str | None:
+    """The address that the holder of a folder has written down, None when it has not yet."""
+    with contextlib.suppress(FileNotFoundError):
+        return (path / ADDRESS).read_text(encoding="utf-8").strip() or None
+    return None
 
 
 def _lock(path: Path, wait_seconds: float) -> int:

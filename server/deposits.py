@@ -21,6 +21,7 @@ from server.files import FileStorage, LocalFile
 from server.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.journal import JournalEntry
+from server.store.light_curves import LightCurveChunk
 from server.uninterrupted import uninterrupted
 
 log = logging.getLogger(__name__)
@@ -49,9 +50,15 @@ class Deposits:
         self._unsettled: list[JournalEntry] = []
 
     async def bring_in(
-        self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None = None
+        self,
+        files: Sequence[LocalFile],
+        target: int,
+        run: ProcessRecord | None = None,
+        chunks: Sequence[LightCurveChunk] = (),
     ) -> Deposit:
         """Make products of the files, for a run also their group. The local files stay.
+
+        `chunks` are the run's measurements, of one series.
 
         The entry of a run's outputs stays too: whether they are kept is decided by the run's end.
         A cancellation waits for the end of it. Any failure leaves nothing behind.
@@ -59,7 +66,7 @@ class Deposits:
         :raises NoRoom: storage or database is full.
         :raises NotFound: the target was deleted meanwhile.
         """
-        return await uninterrupted(self._bring_in(files, target, run))
+        return await uninterrupted(self._bring_in(files, target, run, chunks))
 
     async def take_out(self, product: DataProduct) -> ProcessRecord | None:
         """Delete a product and its file; the changed record of the process whose output it was.
@@ -112,6 +119,8 @@ class Deposits:
             await self._store.groups.remove_product(product)
         if entry.group is not None:
             await self._store.groups.delete(entry.group)
+        if entry.series is not None:
+            await self._store.light_curves.delete(entry.series)
         for key in entry.keys:
             await self._files.delete(key)
         await self._close(entry)
@@ -156,6 +165,7 @@ class Deposits:
             group=groups[0].pk if groups else None,
             process=record.pk,
             whole=True,
+            series=record.series,
         )
         with self._settled_later(entry):
             await self._store.journal.insert(entry)
@@ -167,16 +177,21 @@ class Deposits:
         """Delete what a process has besides the entry's products, or its knowledge of those."""
         if entry.whole:
             await self._store.logs.delete(process)
+            await self._store.receipts.delete(process)
             return
         for product in entry.products:
             await self._store.processes.forget_output(process, product)
 
     async def _bring_in(
-        self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None
+        self,
+        files: Sequence[LocalFile],
+        target: int,
+        run: ProcessRecord | None,
+        chunks: Sequence[LightCurveChunk],
     ) -> Deposit:
         await self.settle_leftovers()
         facts = [await self._examine(file.path) for file in files]
-        entry = await self._entry(files, run)
+        entry = await self._entry(files, run, chunks)
         now = time.time()
         products = [
             _product(pk, now, file, target, run, fits)
@@ -187,6 +202,7 @@ class Deposits:
             for file, key in zip(files, entry.keys, strict=True):
                 await self._files.put(file.path, key)
             await self._insert(products, entry, run)
+            await self._store.light_curves.insert_many(chunks)
             await self._store.targets.get(target)
         except BaseException:
             await self._now_or_later(entry, self.take_back)
@@ -204,7 +220,12 @@ class Deposits:
             await self._now_or_later(entry, self.take_back)
             raise DatabaseAway
 
-    async def _entry(self, files: Sequence[LocalFile], run: ProcessRecord | None) -> JournalEntry:
+    async def _entry(
+        self,
+        files: Sequence[LocalFile],
+        run: ProcessRecord | None,
+        chunks: Sequence[LightCurveChunk],
+    ) -> JournalEntry:
         counters = self._store.counters
         first = await counters.next("dataproduct", len(files))
         pks = list(range(first, first + len(files)))
@@ -213,9 +234,10 @@ class Deposits:
             server=self._server,
             products=pks,
             keys=[f"{pk}/{file.name}" for pk, file in zip(pks, files, strict=True)],
-            group=None if run is None else await counters.next("group"),
+            group=await counters.next("group") if run and files else None,
             process=None if run is None else run.pk,
             attempt=None if run is None else run.attempt,
+            series=chunks[0].series if chunks else None,
         )
 
     async def _removal(self, products: Sequence[DataProduct]) -> JournalEntry:
@@ -252,7 +274,11 @@ class Deposits:
             return bool(await self._store.processes.published_by([entry.process or 0]))
         if entry.process is not None:
             named = (await self._store.processes.published_by([entry.process])).get(entry.process)
-            if named is None or named.outputs.isdisjoint(entry.products):
+            if named is None:
+                return False
+            if entry.series is not None:
+                return named.series == entry.series
+            if named.outputs.isdisjoint(entry.products):
                 return False
             if entry.group is not None:  # published; what was deleted since is no loss
                 return True

@@ -6,7 +6,7 @@ Knows neither sockets nor the store.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import Self
 
@@ -54,15 +54,28 @@ class Hub:
 
     def __init__(self) -> None:
         self._waiting: dict[Hashable, set[Subscription]] = {}
+        self._listeners: list[Callable[[Hashable], None]] = []
 
     def subscribe(self, *topics: Hashable) -> Subscription:
         """A subscription to these topics, to be entered with `with`."""
         return Subscription(self, topics)
 
+    def listen(self, listener: Callable[[Hashable], None]) -> None:
+        """Tell of every topic that is woken."""
+        self._listeners.append(listener)
+
     def wake(self, topic: Hashable) -> None:
         """Wake everybody who waits for the topic; costs nothing when nobody does."""
         for subscription in self._waiting.get(topic, ()):
             subscription.wake()
+        for listener in self._listeners:
+            listener(topic)
+
+    def wake_all(self) -> None:
+        """Wake everybody."""
+        for subscriptions in self._waiting.values():
+            for subscription in subscriptions:
+                subscription.wake()
 
     def _add(self, subscription: Subscription, topics: tuple[Hashable, ...]) -> None:
         for topic in topics:

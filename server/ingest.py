@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -36,8 +37,12 @@ class Ingest:
         self.usage: tuple[float, int] | None = None
         #: the PID of the child's parent
         self.parent: int | None = None
+        #: what the run says it is made of; the first word on that counts
+        self.provenance: dict[str, Any] | None = None
         #: the child's last message, `("done",)`, `("failed", message)` or `("cancelled",)`
         self.last: tuple[str, ...] | None = None
+        #: takes the run's text instead of the assembler, once no more of it is stored
+        self.leave_out: Callable[[str], None] | None = None
         self._rest = b""
         self._raw = {"out": (Utf8Text(), "info"), "err": (Utf8Text(), "warning")}
 
@@ -65,7 +70,7 @@ class Ingest:
         """Take bytes that were written to descriptor 1 (`out`) or 2 (`err`)."""
         decoder, level = self._raw[name]
         if text := decoder.feed(data):
-            self.assembler.feed(name, time.time(), level, text, time.monotonic())
+            self._text(name, time.time(), level, text, time.monotonic())
 
     def say(self, text: str, level: str = "info") -> None:
         """A line of the server's own."""
@@ -76,7 +81,7 @@ class Ingest:
             case ["t", str(stream), float(when), str(level), str(text)] if (
                 level in LEVELS and stream in STREAMS and math.isfinite(when)
             ):
-                self.assembler.feed(stream, when, level, text, now)
+                self._text(stream, when, level, text, now)
             case ["status", str(text)]:
                 self.changes["status"] = text[:200]
             case ["progress", float(done), float(total)] if math.isfinite(done) and math.isfinite(
@@ -94,6 +99,8 @@ class Ingest:
                 self.last = self.last or ("failed", text)
             case ["hello", int(), int(parent)]:
                 self.parent = parent
+            case ["provenance", dict(facts)]:
+                self.provenance = self.provenance or facts
             case _:
                 self._show(message, now)
 
@@ -102,7 +109,13 @@ class Ingest:
         text = raw.decode("utf-8", "replace").removesuffix("\n")
         if not text:
             return  # what a last message begins with
-        self.assembler.feed("unknown", time.time(), "warning", text + "\n", now)
+        self._text("unknown", time.time(), "warning", text + "\n", now)
+
+    def _text(self, stream: str, when: float, level: str, text: str, now: float) -> None:
+        if self.leave_out is None:
+            self.assembler.feed(stream, when, level, text, now)
+        else:
+            self.leave_out(text)
 
 
 def _decode(whole: bytes) -> list[Any]:

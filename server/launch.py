@@ -20,7 +20,8 @@ from server.errors import NoRoom
 from server.ledger import Ledger
 from server.logs import Logs
 from server.persistence import persistently
-from server.records import PipelineDescription, ProcessRecord
+from server.records import DataProduct, PipelineDescription, ProcessRecord
+from server.store.receipts import Receipts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class Tools:
     config: Config
     ledger: Ledger
     logs: Logs
+    receipts: Receipts
     archive: Archive
     pool: Pool
     runs: Path
@@ -40,13 +42,18 @@ class Tools:
         return self.runs / f"{record.pk}-{record.attempt}"
 
 
-async def launch(record: ProcessRecord, tools: Tools) -> Run:
-    """Start the child of an attempt."""
-    spec = await persistently(lambda: _spec(record, tools))
-    return await tools.pool.launch(worker.run, msgspec.json.encode(spec))
+async def launch(record: ProcessRecord, tools: Tools) -> tuple[Run, list[DataProduct]]:
+    """Start the child of an attempt; the run, and the products that it was given."""
+    products = await persistently(lambda: _products(record, tools))
+    spec = await persistently(lambda: _spec(record, products, tools))
+    return await tools.pool.launch(worker.run, msgspec.json.encode(spec)), products
 
 
-async def _spec(record: ProcessRecord, tools: Tools) -> worker.RunSpec:
+async def _products(record: ProcessRecord, tools: Tools) -> list[DataProduct]:
+    return [await tools.archive.product(pk) for pk in record.products]
+
+
+async def _spec(record: ProcessRecord, products: list[DataProduct], tools: Tools) -> worker.RunSpec:
     description = tools.pipelines(record.pipeline)
     if description is None or description.error:
         raise LookupError(f"this server cannot run the pipeline {record.pipeline}")
@@ -61,7 +68,7 @@ async def _spec(record: ProcessRecord, tools: Tools) -> worker.RunSpec:
         target=RunTarget(
             target.pk, target.identifier, target.name, target.ra, target.dec, target.extra_fields
         ),
-        inputs=await _inputs(record, tools, folder / "inputs"),
+        inputs=[await _input(product, tools, folder / "inputs") for product in products],
         flags=record.flags,
         settings=dataclasses.asdict(config.timelapse),
         folder=str(folder / "work"),
@@ -76,17 +83,13 @@ def _make_empty(folder: Path) -> None:
         (folder / name).mkdir(parents=True, mode=0o700)
 
 
-async def _inputs(record: ProcessRecord, tools: Tools, folder: Path) -> list[InputProduct]:
-    inputs = []
-    for pk in record.products:
-        product = await tools.archive.product(pk)
-        try:
-            path = await tools.archive.path(product, folder)
-        except NoRoom as error:
-            # No loss to give up, unlike what the database is to store: the run fails and says why.
-            raise OSError(errno.ENOSPC, str(error)) from error
-        inputs.append(worker.input_product(pk, product.name, str(path)))
-    return inputs
+async def _input(product: DataProduct, tools: Tools, folder: Path) -> InputProduct:
+    try:
+        path = await tools.archive.path(product, folder)
+    except NoRoom as error:
+        # No loss to give up, unlike what the database is to store: the run fails and says why.
+        raise OSError(errno.ENOSPC, str(error)) from error
+    return worker.input_product(product.pk, product.name, str(path))
 
 
 def _limits(config: Config, pipeline: str) -> worker.Limits:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import OrderedDict
 from typing import Any
 
@@ -165,10 +165,30 @@ class Ledger:
     async def delete(self, record: ProcessRecord) -> None:
         """Delete the record of an ended process."""
         await self._store.delete(record.pk)
-        self._records.pop(record.pk, None)
-        for board in self._all_boards(record.target):
-            board.remove(record)
-        self._wake(record)
+        self.gone(record.pk)
+        self._hub.wake(("target", record.target))
+
+    # What others wrote
+
+    def gone(self, pk: int) -> None:
+        """Forget a process that was deleted."""
+        self._records.pop(pk, None)
+        self._forget_place(pk)
+        for board in self._boards.all() + self._unfilled:
+            if board.remove(pk):
+                self._hub.wake(("target", board.target))
+        self._hub.wake(("process", pk))
+
+    async def forget(self) -> None:
+        """Forget all copies, and learn anew what waits and runs."""
+        self._records.clear()
+        self._boards.clear()
+        await self.load()
+
+    def knows(self, pk: int, version: int) -> bool:
+        """Whether this version of a record, or a newer one, is in memory."""
+        known = self._records.get(pk)
+        return known is not None and known.version >= version
 
     def show(self, record: ProcessRecord) -> ProcessRecord:
         """Show what another server has written."""
@@ -187,16 +207,17 @@ class Ledger:
 
     def _note(self, record: ProcessRecord) -> None:
         """Keep what waits and what runs up to date."""
-        place = bisect_left(self.queued, record.pk)
-        waits = place < len(self.queued) and self.queued[place] == record.pk
-        if record.state is State.QUEUED and not waits:
-            self.queued.insert(place, record.pk)
-        elif record.state is not State.QUEUED and waits:
-            del self.queued[place]
-        if record.state is State.RUNNING:
+        self._forget_place(record.pk)
+        if record.state is State.QUEUED:
+            insort(self.queued, record.pk)
+        elif record.state is State.RUNNING:
             self.running[record.pk] = record.identifier
-        else:
-            self.running.pop(record.pk, None)
+
+    def _forget_place(self, pk: int) -> None:
+        place = bisect_left(self.queued, pk)
+        if place < len(self.queued) and self.queued[place] == pk:
+            del self.queued[place]
+        self.running.pop(pk, None)
 
     def _all_boards(self, target: int) -> list[StatusBoard]:
         boards = [board for board in self._unfilled if board.target == target]

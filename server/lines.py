@@ -57,9 +57,10 @@ class LineAssembler:
             self._add(Line(time, level, text[:-1]))
             return
         *ended, rest = text.split("\n")
-        for piece in ended:
-            self._hold(stream, time, level, piece, now)
+        if ended:
+            self._hold(stream, time, level, ended[0], now)
             self._end(stream, unended=False)
+            self._add_whole(stream, time, level, ended[1:], now)
         if rest:
             self._hold(stream, time, level, rest, now)
 
@@ -78,6 +79,18 @@ class LineAssembler:
     def _add(self, line: Line) -> None:
         self.ready.append(line)
         self.ready_characters += len(line.text)
+
+    def _add_whole(
+        self, stream: str, time: float, level: str, pieces: list[str], now: float
+    ) -> None:
+        """Lines that came in one go, of which there may be a hundred thousand."""
+        if all(len(piece) < LINE_LIMIT_BYTES // 4 for piece in pieces):
+            self.ready += [Line(time, level, piece) for piece in pieces]
+            self.ready_characters += sum(map(len, pieces))
+            return
+        for piece in pieces:
+            self._hold(stream, time, level, piece, now)
+            self._end(stream, unended=False)
 
     def _hold(self, stream: str, time: float, level: str, text: str, now: float) -> None:
         held = self._held.get(stream)

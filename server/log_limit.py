@@ -22,7 +22,8 @@ class LogLimit:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._reached = False
+        #: nothing is admitted any more
+        self.reached = False
         self._lines = 0
         self._bytes = 0
 
@@ -32,20 +33,26 @@ class LogLimit:
         With the first that is not comes a line that says so. `used_bytes` is how long the log is.
         """
         room = self._limit_bytes - used_bytes
-        if not self._reached and CHARACTER_BYTES * characters + ENTRY_BYTES * len(lines) <= room:
+        if not self.reached and CHARACTER_BYTES * characters + ENTRY_BYTES * len(lines) <= room:
             return lines  # by far the most common, and quickly seen
-        fitting = 0 if self._reached else _fitting(lines, room)
+        fitting = 0 if self.reached else _fitting(lines, room)
         if fitting == len(lines):
             return lines
-        self._leave_out(lines[fitting:])
-        if self._reached:
+        for line in lines[fitting:]:
+            self.leave_out(line.text if line.unended else f"{line.text}\n")
+        if self.reached:
             return []
-        self._reached = True
+        self.reached = True
         return [*lines[:fitting], Line(time.time(), "warning", self._notice())]
+
+    def leave_out(self, text: str) -> None:
+        """Count text that is not stored."""
+        self._lines += text.count("\n")
+        self._bytes += _size(text)
 
     def summary(self) -> str | None:
         """What was left out, in a sentence; None when that is nothing."""
-        if not self._reached:
+        if not self.reached:
             return None
         return (
             f"The log's limit of {self._limit_bytes} bytes was reached: "
@@ -57,11 +64,6 @@ class LogLimit:
             f"The log has reached its limit of {self._limit_bytes} bytes (limits.log_bytes): "
             "what follows is counted and not stored"
         )
-
-    def _leave_out(self, lines: Sequence[Line]) -> None:
-        ends = sum(not line.unended for line in lines)
-        self._lines += ends
-        self._bytes += ends + sum(_size(line.text) for line in lines)
 
 
 def _fitting(lines: Sequence[Line], room: int) -> int:

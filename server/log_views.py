@@ -1,38 +1,30 @@
-"""The logs as they are shown: pages of lines, whole texts, and live frames for the websockets.
+"""The logs as they are asked for: pages of lines by cursor, and whole texts in pieces.
 
-One reader serves them all: a cursor goes in, lines come out. Subscribe, then read; a wake-up
-carries no data, so nothing is shown that is not stored.
+The same reader as that of the websockets, in `follow`: a cursor goes in, lines come out.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator
+from typing import NamedTuple
 
-import msgspec
-
-from server.hub import Hub
 from server.ledger import Ledger
-from server.lines import SEPARATOR
-from server.logs import Logs, Slice, text_of
+from server.log_filter import filter_of
+from server.log_slices import Slice
+from server.logs import Logs, text_of
 from server.records import ProcessRecord
-from server.status_board import StatusBoard
 
-#: Changes of a record that follow each other faster are merged into one frame.
-MERGE_SECONDS = 0.05
-#: How many lines one request for a filtered page looks at.
+#: What one request for a page looks at, and sends, at most. Then it is short, with a `next`.
 EXAMINED_LINES = 200_000
-LEVELS = ("debug", "info", "warning", "error")
-END_FRAME = b'{"type":"end"}'
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(list[int | float | str | bool]).decode
+EXAMINED_BYTES = 64 * 1024**2
+PAGE_BYTES = 32 * 1024**2
 
 
 class LinesPage(NamedTuple):
-    """Lines behind a cursor. `next` is the last line examined; `ended` that no more will come."""
+    """Lines behind a cursor, some in each of `entries`. `next` is the last line examined; `ended`
+    that no more will come.
+    """
 
     entries: list[bytes]
     next: int
@@ -42,136 +34,59 @@ class LinesPage(NamedTuple):
 class LogViews:
     """Reads logs for the outside."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        logs: Logs,
-        hub: Hub,
-        fields: Callable[[ProcessRecord], dict[str, Any]],
-        board: Callable[[int], Awaitable[StatusBoard]],
-    ) -> None:
-        self._fields = fields
-        self._board = board
+    def __init__(self, ledger: Ledger, logs: Logs) -> None:
         self._ledger = ledger
         self._logs = logs
-        self._hub = hub
 
     async def lines(
         self, pk: int, after: int, limit: int, level: str = "debug", q: str = ""
     ) -> LinesPage:
         """At most `limit` lines behind a cursor, of at least a level and with a text in them."""
         record = await self._ledger.get(pk)
-        wanted = _Filter(level, q)
+        wanted = filter_of(level, q)
         entries: list[bytes] = []
-        cursor, last = after, after + EXAMINED_LINES
-        while len(entries) < limit and cursor < last:
-            part = await self._read(record, cursor)
-            if part is None:
-                return LinesPage(entries, cursor, record.state.ended)
-            for entry in part.entries.split(SEPARATOR):
-                cursor += 1
-                if wanted(entry):
-                    entries.append(entry)
-                    if len(entries) == limit:
-                        break
-            await asyncio.sleep(0)
-        ended = record.state.ended and cursor >= record.log_lines
-        return LinesPage(entries, cursor, ended)
+        start = cursor = min(after, await self.last_line(record))
+        room, examined, size = limit, 0, 0
+        while room and size < PAGE_BYTES and examined < EXAMINED_BYTES:
+            part = await self.read(record, cursor)
+            if part is None or cursor - start >= EXAMINED_LINES:
+                break
+            found = wanted.take(part, room)
+            if found.lines:
+                entries.append(found.entries)
+            cursor, room, size = found.last, room - found.lines, size + len(found.entries)
+            if examined:
+                await asyncio.sleep(0)
+            examined += len(part.entries)
+        return LinesPage(entries, cursor, record.state.ended and cursor >= record.log_lines)
 
     async def text(self, pk: int, level: str = "debug", q: str = "") -> AsyncIterator[bytes]:
         """The text of the log in pieces, of the lines that match."""
         record = await self._ledger.get(pk)
-        wanted = _Filter(level, q)
-        async for part in self.parts(record):
-            if wanted.everything:
-                yield text_of(part).encode()
+        wanted = filter_of(level, q)
+        async for part in self.parts(record, 0, await self.last_line(record)):
+            found = wanted.take(part, part.last)
+            if found.lines:
+                yield text_of(found.entries).encode()
             else:
-                kept = [entry for entry in part.entries.split(SEPARATOR) if wanted(entry)]
-                if kept:
-                    yield text_of(part._replace(entries=SEPARATOR.join(kept))).encode()
+                await asyncio.sleep(0)
 
-    async def parts(self, record: ProcessRecord, cursor: int = 0) -> AsyncIterator[Slice]:
-        """What is stored of a log now behind a cursor, slice by slice."""
-        while (part := await self._read(record, cursor)) is not None:
+    async def parts(self, record: ProcessRecord, cursor: int, last: int) -> AsyncIterator[Slice]:
+        """What is stored of a log behind a cursor, slice by slice, up to a line."""
+        while cursor < last and (part := await self.read(record, cursor)) is not None:
+            part = part.upto(last)
             cursor = part.last
             yield part
 
-    async def _read(self, record: ProcessRecord, after: int) -> Slice | None:
+    async def read(self, record: ProcessRecord, after: int) -> Slice | None:
         """The next lines; of an ended process never more than its record counts."""
-        if record.state.ended and after >= record.log_lines:
+        if not record.state.ended:
+            return await self._logs.read(record.pk, after)
+        if after >= record.log_lines:
             return None
         part = await self._logs.read(record.pk, after)
-        if part is not None and record.state.ended and part.last > record.log_lines:
-            kept = part.entries.split(SEPARATOR)[: record.log_lines - part.first + 1]
-            return Slice(part.first, record.log_lines, SEPARATOR.join(kept))
-        return part
+        return None if part is None else part.upto(record.log_lines)
 
-    async def follow(self, pk: int, after: int) -> AsyncIterator[bytes]:
-        """Ready frames of a process: its record, all lines behind the cursor, the live ones, `end`.
-
-        Raises NotFound for an unknown process, also when it is deleted meanwhile.
-        """
-        with self._hub.subscribe(("process", pk), ("log", pk)) as subscription:
-            record = await self._ledger.get(pk)
-            cursor = min(after, await self._last_line(record))
-            shown, shown_at = 0, 0.0
-            while True:
-                record = await self._ledger.get(pk)
-                now = time.monotonic()
-                late = now - shown_at >= MERGE_SECONDS and not record.state.ended
-                if record.version != shown and (late or not shown):
-                    shown, shown_at = record.version, now
-                    yield self._process_frame(record)
-                while (part := await self._read(record, cursor)) is not None:
-                    cursor = part.last
-                    yield b'{"type":"lines","lines":[%b]}' % part.entries
-                if record.state.ended:
-                    # Whoever is told of the end has all lines by then.
-                    if record.version != shown:
-                        yield self._process_frame(record)
-                    yield END_FRAME
-                    return
-                pause = shown_at + MERGE_SECONDS - now if record.version != shown else None
-                await subscription.wait(pause)
-
-    async def _last_line(self, record: ProcessRecord) -> int:
+    async def last_line(self, record: ProcessRecord) -> int:
+        """The number of the last line of a log as it is now."""
         return record.log_lines if record.state.ended else await self._logs.last_line(record.pk)
-
-    def _process_frame(self, record: ProcessRecord) -> bytes:
-        fields = _encode(self._fields(record))
-        return b'{"type":"process","process":%b}' % fields
-
-    async def follow_status(self, target: int) -> AsyncIterator[bytes]:
-        """Ready frames of a target's processes: a snapshot, then what changed, newest state only.
-
-        Raises NotFound for an unknown target, also when it is deleted meanwhile.
-        """
-        with self._hub.subscribe(("target", target)) as subscription:
-            board = await self._board(target)
-            seen = board.version
-            yield b'{"type":"snapshot",%b' % board.body(time.time())[1:]
-            while True:
-                await subscription.wait()
-                board = await self._board(target)
-                changes, seen = list(board.changes(seen)), board.version
-                for entry in changes:
-                    yield b'{"type":"status","timestamp":%b,"process":%b}' % (
-                        _encode(time.time()),
-                        entry,
-                    )
-                await asyncio.sleep(MERGE_SECONDS / 5)
-
-
-class _Filter:
-    """Whether an entry is of at least a level and has a text in it, without regard to case."""
-
-    def __init__(self, level: str, q: str) -> None:
-        self._levels = frozenset(LEVELS[LEVELS.index(level) :])
-        self._q = q.casefold()
-        self.everything = level == "debug" and not q
-
-    def __call__(self, entry: bytes) -> bool:
-        if self.everything:
-            return True
-        fields = _decode(entry)
-        return fields[2] in self._levels and self._q in str(fields[3]).casefold()

@@ -7,82 +7,35 @@ a limit for all logs together. Who may write is left to `attempt` and `ledger`.
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from server.errors import AlreadyTaken, LeaseLost
 from server.hub import Hub
-from server.lines import SEPARATOR, Line, encode_entries, entries_text
+from server.lines import Line, encode_entries, entries_text
+from server.log_slices import KnownLog, Slice, joined
 from server.persistence import persistently
-from server.store.log_chunks import LogChunk, LogChunks, LogEnd
+from server.store.log_chunks import LogChunk, LogChunks
 
 CHUNK_LINES = 2_000
 CHUNK_CHARACTERS = 262_144
-SLICE_BYTES = 131_072
-READ_CHUNKS = 32
+READ_BYTES = 131_072
 KNOWN_LOGS = 10_000
-
-
-class Slice(NamedTuple):
-    """Consecutive entries, the inside of a JSON array: lines `first` to `last`."""
-
-    first: int
-    last: int
-    entries: bytes
-
-    def after(self, line: int) -> Slice:
-        """The part behind a line."""
-        if line < self.first:
-            return self
-        rest = self.entries.split(SEPARATOR, line - self.first + 1)[-1]
-        return Slice(line + 1, self.last, rest)
-
-
-class _Log:
-    """What is in memory of one log: some of its slices, and its end as far as it is known."""
-
-    def __init__(self, end: LogEnd) -> None:
-        self.last, self.log_bytes = end
-        self.written = False
-        self.lock = asyncio.Lock()
-        self.firsts: list[int] = []
-        self.slices: list[Slice] = []
-
-    def holding(self, line: int) -> int | None:
-        """The index of the slice in memory that holds a line."""
-        index = bisect_right(self.firsts, line) - 1
-        if index >= 0 and self.slices[index].last >= line:
-            return index
-        return None
-
-    def keep(self, new: Slice) -> int:
-        """Keep a slice; how many bytes that adds."""
-        index = bisect_right(self.firsts, new.first)
-        if index and self.firsts[index - 1] == new.first:
-            return 0
-        self.firsts.insert(index, new.first)
-        self.slices.insert(index, new)
-        return len(new.entries)
-
-    def forget_oldest(self) -> int:
-        """Forget the slice of the lowest numbers; how many bytes that frees."""
-        del self.firsts[0]
-        return len(self.slices.pop(0).entries)
 
 
 class Logs:
     """All logs of this server's database. `cache_bytes` bounds the entries kept in memory."""
 
     def __init__(self, chunks: LogChunks, hub: Hub, cache_bytes: int, alone: bool = True) -> None:
-        # Alone on the database, or while we are the writer, what is not in memory is not there.
         self._alone = alone
+        #: whether we are told, by `grown`, of what other servers write
+        self.watched = False
         self._chunks = chunks
         self._hub = hub
         self._cache_bytes = cache_bytes
         self._used_bytes = 0
-        self._logs: OrderedDict[int, _Log] = OrderedDict()
+        self._logs: OrderedDict[int, KnownLog] = OrderedDict()
+        self._loading: dict[tuple[int, int], asyncio.Future[list[Slice]]] = {}
 
     async def append(self, process: int, attempt: int, lines: Sequence[Line]) -> int:
         """Store lines behind the last one, then wake the readers; the new last line.
@@ -101,56 +54,87 @@ class Logs:
     async def last_line(self, process: int) -> int:
         """The number of the last stored line."""
         log = await self._log(process)
-        if not (self._alone or log.written):
-            log.last = max(log.last, await self._chunks.last_line(process))
+        if not self._ends_in_memory(log):
+            await self._look_for_end(process, log)
         return log.last
 
     async def size(self, process: int) -> int:
         """How long the entries are that the writer has stored, in bytes, all attempts together."""
         return (await self._log(process)).log_bytes
 
+    def grown(self, process: int) -> None:
+        """Another server has written to this log."""
+        log = self._logs.get(process)
+        if log is not None and log.written:
+            return  # it was ourselves
+        if log is not None:
+            log.stale = True
+        self._hub.wake(("log", process))
+
+    def forget_ends(self) -> None:
+        """Any log may have grown elsewhere."""
+        for log in self._logs.values():
+            log.stale = True
+
     def last_known(self, process: int) -> int | None:
         """The last line as far as it is known in memory."""
         log = self._logs.get(process)
         return None if log is None else log.last
 
-    async def read(self, process: int, after: int, limit_bytes: int = SLICE_BYTES) -> Slice | None:
+    async def read(self, process: int, after: int, limit_bytes: int = READ_BYTES) -> Slice | None:
         """The next entries behind a cursor, about `limit_bytes` of them, or None at the end."""
         log = await self._log(process)
-        if after >= log.last and (self._alone or log.written):
+        if after >= log.last and not self._ends_in_memory(log):
+            await self._look_for_end(process, log)
+        if after >= log.last:
             return None
-        found = log.holding(after + 1)
+        found = log.read(after, limit_bytes)
         if found is not None:
-            return _joined(log.slices, found, after, limit_bytes)
-        loaded = await self._load(process, log, after)
-        return _joined(loaded, 0, after, limit_bytes) if loaded else None
+            return found
+        loaded = await self._load_once(process, log, after)
+        return joined(loaded, 0, after, limit_bytes) if loaded else None
 
     def release(self, process: int) -> None:
         """We are not the writer of this log any more."""
         if process in self._logs:
             self._logs[process].written = False
+            self._logs[process].stale = True
 
     def forget(self, process: int) -> None:
         """Drop a log from memory."""
         log = self._logs.pop(process, None)
         if log is not None:
-            self._used_bytes -= sum(len(part.entries) for part in log.slices)
+            self._used_bytes -= log.size
 
     async def delete(self, process: int) -> None:
         """Delete a log."""
         self.forget(process)
         await self._chunks.delete(process)
 
-    async def _log(self, process: int) -> _Log:
+    def _ends_in_memory(self, log: KnownLog) -> bool:
+        """Whether what is not known in memory is not there."""
+        return self._alone or log.written or (self.watched and not log.stale)
+
+    async def _look_for_end(self, process: int, log: KnownLog) -> None:
+        log.stale = False  # unless we are told so again meanwhile
+        try:
+            log.last = max(log.last, await self._chunks.last_line(process))
+        except BaseException:
+            log.stale = True
+            raise
+
+    async def _log(self, process: int) -> KnownLog:
         log = self._logs.get(process)
         if log is None:
-            log = self._logs.setdefault(process, _Log(await self._chunks.end(process)))
+            log = self._logs.setdefault(process, KnownLog(*await self._chunks.end(process)))
             if len(self._logs) > KNOWN_LOGS:
                 self.forget(next(iter(self._logs)))
         self._logs.move_to_end(process)
         return log
 
-    async def _store(self, process: int, log: _Log, attempt: int, lines: Sequence[Line]) -> None:
+    async def _store(
+        self, process: int, log: KnownLog, attempt: int, lines: Sequence[Line]
+    ) -> None:
         first = log.last + 1
         entries = encode_entries(first, lines)
         size = log.log_bytes + len(entries)
@@ -166,31 +150,47 @@ class Logs:
         log.last, log.log_bytes = first + len(lines) - 1, size
         self._keep(process, log, Slice(first, log.last, entries))
 
-    async def _load(self, process: int, log: _Log, after: int) -> list[Slice]:
+    async def _load_once(self, process: int, log: KnownLog, after: int) -> list[Slice]:
+        """Read for all who ask for the same at the same time."""
+        asked = (process, after)
+        loading = self._loading.get(asked)
+        if loading is None:
+            loading = self._loading[asked] = asyncio.ensure_future(self._load(process, log, after))
+            loading.add_done_callback(lambda _: self._loading.pop(asked, None))
+        return await asyncio.shield(loading)
+
+    async def _load(self, process: int, log: KnownLog, after: int) -> list[Slice]:
         """Read the chunks behind a cursor, and keep them."""
-        chunks = await self._chunks.read(process, after + 1, READ_CHUNKS)
-        loaded = [
-            Slice(chunk.first, chunk.first + chunk.count - 1, chunk.entries.encode())
-            for chunk in chunks
-        ]
+        chunks = await self._chunks.read(process, after + 1, log.chunks)
+        loaded = [Slice(chunk.first, chunk.last, chunk.entries.encode()) for chunk in chunks]
+        log.loaded(loaded)
         for part in loaded:
             log.last = max(log.last, part.last)
             self._keep(process, log, part)
         return loaded
 
-    def _keep(self, process: int, log: _Log, new: Slice) -> None:
-        self._used_bytes += log.keep(new)
+    def _keep(self, process: int, log: KnownLog, new: Slice) -> None:
+        if self._logs.get(process) is not log:
+            return  # forgotten while it was read
+        before = log.size
+        log.keep(new)
+        self._used_bytes += log.size - before
         if self._used_bytes > self._cache_bytes:
-            self._evict(process)
+            self._evict(log)
 
-    def _evict(self, busy: int) -> None:
-        """Forget the oldest slices, of the logs that were not used for longest first."""
-        for process, log in list(self._logs.items()):
-            spare = 1 if process == busy else 0
-            while self._used_bytes > self._cache_bytes and len(log.slices) > spare:
-                self._used_bytes -= log.forget_oldest()
+    def _evict(self, busy: KnownLog) -> None:
+        """Forget the oldest slices: of a log that fills half the room by itself, so that reading
+        it through leaves the others in memory, then of those that were not used for longest.
+        """
+        self._shrink(busy, self._cache_bytes // 2, 1)
+        for log in list(self._logs.values()):
             if self._used_bytes <= self._cache_bytes:
                 return
+            self._shrink(log, 0, 1 if log is busy else 0)
+
+    def _shrink(self, log: KnownLog, size: int, spare: int) -> None:
+        while self._used_bytes > self._cache_bytes and log.size > size and len(log) > spare:
+            self._used_bytes -= log.forget_oldest()
 
 
 def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
@@ -209,18 +209,6 @@ def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
     return parts
 
 
-def _joined(slices: list[Slice], index: int, after: int, limit_bytes: int) -> Slice:
-    """The slices from an index on that follow each other, cut at the cursor, as one."""
-    start = slices[index].after(after)
-    parts, last, size = [start.entries], start.last, len(start.entries)
-    for following in slices[index + 1 :]:
-        if following.first != last + 1 or size + len(following.entries) > limit_bytes:
-            break
-        parts.append(following.entries)
-        last, size = following.last, size + len(following.entries)
-    return Slice(start.first, last, SEPARATOR.join(parts))
-
-
-def text_of(part: Slice) -> str:
-    """The text of a slice as `logs` shows it."""
-    return entries_text(part.entries)
+def text_of(entries: bytes) -> str:
+    """The text of entries as `logs` shows it."""
+    return entries_text(entries)

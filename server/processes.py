@@ -14,11 +14,14 @@ from server import last_words
 from server.archive import Archive
 from server.config import Config
 from server.errors import Conflict
+from server.fan_out import Viewer
+from server.follow import Followers
 from server.hub import Hub
 from server.ledger import Ledger
 from server.log_bodies import LogBodies, LogBody
 from server.log_views import LinesPage, LogViews
 from server.logs import Logs
+from server.receipt import Receipt, receipt_of
 from server.records import PipelineDescription, ProcessRecord, State
 from server.status_board import StatusBoard
 from server.store import Store
@@ -50,8 +53,9 @@ class Processes:
         self._archive = archive
         self._pipelines = pipelines
         self._config = config
-        self._views = LogViews(ledger, logs, hub, self.fields, self.board)
-        self._bodies = LogBodies(ledger, logs, self._views, config.cache.log_bytes)
+        self._views = LogViews(ledger, logs)
+        self._bodies = LogBodies(ledger, self._views, config.cache.log_bytes // 2)
+        self._followers = Followers(ledger, self._views, hub, self.fields, self.board)
         self._submits = Submits(store, ledger, pipelines, config.queue.limit)
 
     def pipelines(self) -> list[PipelineDescription]:
@@ -72,6 +76,10 @@ class Processes:
     ) -> Page[ProcessRecord]:
         """A page of the processes that match, newest first."""
         return await self._store.processes.find(target, pipelines, states, before, limit)
+
+    async def count(self, target: int, most: int) -> int:
+        """How many processes a target has; `most` + 1 stands for any larger number."""
+        return await self._store.processes.count(target, most)
 
     async def submit(
         self,
@@ -157,6 +165,11 @@ class Processes:
         """Lines of a log behind a cursor, filtered. Raises NotFound."""
         return await self._views.lines(pk, after, limit, level, q)
 
+    async def receipt(self, pk: int) -> Receipt:
+        """What exactly ran on what, in the last attempt. Raises NotFound."""
+        record = await self._ledger.get(pk)
+        return receipt_of(record, await self._store.receipts.get(pk, record.attempt))
+
     async def log_body(self, pk: int) -> LogBody:
         """The specified answer of the pipeline logs API. Raises NotFound."""
         return await self._bodies.get(pk)
@@ -165,13 +178,13 @@ class Processes:
         """The text of a log in pieces, filtered. Raises NotFound."""
         return self._views.text(pk, level, q)
 
-    def follow(self, pk: int, after: int) -> AsyncIterator[bytes]:
-        """Ready frames of a process and its log behind a cursor. Raises NotFound."""
-        return self._views.follow(pk, after)
+    async def follow(self, pk: int, after: int, viewer: Viewer) -> None:
+        """Send a viewer a process and its log behind a cursor. Raises NotFound, or OSError."""
+        await self._followers.follow(pk, after, viewer)
 
-    def follow_status(self, target: int) -> AsyncIterator[bytes]:
-        """Ready frames of the status of a target's processes. Raises NotFound."""
-        return self._views.follow_status(target)
+    async def follow_status(self, target: int, viewer: Viewer) -> None:
+        """Send a viewer the status of a target's processes. Raises NotFound, or OSError."""
+        await self._followers.follow_status(target, viewer)
 
     async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
         """The timelapses that are there to be looked at, newest first."""

@@ -1,4 +1,7 @@
-"""The outputs of a run: described, brought into storage, and kept only if its record names them."""
+"""The outputs of a run: described, brought into storage, and kept only if its record names them.
+
+Files of reduced data are read and their measurements stored in the same way, all or nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runners.pipeline import REDUCED_DATUM
+from runners.reduced import MOST_MEASUREMENTS, Measurement, read_measurements
 from server.data_folder import DataFolder
 from server.deposits import Deposits
+from server.errors import InvalidInput
 from server.file_names import output_name
 from server.files import LocalFile, in_thread
+from server.light_curves import chunks_of
 from server.records import ProcessRecord
-from server.store.journal import Journal
+from server.store import Store
+from server.store.light_curves import LightCurveChunk
 
 PIECE_BYTES = 1 << 20
 
@@ -34,15 +42,17 @@ class Publication:
 
     products: list[int]
     group: int | None
+    series: int | None
     journal: int | None
 
 
 class Publishing:
     """Publishes the outputs of runs."""
 
-    def __init__(self, deposits: Deposits, journal: Journal, data_folder: DataFolder) -> None:
+    def __init__(self, deposits: Deposits, store: Store, data_folder: DataFolder) -> None:
         self._deposits = deposits
-        self._journal = journal
+        self._journal = store.journal
+        self._counters = store.counters
         self._data_folder = data_folder
 
     async def publish(self, run: ProcessRecord, files: Sequence[OutputFile]) -> Publication:
@@ -51,7 +61,10 @@ class Publishing:
         Leaves the files where they are, so that it may be tried again after a failure.
         """
         if not files:
-            return Publication([], None, None)
+            return Publication([], None, None, None)
+        tables = [file.path for file in files if file.output_type == REDUCED_DATUM]
+        files = [file for file in files if file.output_type != REDUCED_DATUM]
+        chunks = await self._chunks(tables, run)
         folder = self._data_folder.incoming / secrets.token_hex(8)
         alone = run.process_type == "timelapse" and len(files) == 1
         try:
@@ -64,10 +77,11 @@ class Publishing:
                 )
                 for number, file in enumerate(files)
             ]
-            deposit = await self._deposits.bring_in(described, run.target, run)
+            deposit = await self._deposits.bring_in(described, run.target, run, chunks)
         finally:
             await in_thread(shutil.rmtree, folder, True)
-        return Publication(deposit.entry.products, deposit.entry.group, deposit.entry.pk)
+        entry = deposit.entry
+        return Publication(entry.products, entry.group, entry.series, entry.pk)
 
     async def settle(self, publication: Publication) -> None:
         """The run's record names it: nothing is to be taken back any more. May be repeated."""
@@ -79,6 +93,21 @@ class Publishing:
         for entry in await self._journal.of_process(process):
             if entry.attempt == attempt:
                 await self._deposits.settle(entry)
+
+    async def _chunks(self, tables: list[Path], run: ProcessRecord) -> list[LightCurveChunk]:
+        """The measurements of a run's reduced data. Raises InvalidInput for what is none."""
+        measurements: list[Measurement] = []
+        for table in tables:
+            try:  # the run has looked already, so this is for what was changed since
+                measurements += await in_thread(read_measurements, table)
+            except ValueError as error:
+                raise InvalidInput.of("outputs", str(error)) from error
+            if len(measurements) > MOST_MEASUREMENTS:
+                raise InvalidInput.of("outputs", f"over {MOST_MEASUREMENTS:,} measurements")
+        if not measurements:
+            return []
+        first = await self._counters.next("measurement", len(measurements))
+        return await in_thread(chunks_of, measurements, first, run)
 
     def _describe(self, path: Path, name: str, copy: Path) -> LocalFile:
         source = path.resolve(strict=True)

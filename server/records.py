@@ -156,7 +156,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
 
     `version` counts the writes, so that of two copies the newer is known. `owner` is the server
     that runs it. `lost` and `died` count the attempts that ended because the server was lost and
-    because the child died or raised.
+    because the child died or raised. `series` is that of its measurements in the light curve.
     """
 
     identifier: str
@@ -175,6 +175,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     log_lines: int = 0
     outputs: list[int] = []
     group: int | None = None
+    series: int | None = None
     resources: Resources | None = None
     owner: str | None = None
     cancel_requested: bool = False
@@ -230,4 +231,5 @@ class PipelineDescription(msgspec.Struct, frozen=True, kw_only=True):
     allowed_suffixes: list[str] = []
     flags: dict[str, Flag] = {}
     extension: str = ""  #: of the identifier: a timelapse's `.webm`
+    source: str | None = None  #: the file that the class is written in
     error: str | None = None

@@ -6,6 +6,7 @@ per change. Which processes there are, and when they change, is left to `ledger`
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 from bisect import insort
@@ -14,11 +15,14 @@ from collections.abc import Iterable
 
 import msgspec
 
+from server.deflated import Deflated
 from server.records import ProcessRecord
 
 #: Boards in memory, and processes on all of them together.
 BOARDS = 1_000
 PROCESSES = 200_000
+#: Bodies of different limits that are kept of one board.
+LIMITS = 8
 
 _encode = msgspec.json.Encoder().encode
 #: One for all boards, so that a board loaded anew is newer than the one it replaces. It starts
@@ -33,9 +37,11 @@ class StatusBoard:
         self.target = target
         self.version = next(_versions)
         self._order: list[tuple[float, int]] = []
-        self._entries: dict[int, tuple[int, bytes]] = {}
+        #: by PK: the version of the record, when it was created, and its ready JSON
+        self._entries: dict[int, tuple[int, float, bytes]] = {}
         self._deleted: set[int] = set()
-        self._joined: dict[int | None, bytes] = {}
+        self._tails: dict[int | None, bytes] = {}
+        self._packed: dict[int | None, asyncio.Future[Deflated]] = {}
         #: the version of the board at each process's last change, in the order of the changes
         self._changed: OrderedDict[int, int] = OrderedDict()
 
@@ -50,32 +56,57 @@ class StatusBoard:
         if known is None:
             # Negative, so that the newest comes first and a tie goes to the higher PK.
             insort(self._order, (-record.created, -record.pk))
-        self._entries[record.pk] = (record.version, _encode(record.status_fields()))
+        entry = _encode(record.status_fields())
+        self._entries[record.pk] = (record.version, record.created, entry)
         self._touch(record.pk)
 
-    def remove(self, record: ProcessRecord) -> None:
-        """Forget a process for good."""
-        self._deleted.add(record.pk)
-        if self._entries.pop(record.pk, None):
-            self._order.remove((-record.created, -record.pk))
-            self._touch(record.pk)
-            del self._changed[record.pk]
+    def remove(self, pk: int) -> bool:
+        """Forget a process for good; whether it was here."""
+        self._deleted.add(pk)
+        known = self._entries.pop(pk, None)
+        if known is None:
+            return False
+        self._order.remove((-known[1], -pk))
+        self._touch(pk)
+        del self._changed[pk]
+        return True
 
     def _touch(self, pk: int) -> None:
         self.version = next(_versions)
-        self._joined.clear()
+        self._forget_bodies()
         self._changed[pk] = self.version
         self._changed.move_to_end(pk)
 
     def body(self, timestamp: float, limit: int | None = None) -> bytes:
         """The whole answer of the status API, with the newest `limit` processes or all."""
-        joined = self._joined.get(limit)
-        if joined is None:
-            if len(self._joined) >= 8:
-                self._joined.clear()
+        return b"".join(self.pieces(timestamp, limit))
+
+    def pieces(self, timestamp: float, limit: int | None = None) -> list[bytes]:
+        """The same in two pieces, of which only the short one is new each time."""
+        return [_head(timestamp), self._tail(limit)]
+
+    async def compressed(self, timestamp: float, limit: int | None = None) -> list[bytes]:
+        """The same as gzip; all but the time stamp is compressed once per change."""
+        packing = self._packed.get(limit)
+        if packing is None:
+            packing = self._packed[limit] = asyncio.ensure_future(_packed(self._tail(limit)))
+        packed = await asyncio.shield(packing)
+        return packed.body(_head(timestamp), b"")
+
+    def _tail(self, limit: int | None) -> bytes:
+        """What stands behind the time stamp."""
+        tail = self._tails.get(limit)
+        if tail is None:
+            if len(self._tails) >= LIMITS:
+                self._forget_bodies()
             pks = (-pk for _, pk in self._order[:limit])
-            joined = self._joined[limit] = b",".join([self._entries[pk][1] for pk in pks])
-        return b'{"timestamp":%b,"processes":[%b]}' % (_encode(timestamp), joined)
+            entries = b",".join([self._entries[pk][2] for pk in pks])
+            tail = self._tails[limit] = b',"processes":[%b]}' % entries
+        return tail
+
+    def _forget_bodies(self) -> None:
+        self._tails.clear()
+        self._packed.clear()
 
     def changes(self, since: int) -> Iterable[bytes]:
         """The newest state of each process that changed behind a version, oldest change first."""
@@ -83,8 +114,19 @@ class StatusBoard:
         for pk in reversed(self._changed):
             if self._changed[pk] <= since:
                 break
-            changed.append(self._entries[pk][1])
+            changed.append(self._entries[pk][2])
         return reversed(changed)
+
+
+def _head(timestamp: float) -> bytes:
+    return b'{"timestamp":%b' % _encode(timestamp)
+
+
+async def _packed(tail: bytes) -> Deflated:
+    deflated = Deflated()
+    await deflated.add(tail)
+    deflated.end()
+    return deflated
 
 
 class StatusBoards:
@@ -107,6 +149,14 @@ class StatusBoards:
             len(self._boards) > BOARDS or sum(map(len, self._boards.values())) > PROCESSES
         ):
             self._boards.popitem(last=False)
+
+    def all(self) -> list[StatusBoard]:
+        """All boards in memory."""
+        return list(self._boards.values())
+
+    def clear(self) -> None:
+        """Forget all boards."""
+        self._boards.clear()
 
     def drop(self, target: int) -> None:
         """Forget a board."""

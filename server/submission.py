@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from runners.pipeline import NO_INPUTS, suffix_problem
 from server.errors import InvalidInput, NotFound
 from server.records import DataProduct, PipelineDescription, ProcessRecord, Target
 from server.store import Store
 
 NO_TARGET = "Process must have an associated target"
-NO_INPUTS = "No input files to process"
 MAX_INPUTS = 10_000
 
 
@@ -29,17 +29,6 @@ def check_flags(pipeline: PipelineDescription, given: dict[str, bool]) -> dict[s
     if wrong:
         raise InvalidInput({"flags": [f"'{name}' must be true or false" for name in wrong]})
     return {name: given.get(name, flag.default) for name, flag in pipeline.flags.items()}
-
-
-def check_suffix(pipeline: PipelineDescription, name: str) -> str | None:
-    """Why a file is not for this pipeline, in the predecessor's words; None when it is."""
-    allowed = pipeline.allowed_suffixes
-    if not allowed or name.lower().endswith(tuple(suffix.lower() for suffix in allowed)):
-        return None
-    return (
-        f"Error running pipeline File '{name}' does not end an allowed filename suffix "
-        f"({', '.join(allowed)})"
-    )
 
 
 async def check_target(store: Store, target: int | None) -> Target:
@@ -78,7 +67,7 @@ def _wrong_products(
             yield f"Data product {pk} belongs to another target."
         elif pk in seen:
             yield f"Data product {pk} is given twice."
-        elif reason := check_suffix(pipeline, product.name):
+        elif reason := suffix_problem(pipeline.allowed_suffixes, product.name):
             yield reason
         seen.add(pk)
 

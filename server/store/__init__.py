@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import Self
 
+from server.store.announcements import Announcements
 from server.store.counters import Counters
 from server.store.database import Database
 from server.store.dataproducts import DataProducts
 from server.store.groups import Groups
 from server.store.journal import Journal
+from server.store.light_curves import LightCurves
 from server.store.log_chunks import LogChunks
 from server.store.processes import ProcessStore
+from server.store.receipts import Receipts
 from server.store.servers import Servers
 from server.store.submissions import Submissions
 from server.store.targets import Targets
@@ -30,9 +33,12 @@ class Store:
         self.groups = Groups(database)
         self.processes = ProcessStore(database)
         self.logs = LogChunks(database)
+        self.light_curves = LightCurves(database)
         self.journal = Journal(database)
+        self.receipts = Receipts(database)
         self.servers = Servers(database)
         self.submissions = Submissions(database)
+        self.announcements = Announcements(database)
 
     @classmethod
     async def open(cls, database: Database) -> Self:

@@ -8,7 +8,8 @@ documents mean is left to the other modules of the store.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
@@ -35,6 +36,18 @@ CONNECT_SECONDS = 10.0
 SOCKET_SECONDS = 20.0
 #: How many documents one answer of the server carries at most, and one `$in` names.
 _BATCH = 1_000
+
+#: Of a change, what tells what was changed, without what it was changed to.
+_WATCHED = [
+    {
+        "$project": {
+            "operationType": 1,
+            "documentKey": 1,
+            "fullDocument.version": 1,
+            "updateDescription.updatedFields.version": 1,
+        }
+    }
+]
 
 _DUPLICATE_KEY = 11000
 _OUT_OF_DISK_SPACE = 14031
@@ -89,6 +102,21 @@ class Database:
     def collection(self, name: str) -> Collection:
         """The collection of this name, made by the first write."""
         return Collection(self._database[name], name)
+
+    @asynccontextmanager
+    async def watch(self, name: str) -> AsyncIterator[AsyncIterator[tuple[int, int | None]]]:
+        """What changes in a collection from now on: `_id`s, and the `version` that is set, if any.
+
+        Only where the server is `replicated`. Ends with an error when the connection does.
+        """
+        stream = self._database[name].watch(_WATCHED)
+        try:
+            await stream.try_next()  # opens it
+            yield _changes(stream)
+        except PyMongoError as error:
+            raise translated(error, name) from error
+        finally:
+            await stream.close()
 
     def close(self) -> None:
         """Close all connections."""
@@ -199,6 +227,13 @@ class Collection:
             return await work()
         except PyMongoError as error:
             raise translated(error, self.name) from error
+
+
+async def _changes(stream: Any) -> AsyncIterator[tuple[int, int | None]]:
+    async for change in stream:
+        fields = change.get("fullDocument") or {}
+        fields |= (change.get("updateDescription") or {}).get("updatedFields") or {}
+        yield int(change["documentKey"]["_id"]), fields.get("version")
 
 
 async def _replicated(client: AsyncIOMotorClient[Document]) -> bool:

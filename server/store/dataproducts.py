@@ -6,13 +6,19 @@ from collections.abc import Iterable, Sequence
 
 from server.records import DataProduct
 from server.store.by_pk import PKS, ByPk, below
+from server.store.database import Database
 from server.store.page import Page
+from server.store.target_counts import TargetCounts
 
 
 class DataProducts(ByPk[DataProduct]):
     """All data products."""
 
     kind, record, name = "data product", DataProduct, "dataproducts"
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._counts = TargetCounts(self._collection, _of_target)
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
@@ -27,6 +33,11 @@ class DataProducts(ByPk[DataProduct]):
                 for product in products
             ]
         )
+        self._counts.forget(*(product.target for product in products))
+
+    async def count(self, target: int, most: int) -> int:
+        """How many products a target has; `most` + 1 stands for any larger number."""
+        return await self._counts.of(target, most)
 
     async def find(
         self, target: int, before: int | None = None, limit: int = 100
@@ -43,3 +54,8 @@ class DataProducts(ByPk[DataProduct]):
     async def delete_many(self, pks: Iterable[int]) -> None:
         """Delete products; missing ones are fine."""
         await self._collection.delete({"_id": {"$in": list(pks)}})
+        self._counts.forget()
+
+
+def _of_target(target: int) -> dict[str, int]:
+    return {"$gt": target * PKS, "$lt": (target + 1) * PKS}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from server.errors import AlreadyTaken
 from server.records import DataProductGroup
 from server.store.by_pk import ByPk, below
-from server.store.database import Database
+from server.store.database import Database, Document
 from server.store.page import Page
 
 
@@ -37,6 +37,18 @@ class Groups(ByPk[DataProductGroup]):
         for product in dict.fromkeys(group.products):
             await self._join(product, group.pk)
         await self._collection.insert(group.to_document() | {"version": 1})
+
+    async def add_products(self, pk: int, products: Sequence[int]) -> None:
+        """Put further products behind those of a group; who is in it already stays where it is.
+
+        A group that is not there, or goes meanwhile, is fine.
+        """
+        for product in dict.fromkeys(products):
+            await self._join(product, pk)
+        while (document := await self._collection.get(pk)) is not None:
+            members = list(dict.fromkeys([*document["products"], *products]))
+            if await self._change_products(document, members):
+                return
 
     async def find(self, before: int | None = None, limit: int = 100) -> Page[DataProductGroup]:
         """A page of all groups."""
@@ -81,9 +93,16 @@ class Groups(ByPk[DataProductGroup]):
         # Another product may go at the same time, so look again until nothing came between.
         while (document := await self._collection.get(pk)) is not None:
             left = [member for member in document["products"] if member != product]
-            unchanged = {"_id": pk, "version": document["version"]}
-            if await self._collection.change(unchanged, set={"products": left}, inc={"version": 1}):
+            if await self._change_products(document, left):
                 return
+
+    async def _change_products(self, document: Document, products: list[int]) -> bool:
+        """Whether nothing came between the reading and this."""
+        unchanged = {"_id": document["_id"], "version": document["version"]}
+        changed = await self._collection.change(
+            unchanged, set={"products": products}, inc={"version": 1}
+        )
+        return changed is not None
 
 
 def _field(group: int) -> str:

@@ -11,8 +11,8 @@ from server.store.database import Database, Document
 class JournalEntry:
     """Products, groups and keys of files that are being stored or deleted by a server.
 
-    For the outputs of a run `process` and `attempt` say whose. `whole` says that the process itself
-    is being deleted.
+    For the outputs of a run `process` and `attempt` say whose, and `series` is that of its
+    measurements. `whole` says that the process itself is being deleted.
     """
 
     pk: int
@@ -23,6 +23,7 @@ class JournalEntry:
     process: int | None = None
     attempt: int | None = None
     whole: bool = False
+    series: int | None = None
 
 
 class Journal:

@@ -17,6 +17,7 @@ from server.records import STATUS_OF_STATE, ProcessRecord, State
 from server.store import process_index
 from server.store.database import Database, Document
 from server.store.page import Page
+from server.store.target_counts import TargetCounts
 
 _FIELDS = frozenset(ProcessRecord.__struct_fields__)
 _QUEUED = {"queued": {"$gt": 0}}
@@ -25,10 +26,11 @@ _RUNNING = {"owner": {"$gt": ""}}
 
 @dataclass(frozen=True)
 class Published:
-    """The PKs of a process's outputs and of their group, as its record names them."""
+    """The PKs of a process's outputs, their group and its series, as its record names them."""
 
     outputs: frozenset[int]
     group: int | None
+    series: int | None = None
 
 
 class ProcessStore:
@@ -41,6 +43,7 @@ class ProcessStore:
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection("processes")
+        self._counts = TargetCounts(self._collection, process_index.of_target)
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
@@ -52,6 +55,11 @@ class ProcessStore:
         """Store a new record. :raises AlreadyTaken: its PK or identifier exists."""
         keys = process_index.index_keys(record)
         await self._collection.insert(record.to_document() | keys)
+        self._counts.forget(record.target)
+
+    async def count(self, target: int, most: int) -> int:
+        """How many processes a target has; `most` + 1 stands for any larger number."""
+        return await self._counts.of(target, most)
 
     async def get(self, pk: int) -> ProcessRecord:
         """One record. :raises NotFound: there is none."""
@@ -194,9 +202,11 @@ class ProcessStore:
     async def published_by(self, pks: Iterable[int]) -> dict[int, Published]:
         """What each of these processes names as its outputs; missing processes are left out."""
         wanted = {"_id": {"$in": list(pks)}}
-        found = await self._collection.find(wanted, fields=("outputs", "group"))
+        found = await self._collection.find(wanted, fields=("outputs", "group", "series"))
         return {
-            document["_id"]: Published(frozenset(document["outputs"]), document["group"])
+            document["_id"]: Published(
+                frozenset(document["outputs"]), document["group"], document.get("series")
+            )
             for document in found
         }
 
@@ -223,6 +233,7 @@ class ProcessStore:
     async def delete(self, pk: int) -> None:
         """Delete a record; a missing one is fine."""
         await self._collection.delete({"_id": pk})
+        self._counts.forget()
 
     async def _fenced(
         self, pk: int, attempt: int, owner: str, changes: Mapping[str, Any], **keys: int | str

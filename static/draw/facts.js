@@ -2,9 +2,9 @@
 /** The facts of one process at the head of its page. */
 
 import { part, parts, slot } from "./find.js";
-import { drawProgress, shareNow } from "./process_row.js";
+import { drawProgress, setNote, shareNow } from "./process_row.js";
 import { now, setDuration, setText, setTime } from "./times.js";
-import { duration, resources } from "./wording.js";
+import { duration, note, resources } from "./wording.js";
 
 /**
  * @param {HTMLElement} page
@@ -16,19 +16,18 @@ export function drawFacts(page, record) {
   slot("status", page).dataset.state = record.state;
   setText(slot("status", page), record.status);
   setText(slot("share", page), shareNow(record));
-  setText(slot("note", page), record.waiting_for ?? "");
+  setNote(slot("note", page), ended ? "" : note(record));
   drawProgress(/** @type {HTMLProgressElement} */ (slot("progress", page)), record);
-  setText(slot("failure", page), record.failure_message ?? "");
-  slot("failure", page).hidden = !record.failure_message;
+  drawFailure(slot("failure", page), ended ? note(record) : "");
   drawStarted(slot("started", page), record.started);
   setText(slot("took-name", page), ended ? "Took" : "Running for");
   setDuration(slot("took", page), record.started, record.terminal_timestamp);
   setText(slot("attempt", page), String(record.attempt || "–"));
-  setText(slot("resources", page), resources(record.resources));
-  part('[data-fact="resources"]', page).hidden = !record.resources;
+  setText(slot("resources", page), resources(record.resources) || "–");
+  part('[data-fact="resources"]', page).hidden = !ended;
   part('[data-fact="left"]', page).hidden = ended;
   drawTimeLeft(page, record);
-  drawActs(page, ended);
+  drawActs(page, record);
   document.title = `${titleOf(record)} · Heliograph`;
 }
 
@@ -62,12 +61,24 @@ function drawStarted(place, started) {
 }
 
 /**
- * @param {HTMLElement} page
- * @param {boolean} ended
+ * @param {HTMLElement} place
+ * @param {string} message
  */
-function drawActs(page, ended) {
-  for (const button of parts("header [data-act]", page)) {
+function drawFailure(place, message) {
+  setText(place, message);
+  place.hidden = !message;
+  if (place.scrollHeight > place.clientHeight) place.tabIndex = 0;
+}
+
+/**
+ * @param {HTMLElement} page
+ * @param {any} record
+ */
+function drawActs(page, record) {
+  const ended = record.terminal_timestamp !== null;
+  for (const button of /** @type {HTMLButtonElement[]} */ (parts("header [data-act]", page))) {
     button.hidden = (button.dataset.act === "cancel") === ended;
+    button.disabled = button.dataset.act === "cancel" && Boolean(record.stopping);
   }
   const again = page.querySelector("details.again");
   if (again instanceof HTMLElement) again.hidden = !ended;

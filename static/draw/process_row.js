@@ -3,7 +3,7 @@
 
 import { slot } from "./find.js";
 import { setDuration, setText, setTime } from "./times.js";
-import { share } from "./wording.js";
+import { note, share } from "./wording.js";
 
 /**
  * @param {HTMLElement} row
@@ -17,12 +17,23 @@ export function drawProcess(row, record) {
   setText(slot("pipeline", row), record.pipeline);
   slot("status", row).dataset.state = record.state;
   setText(slot("status", row), record.status);
-  setText(slot("note", row), record.failure_message ?? record.waiting_for ?? "");
+  setNote(slot("note", row), note(record));
   setText(slot("share", row), shareNow(record));
   drawProgress(/** @type {HTMLProgressElement} */ (slot("progress", row)), record);
   setTime(/** @type {HTMLTimeElement} */ (slot("created", row)), record.created);
   setDuration(slot("took", row), record.started, record.terminal_timestamp);
   drawActs(row, record);
+}
+
+/**
+ * A note may be too long for its line.
+ *
+ * @param {HTMLElement} place
+ * @param {string} words
+ */
+export function setNote(place, words) {
+  setText(place, words);
+  if (place.title !== words) place.title = words;
 }
 
 /**
@@ -55,8 +66,9 @@ export function pageOf(record) {
  */
 function drawActs(row, record) {
   const ended = record.terminal_timestamp !== null;
-  for (const button of /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll("[data-act]"))) {
+  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (row.querySelectorAll("[data-act]"))) {
     button.hidden = (button.dataset.act === "cancel") === ended;
+    button.disabled = button.dataset.act === "cancel" && Boolean(record.stopping);
   }
   const outputs = slot("outputs", row);
   outputs.hidden = record.group === null;

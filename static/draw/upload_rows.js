@@ -6,6 +6,7 @@ import { setText } from "./times.js";
 import { size } from "./wording.js";
 
 const STORED_STAYS_MS = 4000;
+const STORED_AGAIN_STAYS_MS = 15_000;
 
 export class UploadRows {
   /** @type {Map<import("../server/uploads.js").Upload, HTMLElement>} */
@@ -20,6 +21,11 @@ export class UploadRows {
     this.acts = acts;
   }
 
+  /** Those that failed. */
+  get failed() {
+    return [...this.#rows.keys()].filter((upload) => upload.state === "failed");
+  }
+
   /** @param {import("../server/uploads.js").Upload} upload */
   draw(upload) {
     const row = this.#rows.get(upload) ?? this.#open(upload);
@@ -31,13 +37,20 @@ export class UploadRows {
     again.hidden = upload.state !== "failed" && upload.state !== "same";
     setText(again, upload.state === "same" ? "Upload anyway" : "Try again");
     part('[data-act="away"]', row).hidden = upload.state === "stored";
-    if (upload.state === "stored") setTimeout(() => this.remove(upload), STORED_STAYS_MS);
+    const seen = upload.problem ? STORED_AGAIN_STAYS_MS : STORED_STAYS_MS;
+    if (upload.state === "stored") setTimeout(() => this.remove(upload), seen);
+    this.#offerAll();
   }
 
   /** @param {import("../server/uploads.js").Upload} upload */
   remove(upload) {
     this.#rows.get(upload)?.remove();
     this.#rows.delete(upload);
+    this.#offerAll();
+  }
+
+  #offerAll() {
+    part("#retry-failed").hidden = this.failed.length < 2;
   }
 
   /** @param {import("../server/uploads.js").Upload} upload */
@@ -61,7 +74,7 @@ function note(upload) {
     case "sending":
       return upload.share < 1 ? `${Math.floor(upload.share * 100)} % of ${size(upload.file.size)}` : "storing…";
     case "stored":
-      return "stored";
+      return upload.problem ? `stored; the same as ${upload.problem}` : "stored";
     case "failed":
     case "same":
       return upload.problem;

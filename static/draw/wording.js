@@ -56,13 +56,30 @@ export function share(progress) {
   return progress ? `${number(progress.done)} / ${number(progress.total)}` : "";
 }
 
+/**
+ * What there is to say of a process besides its status.
+ *
+ * @param {any} record
+ */
+export function note(record) {
+  if (record.terminal_timestamp !== null) {
+    const message = record.failure_message ?? "";
+    return message.toLowerCase() === record.status ? "" : message;
+  }
+  if (record.stopping) return "Stopping…";
+  const waits = record.waiting_for ?? "";
+  if (record.state !== "queued" || !record.attempt) return waits;
+  return `Attempt ${record.attempt + 1} waits. ${waits}`.trim();
+}
+
 /** @param {{cpu_seconds: number | null, peak_rss_bytes: number | null, exit: string} | null} used */
 export function resources(used) {
   if (!used) return "";
   const facts = [];
-  if (used.cpu_seconds !== null) facts.push(`${used.cpu_seconds.toFixed(1)} s CPU`);
-  if (used.peak_rss_bytes !== null) facts.push(`${size(used.peak_rss_bytes)} memory`);
-  return [...facts, used.exit].join(" · ");
+  if (used.cpu_seconds !== null) facts.push(`${(Math.floor(used.cpu_seconds * 10 + 0.5) / 10).toFixed(1)} s CPU`);
+  if (used.peak_rss_bytes !== null) facts.push(size(used.peak_rss_bytes));
+  if (used.exit !== "exit code 0") facts.push(used.exit);
+  return facts.join(" · ");
 }
 
 /**

@@ -17,6 +17,17 @@ export function folded(text) {
 }
 
 /**
+ * Whether a terminal would have written the next entry over this one, as progress bars are.
+ *
+ * @param {import("../server/log_feed.js").Entry | undefined} entry
+ * @param {import("../server/log_feed.js").Entry | undefined} next
+ */
+export function isOver(entry, next) {
+  if (!entry?.[4] || !next) return false;
+  return entry[3].endsWith("\r") || next[3].startsWith("\r");
+}
+
+/**
  * A line without colours, for copying.
  *
  * @param {string} text
@@ -76,13 +87,42 @@ function changed(look, parameters) {
   for (let at = 0; at < codes.length; at++) {
     const code = codes[at];
     if (code === 0) next = new Set();
-    else if ([1, 2, 3, 4, 9].includes(code)) next.add(`a${code}`);
+    else if ([1, 2, 3, 4, 7, 9].includes(code)) next.add(`a${code}`);
     else if (code === 22) next = without(next, /^a[12]$/);
-    else if ([23, 24, 29].includes(code)) next.delete(`a${code - 20}`);
-    else if (code === 38 || code === 48) at += codes[at + 1] === 5 ? 2 : 4;
-    else next = coloured(next, code);
+    else if ([23, 24, 27, 29].includes(code)) next.delete(`a${code - 20}`);
+    else if (code === 38 || code === 48) {
+      const indexed = codes[at + 1] === 5;
+      const near = indexed ? nearestOf256(codes[at + 2]) : nearest(codes.slice(at + 2, at + 5));
+      next = coloured(next, code - 8 + near);
+      at += indexed ? 2 : 4;
+    } else next = coloured(next, code);
   }
   return next;
+}
+
+/** The steps of a colour's parts in the 6 × 6 × 6 cube of xterm. */
+const STEPS = [0, 95, 135, 175, 215, 255];
+
+/**
+ * @param {number} index of xterm's 256 colours
+ * @returns {number} which of the eight colours it comes nearest to
+ */
+function nearestOf256(index) {
+  if (index < 16) return index % 8;
+  if (index >= 232) return index < 244 ? 0 : 7;
+  const cube = index - 16;
+  return nearest([Math.floor(cube / 36), Math.floor(cube / 6) % 6, cube % 6].map((part) => STEPS[part]));
+}
+
+/**
+ * Only the eight colours can be read by day and by night: of others, the hue is kept.
+ *
+ * @param {number[]} parts red, green and blue, 0 to 255
+ */
+function nearest(parts) {
+  const most = Math.max(...parts);
+  const [red, green, blue] = parts.map((part) => (part > most * 0.6 && most > 64 ? 1 : 0));
+  return red + 2 * green + 4 * blue;
 }
 
 /**

@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * The lines of a log that are at hand: blocks of them, the least recently looked at forgotten
- * first, what is missing fetched when it is needed. A million lines cost as much as a screenful.
+ * The lines that are at hand, by their places from 1 on: blocks of them, the least recently looked
+ * at forgotten first, what is missing fetched when it is needed. A million lines cost as much as a
+ * screenful. In a whole log a line's place is its number.
  */
 
 /** @typedef {import("../server/log_feed.js").Entry} Entry */
@@ -20,7 +21,8 @@ export class Lines {
   #characters = 0;
   /** @type {Set<number>} */
   #fetching = new Set();
-  #wanted = { first: 1, last: 0 };
+  /** @type {number[]} */
+  #wanted = [];
 
   /**
    * @param {number} total how many lines there are
@@ -34,17 +36,20 @@ export class Lines {
   }
 
   /**
-   * @param {number} number
+   * @param {number} place
    * @returns {Entry | undefined}
    */
-  get(number) {
-    return this.#blocks.get(blockOf(number))?.lines[(number - 1) % BLOCK_LINES];
+  get(place) {
+    return this.#blocks.get(blockOf(place))?.lines[(place - 1) % BLOCK_LINES];
   }
 
-  /** @param {Entry[]} lines */
-  add(lines) {
-    for (const line of lines) this.#put(line);
-    if (lines.length) this.total = Math.max(this.total, lines[lines.length - 1][0]);
+  /**
+   * @param {Entry[]} lines that follow each other
+   * @param {number} [first] the place of the first, if it is not its number
+   */
+  add(lines, first = lines[0]?.[0] ?? 1) {
+    lines.forEach((line, index) => this.#put(first + index, line));
+    this.total = Math.max(this.total, first + lines.length - 1);
     this.#forget();
     this.changed();
   }
@@ -57,14 +62,18 @@ export class Lines {
   }
 
   /**
-   * These lines are looked at: fetch what is missing of them.
+   * These are looked at: fetch what is missing of them.
    *
-   * @param {number} first
-   * @param {number} last
+   * @param {number[]} places ascending
    */
-  need(first, last) {
-    this.#wanted = { first: Math.max(1, first), last: Math.min(last, this.total) };
-    this.#fetchWanted();
+  need(places) {
+    this.#wanted = places;
+    for (const block of this.#blocksInUse()) this.#touch(block);
+    for (const place of places) {
+      if (this.#fetching.size >= REQUESTS_AT_ONCE) return;
+      const missing = place >= 1 && place <= this.total && !this.get(place);
+      if (missing && !this.#fetching.has(blockOf(place))) void this.#fetch(place);
+    }
   }
 
   /**
@@ -86,41 +95,16 @@ export class Lines {
     return found;
   }
 
-  #fetchWanted() {
-    const { first, last } = this.#wanted;
-    for (let block = blockOf(first); block <= blockOf(last); block++) {
-      if (this.#fetching.size >= REQUESTS_AT_ONCE) return;
-      const hole = this.#firstHole(block, first, last);
-      if (hole) void this.#fetch(block, hole);
-    }
-  }
-
-  /**
-   * @param {number} block
-   * @param {number} first
-   * @param {number} last
-   * @returns {number} the first missing line among these of the block, or 0
-   */
-  #firstHole(block, first, last) {
-    if (this.#fetching.has(block)) return 0;
-    const from = Math.max(first, block * BLOCK_LINES + 1);
-    const to = Math.min(last, (block + 1) * BLOCK_LINES);
-    for (let number = from; number <= to; number++) if (!this.get(number)) return number;
-    this.#touch(block);
-    return 0;
-  }
-
-  /**
-   * @param {number} block
-   * @param {number} hole
-   */
-  async #fetch(block, hole) {
+  /** @param {number} hole */
+  async #fetch(hole) {
+    const block = blockOf(hole);
     this.#fetching.add(block);
-    const whole = this.#blocks.has(block) ? hole - 1 : block * BLOCK_LINES;
+    const first = this.#blocks.has(block) ? hole : block * BLOCK_LINES + 1;
     try {
-      const lines = await this.fetchLines(whole, (block + 1) * BLOCK_LINES - whole);
+      const lines = await this.fetchLines(first - 1, (block + 1) * BLOCK_LINES - first + 1);
+      if (!lines.length) throw new Error("They are not there yet");
       this.#fetching.delete(block);
-      this.add(lines);
+      this.add(lines, first);
     } catch {
       setTimeout(() => {
         this.#fetching.delete(block);
@@ -129,13 +113,20 @@ export class Lines {
     }
   }
 
-  /** @param {Entry} line */
-  #put(line) {
-    const key = blockOf(line[0]);
+  #blocksInUse() {
+    return new Set(this.#wanted.map(blockOf));
+  }
+
+  /**
+   * @param {number} place
+   * @param {Entry} line
+   */
+  #put(place, line) {
+    const key = blockOf(place);
     const block = this.#blocks.get(key) ?? this.#open(key);
-    const place = (line[0] - 1) % BLOCK_LINES;
-    if (block.lines[place]) return;
-    block.lines[place] = line;
+    const inside = (place - 1) % BLOCK_LINES;
+    if (block.lines[inside]) return;
+    block.lines[inside] = line;
     block.characters += line[3].length;
     this.#characters += line[3].length;
   }
@@ -157,7 +148,7 @@ export class Lines {
   }
 
   #forget() {
-    const inUse = new Set([blockOf(this.#wanted.first), blockOf(this.#wanted.last), blockOf(this.total)]);
+    const inUse = this.#blocksInUse().add(blockOf(this.total));
     for (const [key, block] of this.#blocks) {
       if (this.#blocks.size <= KEPT_BLOCKS && this.#characters <= KEPT_CHARACTERS) return;
       if (inUse.has(key)) continue;
@@ -167,7 +158,7 @@ export class Lines {
   }
 }
 
-/** @param {number} number */
-function blockOf(number) {
-  return Math.floor((number - 1) / BLOCK_LINES);
+/** @param {number} place */
+function blockOf(place) {
+  return Math.floor((place - 1) / BLOCK_LINES);
 }

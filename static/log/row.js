@@ -1,6 +1,7 @@
 // @ts-check
 /** Draws one line of a log. Everything that a pipeline wrote goes in as text. */
 
+import { exact, number } from "../draw/wording.js";
 import { folded, pieces } from "./ansi.js";
 
 /** @typedef {import("../server/log_feed.js").Entry} Entry */
@@ -29,17 +30,19 @@ export function makeRow() {
 
 /**
  * @param {HTMLElement} row
- * @param {number} number
+ * @param {number} place
  * @param {Entry | undefined} entry undefined while it is being fetched
  * @param {{clock: (seconds: number) => string, query: string}} look
  */
-export function drawRow(row, number, entry, look) {
+export function drawRow(row, place, entry, look) {
   const [link, time, text] = /** @type {HTMLElement[]} */ ([...row.children]);
-  row.dataset.number = String(number);
+  row.dataset.number = String(place);
   row.dataset.level = entry?.[2] ?? "";
-  link.textContent = String(number);
-  link.setAttribute("href", `#L${number}`);
+  link.textContent = String(place);
+  link.setAttribute("href", `#L${place}`);
+  link.setAttribute("aria-label", `Line ${place}`);
   time.textContent = entry ? look.clock(entry[1]) : "";
+  time.title = entry ? exact(entry[1]) : "";
   if (entry) drawText(text, entry, look.query);
   else text.textContent = "";
 }
@@ -61,7 +64,7 @@ function drawText(element, entry, query) {
   if (parts.length === 1 && !parts[0].classes && !query) element.textContent = parts[0].text;
   else element.replaceChildren(...marked(parts, query));
   const hidden = folded(whole).length - folded(beginning).length;
-  if (hidden > 0) element.append(note(`… and ${hidden} characters more`));
+  if (hidden > 0) element.append(note(`… and ${number(hidden)} characters more`));
 }
 
 /**

@@ -1,8 +1,36 @@
 // @ts-check
-/** The rows that exist: one for each line of a span, in order, those left behind used again. */
+/** The rows that exist: one for each of a span, in order, those of lines left behind used again. */
 
+import { drawHeading, makeHeading } from "./heading.js";
 import { contains } from "./range.js";
 import { drawRow, drawnLength, makeRow } from "./row.js";
+
+/** @typedef {import("../server/log_feed.js").Entry} Entry */
+
+/**
+ * What is in a row: a line, its entry undefined while it is fetched, or a section's heading, whose
+ * number is that of the first line under it. What is drawn is drawn anew when `version` changes.
+ *
+ * @typedef {object} RowContent
+ * @property {number} key
+ * @property {number} number
+ * @property {Entry | undefined} entry
+ * @property {import("./heading.js").Heading | null} heading
+ * @property {boolean} over whether the next line was written over this one
+ * @property {unknown} version
+ */
+
+/**
+ * What can be shown, row by row from 1 on.
+ *
+ * @typedef {object} RowSource
+ * @property {number} length how many rows
+ * @property {number} lineCount how many lines, also those in no row now
+ * @property {(row: number) => RowContent} at
+ * @property {(line: number) => number} rowOf
+ * @property {(first: number, last: number) => void} need these rows are looked at
+ * @property {(line: number) => Promise<void> | void} reach see to it that a line has a row
+ */
 
 /**
  * @typedef {object} Look
@@ -12,7 +40,7 @@ import { drawRow, drawnLength, makeRow } from "./row.js";
  * @property {number} here the line of the present hit, or 0
  */
 
-/** @typedef {{row: HTMLElement, entry: unknown, look: Look | null}} Drawn */
+/** @typedef {{row: HTMLElement, version: unknown, look: Look | null}} Drawn */
 
 const KEPT_SPARE = 100;
 
@@ -24,27 +52,23 @@ export class Rows {
   /** @type {HTMLElement[]} */
   #spare = [];
 
-  /**
-   * @param {HTMLElement} place
-   * @param {import("./lines.js").Lines} lines
-   */
-  constructor(place, lines) {
+  /** @param {HTMLElement} place */
+  constructor(place) {
     this.place = place;
-    this.lines = lines;
   }
 
   /**
-   * @param {number} first
-   * @param {number} last
+   * @param {RowContent[]} contents
    * @param {Look} look rows are drawn anew when it is another object
    */
-  draw(first, last, look) {
-    this.#drop(first, last);
+  draw(contents, look) {
+    this.#drop(new Set(contents.map((content) => content.key)));
     /** @type {HTMLElement | null} */
     let next = null;
-    for (let number = last; number >= first; number--) {
-      const drawn = this.#drawn.get(number) ?? this.#open(number);
-      this.#refresh(number, drawn, look);
+    for (let index = contents.length - 1; index >= 0; index--) {
+      const content = contents[index];
+      const drawn = this.#drawn.get(content.key) ?? this.#open(content);
+      this.#refresh(drawn, content, look);
       if (drawn.row.nextSibling !== next || !drawn.row.isConnected) {
         this.place.insertBefore(drawn.row, next);
       }
@@ -52,40 +76,44 @@ export class Rows {
     }
   }
 
-  /**
-   * @param {number} first
-   * @param {number} last
-   */
-  #drop(first, last) {
-    for (const [number, { row }] of this.#drawn) {
-      if (number >= first && number <= last) continue;
-      this.#drawn.delete(number);
+  /** @param {Set<number>} kept */
+  #drop(kept) {
+    for (const [key, { row }] of this.#drawn) {
+      if (kept.has(key)) continue;
+      this.#drawn.delete(key);
+      if (row.contains(document.activeElement)) this.place.closest("[tabindex]")?.focus({ preventScroll: true });
       row.remove();
-      if (this.#spare.length < KEPT_SPARE) this.#spare.push(row);
+      if (key > 0 && this.#spare.length < KEPT_SPARE) this.#spare.push(row);
     }
   }
 
-  /** @param {number} number */
-  #open(number) {
+  /** @param {RowContent} content */
+  #open(content) {
+    const row = content.heading ? makeHeading() : (this.#spare.pop() ?? makeRow());
     /** @type {Drawn} */
-    const drawn = { row: this.#spare.pop() ?? makeRow(), entry: null, look: null };
-    this.#drawn.set(number, drawn);
+    const drawn = { row, version: null, look: null };
+    this.#drawn.set(content.key, drawn);
     return drawn;
   }
 
   /**
-   * @param {number} number
    * @param {Drawn} drawn
+   * @param {RowContent} content
    * @param {Look} look
    */
-  #refresh(number, drawn, look) {
-    const entry = this.lines.get(number);
-    if (drawn.entry === entry && drawn.look === look) return;
-    drawRow(drawn.row, number, entry, look);
-    drawn.row.classList.toggle("chosen", contains(look.chosen, number));
-    drawn.row.classList.toggle("here", number === look.here);
-    this.longest = Math.max(this.longest, drawnLength(entry));
-    drawn.entry = entry;
+  #refresh(drawn, content, look) {
+    if (drawn.version === content.version && drawn.look === look) return;
+    const { number, entry, heading, over } = content;
+    if (heading) {
+      drawHeading(drawn.row, number, heading, look.clock);
+    } else {
+      drawRow(drawn.row, number, entry, look);
+      drawn.row.classList.toggle("over", over);
+      drawn.row.classList.toggle("chosen", contains(look.chosen, number));
+      drawn.row.classList.toggle("here", number === look.here);
+      this.longest = Math.max(this.longest, drawnLength(entry));
+    }
+    drawn.version = content.version;
     drawn.look = look;
   }
 }

@@ -1,20 +1,27 @@
 // @ts-check
 /** Hits of a search in the whole log, found page by page by the server while it still grows. */
 
-const PAGE_HITS = 1000;
-/** So many hits are found at once; more when somebody steps beyond them. */
+/** @typedef {{q: string, level: string}} Query */
+
+/** The first hits come soon; of many more, many come at once. */
+const PAGE_HITS = { first: 1000, further: 10_000 };
+/** So many hits are found at once; more when somebody steps or scrolls beyond them. */
 const EAGER_HITS = 5000;
+const RETRY_MS = 1500;
 
 export class LogSearch {
   /** @type {number[]} line numbers, ascending */
   hits = [];
+  /** @type {Query} */
   query = { q: "", level: "" };
   #examined = 0;
-  #running = false;
-  #wanted = EAGER_HITS;
+  /** @type {Promise<void> | null} */
+  #running = null;
+  #wanted = { hits: EAGER_HITS, line: 0 };
+  #retry = 0;
 
   /**
-   * @param {(query: {q: string, level: string, after: number, limit: number}) =>
+   * @param {(query: Query & {after: number, limit: number}) =>
    *   Promise<{lines: [number, ...unknown[]][], next: number}>} fetchHits
    * @param {() => number} total how many lines there are now
    * @param {() => void} changed
@@ -35,35 +42,75 @@ export class LogSearch {
   }
 
   /**
-   * @param {string} q
-   * @param {string} level
+   * @param {Query} query
+   * @param {number} [line] look at the lines up to this one at least
    */
-  async start(q, level) {
-    this.query = { q, level };
+  start(query, line = 0) {
+    this.query = query;
     this.hits = [];
     this.#examined = 0;
-    this.#wanted = EAGER_HITS;
-    await this.continue();
+    this.#wanted = { hits: EAGER_HITS, line };
+    return this.continue();
+  }
+
+  /** Look for nothing any more. */
+  stop() {
+    this.query = { q: "", level: "" };
   }
 
   /** Look at the lines that are not looked at yet. */
-  async continue() {
-    if (this.#running || !this.active) return this.changed();
-    this.#running = true;
-    try {
-      while (this.active && !this.complete && this.hits.length < this.#wanted) await this.#page();
-    } finally {
-      this.#running = false;
+  continue() {
+    if (this.#retry) return Promise.resolve();
+    this.#running ??= this.#goOn().finally(() => {
+      this.#running = null;
       this.changed();
+    });
+    return this.#running;
+  }
+
+  /** @param {number} count find so many hits, if there are */
+  reachHits(count) {
+    this.#wanted.hits = Math.max(this.#wanted.hits, count);
+    return this.continue();
+  }
+
+  /** @param {number} line look at the lines up to this one */
+  reachLine(line) {
+    this.#wanted.line = Math.max(this.#wanted.line, line);
+    return this.continue();
+  }
+
+  async #goOn() {
+    while (this.active && !this.complete && this.#wantsMore) {
+      const query = this.query;
+      const page = await this.#page(query);
+      if (!page) return;
+      if (query === this.query) this.#take(page);
     }
   }
 
-  async #page() {
-    const query = this.query;
-    const page = await this.fetchHits({ ...query, after: this.#examined, limit: PAGE_HITS });
-    if (query !== this.query) return;
+  get #wantsMore() {
+    return this.hits.length < this.#wanted.hits || this.#examined < this.#wanted.line;
+  }
+
+  /** @param {Query} query */
+  async #page(query) {
+    try {
+      const limit = this.#examined ? PAGE_HITS.further : PAGE_HITS.first;
+      return { limit, ...(await this.fetchHits({ ...query, after: this.#examined, limit })) };
+    } catch {
+      this.#retry = setTimeout(() => {
+        this.#retry = 0;
+        void this.continue();
+      }, RETRY_MS);
+      return null;
+    }
+  }
+
+  /** @param {{limit: number, lines: [number, ...unknown[]][], next: number}} page */
+  #take(page) {
     for (const line of page.lines) this.hits.push(line[0]);
-    const full = page.lines.length >= PAGE_HITS;
+    const full = page.lines.length >= page.limit;
     this.#examined = Math.max(page.next, full ? 0 : this.#examined + 1);
     this.changed();
   }
@@ -74,8 +121,7 @@ export class LogSearch {
    */
   async next(line) {
     if (!this.complete && line >= (this.hits.at(-1) ?? 0)) {
-      this.#wanted = this.hits.length + EAGER_HITS;
-      await this.continue();
+      await this.reachHits(this.hits.length + EAGER_HITS);
     }
     return this.hits[this.countUpTo(line)] ?? this.hits[0] ?? 0;
   }
@@ -93,12 +139,21 @@ export class LogSearch {
    * @returns {number} how many hits are in the lines up to this one
    */
   countUpTo(line) {
-    let [low, high] = [0, this.hits.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.hits[middle] <= line) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return countUpTo(this.hits, line);
   }
+}
+
+/**
+ * @param {number[]} numbers ascending
+ * @param {number} limit
+ * @returns {number} how many of them are not above the limit
+ */
+export function countUpTo(numbers, limit) {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle] <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

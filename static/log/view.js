@@ -1,13 +1,16 @@
 // @ts-check
 /**
- * The log as a scrolled window on its lines: only the rows that are seen exist. Follows the end
- * until the reader scrolls up, and again when they are back at the end.
+ * The log as a scrolled window on its rows: only those that are seen exist. Follows the end until
+ * the reader scrolls up, and again when they are back at the end.
  */
 
 import { Geometry } from "./geometry.js";
 import { Rows } from "./rows.js";
+import { selectedLines } from "./selected_text.js";
 
 const SPARE_ROWS = 15;
+/** @typedef {import("./rows.js").RowSource} RowSource */
+
 /** A selection of text keeps its rows alive while it is scrolled away, up to so many. */
 const SELECTED_ROWS = 2000;
 const SETTLE_MS = 200;
@@ -25,16 +28,16 @@ export class LogView {
 
   /**
    * @param {HTMLElement} box
-   * @param {import("./lines.js").Lines} lines
+   * @param {RowSource} source
    * @param {() => void} moved after following has changed, or lines came while it was off
    */
-  constructor(box, lines, moved) {
+  constructor(box, source, moved) {
     this.box = box;
     this.sheet = /** @type {HTMLElement} */ (box.firstElementChild);
     this.window = document.createElement("div");
     this.window.className = "window";
-    this.lines = lines;
-    this.rows = new Rows(this.window, lines);
+    this.source = source;
+    this.rows = new Rows(this.window);
     this.moved = moved;
     this.geometry = new Geometry(Number.parseFloat(getComputedStyle(box).lineHeight) || 20);
     box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -43,7 +46,7 @@ export class LogView {
 
   /** How many lines came since following stopped. */
   get waiting() {
-    return this.following ? 0 : Math.max(0, this.lines.total - this.#lastSeen);
+    return this.following ? 0 : Math.max(0, this.source.lineCount - this.#lastSeen);
   }
 
   get chosen() {
@@ -52,6 +55,22 @@ export class LogView {
 
   get here() {
     return this.#look.here;
+  }
+
+  /** The number of the first line in sight; 0 without lines. */
+  get firstLine() {
+    return this.#lineAt(this.geometry.firstVisible);
+  }
+
+  get lastLine() {
+    return this.#lineAt(this.geometry.lastVisible);
+  }
+
+  /** The line that the reader most likely looks at. */
+  get anchor() {
+    const { here, chosen } = this.#look;
+    const likely = here || chosen?.first || 0;
+    return likely >= this.firstLine && likely <= this.lastLine ? likely : this.firstLine;
   }
 
   /** Draw soon: something has changed. */
@@ -72,7 +91,7 @@ export class LogView {
   follow(following) {
     if (following === this.following) return;
     this.following = following;
-    this.#lastSeen = this.lines.total;
+    this.#lastSeen = this.source.lineCount;
     this.moved();
     this.draw();
   }
@@ -82,23 +101,42 @@ export class LogView {
    *
    * @param {number} number
    */
-  goTo(number) {
+  async goTo(number) {
     this.follow(false);
+    await this.source.reach(number);
     this.#measure();
+    const row = this.source.rowOf(number);
     const { firstVisible, lastVisible, viewport, rowHeight } = this.geometry;
-    const seen = number > firstVisible && number < lastVisible - 1;
-    if (!seen) this.#moveTo(this.geometry.topOf(number) - (viewport - rowHeight) / 2);
+    const seen = row > firstVisible && row < lastVisible - 1;
+    if (!seen) this.#moveTo(this.geometry.topOf(row) - (viewport - rowHeight) / 2);
     this.draw();
   }
 
   /**
-   * @param {Node | null} node
-   * @returns {number} the number of the line that it is in, or 0
+   * Change which rows there are, while what is looked at stays where it is.
+   *
+   * @param {() => void} change
+   * @param {number} [line] what is looked at
    */
-  lineOf(node) {
-    const element = node instanceof Element ? node : node?.parentElement;
-    const row = element?.closest(".line");
-    return row instanceof HTMLElement && this.box.contains(row) ? Number(row.dataset.number) : 0;
+  keep(change, line = this.firstLine) {
+    const before = this.geometry.top - this.geometry.topOf(this.source.rowOf(line));
+    change();
+    this.#measure();
+    if (!this.following && line) this.#moveTo(this.geometry.topOf(this.source.rowOf(line)) + before);
+    this.draw();
+  }
+
+  /**
+   * Show other rows, with a line of before in sight.
+   *
+   * @param {RowSource} source
+   * @param {number} line
+   */
+  use(source, line) {
+    this.keep(() => {
+      this.source = source;
+      this.#lastSeen = source.lineCount;
+    }, line);
   }
 
   /** Whether what the server drew is still shown. */
@@ -106,8 +144,14 @@ export class LogView {
     return this.box.classList.contains("still");
   }
 
+  /** @param {number} row */
+  #lineAt(row) {
+    const { length } = this.source;
+    return length ? this.source.at(Math.min(Math.max(1, row), length)).number : 0;
+  }
+
   #measure() {
-    this.geometry.resize(this.lines.total, this.box.clientHeight);
+    this.geometry.resize(this.source.length, this.box.clientHeight);
   }
 
   #scrolled() {
@@ -125,6 +169,7 @@ export class LogView {
 
   /** After small scrolls the thumb is not quite where it belongs. */
   #settle() {
+    if (Math.abs(this.box.scrollTop - this.#expected) > 1) return; // it still moves
     if (!this.following) this.#moveTo(this.geometry.top);
     this.draw();
   }
@@ -147,8 +192,8 @@ export class LogView {
     this.#setHeight();
     if (this.following) this.#moveTo(this.geometry.bottom);
     const { first, last } = this.#span();
-    this.lines.need(first, last);
-    this.rows.draw(first, last, this.#look);
+    this.source.need(first, last);
+    this.rows.draw(this.#contents(first, last), this.#look);
     this.#widen();
     this.window.style.transform = `translateY(${this.geometry.place(first)}px)`;
     if (!this.following) this.moved();
@@ -157,10 +202,10 @@ export class LogView {
   /** The server drew the last lines: they stay until ours are at hand. */
   #takeOver() {
     if (!this.#still) return true;
-    const last = this.lines.total;
-    if (last && this.following && !this.lines.get(last)) {
+    const last = this.source.length;
+    if (last && this.following && !this.#isReady(last)) {
       const screenful = Math.ceil(this.geometry.viewport / this.geometry.rowHeight) + SPARE_ROWS;
-      this.lines.need(Math.max(1, last - screenful), last);
+      this.source.need(Math.max(1, last - screenful), last);
       return false;
     }
     this.box.classList.remove("still");
@@ -169,25 +214,35 @@ export class LogView {
     return true;
   }
 
-  #span() {
-    let first = Math.max(1, this.geometry.firstVisible - SPARE_ROWS);
-    let last = Math.min(this.lines.total, this.geometry.lastVisible + SPARE_ROWS);
-    const selected = this.#selected();
-    if (selected && last - selected.first < SELECTED_ROWS) first = Math.min(first, selected.first);
-    if (selected && selected.last - first < SELECTED_ROWS) last = Math.max(last, selected.last);
-    return { first, last };
+  /** @param {number} row */
+  #isReady(row) {
+    const { entry, heading } = this.source.at(row);
+    return Boolean(entry ?? heading);
   }
 
-  #selected() {
-    const selection = getSelection();
-    if (!selection || selection.isCollapsed) return null;
-    const ends = [selection.anchorNode, selection.focusNode].map((end) => this.lineOf(end));
-    return ends.every(Boolean) ? { first: Math.min(...ends), last: Math.max(...ends) } : null;
+  /**
+   * @param {number} first
+   * @param {number} last
+   */
+  #contents(first, last) {
+    const contents = [];
+    for (let row = first; row <= last; row++) contents.push(this.source.at(row));
+    return contents;
+  }
+
+  #span() {
+    let first = Math.max(1, this.geometry.firstVisible - SPARE_ROWS);
+    let last = Math.min(this.source.length, this.geometry.lastVisible + SPARE_ROWS);
+    const selected = selectedLines(this.box).map((line) => this.source.rowOf(line));
+    const [begin, end] = [Math.min(...selected), Math.max(...selected)];
+    if (selected.length && last - begin < SELECTED_ROWS) first = Math.min(first, begin);
+    if (selected.length && end - first < SELECTED_ROWS) last = Math.max(last, end);
+    return { first, last };
   }
 
   /** The sheet is as wide as the longest line so far, so that it does not jump. */
   #widen() {
     this.box.style.setProperty("--longest", `${this.rows.longest}ch`);
-    this.box.style.setProperty("--digits", `${Math.max(5, String(this.lines.total).length)}ch`);
+    this.box.style.setProperty("--digits", `${Math.max(5, String(this.#lineAt(this.source.length)).length)}ch`);
   }
 }

@@ -10,14 +10,18 @@ import { ask } from "../draw/question.js";
 import { swapRegion } from "../draw/region.js";
 import { keepTimes } from "../draw/times.js";
 import { getPage, request } from "../server/api.js";
-import { LogFeed } from "../server/log_feed.js";
+import { getSections, LogFeed } from "../server/log_feed.js";
 import { watchLog } from "./process_log.js";
+
+const PLACE_MS = 3000;
+const SECTIONS_MS = 300;
 
 const page = part("#process");
 let record = JSON.parse(page.dataset.record ?? "{}");
 
 keepTimes(Number(page.dataset.now));
 const log = watchLog(record);
+const drawSections = sectionDrawer(page.dataset.sections);
 drawFacts(page, record);
 setInterval(() => drawTimeLeft(page, record), 1000);
 follow();
@@ -31,16 +35,52 @@ function follow() {
   const feed = new LogFeed(record.pk, record.log_lines, {
     record(newer) {
       const before = record;
-      record = newer;
+      record = { ...newer, stopping: record.stopping && newer.terminal_timestamp === null };
       drawFacts(page, record);
       log.record(record);
+      if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
       if (outputsChanged(before, record)) void drawOutputs();
     },
     lines: (lines) => log.lines(lines),
     state: showConnection,
   });
   addEventListener("online", () => feed.channel.hurry());
+  setInterval(() => void drawPlace(feed), PLACE_MS);
   void feed.channel.open();
+}
+
+/**
+ * @param {string | undefined} first the sections when the page was drawn, if they are kept at all
+ * @returns {() => void} draws those that there are a moment later
+ */
+function sectionDrawer(first) {
+  if (first === undefined) return () => {};
+  let timer = 0;
+  const draw = async () => {
+    timer = 0;
+    try {
+      log.sections(await getSections(record.pk));
+    } catch {
+      timer = setTimeout(draw, PLACE_MS);
+    }
+  };
+  log.sections(JSON.parse(first));
+  return () => {
+    timer ||= setTimeout(draw, SECTIONS_MS);
+  };
+}
+
+/**
+ * The place in the queue changes with others: the record does not tell.
+ *
+ * @param {LogFeed} feed
+ */
+async function drawPlace(feed) {
+  if (record.state !== "queued" || document.hidden) return;
+  const newer = await feed.fetchRecord().catch(() => record);
+  if (record.state !== "queued" || newer.state !== "queued") return;
+  record = { ...record, waiting_for: newer.waiting_for };
+  drawFacts(page, record);
 }
 
 /**
@@ -75,6 +115,7 @@ async function act(clicked, flags) {
     showProblem(part("#act-problem"), messageOf(error));
   } finally {
     button.disabled = false;
+    drawFacts(page, record);
   }
 }
 
@@ -84,8 +125,11 @@ async function act(clicked, flags) {
  */
 async function doAct(name, flags) {
   switch (name) {
-    case "cancel":
-      return request("POST", `/api/processes/${record.pk}/cancel/`);
+    case "cancel": {
+      const asked = await request("POST", `/api/processes/${record.pk}/cancel/`);
+      record.stopping = record.terminal_timestamp === null && asked.terminal_timestamp === null;
+      return;
+    }
     case "rerun": {
       const body = flags ? { flags } : undefined;
       const again = await request("POST", `/api/processes/${record.pk}/rerun/`, body);

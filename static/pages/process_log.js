@@ -1,63 +1,67 @@
 // @ts-check
-/** The log of a process's page: joins lines, view, search and the chosen lines in the address. */
+/** The log of a process's page: its lines and sections, followed; its tools come after the page. */
 
 import { part } from "../draw/find.js";
-import { messageOf, showProblem } from "../draw/problems.js";
-import { counted, number } from "../draw/wording.js";
-import { plain } from "../log/ansi.js";
+import { setText } from "../draw/times.js";
+import { counted, note } from "../draw/wording.js";
 import { clockOf } from "../log/clocks.js";
-import { copyText, textOf } from "../log/copy.js";
-import { FindBar } from "../log/find_bar.js";
 import { Lines } from "../log/lines.js";
-import { formatRange, parseRange, rangeOf } from "../log/range.js";
-import { LogSearch } from "../log/search.js";
+import { Sections } from "../log/sections.js";
 import { LogView } from "../log/view.js";
-import { getLines, logFileUrl } from "../server/log_feed.js";
+import { getLines } from "../server/log_feed.js";
 
-const SPOKEN_MS = 4000;
-const SEARCH_ON_MS = 1000;
-const MOST_COPIED_LINES = 100_000;
 const CLOCK_KEY = "heliograph.clock";
+
+/** @typedef {import("../server/log_feed.js").Entry} Entry */
+
+/** What the tools must be told. @typedef {{lines: (fresh: Entry[]) => void}} Listener */
 
 /** @param {any} first the record as the page was drawn */
 export function watchLog(first) {
-  const box = part("#log");
   const fetchLines = async (after, limit) => (await getLines(first.pk, { after, limit })).lines;
   const lines = new Lines(first.log_lines, fetchLines, () => view.draw());
-  const view = new LogView(box, lines, () => drawFollow(view, newest));
-  const search = new LogSearch((query) => getLines(first.pk, query), () => lines.total, () => bar.draw());
-  const bar = new FindBar(part(".log-bar"), search, view, () => drawDownload(first, bar));
-  const speak = speaker();
+  const sections = new Sections(lines);
+  const view = new LogView(part("#log"), sections, () => drawFollow(view, newest));
+  /** @type {Listener[]} */
+  const listeners = [];
   let newest = first;
-  let searching = 0;
 
   chooseClock(view, () => newest.started ?? newest.created);
-  chooseLines(view, lines);
   followByButton(view);
-  listenToKeys(bar);
+  foldSections(view, sections);
+  searchBySlash();
   view.draw();
+  void pageIsThere().then(async () => {
+    const { addTools } = await import("./process_log_tools.js");
+    listeners.push(addTools(first.pk, lines, sections, view));
+  });
 
   return {
-    /** @param {import("../server/log_feed.js").Entry[]} fresh */
+    /** @param {Entry[]} fresh */
     lines(fresh) {
-      part(".log-empty").hidden = true;
       lines.add(fresh);
-      speak(fresh[fresh.length - 1]);
-      searching ||= setTimeout(() => {
-        searching = 0;
-        void search.continue();
-      }, SEARCH_ON_MS);
+      part(".log-empty").hidden = true;
+      for (const listener of listeners) listener.lines(fresh);
     },
     /** @param {any} record */
     record(record) {
       newest = record;
       lines.grow(record.log_lines);
-      if (record.terminal_timestamp !== null && !lines.total) {
-        part(".log-empty").textContent = "It wrote nothing into its log.";
-      }
+      drawEmpty(record, lines);
       drawFollow(view, record);
     },
+    /** @param {import("../log/sections.js").Section[]} found */
+    sections(found) {
+      view.keep(() => sections.set(found));
+      drawFoldAll(sections);
+    },
   };
+}
+
+/** When the page is painted and complete, as a promise. */
+function pageIsThere() {
+  if (document.readyState === "complete") return Promise.resolve();
+  return new Promise((resolve) => addEventListener("load", resolve, { once: true }));
 }
 
 /**
@@ -67,11 +71,24 @@ export function watchLog(first) {
 function drawFollow(view, record) {
   const button = part("#follow");
   const { waiting } = view;
-  const words = waiting ? counted(waiting, "new line") : record.terminal_timestamp === null ? "Follow" : "To the end";
-  button.hidden = view.following;
+  const ended = record.terminal_timestamp !== null;
+  const words = waiting ? counted(waiting, "new line") : ended ? "To the end" : "Follow";
+  button.hidden = view.following || (ended && view.geometry.atBottom);
   button.toggleAttribute("data-waiting", waiting > 0);
-  const label = part("span", button);
-  if (label.textContent !== words) label.textContent = words;
+  setText(part("span", button), words);
+}
+
+/**
+ * @param {any} record
+ * @param {Lines} lines
+ */
+function drawEmpty(record, lines) {
+  const place = part(".log-empty");
+  place.hidden = lines.total > 0;
+  if (record.terminal_timestamp !== null) return setText(place, "It wrote nothing into its log.");
+  const waits = record.state === "queued" && note(record);
+  const words = "The first line appears here as soon as it is written.";
+  setText(place, waits ? `${waits}. ${words}` : words);
 }
 
 /** @param {LogView} view */
@@ -79,6 +96,44 @@ function followByButton(view) {
   part("#follow").addEventListener("click", () => {
     view.follow(true);
     view.box.focus({ preventScroll: true });
+  });
+}
+
+/**
+ * @param {LogView} view
+ * @param {Sections} sections
+ */
+function foldSections(view, sections) {
+  view.box.addEventListener("click", (event) => {
+    const heading = /** @type {Element} */ (event.target).closest("h3.section");
+    if (!(heading instanceof HTMLElement)) return;
+    view.follow(false);
+    sections.toggle(Number(heading.dataset.section));
+    view.draw();
+    drawFoldAll(sections);
+  });
+  part("#fold").addEventListener("click", () => {
+    const folded = !sections.allFolded;
+    view.keep(() => sections.foldAll(folded), view.anchor);
+    drawFoldAll(sections);
+  });
+}
+
+/** @param {Sections} sections */
+function drawFoldAll(sections) {
+  const button = part("#fold");
+  button.hidden = !sections.count;
+  button.title = sections.allFolded ? "Unfold all sections" : "Fold all sections";
+  setText(part("span", button), button.title);
+}
+
+/** The field can be written into before the tools are there. */
+function searchBySlash() {
+  addEventListener("keydown", (event) => {
+    const writing = /** @type {Element} */ (event.target).closest("input, textarea, select");
+    if (event.key !== "/" || writing || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    part("#find").focus();
   });
 }
 
@@ -99,89 +154,4 @@ function chooseClock(view, start) {
     show();
   });
   show();
-}
-
-/**
- * @param {LogView} view
- * @param {Lines} lines
- */
-function chooseLines(view, lines) {
-  const choose = (range) => {
-    view.show({ chosen: range });
-    const count = range ? range.last - range.first + 1 : 0;
-    part("#chosen-lines").textContent = count > 1 ? `${number(count)} lines` : "";
-    part("#copy").hidden = !range;
-  };
-  const readAddress = () => {
-    const range = parseRange(location.hash);
-    choose(range);
-    if (range) view.goTo(range.first);
-  };
-  view.box.addEventListener("click", (event) => {
-    const link = /** @type {Element} */ (event.target).closest("a.no");
-    if (!link) return;
-    event.preventDefault();
-    const line = view.lineOf(link);
-    const begun = event.shiftKey && view.chosen;
-    const same = !begun && view.chosen?.first === line && view.chosen.last === line;
-    choose(same ? null : rangeOf(line, begun ? begun.first : line));
-    history.replaceState(null, "", formatRange(view.chosen) || location.pathname);
-    view.follow(false);
-  });
-  addEventListener("hashchange", readAddress);
-  part("#copy").addEventListener("click", () => void copy(view, lines));
-  readAddress();
-}
-
-/**
- * @param {LogView} view
- * @param {Lines} lines
- */
-async function copy(view, lines) {
-  const range = view.chosen;
-  if (!range) return;
-  const last = Math.min(range.last, lines.total, range.first + MOST_COPIED_LINES - 1);
-  try {
-    await copyText(textOf(await lines.read(range.first, last)));
-    part("#chosen-lines").textContent = `${counted(last - range.first + 1, "line")} copied`;
-  } catch (error) {
-    showProblem(part("#act-problem"), `Nothing copied: ${messageOf(error)}`);
-  }
-}
-
-/**
- * @param {any} record
- * @param {FindBar} bar
- */
-function drawDownload(record, bar) {
-  const query = { q: bar.input.value.trim(), level: bar.level.value };
-  const link = part("#download");
-  const filtered = Boolean(query.q || query.level);
-  const words = filtered ? "Download the lines that match" : "Download the log";
-  link.setAttribute("href", logFileUrl(record.pk, query));
-  link.title = words;
-  part("span", link).textContent = words;
-}
-
-/** @param {FindBar} bar */
-function listenToKeys(bar) {
-  addEventListener("keydown", (event) => {
-    const writing = /** @type {Element} */ (event.target).closest("input, textarea, select");
-    if (event.key !== "/" || writing || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    bar.input.focus();
-  });
-}
-
-/** Screen readers hear the newest line now and then; hearing all would be too much. */
-function speaker() {
-  let timer = 0;
-  let newest = "";
-  return (/** @type {import("../server/log_feed.js").Entry} */ line) => {
-    newest = plain(line[3]).slice(0, 200);
-    timer ||= setTimeout(() => {
-      timer = 0;
-      part("#spoken").textContent = newest;
-    }, SPOKEN_MS);
-  };
 }

@@ -2,7 +2,7 @@
 /** One target's page: puts its processes, data products, uploads and the run form together. */
 
 import { showConnection } from "../draw/connection.js";
-import { part } from "../draw/find.js";
+import { part, parts } from "../draw/find.js";
 import { notify, offerNotifications } from "../draw/notify.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
 import { ProcessTable } from "../draw/process_table.js";
@@ -13,6 +13,7 @@ import { targetOf } from "../draw/target_form.js";
 import { keepTimes } from "../draw/times.js";
 import { idempotencyKey, request } from "../server/api.js";
 import { ProcessFeed } from "../server/process_feed.js";
+import { watchCurve } from "./target_curve.js";
 import { watchProducts } from "./target_products.js";
 
 const target = Number(part("#target").dataset.pk);
@@ -22,8 +23,10 @@ keepTimes(Number(part("#target").dataset.now));
 const selection = new Selection(part("#products"), chosenChanged, () => products.showAll());
 const run = new RunForm(runForm, selection);
 const products = watchProducts(target, selection);
+const curve = watchCurve(target);
 const feed = followProcesses();
 selection.draw();
+void curve.refresh();
 offerNotifications(part("#notify"));
 runPipelines();
 editTarget();
@@ -40,7 +43,9 @@ function followProcesses() {
     const news = record.failure_message ?? record.status;
     part("#process-news").textContent = `${record.identifier}: ${news}`;
     notify(record.identifier, news);
-    if (record.outputs.length) void products.refresh();
+    if (!record.outputs.length) return;
+    void products.refresh();
+    void curve.refresh();
   });
   const following = new ProcessFeed(target, {
     records(records) {
@@ -50,6 +55,9 @@ function followProcesses() {
     },
     state: showConnection,
   });
+  for (const button of parts('[data-act="cancel"]:disabled', section)) {
+    following.stopping(Number(button.closest("tr")?.dataset.pk));
+  }
   part("#process-states").addEventListener("change", (event) => {
     following.states = /** @type {HTMLSelectElement} */ (event.target).value;
     void following.fetch();
@@ -87,7 +95,8 @@ async function act(clicked) {
 async function doAct(name, pk, identifier) {
   switch (name) {
     case "cancel":
-      return request("POST", `/api/processes/${pk}/cancel/`);
+      await request("POST", `/api/processes/${pk}/cancel/`);
+      return feed.stopping(pk);
     case "rerun":
       return request("POST", `/api/processes/${pk}/rerun/`);
     case "delete":
@@ -125,6 +134,7 @@ function runPipelines() {
 
 function editTarget() {
   const form = /** @type {HTMLFormElement} */ (part("#edit-target"));
+  if (location.hash === "#edit-target") form.closest("details")?.setAttribute("open", "");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clearProblems(form);

@@ -3,10 +3,11 @@
 
 import { part, parts } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
-import { answerOf, ask } from "../draw/question.js";
+import { ask } from "../draw/question.js";
 import { regionOf, swapRegion } from "../draw/region.js";
 import { counted } from "../draw/wording.js";
 import { ApiError, getPage, request } from "../server/api.js";
+import { groupProducts } from "./target_groups.js";
 import { takeUploads } from "./target_uploads.js";
 
 const REFRESH_MS = 400;
@@ -41,7 +42,7 @@ export function watchProducts(target, selection) {
   chooseGallery();
   hideBrokenPictures();
   part("#filter").addEventListener("input", filter);
-  part("#group-chosen").addEventListener("click", () => void group(selection));
+  part("#group-chosen").addEventListener("click", () => void groupProducts(oldestFirst([...selection.chosen.keys()])));
   part("#delete-chosen").addEventListener("click", async () => {
     if (await deleteChosen(selection)) await refresh();
   });
@@ -73,22 +74,6 @@ function chooseGallery() {
 function allowActs(selection) {
   for (const button of /** @type {HTMLButtonElement[]} */ (parts("#selection-acts button"))) {
     button.disabled = selection.chosen.size === 0;
-  }
-}
-
-/** @param {import("../draw/selection.js").Selection} selection */
-async function group(selection) {
-  const dialog = /** @type {HTMLDialogElement} */ (part("#group-dialog"));
-  const input = /** @type {HTMLInputElement} */ (part("input", dialog));
-  while ((await answerOf(dialog)) === "yes") {
-    try {
-      const products = oldestFirst([...selection.chosen.keys()]);
-      const made = await request("POST", "/api/groups/", { name: input.value, products });
-      location.assign(made.url);
-      return;
-    } catch (error) {
-      showProblem(part(".problem", dialog), messageOf(error));
-    }
   }
 }
 

@@ -1,12 +1,15 @@
 // @ts-check
 /** The page of all targets: search as you type, make one, see what runs. */
 
+import { showConnection } from "../draw/connection.js";
 import { part, parts } from "../draw/find.js";
-import { clearProblems, showProblems } from "../draw/problems.js";
+import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
+import { pageOf } from "../draw/process_row.js";
+import { ask } from "../draw/question.js";
 import { swapRegion } from "../draw/region.js";
 import { targetOf } from "../draw/target_form.js";
 import { keepTimes } from "../draw/times.js";
-import { get, getPage, request } from "../server/api.js";
+import { ApiError, get, getPage, request } from "../server/api.js";
 
 const TYPING_MS = 200;
 const RUNNING_MS = 4000;
@@ -14,6 +17,7 @@ const RUNNING_MS = 4000;
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
 makeTargets();
+deleteTargets();
 followRunning();
 
 function searchAsYouType() {
@@ -53,25 +57,70 @@ function makeTargets() {
   });
 }
 
+function deleteTargets() {
+  document.addEventListener("click", async (event) => {
+    const button = /** @type {Element} */ (event.target).closest("[data-delete]");
+    if (!(button instanceof HTMLElement)) return;
+    const { name, delete: pk } = button.dataset;
+    if (!(await ask(`Delete ${name} with all its data products and processes?`))) return;
+    showProblem(part("#target-problem"), "");
+    try {
+      await request("DELETE", `/api/targets/${pk}/?force=true`);
+      swapRegion("targets", await getPage(location.pathname + location.search));
+    } catch (error) {
+      showProblem(part("#target-problem"), messageOf(error));
+    }
+  });
+}
+
 function followRunning() {
   setInterval(async () => {
     if (document.hidden) return;
     try {
       const { processes } = await get("/api/processes/?state=queued,running&limit=1000");
       drawRunning(processes);
-    } catch {
-      // The next one may get through.
+      showConnection("live");
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      showConnection("lost");
     }
   }, RUNNING_MS);
 }
 
-/** @param {{target: number}[]} processes */
+/** @param {any[]} processes newest first */
 function drawRunning(processes) {
   for (const cell of parts("[data-running]")) {
-    const count = processes.filter((each) => each.target === Number(cell.dataset.running)).length;
-    const mark = /** @type {HTMLElement} */ (cell.firstElementChild);
-    mark.className = count ? "state" : "faint";
-    mark.dataset.state = count ? "running" : "";
-    mark.textContent = count ? String(count) : "–";
+    const own = processes.filter((each) => each.target === Number(cell.dataset.running));
+    if (cell.dataset.drawn === JSON.stringify(own.map(wordsOf))) continue;
+    cell.dataset.drawn = JSON.stringify(own.map(wordsOf));
+    cell.replaceChildren(...(own.length ? [linkTo(own[0]), more(own.length - 1)] : [faint("–")]));
   }
+}
+
+/** @param {any} process */
+function wordsOf(process) {
+  return [process.pk, process.state];
+}
+
+/** @param {any} process */
+function linkTo(process) {
+  const link = document.createElement("a");
+  link.className = "state";
+  link.dataset.state = process.state;
+  link.href = pageOf(process);
+  link.textContent = process.pipeline;
+  return link;
+}
+
+/** @param {number} count */
+function more(count) {
+  return faint(count ? ` and ${count} more` : "");
+}
+
+/** @param {string} text */
+function faint(text) {
+  const words = document.createElement("span");
+  words.className = "faint";
+  words.textContent = text;
+  return words;
 }

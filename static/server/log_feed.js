@@ -57,8 +57,13 @@ export class LogFeed {
     this.reader.lines(fresh);
   }
 
+  /** @returns {Promise<any>} the record as it is now */
+  fetchRecord() {
+    return get(`/api/processes/${this.pk}/`);
+  }
+
   async #poll() {
-    const record = await get(`/api/processes/${this.pk}/`);
+    const record = await this.fetchRecord();
     if (record.log_lines - this.cursor > FAR_BEHIND_LINES) this.cursor = record.log_lines;
     const page = await getLines(this.pk, { after: this.cursor, limit: POLLED_LINES });
     this.#read(page.lines);
@@ -76,6 +81,16 @@ export class LogFeed {
  */
 export function getLines(pk, query) {
   return get(`/api/processes/${pk}/logs/?${queryString(query)}`);
+}
+
+/**
+ * Where in the log each status began.
+ *
+ * @param {number} pk
+ * @returns {Promise<[line: number, time: number, title: string][]>}
+ */
+export async function getSections(pk) {
+  return (await get(`/api/processes/${pk}/sections/`)).sections;
 }
 
 /**

@@ -11,6 +11,8 @@ const WHILE_RUNNING_MS = 2000;
 export class ProcessFeed {
   /** @type {Map<string, any>} the newest known record of each identifier */
   #records = new Map();
+  /** @type {Set<number>} the PKs of those that somebody here has cancelled */
+  #stopping = new Set();
   #timer = 0;
   #due = 0;
   #fetching = false;
@@ -75,8 +77,19 @@ export class ProcessFeed {
     this.#tell();
   }
 
+  /** @param {number} pk of a process that was asked to stop */
+  stopping(pk) {
+    this.#stopping.add(pk);
+  }
+
   #tell() {
-    this.reader.records([...this.#records.values()]);
+    const records = [...this.#records.values()];
+    this.reader.records(records.map((record) => ({ ...record, stopping: this.#stops(record) })));
+  }
+
+  /** @param {any} record */
+  #stops(record) {
+    return record.terminal_timestamp === null && this.#stopping.has(record.pk);
   }
 
   /** @param {number} milliseconds until the next fetch, unless it is sooner anyway */

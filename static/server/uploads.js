@@ -9,6 +9,7 @@ import { ApiError, parsed } from "./api.js";
  * @property {"waiting" | "sending" | "stored" | "failed" | "same"} state
  * @property {number} share how much is sent, 0 to 1
  * @property {string} problem why it failed, or what it is the same as
+ * @property {{name: string, size: number, sha256: string}} [stored] the data product that it became
  */
 
 const AT_ONCE = 3;
@@ -92,6 +93,7 @@ export class Uploads {
     this.#sending.delete(upload);
     if (sent.status === 201) {
       upload.share = 1;
+      upload.stored = parsed(sent.responseText).dataproducts?.[0];
       this.#become(upload, "stored");
     } else {
       upload.problem = new ApiError(sent.status, parsed(sent.responseText)).message;

@@ -11,7 +11,7 @@ import pytest
 from tests.browser.observatory import Observatory
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -25,6 +25,7 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
 
 Open = Callable[..., Page]
 
@@ -60,9 +61,33 @@ def own_observatory(tmp_path: Path) -> Iterator[Observatory]:
 
 
 @pytest.fixture
+def run_long(observatory: Observatory) -> Iterator[Callable[..., int]]:
+    """Starts processes that do not end by themselves, and cancels them after the test."""
+    processes: list[int] = []
+
+    def run(pipeline: str, **flags: bool) -> int:
+        processes.append(observatory.run(pipeline, **flags))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        if observatory.call("GET", f"/api/processes/{process}/")["terminal_timestamp"] is None:
+            observatory.call("POST", f"/api/processes/{process}/cancel/")
+        observatory.ended(process)
+
+
+@pytest.fixture(params=[(360, "dark"), (1280, "light")], ids=["phone", "desk"])
+def look(request: pytest.FixtureRequest) -> tuple[int, str]:
+    """A width and a colour scheme: a phone by night, a desk by day."""
+    width, scheme = request.param
+    return int(width), str(scheme)
+
+
+@pytest.fixture
 def open_page(browser: Browser, observatory: Observatory) -> Iterator[Open]:
     """Opens pages of the shared server. Whatever they complain about fails the test."""
-    yield from opener(browser, observatory)
+    # Where there is no reduced data, a page that asks for some gets a 404, and Chromium notes it.
+    yield from opener(browser, observatory, ("/lightcurve/",))
 
 
 def opener(

@@ -5,6 +5,7 @@ At three widths, by day and by night, of a server that it starts and fills.
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 import time
@@ -19,6 +20,11 @@ from tests.browser.observatory import Observatory
 
 WINDOWS = ((360, 740), (1280, 860), (2560, 1400))
 SETTLE_MS = 900
+#: A star that pulsates, measured through two filters.
+CURVE = "MJD,magnitude,error,filter\n" + "".join(
+    f"{58545 + n / 7.3:.4f},{11 + n % 2 / 2 + 0.4 * math.sin(n * 1.7):.3f},0.02,{'VB'[n % 2]}\n"
+    for n in range(200)
+)
 
 
 def main() -> None:
@@ -39,12 +45,16 @@ def fill(observatory: Observatory, frames: Path) -> dict[str, str]:
     empty = observatory.make_target("AF Velorum")
     target = observatory.make_target("Messier 13")
     files = {path.name: path.read_bytes() for path in synthesise_series(frames, 12)}
-    products = observatory.upload(target, files | {"night-log.txt": b"Seeing 1.2 arcsec\n" * 20})
-    film = observatory.ended(observatory.submit(target, "Timelapse", products[:-1]))
+    texts = {"night-log.txt": b"Seeing 1.2 arcsec\n" * 20, "curve.csv": CURVE.encode()}
+    products = observatory.upload(target, files | texts)
+    group = observatory.call("POST", "/api/groups/", {"name": "Best", "products": products[-5:]})
+    film = observatory.ended(observatory.submit(target, "Timelapse", products[:-2]))
     failed = observatory.submit(target, "Hostile", products[:1])
     counted = observatory.ended(observatory.submit(target, "Ticks", products[:3]))
     flood = observatory.submit(target, "Flood", products[:1])
     observatory.ended(flood)
+    stages = observatory.submit(target, "Stages", products[:3])
+    observatory.ended(stages)
     running = observatory.submit(target, "Ticks", products[:3], long=True)
     time.sleep(2)
     return {
@@ -53,10 +63,15 @@ def fill(observatory: Observatory, frames: Path) -> dict[str, str]:
         "target": f"/targets/{target}/",
         "running": f"/pipeline/{running}",
         "failed": f"/pipeline/{failed}",
+        "stages": f"/pipeline/{stages}#L40-L43",
         "flood": f"/pipeline/{flood}#L15000-L15004",
         "film": f"/processes/{film['pk']}",
         "film-group": f"/dataproducts/data/group/{film['group']}/",
         "table-group": f"/dataproducts/data/group/{counted['group']}/",
+        "group": group["url"],
+        "frame": f"/dataproducts/{products[0]}/?stretch=zscale",
+        "curve": f"/dataproducts/{products[-1]}/",
+        "receipt": f"/processes/{film['pk']}/receipt/",
         "missing": "/nowhere",
         "login": "/login",
     }
@@ -87,6 +102,8 @@ def pictures(
             for name, path in pages.items():
                 page.goto(path)
                 page.wait_for_timeout(SETTLE_MS)
+                for plot in page.locator(".plot").all():
+                    plot.and_(page.locator('[data-state="drawn"]')).wait_for()
                 yield f"{name}-{width}-{scheme}", page.screenshot()
             context.close()
 

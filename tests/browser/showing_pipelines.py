@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,9 +44,11 @@ class Flood(PipelineProcess):
     """Writes a log that nobody reads from end to end."""
 
     short_name = "flood"
+    flags = {"million": {"default": False, "long_name": "Write a million lines"}}
 
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
-        for number in range(1, 30_001):
+        count = 1_000_000 if flags["million"] else 30_000
+        for number in range(1, count + 1):
             if number % 10_000 == 0:
                 logging.getLogger("flood").error("milestone %d", number)
             else:
@@ -63,3 +67,51 @@ class Hostile(PipelineProcess):
         self.log("long " + "x" * 10_000)
         self.log("NUL \x00 and bell \x07")
         raise AsyncError(HOSTILE)
+
+
+class Stages(PipelineProcess):
+    """Goes through the stages of a reduction and says so, at every level and in colour."""
+
+    short_name = "stages"
+    flags = {"stay": {"default": False, "long_name": "Go on until it is cancelled"}}
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        author = logging.getLogger("stages")
+        self.log("Three frames to work on")
+        for stage in ("Calibrating", "Aligning", "Measuring"):
+            with self.update_status(stage):
+                for number in range(1, 41):
+                    self.log(f"{stage.lower()} frame {number}")
+                author.debug("%s took 0.2 s", stage)
+                author.warning("\x1b[33mThe seeing\x1b[0m was 4.1 arcsec while %s", stage.lower())
+        while flags["stay"]:
+            self.progress(2, 3)
+            self.log("waiting for clear sky")
+            time.sleep(0.2)
+
+
+class Stubborn(PipelineProcess):
+    """Does not stop when it is asked to."""
+
+    short_name = "stubborn"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.log("I stay")
+        while True:
+            time.sleep(0.1)
+
+
+class SecondTime(PipelineProcess):
+    """Dies in its first attempt, and succeeds in the second."""
+
+    short_name = "second"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        begun = tmpdir.parents[2] / f"{self.identifier}.begun"
+        first = not begun.exists()
+        begun.touch()
+        self.log("first" if first else "second")
+        time.sleep(1)
+        if first:
+            os._exit(3)

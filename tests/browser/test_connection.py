@@ -51,6 +51,17 @@ def test_a_log_goes_on_where_it_was_after_a_restart(
     expect(page.locator("#process")).to_have_attribute("data-state", "cancelled")
 
 
+def test_the_list_says_that_the_connection_is_lost_and_found(
+    open_own: Open, own_observatory: Observatory
+) -> None:
+    page = open_own("/")
+    own_observatory.stop()
+    expect(page.locator("#connection")).to_contain_text("Connection lost")
+    own_observatory.start()
+    expect(page.locator("#connection")).to_have_text("Connected again.")
+    expect(page.locator("#connection")).to_be_hidden()
+
+
 def test_a_target_goes_on_after_a_restart(open_own: Open, own_observatory: Observatory) -> None:
     target = own_observatory.make_target()
     products = own_observatory.upload(target, {"notes.txt": b"x"})

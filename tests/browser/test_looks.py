@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -30,6 +32,8 @@ def pages_of(observatory: Observatory) -> list[str]:
         f"/targets/{observatory.make_target('An empty one')}/",
         f"/pipeline/{process}",
         f"/dataproducts/data/group/{record['group']}/",
+        f"/dataproducts/{record['outputs'][0]}/",
+        f"/processes/{process}/receipt/",
         "/login",
     ]
 
@@ -53,7 +57,9 @@ def test_the_first_paint_is_small_and_all_ours(open_page: Open, observatory: Obs
     products = observatory.upload(target, {f"file {n}.txt": b"x" for n in range(60)})
     process = observatory.submit(target, "Flood", products)
     observatory.ended(process)
-    for path in ("/", f"/targets/{target}/", f"/pipeline/{process}"):
+    group = observatory.call("POST", "/api/groups/", {"name": "All", "products": products})
+    pages = ("/", f"/targets/{target}/", f"/pipeline/{process}", f"/dataproducts/{products[0]}/")
+    for path in (*pages, f"/processes/{process}/receipt/", group["url"]):
         page = open_page("/login")
         sizes: dict[str, int] = {}
         session = page.context.new_cdp_session(page)
@@ -97,7 +103,27 @@ def test_server_and_scripts_say_numbers_alike(open_page: Open) -> None:
     ages = [0, 9.99, 10, 59.9, 60, 3599, 3600, 86_399, 86_400, 172_800, 2_678_399, 2_678_400, 1e8]
     sizes = [0, 1, 999, 1000, 1049, 1050, 999_949, 999_950, 123_456_789, 5e12]
     numbers = [0, 7, 999, 1000, 1_234_567, 0.5, 1234.5]
-    answer = words_of(page, {"now": now, "ages": ages, "sizes": sizes, "numbers": numbers})
+    used: list[dict[str, object]] = [
+        {"cpu_seconds": cpu, "peak_rss_bytes": rss, "exit": how}
+        for cpu, rss, how in ((0.25, 1050, "exit code 0"), (None, None, "not started"))
+    ]
+    waits: dict[str, Any] = {"terminal_timestamp": None, "stopping": False, "waiting_for": "Number 1"}
+    ended: dict[str, Any] = {"terminal_timestamp": now, "stopping": False, "waiting_for": None}
+    processes: list[dict[str, Any]] = [
+        waits | {"state": "queued", "attempt": 0},
+        waits | {"state": "queued", "attempt": 1},
+        waits | {"state": "running", "attempt": 1, "stopping": True, "waiting_for": None},
+        waits | {"state": "running", "attempt": 1, "waiting_for": None},
+        ended | {"state": "failed", "status": "failed", "failure_message": "Timed out"},
+        ended | {"state": "cancelled", "status": "cancelled", "failure_message": "Cancelled"},
+        ended | {"state": "succeeded", "status": "created", "failure_message": None},
+    ]
+    given = {"now": now, "ages": ages, "sizes": sizes, "numbers": numbers}
+    answer = words_of(page, given | {"used": used, "processes": processes})
+    assert answer["resources"] == [wording.resources(each) for each in used]
+    assert answer["note"] == [wording.note(process) for process in processes]
+    assert answer["note"][1:3] == ["Attempt 2 waits. Number 1", "Stopping…"]
+    assert answer["note"][4:] == ["Timed out", "", ""]
     assert answer["ago"] == [wording.ago(now - age, now) for age in ages]
     assert answer["exact"] == [wording.exact(now - age) for age in ages]
     assert answer["duration"] == [wording.duration(age) for age in ages]
@@ -117,8 +143,24 @@ def words_of(page: Page, values: dict[str, object]) -> dict[str, list[str]]:
             duration: given.ages.map(words.duration),
             size: given.sizes.map(words.size),
             number: given.numbers.map(words.number),
+            resources: given.used.map(words.resources),
+            note: given.processes.map(words.note),
           };
         }""",
         json.dumps(values),
     )
     return answer
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_moves_when_a_process_starts_and_ends(
+    open_page: Open, observatory: Observatory, run_long: Callable[..., int], width: int
+) -> None:
+    busy = [run_long("Ticks", long=True) for _ in range(2)]
+    process = observatory.run("Ticks")
+    page = open_page(f"/pipeline/{process}", script=SHIFTS, width=width)
+    expect(page.locator("#process")).to_have_attribute("data-state", "queued")
+    observatory.call("POST", f"/api/processes/{busy[0]}/cancel/")
+    expect(page.locator("#process")).to_have_attribute("data-state", "succeeded", timeout=20_000)
+    expect(page.locator("#outputs")).to_contain_text("ticks.csv")
+    assert page.evaluate("window.shifts") < 0.02

@@ -12,6 +12,7 @@ import static
 ROOT = Path(static.__file__).parent
 MODULES = sorted(ROOT.rglob("*.js"))
 IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"([^"]+)";', re.MULTILINE)
+DYNAMIC_IMPORT = re.compile(r'const \{([^}]*)\} = await import\("([^"]+)"\)')
 EXPORT = re.compile(r"^export (?:async )?(?:class|function|const|let) (\w+)", re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", re.DOTALL)
 
@@ -24,6 +25,12 @@ NETWORK = re.compile(r"\b(WebSocket|XMLHttpRequest|EventSource|(?<!#)fetch\()")
 def code(module: Path) -> str:
     """A module without its comments."""
     return COMMENT.sub("", module.read_text())
+
+
+def imports_of(module: Path) -> list[tuple[str, str]]:
+    """What a module imports: names with commas between, and from where."""
+    text = module.read_text()
+    return [*IMPORT.findall(text), *DYNAMIC_IMPORT.findall(text)]
 
 
 def named(path: Path) -> str:
@@ -47,7 +54,7 @@ def test_a_module_keeps_the_laws(module: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=named)
 def test_what_a_module_imports_is_there(module: Path) -> None:
-    for names, target in IMPORT.findall(module.read_text()):
+    for names, target in imports_of(module):
         found = module.parent / target
         assert found.is_file(), target
         exported = set(EXPORT.findall(found.read_text()))
@@ -55,14 +62,11 @@ def test_what_a_module_imports_is_there(module: Path) -> None:
 
 
 def test_every_export_is_used() -> None:
-    imported = {
-        (module.parent / target).resolve(): set() for module in MODULES
-        for _, target in IMPORT.findall(module.read_text())
-    }  # fmt: skip
+    imported: dict[Path, set[str]] = {}
     for module in MODULES:
-        for names, target in IMPORT.findall(module.read_text()):
+        for names, target in imports_of(module):
             wanted = {name.strip() for name in names.split(",") if name.strip()}
-            imported[(module.parent / target).resolve()] |= wanted
+            imported.setdefault((module.parent / target).resolve(), set()).update(wanted)
     for module in MODULES:
         unused = set(EXPORT.findall(module.read_text())) - imported.get(module.resolve(), set())
         assert not unused, f"{named(module)} exports {unused} for nobody"

@@ -151,7 +151,7 @@ def test_chosen_products_are_grouped_and_deleted(open_page: Open, observatory: O
     page.get_by_label("Choose all").check()
     page.get_by_role("button", name="Group").click()
     page.locator("#group-dialog").get_by_label("Name").fill("First night")
-    page.get_by_role("button", name="Make group").click()
+    page.get_by_role("button", name="Group them").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("First night")
     expect(page.locator(".piece")).to_have_count(3)
     page.goto(f"/targets/{target}/")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import secrets
 
+import pytest
+from astropy.coordinates import Angle
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.observatory import Observatory
 from tests.browser.showing_pipelines import HOSTILE
+
+WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 
 
 def test_a_target_is_made_from_sexagesimal_coordinates(open_page: Open) -> None:
@@ -46,6 +50,79 @@ def test_targets_are_found_while_typing(open_page: Open, observatory: Observator
     expect(page).to_have_url(re.compile(r"\?search="))
     page.get_by_role("searchbox").fill("no such star")
     expect(page.locator("#targets")).to_contain_text("No target has \u201cno such star\u201d")
+
+
+@WIDTHS
+def test_a_target_is_made_with_further_facts(open_page: Open, width: int, scheme: str) -> None:
+    page = open_page("/", width=width, scheme=scheme)
+    page.locator("summary", has_text="New target").click()
+    page.get_by_label("Name", exact=True).fill("A variable")
+    page.get_by_label("Further facts").fill("magnitude: 11.3\nkind: <b>RR Lyrae</b>")
+    page.get_by_role("button", name="Make target").click()
+    expect(page.locator(".facts-line")).to_contain_text("magnitude 11.3")
+    expect(page.locator(".facts-line")).to_contain_text("kind <b>RR Lyrae</b>")
+
+
+def test_the_list_counts_what_there_is_and_names_what_runs(
+    open_page: Open, observatory: Observatory
+) -> None:
+    target = observatory.make_target(f"Busy {secrets.token_hex(4)}")
+    products = observatory.upload(target, {"a.txt": b"x", "b.txt": b"y"})
+    page = open_page("/")
+    row = page.locator("#targets tr", has=page.locator(f'[data-running="{target}"]'))
+    expect(row.locator(".count")).to_have_text(["2", "0"])
+    process = observatory.submit(target, "Ticks", products, long=True)
+    expect(row.get_by_role("link", name="Ticks")).to_have_attribute("href", f"/pipeline/{process}")
+    page.reload()
+    expect(row.locator(".count")).to_have_text(["2", "1"])
+    expect(row.get_by_role("link", name="Ticks")).to_have_attribute("href", f"/pipeline/{process}")
+    observatory.call("POST", f"/api/processes/{process}/cancel/")
+    expect(row.get_by_role("link", name="Ticks")).to_have_count(0)
+
+
+def test_a_target_is_edited_and_deleted_from_the_list(
+    open_page: Open, observatory: Observatory
+) -> None:
+    name = f"Mistake {secrets.token_hex(4)}"
+    observatory.make_target(name)
+    page = open_page("/")
+    page.get_by_role("link", name=f"Edit {name}").click()
+    page.get_by_label("Declination").fill("-0 30 00")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".facts-line")).to_contain_text("\u22120.50000\u00b0")
+    page.goto("/")
+    page.get_by_role("button", name=f"Delete {name}").click()
+    page.locator("#question").get_by_role("button", name="Keep").click()
+    expect(page.locator("#targets")).to_contain_text(name)
+    page.get_by_role("button", name=f"Delete {name}").click()
+    page.locator("#question").get_by_role("button", name="Delete").click()
+    expect(page.locator("#targets")).not_to_contain_text(name)
+
+
+def test_coordinates_are_read_as_astropy_reads_them(open_page: Open) -> None:
+    angles = {
+        "16:41:41.63": Angle("16h41m41.63s"),
+        "16 41 41.63": Angle("16h41m41.63s"),
+        "16h 41m": Angle("16h41m"),
+        "250.4233": Angle("250.4233d"),
+        "00:00:00.01": Angle("0h0m0.01s"),
+    }
+    declinations = {
+        "-00:30:00": Angle("-0d30m"),
+        "\u22120\u00b0 30\u2032 15.5\u2033": Angle("-0d30m15.5s"),
+        "+36 27 40.7": Angle("36d27m40.7s"),
+        "-12.5": Angle("-12.5d"),
+    }
+    page = open_page("/login")
+    for known, unit in ((angles, 15), (declinations, 1)):
+        read = page.evaluate(
+            """async ([texts, unit]) => {
+              const {degreesOf} = await import('/static/draw/coordinates.js');
+              return texts.map(text => degreesOf(text, unit));
+            }""",
+            [list(known), unit],
+        )
+        assert read == pytest.approx([angle.degree for angle in known.values()], abs=1e-9)
 
 
 def test_a_hostile_name_stays_text(open_page: Open, observatory: Observatory) -> None:

@@ -29,6 +29,44 @@ def a_group(pk: int, products: list[int], process: int | None = None) -> DataPro
     return DataProductGroup(pk=pk, created=NOW, name=f"G{pk}", products=products, process=process)
 
 
+async def test_the_facts_of_an_attempt_are_kept_apart(runner: asyncio.Runner, store: Store) -> None:
+    for attempt, facts in ((1, "one"), (2, "two"), (2, "two again")):
+        await store.receipts.put(7, attempt, facts)
+    await store.receipts.put(8, 1, "another's")
+    assert await store.receipts.get(7, 1) == "one"
+    assert await store.receipts.get(7, 2) == "two again"
+    await store.receipts.delete(7)
+    assert await store.receipts.get(7, 2) is None
+    assert await store.receipts.get(8, 1) == "another's"
+
+
+async def test_a_group_is_added_to(runner: asyncio.Runner, store: Store) -> None:
+    await store.groups.insert(a_group(1, [1, 2]))
+    await store.groups.add_products(1, [3, 2, 4, 3])
+    assert (await store.groups.get(1)).products == [1, 2, 3, 4]
+    assert await store.groups.containing([2, 4, 5]) == {2: [1], 4: [1], 5: []}
+    await store.groups.add_products(9, [1])
+    assert await store.groups.containing([1]) == {1: [1]}
+
+
+async def test_many_add_to_a_group_at_once(runner: asyncio.Runner, store: Store) -> None:
+    await store.groups.insert(a_group(1, [1]))
+    await asyncio.gather(*(store.groups.add_products(1, [pk]) for pk in range(2, 12)))
+    assert sorted((await store.groups.get(1)).products) == list(range(1, 12))
+
+
+async def test_what_targets_have_is_counted_up_to_a_limit(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    assert await store.products.count(1, 3) == 0
+    await store.products.insert_many([a_product(pk) for pk in range(1, 6)])
+    await store.products.insert_many([a_product(pk, target=2) for pk in (6, 7)])
+    assert await store.products.count(1, 3) == 4
+    assert await store.products.count(2, 3) == 2
+    await store.products.delete_many([6])
+    assert await store.products.count(2, 3) == 1
+
+
 async def test_counters_never_give_a_number_twice(runner: asyncio.Runner, store: Store) -> None:
     counts = [1, 3] * 40
     firsts = await asyncio.gather(*(store.counters.next("process", count) for count in counts))

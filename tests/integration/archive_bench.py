@@ -76,8 +76,26 @@ class Bench:
             (folder / name).write_text(f"content of {name}")
         return [OutputFile(folder / name, name) for name in names]
 
-    async def end(self, run: ProcessRecord, products: list[int], group: int | None) -> None:
-        ending = {"state": State.SUCCEEDED, "outputs": products, "group": group}
+    def measurements(self, run: ProcessRecord, count: int) -> OutputFile:
+        """A light curve that a run has made, one measurement a day."""
+        [file] = self.outputs(run, "light curve.csv")
+        rows = [f"{58000 + day},{12 + day / 100},0.01,V\n" for day in range(count)]
+        file.path.write_text("time,magnitude,error,filter\n" + "".join(rows))
+        return OutputFile(file.path, file.name, "ReducedDatum")
+
+    async def end(
+        self,
+        run: ProcessRecord,
+        products: list[int],
+        group: int | None,
+        series: int | None = None,
+    ) -> None:
+        ending = {
+            "state": State.SUCCEEDED,
+            "outputs": products,
+            "group": group,
+            "series": series,
+        }
         await self.store.processes.end(run.pk, run.attempt, "s1", ending)
 
     async def content(self, product: DataProduct) -> bytes:
@@ -96,6 +114,9 @@ class Bench:
     async def check_consistent(self) -> None:
         """Nothing is half there: each file has its product, each product its file and groups."""
         assert self.stored() == await self.documents()
+        for chunk in await self.store.light_curves._collection.find({}):
+            named = await self.store.processes.published_by([chunk["process"]])
+            assert named[chunk["process"]].series == chunk["series"]
         assert await self.store.journal.all() == []
         assert list(self.folder.incoming.iterdir()) == []
         products = {found["_id"] for found in await self.store.products._collection.find({})}

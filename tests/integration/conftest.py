@@ -43,6 +43,7 @@ PIPELINES = [
     "Fails",
     "KillsItself",
     "LongLine",
+    "Measures",
     "Outputs",
     "Predecessor",
     "Raises",
@@ -239,9 +240,9 @@ class Client:
         """The record of a process, once it has ended."""
         return await self.until(pk, lambda record: record["terminal_timestamp"] is not None)
 
-    async def until(self, pk: int, condition: Any) -> dict[str, Any]:
+    async def until(self, pk: int, condition: Any, seconds: float = 30) -> dict[str, Any]:
         """The record of a process, once a condition holds."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(seconds):
             while True:
                 record: dict[str, Any] = await self.call(f"/api/processes/{pk}/")
                 if condition(record):

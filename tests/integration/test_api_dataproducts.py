@@ -155,6 +155,43 @@ async def test_a_frame_tells_its_facts_and_shows_a_preview(client: Client) -> No
     assert (await client.call(f"/api/dataproducts/{text}/"))["fits"] is None
 
 
+async def test_the_header_of_a_frame_is_told_and_that_of_a_text_refused(client: Client) -> None:
+    target = await client.make_target()
+    pk, text = await client.upload(target, ("m13.fits", frame(FILTER="V")), ("a.txt", b"words"))
+    headers = await client.call(f"/api/dataproducts/{pk}/header/")
+    assert ["FILTER", "V", ""] in headers["hdus"][0]["cards"]
+    assert not headers["cut"]
+    answer = await client.call(f"/api/dataproducts/{text}/header/", status=400)
+    assert list(answer) == ["detail"]
+
+
+async def test_a_preview_takes_every_stretch(client: Client) -> None:
+    [pk] = await client.upload(await client.make_target(), ("m13.fits", frame()))
+    for stretch in ("asinh", "zscale", "linear", "sqrt", "log"):
+        picture = await client.fetch(f"/dataproducts/{pk}/preview.png?stretch={stretch}")
+        assert (picture.code, picture.body[:4]) == (200, b"\x89PNG")
+    await client.call(f"/dataproducts/{pk}/preview.png?stretch=rubber", status=400)
+
+
+async def test_a_group_is_added_to(client: Client) -> None:
+    target = await client.make_target()
+    one, two, three = await client.upload(target, *((f"{n}.bin", b"x") for n in range(3)))
+    made = await client.call("/api/groups/", "POST", {"name": "Best", "products": [one]}, 201)
+    path = f"/api/groups/{made['pk']}/products/"
+    changed = await client.call(path, "POST", {"products": [three, one, two]})
+    assert changed == made | {"products": [one, three, two]}
+    assert await client.call(f"/api/groups/{made['pk']}/") == changed
+    for products in ([], [999_999], ["1"], None, [True]):
+        assert list(await client.call(path, "POST", {"products": products}, 400)) == ["products"]
+    await client.call("/api/groups/999999/products/", "POST", {"products": [one]}, 404)
+
+
+async def test_nothing_is_added_to_what_a_process_made(client: Client) -> None:
+    record = await client.run("Outputs")
+    path = f"/api/groups/{record['group']}/products/"
+    await client.call(path, "POST", {"products": record["products"]}, 409)
+
+
 async def test_a_group_holds_what_it_was_given_and_goes_alone(client: Client) -> None:
     target = await client.make_target()
     files = {"a.fits": os.urandom(300_000), "b.fits": b"x"}

@@ -33,6 +33,16 @@ async def publish_two(bench: Bench, target: Target) -> None:
     await twice(lambda: bench.archive.settle(published))
 
 
+async def publish_measured(bench: Bench, target: Target) -> None:
+    run = await bench.run(target.pk, f"dummy_{os.urandom(4).hex()}")
+    files = [*bench.outputs(run, "a.csv", "b.csv"), bench.measurements(run, 1001)]
+    published = await bench.archive.publish(run, files)
+    await twice(
+        lambda: bench.end(run, published.products, published.group, series=published.series)
+    )
+    await twice(lambda: bench.archive.settle(published))
+
+
 async def twice(work: Callable[[], Awaitable[None]]) -> None:
     """As a server that repeats what it must not give up."""
     try:
@@ -61,9 +71,11 @@ def delete_record(bench: Bench) -> Callable[[ProcessRecord], Awaitable[None]]:
 SCENARIOS = [
     (upload_two, None),
     (publish_two, None),
+    (publish_measured, None),
     (delete_one, upload_two),
     (delete_one, publish_two),
     (delete_process, publish_two),
+    (delete_process, publish_measured),
 ]
 
 
@@ -79,6 +91,8 @@ async def check_whole_or_nothing(bench: Bench, target: Target) -> None:
         assert (run.group is None) == (run.outputs == [])
         if run.group is not None:
             assert (await bench.archive.group(run.group)).products == run.outputs
+    measured = (await bench.archive.light_curves.page(target.pk, None, 10_000)).rows
+    assert len(measured) in (0, 1001)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -109,7 +123,7 @@ async def test_a_server_that_ends_at_any_call_leaves_whole_things_or_nothing(
         await bench.archive.recover()
         await bench.check_consistent()
         await check_whole_or_nothing(bench, target)
-        if scenario in (upload_two, publish_two):
+        if scenario in (upload_two, publish_two, publish_measured):
             assert len(bench.stored()) - before in (0, 2)
         if not met:
             break
@@ -118,7 +132,7 @@ async def test_a_server_that_ends_at_any_call_leaves_whole_things_or_nothing(
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("scenario", [upload_two, publish_two])
+@pytest.mark.parametrize("scenario", [upload_two, publish_two, publish_measured])
 async def test_a_call_that_fails_leaves_whole_things_or_nothing(
     runner: asyncio.Runner,
     bench: Bench,

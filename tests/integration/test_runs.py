@@ -91,6 +91,11 @@ async def test_a_pipeline_of_the_predecessor_runs(client: Client) -> None:
     assert record["state"] == "succeeded", record
     logs = await client.call(f"/api/pipeline/logs/{record['pk']}/")
     assert logs["logs"] == "Processing frame.fits\n"
+    products = [await client.call(f"/api/dataproducts/{pk}/") for pk in record["outputs"]]
+    names = [product["name"].removeprefix(f"{record['identifier']}_") for product in products]
+    assert names == ["result.txt", "renamed.txt"]
+    curve = await client.call(f"/api/targets/{target}/lightcurve/")
+    assert [row["magnitude"] for row in curve["lightcurve"]] == [12.0]
 
 
 async def test_a_long_line_comes_in_pieces_and_whole(client: Client) -> None:

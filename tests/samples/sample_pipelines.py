@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from runners import AsyncError, PipelineOutput, PipelineProcess
+from runners import AsyncError, DataProduct, PipelineOutput, PipelineProcess, ReducedDatum
 
 
 class Chatty(PipelineProcess):
@@ -50,6 +50,19 @@ class Outputs(PipelineProcess):
                 path.write_text(f"time,mag\n{number},1\n")
                 self.progress(number + 1, 3)
                 yield path if number else PipelineOutput(path, "DataProduct")
+
+
+class Measures(PipelineProcess):
+    """Gives what its target's `table` says as reduced data, and once more as a file."""
+
+    short_name = "measures"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path | PipelineOutput]:
+        path = tmpdir / "light curve.csv"
+        path.write_text(self.target.extra_fields["table"])
+        yield PipelineOutput(path, ReducedDatum)
+        if self.target.extra_fields.get("file"):
+            yield path
 
 
 class Fails(PipelineProcess):
@@ -177,10 +190,13 @@ class Predecessor(PipelineProcess):
 
     def do_pipeline(self, tmpdir, **flags):  # type: ignore[no-untyped-def]  # as authors write
         for product in self.input_files.all():
-            self.log(f"Processing {product.data.name}", end="\n")
+            self.log("Processing ", end="")
+            self.log(product.data.name)
             product.data.file.read()
         with self.update_status("doing things"):
             self.save()
-        path = tmpdir / "result.txt"
-        path.write_text("done")
-        return [(path, "DataProduct", "other")]
+        for name in ("result.txt", "curve.csv", "other.txt"):
+            (tmpdir / name).write_text("time,magnitude\n58000,12\n")
+        yield (tmpdir / "result.txt", DataProduct)
+        yield (tmpdir / "curve.csv", ReducedDatum, "photometry")
+        yield (tmpdir / "other.txt", DataProduct, "", "renamed.txt")

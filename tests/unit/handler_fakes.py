@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,10 @@ from handlers.services import Services
 from server.config import Config
 from server.config_keys import Http, Uploads, Websockets
 from server.errors import Conflict, InvalidInput, NotFound, TooLarge
+from server.fan_out import Viewer
+from server.frames import Frame, message
+from server.log_bodies import Content
+from server.receipt import Receipt, receipt_of
 from server.records import (
     DataProduct,
     DataProductGroup,
@@ -70,12 +75,20 @@ def a_product(pk: int, name: str, data: bytes, **changes: Any) -> DataProduct:
     return product.evolve(**changes)
 
 
-class Body(NamedTuple):
+@dataclass
+class Body:
     """What `log_body` gives."""
 
-    version: str
-    size: int | None
-    pieces: AsyncIterator[bytes]
+    log: list[bytes] | AsyncIterator[bytes]
+    version: str = "v1"
+
+    async def read(self, compressed: bool = False) -> Content:
+        if not isinstance(self.log, list):
+            return Content(self.log, None)
+        pieces = self.log
+        if compressed:
+            pieces = [gzip.compress(b"".join(self.log))]
+        return Content(pieces, sum(map(len, pieces)), compressed)
 
 
 class Lines(NamedTuple):
@@ -101,10 +114,13 @@ class Board:
         self.records = records
         self.made = 0
 
-    def body(self, timestamp: float, limit: int | None = None) -> bytes:
+    async def compressed(self, timestamp: float, limit: int | None = None) -> list[bytes]:
+        return [gzip.compress(b"".join(self.pieces(timestamp, limit)))]
+
+    def pieces(self, timestamp: float, limit: int | None = None) -> list[bytes]:
         self.made += 1
         processes = [record.status_fields() for record in self.records[:limit]]
-        return msgspec.json.encode({"timestamp": timestamp, "processes": processes})
+        return [msgspec.json.encode({"timestamp": timestamp, "processes": processes})]
 
 
 class FakeProcesses:
@@ -114,6 +130,7 @@ class FakeProcesses:
         self.records: dict[int, ProcessRecord] = {}
         self.boards: dict[int, Board] = {}
         self.log: list[bytes] = []
+        self.log_is_streamed = False
         self.calls: list[tuple[Any, ...]] = []
         self.fault: Exception | None = None
         self.log_fault: Exception | None = None
@@ -154,6 +171,12 @@ class FakeProcesses:
     async def delete(self, pk: int) -> None:
         del self.records[(await self.get(pk)).pk]
 
+    async def receipt(self, pk: int) -> Receipt:
+        return receipt_of(await self.get(pk), None)
+
+    async def count(self, _target: int, _most: int) -> int:
+        return len(self.records)
+
     async def delete_of_target(self, target: int, force: bool) -> None:
         if not force:
             raise Conflict("There are processes")
@@ -176,7 +199,7 @@ class FakeProcesses:
         record = await self.get(pk)
         if record.view_url is None:
             raise NotFound("pipeline process", pk)
-        return Body("v1", sum(map(len, self.log)), pieces_of(*self.log))
+        return Body(pieces_of(*self.log) if self.log_is_streamed else self.log)
 
     async def lines(self, *asked: Any) -> Lines:
         self.calls.append(("lines", *asked))
@@ -189,16 +212,16 @@ class FakeProcesses:
         if self.log_fault is not None:
             raise self.log_fault
 
-    async def follow(self, pk: int, after: int) -> AsyncIterator[bytes]:
+    async def follow(self, pk: int, after: int, viewer: Viewer) -> None:
         self.cursor = after
-        async for frame in self.follow_status(pk):
-            yield frame
+        await self.follow_status(pk, viewer)
 
-    async def follow_status(self, _target: int) -> AsyncIterator[bytes]:
+    async def follow_status(self, _target: int, viewer: Viewer) -> None:
         for frame in self.frames:
             if isinstance(frame, Exception):
                 raise frame
-            yield frame
+            viewer.push(Frame(message(frame)))
+            await viewer.taken()
         await self.follows_on.wait()
 
 
@@ -268,12 +291,18 @@ class FakeArchive:
     async def target(self, pk: int) -> Target:
         return _one(self.stored_targets, "target", pk)
 
+    async def count_products(self, _target: int, _most: int) -> int:
+        return len(self.stored_products)
+
     async def targets(self, **wanted: Any) -> Page[Target]:
         self.calls.append(("targets", wanted))
         return Page(list(self.stored_targets.values()), 1)
 
     async def product(self, pk: int) -> DataProduct:
         return _one(self.stored_products, "data product", pk)
+
+    async def existing(self, pks: list[int]) -> list[DataProduct]:
+        return [self.stored_products[pk] for pk in pks if pk in self.stored_products]
 
     async def products(self, target: int, **_wanted: Any) -> Page[DataProduct]:
         return Page(list(self.stored_products.values()), None)
@@ -294,6 +323,9 @@ class FakeArchive:
         group = DataProductGroup(pk=37, created=NOW, name=name, products=products)
         self.stored_groups[37] = group
         return group
+
+    async def add_to_group(self, group: DataProductGroup, products: list[int]) -> DataProductGroup:
+        return group.evolve(products=[*group.products, *products])
 
     async def delete_group(self, pk: int) -> None:
         del self.stored_groups[pk]
@@ -351,7 +383,12 @@ class Fakes:
     async def ready(self) -> str | None:
         return self.problem
 
-    async def preview(self, source: Path, picture: Path, size: int) -> None:
+    async def headers(self, source: Path) -> dict[str, Any]:
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        return {"hdus": [{"name": source.name, "kind": "image", "cards": []}], "cut": False}
+
+    async def preview(self, source: Path, picture: Path, size: int, _stretch: str) -> None:
         self.drawn.append((source, size))
         await asyncio.sleep(0.05)
         if self.draw_fault is not None:
@@ -367,6 +404,7 @@ class Fakes:
             archive=cast(Any, self.archive),
             ready=self.ready,
             preview=self.preview,
+            headers=self.headers,
             previews=self.previews,
         )
         socket, port = bind_unused_port()

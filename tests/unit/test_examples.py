@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +14,10 @@ import yaml
 from astropy.io import fits
 
 from runners import PipelineProcess
-from runners.inputs import InputData, InputFiles, InputProduct, RunTarget
+from runners.testing import PipelineRun, run_pipeline
 from server.config import load
 
 ROOT = Path(__file__).parents[2]
-
-
-class Listener:
-    """Keeps what a pipeline says."""
-
-    cancelled = False
-
-    def __init__(self) -> None:
-        self.log = ""
-        self.statuses: list[str] = []
-        self.done: list[tuple[float, float]] = []
-
-    def text(self, text: str) -> None:
-        self.log += text
-
-    def status(self, text: str) -> None:
-        self.statuses.append(text)
-
-    def progress(self, done: float, total: float) -> None:
-        self.done.append((done, total))
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -43,44 +26,64 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", written, re.MULTILINE | re.DOTALL)
 
 
-def run(code: str, name: str, folder: Path, **flags: bool) -> tuple[str, Listener]:
-    """The text of the one output of a printed pipeline on two frames."""
+def printed(code: str, name: str, filename: str) -> type[PipelineProcess]:
+    """The pipeline class that a page prints."""
     module: dict[str, Any] = {"__name__": "printed"}
-    exec(compile(code, name, "exec"), module)
+    exec(compile(code, filename, "exec"), module)
     kind: type[PipelineProcess] = module[name]
-    listener = Listener()
-    target = RunTarget(1, "m13", "m13")
-    pipeline = kind(listener, target, InputFiles(frames(folder)), "printed_m13")
-    [output] = list(pipeline.do_pipeline(folder, **flags) or [])
-    return Path(output).read_text(encoding="utf-8"), listener
+    return kind
 
 
-def frames(folder: Path) -> list[InputProduct]:
+def frames(folder: Path) -> list[Path]:
     """Two frames, of ones and of twos."""
-    products = []
-    for pk in (1, 2):
-        path = folder / f"frame{pk}.fits"
-        fits.writeto(path, np.full((64, 64), pk, "int16"))
-        products.append(InputProduct(pk, path.name, InputData(str(path), path.name)))
-    return products
+    paths = [folder / f"frame{value}.fits" for value in (1, 2)]
+    for value, path in enumerate(paths, 1):
+        fits.writeto(path, np.full((64, 64), value, "int16"))
+    return paths
 
 
 def test_the_pipeline_of_the_readme_finds_the_brightest_pixels(tmp_path: Path) -> None:
     [code] = [block for block in blocks("README.md", "python") if "class " in block]
-    table, listener = run(code, "Brightest", tmp_path)
+    run = run_pipeline(printed(code, "Brightest", "README.md"), frames(tmp_path))
+    table = run.path("brightest.csv").read_text(encoding="utf-8")
     assert table == "file,value\nframe1.fits,1\nframe2.fits,2\n"
-    assert listener.log == "Measuring frame1.fits\nMeasuring frame2.fits\n"
-    assert listener.statuses == ["Measuring"]
-    assert listener.done == [(1, 2), (2, 2)]
+    assert run.log == ["Measuring frame1.fits", "Measuring frame2.fits"]
+    assert run.statuses == ["Measuring"]
+    assert run.progress_made == [(1, 2), (2, 2)]
 
 
 def test_the_pipeline_of_the_guide_sums_a_box(tmp_path: Path) -> None:
-    code = blocks("docs/pipelines.md", "python")[0]
-    (tmp_path / "narrow").mkdir()
-    narrow, _ = run(code, "CentralFlux", tmp_path / "narrow")
-    wide, _ = run(code, "CentralFlux", tmp_path, wide=True)
-    assert narrow == "file,flux\nframe1.fits,256.0\nframe2.fits,512.0\n"
-    assert wide == "file,flux\nframe1.fits,1024.0\nframe2.fits,2048.0\n"
+    kind = printed(blocks("docs/pipelines.md", "python")[0], "CentralFlux", "docs/pipelines.md")
+    files = frames(tmp_path)
+    narrow, wide = run_pipeline(kind, files), run_pipeline(kind, files, wide=True)
+    assert (
+        narrow.path("flux.csv").read_text() == "file,flux\nframe1.fits,256.0\nframe2.fits,512.0\n"
+    )
+    assert (
+        wide.path("flux.csv").read_text() == "file,flux\nframe1.fits,1024.0\nframe2.fits,2048.0\n"
+    )
+
+
+def test_the_test_of_the_guide_passes(tmp_path: Path) -> None:
+    """In a process of its own, as its author would run it."""
+    pipeline, test = blocks("docs/pipelines.md", "python")[:2]
+    (tmp_path / "photometry.py").write_text(pipeline, encoding="utf-8")
+    (tmp_path / "test_photometry.py").write_text(test, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_photometry.py"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+def test_the_guide_names_all_that_a_run_in_a_test_tells() -> None:
+    guide = (ROOT / "docs" / "pipelines.md").read_text(encoding="utf-8")
+    told = {name for name in vars(PipelineRun()) if name not in ("cancelled", "texts")}
+    told |= {"log", "measurements", "path"}
+    for name in told:
+        assert f"`run.{name}" in guide, name
 
 
 def test_every_printed_configuration_can_be_loaded(tmp_path: Path) -> None:

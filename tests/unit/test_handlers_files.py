@@ -140,10 +140,44 @@ async def test_a_preview_is_drawn_once_for_each_size(tmp_path: Path) -> None:
         etag = answers[0].headers["Etag"]
         assert (await client.fetch(url, headers={"If-None-Match": etag})).code == 304
         assert (await client.fetch(f"{url}?size=77")).code == 400
+        assert (await client.fetch(f"{url}?stretch=rubber")).code == 400
+        log = await client.fetch(f"{url}?stretch=log")
+        assert (log.code, log.headers["Etag"] == etag) == (200, False)
         assert (await client.fetch("/dataproducts/9/preview.png")).code == 404
         fakes.archive.keep(4, "a.txt", b"no picture")
         fakes.draw_fault = ValueError("This is no picture")
         response = await client.fetch("/dataproducts/4/preview.png")
         assert (response.code, json_of(response)) == (400, {"detail": "This is no picture."})
     kept = await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
-    assert len(kept) == 2
+    assert len(kept) == 3
+
+
+@pytest.mark.gen_test
+async def test_headers_are_read_or_the_reason_is_said(tmp_path: Path) -> None:
+    fakes = Fakes(previews=tmp_path)
+    fakes.archive.keep(3, "a.fits", DATA)
+    async with fakes.serving() as client:
+        response = await client.fetch("/api/dataproducts/3/header/")
+        assert json_of(response)["hdus"] == [{"name": "a.fits", "kind": "image", "cards": []}]
+        assert (await client.fetch("/api/dataproducts/9/header/")).code == 404
+        fakes.draw_fault = ValueError("a.fits is empty")
+        response = await client.fetch("/api/dataproducts/3/header/")
+        assert (response.code, json_of(response)) == (400, {"detail": "a.fits is empty."})
+    assert await asyncio.to_thread(lambda: list(tmp_path.iterdir())) == []
+
+
+@pytest.mark.gen_test
+async def test_the_page_of_plots_is_shut_in_and_open_to_all() -> None:
+    fakes = Fakes()
+    fakes.configure(http={"tokens": ("x" * 20,)})
+    async with fakes.serving() as client:
+        page = await client.fetch("/plot")
+        script = await client.fetch("/plot/bokeh.min.js", headers={"Accept-Encoding": "gzip"})
+        unknown = await client.fetch("/plot/bokeh.js")
+    policy = page.headers["Content-Security-Policy"]
+    assert page.code == 200
+    assert policy.endswith("sandbox allow-scripts")
+    assert "default-src 'none'" in policy
+    assert script.code == 200
+    assert script.headers["Content-Type"].startswith(("text/javascript", "application/javascript"))
+    assert unknown.code in (401, 404)

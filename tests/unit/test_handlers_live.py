@@ -12,6 +12,8 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from server.errors import DatabaseAway, NotFound
+from server.fan_out import Viewer
+from server.frames import Frame, message
 from tests.unit.handler_fakes import Board, Client, Fakes, a_process, json_of, until
 
 pytestmark = pytest.mark.gen_test
@@ -179,11 +181,13 @@ async def test_a_viewer_that_does_not_read_is_closed_with_1013_and_holds_one_fra
     fakes.configure(websockets={"write_seconds": 0.2})
     taken = 0
 
-    async def endless(pk: int, after: int) -> AsyncIterator[bytes]:
+    async def endless(pk: int, after: int, viewer: Viewer) -> None:
         nonlocal taken
         while True:
             taken += 1
-            yield b"x" * 100_000
+            viewer.push(Frame(message(b"x" * 100_000)))
+            await viewer.taken()
+            await asyncio.sleep(0)
 
     fakes.processes.follow = endless  # type: ignore[method-assign]
     async with fakes.serving() as client:

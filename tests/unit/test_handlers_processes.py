@@ -29,6 +29,17 @@ async def test_a_submit_is_201_with_the_record_and_its_place() -> None:
     assert fakes.processes.calls == [("submit", 1, "Dummy", [7], {}, None)]
 
 
+async def test_a_receipt_is_that_of_the_process() -> None:
+    fakes = Fakes()
+    fakes.processes.records[51] = a_process(51)
+    async with fakes.serving() as client:
+        response = await client.fetch("/api/processes/51/receipt/")
+        assert json_of(response)["identifier"] == "dummy_m13_2019-08-02-100946"
+        assert response.headers["Etag"].startswith('W/"')
+        assert (await client.fetch("/api/processes/52/receipt/")).code == 404
+        assert (await client.fetch("/api/processes/51/receipt/", "DELETE")).code == 405
+
+
 async def test_the_same_submit_again_is_200() -> None:
     fakes = Fakes()
     headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": "k 1"}

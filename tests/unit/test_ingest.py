@@ -35,6 +35,14 @@ def test_a_message_may_come_in_pieces() -> None:
     assert texts(ingest) == [("info", "whole")]
 
 
+def test_the_first_word_on_the_provenance_counts() -> None:
+    ingest = Ingest()
+    ingest.feed_messages(said(["provenance", {"python": "3"}], ["provenance", {}]))
+    assert ingest.provenance == {"python": "3"}
+    ingest.feed_messages(said(["provenance", "nonsense"]))
+    assert texts(ingest) == [("warning", '["provenance","nonsense"]')]
+
+
 def test_the_newest_status_and_progress_count() -> None:
     ingest = Ingest()
     ingest.feed_messages(said(["status", "One"], ["status", "Two"], ["progress", 1.0, 2.0]))

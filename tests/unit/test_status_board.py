@@ -75,7 +75,8 @@ def test_a_change_changes_the_version_and_only_changed_processes_are_told() -> N
 def test_a_deleted_process_is_gone_for_good() -> None:
     board = StatusBoard(1)
     board.put(process(1))
-    board.remove(process(1))
+    assert board.remove(1)
+    assert not board.remove(1)
     board.put(process(1, version=9))
     assert identifiers(board) == []
 

@@ -1,0 +1,104 @@
+"""What is measured inside the process that serves, beside the server: floors, and lines by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from tornado.websocket import WebSocketHandler
+
+from server.app import Server
+from server.lines import Line, encode_entries
+from server.store.log_chunks import LogChunk, LogChunks
+
+#: What the lines of the benchmarks look like.
+TEXT = "Processing frame 123456"
+
+
+class BareSocket(WebSocketHandler):
+    """A viewer of the floor: gets what is broadcast."""
+
+    viewers: ClassVar[set[BareSocket]] = set()
+
+    def open(self, *_arguments: str) -> None:
+        """Keep it."""
+        self.set_nodelay(True)
+        self.viewers.add(self)
+
+    def on_close(self) -> None:
+        """Forget it."""
+        self.viewers.discard(self)
+
+
+async def broadcast(_server: Server, count: int) -> float:
+    """Write one ready string to each viewer so many times; the seconds it took."""
+    ready = b'{"type":"lines","lines":[%b]}' % encode_entries(1, [Line(time.time(), "info", TEXT)])
+    begun = time.perf_counter()
+    for _ in range(count):
+        written = None
+        for viewer in BareSocket.viewers:
+            written = viewer.write_message(ready)
+        if written is not None:
+            await written
+    return time.perf_counter() - begun
+
+
+async def append(server: Server, pk: int, count: int, stored: bool) -> float:
+    """Append lines one by one, as a run would that logs them slowly; the seconds it took.
+
+    Not stored, they are only pushed: then it is the fan-out alone that is measured.
+    """
+    assert server.services is not None
+    logs = server.services.processes._logs
+    chunks, logs._chunks = logs._chunks, logs._chunks if stored else _Nowhere()
+    begun = time.perf_counter()
+    for _ in range(count):
+        await logs.append(pk, 1, [Line(time.time(), "info", TEXT)])
+    await logs.append(pk, 1, [Line(time.time(), "info", "the last one")])
+    seconds = time.perf_counter() - begun
+    logs._chunks = chunks
+    return seconds
+
+
+class _Nowhere(LogChunks):
+    """Stores nothing, and takes no time for it."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def insert(self, chunk: LogChunk) -> None:
+        """Let others run, as the database would."""
+        await asyncio.sleep(0)
+
+
+async def insert(server: Server, chunks: int, lines: int) -> float:
+    """Have Motor insert ready chunks one after the other; the seconds it took."""
+    folder = server.config.data
+    [socket] = await asyncio.to_thread(lambda: list(folder.rglob("engine.sock")))
+    uri = f"mongodb://{quote(str(socket), safe='')}"
+    client: AsyncIOMotorClient[Any] = AsyncIOMotorClient(uri, w="majority", journal=True)
+    collection = client["benchmark"]["chunks"]
+    entries = encode_entries(1, [Line(time.time(), "info", TEXT)] * lines).decode()
+    await collection.create_index("key", unique=True)
+    begun = time.perf_counter()
+    start = time.time_ns()
+    for number in range(start, start + chunks):
+        await collection.insert_one({"_id": number, "key": number, "entries": entries})
+    seconds = time.perf_counter() - begun
+    await client.drop_database("benchmark")
+    client.close()
+    return seconds
+
+
+async def cpu(_server: Server) -> float:
+    """The processor time of the serving process so far, in seconds."""
+    return time.process_time()
+
+
+COMMANDS: dict[str, Callable[..., Awaitable[float]]] = {
+    each.__name__: each for each in (broadcast, append, insert, cpu)
+}

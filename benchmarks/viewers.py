@@ -1,0 +1,109 @@
+"""Viewers: websockets that count what comes, as cheaply as Python can."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import Any
+
+LINES = b'{"type":"lines"'
+END = b'{"type":"end"}'
+UPGRADE = (
+    b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+class Viewer(asyncio.Protocol):
+    """Counts frames of lines; done when enough came, or when some bytes came."""
+
+    def __init__(self, path: str, enough: int = 0, until: bytes = b"") -> None:
+        loop = asyncio.get_running_loop()
+        self._path = path
+        self._enough = enough
+        self._until = until
+        self._rest = b""
+        self.upgraded: asyncio.Future[None] = loop.create_future()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.frames = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Ask for the websocket."""
+        self.transport = transport
+        transport.write(UPGRADE % self._path.encode())
+
+    def data_received(self, data: bytes) -> None:
+        """Count."""
+        if not self.upgraded.done():
+            if b"101" not in data[:20]:
+                raise RuntimeError(data[:500].decode())
+            self.upgraded.set_result(None)
+        data = self._rest + data
+        self.frames += data.count(LINES)
+        self._rest = data[-len(LINES) + 1 :]
+        enough = self._enough and self.frames >= self._enough
+        if (enough or (self._until and self._until in data)) and not self.done.done():
+            self.done.set_result(None)
+        self.see(data)
+
+    def see(self, data: bytes) -> None:
+        """For heirs that look closer."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Say so to whoever waits."""
+        if not self.done.done():
+            self.done.set_exception(error or ConnectionResetError("closed"))
+
+
+class Flooded(asyncio.BufferedProtocol):
+    """Waits for the end of a log, and reads as fast as can be: into the same memory for all."""
+
+    _memory = bytearray(2**20)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.begun = 0.0
+        self._tail = b""
+
+    def connection_made(self, transport: Any) -> None:
+        """Ask for the websocket."""
+        self.transport = transport
+        transport.write(UPGRADE % self._path.encode())
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Where to read to."""
+        return memoryview(self._memory)
+
+    def buffer_updated(self, count: int) -> None:
+        """Look for the first lines and for the end, which comes last."""
+        if not self.begun and LINES in self._memory[:count]:
+            self.begun = time.perf_counter()
+        self._tail = (self._tail + self._memory[max(0, count - 64) : count])[-64:]
+        if END in self._tail and not self.done.done():
+            self.done.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Say so to whoever waits."""
+        if not self.done.done():
+            self.done.set_exception(error or ConnectionResetError("closed"))
+
+
+async def connect(viewers: list[Viewer], port: int) -> None:
+    """Connect them all."""
+    loop = asyncio.get_running_loop()
+    for viewer in viewers:
+        await loop.create_connection(partial(_itself, viewer), "127.0.0.1", port)
+    await asyncio.gather(*(viewer.upgraded for viewer in viewers))
+
+
+def _itself(viewer: Viewer) -> Viewer:
+    return viewer
+
+
+def close(viewers: list[Viewer]) -> None:
+    """Let them go."""
+    for viewer in viewers:
+        viewer.done.cancel()
+        viewer.transport.close()

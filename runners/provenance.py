@@ -1,0 +1,82 @@
+"""What a run is made of: the interpreter, the installed packages, the pipeline's source.
+
+Looked up in the child of the run, so that it is what this run had. Keeping it is left to the
+server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+#: How an installed distribution's folder is called: PEP 376, and setuptools before it. Reading the
+#: metadata within takes a hundred times as long, and says the same.
+INSTALLED = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(-py[\d.]+)?\.(dist|egg)-info")
+MOST_PACKAGES = 2000
+
+
+def provenance(pipeline: type | None) -> dict[str, Any]:
+    """Facts on this process as plain values. Never raises.
+
+    `python` and `platform` as text, `packages` from normalised name to version, and `source` of the
+    class's module: `class` (its path), `file` (its name), `sha256`; None without a class, `sha256`
+    None where there is no source to read.
+    """
+    return {
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        "packages": installed_packages(sys.path),
+        "source": None if pipeline is None else _source(pipeline),
+    }
+
+
+def installed_packages(folders: Iterable[str]) -> dict[str, str]:
+    """The versions of what can be imported from these folders; the first of a name counts."""
+    found: dict[str, str] = {}
+    for folder in dict.fromkeys(folders):
+        for entry in _names_in(folder or "."):
+            if entry.endswith("-info") and (match := INSTALLED.fullmatch(entry)):
+                found.setdefault(_normalised(match["name"]), match["version"])
+    return dict(sorted(found.items())[:MOST_PACKAGES])
+
+
+def _names_in(folder: str) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry.name for entry in entries)
+    except OSError:  # not there, or an archive
+        return
+
+
+def _normalised(name: str) -> str:
+    """A distribution's name as PEP 503 has it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _source(pipeline: type) -> dict[str, str | None]:
+    module = sys.modules.get(pipeline.__module__)
+    file, text = _source_of(module) if module is not None else (None, None)
+    return {
+        "class": f"{pipeline.__module__}.{pipeline.__qualname__}",
+        "file": file,
+        "sha256": None if text is None else hashlib.sha256(text).hexdigest(),
+    }
+
+
+def _source_of(module: ModuleType) -> tuple[str | None, bytes | None]:
+    """The name and the bytes of a module's file, by way of what loaded it: that may be a zip."""
+    path = getattr(module, "__file__", None)
+    if not isinstance(path, str):
+        return None, None
+    try:
+        loader: Any = module.__loader__
+        return Path(path).name, bytes(loader.get_data(path))
+    except (AttributeError, OSError, TypeError, ValueError):
+        return Path(path).name, None

@@ -1,0 +1,123 @@
+"""For authors: runs a pipeline in the process that calls, with no server and no database.
+
+    run = run_pipeline(Example, ["a.fits", "b.fits"], deep=True)
+    assert run.statuses == ["Measuring"]
+    assert run.path("catalogue.csv").read_text().startswith("x,y")
+
+What is checked at a submit and after a run is checked here too, in the same words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runners.inputs import InputData, InputFiles, InputProduct, RunTarget
+from runners.outputs import Made, made
+from runners.pipeline import (
+    NO_INPUTS,
+    REDUCED_DATUM,
+    AsyncError,
+    PipelineProcess,
+    flags_of,
+    suffix_problem,
+)
+from runners.reduced import Measurement, read_measurements
+
+TARGET = RunTarget(1, "m13", "Messier 13", 250.4235, 36.4613)
+
+
+class PipelineRun:
+    """A run that has ended well: what it said, and the files that it made."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        #: each text that `log` was called with, its end included
+        self.texts: list[str] = []
+        self.statuses: list[str] = []
+        #: each (done, total) in order
+        self.progress_made: list[tuple[float, float]] = []
+        self.outputs: list[Made] = []
+
+    @property
+    def log(self) -> list[str]:
+        """The lines of the log."""
+        lines = "".join(self.texts).split("\n")
+        return lines if lines[-1] else lines[:-1]
+
+    @property
+    def measurements(self) -> list[Measurement]:
+        """The reduced data."""
+        tables = [each.path for each in self.outputs if each.output_type == REDUCED_DATUM]
+        return [measurement for table in tables for measurement in read_measurements(table)]
+
+    def path(self, name: str) -> Path:
+        """The output of this name. Raises KeyError when there is none."""
+        found = {each.name: each.path for each in self.outputs}
+        return found[name]
+
+    # What the pipeline sees of it: the `Reporter`.
+
+    def text(self, text: str) -> None:
+        self.texts.append(text)
+
+    def status(self, text: str) -> None:
+        self.statuses.append(text)
+
+    def progress(self, done: float, total: float) -> None:
+        self.progress_made.append((done, total))
+
+
+def run_pipeline(
+    pipeline: type[PipelineProcess],
+    files: Iterable[str | Path],
+    *,
+    target: RunTarget = TARGET,
+    folder: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    cancelled: bool = False,
+    **flags: bool,
+) -> PipelineRun:
+    """Run a pipeline on files with these flags, the others being as by default.
+
+    The run's folder is a new one that is removed with the returned run, unless `folder` names an
+    empty one. `cancelled` lets `check_cancelled()` end it. Raises AsyncError as the pipeline does
+    or for what a submit would refuse; what else the pipeline raises is raised as well.
+    """
+    run, paths = PipelineRun(), [Path(file).absolute() for file in files]
+    run.cancelled = cancelled
+    _check(pipeline, [path.name for path in paths])
+    made_folder = Path(tempfile.mkdtemp(prefix="heliograph-") if folder is None else folder)
+    if folder is None:
+        weakref.finalize(run, shutil.rmtree, made_folder, ignore_errors=True)
+    products = [
+        InputProduct(pk, path.name, InputData(str(path), path.name))
+        for pk, path in enumerate(paths, 1)
+    ]
+    stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
+    process = pipeline(
+        run,
+        target,
+        InputFiles(products),
+        f"{pipeline.short_name}_{target.identifier}_{stamp}",
+        dict(settings or {}),
+    )
+    with contextlib.chdir(made_folder):
+        result = process.do_pipeline(made_folder, **flags_of(pipeline, flags))
+        run.outputs = list(made(result, made_folder))
+    return run
+
+
+def _check(pipeline: type[PipelineProcess], names: list[str]) -> None:
+    """Raise AsyncError for files that a submit would refuse."""
+    if not names:
+        raise AsyncError(NO_INPUTS)
+    for name in names:
+        if problem := suffix_problem(pipeline.allowed_suffixes or [], name):
+            raise AsyncError(problem)

@@ -1,0 +1,31 @@
+// @ts-check
+/** The headers of FITS files, fetched when they are opened. */
+
+import { part, parts } from "../draw/find.js";
+import { headerTables } from "../draw/header_table.js";
+import { messageOf } from "../draw/problems.js";
+import { get } from "../server/api.js";
+
+export function openHeaders() {
+  for (const details of /** @type {HTMLDetailsElement[]} */ (parts("details.headers"))) {
+    details.addEventListener("toggle", () => {
+      if (details.open && !details.dataset.state) void fill(details);
+    });
+  }
+}
+
+/** @param {HTMLDetailsElement} details */
+async function fill(details) {
+  details.dataset.state = "asked";
+  try {
+    const headers = await get(`/api/dataproducts/${details.dataset.pk}/header/`);
+    details.replaceChildren(part("summary", details), ...headerTables(headers));
+  } catch (error) {
+    delete details.dataset.state; // opening it again asks again
+    const problem = document.createElement("p");
+    problem.className = "problem";
+    problem.setAttribute("role", "alert");
+    problem.textContent = messageOf(error);
+    details.replaceChildren(part("summary", details), problem);
+  }
+}

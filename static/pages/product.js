@@ -1,0 +1,32 @@
+// @ts-check
+/** The page of one data product: its picture, header, table or light curve; deleting it. */
+
+import { part } from "../draw/find.js";
+import { messageOf, showProblem } from "../draw/problems.js";
+import { chooseStretch, markBrokenPictures } from "../draw/stretch.js";
+import { keepTimes } from "../draw/times.js";
+import { get } from "../server/api.js";
+import { offerDeletion } from "./deletion.js";
+import { openHeaders } from "./headers.js";
+import { showPeeks } from "./peeks.js";
+
+const PEEKED_BYTES = 262_144;
+
+keepTimes(Number(part("#product").dataset.now));
+markBrokenPictures((image) => void sayWhy(image.src));
+chooseStretch();
+openHeaders();
+showPeeks(PEEKED_BYTES, true);
+offerDeletion(part("#delete-product"), part("#product-problem"), {
+  path: `/api/dataproducts/${part("#product").dataset.pk}/`,
+  question: `Delete ${part("#delete-product").dataset.name}?`,
+});
+
+/** @param {string} picture the address of one that the server did not draw */
+async function sayWhy(picture) {
+  try {
+    await get(picture);
+  } catch (error) {
+    showProblem(part("#product-problem"), messageOf(error));
+  }
+}

@@ -1,0 +1,24 @@
+// @ts-check
+/** The page of a receipt: drawn anew until the process has ended. */
+
+import { part } from "../draw/find.js";
+import { swapRegion } from "../draw/region.js";
+import { keepTimes } from "../draw/times.js";
+import { ApiError, getPage } from "../server/api.js";
+
+const REFRESH_MS = 2000;
+
+keepTimes(Number(part("#receipt").dataset.now));
+void refreshUntilEnded();
+
+async function refreshUntilEnded() {
+  while (!("ended" in part("#receipt").dataset)) {
+    await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
+    if (document.hidden) continue;
+    try {
+      swapRegion("receipt", await getPage(location.pathname));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the next one may get through
+    }
+  }
+}

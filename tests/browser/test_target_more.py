@@ -1,0 +1,163 @@
+"""One target's page: duplicates, many failed uploads, groups, the light curve, receipts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.observatory import Observatory
+from tests.browser.test_target_page import DROP, rows
+
+WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+#: Without it, as on a plain HTTP page from another machine, no digest can be made before.
+NO_DIGESTS = "Object.defineProperty(Crypto.prototype, 'subtle', {value: undefined});"
+#: A browser that may notify, and a window that nobody looks at.
+LOOKS_ELSEWHERE = """
+  window.told = [];
+  window.Notification = class {
+    static permission = 'granted';
+    constructor(title, {body}) { window.told.push([title, body]); }
+  };
+  Object.defineProperty(document, 'hidden', {get: () => true});
+"""
+POINTS = [
+    {"time": 58545 + n / 7, "magnitude": 11.0 + n % 5, "error": None, "filter": None, "process": 1}
+    for n in range(20)
+]
+
+
+@WIDTHS
+def test_a_duplicate_is_recognised_among_all_data_products(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    target = observatory.make_target()
+    observatory.upload(target, {"first.txt": b"x"} | {f"{n}.txt": b"yy" for n in range(50)})
+    observatory.upload(target, {f"{n}.txt": b"yy" for n in range(50, 105)})
+    page = open_page(f"/targets/{target}/", width=width, scheme=scheme)
+    page.evaluate(DROP, ["again.txt"])  # its content is that of the oldest, which is not shown
+    row = page.locator("#uploads li")
+    expect(row).to_contain_text("Already here as first.txt")
+    row.get_by_role("button", name="Upload anyway").click()
+    expect(page.locator("#product-list")).to_contain_text("again.txt")
+
+
+def test_without_digests_a_duplicate_is_recognised_once_it_is_stored(
+    open_page: Open, observatory: Observatory
+) -> None:
+    target = observatory.make_target()
+    observatory.upload(target, {"first.txt": b"x"})
+    page = open_page(f"/targets/{target}/", script=NO_DIGESTS)
+    page.evaluate(DROP, ["again.txt"])
+    expect(page.locator("#uploads li")).to_contain_text("stored; the same as first.txt")
+
+
+@WIDTHS
+def test_all_uploads_that_failed_are_tried_again_at_once(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    page = open_page(f"/targets/{observatory.make_target()}/", width=width, scheme=scheme)
+    refuse = "**/api/targets/*/dataproducts/"
+    page.route(refuse, lambda route: route.fulfill(status=200, json={"detail": "No room."}))
+    page.evaluate(DROP, ["one.txt", "two.txt", "three.txt"])
+    expect(page.locator('#uploads li[data-state="failed"]')).to_have_count(3)
+    page.unroute(refuse)
+    page.get_by_role("button", name="Try all that failed again").click()
+    expect(page.locator("#product-list tbody tr")).to_have_count(3)
+    expect(page.locator("#retry-failed")).to_be_hidden()
+
+
+@WIDTHS
+def test_chosen_products_are_added_to_a_group(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    target = observatory.make_target()
+    products = observatory.upload(target, rows(3))
+    group = observatory.call("POST", "/api/groups/", {"name": "Night", "products": products[:1]})
+    page = open_page(f"/targets/{target}/", width=width, scheme=scheme)
+    page.get_by_label("Choose all").check()
+    page.get_by_role("button", name="Group", exact=True).click()
+    dialog = page.locator("#group-dialog")
+    dialog.get_by_role("combobox").select_option(str(group["pk"]))
+    expect(dialog.get_by_label("Name")).to_be_hidden()
+    dialog.get_by_role("button", name="Group them").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Night")
+    expect(page.locator(".piece")).to_have_count(3)
+
+
+def test_a_group_without_a_name_is_not_made(open_page: Open, observatory: Observatory) -> None:
+    target = observatory.make_target()
+    observatory.upload(target, rows(1))
+    page = open_page(f"/targets/{target}/")
+    page.get_by_label("Choose all").check()
+    page.get_by_role("button", name="Group", exact=True).click()
+    dialog = page.locator("#group-dialog")
+    dialog.get_by_role("button", name="Group them").click()
+    expect(dialog.get_by_label("Name")).to_be_focused()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+
+
+def give_curve(page: Page, points: list[dict[str, object]]) -> None:
+    """Let the server have this reduced data."""
+    page.route("**/lightcurve/", lambda route: route.fulfill(json={"points": points}))
+
+
+@WIDTHS
+def test_a_target_with_magnitudes_has_a_light_curve(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    page = open_page("/login", width=width, scheme=scheme)
+    give_curve(page, POINTS)
+    page.goto(f"/targets/{observatory.make_target()}/")
+    expect(page.locator('#light-curve .plot[data-state="drawn"]')).to_be_visible()
+    expect(page.locator("#light-curve [data-slot=words]")).to_contain_text("20 points")
+    page.get_by_label("Period").fill("0,5")
+    expect(page.locator("#light-curve [data-slot=words]")).to_contain_text("folded by 0.5 days")
+    page.locator("#light-curve summary").click()
+    expect(page.locator("#light-curve tbody tr")).to_have_count(20)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_target_without_magnitudes_loads_no_plot(
+    open_page: Open, observatory: Observatory
+) -> None:
+    page = open_page("/login")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    give_curve(page, [])
+    page.goto(f"/targets/{observatory.make_target()}/")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#light-curve")).to_be_hidden()
+    assert not [url for url in asked if "plot" in url]
+
+
+@WIDTHS
+def test_a_finished_process_flashes_and_notifies_who_looks_elsewhere(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    target = observatory.make_target()
+    page = open_page(f"/targets/{target}/", width=width, scheme=scheme, script=LOOKS_ELSEWHERE)
+    process = observatory.submit(target, "Ticks", observatory.upload(target, rows(1)))
+    row = page.locator("#processes tbody tr")
+    expect(row).to_have_class("ended-now")
+    identifier = observatory.ended(process)["identifier"]
+    assert page.evaluate("window.told") == [[identifier, "created"]]
+    expect(page.locator("#process-news")).to_have_text(f"{identifier}: created")
+
+
+@WIDTHS
+def test_a_receipt_is_read_and_follows_the_run(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    process = observatory.run("Ticks", files=False)
+    page = open_page(f"/pipeline/{process}", width=width, scheme=scheme)
+    page.get_by_role("link", name=re.compile("^Receipt")).click()
+    expect(page.locator("#receipt")).to_contain_text("showing_pipelines.Ticks")
+    expect(page.locator("#receipt")).to_contain_text("files false")
+    expect(page.locator("#receipt")).to_contain_text("numpy")
+    expect(page.locator("#receipt tbody th")).to_have_text(["notes.txt"])
+    expect(page.locator("#receipt")).to_contain_text("Ended")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
