@@ -168,7 +168,7 @@ class Server:
         logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
         if not alone:
             exchange = self._exchange(database, store, Memory(store, ledger, logs, hub), hub)
-            await exchange.start()
+            await persistently(exchange.start)
             stack.push_async_callback(exchange.stop)
         archive = self._archive(store, examiner, ledger)
         await persistently(archive.recover)
