@@ -195,6 +195,7 @@ class ProcessPage(Page):
             flags=flags,
             flag_names={name: flag.long_name for name, flag in flags.items()},
             lines=await self._last_lines(record),
+            sections=await self.processes.sections(record.pk),
         )
 
     async def _products(self, pks: list[int]) -> list[dict[str, Any]]:

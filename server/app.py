@@ -194,6 +194,7 @@ class Server:
             ledger=ledger,
             logs=logs,
             receipts=store.receipts,
+            sections=store.sections,
             archive=archive,
             pool=pool,
             runs=self._folder.runs,

@@ -178,6 +178,7 @@ class Deposits:
         if entry.whole:
             await self._store.logs.delete(process)
             await self._store.receipts.delete(process)
+            await self._store.sections.delete(process)
             return
         for product in entry.products:
             await self._store.processes.forget_output(process, product)

@@ -107,7 +107,11 @@ def test_server_and_scripts_say_numbers_alike(open_page: Open) -> None:
         {"cpu_seconds": cpu, "peak_rss_bytes": rss, "exit": how}
         for cpu, rss, how in ((0.25, 1050, "exit code 0"), (None, None, "not started"))
     ]
-    waits: dict[str, Any] = {"terminal_timestamp": None, "stopping": False, "waiting_for": "Number 1"}
+    waits: dict[str, Any] = {
+        "terminal_timestamp": None,
+        "stopping": False,
+        "waiting_for": "Number 1",
+    }
     ended: dict[str, Any] = {"terminal_timestamp": now, "stopping": False, "waiting_for": None}
     processes: list[dict[str, Any]] = [
         waits | {"state": "queued", "attempt": 0},

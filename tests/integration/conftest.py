@@ -37,6 +37,7 @@ PIPELINES = [
     "Raises",
     "RaisesUnprintable",
     "Segfaults",
+    "Stages",
     "Waits",
 ]
 

@@ -153,6 +153,18 @@ class Waits(PipelineProcess):
                 time.sleep(0.01)
 
 
+class Stages(PipelineProcess):
+    """Says a few lines in each of three stages, before which there is one line."""
+
+    short_name = "stages"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("before all")
+        for stage in range(3):
+            with self.update_status(f"Stage {stage}"):
+                self.log(f"first of {stage}\nsecond of {stage}")
+
+
 class Counts(PipelineProcess):
     """Logs as many lines as its target's `lines` says, then makes a file."""
 

@@ -35,6 +35,7 @@ from server.records import (
     Target,
 )
 from server.store.page import Page
+from server.store.sections import Section
 
 T = TypeVar("T")
 
@@ -170,6 +171,10 @@ class FakeProcesses:
 
     async def delete(self, pk: int) -> None:
         del self.records[(await self.get(pk)).pk]
+
+    async def sections(self, pk: int) -> list[Section]:
+        await self.get(pk)
+        return [Section(1, 1.5, "Measuring")]
 
     async def receipt(self, pk: int) -> Receipt:
         return receipt_of(await self.get(pk), None)
