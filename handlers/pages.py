@@ -210,7 +210,8 @@ class ProcessPage(Page):
     async def _last_lines(self, record: ProcessRecord) -> list[list[Any]]:
         after = max(0, record.log_lines - LINES_SHOWN)
         page = await self.processes.lines(record.pk, after, LINES_SHOWN)
-        return [json.loads(entry) for entry in page.entries]
+        lines: list[list[Any]] = json.loads(b"[%b]" % b",".join(page.entries))
+        return lines
 
     def _flags(self, record: ProcessRecord) -> dict[str, Any]:
         for pipeline in self.processes.pipelines():
