@@ -162,13 +162,13 @@ class Server:
         stack.push_async_callback(examiner.close)
         hub = Hub()
         ledger = Ledger(store.processes, hub, self._folder.server_id)
-        await ledger.load()
+        await persistently(ledger.load)
         alone = config.mongodb.uri is None
         # The other half is for the bodies made of them.
         logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
         if not alone:
             exchange = self._exchange(database, store, Memory(store, ledger, logs, hub), hub)
-            await exchange.start()
+            await persistently(exchange.start)
             stack.push_async_callback(exchange.stop)
         archive = self._archive(store, examiner, ledger)
         await persistently(archive.recover)

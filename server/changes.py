@@ -72,10 +72,10 @@ class Announcing(Exchange):
         self._beats: dict[str, tuple[int, float]] = {}
 
     async def start(self) -> None:
-        """Take part from now on."""
+        """Take part from now on. May be tried again."""
         self._number = await self._store.announcements.last(self._server_id)
-        self._hub.listen(self._hear)
         await self._meet()
+        self._hub.listen(self._hear)
         self._memory.trust(True)
         self.run(
             _every(ANNOUNCE_SECONDS, self._announce),

@@ -118,12 +118,16 @@ class Faults:
                 file.write(line)
 
 
-def install(faults: Faults) -> Callable[[], None]:
-    """Let every call of every collection meet its faults; what it returns takes them out again."""
+def install(faults: Faults, loop: asyncio.AbstractEventLoop | None = None) -> Callable[[], None]:
+    """Let every call of every collection meet its faults; what it returns takes them out again.
+
+    With a loop given, only what runs on that one.
+    """
     call = Collection._call
 
     async def faulty(self: Collection, operation: str, work: Callable[[], Awaitable[Any]]) -> Any:
-        kind = faults.next(operation, self.name)
+        meant = loop is None or asyncio.get_running_loop() is loop
+        kind = faults.next(operation, self.name) if meant else None
         if kind == KILL_BEFORE:
             os.kill(os.getpid(), signal.SIGKILL)
         if kind == FAIL:

@@ -16,8 +16,11 @@ from typing import Any
 from tests.reliability.snapshot import Document, Snapshot
 
 STATUSES = {"succeeded": "created", "failed": "failed", "cancelled": "cancelled"}
-#: How many files each of the pipelines makes.
+#: How many files each of the pipelines makes, and how many measurements.
 OUTPUTS = {"Makes": 2, "Bulks": 1}
+MEASUREMENTS = {"Makes": 3}
+#: What ends only if it is cancelled; others may be faster than that.
+ENDLESS = {"Waits"}
 TOLD = re.compile(r"line (\d+) of (\d+)")
 
 
@@ -31,6 +34,7 @@ class Promises:
     ended: dict[int, dict[str, Any]] = field(default_factory=dict)
     #: process to line number to entry
     lines: dict[int, dict[int, list[Any]]] = field(default_factory=dict)
+    #: what was asked to be cancelled
     cancelled: set[int] = field(default_factory=set)
     uploaded: set[int] = field(default_factory=set)
     deleted: set[int] = field(default_factory=set)
@@ -40,7 +44,7 @@ class Promises:
 
 def violations(found: Snapshot, promises: Promises) -> list[str]:
     """What is wrong with a state in which nothing should be under way."""
-    checks = (_processes, _files, _leftovers, log_violations, _keys)
+    checks = (_processes, _files, _measurements, _leftovers, log_violations, _keys)
     against = (_publications, _lost, _ended_otherwise, _lines_changed)
     return [
         *(sentence for check in checks for sentence in check(found)),
@@ -112,6 +116,17 @@ def _files(found: Snapshot) -> Iterator[str]:
             yield f"file {key} is not what its product says"
 
 
+def _measurements(found: Snapshot) -> Iterator[str]:
+    for pk, record in found.processes.items():
+        ended_well = record["state"] == "succeeded"
+        expected = MEASUREMENTS.get(record["pipeline"], 0) if ended_well else 0
+        named = {} if record["series"] is None else {record["series"]: expected}
+        if found.series.get(pk, {}) != named or bool(named) != bool(expected):
+            yield f"process {pk} names {named} measurements, there are {found.series.get(pk)}"
+    for pk in (found.series.keys() | found.receipts) - found.processes.keys():
+        yield f"process {pk} is gone and has measurements or receipts"
+
+
 def _leftovers(found: Snapshot) -> Iterator[str]:
     yield from (f"left behind: {path}" for path in [*found.runs, *found.incoming])
     yield from (f"left in the journal: {entry}" for entry in found.journal)
@@ -169,8 +184,9 @@ def _lost(found: Snapshot, promises: Promises) -> Iterator[str]:
         if pk not in found.processes and pk not in promises.deleted:
             yield f"process {pk}, accepted by {key}, is lost"
     for pk in promises.cancelled & found.processes.keys():
-        if found.processes[pk]["state"] != "cancelled":
-            yield f"process {pk} was cancelled and is {found.processes[pk]['state']}"
+        record = found.processes[pk]
+        if record["pipeline"] in ENDLESS and record["state"] != "cancelled":
+            yield f"process {pk} was cancelled and is {record['state']}"
     for pk in promises.deleted & found.processes.keys():
         yield f"process {pk} was deleted and is there"
     for pk in promises.uploaded - promises.deleted_products.keys() - found.products.keys():

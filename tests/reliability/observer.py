@@ -108,7 +108,7 @@ class Observer:
         return [seen[number] for number in sorted(seen)]
 
     async def cancel(self, pk: int) -> None:
-        """Cancel a process that would not end by itself."""
+        """Ask for the end of a process, which may have come already."""
         response = await self.client.fetch(f"/api/processes/{pk}/cancel/", "POST")
         assert response.code in (202, 409), response.body
         self.promises.cancelled.add(pk)

@@ -24,6 +24,10 @@ class Snapshot:
     products: dict[int, Document] = field(default_factory=dict)
     groups: dict[int, Document] = field(default_factory=dict)
     logs: dict[int, list[tuple[int, Entry]]] = field(default_factory=dict)
+    #: process to its series of measurements, each with how many there are
+    series: dict[int, dict[int, int]] = field(default_factory=dict)
+    #: processes with receipts
+    receipts: set[int] = field(default_factory=set)
     memberships: set[int] = field(default_factory=set)
     submissions: list[Document] = field(default_factory=list)
     journal: list[Document] = field(default_factory=list)
@@ -48,11 +52,15 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         }
         memberships = {found["_id"] for found in database["memberships"].find({})}
         logs = _logs(list(database["log_chunks"].find({})))
+        series = _series(list(database["light_curves"].find({})))
+        receipts = {found["process"] for found in database["receipts"].find({})}
     return Snapshot(
         processes={found["_id"]: found for found in everything["processes"]},
         products={found["_id"]: found for found in everything["dataproducts"]},
         groups={found["_id"]: found for found in everything["groups"]},
         logs=logs,
+        series=series,
+        receipts=receipts,
         memberships=memberships,
         submissions=everything["submissions"],
         journal=everything["journal"],
@@ -76,6 +84,13 @@ def _logs(chunks: list[Document]) -> dict[int, list[tuple[int, Entry]]]:
         for entry in json.loads(f"[{chunk['entries']}]"):
             logs[chunk["process"]].append((chunk["attempt"], entry))
     return dict(logs)
+
+
+def _series(chunks: list[Document]) -> dict[int, dict[int, int]]:
+    counts: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for chunk in chunks:
+        counts[chunk["process"]][chunk["series"]] += chunk["count"]
+    return counts
 
 
 def _files(folder: Path) -> dict[str, tuple[int, str]]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from runners import AsyncError, PipelineProcess
+from runners import AsyncError, PipelineOutput, PipelineProcess
 
 
 class Telling(PipelineProcess):
@@ -37,12 +37,12 @@ class Quick(Telling):
 
 
 class Makes(Telling):
-    """Says a few lines, tells its progress and makes two files."""
+    """Says a few lines, tells its progress and makes two files, and three measurements."""
 
     short_name = "makes"
     flags: ClassVar = {"slow": {"default": False, "long_name": "Take some time"}}
 
-    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path]:
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path | PipelineOutput]:
         with self.update_status("Making"):
             self.tell()
             for number in (1, 2):
@@ -52,6 +52,9 @@ class Makes(Telling):
                 path.write_text(f"{number} of {self.identifier}\n")
                 self.progress(number, 2)
                 yield path
+            table = tmpdir / "table.csv"
+            table.write_text("time,magnitude\n60000,14.5\n60001,14.6\n60002,14.4\n")
+            yield PipelineOutput(table, "ReducedDatum")
 
 
 class Bulks(Telling):

@@ -25,6 +25,7 @@ RECORD: dict[str, Any] = {
     "log_lines": 4,
     "outputs": [3, 4],
     "group": 2,
+    "series": 11,
     "owner": None,
     "ended": "succeeded\x1f000000000007",
 }
@@ -49,6 +50,8 @@ def sound() -> tuple[Snapshot, Promises]:
         processes={7: dict(RECORD)},
         products={1: product(1, None), 3: product(3), 4: product(4)},
         groups={2: {"_id": 2, "process": 7, "products": [3, 4]}},
+        series={7: {11: 3}},
+        receipts={7},
         memberships={3, 4},
         logs={7: list(zip((1, 1, 2, 2), entries, strict=True))},
         submissions=[{"key": "a", "process": 7}],
@@ -134,6 +137,18 @@ def cut_a_file(found: Snapshot) -> None:
     found.files["3/3.txt"] = (0, "")
 
 
+def forget_a_measurement(found: Snapshot) -> None:
+    found.series[7][11] = 2
+
+
+def measure_twice(found: Snapshot) -> None:
+    found.series[7][14] = 3
+
+
+def leave_a_receipt(found: Snapshot) -> None:
+    found.receipts.add(8)
+
+
 def lose_an_upload(found: Snapshot) -> None:
     del found.products[1], found.files["1/1.txt"]
 
@@ -181,6 +196,9 @@ def fail_a_success(found: Snapshot) -> None:
         (forget_a_file, "file 1/1.txt of a product is missing"),
         (leave_a_file, "file 9/9.txt belongs to no product"),
         (cut_a_file, "file 3/3.txt is not what its product says"),
+        (forget_a_measurement, "names {11: 3} measurements"),
+        (measure_twice, "names {11: 3} measurements"),
+        (leave_a_receipt, "process 8 is gone and has measurements or receipts"),
         (lose_an_upload, "product 1 was uploaded and is lost"),
         (leave_a_folder, "left behind: runs/7"),
         (leave_an_upload, "left behind: incoming/ab"),
