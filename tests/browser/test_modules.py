@@ -55,7 +55,7 @@ def test_what_a_module_imports_is_there(module: Path) -> None:
 
 
 def test_every_export_is_used() -> None:
-    imported = {
+    imported: dict[Path, set[str]] = {
         (module.parent / target).resolve(): set() for module in MODULES
         for _, target in IMPORT.findall(module.read_text())
     }  # fmt: skip
