@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from pathlib import Path
 
 import pytest
 from astropy.coordinates import Angle
 from playwright.sync_api import expect
 
+from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open
 from tests.browser.observatory import Observatory
 from tests.browser.showing_pipelines import HOSTILE
@@ -78,6 +80,18 @@ def test_the_list_counts_what_there_is_and_names_what_runs(
     expect(row.get_by_role("link", name="Ticks")).to_have_attribute("href", f"/pipeline/{process}")
     observatory.call("POST", f"/api/processes/{process}/cancel/")
     expect(row.get_by_role("link", name="Ticks")).to_have_count(0)
+
+
+def test_the_newest_image_is_shown_whatever_came_after_it(
+    open_page: Open, observatory: Observatory, tmp_path: Path
+) -> None:
+    [frame] = synthesise_series(tmp_path, 1, (64, 80))
+    target = observatory.make_target(f"Imaged {secrets.token_hex(4)}")
+    [image] = observatory.upload(target, {frame.name: frame.read_bytes()})
+    observatory.upload(target, {f"{n}.txt": b"x" for n in range(20)})
+    page = open_page("/")
+    row = page.locator("#targets tr", has=page.locator(f'[data-running="{target}"]'))
+    expect(row.locator("img")).to_have_attribute("src", f"/dataproducts/{image}/preview.png")
 
 
 def test_a_target_is_edited_and_deleted_from_the_list(
