@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from astropy.coordinates import Angle
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open
@@ -18,10 +18,16 @@ from tests.browser.showing_pipelines import HOSTILE
 WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 
 
+def open_form(page: Page) -> None:
+    """Open the form for a new target, which is open already where there is no target yet."""
+    if not page.get_by_label("Name", exact=True).is_visible():
+        page.locator("summary", has_text="New target").click()
+
+
 def test_a_target_is_made_from_sexagesimal_coordinates(open_page: Open) -> None:
     page = open_page("/")
     name = f"Cluster {secrets.token_hex(4)}"
-    page.locator("summary", has_text="New target").click()
+    open_form(page)
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Right ascension").fill("16:41:41.63")
     page.get_by_label("Declination").fill("-36 27 40.7")
@@ -34,7 +40,7 @@ def test_a_target_is_made_from_sexagesimal_coordinates(open_page: Open) -> None:
 
 def test_what_is_wrong_with_a_target_is_said_at_its_field(open_page: Open) -> None:
     page = open_page("/")
-    page.locator("summary", has_text="New target").click()
+    open_form(page)
     page.get_by_label("Name", exact=True).fill("A star")
     page.get_by_label("Right ascension").fill("west of the moon")
     page.get_by_role("button", name="Make target").click()
@@ -57,7 +63,7 @@ def test_targets_are_found_while_typing(open_page: Open, observatory: Observator
 @WIDTHS
 def test_a_target_is_made_with_further_facts(open_page: Open, width: int, scheme: str) -> None:
     page = open_page("/", width=width, scheme=scheme)
-    page.locator("summary", has_text="New target").click()
+    open_form(page)
     page.get_by_label("Name", exact=True).fill("A variable")
     page.get_by_label("Further facts").fill("magnitude: 11.3\nkind: <b>RR Lyrae</b>")
     page.get_by_role("button", name="Make target").click()
