@@ -25,6 +25,8 @@ from server.records import DataProduct, ProcessRecord, State, Target
 
 #: How much of a list a page shows at first.
 TARGETS_SHOWN, PROCESSES_SHOWN, PRODUCTS_SHOWN, INPUTS_SHOWN = 50, 8, 100, 100
+#: How many data products are looked at for the newest image, at first and then.
+IMAGES_LOOKED_FOR = (5, 100)
 #: How far the list of targets counts what each has.
 COUNTED = 200
 #: Lines of a log in the first paint: as many as a tall screen holds.
@@ -149,10 +151,16 @@ class TargetsPage(Page):
         )
 
     async def _newest_image(self, target: int) -> int | None:
-        page = await self.archive.products(target, None, 5)
-        for product in await self.archive.product_fields(page.items):
-            if has_preview(product):
-                return int(product["pk"])
+        # Mostly it is among the first few; tables that a run has made may lie before it.
+        before = None
+        for count in IMAGES_LOOKED_FOR:
+            page = await self.archive.products(target, before, count)
+            for product in page.items:
+                if has_preview({"fits": product.fits, "name": product.name}):
+                    return product.pk
+            before = page.next
+            if before is None:
+                break
         return None
 
 

@@ -100,7 +100,7 @@ def test_a_group_without_a_name_is_not_made(open_page: Open, observatory: Observ
     expect(dialog).to_be_hidden()
 
 
-def give_curve(page: Page, points: list[dict[str, object]]) -> None:
+def give_curve(page: Page, points: list[dict[str, float | None]]) -> None:
     """Let the server have this reduced data."""
     page.route("**/lightcurve/", lambda route: route.fulfill(json={"points": points}))
 
