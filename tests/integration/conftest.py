@@ -31,6 +31,7 @@ PIPELINES = [
     "KillsItself",
     "LongLine",
     "Outputs",
+    "Paced",
     "Predecessor",
     "Raises",
     "RaisesUnprintable",
