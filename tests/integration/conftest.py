@@ -45,6 +45,7 @@ PIPELINES = [
     "LongLine",
     "Measures",
     "Outputs",
+    "Paced",
     "Predecessor",
     "Raises",
     "RaisesUnprintable",

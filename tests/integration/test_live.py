@@ -113,7 +113,7 @@ async def test_the_status_socket_starts_with_the_polled_body_and_tells_each_chan
         assert snapshot["type"] == "snapshot"
         assert snapshot["processes"] == []
         record = await client.submit("Outputs", target, products)
-        statuses = []
+        statuses: list[str] = []
         while not statuses or statuses[-1] != "created":
             message = await next_message(socket)
             assert list(message) == ["type", "timestamp", "process"]

@@ -212,3 +212,22 @@ class Predecessor(PipelineProcess):
         yield (tmpdir / "result.txt", DataProduct)
         yield (tmpdir / "curve.csv", ReducedDatum, "photometry")
         yield (tmpdir / "other.txt", DataProduct, "", "renamed.txt")
+
+
+class Paced(PipelineProcess):
+    """Logs its target's `rate` lines a second for its `seconds`; its status tells the time."""
+
+    short_name = "paced"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        rate = int(self.target.extra_fields["rate"])
+        begun = time.monotonic()
+        total = round(rate * float(self.target.extra_fields["seconds"]))
+        number = 0
+        while number < total:
+            with self.update_status(f"at {time.time()}"):
+                due = min(total, round(rate * (time.monotonic() - begun)) + 1)
+                while number < due:
+                    number += 1
+                    self.log(f"line {number}")
+            time.sleep(0.01)

@@ -132,6 +132,7 @@ class FakeProcesses:
         self.boards: dict[int, Board] = {}
         self.log: list[bytes] = []
         self.log_is_streamed = False
+        self.lines_text = "a"
         self.calls: list[tuple[Any, ...]] = []
         self.fault: Exception | None = None
         self.log_fault: Exception | None = None
@@ -208,7 +209,8 @@ class FakeProcesses:
 
     async def lines(self, *asked: Any) -> Lines:
         self.calls.append(("lines", *asked))
-        return Lines([b'[1,2.5,"info","a"]', b'[2,2.5,"info","b"]'], 2, True)
+        first = b'[1,2.5,"info","%b"]' % self.lines_text.encode()
+        return Lines([first, b'[2,2.5,"info","b"]'], 2, True)
 
     async def log_text(self, *asked: Any) -> AsyncIterator[bytes]:
         self.calls.append(("log_text", *asked))
