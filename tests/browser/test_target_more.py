@@ -102,7 +102,8 @@ def test_a_group_without_a_name_is_not_made(open_page: Open, observatory: Observ
 
 def give_curve(page: Page, points: list[dict[str, float | None]]) -> None:
     """Let the server have this reduced data."""
-    page.route("**/lightcurve/", lambda route: route.fulfill(json={"points": points}))
+    answer = {"lightcurve": points, "next": None}
+    page.route(re.compile("/lightcurve/"), lambda route: route.fulfill(json=answer))
 
 
 @WIDTHS
