@@ -238,6 +238,7 @@ class Server:
             self.config.uploads,
             changed=ledger.show,
             gone=ledger.drop_target,
+            deleted=ledger.gone,
         )
 
     def _services(

@@ -35,7 +35,7 @@ class Archive:
     """All targets, data products and groups.
 
     `changed` is told of each process record that forgets a deleted output or group, `gone` of the
-    PK of each deleted target.
+    PK of each deleted target, `deleted` of that of each process whose deletion is finished.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Archive:
         limits: UploadLimits,
         changed: Callable[[ProcessRecord], object] = lambda record: None,
         gone: Callable[[int], object] = lambda target: None,
+        deleted: Callable[[int], object] = lambda process: None,
     ) -> None:
         self._store = store
         self._files = files
@@ -54,7 +55,8 @@ class Archive:
         self._limits = limits
         self._changed = changed
         self._gone = gone
-        self._deposits = Deposits(store, files, data_folder.server_id, examine)
+        server = data_folder.server_id
+        self._deposits = Deposits(store, files, server, examine, changed, deleted)
         grouping = Grouping(store, self.existing)
         self.create_group = grouping.create
         self.add_to_group = grouping.add
@@ -168,8 +170,13 @@ class Archive:
 
     async def delete_product(self, pk: int) -> None:
         """Delete a product and its file. :raises Conflict: an unended process needs it."""
-        if record := await self._deposits.take_out(await self.product(pk)):
-            self._changed(record)
+        try:
+            product = await self.product(pk)
+        except NotFound:
+            # It may be gone by a try that failed: then groups and its process may still name it.
+            await self._deposits.settle_leftovers()
+            raise
+        await self._deposits.take_out(product)
 
     async def group(self, pk: int) -> DataProductGroup:
         """One group. :raises NotFound: there is none, or nobody may see it yet."""

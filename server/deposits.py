@@ -41,11 +41,21 @@ class Deposit:
 class Deposits:
     """What moves files between this machine and storage."""
 
-    def __init__(self, store: Store, files: FileStorage, server: str, examine: Examine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        files: FileStorage,
+        server: str,
+        examine: Examine,
+        changed: Callable[[ProcessRecord], object],
+        deleted: Callable[[int], object],
+    ) -> None:
         self._store = store
         self._files = files
         self._server = server
         self._examine = examine
+        self._changed = changed
+        self._deleted = deleted
         #: What could not be taken back yet, as the database was away.
         self._unsettled: list[JournalEntry] = []
 
@@ -68,12 +78,12 @@ class Deposits:
         """
         return await uninterrupted(self._bring_in(files, target, run, chunks))
 
-    async def take_out(self, product: DataProduct) -> ProcessRecord | None:
-        """Delete a product and its file; the changed record of the process whose output it was.
+    async def take_out(self, product: DataProduct) -> None:
+        """Delete a product and its file; the process whose output it was forgets it.
 
         :raises Conflict: an unended process needs it.
         """
-        return await uninterrupted(self._take_out(product))
+        await uninterrupted(self._take_out(product))
 
     async def take_out_all(self, products: Sequence[DataProduct]) -> None:
         """Delete products that nobody needs, with their files."""
@@ -132,7 +142,7 @@ class Deposits:
             with self._settled_later(entry):
                 await self.settle(entry)
 
-    async def _take_out(self, product: DataProduct) -> ProcessRecord | None:
+    async def _take_out(self, product: DataProduct) -> None:
         await self._check_unused([product])
         entry = await self._removal([product])
         with self._settled_later(entry):
@@ -145,11 +155,7 @@ class Deposits:
                 await self._store.products.insert_many([product])
                 await self._close(entry)
                 raise
-            changed = None
-            if product.process is not None:
-                changed = await self._store.processes.forget_output(product.process, product.pk)
             await self.take_back(entry)
-        return changed
 
     async def _take_out_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
@@ -179,9 +185,13 @@ class Deposits:
             await self._store.logs.delete(process)
             await self._store.receipts.delete(process)
             await self._store.sections.delete(process)
+            self._deleted(process)
             return
         for product in entry.products:
             await self._store.processes.forget_output(process, product)
+        # Also what an earlier try has changed.
+        for record in await self._store.processes.get_many([process]):
+            self._changed(record)
 
     async def _bring_in(
         self,

@@ -8,9 +8,11 @@ What a move means (when to retry, what a cancel does to a run) is left to `proce
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from bisect import bisect_left, insort
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from server.errors import LeaseLost
@@ -33,6 +35,7 @@ class Ledger:
         self._records: OrderedDict[int, ProcessRecord] = OrderedDict()
         self._boards = StatusBoards()
         self._unfilled: list[StatusBoard] = []
+        self._gone_meanwhile: list[set[int]] = []
         self._loading: dict[int, asyncio.Future[StatusBoard]] = {}
         #: the PKs in the queue in its order, and the identifiers of what runs, as far as known
         self.queued: list[int] = []
@@ -49,7 +52,9 @@ class Ledger:
         """The record of a process. Raises NotFound."""
         known = self._records.get(pk)
         if known is None:
-            return self._remember(await self._store.get(pk))
+            with self._reading() as gone:
+                record = await self._store.get(pk)
+            return record if pk in gone else self._remember(record)
         self._records.move_to_end(pk)
         return known
 
@@ -86,12 +91,25 @@ class Ledger:
         board = StatusBoard(target)
         self._unfilled.append(board)
         try:
-            for record in await self._store.of_target(target):
-                board.put(record)
+            with self._reading() as gone:
+                records = await self._store.of_target(target)
+            for record in records:
+                if record.pk not in gone:
+                    board.put(record)
         finally:
             self._unfilled.remove(board)
         self._boards.add(board)
         return board
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[set[int]]:
+        """What is deleted meanwhile. It must not be kept: nobody would tell of it again."""
+        gone: set[int] = set()
+        self._gone_meanwhile.append(gone)
+        try:
+            yield gone
+        finally:
+            self._gone_meanwhile = [each for each in self._gone_meanwhile if each is not gone]
 
     # Writing
 
@@ -172,6 +190,8 @@ class Ledger:
 
     def gone(self, pk: int) -> None:
         """Forget a process that was deleted."""
+        for meanwhile in self._gone_meanwhile:
+            meanwhile.add(pk)
         self._records.pop(pk, None)
         self._forget_place(pk)
         for board in self._boards.all() + self._unfilled:

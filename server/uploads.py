@@ -10,15 +10,19 @@ import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Any, Protocol, Self, TypeVar
 
 from server.errors import InvalidInput, TooLarge
 from server.file_names import uploaded_name
 from server.files import LocalFile, in_thread
 from server.records import DataProduct
+from server.uninterrupted import uninterrupted
 
 #: As much is held in memory before it is worth a thread.
 BUFFER_BYTES = 1 << 20
+
+
+T = TypeVar("T")
 
 
 class UploadLimits(Protocol):
@@ -48,7 +52,11 @@ class Upload:
         self._parts: list[_Part] = []
 
     async def __aenter__(self) -> Self:
-        await in_thread(self._folder.mkdir, 0o700)
+        try:
+            await _to_its_end(self._folder.mkdir, 0o700)
+        except asyncio.CancelledError:
+            await self._remove()
+            raise
         return self
 
     async def __aexit__(
@@ -59,7 +67,10 @@ class Upload:
     ) -> None:
         for part in self._parts:
             part.close()
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await self._remove()
+
+    async def _remove(self) -> None:
+        await _to_its_end(shutil.rmtree, self._folder, True)
 
     async def add(self, name: str) -> None:
         """Begin the next file. :raises InvalidInput: its name, too many, or the last was empty."""
@@ -70,7 +81,7 @@ class Upload:
             )
         # Whoever looks into the file may want to see its suffix.
         path = self._folder / str(len(self._parts)) / uploaded_name(name)
-        self._parts.append(await in_thread(_Part, path))
+        self._parts.append(await _to_its_end(_Part, path))
 
     async def write(self, piece: bytes) -> None:
         """Add to the file begun last. :raises TooLarge: it is over its limit."""
@@ -79,7 +90,7 @@ class Upload:
             raise TooLarge(self._limits.limit_bytes)
         part.buffer += piece
         if len(part.buffer) >= BUFFER_BYTES:
-            await in_thread(part.flush)
+            await _to_its_end(part.flush)
 
     async def commit(self) -> list[DataProduct]:
         """Make products of all files, in their order, or of none.
@@ -94,7 +105,7 @@ class Upload:
     async def _finish_part(self) -> None:
         if self._parts:
             part = self._parts[-1]
-            await in_thread(part.flush)
+            await _to_its_end(part.flush)
             part.close()
             if not part.size:
                 raise InvalidInput.of("file", f"The file {part.path.name} is empty")
@@ -126,3 +137,8 @@ class _Part:
 
     def finished(self) -> LocalFile:
         return LocalFile(self.path, self.path.name, self.size, self._sha256.hexdigest())
+
+
+async def _to_its_end(work: Callable[..., T], *args: Any) -> T:
+    """What blocking work gives. Nothing that was cancelled shall write behind our back."""
+    return await uninterrupted(in_thread(work, *args))

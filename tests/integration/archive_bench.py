@@ -39,12 +39,17 @@ class Bench:
         self.store = store
         self.folder = folder
         self.shown: list[ProcessRecord] = []
+        self.deleted: list[int] = []
         self.archive = self.restarted()
 
     def restarted(self) -> Archive:
         """The archive as after a new start, which knows nothing of before."""
         storage = FileStorage(self.folder.files)
-        return Archive(self.store, storage, self.folder, examine, Limits(), self.shown.append)
+        return Archive(
+            *(self.store, storage, self.folder, examine, Limits()),
+            changed=self.shown.append,
+            deleted=self.deleted.append,
+        )
 
     async def target(self) -> Target:
         return await self.archive.create_target("M 13")

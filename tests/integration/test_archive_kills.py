@@ -237,6 +237,7 @@ async def test_a_deletion_that_fails_is_finished_or_undone_without_a_restart(
         call += 1
         target = await bench.target()
         await publish_two(bench, target)
+        [before] = await bench.store.processes.of_target(target.pk)
         faults.at(call, after, for_good=False)
         with contextlib.suppress(DatabaseAway):
             await scenario(bench, target)
@@ -244,6 +245,10 @@ async def test_a_deletion_that_fails_is_finished_or_undone_without_a_restart(
         faults.none()
         await bench.archive.settle_leftovers()
         assert await bench.store.journal.all() == []
+        # Whoever has it in memory was told.
+        there = await bench.store.processes.get_many([before.pk])
+        assert (before.pk in bench.deleted) is (there == [])
+        assert there in ([], [before], bench.shown[-1:])
         await bench.check_consistent()
         await check_whole_or_nothing(bench, target)
     assert call > 6

@@ -113,8 +113,8 @@ async def test_a_full_disk_holds_a_run_back_and_loses_nothing(
     ]
     assert [entry[3] for entry in lines] == expected
     assert [entry[0] for entry in lines] == list(range(1, 200_001))
-    waiting = [each for each in caplog.records if "What is to be stored waits" in each.message]
-    assert len(waiting) == 1
+    told = "What is to be stored waits: There is no room left on the server's disk"
+    assert [each.message for each in caplog.records].count(told) == 1
 
 
 async def test_the_end_of_a_run_waits_for_room_too(scripts: Scripts, disk: Disk) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from tests.reliability.serving import Server
 
 #: For each kill of the server: of the engine before it, a stop before it, of a server that starts.
-ENGINE_KILLS, STOPS, STARTS = 0.15, 0.15, 0.1
+ENGINE_KILLS, STOPS, STARTS = 0.25, 0.2, 0.1
 STOP_SECONDS = 0.5
 #: So long it waits for the work to go on once the server is ready, and so late a kill may be.
 STALE_SECONDS, LATE_SECONDS = 3.0, 0.1
