@@ -50,6 +50,7 @@ PIPELINES = [
     "Raises",
     "RaisesUnprintable",
     "Segfaults",
+    "Shows",
     "Stages",
     "Waits",
 ]

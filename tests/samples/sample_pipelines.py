@@ -165,6 +165,19 @@ class Stages(PipelineProcess):
                 self.log(f"first of {stage}\nsecond of {stage}")
 
 
+class Shows(PipelineProcess):
+    """Shows a picture of itself, and waits to be cancelled."""
+
+    short_name = "shows"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        (tmpdir / "preview.png").write_bytes(b"\x89PNG\r\n\x1a\nhardly a picture")
+        deadline = time.monotonic() + 600
+        while time.monotonic() < deadline:
+            self.check_cancelled()
+            time.sleep(0.01)
+
+
 class Counts(PipelineProcess):
     """Logs as many lines as its target's `lines` says, then makes a file."""
 

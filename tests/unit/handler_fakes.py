@@ -402,6 +402,10 @@ class Fakes:
             raise self.draw_fault
         await asyncio.to_thread(picture.write_bytes, b"\x89PNG")
 
+    async def picture(self, record: ProcessRecord) -> bytes | None:
+        """No run shows anything."""
+        return None
+
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Client]:
         """Serve for as long as it takes."""
@@ -413,6 +417,7 @@ class Fakes:
             preview=self.preview,
             headers=self.headers,
             previews=self.previews,
+            picture=self.picture,
         )
         socket, port = bind_unused_port()
         server = HTTPServer(Application(all_routes(services)), max_body_size=1024**2)
