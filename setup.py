@@ -56,6 +56,7 @@ setup(
         "test": TEST,
         # It imports tqdm, which it does not ask for itself.
         "astrosource": ["astrosource>=1.8.1,<2", "tqdm>=4.66"],
+        "align": ["astroalign>=2.6"],
         "dask": ["dask", "distributed"],
     },
     classifiers=[

@@ -34,8 +34,8 @@ from runners.film import open_film
 from runners.fitsfiles import quiet
 from runners.frames import find_frame, read_frame
 from runners.framing import framing
+from runners.pictures import FrameWork, film_frames, in_order
 from runners.synthetic import synthesise_series
-from runners.timelapse import film_frames, in_order
 
 SIZE, FPS = 500, 10
 #: (height, width), in pixels, which gives even sides at that size.
@@ -99,8 +99,8 @@ def ours(paths: list[Path], film: Path, normalise: bool) -> None:
         frames = in_order(find_frame(path) for path in paths)
         view = framing(frames[0].width, frames[0].height, SIZE)
         with open_film(film, film.suffix[1:], FPS, view.width, view.height) as out:
-            for shades in film_frames(frames, view, normalise):
-                out.add(shades)
+            for picture in film_frames(frames, FrameWork(view, normalise_background=normalise)):
+                out.add(picture.shades)
 
 
 def naive(paths: list[Path], film: Path, normalise: bool) -> None:

@@ -7,7 +7,7 @@ import time
 from tornado.routing import URLSpec
 
 from handlers.base import BaseHandler
-from handlers.compressed import accepts_gzip
+from handlers.compressed import LEAST_BYTES, accepts_gzip
 from handlers.query import PK, pk_of, whole
 from handlers.services import Services
 from handlers.streams import send_ready
@@ -25,11 +25,10 @@ class AsyncStatusHandler(BaseHandler):
         version = board.version if limit is None else f"{board.version}-{limit}"
         if self.unchanged(version):
             return
-        if accepts_gzip(self):
+        pieces = board.pieces(time.time(), limit)
+        if len(pieces[-1]) >= LEAST_BYTES and accepts_gzip(self):
             self.set_header("Content-Encoding", "gzip")
             pieces = await board.compressed(time.time(), limit)
-        else:
-            pieces = board.pieces(time.time(), limit)
         await send_ready(self, pieces)
 
 

@@ -25,6 +25,8 @@ from server.records import DataProduct, ProcessRecord, State, Target
 
 #: How much of a list a page shows at first.
 TARGETS_SHOWN, PROCESSES_SHOWN, PRODUCTS_SHOWN, INPUTS_SHOWN = 50, 8, 100, 100
+#: How many data products are looked at for the newest image, at first and then.
+IMAGES_LOOKED_FOR = (5, 100)
 #: How far the list of targets counts what each has.
 COUNTED = 200
 #: Lines of a log in the first paint: as many as a tall screen holds.
@@ -149,10 +151,16 @@ class TargetsPage(Page):
         )
 
     async def _newest_image(self, target: int) -> int | None:
-        page = await self.archive.products(target, None, 5)
-        for product in await self.archive.product_fields(page.items):
-            if has_preview(product):
-                return int(product["pk"])
+        # Mostly it is among the first few; tables that a run has made may lie before it.
+        before = None
+        for count in IMAGES_LOOKED_FOR:
+            page = await self.archive.products(target, before, count)
+            for product in page.items:
+                if has_preview({"fits": product.fits, "name": product.name}):
+                    return product.pk
+            before = page.next
+            if before is None:
+                break
         return None
 
 
@@ -195,6 +203,7 @@ class ProcessPage(Page):
             flags=flags,
             flag_names={name: flag.long_name for name, flag in flags.items()},
             lines=await self._last_lines(record),
+            sections=await self.processes.sections(record.pk),
         )
 
     async def _products(self, pks: list[int]) -> list[dict[str, Any]]:
@@ -209,7 +218,8 @@ class ProcessPage(Page):
     async def _last_lines(self, record: ProcessRecord) -> list[list[Any]]:
         after = max(0, record.log_lines - LINES_SHOWN)
         page = await self.processes.lines(record.pk, after, LINES_SHOWN)
-        return [json.loads(entry) for entry in page.entries]
+        lines: list[list[Any]] = json.loads(b"[%b]" % b",".join(page.entries))
+        return lines
 
     def _flags(self, record: ProcessRecord) -> dict[str, Any]:
         for pipeline in self.processes.pipelines():

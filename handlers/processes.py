@@ -122,6 +122,14 @@ class LogHandler(BaseHandler):
             self.write(await compressed_apart(self, body))
 
 
+class SectionsHandler(BaseHandler):
+    """Where in its log the statuses of a process begin."""
+
+    async def get(self, pk: str) -> None:
+        """Answer with the newest sections, in the order of their lines."""
+        await self.answer({"sections": await self.processes.sections(pk_of(pk))})
+
+
 class LogTextHandler(BaseHandler):
     """The log as a file."""
 
@@ -155,5 +163,6 @@ def routes(services: Services) -> list[URLSpec]:
         URLSpec(r"/api/processes/", ProcessesHandler, kwargs),
         URLSpec(rf"{one}/cancel/", CancelHandler, kwargs),
         URLSpec(rf"{one}/rerun/", RerunHandler, kwargs),
+        URLSpec(rf"{one}/sections/", SectionsHandler, kwargs),
         URLSpec(rf"{one}/logs\.txt", LogTextHandler, kwargs),
     ]

@@ -22,6 +22,7 @@ from handlers import (
     processes,
     product_pages,
     receipts,
+    run_pictures,
     static_files,
     targets,
 )
@@ -43,6 +44,7 @@ def all_routes(services: Services) -> list[URLSpec]:
         *pipelines.routes(services),
         *files.routes(services),
         *previews.routes(services),
+        *run_pictures.routes(services),
         *plots.routes(services),
         *health.routes(services),
         *login.routes(services),

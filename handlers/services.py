@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from server.archive import Archive
     from server.config import Config
     from server.processes import Processes
+    from server.records import ProcessRecord
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Services:
 
     `ready` says in a sentence why the server is not ready, or None. `preview` draws a file (first
     path) as a PNG (second path) whose longer side has that many pixels, by a stretch; `previews` is
-    the folder that keeps them. `headers` reads those of a FITS file.
+    the folder that keeps them. `headers` reads those of a FITS file. `picture` is what a run of
+    this server shows of itself, as a PNG.
     """
 
     config: Config
@@ -34,6 +36,7 @@ class Services:
     preview: Callable[[Path, Path, int, str], Awaitable[None]]
     headers: Callable[[Path], Awaitable[dict[str, Any]]]
     previews: Path
+    picture: Callable[[ProcessRecord], Awaitable[bytes | None]]
 
     @cached_property
     def guard(self) -> Guard:

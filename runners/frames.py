@@ -33,7 +33,8 @@ class Frame:
     """Where an image is and what its headers say: sides in pixels, date in Unix seconds.
 
     `date` is None where none is known, and `undated` is then the problem, for a FrameError. Frames
-    of one `kind` (filter and exposure) can be expected to be equally bright.
+    of one `kind` (filter and exposure) can be expected to be equally bright. `arcsec` is the side
+    of a pixel in the sky, None where the headers do not tell.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Frame:
     date: float | None
     undated: str
     kind: str
+    arcsec: float | None = None
 
     @property
     def sides(self) -> str:
@@ -132,7 +134,25 @@ def _frame(
     alike = "" if exposure is None else f"{exposure:.1e}"
     kind = f"{first_text(headers[::-1], 'FILTER') or ''} {alike}"
     date, undated = _date(headers, hdus)
-    return Frame(path, name, index, axes[0], axes[1], date, undated, kind)
+    scale = pixel_scale(headers[-1])
+    return Frame(path, name, index, axes[0], axes[1], date, undated, kind, scale)
+
+
+def pixel_scale(header: Any) -> float | None:
+    """The side of a pixel in arcseconds, by a celestial WCS (Calabretta & Greisen 2002)."""
+    if not str(header.get("CTYPE1", "")).upper().startswith(("RA--", "DEC-", "GLON", "GLAT")):
+        return None
+    try:
+        if "CD1_1" in header:
+            cd = [float(header.get(f"CD{i}_{j}", 0.0)) for i in (1, 2) for j in (1, 2)]
+        else:
+            turn = [float(header.get(f"PC{i}_{j}", i == j)) for i in (1, 2) for j in (1, 2)]
+            steps = [float(header[f"CDELT{i}"]) for i in (1, 1, 2, 2)]
+            cd = [step * part for step, part in zip(steps, turn, strict=True)]
+        side = abs(cd[0] * cd[3] - cd[1] * cd[2]) ** 0.5 * 3600
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return side if 0 < side < math.inf else None
 
 
 def _date(headers: list[Any], hdus: Any) -> tuple[float | None, str]:

@@ -1,38 +1,36 @@
 """The built-in timelapse: frames of one target, in the order they were taken, as a film.
 
-Two passes: headers only, for dates and sizes; then each frame is read once, by a few threads ahead
-of the encoder, and dropped. So memory depends on the size of a frame, not on their number. Reading
-is left to `frames`, size to `framing`, brightness to `brightness`, encoding to `film`.
+Headers are read first, for dates and sizes; then the pictures are made, ahead of the encoder, and
+dropped. How is left to `pictures`, encoding to `film`, words on the frames to `overlay`.
 """
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import math
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pictures
 
-from runners.brightness import Levels, flattened, levels, steadied, stretched
+from runners import alignment
 from runners.film import open_film
 from runners.fitsfiles import FrameError, quiet
-from runners.frames import Frame, find_frame, read_frame
-from runners.framing import Framing, framing, shown
+from runners.frames import Frame, find_frame
+from runners.framing import Framing, framing
+from runners.overlay import Overlay
+from runners.pictures import FrameWork, film_frames, in_order
 from runners.pipeline import NO_INPUTS, AsyncError, PipelineProcess
 
-Image = NDArray[np.float32]
 Shades = NDArray[np.uint8]
-Given = TypeVar("Given")
-Made = TypeVar("Made")
 
-#: Frames read at the same time; more would wait for the encoder.
-MOST_READERS = 4
+#: How often the preview changes at most, and its longest side.
+PREVIEW_SECONDS = 1.0
+PREVIEW_SIDE = 640
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,25 @@ class FilmSettings:
         return cls(**{key: settings[key] for key in cls.__slots__ if key in settings})
 
 
+class Preview:
+    """The last frame as a PNG file, whole whenever somebody looks, and not made too often."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._shown_at = -math.inf
+
+    def show(self, shades: Shades) -> None:
+        """Make it this frame, unless it was changed a moment ago."""
+        if time.monotonic() - self._shown_at < PREVIEW_SECONDS:
+            return
+        picture = Pictures.fromarray(np.ascontiguousarray(shades))
+        picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        partial_path = self._path.with_suffix(".part")
+        picture.save(partial_path, "PNG")
+        partial_path.replace(self._path)
+        self._shown_at = time.monotonic()
+
+
 class Timelapse(PipelineProcess):
     """A film of the frames in the order in which they were taken."""
 
@@ -69,19 +86,33 @@ class Timelapse(PipelineProcess):
             "default": False,
             "long_name": "Crop each frame in the timelapse around its centre pixel",
         },
+        "remove_cosmic_rays": {
+            "default": False,
+            "long_name": "Remove cosmic rays from each frame (stars must be two pixels wide)",
+        },
+        "align": {
+            "default": False,
+            "long_name": "Align the frames by their stars (needs the extra align)",
+        },
+        "overlay": {
+            "default": False,
+            "long_name": "Write target and time on each frame, with a scale bar",
+        },
     }
 
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path]:
         """Yield the film, `timelapse.<format>`; raise AsyncError for a frame that cannot be used.
 
-        `normalise_background` and `crop` are taken as off when not given.
+        Flags are taken as off when not given. The last frame is `preview.png` while it goes on.
         """
-        settings = FilmSettings.of(self.settings)
-        path = Path(tmpdir) / f"timelapse.{settings.format}"
+        settings, folder = FilmSettings.of(self.settings), Path(tmpdir)
+        path = folder / f"timelapse.{settings.format}"
+        if flags.get("align") and (problem := alignment.missing()):
+            raise AsyncError(problem)
         try:
             with quiet():
                 frames = self._sorted_frames()
-                self._film(path, frames, settings, **flags)
+                self._film(path, frames, settings, flags)
         except FrameError as error:
             raise AsyncError(str(error)) from error
         self.log("Finished")
@@ -100,74 +131,31 @@ class Timelapse(PipelineProcess):
         return in_order(frames)
 
     def _film(
-        self,
-        path: Path,
-        frames: list[Frame],
-        settings: FilmSettings,
-        normalise_background: bool = False,
-        crop: bool = False,
+        self, path: Path, frames: list[Frame], settings: FilmSettings, flags: Mapping[str, bool]
     ) -> None:
-        crop_scale = settings.crop_scale if crop else 1.0
+        crop_scale = settings.crop_scale if flags.get("crop") else 1.0
         view = framing(frames[0].width, frames[0].height, settings.size, crop_scale)
-        pictures = film_frames(frames, view, normalise_background)
+        work = FrameWork.of(view, flags)
+        overlay = overlay_of(self.target.name, frames[0], view) if flags.get("overlay") else None
+        preview = Preview(path.with_name("preview.png"))
         with (
             self.update_status("Making the film"),
             open_film(path, settings.format, settings.fps, view.width, view.height) as film,
         ):
-            for done, shades in enumerate(pictures, 1):
+            for done, picture in enumerate(film_frames(frames, work), 1):
                 self.check_cancelled()
                 self.log(f"Processing frame {done}/{len(frames)}")
+                if not picture.aligned:
+                    self.log(f"{picture.frame.name} could not be aligned")
+                shades = picture.shades
+                if overlay is not None:
+                    shades = overlay.drawn(shades, picture.frame.date)
                 film.add(shades)
+                preview.show(shades)
                 self.progress(done, len(frames))
 
 
-def in_order(frames: Iterable[Frame]) -> list[Frame]:
-    """The frames by date, then by name.
-
-    Raises FrameError for one without a date and for one whose sides are not those of the first.
-    """
-    given = list(frames)
-    for frame in given:
-        if frame.date is None:
-            raise FrameError(frame.name, frame.undated)
-        if frame.sides != given[0].sides:
-            problem = f"is {frame.sides} pixels, but {given[0].name} is {given[0].sides}"
-            raise FrameError(frame.name, problem)
-    return sorted(given, key=lambda frame: (frame.date or 0.0, frame.name))
-
-
-def film_frames(
-    frames: Iterable[Frame], view: Framing, normalise_background: bool = False
-) -> Iterator[Shades]:
-    """The pictures of a film, uint8 of shape (view.height, view.width), top row first.
-
-    With `normalise_background` each frame's background is taken away, so that the sky is flat
-    and alike in all. Raises FrameError for a frame that cannot be read.
-    """
-    read = partial(_read, view=view, normalise_background=normalise_background)
-    for image, shared in steadied(read_ahead(read, frames)):
-        # FITS counts rows from the bottom, films from the top.
-        yield stretched(image, shared)[::-1]
-
-
-def read_ahead(work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
-    """What `work` makes of each item, in order, done by a few threads a few items ahead."""
-    readers = min(MOST_READERS, os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(readers, thread_name_prefix="frame")
-    ahead: deque[Future[Made]] = deque()
-    try:
-        for item in items:
-            ahead.append(pool.submit(work, item))
-            if len(ahead) > readers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _read(frame: Frame, view: Framing, normalise_background: bool) -> tuple[Image, Levels, str]:
-    image = shown(read_frame(frame), view)
-    if normalise_background:
-        image = flattened(image)
-    return image, levels(image), frame.kind
+def overlay_of(title: str, frame: Frame, view: Framing) -> Overlay:
+    """What is written on the frames of a film like this one."""
+    shrink = (view.box[2] - view.box[0]) / view.width
+    return Overlay(title, None if frame.arcsec is None else frame.arcsec * shrink)

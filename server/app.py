@@ -10,7 +10,9 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import uvloop
 from tornado.httpserver import HTTPServer
@@ -39,7 +41,9 @@ from server.memory import Memory
 from server.persistence import persistently
 from server.pipelines import PipelineWatch, find_pipelines
 from server.processes import Processes
+from server.records import ProcessRecord
 from server.recovery import Recovery
+from server.run_picture import read_picture
 from server.store import Store
 from server.store.database import Database
 from server.store.engine import Engine
@@ -194,13 +198,16 @@ class Server:
             ledger=ledger,
             logs=logs,
             receipts=store.receipts,
+            sections=store.sections,
             archive=archive,
             pool=pool,
             runs=self._folder.runs,
             pipelines=pipelines.get,
         )
         dispatcher = Dispatcher(tools, hub, recovery)
-        self.services = self._services(processes, archive, dispatcher, database, examiner)
+        self.services = self._services(
+            processes, archive, dispatcher, database, examiner, tools.folder
+        )
         dispatcher.start()
         # What stops last answers longest: polls go on while runs end, but not without a database.
         stack.push_async_callback(self._close_http)
@@ -247,6 +254,7 @@ class Server:
         dispatcher: Dispatcher,
         database: Database,
         examiner: Examiner,
+        folder_of: Callable[[ProcessRecord], Path],
     ) -> Services:
         async def ready() -> str | None:
             if dispatcher.closing:
@@ -257,6 +265,9 @@ class Server:
                 return str(error)
             return None
 
+        async def picture(record: ProcessRecord) -> bytes | None:
+            return await asyncio.to_thread(read_picture, folder_of(record))
+
         return Services(
             config=self.config,
             processes=processes,
@@ -265,6 +276,7 @@ class Server:
             preview=examiner.preview,
             headers=examiner.headers,
             previews=self._folder.previews,
+            picture=picture,
         )
 
     async def start_demo(self) -> None:

@@ -22,6 +22,7 @@ from server.log_limit import LogLimit
 from server.persistence import persistently
 from server.receipt import Noted
 from server.records import DataProduct, ProcessRecord
+from server.store.sections import Section
 from server.usage import Usage
 
 log = logging.getLogger(__name__)
@@ -199,7 +200,10 @@ class Attempt:
 
     async def _store_lines(self) -> None:
         """Store what the run said, as long as its log may be."""
+        sections = self.ingest.take_sections()
         lines, characters = self.intake.take()
+        if sections:
+            await self._store_sections(sections)
         if lines:
             used = await persistently(lambda: self.tools.logs.size(self.pk))
             lines = self.log_limit.admit(lines, characters, used)
@@ -207,6 +211,14 @@ class Attempt:
                 self.ingest.leave_out = self.log_limit.leave_out
         if lines:
             await self.tools.logs.append(self.pk, self.record.attempt, lines)
+
+    async def _store_sections(self, sections: list[Section]) -> None:
+        """Keep where in the log statuses begin; what its limit leaves out has no sections."""
+        if self.log_limit.reached:
+            return
+        last = await persistently(lambda: self.tools.logs.last_line(self.pk))
+        numbered = [section._replace(line=last + section.line + 1) for section in sections]
+        await persistently(lambda: self.tools.sections.put(self.pk, numbered))
 
     async def _keep_receipt(self, told: dict[str, Any]) -> None:
         """Store what the run is made of, once."""

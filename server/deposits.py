@@ -184,6 +184,7 @@ class Deposits:
         if entry.whole:
             await self._store.logs.delete(process)
             await self._store.receipts.delete(process)
+            await self._store.sections.delete(process)
             self._deleted(process)
             return
         for product in entry.products:

@@ -14,6 +14,7 @@ import msgspec
 
 from server.lines import LineAssembler, Utf8Text
 from server.records import Progress
+from server.store.sections import Section
 
 MESSAGE_LIMIT_BYTES = 1_048_576
 LEVELS = frozenset({"debug", "info", "warning", "error"})
@@ -22,6 +23,8 @@ STREAMS = frozenset({"log", "stdout", "stderr", "logging", "traceback"})
 LARGEST = 2**63
 #: What a run can have made; the last one more shows that it was too many.
 OUTPUTS_LIMIT = 10_000
+#: How many of an attempt's statuses are kept as sections of its log.
+SECTIONS_LIMIT = 10_000
 
 _decoder = msgspec.json.Decoder()
 
@@ -43,6 +46,8 @@ class Ingest:
         self.last: tuple[str, ...] | None = None
         #: takes the run's text instead of the assembler, once no more of it is stored
         self.leave_out: Callable[[str], None] | None = None
+        self._sections: list[Section] = []
+        self._sections_left = SECTIONS_LIMIT
         self._rest = b""
         self._raw = {"out": (Utf8Text(), "info"), "err": (Utf8Text(), "warning")}
 
@@ -76,6 +81,22 @@ class Ingest:
         """A line of the server's own."""
         self.assembler.feed("server", time.time(), level, text + "\n", time.monotonic())
 
+    def take_sections(self) -> list[Section]:
+        """The statuses since the last call; `line` counts the assembled lines before each."""
+        taken, self._sections = self._sections, []
+        return taken
+
+    def _status(self, text: str) -> None:
+        self.changes["status"] = text
+        lines = len(self.assembler.ready)
+        if self._sections and self._sections[-1].line == lines:
+            self._sections.pop()  # nothing was said in it
+        elif self._sections_left == 0:
+            return
+        else:
+            self._sections_left -= 1
+        self._sections.append(Section(lines, time.time(), text))
+
     def _take(self, message: Any, now: float) -> None:
         match message:
             case ["t", str(stream), float(when), str(level), str(text)] if (
@@ -83,7 +104,7 @@ class Ingest:
             ):
                 self._text(stream, when, level, text, now)
             case ["status", str(text)]:
-                self.changes["status"] = text[:200]
+                self._status(text[:200])
             case ["progress", float(done), float(total)] if math.isfinite(done) and math.isfinite(
                 total
             ):

@@ -22,6 +22,7 @@ from server.logs import Logs
 from server.persistence import persistently
 from server.records import DataProduct, PipelineDescription, ProcessRecord
 from server.store.receipts import Receipts
+from server.store.sections import Sections
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class Tools:
     ledger: Ledger
     logs: Logs
     receipts: Receipts
+    sections: Sections
     archive: Archive
     pool: Pool
     runs: Path

@@ -24,6 +24,8 @@ from server.records import ProcessRecord
 WHOLE_BYTES = 33_554_432
 #: Up to here the body of an ended process is kept in one piece as well.
 READY_BYTES = 262_144
+#: From here on compressing is worth it.
+COMPRESSED_BYTES = 1_024
 #: What a log kept takes in memory besides its text, about.
 KEPT_BYTES = 1_000
 
@@ -75,7 +77,7 @@ class LogBody:
         return f"{self.record.version}-{self.last}"
 
     async def read(self, compressed: bool = False) -> Content:
-        """The body, perhaps compressed: what is streamed is not."""
+        """The body, perhaps compressed: what is short or streamed is not."""
         return await self._bodies.read(self, compressed)
 
 
@@ -117,7 +119,7 @@ class LogBodies:
         if not await self._extend(kept, body):
             return None
         head, tail = _frame(body.record)
-        if compressed:
+        if compressed and kept.text.size >= COMPRESSED_BYTES:
             pieces = (await self._deflated(kept, body)).body(head, tail)
             return Content(pieces, sum(map(len, pieces)), True)
         pieces = [head, *kept.text.pieces, tail]

@@ -26,11 +26,13 @@ from server.records import PipelineDescription, ProcessRecord, State
 from server.status_board import StatusBoard
 from server.store import Store
 from server.store.page import Page
+from server.store.sections import Section
 from server.submits import Submit, Submits
 
 DELETE_WAIT_SECONDS = 10.0
 #: How many of the running processes a waiting one names.
 HOLDERS_NAMED = 3
+STOPPING = "It was cancelled and is being stopped"
 
 
 class Processes:
@@ -170,6 +172,11 @@ class Processes:
         record = await self._ledger.get(pk)
         return receipt_of(record, await self._store.receipts.get(pk, record.attempt))
 
+    async def sections(self, pk: int) -> list[Section]:
+        """Where the statuses of a process begin in its log. Raises NotFound."""
+        record = await self._ledger.get(pk)
+        return await self._store.sections.newest(record.pk)
+
     async def log_body(self, pk: int) -> LogBody:
         """The specified answer of the pipeline logs API. Raises NotFound."""
         return await self._bodies.get(pk)
@@ -219,7 +226,9 @@ class Processes:
         }
 
     def _waiting_for(self, record: ProcessRecord) -> str | None:
-        """Why a process waits, in a sentence; None when it does not."""
+        """Why a process waits, or what it is waited for; None when there is nothing."""
+        if record.state is State.RUNNING and record.cancel_requested:
+            return STOPPING
         if record.state is not State.QUEUED:
             return None
         place = 1 + bisect_left(self._ledger.queued, record.pk)

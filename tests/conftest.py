@@ -35,6 +35,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+@pytest.fixture(autouse=True, scope="session")
+def current_loop() -> Iterator[None]:
+    """A current loop from the start, which pytest-tornado would else make and nobody close."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
+
+
 @pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
     """A loop for the test and its fixtures."""

@@ -18,6 +18,7 @@ from server.store.light_curves import LightCurves
 from server.store.log_chunks import LogChunks
 from server.store.processes import ProcessStore
 from server.store.receipts import Receipts
+from server.store.sections import Sections
 from server.store.servers import Servers
 from server.store.submissions import Submissions
 from server.store.targets import Targets
@@ -36,6 +37,7 @@ class Store:
         self.light_curves = LightCurves(database)
         self.journal = Journal(database)
         self.receipts = Receipts(database)
+        self.sections = Sections(database)
         self.servers = Servers(database)
         self.submissions = Submissions(database)
         self.announcements = Announcements(database)

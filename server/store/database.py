@@ -231,8 +231,10 @@ class Collection:
 
 async def _changes(stream: Any) -> AsyncIterator[tuple[int, int | None]]:
     async for change in stream:
-        fields = change.get("fullDocument") or {}
-        fields |= (change.get("updateDescription") or {}).get("updatedFields") or {}
+        fields: Document = {}
+        if change["operationType"] != "delete":
+            fields |= change.get("fullDocument") or {}
+            fields |= (change.get("updateDescription") or {}).get("updatedFields") or {}
         yield int(change["documentKey"]["_id"]), fields.get("version")
 
 

@@ -13,12 +13,13 @@ import { ApiError, get, getPage, request } from "../server/api.js";
 
 const TYPING_MS = 200;
 const RUNNING_MS = 4000;
+const LOST_MS = 1000;
 
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
 makeTargets();
 deleteTargets();
-followRunning();
+void followRunning();
 
 function searchAsYouType() {
   const input = /** @type {HTMLInputElement} */ (part("#search"));
@@ -73,18 +74,25 @@ function deleteTargets() {
   });
 }
 
-function followRunning() {
-  setInterval(async () => {
-    if (document.hidden) return;
-    try {
-      const { processes } = await get("/api/processes/?state=queued,running&limit=1000");
-      drawRunning(processes);
-      showConnection("live");
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      showConnection("lost");
-    }
-  }, RUNNING_MS);
+async function followRunning() {
+  for (;;) {
+    const connected = document.hidden || (await showRunning());
+    await new Promise((resolve) => setTimeout(resolve, connected ? RUNNING_MS : LOST_MS));
+  }
+}
+
+/** @returns {Promise<boolean>} whether the server could be asked */
+async function showRunning() {
+  try {
+    const { processes } = await get("/api/processes/?state=queued,running&limit=1000");
+    drawRunning(processes);
+    showConnection("live");
+    return true;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    showConnection("lost");
+    return false;
+  }
 }
 
 /** @param {any[]} processes newest first */

@@ -86,8 +86,7 @@ def look(request: pytest.FixtureRequest) -> tuple[int, str]:
 @pytest.fixture
 def open_page(browser: Browser, observatory: Observatory) -> Iterator[Open]:
     """Opens pages of the shared server. Whatever they complain about fails the test."""
-    # Where there is no reduced data, a page that asks for some gets a 404, and Chromium notes it.
-    yield from opener(browser, observatory, ("/lightcurve/",))
+    yield from opener(browser, observatory)
 
 
 def opener(

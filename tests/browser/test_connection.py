@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Open, opener
+from tests.browser.conftest import PATIENCE_MS, Open, opener
 from tests.browser.observatory import Observatory
 from tests.browser.test_log_page import numbers
 
@@ -56,9 +56,9 @@ def test_the_list_says_that_the_connection_is_lost_and_found(
 ) -> None:
     page = open_own("/")
     own_observatory.stop()
-    expect(page.locator("#connection")).to_contain_text("Connection lost")
+    expect(page.locator("#connection")).to_contain_text("Connection lost", timeout=PATIENCE_MS)
     own_observatory.start()
-    expect(page.locator("#connection")).to_have_text("Connected again.")
+    expect(page.locator("#connection")).to_have_text("Connected again.", timeout=PATIENCE_MS)
     expect(page.locator("#connection")).to_be_hidden()
 
 

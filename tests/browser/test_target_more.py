@@ -100,9 +100,10 @@ def test_a_group_without_a_name_is_not_made(open_page: Open, observatory: Observ
     expect(dialog).to_be_hidden()
 
 
-def give_curve(page: Page, points: list[dict[str, object]]) -> None:
+def give_curve(page: Page, points: list[dict[str, float | None]]) -> None:
     """Let the server have this reduced data."""
-    page.route("**/lightcurve/", lambda route: route.fulfill(json={"points": points}))
+    answer = {"lightcurve": points, "next": None}
+    page.route(re.compile("/lightcurve/"), lambda route: route.fulfill(json=answer))
 
 
 @WIDTHS
@@ -114,7 +115,7 @@ def test_a_target_with_magnitudes_has_a_light_curve(
     page.goto(f"/targets/{observatory.make_target()}/")
     expect(page.locator('#light-curve .plot[data-state="drawn"]')).to_be_visible()
     expect(page.locator("#light-curve [data-slot=words]")).to_contain_text("20 points")
-    page.get_by_label("Period").fill("0,5")
+    page.get_by_label("Period in days").fill("0,5")
     expect(page.locator("#light-curve [data-slot=words]")).to_contain_text("folded by 0.5 days")
     page.locator("#light-curve summary").click()
     expect(page.locator("#light-curve tbody tr")).to_have_count(20)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from pathlib import Path
 
 import pytest
 from astropy.coordinates import Angle
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
+from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open
 from tests.browser.observatory import Observatory
 from tests.browser.showing_pipelines import HOSTILE
@@ -16,10 +18,16 @@ from tests.browser.showing_pipelines import HOSTILE
 WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 
 
+def open_form(page: Page) -> None:
+    """Open the form for a new target, which is open already where there is no target yet."""
+    if not page.get_by_label("Name", exact=True).is_visible():
+        page.locator("summary", has_text="New target").click()
+
+
 def test_a_target_is_made_from_sexagesimal_coordinates(open_page: Open) -> None:
     page = open_page("/")
     name = f"Cluster {secrets.token_hex(4)}"
-    page.locator("summary", has_text="New target").click()
+    open_form(page)
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Right ascension").fill("16:41:41.63")
     page.get_by_label("Declination").fill("-36 27 40.7")
@@ -32,7 +40,7 @@ def test_a_target_is_made_from_sexagesimal_coordinates(open_page: Open) -> None:
 
 def test_what_is_wrong_with_a_target_is_said_at_its_field(open_page: Open) -> None:
     page = open_page("/")
-    page.locator("summary", has_text="New target").click()
+    open_form(page)
     page.get_by_label("Name", exact=True).fill("A star")
     page.get_by_label("Right ascension").fill("west of the moon")
     page.get_by_role("button", name="Make target").click()
@@ -55,7 +63,7 @@ def test_targets_are_found_while_typing(open_page: Open, observatory: Observator
 @WIDTHS
 def test_a_target_is_made_with_further_facts(open_page: Open, width: int, scheme: str) -> None:
     page = open_page("/", width=width, scheme=scheme)
-    page.locator("summary", has_text="New target").click()
+    open_form(page)
     page.get_by_label("Name", exact=True).fill("A variable")
     page.get_by_label("Further facts").fill("magnitude: 11.3\nkind: <b>RR Lyrae</b>")
     page.get_by_role("button", name="Make target").click()
@@ -78,6 +86,18 @@ def test_the_list_counts_what_there_is_and_names_what_runs(
     expect(row.get_by_role("link", name="Ticks")).to_have_attribute("href", f"/pipeline/{process}")
     observatory.call("POST", f"/api/processes/{process}/cancel/")
     expect(row.get_by_role("link", name="Ticks")).to_have_count(0)
+
+
+def test_the_newest_image_is_shown_whatever_came_after_it(
+    open_page: Open, observatory: Observatory, tmp_path: Path
+) -> None:
+    [frame] = synthesise_series(tmp_path, 1, (64, 80))
+    target = observatory.make_target(f"Imaged {secrets.token_hex(4)}")
+    [image] = observatory.upload(target, {frame.name: frame.read_bytes()})
+    observatory.upload(target, {f"{n}.txt": b"x" for n in range(20)})
+    page = open_page("/")
+    row = page.locator("#targets tr", has=page.locator(f'[data-running="{target}"]'))
+    expect(row.locator("img")).to_have_attribute("src", f"/dataproducts/{image}/preview.png")
 
 
 def test_a_target_is_edited_and_deleted_from_the_list(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,15 +150,17 @@ class Faults:
         self._fail_at = 0
         self._after = False
         self._for_good = False
-        real = Collection._call
+        real, here = Collection._call, threading.get_ident()
 
         async def call(collection: Collection, operation: str, work: Any) -> Any:
+            if threading.get_ident() != here:  # of a server that other tests have
+                return await real(collection, operation, work)
             self.calls += 1
-            here = self.calls == self._fail_at
-            if (here and not self._after) or (self._for_good and 0 < self._fail_at < self.calls):
+            now = self.calls == self._fail_at
+            if (now and not self._after) or (self._for_good and 0 < self._fail_at < self.calls):
                 raise DatabaseAway
             answer = await real(collection, operation, work)
-            if here:
+            if now:
                 raise DatabaseAway
             return answer
 
@@ -184,9 +187,11 @@ class Pauses:
     ) -> None:
         self.calls = 0
         self._pause_at = 0
-        real = Collection._call
+        real, here = Collection._call, threading.get_ident()
 
         async def call(collection: Collection, operation: str, work: Any) -> Any:
+            if threading.get_ident() != here:  # of a server that other tests have
+                return await real(collection, operation, work)
             self.calls += 1
             if self.calls == self._pause_at:
                 await meanwhile()

@@ -45,10 +45,13 @@ PIPELINES = [
     "LongLine",
     "Measures",
     "Outputs",
+    "Paced",
     "Predecessor",
     "Raises",
     "RaisesUnprintable",
     "Segfaults",
+    "Shows",
+    "Stages",
     "Waits",
 ]
 

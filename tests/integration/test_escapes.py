@@ -27,14 +27,16 @@ WAYS_OUT = {
         """,
     "a double fork": """
         import os, time
+        ready, tell = os.pipe()
         child = os.fork()
         if child:
-            os.waitpid(child, 0)
+            os.read(ready, 1)
         else:
             os.setsid()
             if os.fork():
                 os._exit(0)
             self.log(f"pid {os.getpid()}")
+            os.write(tell, b"x")
             for descriptor in range(100):
                 try:
                     os.close(descriptor)

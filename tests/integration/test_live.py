@@ -113,7 +113,7 @@ async def test_the_status_socket_starts_with_the_polled_body_and_tells_each_chan
         assert snapshot["type"] == "snapshot"
         assert snapshot["processes"] == []
         record = await client.submit("Outputs", target, products)
-        statuses = []
+        statuses: list[str] = []
         while not statuses or statuses[-1] != "created":
             message = await next_message(socket)
             assert list(message) == ["type", "timestamp", "process"]
@@ -132,3 +132,19 @@ async def test_a_deleted_process_closes_its_followers_with_4404(
         await client.call(f"/api/targets/{target}/", "DELETE", status=204)
         assert await socket.read_message() is None
         assert socket.close_code == 4404
+
+
+async def test_the_sections_of_a_log_begin_where_statuses_were_set(client: Client) -> None:
+    target = await client.make_target("Sections")
+    products = await client.upload(target, ("b.txt", b"y"))
+    record = await client.ended((await client.submit("Stages", target, products))["pk"])
+    told = await client.call(f"/api/processes/{record['pk']}/sections/")
+    lines = {entry[0]: entry[3] for entry in await client.lines(record["pk"])}
+    assert [(lines[line], status) for line, _, status in told["sections"]] == [
+        ("first of 0", "Stage 0"),
+        ("first of 1", "Stage 1"),
+        ("first of 2", "Stage 2"),
+    ]
+    assert all(record["started"] <= when for _, when, _ in told["sections"])
+    await client.call(f"/api/processes/{record['pk']}/", "DELETE", status=204)
+    await client.call(f"/api/processes/{record['pk']}/sections/", status=404)

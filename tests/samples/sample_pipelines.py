@@ -153,6 +153,31 @@ class Waits(PipelineProcess):
                 time.sleep(0.01)
 
 
+class Stages(PipelineProcess):
+    """Says a few lines in each of three stages, before which there is one line."""
+
+    short_name = "stages"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("before all")
+        for stage in range(3):
+            with self.update_status(f"Stage {stage}"):
+                self.log(f"first of {stage}\nsecond of {stage}")
+
+
+class Shows(PipelineProcess):
+    """Shows a picture of itself, and waits to be cancelled."""
+
+    short_name = "shows"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        (tmpdir / "preview.png").write_bytes(b"\x89PNG\r\n\x1a\nhardly a picture")
+        deadline = time.monotonic() + 600
+        while time.monotonic() < deadline:
+            self.check_cancelled()
+            time.sleep(0.01)
+
+
 class Counts(PipelineProcess):
     """Logs as many lines as its target's `lines` says, then makes a file."""
 
@@ -200,3 +225,22 @@ class Predecessor(PipelineProcess):
         yield (tmpdir / "result.txt", DataProduct)
         yield (tmpdir / "curve.csv", ReducedDatum, "photometry")
         yield (tmpdir / "other.txt", DataProduct, "", "renamed.txt")
+
+
+class Paced(PipelineProcess):
+    """Logs its target's `rate` lines a second for its `seconds`; its status tells the time."""
+
+    short_name = "paced"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        rate = int(self.target.extra_fields["rate"])
+        begun = time.monotonic()
+        total = round(rate * float(self.target.extra_fields["seconds"]))
+        number = 0
+        while number < total:
+            with self.update_status(f"at {time.time()}"):
+                due = min(total, round(rate * (time.monotonic() - begun)) + 1)
+                while number < due:
+                    number += 1
+                    self.log(f"line {number}")
+            time.sleep(0.01)

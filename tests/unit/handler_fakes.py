@@ -35,6 +35,7 @@ from server.records import (
     Target,
 )
 from server.store.page import Page
+from server.store.sections import Section
 
 T = TypeVar("T")
 
@@ -131,6 +132,7 @@ class FakeProcesses:
         self.boards: dict[int, Board] = {}
         self.log: list[bytes] = []
         self.log_is_streamed = False
+        self.lines_text = "a"
         self.calls: list[tuple[Any, ...]] = []
         self.fault: Exception | None = None
         self.log_fault: Exception | None = None
@@ -171,6 +173,10 @@ class FakeProcesses:
     async def delete(self, pk: int) -> None:
         del self.records[(await self.get(pk)).pk]
 
+    async def sections(self, pk: int) -> list[Section]:
+        await self.get(pk)
+        return [Section(1, 1.5, "Measuring")]
+
     async def receipt(self, pk: int) -> Receipt:
         return receipt_of(await self.get(pk), None)
 
@@ -203,7 +209,8 @@ class FakeProcesses:
 
     async def lines(self, *asked: Any) -> Lines:
         self.calls.append(("lines", *asked))
-        return Lines([b'[1,2.5,"info","a"]', b'[2,2.5,"info","b"]'], 2, True)
+        first = b'[1,2.5,"info","%b"]' % self.lines_text.encode()
+        return Lines([first, b'[2,2.5,"info","b"]'], 2, True)
 
     async def log_text(self, *asked: Any) -> AsyncIterator[bytes]:
         self.calls.append(("log_text", *asked))
@@ -395,6 +402,10 @@ class Fakes:
             raise self.draw_fault
         await asyncio.to_thread(picture.write_bytes, b"\x89PNG")
 
+    async def picture(self, record: ProcessRecord) -> bytes | None:
+        """No run shows anything."""
+        return None
+
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Client]:
         """Serve for as long as it takes."""
@@ -406,6 +417,7 @@ class Fakes:
             preview=self.preview,
             headers=self.headers,
             previews=self.previews,
+            picture=self.picture,
         )
         socket, port = bind_unused_port()
         server = HTTPServer(Application(all_routes(services)), max_body_size=1024**2)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.ingest import MESSAGE_LIMIT_BYTES, Ingest
+from server.ingest import MESSAGE_LIMIT_BYTES, SECTIONS_LIMIT, Ingest
 from server.records import Progress
 
 
@@ -95,3 +95,27 @@ def test_no_bytes_break_it(pieces: list[bytes]) -> None:
         ingest.feed_raw("out", piece)
     ingest.end()
     assert all(isinstance(text, str) for _, text in texts(ingest))
+
+
+def test_a_status_begins_a_section_at_the_next_line() -> None:
+    ingest = Ingest()
+    said = [
+        ["status", "Reading"],
+        ["t", "log", 1.5, "info", "a\nb\n"],
+        ["status", "Nothing is said in it"],
+        ["status", "Measuring"],
+        ["t", "log", 1.5, "info", "c\n"],
+    ]
+    ingest.feed_messages(b"".join(json.dumps(message).encode() + b"\n" for message in said))
+    taken = [(section.line, section.status) for section in ingest.take_sections()]
+    assert taken == [(0, "Reading"), (2, "Measuring")]
+    assert ingest.take_sections() == []
+
+
+def test_the_sections_of_an_attempt_are_bounded() -> None:
+    ingest = Ingest()
+    for number in range(SECTIONS_LIMIT + 5):
+        messages = [["t", "log", 1.5, "info", "x\n"], ["status", f"Part {number}"]]
+        ingest.feed_messages(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
+    assert len(ingest.take_sections()) == SECTIONS_LIMIT
+    assert ingest.changes["status"] == f"Part {SECTIONS_LIMIT + 4}"

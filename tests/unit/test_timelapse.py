@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Pictures
 
+from runners import alignment
 from runners.frames import Frame, find_frame
 from runners.framing import Framing, framing
+from runners.pictures import FrameWork, film_frames, in_order, read_ahead
 from runners.pipeline import AsyncError, Cancelled
 from runners.synthetic import synthesise_series
-from runners.timelapse import Timelapse, film_frames, in_order, read_ahead
+from runners.timelapse import Preview, Timelapse
 from tests.unit.sky import decoded, noise, run_of, write_fits
 
 
@@ -20,6 +23,12 @@ from tests.unit.sky import decoded, noise, run_of, write_fits
 def night(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Twelve frames of a sky that gets two and a half times as bright."""
     return synthesise_series(tmp_path_factory.mktemp("night"), count=12, size=(96, 120))
+
+
+@pytest.fixture(scope="module")
+def drifting(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Twelve larger frames, with stars enough to be recognised."""
+    return synthesise_series(tmp_path_factory.mktemp("drift"), count=12, size=(160, 240))
 
 
 def find(path: Path) -> Frame:
@@ -92,7 +101,8 @@ def test_normalising_takes_the_gradient_away(night: list[Path]) -> None:
     frames = in_order(map(find, night))
     steps = {}
     for flag in (False, True):
-        last = list(film_frames(frames, view_of(frames[0]), flag))[-1]
+        work = FrameWork(view_of(frames[0]), normalise_background=flag)
+        last = list(film_frames(frames, work))[-1].shades
         steps[flag] = abs(np.median(last[:20]) - np.median(last[-20:]))
 
     assert steps[True] < steps[False] / 2
@@ -114,7 +124,8 @@ def test_the_first_row_of_an_image_is_at_the_bottom_of_the_film(tmp_path: Path) 
     image = noise()
     image[:10] += 2000
     frame = find(write_fits(tmp_path / "a.fits", image))
-    (shades,) = film_frames([frame], view_of(frame))
+    (picture,) = film_frames([frame], FrameWork(view_of(frame)))
+    shades = picture.shades
 
     assert shades[-10:].mean() > shades[:10].mean() + 50
 
@@ -186,3 +197,68 @@ def test_reading_ahead_keeps_the_order_and_its_distance() -> None:
     for place, made in enumerate(read_ahead(work, range(50))):
         assert made == -place
         assert len(begun) <= place + 6
+
+
+def test_cosmic_rays_are_removed_where_that_is_asked_for(tmp_path: Path) -> None:
+    image = noise()
+    image[30, 30] += 20_000
+    paths = [write_fits(tmp_path / "a.fits", image)]
+    brightest = {
+        flag: decoded(timelapse(tmp_path, paths, {"format": "gif"}, remove_cosmic_rays=flag)[0])[0]
+        for flag in (False, True)
+    }
+    assert brightest[False].max() > 200
+    assert brightest[True][64 - 31, 30] < 80
+
+
+def test_target_and_time_are_written_where_that_is_asked_for(
+    tmp_path: Path, drifting: list[Path]
+) -> None:
+    plain = decoded(timelapse(tmp_path, drifting[:2], {"format": "gif"})[0])
+    drawn = decoded(timelapse(tmp_path, drifting[:2], {"format": "gif"}, overlay=True)[0])
+    assert (plain[0] != drawn[0]).mean() > 0.02
+    differs = (drawn[0] == 255) != (drawn[1] == 255)
+    assert differs[-20:].any(), "the times differ"
+
+
+def test_aligned_frames_stay_while_the_field_drifts(tmp_path: Path, drifting: list[Path]) -> None:
+    if alignment.missing():
+        with pytest.raises(AsyncError, match=r"astroalign is not installed: pip install"):
+            timelapse(tmp_path, drifting, align=True)
+        return
+    moves = {}
+    for flag in (False, True):
+        frames = decoded(timelapse(tmp_path, drifting, {"format": "gif"}, align=flag)[0])
+        first, last = (frame[20:140, 20:220].astype(float) for frame in (frames[0], frames[-1]))
+        moves[flag] = float(np.abs(first - last).mean())
+    assert moves[True] < 0.8 * moves[False]
+
+
+def test_frames_that_cannot_be_aligned_are_named_and_shown(tmp_path: Path) -> None:
+    if alignment.missing():
+        pytest.skip(str(alignment.missing()))
+    paths = [write_fits(tmp_path / f"{name}.fits", noise()) for name in "ab"]
+    output, recorder = timelapse(tmp_path, paths, align=True)
+    assert len(decoded(output)) == 2
+    assert "b.fits could not be aligned" in recorder.log
+
+
+def test_the_last_frame_is_there_as_a_picture_while_it_goes_on(
+    tmp_path: Path, night: list[Path]
+) -> None:
+    run, recorder = run_of(Timelapse, night)
+    film = run.do_pipeline(tmp_path)
+    seen = []
+    recorder.progress = lambda done, total: seen.append((tmp_path / "preview.png").read_bytes()[:4])
+    next(film)
+    assert seen == [b"\x89PNG"] * 12
+
+
+def test_a_preview_changes_at_most_once_a_second(tmp_path: Path) -> None:
+    preview = Preview(tmp_path / "preview.png")
+    preview.show(np.zeros((700, 1400), np.uint8))
+    before = (tmp_path / "preview.png").read_bytes()
+    preview.show(np.full((700, 1400), 99, np.uint8))
+    assert (tmp_path / "preview.png").read_bytes() == before
+    with Pictures.open(tmp_path / "preview.png") as picture:
+        assert picture.size == (640, 320)

@@ -1,0 +1,130 @@
+"""Frames made into pictures: read, cleaned, aligned and stretched by a few threads ahead of use.
+
+Each frame is read once and dropped, so memory depends on the size of a frame, not on their number.
+Reading is left to `frames`, size to `framing`, brightness to `brightness`, films to `film`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners import alignment
+from runners.alignment import Places
+from runners.brightness import Levels, flattened, levels, steadied, stretched
+from runners.cosmics import without_cosmic_rays
+from runners.fitsfiles import FrameError
+from runners.frames import Frame, read_frame
+from runners.framing import Framing, shown
+
+Image = NDArray[np.float32]
+Shades = NDArray[np.uint8]
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+#: Frames read at the same time; more would wait for the encoder.
+MOST_READERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A frame of the film: shades of shape (view.height, view.width), top row first.
+
+    `aligned` is false for one that should have been and could not.
+    """
+
+    shades: Shades
+    frame: Frame
+    aligned: bool = True
+
+
+class _MadeFrame(NamedTuple):
+    image: Image
+    frame: Frame
+    aligned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FrameWork:
+    """What is done to each frame before it is stretched; by several threads at a time."""
+
+    view: Framing
+    normalise_background: bool = False
+    remove_cosmic_rays: bool = False
+    align: bool = False
+
+    @classmethod
+    def of(cls, view: Framing, flags: Mapping[str, bool]) -> FrameWork:
+        """The work that flags ask for."""
+        return cls(view, **{name: flags.get(name, False) for name in cls.__slots__[1:]})
+
+    def read(self, frame: Frame, reference: Places | None = None) -> tuple[_MadeFrame, Levels, str]:
+        """The frame as it is shown, its levels and its kind; aligned to a reference if given."""
+        image, is_aligned = self._image(frame), True
+        own = levels(image)  # before there is anything from outside the image on it
+        if reference is not None:
+            moved = alignment.aligned(image, reference, own.sky)
+            image, is_aligned = (image, False) if moved is None else (moved, True)
+        return _MadeFrame(image, frame, is_aligned), own, frame.kind
+
+    def reference(self, frame: Frame) -> Places:
+        """The places of the stars to which other frames are aligned."""
+        return alignment.star_places(self._image(frame))
+
+    def _image(self, frame: Frame) -> Image:
+        image = read_frame(frame)
+        if self.remove_cosmic_rays:
+            image = without_cosmic_rays(image)
+        image = shown(image, self.view)
+        return flattened(image) if self.normalise_background else image
+
+
+def in_order(frames: Iterable[Frame]) -> list[Frame]:
+    """The frames by date, then by name.
+
+    Raises FrameError for one without a date and for one whose sides are not those of the first.
+    """
+    given = list(frames)
+    for frame in given:
+        if frame.date is None:
+            raise FrameError(frame.name, frame.undated)
+        if frame.sides != given[0].sides:
+            problem = f"is {frame.sides} pixels, but {given[0].name} is {given[0].sides}"
+            raise FrameError(frame.name, problem)
+    return sorted(given, key=lambda frame: (frame.date or 0.0, frame.name))
+
+
+def film_frames(frames: Sequence[Frame], work: FrameWork) -> Iterator[Picture]:
+    """The pictures of a film, in the order of the frames, brightness steady along them.
+
+    Raises FrameError for a frame that cannot be read.
+    """
+    reference = work.reference(frames[0]) if work.align else None
+    read = partial(work.read, reference=reference)
+    for made, shared in steadied(read_ahead(read, frames)):
+        # FITS counts rows from the bottom, films from the top.
+        yield Picture(stretched(made.image, shared)[::-1], made.frame, made.aligned)
+
+
+def read_ahead(work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
+    """What `work` makes of each item, in order, done by a few threads a few items ahead."""
+    readers = min(MOST_READERS, os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(readers, thread_name_prefix="frame")
+    ahead: deque[Future[Made]] = deque()
+    try:
+        for item in items:
+            ahead.append(pool.submit(work, item))
+            if len(ahead) > readers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,32 @@
+"""The picture that a run shows of itself while it goes on: `preview.png` in its working folder.
+
+Only the server that runs it has it. What the picture shows is the pipeline's business.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+PICTURE = "preview.png"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LIMIT_BYTES = 8 * 2**20
+
+
+def read_picture(folder: Path) -> bytes | None:
+    """The PNG in an attempt's folder; None when there is none, or what is there is none."""
+    try:
+        # Neither followed nor waited for: a pipeline may have put anything there.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(folder / "work" / PICTURE, flags)
+    except OSError:
+        return None
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LIMIT_BYTES:
+            return None
+        picture = os.read(descriptor, LIMIT_BYTES)
+    finally:
+        os.close(descriptor)
+    return picture if picture.startswith(SIGNATURE) else None
