@@ -81,7 +81,8 @@ class Upload:
             )
         # Whoever looks into the file may want to see its suffix.
         path = self._folder / str(len(self._parts)) / uploaded_name(name)
-        self._parts.append(await _to_its_end(_Part, path))
+        self._parts.append(_Part(path))
+        await _to_its_end(self._parts[-1].open)
 
     async def write(self, piece: bytes) -> None:
         """Add to the file begun last. :raises TooLarge: it is over its limit."""
@@ -115,15 +116,18 @@ class _Part:
     """One file of an upload, on disk but for a buffer."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir()
         self.path = path
         self.size = 0
         self.buffer = bytearray()
         self._sha256 = hashlib.sha256()
-        self._file: IO[bytes] = path.open("wb")
+        self._file: IO[bytes] | None = None
+
+    def open(self) -> None:
+        self.path.parent.mkdir()
+        self._file = self.path.open("wb")
 
     def flush(self) -> None:
-        if self.buffer:
+        if self._file is not None and self.buffer:
             taken, self.buffer = self.buffer, bytearray()
             self._sha256.update(taken)
             self._file.write(taken)
@@ -132,8 +136,9 @@ class _Part:
 
     def close(self) -> None:
         # After a full disk there may be something left that cannot be written.
-        with contextlib.suppress(OSError):
-            self._file.close()
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
 
     def finished(self) -> LocalFile:
         return LocalFile(self.path, self.path.name, self.size, self._sha256.hexdigest())
