@@ -94,16 +94,16 @@ async def soak(options: Options) -> Soaked:
         havoc = Havoc(server, chance, lambda: tally.ended, pace)
         try:
             await server.start()
-            broken = await _work(options, client, havoc, tally)
-            found, wrong = await _settled(folder / "data", tally.promises)
+            wrong = await _work(options, client, havoc, tally)
+            if wrong:
+                found, wrong = Snapshot(), [*wrong, server.words]
+            else:
+                found, wrong = await _settled(folder / "data", tally.promises)
         finally:
             await server.close()
     restarts = [life.settled - life.executed for life in server.lives[1:] if life.settled]
     took = time.monotonic() - began
-    all_wrong = [*broken, *wrong]
-    return Soaked(
-        options, havoc.struck, tally.promises, found, all_wrong, took, tally.twice, restarts
-    )
+    return Soaked(options, havoc.struck, tally.promises, found, wrong, took, tally.twice, restarts)
 
 
 async def _work(options: Options, client: Client, havoc: Havoc, tally: Tally) -> list[str]:
