@@ -70,6 +70,6 @@ async def _gzipped_pieces(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield compressor.flush()
 
 
-def gzipped(body: bytes) -> bytes:
+def gzipped(body: bytes, level: int = LEVEL) -> bytes:
     """The body compressed, the same bytes each time."""
-    return gzip.compress(body, LEVEL, mtime=0)
+    return gzip.compress(body, level, mtime=0)

@@ -98,11 +98,13 @@ class Ingest:
         self._sections.append(Section(lines, time.time(), text))
 
     def _take(self, message: Any, now: float) -> None:
-        match message:
-            case ["t", str(stream), float(when), str(level), str(text)] if (
-                level in LEVELS and stream in STREAMS and math.isfinite(when)
-            ):
+        # By far the most common, and to match a pattern would cost more than all else about a line.
+        if type(message) is list and len(message) == 5 and message[0] == "t":
+            _, stream, when, level, text = message
+            if is_text(stream, when, level, text):
                 self._text(stream, when, level, text, now)
+                return
+        match message:
             case ["status", str(text)]:
                 self._status(text[:200])
             case ["progress", float(done), float(total)] if math.isfinite(done) and math.isfinite(
@@ -137,6 +139,19 @@ class Ingest:
             self.assembler.feed(stream, when, level, text, now)
         else:
             self.leave_out(text)
+
+
+def is_text(stream: Any, when: Any, level: Any, text: Any) -> bool:
+    """Whether these are the parts of a message with text."""
+    return (
+        type(stream) is str
+        and type(when) is float
+        and type(level) is str
+        and type(text) is str
+        and level in LEVELS
+        and stream in STREAMS
+        and math.isfinite(when)
+    )
 
 
 def _decode(whole: bytes) -> list[Any]:

@@ -45,11 +45,13 @@ class LogViews:
         record = await self._ledger.get(pk)
         wanted = filter_of(level, q)
         entries: list[bytes] = []
-        start = cursor = min(after, await self.last_line(record))
+        last = await self.last_line(record)
+        cursor = min(after, last)
+        stop = min(last, cursor + EXAMINED_LINES)
         room, examined, size = limit, 0, 0
-        while room and size < PAGE_BYTES and examined < EXAMINED_BYTES:
+        while room and cursor < stop and size < PAGE_BYTES and examined < EXAMINED_BYTES:
             part = await self.read(record, cursor)
-            if part is None or cursor - start >= EXAMINED_LINES:
+            if part is None:
                 break
             found = wanted.take(part, room)
             if found.lines:

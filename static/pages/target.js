@@ -9,7 +9,6 @@ import { ProcessTable } from "../draw/process_table.js";
 import { ask } from "../draw/question.js";
 import { drawCount, RunForm } from "../draw/run_form.js";
 import { Selection } from "../draw/selection.js";
-import { targetOf } from "../draw/target_form.js";
 import { keepTimes } from "../draw/times.js";
 import { idempotencyKey, request } from "../server/api.js";
 import { ProcessFeed } from "../server/process_feed.js";
@@ -139,6 +138,8 @@ function editTarget() {
     event.preventDefault();
     clearProblems(form);
     try {
+      // Seldom wanted, so that it is not among what the first paint waits for.
+      const { targetOf } = await import("../draw/target_form.js");
       await request("PATCH", `/api/targets/${target}/`, targetOf(form));
       location.reload();
     } catch (error) {

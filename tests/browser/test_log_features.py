@@ -77,6 +77,7 @@ def test_only_lines_of_the_chosen_levels_are_shown(open_log: OpenLog, stages: in
     level = page.get_by_label("Levels to show")
     level.select_option("warning")
     expect(page.locator("#hits")).to_have_text("3 lines")
+    expect(page.locator(".line")).to_have_count(3)
     assert numbers(page) == [43, 85, 127]
     with page.expect_download() as download:
         page.locator("#download").click()
