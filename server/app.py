@@ -10,9 +10,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import uvloop
 from tornado.httpserver import HTTPServer
@@ -24,29 +22,18 @@ from handlers.body import BODY_LIMIT_BYTES
 from handlers.front_door import FrontDoor
 from handlers.routes import all_routes
 from handlers.services import Services
-from runners.examiner import Examiner
 from runners.pool import Pool
-from server.archive import Archive
-from server.changes import Announcing, Watching
 from server.config import Config
 from server.data_folder import DataFolder
 from server.dispatcher import Dispatcher
 from server.errors import DatabaseAway, StartError
-from server.files import FileStorage
-from server.hub import Hub
 from server.launch import Tools
-from server.ledger import Ledger
-from server.logs import Logs
-from server.memory import Memory
-from server.persistence import persistently
+from server.parts import Parts, open_parts
 from server.pipelines import PipelineWatch, find_pipelines
 from server.processes import Processes
 from server.records import ProcessRecord
 from server.recovery import Recovery
 from server.run_picture import read_picture
-from server.store import Store
-from server.store.database import Database
-from server.store.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -160,54 +147,18 @@ class Server:
         pool = Pool(config.pool.slots)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
-        database = await self._database()
-        store = await persistently(lambda: Store.open(database))
-        examiner = Examiner()
-        stack.push_async_callback(examiner.close)
-        hub = Hub()
-        ledger = Ledger(store.processes, hub, self._folder.server_id)
-        await persistently(ledger.load)
-        alone = config.mongodb.uri is None
-        # The other half is for the bodies made of them.
-        logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
-        if not alone:
-            exchange = self._exchange(database, store, Memory(store, ledger, logs, hub), hub)
-            await persistently(exchange.start)
-            stack.push_async_callback(exchange.stop)
-        archive = self._archive(store, examiner, ledger)
-        await persistently(archive.recover)
-        recovery = Recovery(store, ledger, logs, archive, config)
+        parts = await open_parts(config, self._folder, stack)
+        recovery = Recovery(parts.store, parts.ledger, parts.logs, parts.archive, config)
         await recovery.settle_own()
-        await examiner.start()
+        await parts.examiner.start()
         await warming
         pipelines = await find_pipelines(config, pool)
         watch = PipelineWatch(config, pool, pipelines)
         stack.push_async_callback(watch.stop)
         await watch.start()
-        processes = Processes(
-            store=store,
-            ledger=ledger,
-            logs=logs,
-            hub=hub,
-            archive=archive,
-            pipelines=pipelines,
-            config=config,
-        )
-        tools = Tools(
-            config=config,
-            ledger=ledger,
-            logs=logs,
-            receipts=store.receipts,
-            sections=store.sections,
-            archive=archive,
-            pool=pool,
-            runs=self._folder.runs,
-            pipelines=pipelines.get,
-        )
-        dispatcher = Dispatcher(tools, hub, recovery)
-        self.services = self._services(
-            processes, archive, dispatcher, database, examiner, tools.folder
-        )
+        tools = parts.tools(config, pool, self._folder.runs, pipelines)
+        dispatcher = Dispatcher(tools, parts.hub, recovery)
+        self.services = self._services(parts, parts.processes(config, pipelines), tools, dispatcher)
         dispatcher.start()
         # What stops last answers longest: polls go on while runs end, but not without a database.
         stack.push_async_callback(self._close_http)
@@ -215,66 +166,28 @@ class Server:
         self._door.open(make_application(self.services))
         await asyncio.to_thread(self._folder.remove_leftovers)
 
-    async def _database(self) -> Database:
-        uri = self.config.mongodb.uri
-        if uri is None:
-            engine = Engine()
-            uri = await engine.start(self._folder)
-            self._stack.push_async_callback(engine.stop)
-        database = await persistently(lambda: Database.open(uri, self.config.mongodb.database))
-        self._stack.callback(database.close)
-        return database
-
-    def _exchange(
-        self, database: Database, store: Store, memory: Memory, hub: Hub
-    ) -> Watching | Announcing:
-        """What keeps memory right beside other servers."""
-        if database.replicated:
-            return Watching(database, memory)
-        lease_seconds = self.config.leases.lease_seconds
-        return Announcing(store, memory, hub, self._folder.server_id, lease_seconds)
-
-    def _archive(self, store: Store, examiner: Examiner, ledger: Ledger) -> Archive:
-        files = FileStorage(self.config.storage_url)
-        return Archive(
-            store,
-            files,
-            self._folder,
-            examiner.facts,
-            self.config.uploads,
-            changed=ledger.show,
-            gone=ledger.drop_target,
-            deleted=ledger.gone,
-        )
-
     def _services(
-        self,
-        processes: Processes,
-        archive: Archive,
-        dispatcher: Dispatcher,
-        database: Database,
-        examiner: Examiner,
-        folder_of: Callable[[ProcessRecord], Path],
+        self, parts: Parts, processes: Processes, tools: Tools, dispatcher: Dispatcher
     ) -> Services:
         async def ready() -> str | None:
             if dispatcher.closing:
                 return "The server is stopping"
             try:
-                await database.ping()
+                await parts.database.ping()
             except DatabaseAway as error:
                 return str(error)
             return None
 
         async def picture(record: ProcessRecord) -> bytes | None:
-            return await asyncio.to_thread(read_picture, folder_of(record))
+            return await asyncio.to_thread(read_picture, tools.folder(record))
 
         return Services(
             config=self.config,
             processes=processes,
-            archive=archive,
+            archive=parts.archive,
             ready=ready,
-            preview=examiner.preview,
-            headers=examiner.headers,
+            preview=parts.examiner.preview,
+            headers=parts.examiner.headers,
             previews=self._folder.previews,
             picture=picture,
         )

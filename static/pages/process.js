@@ -24,6 +24,7 @@ const log = watchLog(record);
 const drawSections = sectionDrawer(page.dataset.sections);
 drawFacts(page, record);
 setInterval(() => drawTimeLeft(page, record), 1000);
+drawFrame();
 follow();
 page.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 page.querySelector("#rerun")?.addEventListener("submit", (event) => {
@@ -40,6 +41,7 @@ function follow() {
       log.record(record);
       if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
       if (outputsChanged(before, record)) void drawOutputs();
+      drawFrame();
     },
     lines: (lines) => log.lines(lines),
     state: showConnection,
@@ -47,6 +49,22 @@ function follow() {
   addEventListener("online", () => feed.channel.hurry());
   setInterval(() => void drawPlace(feed), PLACE_MS);
   void feed.channel.open();
+}
+
+/** The last finished frame of a timelapse, for as long as it is being made. */
+function drawFrame() {
+  const shown = page.querySelector("#frame");
+  if (!(shown instanceof HTMLImageElement) || shown.dataset.asked) return;
+  if (record.state !== "running" || !record.progress) {
+    shown.hidden = true;
+    return;
+  }
+  shown.dataset.asked = "true"; // one at a time, however fast they are finished
+  const newer = new Image();
+  Object.assign(newer, { id: shown.id, alt: shown.alt });
+  newer.addEventListener("load", () => shown.replaceWith(newer));
+  newer.addEventListener("error", () => delete shown.dataset.asked);
+  newer.src = `/processes/${record.pk}/preview.png?done=${record.progress.done}`;
 }
 
 /**

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open
 from tests.browser.observatory import Observatory
 from tests.browser.showing_pipelines import HOSTILE
@@ -145,3 +147,30 @@ def test_a_timelapse_has_a_log_page_but_no_pipeline_page(
     page = open_page(f"/processes/{process}")
     expect(page.locator(".failure")).to_have_text(record["failure_message"])
     assert page.request.get(f"/pipeline/{process}").status == 404
+
+
+#: Notes which pictures of a running timelapse the page has shown.
+NOTE_FRAMES = """
+window.framesShown = [];
+new MutationObserver(() => {
+  const frame = document.querySelector("#frame");
+  if (frame?.naturalWidth && !frame.hidden) window.framesShown.push(frame.src);
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
+def test_a_timelapse_shows_its_last_finished_frame_while_it_runs(
+    open_page: Open, observatory: Observatory, tmp_path: Path
+) -> None:
+    frames = {path.name: path.read_bytes() for path in synthesise_series(tmp_path, 30, (256, 256))}
+    target = observatory.make_target()
+    products = observatory.upload(target, frames)
+    for _ in range(2):  # both slots are taken for long enough to open the page
+        observatory.submit(target, "Ticks", products[:1])
+    process = observatory.submit(target, "Timelapse", products)
+    page = open_page(f"/processes/{process}", script=NOTE_FRAMES)
+    expect(page.locator("#frame")).to_be_hidden()
+    expect(page.locator("#outputs video")).to_be_visible()
+    shown = page.evaluate("window.framesShown")
+    assert any(f"/processes/{process}/preview.png" in source for source in shown)
+    expect(page.locator("#frame")).to_have_count(0)
