@@ -140,6 +140,7 @@ async def test_a_stall_longer_than_the_lease_takes_no_run_from_anybody() -> None
         assert await shared.wrongs(first.promises) == []
 
 
+@pytest.mark.long
 async def test_a_server_that_slept_takes_no_run_from_one_that_did_not() -> None:
     async with observatory() as shared:
         awake, asleep = shared.server(), shared.server()

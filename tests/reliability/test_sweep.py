@@ -16,7 +16,6 @@ pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 SAMPLES = [
     (KILL_BEFORE, 70, False),
     (KILL_AFTER, 70, True),
-    (FAIL, 25, False),
     (UNHEARD, 25, False),
 ]
 
