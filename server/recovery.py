@@ -5,8 +5,10 @@ Whether a server is gone is judged by `heartbeats`; here is what follows.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
+from collections.abc import Iterator
 
 from server import last_words
 from server.archive import Archive
@@ -39,6 +41,8 @@ class Recovery:
         self._heartbeats = Heartbeats(store.servers, ledger.server_id, config.leases)
         #: by PK: attempts of ours that are over but could not be settled yet
         self._unsettled: dict[int, int] = {}
+        #: the PKs of what is being settled just now
+        self._settling: set[int] = set()
 
     async def beat(self) -> None:
         """One heartbeat of this server."""
@@ -63,6 +67,11 @@ class Recovery:
 
     async def settle_left(self, record: ProcessRecord) -> None:
         """Settle an attempt of ours that is over, now or at one of the next looks."""
+        with self._alone(record.pk) as alone:
+            if alone:
+                await self._now_or_later(record)
+
+    async def _now_or_later(self, record: ProcessRecord) -> None:
         self._unsettled[record.pk] = record.attempt
         try:
             await self.settle(record)
@@ -72,6 +81,17 @@ class Recovery:
             log.exception("Process %s is settled later", record.pk)
             return
         self._unsettled.pop(record.pk, None)
+
+    @contextlib.contextmanager
+    def _alone(self, pk: int) -> Iterator[bool]:
+        """Whether nobody else here settles this process, who would say and do it all twice."""
+        alone = pk not in self._settling
+        self._settling.add(pk)
+        try:
+            yield alone
+        finally:
+            if alone:
+                self._settling.remove(pk)
 
     async def check_ended(self, pk: int, attempt: int) -> None:
         """After an attempt of ours: settle its record if it still says that it runs here."""
@@ -99,20 +119,27 @@ class Recovery:
 
     async def put_back(self, record: ProcessRecord) -> None:
         """See to a record that says that it runs here, of which we know nothing."""
-        if self._unsettled.get(record.pk) == record.attempt:
-            await self.settle_left(record)
-            return
-        # The answer to the claim was lost: it never started.
-        log.warning("Process %s was claimed unseen and goes back to the queue", record.pk)
-        await self._ledger.requeue(record)
+        with self._alone(record.pk) as alone:
+            if not alone:
+                return
+            if self._unsettled.get(record.pk) == record.attempt:
+                await self._now_or_later(record)
+                return
+            # The answer to the claim was lost: it never started.
+            with contextlib.suppress(LeaseLost):  # or it was settled since the record was read
+                await self._ledger.requeue(record)
+                log.warning("Process %s was claimed unseen and went back to the queue", record.pk)
 
     async def _take_over(self, record: ProcessRecord) -> None:
-        try:
-            taken = await self._ledger.take_over(record)
-        except LeaseLost:
-            return  # another server was faster, or the owner is back
-        log.warning("Process %s was lost by server %s", record.pk, record.owner)
-        await self.settle_left(taken)
+        with self._alone(record.pk) as alone:
+            if not alone:
+                return
+            try:
+                taken = await self._ledger.take_over(record)
+            except LeaseLost:
+                return  # another server was faster, or the owner is back
+            log.warning("Process %s was lost by server %s", record.pk, record.owner)
+            await self._now_or_later(taken)
 
     async def settle(self, record: ProcessRecord) -> None:
         """End or re-queue a run of which nothing is left but the record."""

@@ -85,7 +85,7 @@ async def _lane(
         flags = dict.fromkeys(set(kind) - {"plain", STOPPED}, True)
         pk = await observer.submit("Waits", products, **flags)
         await observer.until(pk, lambda record: record["status"] == "Waiting")
-        group = os.getpgid(await _pid(observer, pk))
+        group = os.getpgid(await pid_of(observer, pk))
         if STOPPED in kind:
             os.killpg(group, signal.SIGSTOP)
         await asyncio.sleep(chance.uniform(0, 0.2))
@@ -98,10 +98,12 @@ async def _lane(
             done.wrong.append(f"process {pk}, {kind}, is {record['state']}")
 
 
-async def _pid(observer: Observer, pk: int) -> int:
+async def pid_of(observer: Observer, pk: int) -> int:
     """The run's OS process, as it said itself."""
-    page = await observer.client.call(f"/api/processes/{pk}/logs/?limit=1")
-    return int(page["lines"][0][3].split()[1])
+    path = f"/api/processes/{pk}/logs/?limit=1"
+    while not (lines := (await observer.client.call(path))["lines"]):
+        await asyncio.sleep(0.005)
+    return int(lines[0][3].split()[1])
 
 
 async def _gone(group: int) -> None:

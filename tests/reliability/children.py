@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from tests.reliability.cancels import pid_of
 from tests.reliability.invariants import log_violations
 from tests.reliability.observer import Observer, Record
 from tests.reliability.scenario import wrongs
@@ -91,11 +92,9 @@ async def _lane(observer: Observer, products: list[int], left: Iterator[int], do
 
 
 async def _kill(observer: Observer, pk: int) -> None:
-    path = f"/api/processes/{pk}/logs/?limit=1"
-    while not (lines := (await observer.client.call(path))["lines"]):
-        await asyncio.sleep(0.005)
+    pid = await pid_of(observer, pk)
     with suppress(ProcessLookupError):
-        os.kill(int(lines[0][3].split()[1]), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
 
 
 def _harm(record: Record) -> Iterator[str]:

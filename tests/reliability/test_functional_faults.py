@@ -12,7 +12,7 @@ import pytest
 from tests.reliability.serving import ROOT
 
 SUMMARY = re.compile(r"seed \d+: (\d+) of (\d+) database calls met faults")
-LITTLE = ("tests/integration/test_runs.py", "-k", "outputs or cancel or lines")
+LITTLE = ("tests/integration/test_runs.py", "-k", "outputs or lines")
 
 
 async def functional(seed: int, *which: str) -> tuple[str, int]:

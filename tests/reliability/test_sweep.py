@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 #: The scenario makes about 140 calls.
 SAMPLES = [
-    (KILL_BEFORE, 50, False),
-    (KILL_AFTER, 50, True),
+    (KILL_BEFORE, 70, False),
+    (KILL_AFTER, 70, True),
     (FAIL, 25, False),
     (UNHEARD, 25, False),
 ]
@@ -27,7 +27,7 @@ async def test_faults_at_some_calls_of_a_scenario_lose_nothing(
 ) -> None:
     swept = await sweep(kind, every, seed=3, twice=twice, tell=False)
     assert swept.wrong == []
-    assert swept.faults >= 2
+    assert swept.faults >= 1
     assert (swept.kills >= swept.faults) is (kind in (KILL_BEFORE, KILL_AFTER))
 
 
