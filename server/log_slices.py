@@ -66,8 +66,9 @@ class KnownLog:
         self.log_bytes = log_bytes
         #: whether this server is the one that writes it
         self.written = False
-        #: whether another server may have written to it since we looked
-        self.stale = False
+        #: how often we were told that another server may have written to it, and which of these
+        #: times we have looked for its end since; who has just read it may have been told meanwhile
+        self.told, self.looked = 1, 0
         self.lock = asyncio.Lock()
         self.size = 0
         self.chunks = LEAST_CHUNKS
@@ -76,6 +77,11 @@ class KnownLog:
 
     def __len__(self) -> int:
         return len(self._slices)
+
+    @property
+    def stale(self) -> bool:
+        """Whether another server may have written to it since we looked."""
+        return self.looked < self.told
 
     def read(self, after: int, limit_bytes: int) -> Slice | None:
         """What is in memory right behind a cursor, or None."""

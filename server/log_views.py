@@ -86,7 +86,7 @@ class LogViews:
             return await self._logs.read(record.pk, after)
         if after >= record.log_lines:
             return None
-        part = await self._logs.read(record.pk, after)
+        part = await self._logs.read(record.pk, after, stored=record.log_lines)
         return None if part is None else part.upto(record.log_lines)
 
     async def last_line(self, record: ProcessRecord) -> int:

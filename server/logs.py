@@ -68,22 +68,28 @@ class Logs:
         if log is not None and log.written:
             return  # it was ourselves
         if log is not None:
-            log.stale = True
+            log.told += 1
         self._hub.wake(("log", process))
 
     def forget_ends(self) -> None:
         """Any log may have grown elsewhere."""
         for log in self._logs.values():
-            log.stale = True
+            log.told += 1
 
     def last_known(self, process: int) -> int | None:
         """The last line as far as it is known in memory."""
         log = self._logs.get(process)
         return None if log is None else log.last
 
-    async def read(self, process: int, after: int, limit_bytes: int = READ_BYTES) -> Slice | None:
-        """The next entries behind a cursor, about `limit_bytes` of them, or None at the end."""
+    async def read(
+        self, process: int, after: int, limit_bytes: int = READ_BYTES, stored: int = 0
+    ) -> Slice | None:
+        """The next entries behind a cursor, about `limit_bytes` of them, or None at the end.
+
+        `stored` is the last line that the reader knows to be there, from a record that has ended.
+        """
         log = await self._log(process)
+        log.last = max(log.last, stored)
         if after >= log.last and not self._ends_in_memory(log):
             await self._look_for_end(process, log)
         if after >= log.last:
@@ -98,7 +104,7 @@ class Logs:
         """We are not the writer of this log any more."""
         if process in self._logs:
             self._logs[process].written = False
-            self._logs[process].stale = True
+            self._logs[process].told += 1
 
     def forget(self, process: int) -> None:
         """Drop a log from memory."""
@@ -116,12 +122,9 @@ class Logs:
         return self._alone or log.written or (self.watched and not log.stale)
 
     async def _look_for_end(self, process: int, log: KnownLog) -> None:
-        log.stale = False  # unless we are told so again meanwhile
-        try:
-            log.last = max(log.last, await self._chunks.last_line(process))
-        except BaseException:
-            log.stale = True
-            raise
+        told = log.told  # it may be once more while we look
+        log.last = max(log.last, await self._chunks.last_line(process))
+        log.looked = max(log.looked, told)
 
     async def _log(self, process: int) -> KnownLog:
         log = self._logs.get(process)

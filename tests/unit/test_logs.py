@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from server.errors import DatabaseAway, LeaseLost
 from server.lines import encode_entries
 from server.log_slices import Slice
+from server.records import State
 from server.store.log_chunks import LogChunk
-from tests.unit.log_fakes import PK, Reading, lines
+from tests.unit.log_fakes import PK, Reading, a_process, lines
 
 
 def numbers(part: Slice) -> list[int]:
@@ -144,6 +145,36 @@ def test_what_another_server_wrote_is_seen_once_it_is_told() -> None:
         return [*seen, part.last, await other.logs.last_line(PK)]
 
     assert asyncio.run(scenario()) == [5, None, 10, 10]
+
+
+def test_who_asks_while_another_one_looks_is_not_told_less() -> None:
+    async def scenario() -> list[int | None]:
+        one, other = Reading(alone=False), Reading(alone=False)
+        other.logs._chunks = one.logs._chunks
+        other.logs.watched = True
+        await one.write(5)
+        await other.logs.last_line(PK)
+        await one.write(5)
+        other.logs.grown(PK)
+        found = await asyncio.gather(other.logs.read(PK, 5), other.logs.read(PK, 5))
+        return [part and part.last for part in found]
+
+    assert asyncio.run(scenario()) == [10, 10]
+
+
+def test_who_knows_that_more_is_stored_gets_it_though_nobody_told() -> None:
+    async def scenario() -> list[int | None]:
+        one, other = Reading(alone=False), Reading(alone=False)
+        other.logs._chunks = one.logs._chunks
+        other.logs.watched = True
+        await one.write(5)
+        await other.logs.last_line(PK)
+        await one.write(5)
+        ended = a_process(state=State.SUCCEEDED, log_lines=10)
+        found = [await other.logs.read(PK, 5), await other.views.read(ended, 5)]
+        return [part and part.last for part in found]
+
+    assert asyncio.run(scenario()) == [None, 10]
 
 
 def test_an_unwatched_log_is_looked_for_each_time() -> None:
