@@ -77,7 +77,7 @@ def run(
         os.set_inheritable(pipe.fileno(), False)  # programs that the pipeline starts need neither
     reporter = PipeReporter(messages.fileno())
     _redirect(reporter, out, err)
-    threading.Thread(target=_watch, args=(control, reporter), daemon=True).start()
+    _start_watching(control, reporter)
     signal.signal(signal.SIGTERM, partial(_terminate, os.getpid()))
     reporter.send("hello", os.getpid(), os.getppid())
     _usage(reporter)
@@ -129,6 +129,14 @@ def _redirect(reporter: PipeReporter, out: Connection, err: Connection) -> None:
     for chatty in ("matplotlib", "PIL", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.INFO)
     logging.captureWarnings(True)
+
+
+def _start_watching(control: Connection, reporter: PipeReporter) -> None:
+    # In a thread that hears no SIGTERM: taken there by a run that was stopped and goes on, it would
+    # not end the sleep of the main thread, which alone acts on it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_watch, args=(control, reporter), daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch(control: Connection, reporter: PipeReporter) -> None:
