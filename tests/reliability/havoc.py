@@ -17,7 +17,7 @@ from tests.reliability.serving import Server
 ENGINE_KILLS, STOPS, STARTS = 0.25, 0.2, 0.1
 STOP_SECONDS = 0.5
 #: So long it waits for the work to go on once the server is ready, and so late a kill may be.
-STALE_SECONDS, LATE_SECONDS = 3.0, 0.1
+STALE_SECONDS, LATE_SECONDS = 1.5, 0.1
 
 
 @dataclass

@@ -14,7 +14,6 @@ pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 #: The scenario makes about 140 calls.
 SAMPLES = [
-    (KILL_BEFORE, 70, False),
     (KILL_AFTER, 70, True),
     (UNHEARD, 25, False),
 ]

@@ -91,6 +91,7 @@ async def all_owners(shared: Shared, count: int) -> set[str]:
     return seen
 
 
+@pytest.mark.long
 async def test_clocks_ten_minutes_apart_change_nothing() -> None:
     async with observatory() as shared:
         slow, fast = shared.server(pool__workers=2), shared.server(pool__workers=2)
@@ -177,6 +178,7 @@ async def test_a_server_stopped_past_its_lease_does_no_harm_when_it_goes_on() ->
         assert await shared.wrongs(first.promises) == []
 
 
+@pytest.mark.long
 async def test_a_server_that_lost_a_run_shows_what_became_of_it() -> None:
     async with observatory() as shared:
         stopped, other = shared.server(), shared.server()
