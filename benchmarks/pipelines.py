@@ -6,7 +6,6 @@ import os
 import subprocess
 import time
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from runners import PipelineProcess
@@ -109,6 +108,8 @@ class Timed(PipelineProcess):
 
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
         """Time each call."""
+        from statistics import median  # not above: `Nothing` is to import nothing
+
         count = int(self.target.extra_fields["count"])
         log, line = self.log, "Processing frame 17 of the night, seeing 1.2 arcsec"
         taken = _each(lambda: log(line), count)

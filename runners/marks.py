@@ -20,7 +20,7 @@ def mark(pk: int, identifier: str) -> None:
     os.environ[VARIABLE] = identifier
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            Path("/proc/self/comm").write_text(_name(pk), encoding="ascii")
+            Path("/proc/self/comm").write_bytes(_name(pk).encode())
 
 
 def is_of(pid: int, pk: int, identifier: str) -> bool:

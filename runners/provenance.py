@@ -6,12 +6,14 @@ server.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +22,7 @@ from typing import Any
 #: metadata within takes a hundred times as long, and says the same.
 INSTALLED = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(-py[\d.]+)?\.(dist|egg)-info")
 MOST_PACKAGES = 2000
+KNOWN_FOLDERS = 100
 
 
 def provenance(pipeline: type | None) -> dict[str, Any]:
@@ -41,18 +44,20 @@ def installed_packages(folders: Iterable[str]) -> dict[str, str]:
     """The versions of what can be imported from these folders; the first of a name counts."""
     found: dict[str, str] = {}
     for folder in dict.fromkeys(folders):
-        for entry in _names_in(folder or "."):
-            if entry.endswith("-info") and (match := INSTALLED.fullmatch(entry)):
-                found.setdefault(_normalised(match["name"]), match["version"])
+        with contextlib.suppress(OSError):  # not there, or an archive
+            path = Path(folder).absolute()
+            for name, version in _packages_in(path, path.stat().st_mtime_ns):
+                found.setdefault(name, version)
     return dict(sorted(found.items())[:MOST_PACKAGES])
 
 
-def _names_in(folder: str) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from (entry.name for entry in entries)
-    except OSError:  # not there, or an archive
-        return
+@lru_cache(KNOWN_FOLDERS)
+def _packages_in(folder: Path, _changed: int) -> list[tuple[str, str]]:
+    """What is installed in a folder; the template has looked before its runs, unless it changed."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.endswith("-info")]
+    matches = filter(None, map(INSTALLED.fullmatch, names))
+    return [(_normalised(match["name"]), match["version"]) for match in matches]
 
 
 def _normalised(name: str) -> str:

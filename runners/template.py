@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ import warnings
 from pathlib import Path
 
 from runners.marks import children_of, has_mark
+from runners.provenance import installed_packages
 
 #: From <linux/prctl.h>.
 PR_SET_PDEATHSIG = 1
@@ -39,6 +41,9 @@ class _Template:
 
     def _before_fork(self) -> None:
         self.forking = os.getpid()
+        if self.forking == self.pid:
+            # A collection would write to what the run shares with us, and so copy it.
+            gc.freeze()
 
     def _in_child(self) -> None:
         """Have a run die with us. What a run forks itself comes by here too."""
@@ -79,3 +84,5 @@ def _reap() -> None:
 warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
 if sys.platform == "linux" and Path("/proc/self/stat").exists():
     _template = _Template()
+# Runs look only for what was installed since.
+installed_packages(sys.path)

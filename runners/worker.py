@@ -66,11 +66,15 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
 
 
+#: Made by the template, so that no run takes the time for it.
+_SPECIFICATION = msgspec.json.Decoder(RunSpec)
+
+
 def run(
     spec: bytes, messages: Connection, out: Connection, err: Connection, control: Connection
 ) -> None:
     """Run one attempt of a process; the entry point of the child."""
-    run_spec = msgspec.json.decode(spec, type=RunSpec)
+    run_spec = _SPECIFICATION.decode(spec)
     isolate(run_spec.import_folder)
     marks.mark(run_spec.pk, run_spec.identifier)
     for pipe in (messages, control):
@@ -176,7 +180,7 @@ def _apply(limits: Limits) -> None:
         os.nice(limits.nice)
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE), "ascii")
+            Path("/proc/self/oom_score_adj").write_bytes(b"%d" % OUT_OF_MEMORY_SCORE)
 
 
 def _limit(kind: int, limit: int) -> None:

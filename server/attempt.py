@@ -51,7 +51,7 @@ class Attempt:
         self._stop: Stop | None = None
         self._stopped = asyncio.Event()
         self._lingered = False
-        self._closing = False
+        self._closing = asyncio.Event()
         self._record_written = 0.0
 
     @property
@@ -134,7 +134,7 @@ class Attempt:
                     task.cancel()
                 await asyncio.wait(watchers)
                 await self.intake.drain(run.readers)
-                self._closing = True
+                self._closing.set()
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
@@ -174,7 +174,7 @@ class Attempt:
     async def _write_news(self) -> None:
         """Store what is new: at once after a quiet time, then in batches."""
         loop = asyncio.get_running_loop()
-        while not self._closing:
+        while not self._closing.is_set():
             due = self.ingest.assembler.release(loop.time())
             waiting = None if due is None else max(0.0, due - loop.time())
             if self.ingest.changes:
@@ -182,13 +182,14 @@ class Attempt:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.intake.news.wait(), waiting)
             self.intake.news.clear()
-            await self._store_news()
-            if not self._closing:
-                await asyncio.sleep(LINES_SECONDS)
+            if await self._store_news():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), LINES_SECONDS)
         await self._store_news()
 
-    async def _store_news(self) -> None:
-        await self._store_lines()
+    async def _store_news(self) -> bool:
+        """Store what there is; whether there were lines."""
+        stored = await self._store_lines()
         if self.ingest.provenance is not None and not self._receipt_kept:
             await self._keep_receipt(self.ingest.provenance)
         now = asyncio.get_running_loop().time()
@@ -197,20 +198,22 @@ class Attempt:
             changes, self.ingest.changes = self.ingest.changes, {}
             changes["log_lines"] = await persistently(lambda: self.tools.logs.last_line(self.pk))
             await self._write(changes)
+        return stored
 
-    async def _store_lines(self) -> None:
-        """Store what the run said, as long as its log may be."""
+    async def _store_lines(self) -> bool:
+        """Store what the run said, as long as its log may be; whether it said anything."""
         sections = self.ingest.take_sections()
         lines, characters = self.intake.take()
         if sections:
             await self._store_sections(sections)
         if lines:
             used = await persistently(lambda: self.tools.logs.size(self.pk))
-            lines = self.log_limit.admit(lines, characters, used)
+            admitted = self.log_limit.admit(lines, characters, used)
             if self.log_limit.reached:
                 self.ingest.leave_out = self.log_limit.leave_out
-        if lines:
-            await self.tools.logs.append(self.pk, self.record.attempt, lines)
+            if admitted:
+                await self.tools.logs.append(self.pk, self.record.attempt, admitted)
+        return bool(lines)
 
     async def _store_sections(self, sections: list[Section]) -> None:
         """Keep where in the log statuses begin; what its limit leaves out has no sections."""

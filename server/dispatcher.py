@@ -88,8 +88,7 @@ class Dispatcher:
                 record = await self._tools.ledger.claim()
                 if record is None:
                     return
-                if record.attempt > 1:  # its log may have been written by another server
-                    self._tools.logs.forget(record.pk)
+                self._tools.logs.begin(record.pk, new=record.attempt == 1)
                 self._begin(record)
 
     def _begin(self, record: ProcessRecord) -> None:

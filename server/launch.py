@@ -16,11 +16,11 @@ from runners.inputs import InputProduct, RunTarget
 from runners.pool import Pool, Run
 from server.archive import Archive
 from server.config import Config
-from server.errors import NoRoom
+from server.errors import NoRoom, NotFound
 from server.ledger import Ledger
 from server.logs import Logs
 from server.persistence import persistently
-from server.records import DataProduct, PipelineDescription, ProcessRecord
+from server.records import DataProduct, PipelineDescription, ProcessRecord, Target
 from server.store.receipts import Receipts
 from server.store.sections import Sections
 
@@ -46,22 +46,29 @@ class Tools:
 
 async def launch(record: ProcessRecord, tools: Tools) -> tuple[Run, list[DataProduct]]:
     """Start the child of an attempt; the run, and the products that it was given."""
-    products = await persistently(lambda: _products(record, tools))
-    spec = await persistently(lambda: _spec(record, products, tools))
+    target, products = await persistently(lambda: _given(record, tools))
+    spec = await persistently(lambda: _spec(record, target, products, tools))
     return await tools.pool.launch(worker.run, msgspec.json.encode(spec)), products
 
 
-async def _products(record: ProcessRecord, tools: Tools) -> list[DataProduct]:
-    return [await tools.archive.product(pk) for pk in record.products]
+async def _given(record: ProcessRecord, tools: Tools) -> tuple[Target, list[DataProduct]]:
+    """The target, and the products in their order. Raises NotFound for what is gone."""
+    target, products = await asyncio.gather(
+        tools.archive.target(record.target), tools.archive.existing(record.products)
+    )
+    if missing := set(record.products) - {product.pk for product in products}:
+        raise NotFound("data product", min(missing))
+    return target, products
 
 
-async def _spec(record: ProcessRecord, products: list[DataProduct], tools: Tools) -> worker.RunSpec:
+async def _spec(
+    record: ProcessRecord, target: Target, products: list[DataProduct], tools: Tools
+) -> worker.RunSpec:
     description = tools.pipelines(record.pipeline)
     if description is None or description.error:
         raise LookupError(f"this server cannot run the pipeline {record.pipeline}")
     folder = tools.folder(record)
     await asyncio.to_thread(_make_empty, folder)
-    target = await tools.archive.target(record.target)
     config = tools.config
     return worker.RunSpec(
         pk=record.pk,

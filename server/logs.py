@@ -100,6 +100,12 @@ class Logs:
         loaded = await self._load_once(process, log, after)
         return joined(loaded, 0, after, limit_bytes) if loaded else None
 
+    def begin(self, process: int, new: bool) -> None:
+        """We are the writer of this log from now on; a new one has no lines yet."""
+        self.forget(process)  # another server may have written to it
+        if new:
+            self._add(process, KnownLog(0)).written = True
+
     def release(self, process: int) -> None:
         """We are not the writer of this log any more."""
         if process in self._logs:
@@ -129,10 +135,14 @@ class Logs:
     async def _log(self, process: int) -> KnownLog:
         log = self._logs.get(process)
         if log is None:
-            log = self._logs.setdefault(process, KnownLog(*await self._chunks.end(process)))
-            if len(self._logs) > KNOWN_LOGS:
-                self.forget(next(iter(self._logs)))
+            log = self._add(process, KnownLog(*await self._chunks.end(process)))
         self._logs.move_to_end(process)
+        return log
+
+    def _add(self, process: int, log: KnownLog) -> KnownLog:
+        log = self._logs.setdefault(process, log)
+        if len(self._logs) > KNOWN_LOGS:
+            self.forget(next(iter(self._logs)))
         return log
 
     async def _store(

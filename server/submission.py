@@ -6,7 +6,7 @@ Everything that can be known before a run is checked here, where the answer is s
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from runners.pipeline import NO_INPUTS, suffix_problem
 from server.errors import InvalidInput, NotFound
@@ -41,16 +41,15 @@ async def check_target(store: Store, target: int | None) -> Target:
         raise InvalidInput.of("target", f"{error}.") from None
 
 
-async def check_products(
-    store: Store, pipeline: PipelineDescription, target: int, pks: list[int]
+def check_products(
+    pipeline: PipelineDescription, target: int, pks: list[int], found: Iterable[DataProduct]
 ) -> None:
     """Raise InvalidInput unless these are different products of the target, fit for the run."""
     if not pks:
         raise InvalidInput.of("products", NO_INPUTS)
     if len(pks) > MAX_INPUTS:
         raise InvalidInput.of("products", f"More than {MAX_INPUTS} products")
-    found = {product.pk: product for product in await store.products.get_many(pks)}
-    wrong = list(_wrong_products(pipeline, target, pks, found))
+    wrong = list(_wrong_products(pipeline, target, pks, {product.pk: product for product in found}))
     if wrong:
         raise InvalidInput({"products": wrong[:100]})
 

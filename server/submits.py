@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -10,9 +11,16 @@ import msgspec
 from server.errors import AlreadyTaken, Conflict, InvalidInput, QueueFull
 from server.idempotency import Idempotency
 from server.ledger import Ledger
-from server.records import PipelineDescription, ProcessRecord
+from server.records import PipelineDescription, ProcessRecord, Target
 from server.store import Store
-from server.submission import check_flags, check_products, check_target, identifier, make_record
+from server.submission import (
+    MAX_INPUTS,
+    check_flags,
+    check_products,
+    check_target,
+    identifier,
+    make_record,
+)
 
 #: How many names are tried for processes of a kind that start within one second.
 IDENTIFIER_TRIES = 100_000
@@ -54,17 +62,17 @@ class Submits:
     async def submit(self, submit: Submit, key: str | None) -> tuple[ProcessRecord, bool]:
         """Store a process; the second value says whether it is new."""
         if key is None:
-            record = await self._checked(submit)
-            return await self._add(record.evolve(pk=await self._next_pk())), True
+            record, target = await self._checked(submit)
+            return await self._add(record.evolve(pk=await self._next_pk()), target), True
         body = submit.digestible()
         known = await self._idempotency.find(key, body)
         if known is not None:
             if first := await self._existing(known):
                 return first, False
             await self._idempotency.check_not_gone(key)
-        record = await self._checked(submit)
+        record, target = await self._checked(submit)
         pk = await self._idempotency.reserve(key, body)
-        return await self._add_once(record.evolve(pk=pk))
+        return await self._add_once(record.evolve(pk=pk), target)
 
     async def again(self, record: ProcessRecord, flags: dict[str, bool]) -> ProcessRecord:
         """Store a process like another one, with some flags changed."""
@@ -72,8 +80,8 @@ class Submits:
         known = pipeline.flags if pipeline else {}
         kept = {name: value for name, value in record.flags.items() if name in known}
         submit = Submit(record.target, record.pipeline, record.products, kept | flags)
-        made = await self._checked(submit)
-        return await self._add(made.evolve(pk=await self._next_pk()))
+        made, target = await self._checked(submit)
+        return await self._add(made.evolve(pk=await self._next_pk()), target)
 
     async def _next_pk(self) -> int:
         return await self._store.counters.next("processes")
@@ -82,9 +90,12 @@ class Submits:
         found = await self._store.processes.get_many([pk])
         return found[0] if found else None
 
-    async def _checked(self, submit: Submit) -> ProcessRecord:
-        """The record of a submit, still without a PK."""
-        target = await check_target(self._store, submit.target)
+    async def _checked(self, submit: Submit) -> tuple[ProcessRecord, Target]:
+        """The record of a submit, still without a PK, and its target."""
+        target, products = await asyncio.gather(
+            check_target(self._store, submit.target),
+            self._store.products.get_many(submit.products[:MAX_INPUTS]),
+        )
         pipeline = self._pipelines.get(submit.pipeline)
         if pipeline is None:
             known = ", ".join(sorted(self._pipelines))
@@ -94,23 +105,22 @@ class Submits:
         if pipeline.error:
             raise InvalidInput.of("pipeline", f"{pipeline.name} cannot run: {pipeline.error}")
         flags = check_flags(pipeline, submit.flags)
-        await check_products(self._store, pipeline, target.pk, submit.products)
+        check_products(pipeline, target.pk, submit.products, products)
         if len(self._ledger.queued) >= self._queue_limit:
             raise QueueFull(self._queue_limit)
-        return make_record(0, target, pipeline, submit.products, flags)
+        return make_record(0, target, pipeline, submit.products, flags), target
 
-    async def _add_once(self, record: ProcessRecord) -> tuple[ProcessRecord, bool]:
+    async def _add_once(self, record: ProcessRecord, target: Target) -> tuple[ProcessRecord, bool]:
         """Add a record unless one with its PK is there already."""
         first = await self._existing(record.pk)
         if first is not None:
             return first, False
-        added = await self._add(record)
+        added = await self._add(record, target)
         return added, added.created == record.created
 
-    async def _add(self, record: ProcessRecord) -> ProcessRecord:
+    async def _add(self, record: ProcessRecord, target: Target) -> ProcessRecord:
         """Store the record under the next free identifier of its kind and second."""
         pipeline = self._pipelines[record.pipeline]
-        target = await self._store.targets.get(record.target)
         for _ in range(IDENTIFIER_TRIES):
             name = identifier(pipeline, target, record.created, self._number(record.identifier))
             named = record.evolve(identifier=name)
