@@ -72,18 +72,23 @@ class Dispatcher:
                 await self._recovery.leave()
 
     async def _claim_loop(self, check_seconds: float) -> None:
+        # A record that was stored without an answer is not known to be queued: now and then we look.
+        look = True
         with self._hub.subscribe("queue") as subscription:
             while not self.closing:
                 try:
-                    await self._fill_slots()
+                    await self._fill_slots(look)
                 except (DatabaseAway, NoRoom) as error:
                     log.warning("Nothing can be claimed now: %s", error)
                 except Exception:
                     log.exception("Claiming went wrong")
-                await subscription.wait(check_seconds)
+                look = not await subscription.wait(check_seconds)
 
-    async def _fill_slots(self) -> None:
+    async def _fill_slots(self, look: bool) -> None:
+        """Claim as long as there is room and, unless we are to `look`, work that we know of."""
         while len(self._attempts) < self._tools.pool.workers and not self.closing:
+            if not (look or self._tools.ledger.queued):
+                return
             async with self._claiming:
                 record = await self._tools.ledger.claim()
                 if record is None:

@@ -24,8 +24,9 @@ from server.status_board import StatusBoard
 
 #: Changes of a record that follow each other faster are merged into one frame.
 MERGE_SECONDS = 0.05
-#: The same for the changes of a target's processes.
+#: The same for the changes of a target's processes; a few after a quiet time go at once.
 STATUS_SECONDS = 0.01
+STATUS_BURST = 8
 
 _encode = msgspec.json.Encoder().encode
 _END = Frame(message(b'{"type":"end"}'))
@@ -132,12 +133,29 @@ class _Log:
         return frame
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _StatusPlace:
+    """The version of the board that was sent last, and until when its frames are paid for.
+
+    Each takes `STATUS_SECONDS` of that time, which may be `STATUS_BURST` of them ahead.
+    """
+
+    version: int
+    paid: float = dataclasses.field(default=0.0, compare=False)
+
+    def behind(self, version: int) -> tuple[_StatusPlace, float]:
+        """The place behind one more frame, and how long to wait before the next."""
+        now = time.monotonic()
+        paid = max(self.paid, now) + STATUS_SECONDS
+        return _StatusPlace(version, paid), max(0.0, paid - now - STATUS_BURST * STATUS_SECONDS)
+
+
 #: The place of somebody who has seen nothing yet.
-_SNAPSHOT = -1
+_SNAPSHOT = _StatusPlace(-1)
 
 
 class _Status:
-    """The processes of a target. A place is a version of its board."""
+    """The processes of a target."""
 
     def __init__(self, target: int, board: Callable[[int], Awaitable[StatusBoard]]) -> None:
         self._target = target
@@ -148,15 +166,15 @@ class _Status:
         """The target."""
         return (("target", self._target),)
 
-    async def step(self, place: int) -> Step:
+    async def step(self, place: _StatusPlace) -> Step:
         """The snapshot, or what changed behind a version, all in one frame."""
         board = await self._board(self._target)
         now = time.time()
         if place == _SNAPSHOT:
             body = message(b'{"type":"snapshot",', board.body(now)[1:])
-            return Step(Frame(body), board.version)
+            return Step(Frame(body), _StatusPlace(board.version))
         stamp = b'{"type":"status","timestamp":%b,"process":' % _encode(now)
-        changed = [message(stamp, entry, b"}") for entry in board.changes(place)]
+        changed = [message(stamp, entry, b"}") for entry in board.changes(place.version)]
         if not changed:
-            return Step(None, board.version)
-        return Step(Frame(b"".join(changed)), board.version, STATUS_SECONDS)
+            return Step(None, dataclasses.replace(place, version=board.version))
+        return Step(Frame(b"".join(changed)), *place.behind(board.version))
