@@ -6,30 +6,10 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from runners import PipelineProcess
-
-
-class Nothing(PipelineProcess):
-    """Does nothing: what is measured is everything around it."""
-
-    short_name = "nothing"
-
-    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
-        """End at once."""
-
-
-class Waits(PipelineProcess):
-    """Waits until it is cancelled."""
-
-    short_name = "waits"
-
-    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
-        """Wait."""
-        while True:
-            self.check_cancelled()
-            time.sleep(0.01)
 
 
 class Writes(PipelineProcess):
@@ -108,8 +88,6 @@ class Timed(PipelineProcess):
 
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
         """Time each call."""
-        from statistics import median  # not above: `Nothing` is to import nothing
-
         count = int(self.target.extra_fields["count"])
         log, line = self.log, "Processing frame 17 of the night, seeing 1.2 arcsec"
         taken = _each(lambda: log(line), count)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
 import uvloop
@@ -21,7 +22,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from benchmarks import pipelines
+from benchmarks import pipelines, trivial
 from benchmarks.inside import COMMANDS, BareSocket
 from runners import PipelineProcess
 from server.app import BACKLOG, Server
@@ -89,22 +90,26 @@ def serving(**sections: Any) -> Iterator[Serving]:
 
 def _serve(folder: str, pipe: Connection, sections: dict[str, Any]) -> None:
     forget_main()
-    found = [each for each in vars(pipelines).values() if isinstance(each, type)]
-    names = [each.__name__ for each in found if issubclass(each, PipelineProcess)]
     config = Config(
         http=Http(port=0),
         data=Path(folder),
         folder=Path(__file__).parent.parent,
-        pipelines={
-            name: PipelineEntry(path=f"benchmarks.pipelines.{name}")
-            for name in names
-            if name != "PipelineProcess"
-        },
+        pipelines=_entries(pipelines) | _entries(trivial),
         shutdown_seconds=0,
         **sections,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve_both(config, pipe))
+
+
+def _entries(module: ModuleType) -> dict[str, PipelineEntry]:
+    """The pipelines of a module, by their names."""
+    found = [each for each in vars(module).values() if isinstance(each, type)]
+    return {
+        each.__name__: PipelineEntry(path=f"{each.__module__}.{each.__name__}")
+        for each in found
+        if issubclass(each, PipelineProcess) and each is not PipelineProcess
+    }
 
 
 def forget_main() -> None:

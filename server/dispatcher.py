@@ -72,7 +72,7 @@ class Dispatcher:
                 await self._recovery.leave()
 
     async def _claim_loop(self, check_seconds: float) -> None:
-        # A record that was stored without an answer is not known to be queued: now and then we look.
+        # A record that was stored without an answer is not known to be queued: we look at times.
         look = True
         with self._hub.subscribe("queue") as subscription:
             while not self.closing:
