@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 #: Up to here an answer of known size is put together and sent at once.
 AT_ONCE_BYTES = 256 * 1024
-#: Up to here copying a body is cheaper than one more write.
-COPIED_BYTES = 64 * 1024
+#: Up to here copying a body is cheaper than one more write, which wakes the client once more.
+COPIED_BYTES = 512 * 1024
 
 
 async def send(
