@@ -5,10 +5,11 @@ Bad messages never stop a run: they are shown in its log. Storing is left to `at
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -17,8 +18,6 @@ from server.records import Progress
 from server.store.sections import Section
 
 MESSAGE_LIMIT_BYTES = 1_048_576
-LEVELS = frozenset({"debug", "info", "warning", "error"})
-STREAMS = frozenset({"log", "stdout", "stderr", "logging", "traceback"})
 #: Where the numbers end that a database can store.
 LARGEST = 2**63
 #: What a run can have made; the last one more shows that it was too many.
@@ -27,6 +26,15 @@ OUTPUTS_LIMIT = 10_000
 SECTIONS_LIMIT = 10_000
 
 _decoder = msgspec.json.Decoder()
+#: A message with text; times are far from where numbers cannot be stored any more.
+_Text = tuple[
+    Literal["t"],
+    Literal["log", "stdout", "stderr", "logging", "traceback"],
+    Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)],
+    Literal["debug", "info", "warning", "error"],
+    str,
+]
+_text_decoder = msgspec.json.Decoder(_Text)
 
 
 class Ingest:
@@ -59,6 +67,10 @@ class Ingest:
             end = len(data)
         whole, self._rest = data[:end], data[end:]
         now = time.monotonic()
+        texts = _texts(whole) if self.leave_out is None else None
+        if texts is not None:  # by far the most common
+            self.assembler.feed_all(texts, now)
+            return
         for message in _decode(whole):
             self._take(message, now)
 
@@ -98,10 +110,10 @@ class Ingest:
         self._sections.append(Section(lines, time.time(), text))
 
     def _take(self, message: Any, now: float) -> None:
-        # By far the most common, and to match a pattern would cost more than all else about a line.
-        if type(message) is list and len(message) == 5 and message[0] == "t":
-            _, stream, when, level, text = message
-            if is_text(stream, when, level, text):
+        # Before the others, as to match a pattern would cost more than all else about a line.
+        if type(message) is list and message[:1] == ["t"]:
+            with contextlib.suppress(msgspec.ValidationError):
+                _, stream, when, level, text = msgspec.convert(message, _Text)
                 self._text(stream, when, level, text, now)
                 return
         match message:
@@ -141,17 +153,12 @@ class Ingest:
             self.leave_out(text)
 
 
-def is_text(stream: Any, when: Any, level: Any, text: Any) -> bool:
-    """Whether these are the parts of a message with text."""
-    return (
-        type(stream) is str
-        and type(when) is float
-        and type(level) is str
-        and type(text) is str
-        and level in LEVELS
-        and stream in STREAMS
-        and math.isfinite(when)
-    )
+def _texts(whole: bytes) -> list[_Text] | None:
+    """The messages in these lines if all of them are text."""
+    try:
+        return _text_decoder.decode_lines(whole)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # a ValidationError is one
+        return None
 
 
 def _decode(whole: bytes) -> list[Any]:

@@ -14,10 +14,14 @@ from typing import NamedTuple
 import msgspec
 
 LINE_LIMIT_BYTES = 65_536
+#: So many characters are within the limit in any encoding.
+SHORT_CHARACTERS = LINE_LIMIT_BYTES // 4
 HOLD_SECONDS = 1.0
 SEPARATOR = b",\n"
 
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
+#: Half as dear as calling the class.
+_line = tuple.__new__
 _decode_entries = msgspec.json.Decoder(list[list[int | float | str | bool]]).decode
 
 
@@ -51,11 +55,9 @@ class LineAssembler:
 
     def feed(self, stream: str, time: float, level: str, text: str, now: float) -> None:
         """Take text as it came. `now` is a monotonic time, for how long a beginning is held."""
-        end = len(text) - 1
-        if 0 <= end < LINE_LIMIT_BYTES // 4 and text.find("\n") == end and stream not in self._held:
-            # By far the most common: one whole line that is short in any encoding.
-            self._add(Line(time, level, text[:-1]))
-            return
+        self.feed_all([("", stream, time, level, text)], now)
+
+    def _feed(self, stream: str, time: float, level: str, text: str, now: float) -> None:
         *ended, rest = text.split("\n")
         if ended:
             self._hold(stream, time, level, ended[0], now)
@@ -63,6 +65,18 @@ class LineAssembler:
             self._add_whole(stream, time, level, ended[1:], now)
         if rest:
             self._hold(stream, time, level, rest, now)
+
+    def feed_all(self, texts: Sequence[tuple[str, str, float, str, str]], now: float) -> None:
+        """Take much text: each with a word before its stream, time, level and text."""
+        held, add = self._held, self.ready.append
+        for _, stream, time, level, text in texts:
+            end = len(text) - 1
+            if 0 <= end < SHORT_CHARACTERS and text.find("\n") == end and stream not in held:
+                # By far the most common: one whole line that is short in any encoding.
+                add(_line(Line, (time, level, text[:end], False)))
+                self.ready_characters += end
+            else:
+                self._feed(stream, time, level, text, now)
 
     def release(self, now: float | None = None) -> float | None:
         """Let go of beginnings held too long, or of all without `now`; the next one's time."""
@@ -84,7 +98,7 @@ class LineAssembler:
         self, stream: str, time: float, level: str, pieces: list[str], now: float
     ) -> None:
         """Lines that came in one go, of which there may be a hundred thousand."""
-        if all(len(piece) < LINE_LIMIT_BYTES // 4 for piece in pieces):
+        if all(len(piece) < SHORT_CHARACTERS for piece in pieces):
             self.ready += [Line(time, level, piece) for piece in pieces]
             self.ready_characters += sum(map(len, pieces))
             return
@@ -132,12 +146,11 @@ class Utf8Text:
 
 def encode_entries(first: int, lines: Sequence[Line]) -> bytes:
     """The lines as the inside of a JSON array of entries, numbered from `first`."""
-    return SEPARATOR.join(
-        [
-            _encode((number, *line) if line.unended else (number, *line[:3]))
-            for number, line in enumerate(lines, first)
-        ]
-    )
+    numbered = [
+        (number, *line) if line[3] else (number, line[0], line[1], line[2])
+        for number, line in enumerate(lines, first)
+    ]
+    return _encode_lines(numbered)[:-1].replace(b"\n", SEPARATOR)
 
 
 def entries_text(entries: bytes) -> str:
