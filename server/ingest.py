@@ -5,11 +5,10 @@ Bad messages never stop a run: they are shown in its log. Storing is left to `at
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -26,13 +25,14 @@ OUTPUTS_LIMIT = 10_000
 SECTIONS_LIMIT = 10_000
 
 _decoder = msgspec.json.Decoder()
-#: A message with text; times are far from where numbers cannot be stored any more.
+_Stream = Literal["log", "stdout", "stderr", "logging", "traceback"]
+_Level = Literal["debug", "info", "warning", "error"]
+STREAMS, LEVELS = frozenset(get_args(_Stream)), frozenset(get_args(_Level))
+#: The latest time, in Unix seconds, that makes sense, and backwards the earliest.
+LATEST = 1e12
+#: A message with text.
 _Text = tuple[
-    Literal["t"],
-    Literal["log", "stdout", "stderr", "logging", "traceback"],
-    Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)],
-    Literal["debug", "info", "warning", "error"],
-    str,
+    Literal["t"], _Stream, Annotated[float, msgspec.Meta(ge=-LATEST, le=LATEST)], _Level, str
 ]
 _text_decoder = msgspec.json.Decoder(_Text)
 
@@ -110,11 +110,11 @@ class Ingest:
         self._sections.append(Section(lines, time.time(), text))
 
     def _take(self, message: Any, now: float) -> None:
-        # Before the others, as to match a pattern would cost more than all else about a line.
-        if type(message) is list and message[:1] == ["t"]:
-            with contextlib.suppress(msgspec.ValidationError):
-                _, stream, when, level, text = msgspec.convert(message, _Text)
-                self._text(stream, when, level, text, now)
+        # Before the others: to match a pattern costs more than all else about a line.
+        if type(message) is list and len(message) == 5 and message[0] == "t":
+            _, stream, when, level, text = message
+            if is_text(stream, when, level, text):
+                self._text(stream, float(when), level, text, now)
                 return
         match message:
             case ["status", str(text)]:
@@ -151,6 +151,19 @@ class Ingest:
             self.assembler.feed(stream, when, level, text, now)
         else:
             self.leave_out(text)
+
+
+def is_text(stream: Any, when: Any, level: Any, text: Any) -> bool:
+    """Whether these are the parts of a message with text."""
+    return (
+        type(stream) is str
+        and type(when) in (float, int)
+        and type(level) is str
+        and type(text) is str
+        and level in LEVELS
+        and stream in STREAMS
+        and -LATEST <= when <= LATEST
+    )
 
 
 def _texts(whole: bytes) -> list[_Text] | None:

@@ -65,6 +65,29 @@ def test_what_is_no_message_is_shown_in_the_log(line: bytes) -> None:
     assert (level, following) == ("warning", ("info", "next"))
 
 
+TIMES = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False), st.integers(), st.booleans(), st.none()
+)
+TEXT_MESSAGES = st.tuples(
+    st.sampled_from(["t", "u"]),
+    st.sampled_from(["log", "stdout", "nowhere"]),
+    TIMES,
+    st.sampled_from(["info", "error", "loud"]),
+    st.one_of(st.text(alphabet="ab\n", max_size=5), st.integers(0, 9)),
+)
+
+
+@given(st.lists(TEXT_MESSAGES, max_size=8))
+def test_text_is_taken_alike_alone_and_among_other_messages(messages: list[object]) -> None:
+    alone, among = Ingest(), Ingest()
+    for message in messages:
+        alone.feed_messages(said(message))
+    among.feed_messages(said(["status", "Among"], *messages))
+    for ingest in (alone, among):
+        ingest.end()
+    assert texts(alone) == texts(among)
+
+
 def test_a_message_torn_apart_by_the_end_is_shown() -> None:
     ingest = Ingest()
     ingest.feed_messages(b'["t","log",1.5,"info","las')
