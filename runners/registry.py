@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from runners import worker
+from runners.isolation import isolate
 from runners.pipeline import PipelineProcess
 from runners.pool import Pool
 from server.records import Flag, PipelineDescription
@@ -66,7 +67,7 @@ def describe_in_child(
     path: str, import_folder: str | None, messages: Connection, *others: Connection
 ) -> None:
     """The child's side: import the class and send what it says of itself."""
-    worker.isolate(import_folder)
+    isolate(import_folder)
     try:
         answer = describe_class(worker.load(path))
     except BaseException as error:

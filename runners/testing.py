@@ -90,34 +90,39 @@ def run_pipeline(
     empty one. `cancelled` lets `check_cancelled()` end it. Raises AsyncError as the pipeline does
     or for what a submit would refuse; what else the pipeline raises is raised as well.
     """
-    run, paths = PipelineRun(), [Path(file).absolute() for file in files]
+    inputs = _inputs(pipeline, [Path(file).absolute() for file in files])
+    run = PipelineRun()
     run.cancelled = cancelled
-    _check(pipeline, [path.name for path in paths])
-    made_folder = Path(tempfile.mkdtemp(prefix="heliograph-") if folder is None else folder)
-    if folder is None:
-        weakref.finalize(run, shutil.rmtree, made_folder, ignore_errors=True)
-    products = [
-        InputProduct(pk, path.name, InputData(str(path), path.name))
-        for pk, path in enumerate(paths, 1)
-    ]
-    stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
-    process = pipeline(
-        run,
-        target,
-        InputFiles(products),
-        f"{pipeline.short_name}_{target.identifier}_{stamp}",
-        dict(settings or {}),
-    )
-    with contextlib.chdir(made_folder):
-        result = process.do_pipeline(made_folder, **flags_of(pipeline, flags))
-        run.outputs = list(made(result, made_folder))
+    work = _folder_of(run) if folder is None else Path(folder)
+    process = pipeline(run, target, inputs, _identifier(pipeline, target), dict(settings or {}))
+    with contextlib.chdir(work):
+        result = process.do_pipeline(work, **flags_of(pipeline, flags))
+        run.outputs = list(made(result, work))
     return run
 
 
-def _check(pipeline: type[PipelineProcess], names: list[str]) -> None:
-    """Raise AsyncError for files that a submit would refuse."""
-    if not names:
+def _inputs(pipeline: type[PipelineProcess], paths: list[Path]) -> InputFiles:
+    """The files as a run has them. Raises AsyncError for those that a submit would refuse."""
+    if not paths:
         raise AsyncError(NO_INPUTS)
-    for name in names:
-        if problem := suffix_problem(pipeline.allowed_suffixes or [], name):
+    for path in paths:
+        if problem := suffix_problem(pipeline.allowed_suffixes or [], path.name):
             raise AsyncError(problem)
+    return InputFiles(
+        [
+            InputProduct(pk, path.name, InputData(str(path), path.name))
+            for pk, path in enumerate(paths, 1)
+        ]
+    )
+
+
+def _folder_of(run: PipelineRun) -> Path:
+    """A new folder that goes with the run."""
+    folder = Path(tempfile.mkdtemp(prefix="heliograph-"))
+    weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _identifier(pipeline: type[PipelineProcess], target: RunTarget) -> str:
+    stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
+    return f"{pipeline.short_name}_{target.identifier}_{stamp}"

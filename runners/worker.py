@@ -1,15 +1,14 @@
 """The child's side of a run: set up, import the pipeline, run it, report.
 
 Runs in the main thread of an OS process of its own, forked from the warm template. The server's
-side is `runners.pool`; how messages are written is left to `runners.reporter`.
+side is `runners.pool`; how messages are written is left to `runners.reporter`, what a run may use
+to `runners.limits`, and how it is kept apart from the server to `runners.isolation`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import importlib
-import logging
 import mmap
 import os
 import resource
@@ -18,7 +17,6 @@ import sys
 import threading
 import traceback
 from functools import partial
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -28,27 +26,17 @@ import msgspec
 
 from runners import marks
 from runners.inputs import InputData, InputFiles, InputProduct, RunTarget
+from runners.isolation import isolate, redirect
+from runners.limits import Limits, apply, out_of_memory
 from runners.outputs import made
 from runners.pipeline import AsyncError, Cancelled, PipelineProcess
 from runners.provenance import provenance
-from runners.reporter import LogHandler, PipeReporter, TextStream
+from runners.reporter import PipeReporter
 
 UNEXPECTED = "An unexpected error occurred"
 CANCEL = b"c"
 #: Kept back where the address space is limited, to say with what came of it.
 RESERVE_BYTES = 4 * 2**20
-#: Added to what the kernel would take by: when memory runs out, it ends a run and not the server.
-OUT_OF_MEMORY_SCORE = 500
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What a run may use; None leaves it as it is. `nice` is added to the process's niceness."""
-
-    address_space_bytes: int | None = None
-    cpu_seconds: int | None = None
-    file_size_bytes: int | None = None
-    open_files: int | None = None
-    nice: int = 0
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +68,7 @@ def run(
     for pipe in (messages, control):
         os.set_inheritable(pipe.fileno(), False)  # programs that the pipeline starts need neither
     reporter = PipeReporter(messages.fileno())
-    _redirect(reporter, out, err)
+    redirect(reporter, out, err)
     _start_watching(control, reporter)
     signal.signal(signal.SIGTERM, partial(_terminate, os.getpid()))
     reporter.send("hello", os.getpid(), os.getppid())
@@ -90,49 +78,6 @@ def run(
     except OSError as error:
         _say_raw(f"The pipe over which the run is heard does not work any more: {error}\n")
         os._exit(1)
-
-
-def isolate(import_folder: str | None) -> None:
-    """Leave the server's session, and make an author's modules importable."""
-    os.setsid()
-    _let_go()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # By time and size a changed file may look like the one that was compiled a moment ago.
-    sys.dont_write_bytecode = True
-    if import_folder:
-        sys.path.insert(0, import_folder)
-
-
-def _let_go() -> None:
-    """Close what multiprocessing holds of the server's: the template must see the server's end."""
-    for holder, name in (
-        (getattr(forkserver, "_forkserver", None), "_forkserver_alive_fd"),
-        (getattr(resource_tracker, "_resource_tracker", None), "_fd"),
-    ):
-        descriptor = getattr(holder, name, None)
-        if descriptor is not None:
-            # Unset, multiprocessing makes new ones should the pipeline use it.
-            setattr(holder, name, None)
-            os.close(descriptor)
-
-
-def _redirect(reporter: PipeReporter, out: Connection, err: Connection) -> None:
-    # At descriptor level too: C libraries and programs started by the pipeline are heard as well.
-    null = os.open(os.devnull, os.O_RDONLY)
-    for source, descriptor in ((null, 0), (out.fileno(), 1), (err.fileno(), 2)):
-        os.dup2(source, descriptor)
-    os.close(null)
-    out.close()
-    err.close()
-    sys.stdout = TextStream(reporter, "stdout", "info", 1)
-    sys.stderr = TextStream(reporter, "stderr", "warning", 2)
-    faulthandler.enable(file=2)
-    root = logging.getLogger()
-    root.addHandler(LogHandler(reporter))
-    root.setLevel(logging.DEBUG)
-    for chatty in ("matplotlib", "PIL", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.INFO)
-    logging.captureWarnings(True)
 
 
 def _start_watching(control: Connection, reporter: PipeReporter) -> None:
@@ -161,36 +106,6 @@ def _terminate(run: int, number: int, frame: FrameType | None) -> None:
     # A fork of the pipeline's own, such as a worker of a pool, ends as it would elsewhere.
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-
-
-def _apply(limits: Limits) -> None:
-    kinds = {
-        resource.RLIMIT_AS: limits.address_space_bytes,
-        resource.RLIMIT_CPU: limits.cpu_seconds,
-        resource.RLIMIT_FSIZE: limits.file_size_bytes,
-        resource.RLIMIT_NOFILE: limits.open_files,
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, limit in kinds.items():
-        if limit is not None:
-            _limit(kind, limit)
-    # A write over the size limit is then an OSError that says so, and not a signal.
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    if limits.nice:
-        os.nice(limits.nice)
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_bytes(b"%d" % OUT_OF_MEMORY_SCORE)
-
-
-def _limit(kind: int, limit: int) -> None:
-    """Limit a resource for good: the hard limit too, so that it cannot be lifted again."""
-    # Over its soft limit of CPU seconds a run gets a signal that says so, over the other SIGKILL.
-    wanted = (limit, limit + 1 if kind == resource.RLIMIT_CPU else limit)
-    most = resource.getrlimit(kind)[1]
-    if most != resource.RLIM_INFINITY:
-        wanted = (min(wanted[0], most), min(wanted[1], most))
-    resource.setrlimit(kind, wanted)
 
 
 def _report(reporter: PipeReporter, spec: RunSpec) -> None:
@@ -223,19 +138,12 @@ def _explain(reporter: PipeReporter, error: BaseException, limits: Limits, forke
         return
     text = _traceback(error)
     if isinstance(error, MemoryError):
-        text += _out_of_memory(limits)
+        text += out_of_memory(limits)
     try:
         reporter.text(text, "traceback", "error")
     except OSError:
         _say_raw(text)
         raise
-
-
-def _out_of_memory(limits: Limits) -> str:
-    limit = limits.address_space_bytes
-    if limit is None:
-        return "It was out of memory\n"
-    return f"It was out of memory: its address space is limited to {limit} bytes\n"
 
 
 def _say_raw(text: str) -> None:
@@ -254,7 +162,7 @@ def _usage(reporter: PipeReporter) -> None:
 
 
 def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
-    _apply(spec.limits)
+    apply(spec.limits)
     pipeline_class = _imported(reporter, spec.path)
     folder = Path(spec.folder)
     os.chdir(folder)

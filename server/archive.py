@@ -19,6 +19,7 @@ from server.grouping import Grouping
 from server.light_curves import LightCurves
 from server.publishing import OutputFile, Publication, Publishing
 from server.records import DataProduct, DataProductGroup, ProcessRecord, Target
+from server.settling import Settling
 from server.store import Store
 from server.store.journal import JournalEntry
 from server.store.page import Page
@@ -56,22 +57,23 @@ class Archive:
         self._changed = changed
         self._gone = gone
         server = data_folder.server_id
-        self._deposits = Deposits(store, files, server, examine, changed, deleted)
+        self._settling = Settling(store, files, server, changed, deleted)
+        self._deposits = Deposits(store, files, server, examine, self._settling)
         grouping = Grouping(store, self.existing)
         self.create_group = grouping.create
         self.add_to_group = grouping.add
-        publishing = Publishing(self._deposits, store, data_folder)
+        publishing = Publishing(self._deposits, self._settling, store, data_folder)
         self.light_curves = LightCurves(store)
         self.publish = publishing.publish
         self.settle = publishing.settle
         self.discard = publishing.discard
         self.delete_process = self._deposits.take_out_process
-        self.take_over = self._deposits.take_over
-        self.settle_leftovers = self._deposits.settle_leftovers
+        self.take_over = self._settling.take_over
+        self.settle_leftovers = self._settling.settle_leftovers
 
     async def recover(self) -> None:
         """At start: make whole or take back what this server did when it ended."""
-        await self._deposits.settle_own()
+        await self._settling.settle_own()
 
     async def unfinished_of_others(self) -> list[JournalEntry]:
         """What other servers are about to store or delete, or have left behind."""
@@ -174,7 +176,7 @@ class Archive:
             product = await self.product(pk)
         except NotFound:
             # It may be gone by a try that failed: then groups and its process may still name it.
-            await self._deposits.settle_leftovers()
+            await self._settling.settle_leftovers()
             raise
         await self._deposits.take_out(product)
 

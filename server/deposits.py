@@ -2,29 +2,27 @@
 
 A journal entry is written first and removed last. Whoever finds one later can tell from what there
 is whether the matter was complete, and takes everything back if it was not. Whose entry it is
-decides who may finish: a server that was given up for dead finds its entry in other hands.
+decides who may finish: a server that was given up for dead finds its entry in other hands. The
+end of each entry is left to `settling`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.errors import Conflict, DatabaseAway, HeliographError
+from server.errors import Conflict
 from server.file_names import content_type
 from server.files import FileStorage, LocalFile
 from server.records import DataProduct, DataProductGroup, ProcessRecord
+from server.settling import Settling
 from server.store import Store
 from server.store.journal import JournalEntry
 from server.store.light_curves import LightCurveChunk
 from server.uninterrupted import uninterrupted
-
-log = logging.getLogger(__name__)
 
 #: Gives the facts of a FITS file, None for what is none.
 Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
@@ -42,22 +40,13 @@ class Deposits:
     """What moves files between this machine and storage."""
 
     def __init__(
-        self,
-        store: Store,
-        files: FileStorage,
-        server: str,
-        examine: Examine,
-        changed: Callable[[ProcessRecord], object],
-        deleted: Callable[[int], object],
+        self, store: Store, files: FileStorage, server: str, examine: Examine, settling: Settling
     ) -> None:
         self._store = store
         self._files = files
         self._server = server
         self._examine = examine
-        self._changed = changed
-        self._deleted = deleted
-        #: What could not be taken back yet, as the database was away.
-        self._unsettled: list[JournalEntry] = []
+        self._settling = settling
 
     async def bring_in(
         self,
@@ -89,9 +78,9 @@ class Deposits:
         """Delete products that nobody needs, with their files."""
         if products:
             entry = await self._removal(products)
-            with self._settled_later(entry):
+            with self._settling.settled_later(entry):
                 await self._store.journal.insert(entry)
-                await self.take_back(entry)
+                await self._settling.take_back(entry)
 
     async def take_out_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
@@ -102,50 +91,10 @@ class Deposits:
         """
         await uninterrupted(self._take_out_process(record, delete))
 
-    async def take_over(self, entry: JournalEntry) -> None:
-        """Settle what a server that is gone left behind, now or later."""
-        taken = await self._store.journal.take_over(entry, self._server)
-        if taken is not None:
-            await self._now_or_later(taken, self.settle)
-
-    async def settle_own(self) -> None:
-        """At start: settle what this server left behind, now or later."""
-        for entry in await self._store.journal.of_server(self._server):
-            await self._now_or_later(entry, self.settle)
-
-    async def settle(self, entry: JournalEntry) -> None:
-        """Remove the entry of what is complete, and with it everything that is not."""
-        if await self._complete(entry):
-            await self._close(entry)
-        else:
-            await self.take_back(entry)
-
-    async def take_back(self, entry: JournalEntry) -> None:
-        """Remove all that an entry speaks of and the entry. May be repeated."""
-        if entry.process is not None:
-            await self._forget(entry, entry.process)
-        await self._store.products.delete_many(entry.products)
-        for product in entry.products:
-            await self._store.groups.remove_product(product)
-        if entry.group is not None:
-            await self._store.groups.delete(entry.group)
-        if entry.series is not None:
-            await self._store.light_curves.delete(entry.series)
-        for key in entry.keys:
-            await self._files.delete(key)
-        await self._close(entry)
-
-    async def settle_leftovers(self) -> None:
-        """Take back what could not be taken back when it failed."""
-        while self._unsettled:
-            entry = self._unsettled.pop()
-            with self._settled_later(entry):
-                await self.settle(entry)
-
     async def _take_out(self, product: DataProduct) -> None:
         await self._check_unused([product])
         entry = await self._removal([product])
-        with self._settled_later(entry):
+        with self._settling.settled_later(entry):
             await self._store.journal.insert(entry)
             # From here on no submit finds it any more, but one may have found it just before.
             await self._store.products.delete_many([product.pk])
@@ -153,9 +102,9 @@ class Deposits:
                 await self._check_unused([product])
             except Conflict:
                 await self._store.products.insert_many([product])
-                await self._close(entry)
+                await self._settling.close(entry)
                 raise
-            await self.take_back(entry)
+            await self._settling.take_back(entry)
 
     async def _take_out_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
@@ -173,25 +122,11 @@ class Deposits:
             whole=True,
             series=record.series,
         )
-        with self._settled_later(entry):
+        with self._settling.settled_later(entry):
             await self._store.journal.insert(entry)
             await self._store.submissions.mark_gone(record.pk)
             await delete(record)
-            await self.take_back(entry)
-
-    async def _forget(self, entry: JournalEntry, process: int) -> None:
-        """Delete what a process has besides the entry's products, or its knowledge of those."""
-        if entry.whole:
-            await self._store.logs.delete(process)
-            await self._store.receipts.delete(process)
-            await self._store.sections.delete(process)
-            self._deleted(process)
-            return
-        for product in entry.products:
-            await self._store.processes.forget_output(process, product)
-        # Also what an earlier try has changed.
-        for record in await self._store.processes.get_many([process]):
-            self._changed(record)
+            await self._settling.take_back(entry)
 
     async def _bring_in(
         self,
@@ -200,7 +135,7 @@ class Deposits:
         run: ProcessRecord | None,
         chunks: Sequence[LightCurveChunk],
     ) -> Deposit:
-        await self.settle_leftovers()
+        await self._settling.settle_leftovers()
         facts = [await self._examine(file.path) for file in files]
         entry = await self._entry(files, run, chunks)
         now = time.time()
@@ -209,27 +144,31 @@ class Deposits:
             for pk, file, fits in zip(entry.products, files, facts, strict=True)
         ]
         try:
-            await self._store.journal.insert(entry)
-            for file, key in zip(files, entry.keys, strict=True):
-                await self._files.put(file.path, key)
-            await self._insert(products, entry, run)
-            await self._store.light_curves.insert_many(chunks)
+            await self._put(entry, files, products, run, chunks)
             await self._store.targets.get(target)
         except BaseException:
-            await self._now_or_later(entry, self.take_back)
+            await self._settling.take_back_failed(entry)
             raise
         if run is None:
-            await self._finish(entry)
+            await self._settling.finish(entry)
         return Deposit(entry, products)
 
-    async def _finish(self, entry: JournalEntry) -> None:
-        """Close the entry of what is complete, unless another server has taken it back."""
-        closed = True
-        with contextlib.suppress(HeliographError, OSError), self._settled_later(entry):
-            closed = await self._store.journal.close(entry)
-        if not closed:
-            await self._now_or_later(entry, self.take_back)
-            raise DatabaseAway
+    async def _put(
+        self,
+        entry: JournalEntry,
+        files: Sequence[LocalFile],
+        products: list[DataProduct],
+        run: ProcessRecord | None,
+        chunks: Sequence[LightCurveChunk],
+    ) -> None:
+        """Write the entry, then what it speaks of."""
+        await self._store.journal.insert(entry)
+        for file, key in zip(files, entry.keys, strict=True):
+            await self._files.put(file.path, key)
+        await self._store.products.insert_many(products)
+        if run is not None and entry.group is not None:
+            await self._store.groups.insert(_group(entry.group, products, run))
+        await self._store.light_curves.insert_many(chunks)
 
     async def _entry(
         self,
@@ -266,62 +205,15 @@ class Deposits:
         for used, process in (await self._store.processes.users_of(names)).items():
             raise Conflict(f"{names[used]} is needed by process {process}, which has not ended")
 
-    async def _insert(
-        self, products: list[DataProduct], entry: JournalEntry, run: ProcessRecord | None
-    ) -> None:
-        await self._store.products.insert_many(products)
-        if run is not None and entry.group is not None:
-            group = DataProductGroup(
-                pk=entry.group,
-                created=products[0].created,
-                name=f"{run.identifier}_outputs",
-                products=entry.products,
-                process=run.pk,
-            )
-            await self._store.groups.insert(group)
 
-    async def _complete(self, entry: JournalEntry) -> bool:
-        if entry.whole:  # a deletion that did not begin as long as there is the record
-            return bool(await self._store.processes.published_by([entry.process or 0]))
-        if entry.process is not None:
-            named = (await self._store.processes.published_by([entry.process])).get(entry.process)
-            if named is None:
-                return False
-            if entry.series is not None:
-                return named.series == entry.series
-            if named.outputs.isdisjoint(entry.products):
-                return False
-            if entry.group is not None:  # published; what was deleted since is no loss
-                return True
-        present = await self._store.products.get_many(entry.products)
-        return len(present) == len(entry.products) and await self._have(entry.keys)
-
-    async def _have(self, keys: list[str]) -> bool:
-        try:
-            for key in keys:
-                await self._files.size(key)
-        except HeliographError:
-            return False
-        return True
-
-    async def _now_or_later(
-        self, entry: JournalEntry, work: Callable[[JournalEntry], Awaitable[None]]
-    ) -> None:
-        with contextlib.suppress(HeliographError, OSError), self._settled_later(entry):
-            await work(entry)
-
-    @contextlib.contextmanager
-    def _settled_later(self, entry: JournalEntry) -> Iterator[None]:
-        try:
-            yield
-        except (HeliographError, OSError) as error:
-            if not isinstance(error, Conflict):
-                log.warning("Journal entry %s is settled later: %s", entry.pk, error)
-                self._unsettled.append(entry)
-            raise
-
-    async def _close(self, entry: JournalEntry) -> None:
-        await self._store.journal.delete(entry.pk)
+def _group(pk: int, products: list[DataProduct], run: ProcessRecord) -> DataProductGroup:
+    return DataProductGroup(
+        pk=pk,
+        created=products[0].created,
+        name=f"{run.identifier}_outputs",
+        products=[product.pk for product in products],
+        process=run.pk,
+    )
 
 
 def _product(

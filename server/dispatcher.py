@@ -87,7 +87,7 @@ class Dispatcher:
     async def _fill_slots(self, look: bool) -> None:
         """Claim as long as there is room and, unless we are to `look`, work that we know of."""
         while len(self._attempts) < self._tools.pool.workers and not self.closing:
-            if not (look or self._tools.ledger.queued):
+            if not (look or self._tools.ledger.unended.queued):
                 return
             async with self._claiming:
                 record = await self._tools.ledger.claim()

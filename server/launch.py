@@ -13,6 +13,7 @@ import msgspec
 
 from runners import worker
 from runners.inputs import InputProduct, RunTarget
+from runners.limits import Limits
 from runners.pool import Pool, Run
 from server.archive import Archive
 from server.config import Config
@@ -101,9 +102,9 @@ async def _input(product: DataProduct, tools: Tools, folder: Path) -> InputProdu
     return worker.input_product(product.pk, product.name, str(path))
 
 
-def _limits(config: Config, pipeline: str) -> worker.Limits:
+def _limits(config: Config, pipeline: str) -> Limits:
     limits = config.limits_of(pipeline)
-    return worker.Limits(
+    return Limits(
         address_space_bytes=limits.address_space_bytes,
         cpu_seconds=limits.cpu_seconds,
         file_size_bytes=limits.file_size_bytes,

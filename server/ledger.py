@@ -7,10 +7,8 @@ What a move means (when to retry, what a cancel does to a run) is left to `proce
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
-from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
@@ -19,8 +17,10 @@ from server.errors import LeaseLost
 from server.hub import Hub
 from server.persistence import persistently
 from server.records import STATUS_OF_STATE, ProcessRecord, State, check_move
-from server.status_board import StatusBoard, StatusBoards
+from server.status_board import StatusBoard
+from server.status_boards import StatusBoards
 from server.store.processes import ProcessStore
+from server.unended import Unended
 
 RECORDS = 20_000
 
@@ -33,18 +33,15 @@ class Ledger:
         self._hub = hub
         self.server_id = server_id
         self._records: OrderedDict[int, ProcessRecord] = OrderedDict()
-        self._boards = StatusBoards()
-        self._unfilled: list[StatusBoard] = []
+        self._boards = StatusBoards(self._records_of)
         self._gone_meanwhile: list[set[int]] = []
-        self._loading: dict[int, asyncio.Future[StatusBoard]] = {}
-        #: the PKs in the queue in its order, and the identifiers of what runs, as far as known
-        self.queued: list[int] = []
-        self.running: dict[int, str] = {}
+        self.unended = Unended()
 
     async def load(self) -> None:
-        """Learn what waits in the queue."""
-        self.queued = sorted(await self._store.queued_pks())
-        self.running = {record.pk: record.identifier for record in await self._store.running()}
+        """Learn what waits and what runs."""
+        self.unended.queued = sorted(await self._store.queued_pks())
+        running = await self._store.running()
+        self.unended.running = {record.pk: record.identifier for record in running}
 
     # Reading
 
@@ -67,7 +64,7 @@ class Ledger:
 
     def known_board(self, target: int) -> StatusBoard | None:
         """The status board of a target, if it is in memory."""
-        return self._boards.get(target)
+        return self._boards.known(target)
 
     def drop_target(self, target: int) -> None:
         """Forget the board of a deleted target."""
@@ -76,30 +73,12 @@ class Ledger:
 
     async def board(self, target: int) -> StatusBoard:
         """The status board of a target, which is not looked for."""
-        board = self._boards.get(target)
-        if board is not None:
-            return board
-        loading = self._loading.get(target)
-        if loading is None:
-            loading = self._loading[target] = asyncio.ensure_future(self._load_board(target))
-            loading.add_done_callback(lambda _: self._loading.pop(target, None))
-        return await asyncio.shield(loading)
+        return await self._boards.get(target)
 
-    async def _load_board(self, target: int) -> StatusBoard:
-        # Kept before it is filled: what is written meanwhile reaches it, and is never older than
-        # what the store gives.
-        board = StatusBoard(target)
-        self._unfilled.append(board)
-        try:
-            with self._reading() as gone:
-                records = await self._store.of_target(target)
-            for record in records:
-                if record.pk not in gone:
-                    board.put(record)
-        finally:
-            self._unfilled.remove(board)
-        self._boards.add(board)
-        return board
+    async def _records_of(self, target: int) -> list[ProcessRecord]:
+        with self._reading() as gone:
+            records = await self._store.of_target(target)
+        return [record for record in records if record.pk not in gone]
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[set[int]]:
@@ -193,10 +172,9 @@ class Ledger:
         for meanwhile in self._gone_meanwhile:
             meanwhile.add(pk)
         self._records.pop(pk, None)
-        self._forget_place(pk)
-        for board in self._boards.all() + self._unfilled:
-            if board.remove(pk):
-                self._hub.wake(("target", board.target))
+        self.unended.forget(pk)
+        for target in self._boards.remove(pk):
+            self._hub.wake(("target", target))
         self._hub.wake(("process", pk))
 
     async def forget(self) -> None:
@@ -219,30 +197,10 @@ class Ledger:
         if known is not None and known.version >= record.version:
             return record
         self._remember(record)
-        self._note(record)
-        for board in self._all_boards(record.target):
-            board.put(record)
+        self.unended.note(record)
+        self._boards.put(record)
         self._wake(record)
         return record
-
-    def _note(self, record: ProcessRecord) -> None:
-        """Keep what waits and what runs up to date."""
-        self._forget_place(record.pk)
-        if record.state is State.QUEUED:
-            insort(self.queued, record.pk)
-        elif record.state is State.RUNNING:
-            self.running[record.pk] = record.identifier
-
-    def _forget_place(self, pk: int) -> None:
-        place = bisect_left(self.queued, pk)
-        if place < len(self.queued) and self.queued[place] == pk:
-            del self.queued[place]
-        self.running.pop(pk, None)
-
-    def _all_boards(self, target: int) -> list[StatusBoard]:
-        boards = [board for board in self._unfilled if board.target == target]
-        ready = self._boards.get(target)
-        return boards if ready is None else [*boards, ready]
 
     def _wake(self, record: ProcessRecord) -> None:
         self._hub.wake(("process", record.pk))

@@ -6,7 +6,6 @@ Writing records is left to `ledger`, running them to `dispatcher`, showing logs 
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -231,8 +230,9 @@ class Processes:
             return STOPPING
         if record.state is not State.QUEUED:
             return None
-        place = 1 + bisect_left(self._ledger.queued, record.pk)
-        return f"Number {place} in the queue; {_holders(list(self._ledger.running.values()))}"
+        unended = self._ledger.unended
+        holders = _holders(list(unended.running.values()))
+        return f"Number {unended.place(record.pk)} in the queue; {holders}"
 
 
 def _holders(running: list[str]) -> str:

@@ -21,6 +21,7 @@ from server.file_names import output_name
 from server.files import LocalFile, in_thread
 from server.light_curves import chunks_of
 from server.records import ProcessRecord
+from server.settling import Settling
 from server.store import Store
 from server.store.light_curves import LightCurveChunk
 
@@ -49,8 +50,11 @@ class Publication:
 class Publishing:
     """Publishes the outputs of runs."""
 
-    def __init__(self, deposits: Deposits, store: Store, data_folder: DataFolder) -> None:
+    def __init__(
+        self, deposits: Deposits, settling: Settling, store: Store, data_folder: DataFolder
+    ) -> None:
         self._deposits = deposits
+        self._settling = settling
         self._journal = store.journal
         self._counters = store.counters
         self._data_folder = data_folder
@@ -92,7 +96,7 @@ class Publishing:
         """Take back what an attempt stored, unless the record names it. May be repeated."""
         for entry in await self._journal.of_process(process):
             if entry.attempt == attempt:
-                await self._deposits.settle(entry)
+                await self._settling.settle(entry)
 
     async def _chunks(self, tables: list[Path], run: ProcessRecord) -> list[LightCurveChunk]:
         """The measurements of a run's reduced data. Raises InvalidInput for what is none."""

@@ -1,7 +1,7 @@
 """The specified status of each target's processes, ready to be sent.
 
-A board is loaded when somebody asks, written through by the ledger, and encodes each process once
-per change. Which processes there are, and when they change, is left to `ledger`.
+A board is written through by the ledger, and encodes each process once per change. When it is
+loaded, and for how long it is kept, is left to `status_boards`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ import msgspec
 from server.deflated import Deflated
 from server.records import ProcessRecord
 
-#: Boards in memory, and processes on all of them together.
-BOARDS = 1_000
-PROCESSES = 200_000
 #: Bodies of different limits that are kept of one board.
 LIMITS = 8
 
@@ -127,37 +124,3 @@ async def _packed(tail: bytes) -> Deflated:
     await deflated.add(tail)
     deflated.end()
     return deflated
-
-
-class StatusBoards:
-    """The boards in memory. The least recently read are dropped first."""
-
-    def __init__(self) -> None:
-        self._boards: OrderedDict[int, StatusBoard] = OrderedDict()
-
-    def get(self, target: int) -> StatusBoard | None:
-        """The board of a target, if it is in memory."""
-        board = self._boards.get(target)
-        if board is not None:
-            self._boards.move_to_end(target)
-        return board
-
-    def add(self, board: StatusBoard) -> None:
-        """Keep a board, and make room for it."""
-        self._boards[board.target] = board
-        while len(self._boards) > 1 and (
-            len(self._boards) > BOARDS or sum(map(len, self._boards.values())) > PROCESSES
-        ):
-            self._boards.popitem(last=False)
-
-    def all(self) -> list[StatusBoard]:
-        """All boards in memory."""
-        return list(self._boards.values())
-
-    def clear(self) -> None:
-        """Forget all boards."""
-        self._boards.clear()
-
-    def drop(self, target: int) -> None:
-        """Forget a board."""
-        self._boards.pop(target, None)

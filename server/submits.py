@@ -106,7 +106,7 @@ class Submits:
             raise InvalidInput.of("pipeline", f"{pipeline.name} cannot run: {pipeline.error}")
         flags = check_flags(pipeline, submit.flags)
         check_products(pipeline, target.pk, submit.products, products)
-        if len(self._ledger.queued) >= self._queue_limit:
+        if len(self._ledger.unended.queued) >= self._queue_limit:
             raise QueueFull(self._queue_limit)
         return make_record(0, target, pipeline, submit.products, flags), target
 

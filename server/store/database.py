@@ -13,47 +13,19 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
-from pymongo import ReturnDocument
-from pymongo.errors import (
-    BulkWriteError,
-    ConfigurationError,
-    ConnectionFailure,
-    ExecutionTimeout,
-    InvalidOperation,
-    OperationFailure,
-    PyMongoError,
-    WTimeoutError,
-)
+from pymongo import ReturnDocument, errors
+from pymongo.errors import OperationFailure, PyMongoError
 
-from server.errors import AlreadyTaken, DatabaseAway, HeliographError, NoRoom, StartError
+from server.errors import DatabaseAway, HeliographError, StartError
+from server.store.change_stream import WATCHED, changes
+from server.store.client_options import client_options
+from server.store.error_codes import AUTHENTICATION_FAILED, meaning
 
 Document = dict[str, Any]
 T = TypeVar("T")
 
-SELECTION_SECONDS = 2.0
-#: For heartbeats as well: one that is late cancels everything under way, so not too short.
-CONNECT_SECONDS = 10.0
-SOCKET_SECONDS = 20.0
 #: How many documents one answer of the server carries at most, and one `$in` names.
 _BATCH = 1_000
-
-#: Of a change, what tells what was changed, without what it was changed to.
-_WATCHED = [
-    {
-        "$project": {
-            "operationType": 1,
-            "documentKey": 1,
-            "fullDocument.version": 1,
-            "updateDescription.updatedFields.version": 1,
-        }
-    }
-]
-
-_DUPLICATE_KEY = 11000
-_OUT_OF_DISK_SPACE = 14031
-_AUTHENTICATION_FAILED = 18
-#: Shutting down, stepping down, interrupted: the server will be back, or another one.
-_AWAY = frozenset({50, 64, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
 
 
 class Database:
@@ -72,20 +44,7 @@ class Database:
         :raises DatabaseAway: nobody answers within the time-outs.
         :raises StartError: the URI or its credentials are wrong.
         """
-        try:
-            client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-                uri,
-                io_loop=asyncio.get_running_loop(),
-                appname="heliograph",
-                w="majority",
-                journal=True,
-                serverSelectionTimeoutMS=round(SELECTION_SECONDS * 1000),
-                connectTimeoutMS=round(CONNECT_SECONDS * 1000),
-                socketTimeoutMS=round(SOCKET_SECONDS * 1000),
-                waitQueueTimeoutMS=round(SOCKET_SECONDS * 1000),
-            )
-        except (ConfigurationError, ValueError) as error:  # InvalidURI is one
-            raise StartError(f"mongodb.uri cannot be used: {error}") from error
+        client = _client(uri)
         try:
             return cls(client, name, replicated=await _replicated(client))
         except BaseException:
@@ -109,10 +68,10 @@ class Database:
 
         Only where the server is `replicated`. Ends with an error when the connection does.
         """
-        stream = self._database[name].watch(_WATCHED)
+        stream = self._database[name].watch(WATCHED)
         try:
             await stream.try_next()  # opens it
-            yield _changes(stream)
+            yield changes(stream)
         except PyMongoError as error:
             raise translated(error, name) from error
         finally:
@@ -229,20 +188,18 @@ class Collection:
             raise translated(error, self.name) from error
 
 
-async def _changes(stream: Any) -> AsyncIterator[tuple[int, int | None]]:
-    async for change in stream:
-        fields: Document = {}
-        if change["operationType"] != "delete":
-            fields |= change.get("fullDocument") or {}
-            fields |= (change.get("updateDescription") or {}).get("updatedFields") or {}
-        yield int(change["documentKey"]["_id"]), fields.get("version")
+def _client(uri: str) -> AsyncIOMotorClient[Document]:
+    try:
+        return AsyncIOMotorClient(uri, io_loop=asyncio.get_running_loop(), **client_options())
+    except (errors.ConfigurationError, ValueError) as error:  # InvalidURI is one
+        raise StartError(f"mongodb.uri cannot be used: {error}") from error
 
 
 async def _replicated(client: AsyncIOMotorClient[Document]) -> bool:
     try:
         hello = await client.admin.command("hello")
     except OperationFailure as error:
-        if error.code == _AUTHENTICATION_FAILED:
+        if error.code == AUTHENTICATION_FAILED:
             raise StartError(f"mongodb.uri cannot be used: {error}") from error
         raise translated(error, "admin") from error
     except PyMongoError as error:
@@ -252,22 +209,18 @@ async def _replicated(client: AsyncIOMotorClient[Document]) -> bool:
 
 def translated(error: PyMongoError, collection: str) -> HeliographError | PyMongoError:
     """The domain's error for one of the driver's, or the same error where there is none."""
-    codes, said = _codes(error), str(error).lower()
-    if _DUPLICATE_KEY in codes:
-        return AlreadyTaken(collection)
-    if _OUT_OF_DISK_SPACE in codes or "disk is full" in said or "no space left" in said:
-        return NoRoom()
-    if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError):
+    said = str(error).lower()
+    if meant := meaning(_codes(error), said, collection):
+        return meant
+    if isinstance(error, errors.ConnectionFailure | errors.ExecutionTimeout | errors.WTimeoutError):
         return DatabaseAway()
-    if isinstance(error, InvalidOperation) and "after close" in said:
+    if isinstance(error, errors.InvalidOperation) and "after close" in said:
         return DatabaseAway()  # while the server stops, requests still come in
-    if codes & _AWAY or "database is locked" in said:
-        return DatabaseAway()
     return error
 
 
 def _codes(error: PyMongoError) -> set[int]:
-    if isinstance(error, BulkWriteError):
+    if isinstance(error, errors.BulkWriteError):
         details = error.details or {}
         complaints = details.get("writeErrors", []) + details.get("writeConcernErrors", [])
         return {complaint.get("code", 0) for complaint in complaints}

@@ -96,12 +96,12 @@ async def _read(
         newest = heapq.nlargest(batch, (found for part in read for found in part), key=_pk)
         matching += [found for found in newest if _matches(found, filters)]
         if len(matching) > limit:
-            return Page(_records(matching[:limit]), matching[limit - 1]["pk"])
+            return Page(records(matching[:limit]), matching[limit - 1]["pk"])
         if len(newest) < batch:
-            return Page(_records(matching), None)
+            return Page(records(matching), None)
         examined, before = examined + len(newest), newest[-1]["pk"]
         if examined >= EXAMINED_LIMIT:
-            return Page(_records(matching), before)
+            return Page(records(matching), before)
         batch = max(batch, min(4 * batch, _LARGEST_BATCH))
 
 
@@ -151,5 +151,6 @@ def _pk(document: Document) -> int:
     return pk
 
 
-def _records(documents: Iterable[Document]) -> list[ProcessRecord]:
+def records(documents: Iterable[Document]) -> list[ProcessRecord]:
+    """The records of these documents, in their order."""
     return [ProcessRecord.from_document(document) for document in documents]

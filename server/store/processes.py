@@ -1,7 +1,7 @@
 """The records of processes, which are the queue as well.
 
-Whether a move is legal is for the callers to know; here each write of a run is fenced by attempt
-and owner, so that a server that lost a run cannot write to it any more.
+Whether a move is legal is for the callers to know; that a server that lost a run cannot write to it
+any more is left to `fenced_writes`, and finding page by page to `process_index`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from server.errors import LeaseLost, NotFound
 from server.records import STATUS_OF_STATE, ProcessRecord, State
 from server.store import process_index
-from server.store.database import Database, Document
+from server.store.database import Database
+from server.store.fenced_writes import changed_in, fenced
 from server.store.page import Page
 from server.store.target_counts import TargetCounts
 
-_FIELDS = frozenset(ProcessRecord.__struct_fields__)
 _QUEUED = {"queued": {"$gt": 0}}
 _RUNNING = {"owner": {"$gt": ""}}
 
@@ -70,7 +68,7 @@ class ProcessStore:
 
     async def get_many(self, pks: Iterable[int]) -> list[ProcessRecord]:
         """The records in the order asked for; missing ones are left out."""
-        return _records(await self._collection.get_many(pks))
+        return process_index.records(await self._collection.get_many(pks))
 
     async def by_identifier(self, identifier: str) -> ProcessRecord | None:
         """The record with this identifier."""
@@ -98,7 +96,7 @@ class ProcessStore:
     async def of_target(self, target: int) -> list[ProcessRecord]:
         """All records of a target, newest first."""
         span = {"by_target": process_index.of_target(target)}
-        return _records(await self._collection.find(span, sort=("by_target", -1)))
+        return process_index.records(await self._collection.find(span, sort=("by_target", -1)))
 
     async def claim(self, owner: str, now: float) -> ProcessRecord | None:
         """Take the oldest queued process for this server, in one step; None when there is none."""
@@ -122,7 +120,7 @@ class ProcessStore:
         self, pk: int, attempt: int, owner: str, changes: Mapping[str, Any]
     ) -> ProcessRecord:
         """Change the record of a run. :raises LeaseLost: the run is not this owner's any more."""
-        return await self._fenced(pk, attempt, owner, changes)
+        return await fenced(self._collection, pk, attempt, owner, changes)
 
     async def end(
         self, pk: int, attempt: int, owner: str, changes: Mapping[str, Any]
@@ -136,7 +134,7 @@ class ProcessStore:
         last = {**changes, "owner": None}
         key = process_index.ended_key(State(last["state"]), pk)
         try:
-            return await self._fenced(pk, attempt, owner, last, ended=key)
+            return await fenced(self._collection, pk, attempt, owner, last, ended=key)
         except LeaseLost:
             for record in await self.get_many([pk]):
                 if record.attempt == attempt and record.evolve(**last) == record:
@@ -154,31 +152,31 @@ class ProcessStore:
             "progress": None,
             "owner": None,
         }
-        return await self._fenced(pk, attempt, owner, {**back, **changes}, queued=pk)
+        return await fenced(self._collection, pk, attempt, owner, {**back, **changes}, queued=pk)
 
     async def cancel_queued(self, pk: int, changes: Mapping[str, Any]) -> ProcessRecord | None:
         """End a process that waits still; None when it does not."""
-        return await self._changed_in(
+        return await changed_in(
+            self._collection,
             State.QUEUED,
             pk,
-            set={"state": State.CANCELLED.value}
-            | _checked(changes)
-            | {"ended": process_index.ended_key(State.CANCELLED, pk)},
+            {"state": State.CANCELLED, **changes},
             unset=("queued",),
+            ended=process_index.ended_key(State.CANCELLED, pk),
         )
 
     async def request_cancel(self, pk: int) -> ProcessRecord | None:
         """Note that a running process is to be cancelled; None when it does not run."""
-        return await self._changed_in(State.RUNNING, pk, set={"cancel_requested": True})
+        return await changed_in(self._collection, State.RUNNING, pk, {"cancel_requested": True})
 
     async def owned_by(self, owners: Iterable[str]) -> list[ProcessRecord]:
         """What these servers run. (One query each: `$in` on a field scans the embedded engine.)"""
         found = [await self._collection.find({"owner": owner}) for owner in owners]
-        return _records(document for documents in found for document in documents)
+        return process_index.records(document for documents in found for document in documents)
 
     async def running(self) -> list[ProcessRecord]:
         """Everything that runs, on any server."""
-        return _records(await self._collection.find(_RUNNING))
+        return process_index.records(await self._collection.find(_RUNNING))
 
     async def queued_pks(self) -> list[int]:
         """The PKs of what waits, in the order in which it will be claimed."""
@@ -234,35 +232,3 @@ class ProcessStore:
         """Delete a record; a missing one is fine."""
         await self._collection.delete({"_id": pk})
         self._counts.forget()
-
-    async def _fenced(
-        self, pk: int, attempt: int, owner: str, changes: Mapping[str, Any], **keys: int | str
-    ) -> ProcessRecord:
-        document = await self._collection.change(
-            {"_id": pk, "attempt": attempt, "owner": owner, "state": State.RUNNING.value},
-            set=_checked(changes) | keys,
-            inc={"version": 1},
-        )
-        if document is None:
-            raise LeaseLost(pk, attempt)
-        return ProcessRecord.from_document(document)
-
-    async def _changed_in(
-        self, state: State, pk: int, set: Mapping[str, Any], unset: Iterable[str] = ()
-    ) -> ProcessRecord | None:
-        document = await self._collection.change(
-            {"_id": pk, "state": state.value}, set=set, inc={"version": 1}, unset=unset
-        )
-        return None if document is None else ProcessRecord.from_document(document)
-
-
-def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes as a document has them. :raises TypeError: a record has no such field."""
-    if unknown := changes.keys() - _FIELDS:
-        raise TypeError(f"A process record has no field {', '.join(sorted(unknown))}")
-    builtins: dict[str, Any] = msgspec.to_builtins(dict(changes))
-    return builtins
-
-
-def _records(documents: Iterable[Document]) -> list[ProcessRecord]:
-    return [ProcessRecord.from_document(document) for document in documents]

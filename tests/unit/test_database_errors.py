@@ -56,6 +56,6 @@ async def test_a_bad_uri_stops_the_start(runner: asyncio.Runner, uri: str) -> No
 async def test_a_database_that_nobody_serves_is_away(
     runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.store.database.SELECTION_SECONDS", 0.05)
+    monkeypatch.setattr("server.store.client_options.SELECTION_SECONDS", 0.05)
     with pytest.raises(DatabaseAway):
         await Database.open("mongodb://%2Fnowhere%2Fengine.sock")

@@ -195,7 +195,8 @@ class Servers(RuleBasedStateMachine):
         ledger = self.ledgers[server] = Ledger(self.store.processes, Hub(), server)
         self.run(ledger.load())
         running = {pk for pk, model in self.models.items() if model.state is State.RUNNING}
-        assert (ledger.queued, set(ledger.running)) == (self.queued(), running)
+        assert ledger.unended.queued == self.queued()
+        assert set(ledger.unended.running) == running
         with pytest.raises(AlreadyTaken):
             self.run(ledger.add(a_record(data.draw(st.sampled_from(sorted(self.models))))))
         if not self.queued():
