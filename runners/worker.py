@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -70,7 +71,9 @@ def run(
     reporter = PipeReporter(messages.fileno())
     redirect(reporter, out, err)
     _start_watching(control, reporter)
-    signal.signal(signal.SIGTERM, partial(_terminate, os.getpid()))
+    handler = partial(_terminate, os.getpid())
+    signal.signal(signal.SIGTERM, handler)
+    os.register_at_fork(after_in_child=partial(_let_end, handler))
     reporter.send("hello", os.getpid(), os.getppid())
     _usage(reporter)
     try:
@@ -100,10 +103,17 @@ def _watch(control: Connection, reporter: PipeReporter) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+def _let_end(handler: Callable[..., None]) -> None:
+    """Let a fork of the pipeline's own, such as a worker of a pool, end as it would elsewhere."""
+    # A handler in Python is not called while a lock is waited for, if the signal came just before.
+    if signal.getsignal(signal.SIGTERM) is handler:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _terminate(run: int, number: int, frame: FrameType | None) -> None:
     if os.getpid() == run:
         raise Cancelled
-    # A fork of the pipeline's own, such as a worker of a pool, ends as it would elsewhere.
+    # A fork that was told so before it knew itself to be one.
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
