@@ -23,7 +23,7 @@ from benchmarks.serving import serving
 from benchmarks.tables import against, arguments, head
 from benchmarks.viewers import END, Viewer, close, connect
 
-PROCESSES = {10: 40, 100: 150, 1_000: 1_000}
+PROCESSES: dict[int, float] = {10: 40, 100: 150, 1_000: 1_000}
 LOG_BYTES = {1_000: 8, 100_000: 10, 10_000_000: 4.5}
 LINES_BAR = 300
 #: How long a pipeline waits with its first line, so that its viewer is there.
@@ -66,7 +66,8 @@ def _polls(ports: Ports, theirs: Predecessor, rounds: int, seconds: float) -> No
         paths = Paths(status.format(target), status.format(ours))
         against(f"status, {count:,} processes", *_rates(ports, paths, rounds, seconds), bar)
     for (size, bar), process in zip(LOG_BYTES.items(), processes, strict=True):
-        paths = Paths(logs.format(process), logs.format(logged(ports.heliograph, size)))
+        ours = logged(ports.heliograph, size)
+        paths = Paths(logs.format(process), logs.format(ours))
         against(f"log, {size:,} bytes", *_rates(ports, paths, rounds, seconds), bar)
 
 
@@ -115,8 +116,8 @@ async def _log(port: int, count: int) -> tuple[float, float]:
     await viewer.done
     close([viewer])
     await asyncio.to_thread(wait_for_end, port, target)
-    begun, ended_at = viewer.time_after(b"from"), viewer.time_after(b"until")
-    return 1e9 * count / (ended_at - begun), 1e9 * count / (viewer.seen - begun)
+    first, last = viewer.time_after(b"from"), viewer.time_after(b"until")
+    return 1e9 * count / (last - first), 1e9 * count / (viewer.seen - first)
 
 
 class _Clocked(Viewer):
