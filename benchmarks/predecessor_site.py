@@ -47,6 +47,7 @@ NEEDED = (
     "numpy==1.26.4",
     "pillow==13.0.0",
     "plotly==7.1.0",
+    "python-dateutil==4.0.0",
     "redis==8.1.0",
     "requests==2.34.2",
     "setuptools<82",
