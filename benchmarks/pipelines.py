@@ -63,6 +63,21 @@ class Ticks(PipelineProcess):
             self.log(f"at {time.monotonic_ns()}")
 
 
+class Clocks(PipelineProcess):
+    """Logs `count` lines after a `wait`; the first and the last one tell the time."""
+
+    short_name = "clocks"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        """Wait for the viewer, and log."""
+        wanted = self.target.extra_fields
+        time.sleep(float(wanted["wait"]))
+        self.log(f"from {time.monotonic_ns()}")
+        for number in range(int(wanted["count"]) - 2):
+            self.log(f"Processing frame {number}")
+        self.log(f"until {time.monotonic_ns()}")
+
+
 class Changes(PipelineProcess):
     """Changes its status so many times a second as its target's `rate` says, until cancelled."""
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import uvloop
 
-from benchmarks.requests import call, make_target, rate, submit, wait_for_end
+from benchmarks.requests import call, ended, logged, make_target, rate, submit, wait_for_end
 from benchmarks.serving import Serving, serving
 from benchmarks.tables import against, arguments, head
 from server.config_keys import Pool
@@ -53,11 +53,7 @@ def main() -> None:
 def _status_polls(ports: Serving) -> tuple[list[Poll], int, list[int]]:
     polls = []
     for count, bar in PROCESSES.items():
-        wanted = {"rate": CHANGES / CHANGING}
-        target, products = make_target(ports.heliograph, f"status {count}", **wanted)
-        for _ in range(count):
-            submit(ports.heliograph, "Nothing", target, products)
-        wait_for_end(ports.heliograph, target)
+        target, products = ended(ports.heliograph, count, rate=CHANGES / CHANGING)
         polls.append(Poll(f"status, {count} processes", f"/api/async/status/{target}/", bar))
     path, etag = polls[-1].path, "If-None-Match: *\r\n"
     polls.append(Poll("status, 304", path, 0.95, 2_048, etag))
@@ -69,9 +65,7 @@ def _status_polls(ports: Serving) -> tuple[list[Poll], int, list[int]]:
 def _log_polls(ports: Serving) -> list[Poll]:
     polls = []
     for size, bar in LOG_BYTES.items():
-        target, products = make_target(ports.heliograph, f"log {size}", bytes=size)
-        pk = submit(ports.heliograph, "Writes", target, products)
-        wait_for_end(ports.heliograph, target)
+        pk = logged(ports.heliograph, size)
         polls.append(Poll(f"log, {size:,} bytes", f"/api/pipeline/logs/{pk}/", bar))
         tail = f"/api/processes/{pk}/logs/?after={max(0, size // 100 - 20)}"
         polls.append(Poll(f"tail of a log of {size:,} bytes", tail, 0.8, 1_024))

@@ -6,25 +6,37 @@ import asyncio
 import http.client
 import json
 import time
-from functools import partial
 from typing import Any
 
 CONNECTIONS = 8
 
 
 class _Asker(asyncio.Protocol):
-    """One connection that asks again as soon as it has the whole answer."""
+    """One connection that asks again as soon as it has the whole answer.
 
-    def __init__(self, request: bytes, until: float, done: asyncio.Future[int]) -> None:
+    A server that closes after each answer is asked on a new connection.
+    """
+
+    def __init__(self, request: bytes, port: int, until: float, done: asyncio.Future[int]) -> None:
         self._request = request
+        self._port = port
         self._until = until
         self._done = done
         self._left = 0
         self._head = b""
+        self._closes = False
         self.answers = 0
 
+    async def connect(self) -> None:
+        """Connect, for the first time or anew."""
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: self, "127.0.0.1", self._port)
+        except OSError as error:
+            self._done.set_exception(error)
+
     def connection_made(self, transport: Any) -> None:
-        """Ask for the first time."""
+        """Ask for the first time on this connection."""
         self._transport = transport
         transport.write(self._request)
 
@@ -37,14 +49,25 @@ class _Asker(asyncio.Protocol):
                 return
             head, data, self._head = self._head[:end], self._head[end + 4 :], b""
             self._left = _length(head)
+            self._closes = b"\r\nconnection: close" in head.lower()
         self._left -= len(data)
         if not self._left:
             self.answers += 1
-            if time.perf_counter() < self._until:
-                self._transport.write(self._request)
-            else:
-                self._transport.close()
+            if time.perf_counter() >= self._until:
                 self._done.set_result(self.answers)
+            if self._done.done() or self._closes:
+                self._transport.close()
+            else:
+                self._transport.write(self._request)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Go on if that was to be, or tell whoever waits."""
+        if self._done.done():
+            return
+        if self._closes and not self._left and not self._head:
+            self._connecting = asyncio.ensure_future(self.connect())
+        else:
+            self._done.set_exception(error or ConnectionResetError("closed"))
 
 
 def _length(head: bytes) -> int:
@@ -66,8 +89,7 @@ async def rate(port: int, path: str, seconds: float, headers: str = "") -> float
     started = time.perf_counter()
     askers: list[asyncio.Future[int]] = [loop.create_future() for _ in range(CONNECTIONS)]
     for done in askers:
-        asker = partial(_Asker, request, started + seconds, done)
-        await loop.create_connection(asker, "127.0.0.1", port)
+        await _Asker(request, port, started + seconds, done).connect()
     answers = sum(await asyncio.gather(*askers))
     return answers / (time.perf_counter() - started)
 
@@ -104,6 +126,23 @@ def submit(port: int, pipeline: str, target: int, products: list[int]) -> int:
     """Submit a process; its PK."""
     body = {"target": target, "pipeline": pipeline, "products": products, "flags": {}}
     return int(call(port, "POST", "/api/processes/", body)["pk"])
+
+
+def ended(port: int, count: int, **extra_fields: Any) -> tuple[int, list[int]]:
+    """A target with so many ended processes, and its products; their PKs."""
+    target, products = make_target(port, f"status {count}", **extra_fields)
+    for _ in range(count):
+        submit(port, "Nothing", target, products)
+    wait_for_end(port, target)
+    return target, products
+
+
+def logged(port: int, size: int) -> int:
+    """An ended process with a log of so many bytes; its PK."""
+    target, products = make_target(port, f"log {size}", bytes=size)
+    pk = submit(port, "Writes", target, products)
+    wait_for_end(port, target)
+    return pk
 
 
 def wait_for_end(port: int, target: int) -> None:
