@@ -158,6 +158,8 @@ class Reader:
     def close(self) -> None:
         """Close the pipe."""
         if self._descriptor >= 0:
+            # Its number may soon be another's, which would not be watched then.
+            asyncio.get_running_loop().remove_reader(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -16,8 +16,6 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -71,9 +69,7 @@ def run(
     reporter = PipeReporter(messages.fileno())
     redirect(reporter, out, err)
     _start_watching(control, reporter)
-    handler = partial(_terminate, os.getpid())
-    signal.signal(signal.SIGTERM, handler)
-    os.register_at_fork(after_in_child=partial(_let_end, handler))
+    _hear_sigterm()
     reporter.send("hello", os.getpid(), os.getppid())
     _usage(reporter)
     try:
@@ -103,19 +99,31 @@ def _watch(control: Connection, reporter: PipeReporter) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _let_end(handler: Callable[..., None]) -> None:
-    """Let a fork of the pipeline's own, such as a worker of a pool, end as it would elsewhere."""
-    # A handler in Python is not called while a lock is waited for, if the signal came just before.
-    if signal.getsignal(signal.SIGTERM) is handler:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _hear_sigterm() -> None:
+    """Be cancelled by SIGTERM, and let forks of the pipeline's own end by it as elsewhere.
+
+    A fork forgets the signals that come before it has its bearings, and a handler in Python is not
+    called while a lock is waited for. So SIGTERM waits there until it ends the fork by itself.
+    """
+    masks = threading.local()
+
+    def before() -> None:
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def after() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
+
+    def in_child() -> None:
+        if signal.getsignal(signal.SIGTERM) is _cancel:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        after()
+
+    signal.signal(signal.SIGTERM, _cancel)
+    os.register_at_fork(before=before, after_in_parent=after, after_in_child=in_child)
 
 
-def _terminate(run: int, number: int, frame: FrameType | None) -> None:
-    if os.getpid() == run:
-        raise Cancelled
-    # A fork that was told so before it knew itself to be one.
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+def _cancel(number: int, frame: FrameType | None) -> None:
+    raise Cancelled
 
 
 def _report(reporter: PipeReporter, spec: RunSpec) -> None:

@@ -142,6 +142,24 @@ async def test_a_program_that_a_run_starts_has_nothing_but_the_standard_streams(
     assert await scripts.texts(record["pk"]) == ["['0', '1', '2', '3']"]
 
 
+async def test_a_fork_of_a_run_ends_by_sigterm_however_early_it_comes(scripts: Scripts) -> None:
+    record = await scripts.run("""
+        import multiprocessing, os, signal
+        lock = multiprocessing.get_context("fork").Lock()
+        lock.acquire()
+        signals = set()
+        for _ in range(300):
+            fork = os.fork()
+            if not fork:
+                lock.acquire()  # for ever
+            os.kill(fork, signal.SIGTERM)
+            signals.add(os.WTERMSIG(os.waitpid(fork, 0)[1]))
+        print(signals)
+        """)
+    assert record["state"] == "succeeded"
+    assert "{15}" in await scripts.texts(record["pk"])
+
+
 async def test_a_run_may_use_multiprocessing_itself(scripts: Scripts) -> None:
     record = await scripts.run("""
         import multiprocessing, os
