@@ -62,8 +62,9 @@ class Submits:
     async def submit(self, submit: Submit, key: str | None) -> tuple[ProcessRecord, bool]:
         """Store a process; the second value says whether it is new."""
         if key is None:
-            record, target = await self._checked(submit)
-            return await self._add(record.evolve(pk=await self._next_pk()), target), True
+            # At once, as each takes a while: the PK of what is refused is never used.
+            (record, target), pk = await asyncio.gather(self._checked(submit), self._next_pk())
+            return await self._add(record.evolve(pk=pk), target), True
         body = submit.digestible()
         known = await self._idempotency.find(key, body)
         if known is not None:
