@@ -80,8 +80,11 @@ def _means(image: Image, begin: float, end: float, count: int) -> Image:
     below, above = edges[:-1], edges[1:]
     first, length = below.astype(np.intp), (end - begin) / count
     means = np.zeros((count, image.shape[1]), np.float32)
+    rows = np.empty_like(means)  # one for all steps: making it anew costs as much as filling it
     for row in (first + step for step in range(math.ceil(length) + 1)):
         within = np.minimum(row + 1, above) - np.maximum(row, below)
         share = (within.clip(0) / length).astype(np.float32)
-        means += image[np.minimum(row, len(image) - 1)] * share[:, np.newaxis]
+        np.take(image, np.minimum(row, len(image) - 1), axis=0, out=rows, mode="clip")
+        rows *= share[:, np.newaxis]
+        means += rows
     return means
