@@ -5,7 +5,7 @@
 A submit is timed from before its POST to the `running` that a websocket tells. Runs are counted
 from the first start to the last end by the records, with one slot and with one for each core, after
 the queue was filled; the floor is a process of a warm forkserver from its start to its exit, one at
-a time, in the benchmark's own process.
+a time, in the benchmark's own process. The last table tells who needs the processor for a run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
 from statistics import median
 
+import psutil
+
 from benchmarks.requests import call, make_target, submit, wait_for_end
 from benchmarks.serving import forget_main, serving
 from benchmarks.tables import arguments, head, percentile, row
@@ -29,6 +31,8 @@ from server.config_keys import Pool
 
 SUBMITS = 20
 JSON = {"Content-Type": "application/json"}
+#: Who takes part in a run besides the server, by a word of their command lines.
+PARTS = {"engine_child": "the engine", "forkserver": "the template"}
 
 
 def main() -> None:
@@ -42,12 +46,16 @@ def main() -> None:
     starts: list[float] = []
     rates: dict[int, list[float]] = {}
     floors: list[float] = []
+    spent: dict[str, list[float]] = {}
     _exits(context, 3)
     for slots in (1, os.cpu_count() or 1):
         with serving(pool=Pool(workers=slots)) as ports:
             for _ in range(given.rounds):
                 floors.append(_exits(context, given.runs))
-                rates.setdefault(slots, []).append(_runs(ports.heliograph, slots, given.runs))
+                rate, shares = _runs(ports.heliograph, slots, given.runs)
+                rates.setdefault(slots, []).append(rate)
+                for name, seconds in shares.items():
+                    spent.setdefault(name, []).append(1000 * seconds)
                 if slots > 1:
                     starts += _starts(ports.heliograph)
     head("runs/s", "floor", "ours", "ratio", "bar")
@@ -58,6 +66,9 @@ def main() -> None:
         row(f"{slots} slots", floor, rate, f"{rate / floor:.2f}", bar)
     head("POST to running, ms", "p50", "p99", "bar p50")
     row("submits of a quiet server", percentile(starts, 50), percentile(starts, 99), 8.0)
+    head("processor time of a run, ms", "median")
+    for name, taken in spent.items():
+        row(name, median(taken))
 
 
 def _exits(context: ForkServerContext, count: int) -> float:
@@ -70,18 +81,34 @@ def _exits(context: ForkServerContext, count: int) -> float:
     return count / (time.perf_counter() - begun)
 
 
-def _runs(port: int, slots: int, count: int) -> float:
-    """Runs per second of a queue that was filled before."""
+def _spent() -> dict[str, float]:
+    """Processor seconds so far of the server and of its children, by their parts in a run."""
+    [serving_process] = multiprocessing.active_children()
+    server = psutil.Process(serving_process.pid)
+    found = {"the server": sum(server.cpu_times()[:2])}
+    for child in server.children():
+        command = " ".join(child.cmdline())
+        for word in (word for word in PARTS if word in command):
+            found[PARTS[word]] = sum(child.cpu_times()[:2])
+            if word == "forkserver":
+                found["the run's own process"] = sum(child.cpu_times()[2:4])
+    return found
+
+
+def _runs(port: int, slots: int, count: int) -> tuple[float, dict[str, float]]:
+    """Runs per second of a queue that was filled before, and the processor seconds of each."""
     target, products = make_target(port, "Runs")
     blocking = [submit(port, "Waits", target, products) for _ in range(slots)]
     pks = [submit(port, "Nothing", target, products) for _ in range(count)]
+    before = _spent()
     for pk in blocking:
         call(port, "POST", f"/api/processes/{pk}/cancel/")
     wait_for_end(port, target)
+    spent = {name: (seconds - before[name]) / count for name, seconds in _spent().items()}
     records = [call(port, "GET", f"/api/processes/{pk}/") for pk in pks]
     begun = min(record["started"] for record in records)
     seconds: float = max(record["terminal_timestamp"] for record in records) - begun
-    return count / seconds
+    return count / seconds, spent
 
 
 def _starts(port: int) -> list[float]:
