@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +14,9 @@ from typing import Any
 import psutil
 
 from server.config import Config, PipelineEntry
-from tests.integration.conftest import Client, make_config
+from tests.integration.conftest import FAULTS, Client, make_config
+
+ATTEMPT = re.compile(r"Attempt \d+ begins$")
 
 
 def scripted_config(data: Path, limits: dict[str, dict[str, Any]] | None = None) -> Config:
@@ -43,8 +46,9 @@ class Scripts:
         return await self.client.ended(await self.submit(script, pipeline))
 
     async def texts(self, pk: int) -> list[str]:
-        """The texts of its log."""
-        return [entry[3] for entry in await self.client.lines(pk)]
+        """The texts of its log, without the words on an attempt that was lost to a fault."""
+        said = [entry[3] for entry in await self.client.lines(pk)]
+        return said if FAULTS is None else [text for text in said if not ATTEMPT.match(text)]
 
     async def said(self, pk: int, word: str) -> str:
         """What follows a word that a log line begins with, once there is one."""
