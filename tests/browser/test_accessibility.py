@@ -18,8 +18,19 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return fetch_axe(tmp_path_factory.mktemp("axe"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+PAIRS = pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (360, "dark"),
+        (1280, "light"),
+        # The same sizes and colours, put together otherwise.
+        pytest.param(360, "light", marks=pytest.mark.long),
+        pytest.param(1280, "dark", marks=pytest.mark.long),
+    ],
+)
+
+
+@PAIRS
 def test_nothing_is_wrong_with_any_page(
     open_page: Open, observatory: Observatory, axe: str, width: int, scheme: str
 ) -> None:
@@ -30,8 +41,7 @@ def test_nothing_is_wrong_with_any_page(
         assert violations(page, axe) == [], path
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@PAIRS
 def test_nothing_is_wrong_with_a_log_in_use(
     open_page: Open, observatory: Observatory, axe: str, width: int, scheme: str
 ) -> None:

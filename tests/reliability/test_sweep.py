@@ -48,10 +48,10 @@ async def test_a_run_is_not_lost_when_the_database_fails_at_its_log() -> None:
             observer = Observer(Client(server))
             await observer.begin("failing")
             products = await observer.upload("a.fits")
-            server.follow(Orders(kinds=(FAIL,), at=(1, 2, 4, 5), only="log_chunks"))
+            server.follow(Orders(kinds=(FAIL,), at=(1, 2), only="log_chunks"))
             record = await observer.ended(await observer.submit("Makes", products, slow=True))
             assert (record["state"], record["attempt"]) == ("succeeded", 1)
-            assert len(server.calls) >= 6
+            assert len(server.calls) >= 3
             assert await wrongs(observer, server.data, set()) == []
         finally:
             await server.close()
