@@ -46,9 +46,11 @@ class Scripts:
         return await self.client.ended(await self.submit(script, pipeline))
 
     async def texts(self, pk: int) -> list[str]:
-        """The texts of its log, without the words on an attempt that was lost to a fault."""
+        """The texts of its log. A claim lost to a fault, of which it may speak first, is no part."""
         said = [entry[3] for entry in await self.client.lines(pk)]
-        return said if FAULTS is None else [text for text in said if not ATTEMPT.match(text)]
+        while FAULTS is not None and said and ATTEMPT.match(said[0]):
+            del said[0]
+        return said
 
     async def said(self, pk: int, word: str) -> str:
         """What follows a word that a log line begins with, once there is one."""
