@@ -46,7 +46,7 @@ class Scripts:
         return await self.client.ended(await self.submit(script, pipeline))
 
     async def texts(self, pk: int) -> list[str]:
-        """The texts of its log. A claim lost to a fault, of which it may speak first, is no part."""
+        """The texts of its log, but for its first words on a claim that was lost to a fault."""
         said = [entry[3] for entry in await self.client.lines(pk)]
         while FAULTS is not None and said and ATTEMPT.match(said[0]):
             del said[0]
