@@ -38,7 +38,7 @@ def main() -> None:
         head("lines/s", "floor", "ours", "ratio", "bar")
         needed = {
             viewers: _lines(ports, viewers, given.rounds, given.lines, bar)
-            for viewers, bar in ((1, "150,000, 0.5"), (100, "80,000"))
+            for viewers, bar in ((1, "150k, 0.5"), (100, "80,000"))
         }
         head("server's processor time, microseconds a line", "median")
         for viewers, microseconds in needed.items():
