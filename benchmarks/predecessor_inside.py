@@ -16,6 +16,7 @@ import time
 
 import django
 
+# Models cannot be imported before it: so the imports below it stand late.
 django.setup()
 
 from django.db import transaction  # noqa: E402
