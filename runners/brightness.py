@@ -61,8 +61,7 @@ def levels(image: Image) -> Levels:
     Sky and noise are means over ranks of brightness (the middle 40 %, and the tenth around minus
     one sigma, where there are no stars): raw images are whole numbers, and their medians jump.
     """
-    step = max(1, int((image.size / SAMPLES) ** 0.5))
-    ranked = np.sort(image[::step, ::step], axis=None).astype(np.float64)
+    ranked = np.sort(_samples(image), axis=None)
     sky, low = _mean_of_ranks(ranked, 0.3, 0.7), _mean_of_ranks(ranked, 0.1, 0.2)
     white = float(ranked[round((len(ranked) - 1) * (1 - WHITE_PERCENT / 100))])
     noise = (sky - low) / LOW_RANKS_SIGMA
@@ -133,6 +132,13 @@ def _curve(top: float) -> Shades:
     return shades
 
 
-def _mean_of_ranks(ranked: NDArray[np.float64], least: float, most: float) -> float:
+def _samples(image: Image) -> Image:
+    down = max(1, int((image.size / SAMPLES) ** 0.5))
+    along = max(1, int(image.size / (SAMPLES * down)))
+    return image[::along, ::down]
+
+
+def _mean_of_ranks(ranked: NDArray[np.float32], least: float, most: float) -> float:
     count = len(ranked)
-    return float(ranked[int(count * least) : max(int(count * most), 1)].mean())
+    some = ranked[int(count * least) : max(int(count * most), 1)]
+    return float(some.mean(dtype=np.float64))

@@ -84,9 +84,9 @@ def read_frame(frame: Frame) -> Image:
     with open_fits(frame.path, frame.name) as hdus, np.errstate(all="ignore"):
         data = hdus[frame.hdu].data
         image = np.asarray(data, dtype=np.float32).reshape(frame.height, frame.width)
-    # The sum is finite if all are, and quicker to have than a mask.
-    if not np.isfinite(image.sum(dtype=np.float64)):
-        image = np.where(np.isfinite(image), image, np.float32(np.nan))
+    finite = np.isfinite(image)
+    if not finite.all():
+        image = np.where(finite, image, np.float32(np.nan))
         if np.isnan(image).all():
             raise FrameError(frame.name, "has no finite pixel")
     return image

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,15 +77,30 @@ def _averaged(image: Image, framing: Framing) -> Image:
 
 def _means(image: Image, begin: float, end: float, count: int) -> Image:
     """Means of rows over `count` equal parts of [begin, end], by how much of each row is in it."""
-    edges = np.linspace(begin, end, count + 1)
-    below, above = edges[:-1], edges[1:]
-    first, length = below.astype(np.intp), (end - begin) / count
-    means = np.zeros((count, image.shape[1]), np.float32)
+    means = np.empty((count, image.shape[1]), np.float32)
     rows = np.empty_like(means)  # one for all steps: making it anew costs as much as filling it
-    for row in (first + step for step in range(math.ceil(length) + 1)):
-        within = np.minimum(row + 1, above) - np.maximum(row, below)
-        share = (within.clip(0) / length).astype(np.float32)
-        np.take(image, np.minimum(row, len(image) - 1), axis=0, out=rows, mode="clip")
-        rows *= share[:, np.newaxis]
-        means += rows
+    for step, (places, shares) in enumerate(_shares(begin, end, count, len(image))):
+        into = rows if step else means
+        np.take(image, places, axis=0, out=into, mode="clip")
+        into *= shares
+        if step:
+            means += rows
     return means
+
+
+@lru_cache(maxsize=16)
+def _shares(
+    begin: float, end: float, count: int, length: int
+) -> list[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+    """The rows of `length` that each of the parts begins with, their next ones, and so on.
+
+    Each with its share in the part, as a column.
+    """
+    edges, part = np.linspace(begin, end, count + 1), (end - begin) / count
+    below, above = edges[:-1], edges[1:]
+    shares = []
+    for row in (below.astype(np.intp) + step for step in range(math.ceil(part) + 1)):
+        within = np.minimum(row + 1, above) - np.maximum(row, below)
+        share = (within.clip(0) / part).astype(np.float32)[:, np.newaxis]
+        shares.append((np.minimum(row, length - 1), share))
+    return shares

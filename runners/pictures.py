@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -30,8 +31,8 @@ Shades = NDArray[np.uint8]
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
-#: Frames read at the same time; more would wait for the encoder.
-MOST_READERS = 4
+#: Frames worked on at the same time; more would wait for the encoder.
+MOST_READERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +110,35 @@ def film_frames(frames: Sequence[Frame], work: FrameWork) -> Iterator[Picture]:
     """
     reference = work.reference(frames[0]) if work.align else None
     read = partial(work.read, reference=reference)
-    for made, shared in steadied(read_ahead(read, frames)):
-        # FITS counts rows from the bottom, films from the top.
-        yield Picture(stretched(made.image, shared)[::-1], made.frame, made.aligned)
+    with readers() as pool:
+        yield from done_ahead(pool, _picture, steadied(done_ahead(pool, read, frames)))
 
 
-def read_ahead(work: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
-    """What `work` makes of each item, in order, done by a few threads a few items ahead."""
-    readers = min(MOST_READERS, os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(readers, thread_name_prefix="frame")
-    ahead: deque[Future[Made]] = deque()
+@contextmanager
+def readers() -> Iterator[ThreadPoolExecutor]:
+    """A few threads; what nobody waits for any more is not begun."""
+    pool = ThreadPoolExecutor(MOST_READERS, thread_name_prefix="frame")
     try:
-        for item in items:
-            ahead.append(pool.submit(work, item))
-            if len(ahead) > readers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def done_ahead(
+    pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given]
+) -> Iterator[Made]:
+    """What `work` makes of each item, in order, done by the pool a few items ahead."""
+    ahead: deque[Future[Made]] = deque()
+    for item in items:
+        ahead.append(pool.submit(work, item))
+        if len(ahead) > MOST_READERS:
+            yield ahead.popleft().result()
+    while ahead:
+        yield ahead.popleft().result()
+
+
+def _picture(steady: tuple[_MadeFrame, Levels]) -> Picture:
+    made, shared = steady
+    # FITS counts rows from the bottom, films from the top.
+    shades = np.ascontiguousarray(stretched(made.image, shared)[::-1])
+    return Picture(shades, made.frame, made.aligned)
