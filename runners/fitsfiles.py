@@ -65,9 +65,19 @@ def open_fits(path: Path, name: str) -> Iterator[fits.HDUList]:
     if not looks_like_fits(path):
         raise FrameError(name, "is not a FITS file")
     # Not memory-mapped: a file that shrinks meanwhile would kill the process with SIGBUS.
+    with (
+        reading(name),
+        _unpacked(path, name) as file,
+        fits.open(file, memmap=False) as hdus,
+    ):
+        yield hdus
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Make any error within the block a FrameError."""
     try:
-        with _unpacked(path, name) as file, fits.open(file, memmap=False) as hdus:
-            yield hdus
+        yield
     except FrameError:
         raise
     except MemoryError as error:

@@ -15,7 +15,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from runners.dates import observation_date
-from runners.fitsfiles import FrameError, check_ratio, open_fits, walk
+from runners.fitsfiles import FrameError, check_ratio, open_fits, reading, walk
+from runners.plainpixels import PlainPixels, plain_pixels
 
 __all__ = ["Frame", "FrameError", "find_frame", "first_number", "first_text", "read_frame"]
 
@@ -34,7 +35,8 @@ class Frame:
 
     `date` is None where none is known, and `undated` is then the problem, for a FrameError. Frames
     of one `kind` (filter and exposure) can be expected to be equally bright. `arcsec` is the side
-    of a pixel in the sky, None where the headers do not tell.
+    of a pixel in the sky, None where the headers do not tell. `plain` is how to read without
+    astropy, where that does.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class Frame:
     undated: str
     kind: str
     arcsec: float | None = None
+    plain: PlainPixels | None = None
 
     @property
     def sides(self) -> str:
@@ -81,15 +84,22 @@ def read_frame(frame: Frame) -> Image:
     BZERO and BSCALE are applied; blank and infinite pixels are NaN. Raises FrameError if the file
     cannot be read or no pixel is finite.
     """
-    with open_fits(frame.path, frame.name) as hdus, np.errstate(all="ignore"):
-        data = hdus[frame.hdu].data
-        image = np.asarray(data, dtype=np.float32).reshape(frame.height, frame.width)
+    image = _pixels(frame)
     finite = np.isfinite(image)
     if not finite.all():
         image = np.where(finite, image, np.float32(np.nan))
         if np.isnan(image).all():
             raise FrameError(frame.name, "has no finite pixel")
     return image
+
+
+def _pixels(frame: Frame) -> Image:
+    if frame.plain is not None:
+        with reading(frame.name):
+            return frame.plain.read(frame.path, frame.height, frame.width)
+    with open_fits(frame.path, frame.name) as hdus, np.errstate(all="ignore"):
+        data = hdus[frame.hdu].data
+        return np.asarray(data, dtype=np.float32).reshape(frame.height, frame.width)
 
 
 def image_axes(hdu: Any) -> tuple[int, ...]:
@@ -135,7 +145,8 @@ def _frame(
     kind = f"{first_text(headers[::-1], 'FILTER') or ''} {alike}"
     date, undated = _date(headers, hdus)
     scale = pixel_scale(headers[-1])
-    return Frame(path, name, index, axes[0], axes[1], date, undated, kind, scale)
+    plain = plain_pixels(hdus[index], path)
+    return Frame(path, name, index, axes[0], axes[1], date, undated, kind, scale, plain)
 
 
 def pixel_scale(header: Any) -> float | None:

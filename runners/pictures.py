@@ -6,19 +6,16 @@ Reading is left to `frames`, size to `framing`, brightness to `brightness`, film
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runners import alignment
+from runners.ahead import done_ahead, helpers
 from runners.alignment import Places
 from runners.brightness import Levels, flattened, levels, steadied, stretched
 from runners.cosmics import without_cosmic_rays
@@ -28,11 +25,6 @@ from runners.framing import Framing, shown
 
 Image = NDArray[np.float32]
 Shades = NDArray[np.uint8]
-Given = TypeVar("Given")
-Made = TypeVar("Made")
-
-#: Frames worked on at the same time; more would wait for the encoder.
-MOST_READERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,31 +102,8 @@ def film_frames(frames: Sequence[Frame], work: FrameWork) -> Iterator[Picture]:
     """
     reference = work.reference(frames[0]) if work.align else None
     read = partial(work.read, reference=reference)
-    with readers() as pool:
+    with helpers() as pool:
         yield from done_ahead(pool, _picture, steadied(done_ahead(pool, read, frames)))
-
-
-@contextmanager
-def readers() -> Iterator[ThreadPoolExecutor]:
-    """A few threads; what nobody waits for any more is not begun."""
-    pool = ThreadPoolExecutor(MOST_READERS, thread_name_prefix="frame")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def done_ahead(
-    pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given]
-) -> Iterator[Made]:
-    """What `work` makes of each item, in order, done by the pool a few items ahead."""
-    ahead: deque[Future[Made]] = deque()
-    for item in items:
-        ahead.append(pool.submit(work, item))
-        if len(ahead) > MOST_READERS:
-            yield ahead.popleft().result()
-    while ahead:
-        yield ahead.popleft().result()
 
 
 def _picture(steady: tuple[_MadeFrame, Levels]) -> Picture:

@@ -12,7 +12,7 @@ from PIL import Image as Pictures
 from runners import alignment
 from runners.frames import Frame, find_frame
 from runners.framing import Framing, framing
-from runners.pictures import FrameWork, film_frames, in_order, read_ahead
+from runners.pictures import FrameWork, film_frames, in_order
 from runners.pipeline import AsyncError, Cancelled
 from runners.synthetic import synthesise_series
 from runners.timelapse import Preview, Timelapse
@@ -185,18 +185,6 @@ def test_a_cancelled_run_stops(tmp_path: Path, night: list[Path]) -> None:
     recorder.cancelled = True
     with pytest.raises(Cancelled):
         list(run.do_pipeline(tmp_path))
-
-
-def test_reading_ahead_keeps_the_order_and_its_distance() -> None:
-    begun: list[int] = []
-
-    def work(item: int) -> int:
-        begun.append(item)
-        return -item
-
-    for place, made in enumerate(read_ahead(work, range(50))):
-        assert made == -place
-        assert len(begun) <= place + 6
 
 
 def test_cosmic_rays_are_removed_where_that_is_asked_for(tmp_path: Path) -> None:
