@@ -85,16 +85,7 @@ async def open_parts(config: Config, folder: DataFolder, stack: AsyncExitStack) 
     alone = config.mongodb.uri is None
     # The other half is for the bodies made of them.
     logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
-    archive = Archive(
-        store,
-        FileStorage(config.storage_url),
-        folder,
-        examiner.facts,
-        config.uploads,
-        changed=ledger.show,
-        gone=ledger.drop_target,
-        deleted=ledger.gone,
-    )
+    archive = _archive(config, folder, store, examiner, ledger)
     parts = Parts(
         database=database,
         store=store,
@@ -110,6 +101,21 @@ async def open_parts(config: Config, folder: DataFolder, stack: AsyncExitStack) 
         stack.push_async_callback(exchange.stop)
     await persistently(archive.recover)
     return parts
+
+
+def _archive(
+    config: Config, folder: DataFolder, store: Store, examiner: Examiner, ledger: Ledger
+) -> Archive:
+    return Archive(
+        store,
+        FileStorage(config.storage_url),
+        folder,
+        examiner.facts,
+        config.uploads,
+        changed=ledger.show,
+        gone=ledger.drop_target,
+        deleted=ledger.gone,
+    )
 
 
 async def _database(config: Config, folder: DataFolder, stack: AsyncExitStack) -> Database:

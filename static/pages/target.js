@@ -48,7 +48,7 @@ function followProcesses() {
   });
   const following = new ProcessFeed(target, {
     records(records) {
-      table.filtered = Boolean(following.states);
+      table.filtered = Object.keys(following.wanted).length > 0;
       table.draw(records);
       part(".more", section).hidden = !following.next;
     },
@@ -57,8 +57,8 @@ function followProcesses() {
   for (const button of parts('[data-act="cancel"]:disabled', section)) {
     following.stopping(Number(button.closest("tr")?.dataset.pk));
   }
-  part("#process-states").addEventListener("change", (event) => {
-    following.states = /** @type {HTMLSelectElement} */ (event.target).value;
+  part(".heading", section).addEventListener("change", () => {
+    following.wanted = wantedIn(section);
     void following.fetch();
   });
   part("#older-processes").addEventListener("click", () => {
@@ -69,6 +69,18 @@ function followProcesses() {
   addEventListener("online", () => following.channel.hurry());
   void following.channel.open();
   return following;
+}
+
+/**
+ * What the user chose of the processes to show; what is not narrowed down is not there.
+ * @param {HTMLElement} section
+ */
+function wantedIn(section) {
+  /** @type {HTMLSelectElement[]} */
+  const selects = parts("select[name]", section);
+  return Object.fromEntries(
+    selects.filter((select) => select.value).map((select) => [select.name, select.value]),
+  );
 }
 
 /** @param {Element} clicked */

@@ -26,8 +26,11 @@ export class ProcessFeed {
   constructor(target, reader) {
     this.target = target;
     this.limit = 8;
-    /** Only processes in these states, with commas between them; all when empty. */
-    this.states = "";
+    /**
+     * Only processes that are so, by what the API calls it: `state`, `pipeline`.
+     * @type {Record<string, string>}
+     */
+    this.wanted = {};
     this.reader = reader;
     this.channel = new Channel({
       path: () => `/ws/async/status/${target}/`,
@@ -63,8 +66,8 @@ export class ProcessFeed {
 
   /** Fetch the newest records now. */
   async fetch() {
-    const states = this.states && `&state=${this.states}`;
-    const query = `target=${this.target}&limit=${this.limit}${states}`;
+    const { target, limit, wanted } = this;
+    const query = new URLSearchParams({ target: `${target}`, limit: `${limit}`, ...wanted });
     this.#take(await get(`/api/processes/?${query}`));
   }
 

@@ -8,7 +8,6 @@ from playwright.sync_api import Page, expect
 from tests.browser.accessibility import fetch_axe, violations
 from tests.browser.conftest import Open
 from tests.browser.observatory import Observatory
-from tests.browser.test_log_features import TELL_SECTIONS, sections_of
 from tests.browser.test_looks import pages_of
 
 
@@ -47,8 +46,8 @@ def test_nothing_is_wrong_with_a_log_in_use(
 ) -> None:
     process = observatory.run("Stages")
     observatory.ended(process)
-    script = TELL_SECTIONS.replace("SECTIONS", str(sections_of(observatory, process)))
-    page = open_page(f"/pipeline/{process}#L40-L43", width=width, scheme=scheme, script=script)
+    page = open_page(f"/pipeline/{process}#L40-L43", width=width, scheme=scheme)
+    expect(page.locator("h3.section").first).to_be_visible()
     expect(page.locator(".line.chosen")).to_have_count(4)
     page.get_by_label("Search the log").fill("frame 39")
     expect(page.locator(".line.here")).to_be_visible()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -19,15 +17,6 @@ OpenLog = Callable[..., Page]
 #: The lines at which the pipeline `Stages` says what it does.
 STAGES = ((2, "Calibrating"), (44, "Aligning"), (86, "Measuring"))
 LAST_LINE = 127
-#: Puts sections on the page as a server would that keeps them.
-TELL_SECTIONS = """
-  new MutationObserver((_, observer) => {
-    const page = document.querySelector('#process');
-    if (!page) return;
-    page.dataset.sections = JSON.stringify(SECTIONS);
-    observer.disconnect();
-  }).observe(document, {childList: true, subtree: true});
-"""
 WORDS_OF_SPEECH = """
   window.spoken = [];
   addEventListener('DOMContentLoaded', () => {
@@ -41,9 +30,9 @@ WORDS_OF_SPEECH = """
 def open_log(open_page: Open, look: tuple[int, str]) -> OpenLog:
     """Opens the page of a process in this look, and waits until the scripts have drawn it."""
 
-    def open_it(process: int, place: str = "", script: str = "") -> Page:
+    def open_it(process: int, place: str = "") -> Page:
         width, scheme = look
-        page = open_page(f"/pipeline/{process}{place}", width=width, scheme=scheme, script=script)
+        page = open_page(f"/pipeline/{process}{place}", width=width, scheme=scheme)
         expect(page.locator("a.no").first).to_be_visible()
         return page
 
@@ -64,12 +53,6 @@ def flood(observatory: Observatory) -> int:
     process = observatory.run("Flood")
     observatory.ended(process)
     return process
-
-
-def sections_of(observatory: Observatory, process: int) -> list[list[Any]]:
-    """Where the stages began."""
-    lines = observatory.call("GET", f"/api/processes/{process}/logs/")["lines"]
-    return [[number, lines[number - 1][1], title] for number, title in STAGES]
 
 
 def test_only_lines_of_the_chosen_levels_are_shown(open_log: OpenLog, stages: int) -> None:
@@ -125,8 +108,9 @@ def test_hits_come_while_the_log_grows(open_log: OpenLog, run_long: Callable[...
 
 
 def test_sections_fold(open_log: OpenLog, observatory: Observatory, stages: int) -> None:
-    sections = json.dumps(sections_of(observatory, stages))
-    page = open_log(stages, script=TELL_SECTIONS.replace("SECTIONS", sections))
+    kept = observatory.call("GET", f"/api/processes/{stages}/sections/")["sections"]
+    assert [(line, status) for line, _, status in kept] == list(STAGES)
+    page = open_log(stages)
     headings = page.locator("h3.section button")
     expect(headings.filter(has_text="Measuring")).to_have_attribute("aria-expanded", "true")
     page.get_by_role("button", name="Fold all sections").click()

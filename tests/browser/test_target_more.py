@@ -150,6 +150,33 @@ def test_a_finished_process_flashes_and_notifies_who_looks_elsewhere(
 
 
 @WIDTHS
+def test_the_processes_shown_are_those_of_a_kind_and_a_state(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    target = observatory.make_target()
+    products = observatory.upload(target, {"notes.txt": b"x"})
+    for pipeline in ("Dummy", "Stages", "Hostile"):
+        observatory.ended(observatory.submit(target, pipeline, products))
+    page = open_page(f"/targets/{target}/", width=width, scheme=scheme)
+    shown = page.locator("#processes tbody tr")
+    expect(shown).to_have_count(3)
+    state = page.get_by_label("State of the processes to show")
+    state.select_option("failed")
+    expect(shown).to_have_count(1)
+    expect(shown).to_contain_text("hostile")
+    kind = page.get_by_label("Kind of the processes to show")
+    kind.select_option("Dummy")
+    expect(page.get_by_text("No process is like that.")).to_be_visible()
+    state.select_option("")
+    expect(shown).to_contain_text("dummy")
+    observatory.ended(observatory.submit(target, "Stages", products))
+    observatory.ended(observatory.submit(target, "Dummy", products))
+    expect(shown).to_have_count(2)
+    kind.select_option("")
+    expect(shown).to_have_count(5)
+
+
+@WIDTHS
 def test_a_receipt_is_read_and_follows_the_run(
     open_page: Open, observatory: Observatory, width: int, scheme: str
 ) -> None:

@@ -23,6 +23,14 @@ def numbers(part: Slice) -> list[int]:
     return [entry[0] for entry in entries]
 
 
+def two_servers(watched: bool) -> tuple[Reading, Reading]:
+    """Two servers on one store, and whether the second is told what the first writes."""
+    one, other = Reading(alone=False), Reading(alone=False)
+    other.logs._chunks = one.logs._chunks
+    other.logs.watched = watched
+    return one, other
+
+
 def a_slice(first: int, count: int) -> Slice:
     return Slice(first, first + count - 1, encode_entries(first, lines(count, first=first)))
 
@@ -132,9 +140,7 @@ def test_a_log_of_short_chunks_is_read_in_few_readings() -> None:
 
 def test_what_another_server_wrote_is_seen_once_it_is_told() -> None:
     async def scenario() -> list[Any]:
-        one, other = Reading(alone=False), Reading(alone=False)
-        other.logs._chunks = one.logs._chunks
-        other.logs.watched = True
+        one, other = two_servers(watched=True)
         await one.write(5)
         seen: list[Any] = [await other.logs.last_line(PK)]
         await one.write(5)
@@ -149,9 +155,7 @@ def test_what_another_server_wrote_is_seen_once_it_is_told() -> None:
 
 def test_who_asks_while_another_one_looks_is_not_told_less() -> None:
     async def scenario() -> list[int | None]:
-        one, other = Reading(alone=False), Reading(alone=False)
-        other.logs._chunks = one.logs._chunks
-        other.logs.watched = True
+        one, other = two_servers(watched=True)
         await one.write(5)
         await other.logs.last_line(PK)
         await one.write(5)
@@ -164,9 +168,7 @@ def test_who_asks_while_another_one_looks_is_not_told_less() -> None:
 
 def test_who_knows_that_more_is_stored_gets_it_though_nobody_told() -> None:
     async def scenario() -> list[int | None]:
-        one, other = Reading(alone=False), Reading(alone=False)
-        other.logs._chunks = one.logs._chunks
-        other.logs.watched = True
+        one, other = two_servers(watched=True)
         await one.write(5)
         await other.logs.last_line(PK)
         await one.write(5)
@@ -179,8 +181,7 @@ def test_who_knows_that_more_is_stored_gets_it_though_nobody_told() -> None:
 
 def test_an_unwatched_log_is_looked_for_each_time() -> None:
     async def scenario() -> list[int]:
-        one, other = Reading(alone=False), Reading(alone=False)
-        other.logs._chunks = one.logs._chunks
+        one, other = two_servers(watched=False)
         ends = []
         for _ in range(2):
             await one.write(5)
@@ -192,9 +193,7 @@ def test_an_unwatched_log_is_looked_for_each_time() -> None:
 
 def test_a_database_that_was_away_leaves_nothing_believed() -> None:
     async def scenario() -> int:
-        one, other = Reading(alone=False), Reading(alone=False)
-        other.logs._chunks = one.logs._chunks
-        other.logs.watched = True
+        one, other = two_servers(watched=True)
         await one.write(5)
         await other.logs.last_line(PK)
         await one.write(5)
@@ -219,3 +218,32 @@ def test_who_meets_the_lines_of_another_writer_has_lost_the_log() -> None:
         return await reading.logs.last_line(PK)
 
     assert asyncio.run(scenario()) == 5
+
+
+def test_who_begins_a_new_log_knows_that_it_is_empty() -> None:
+    async def scenario() -> tuple[int, list[int], int]:
+        reading = Reading(alone=False)
+        reading.logs.begin(PK, True)
+        assert await reading.logs.read(PK, 0) is None
+        before = reading.chunks.reads
+        await reading.write(3)
+        part = await reading.logs.read(PK, 0)
+        assert part is not None
+        return before, numbers(part), reading.chunks.reads
+
+    assert asyncio.run(scenario()) == (0, [1, 2, 3], 0)
+
+
+def test_who_begins_an_old_log_goes_on_where_the_other_server_ended() -> None:
+    async def scenario() -> list[int]:
+        one, other = two_servers(watched=True)
+        await one.write(5)
+        await other.logs.last_line(PK)
+        await one.write(5)
+        other.logs.begin(PK, False)
+        await other.write(2)
+        part = await other.logs.read(PK, 8)
+        assert part is not None
+        return numbers(part)
+
+    assert asyncio.run(scenario()) == [9, 10, 11, 12]
