@@ -1,15 +1,15 @@
 """Frames per second of the timelapse, as ratios to the naive way, and its peak memory.
 
     pip install astroscrappy fits2image imageio imageio-ffmpeg     # what the naive way needs
-    python -m benchmarks.timelapse [--frames 36] [--rounds 3]
+    python -m benchmarks.timelapse [--frames 36] [--rounds 3] [--memory 30 300] [--side 2048]
 
 The naive way, that of tom_education 1.1.9, makes a JPEG file of each frame by LCO's fits2image (now
 1.1.0, as the 0.4.3 it asks for fails on this numpy) and gives it to imageio, with the options it
 gives (VP8 for WebM, `-crf 30 -lossless 1` for both); with `normalise_background` it finds cosmic
 rays by astroscrappy and the sky by astropy's `sigma_clip`, by way of a temporary FITS file. Both
 make films of the same frames, 650 x 494 pixels of int16, in the same run; rounds of both are
-interleaved, and medians are shown. Memory is the peak of a fresh process that makes a film of 30 or
-300 frames of 2048 x 2048.
+interleaved, and medians are shown. Memory is the peak of a fresh process that makes a film of so
+many frames with such sides; `--rounds 0` leaves out the rest.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -49,7 +49,7 @@ BARS = {
     (False, "webm"): 6.0,
     (False, "mp4"): 1.5,
 }
-MEMORY_FRAMES, MEMORY_BAR = (30, 300), 1.3
+MEMORY_BAR = 1.3
 
 
 def main() -> None:
@@ -57,6 +57,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--frames", type=int, default=36)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", type=int, nargs=2, default=(30, 300), metavar="FRAMES")
+    parser.add_argument("--side", type=int, default=2048)
     parser.add_argument("--peak", nargs="+", metavar="FITS", help=argparse.SUPPRESS)
     given = parser.parse_args()
     logging.disable()  # the naive way's libraries warn of each frame
@@ -65,8 +67,9 @@ def main() -> None:
             ours([Path(path) for path in given.peak], Path(folder) / "film.webm", False)
             print(_own_peak())
         else:
-            _compare_speeds(Path(folder), given.frames, given.rounds)
-            _compare_memory(Path(folder))
+            if given.rounds:
+                _compare_speeds(Path(folder), given.frames, given.rounds)
+            _compare_memory(Path(folder), given.memory, given.side)
 
 
 def _compare_speeds(folder: Path, count: int, rounds: int) -> None:
@@ -86,11 +89,12 @@ def _compare_speeds(folder: Path, count: int, rounds: int) -> None:
             print(f"{name:<32}{slow:>10.1f}{fast:>10.1f}{fast / slow:>8.1f}{bar:>8}")
 
 
-def _compare_memory(folder: Path) -> None:
-    frame = _plain_series(folder, 1, (2048, 2048))[0]
-    peaks = [_peak_bytes(frame, folder, count) for count in MEMORY_FRAMES]
+def _compare_memory(folder: Path, counts: Sequence[int], side: int) -> None:
+    frame = _plain_series(folder, 1, (side, side))[0]
+    peaks = [_peak_bytes(frame, folder, count) for count in counts]
     print()
-    print(f"{'memory':<32}" + "".join(f"{f'{count} frames':>12}" for count in MEMORY_FRAMES))
+    head = "".join(f"{f'{count} frames':>12}" for count in counts)
+    print(f"{f'memory, {side} x {side}':<32}{head}")
     megabytes = "".join(f"{peak / 2**20:>9.0f} MB" for peak in peaks)
     print(f"{'peak':<32}{megabytes}{peaks[1] / peaks[0]:>8.2f} (bar {MEMORY_BAR})")
 

@@ -18,8 +18,8 @@ Made = TypeVar("Made")
 
 #: Threads beside the one that uses the results; more would wait for it.
 THREADS = min(3, max(1, (os.cpu_count() or 1) - 1))
-#: Items ahead of use: as many as are worked on, and as many again that wait.
-AHEAD = 2 * (THREADS + 1)
+#: Items ahead of use: those that are worked on, and one that waits.
+AHEAD = THREADS + 2
 
 
 class _Job(Generic[Given, Made]):
