@@ -13,23 +13,15 @@ from server.log_views import LogViews
 from server.logs import Logs
 from server.records import ProcessRecord
 from server.store.log_chunks import LogChunk, LogEnd
+from tests.unit import some_records
 
 PK = 51
 
 
 def a_process(pk: int = PK, **changes: Any) -> ProcessRecord:
-    """A queued pipeline process of target 1."""
-    record = ProcessRecord(
-        pk=pk,
-        created=float(pk),
-        identifier=f"dummy_m13_{pk}",
-        process_type="pipeline",
-        pipeline="Dummy",
-        target=1,
-        products=[7],
-        flags={},
-    )
-    return record.evolve(**changes)
+    """A queued pipeline process of target 1, told from others by its name and its time."""
+    own = {"created": float(pk), "identifier": f"dummy_m13_{pk}"}
+    return some_records.a_process(pk, **(own | changes))
 
 
 def lines(count: int, text: str = "line", level: str = "info", first: int = 1) -> list[Line]:

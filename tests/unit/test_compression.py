@@ -8,7 +8,9 @@ import json
 import pytest
 from tornado.httpclient import HTTPResponse
 
-from tests.unit.handler_fakes import Board, Client, Fakes, a_process, a_target
+from tests.unit.fake_processes import Board
+from tests.unit.handler_fakes import Client, Fakes
+from tests.unit.some_records import a_process, a_target
 
 pytestmark = pytest.mark.gen_test
 

@@ -14,7 +14,9 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from server.errors import DatabaseAway, NotFound
 from server.fan_out import Viewer
 from server.frames import Frame, message
-from tests.unit.handler_fakes import Board, Client, Fakes, a_process, json_of, until
+from tests.unit.fake_processes import Board
+from tests.unit.handler_fakes import Client, Fakes, json_of, until
+from tests.unit.some_records import a_process
 
 pytestmark = pytest.mark.gen_test
 

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from tests.unit.handler_fakes import Board, Fakes, a_process, json_of
+from tests.unit.fake_processes import Board
+from tests.unit.handler_fakes import Fakes, json_of
+from tests.unit.some_records import a_process
 
 pytestmark = pytest.mark.gen_test
 

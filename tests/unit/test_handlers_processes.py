@@ -12,7 +12,8 @@ from tornado.simple_httpclient import HTTPStreamClosedError
 from handlers.body import DRAIN_LIMIT_BYTES
 from server.errors import DatabaseAway
 from server.records import State
-from tests.unit.handler_fakes import Fakes, a_process, json_of
+from tests.unit.handler_fakes import Fakes, json_of
+from tests.unit.some_records import a_process
 
 pytestmark = pytest.mark.gen_test
 

@@ -10,7 +10,9 @@ import pytest
 
 from handlers.zips import unique, zipped
 from server.records import DataProductGroup, State
-from tests.unit.handler_fakes import NOW, FakeArchive, Fakes, a_process, json_of
+from tests.unit.fake_archive import FakeArchive
+from tests.unit.handler_fakes import Fakes, json_of
+from tests.unit.some_records import NOW, a_process
 
 
 @pytest.mark.gen_test

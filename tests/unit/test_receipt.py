@@ -10,7 +10,7 @@ import pytest
 from server import receipt
 from server.receipt import Noted, receipt_of
 from server.records import ProcessRecord, Resources, State
-from tests.unit.handler_fakes import a_process, a_product
+from tests.unit.some_records import a_process, a_product
 
 TOLD: dict[str, Any] = {
     "python": "3.11.7",
