@@ -171,7 +171,9 @@ def _plain_series(folder: Path, count: int, size: tuple[int, int]) -> list[Path]
 def _own_peak() -> int:
     """Peak memory of this process in KiB. Not by getrusage, which counts the parent's on Linux."""
     status = Path("/proc/self/status").read_text()
-    return int(re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)[1])  # type: ignore[index]
+    found = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1])
 
 
 def _peak_bytes(frame: Path, folder: Path, count: int) -> int:

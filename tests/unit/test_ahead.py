@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from runners.ahead import AHEAD, THREADS, done_ahead, helpers
+from runners.pipeline import Cancelled
 
 HANG_SECONDS = 30
 
@@ -59,6 +61,31 @@ def test_an_error_comes_in_its_place(threads_are_held: bool) -> None:
             made.extend(done_ahead(pool, work, range(10)))
         hold.set()
     assert made == [0, 1, 2]
+
+
+def test_a_cancel_that_comes_while_helping_is_raised_at_once() -> None:
+    begun, hold = threading.Event(), threading.Event()
+
+    def work(item: int) -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise Cancelled
+        begun.set()
+        hold.wait(HANG_SECONDS)
+
+    def items() -> Iterator[int]:
+        yield 0
+        assert begun.wait(HANG_SECONDS)  # by the last free thread
+        yield from range(1, 50)
+
+    with helpers() as pool:
+        for _ in range(THREADS - 1):
+            pool.submit(hold.wait, HANG_SECONDS)
+        try:
+            with pytest.raises(Cancelled):
+                next(done_ahead(pool, work, items()))
+            assert not hold.is_set(), "nobody waited for the first"
+        finally:
+            hold.set()
 
 
 def test_what_nobody_waits_for_any_more_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
