@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from runners.dates import observation_date
 from runners.fitsfiles import FrameError, check_ratio, open_fits, reading, walk
-from runners.plainpixels import PlainPixels, plain_pixels
+from runners.plainpixels import PlainPixels, plain_pixels, plain_primary
 
 __all__ = ["Frame", "FrameError", "find_frame", "first_number", "first_text", "read_frame"]
 
@@ -63,6 +63,25 @@ def find_frame(path: Path, name: str | None = None) -> Frame:
     for one that is tiny, huge or cut short.
     """
     name = name or path.name
+    return _find_plain(path, name) or _find(path, name)
+
+
+def _find_plain(path: Path, name: str) -> Frame | None:
+    """The frame of a file that needs no more than its first header looked at."""
+    found = plain_primary(path)
+    if found is None:
+        return None
+    header, plain = found
+    with reading(name):
+        date = _date_by([header])
+        if date is None:
+            return None
+        axes = header["NAXIS1"], header["NAXIS2"]
+        _check_size(name, axes)
+        return _frame(path, name, 0, axes, [header], (date, ""), plain)
+
+
+def _find(path: Path, name: str) -> Frame:
     with open_fits(path, name) as hdus:
         headers: list[Any] = []
         others: list[tuple[int, ...]] = []
@@ -72,7 +91,8 @@ def find_frame(path: Path, name: str | None = None) -> Frame:
             if is_flat(axes):
                 _check_size(name, axes)
                 _check_extent(name, path, hdu)
-                return _frame(path, name, index, axes, headers, hdus)
+                dated, plain = _date(headers, hdus), plain_pixels(hdu, path)
+                return _frame(path, name, index, axes, headers, dated, plain)
             if axes:
                 others.append(axes)
         raise FrameError(name, _no_image(others))
@@ -137,16 +157,20 @@ def first_number(headers: list[Any], *keywords: str) -> float | None:
 
 
 def _frame(
-    path: Path, name: str, index: int, axes: tuple[int, ...], headers: list[Any], hdus: Any
+    path: Path,
+    name: str,
+    index: int,
+    axes: tuple[int, ...],
+    headers: list[Any],
+    dated: tuple[float | None, str],
+    plain: PlainPixels | None,
 ) -> Frame:
     exposure = first_number(headers[::-1], "EXPTIME", "EXPOSURE")
     # Exposures that differ by clockwork only are alike.
     alike = "" if exposure is None else f"{exposure:.1e}"
     kind = f"{first_text(headers[::-1], 'FILTER') or ''} {alike}"
-    date, undated = _date(headers, hdus)
     scale = pixel_scale(headers[-1])
-    plain = plain_pixels(hdus[index], path)
-    return Frame(path, name, index, axes[0], axes[1], date, undated, kind, scale, plain)
+    return Frame(path, name, index, axes[0], axes[1], *dated, kind, scale, plain)
 
 
 def pixel_scale(header: Any) -> float | None:
@@ -167,13 +191,20 @@ def pixel_scale(header: Any) -> float | None:
 
 
 def _date(headers: list[Any], hdus: Any) -> tuple[float | None, str]:
-    try:
-        try:
-            return observation_date(headers), ""
-        except ValueError:  # rare enough to look at the rest of the file
-            return observation_date([hdu.header for _, hdu in walk(hdus)]), ""
+    date = _date_by(headers)
+    if date is not None:
+        return date, ""
+    try:  # rare enough to look at the rest of the file
+        return observation_date([hdu.header for _, hdu in walk(hdus)]), ""
     except ValueError as problem:
         return None, str(problem)
+
+
+def _date_by(headers: list[Any]) -> float | None:
+    try:
+        return observation_date(headers)
+    except ValueError:
+        return None
 
 
 def _check_size(name: str, axes: tuple[int, ...]) -> None:

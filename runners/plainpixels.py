@@ -1,12 +1,13 @@
 """Pixels that are stored as they are: where they lie is kept, and they are read from there.
 
-To open a file again takes astropy four times as long as to read the pixels of a camera's frame.
-What is scaled, packed or has blank pixels is left to it.
+To open a file takes astropy four times as long as to read the pixels of a camera's frame, and its
+header alone. What is scaled, packed, has blank pixels or is odd in any way is left to it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,14 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from runners.fitsfiles import SIGNATURE
+
 #: Types that float32 holds exactly, by BITPIX (FITS standard 4.0, table 8).
 TYPES = {8: ">u1", 16: ">i2", -32: ">f4"}
 #: What BZERO adds to 16-bit numbers that have no sign (FITS standard 4.0, table 11).
 UNSIGNED_ZERO = 32768
+#: Longer headers are left to astropy.
+HEADER_BYTES = 36 * 2880
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +50,40 @@ class PlainPixels:
 
 def plain_pixels(hdu: Any, path: Path) -> PlainPixels | None:
     """Where the pixels of an image HDU lie in the file, or None where that does not do."""
-    header, place = hdu.header, hdu.fileinfo()
+    place = hdu.fileinfo()
+    if isinstance(hdu, fits.CompImageHDU) or place["file"].name != str(path):
+        return None  # packed, or unpacked to another file
+    return _pixels_by(hdu.header, place["datLoc"])
+
+
+def plain_primary(path: Path) -> tuple[fits.Header, PlainPixels] | None:
+    """The header of the primary HDU and where its pixels lie, if that is a whole, plain image.
+
+    None where it is not, or where anything is wrong: astropy will tell what.
+    """
+    try:
+        with path.open("rb") as file:
+            start = BytesIO(file.read(HEADER_BYTES))
+            if not start.getvalue().startswith(SIGNATURE):
+                return None
+            header = fits.Header.fromfile(start)
+            plain = _pixels_by(header, start.tell())
+            if plain is None or header["SIMPLE"] is not True or header["NAXIS"] != 2:
+                return None
+            width, height = header["NAXIS1"], header["NAXIS2"]
+            whole = plain.offset + width * height * np.dtype(plain.dtype).itemsize
+            is_whole = min(width, height) > 0 and whole <= file.seek(0, SEEK_END)
+            return (header, plain) if is_whole else None
+    except Exception:
+        return None
+
+
+def _pixels_by(header: fits.Header, offset: int) -> PlainPixels | None:
     bits, zero = header["BITPIX"], header.get("BZERO", 0)
     is_plain = (
-        not isinstance(hdu, fits.CompImageHDU)
-        and bits in TYPES
+        bits in TYPES
         and header.get("BSCALE", 1) == 1
         and zero in (0, UNSIGNED_ZERO if bits == 16 else 0)
         and "BLANK" not in header
-        and place["file"].name == str(path)  # not unpacked to another
     )
-    return PlainPixels(place["datLoc"], TYPES[bits], int(zero)) if is_plain else None
+    return PlainPixels(offset, TYPES[bits], int(zero)) if is_plain else None

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from runners import frames
 from runners.frames import FrameError, find_frame, read_frame
+from runners.plainpixels import HEADER_BYTES, plain_primary
 from tests.unit.sky import noise, write_fits
 
 
@@ -84,3 +86,56 @@ def test_a_file_that_goes_meanwhile_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(FrameError, match=r"mine\.fits cannot be read: .*No such file"):
         read_frame(frame)
+
+
+CARDS: list[dict[str, object]] = [
+    {},
+    {"DATE-OBS": "2026-03-01T22:00:00", "FILTER": "V", "EXPTIME": 30.0},
+    {"DATE-OBS": "2026-03-01T22:00:00", "CTYPE1": "RA---TAN", "CDELT1": -1e-4, "CDELT2": 1e-4},
+    {"DATE-OBS": "yesterday"},
+    {"MJD-OBS": 61_100.5, "EXPTIME": "long", "FILTER": 3},
+]
+
+
+@pytest.mark.parametrize("cards", CARDS)
+@pytest.mark.parametrize("kind", ["i2", "u2", "f4"])
+def test_a_plain_file_is_found_as_astropy_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cards: dict[str, object], kind: str
+) -> None:
+    image = fits.PrimaryHDU(noise().astype(kind), fits.Header(cards))
+    later = fits.ImageHDU(header=fits.Header({"DATE-OBS": "2026-03-02"}))
+    for count in (1, 2):
+        fits.HDUList([image, later][:count]).writeto(tmp_path / f"{count}.fits")
+    found = [find_frame(tmp_path / name) for name in ("1.fits", "2.fits")]
+    monkeypatch.setattr(frames, "plain_primary", lambda _: None)
+
+    assert found == [find_frame(tmp_path / name) for name in ("1.fits", "2.fits")]
+
+
+def test_a_header_longer_than_is_looked_at_is_left_to_astropy(tmp_path: Path) -> None:
+    path = write_fits(tmp_path / "a.fits", noise())
+    with fits.open(path, "update") as hdus:
+        for number in range(HEADER_BYTES // 80):
+            hdus[0].header.add_history(f"step {number}")
+
+    assert plain_primary(path) is None
+    np.testing.assert_array_equal(read_frame(find_frame(path)), noise())
+
+
+def test_a_card_that_cannot_be_read_ends_in_the_same_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_fits(tmp_path / "a.fits", noise(), FILTER="V")
+    card = b"FILTER  = 'V       '"
+    whole = path.read_bytes()
+    assert card in whole
+    path.write_bytes(whole.replace(card, b"FILTER  = 'V \x07     '"))
+    said = []
+    for _ in range(2):
+        try:
+            said.append(str(find_frame(path).kind))
+        except FrameError as error:
+            said.append(str(error))
+        monkeypatch.setattr(frames, "plain_primary", lambda _: None)
+
+    assert said[0] == said[1]
