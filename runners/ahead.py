@@ -1,7 +1,7 @@
 """Work done in order by a few threads, some items ahead of its use.
 
-Whoever waits for a result takes over what no thread has begun, so no core is idle, and yet there
-are never more threads at work than cores.
+Whoever waits for a result takes over what no thread has begun, so that no core is idle though
+there is a thread less than cores (but always one).
 """
 
 from __future__ import annotations

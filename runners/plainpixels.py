@@ -1,7 +1,7 @@
 """Pixels that are stored as they are: where they lie is kept, and they are read from there.
 
-To open a file takes astropy four times as long as to read the pixels of a camera's frame, and its
-header alone. What is scaled, packed, has blank pixels or is odd in any way is left to it.
+For a camera's frame astropy takes longer to open the file than all pixels take to be read. What is
+scaled, packed, has blank pixels or is odd in any way is left to it.
 """
 
 from __future__ import annotations
