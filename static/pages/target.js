@@ -39,18 +39,18 @@ function chosenChanged() {
 function followProcesses() {
   const section = part("#processes");
   const table = new ProcessTable(section, (record) => {
-    const news = record.failure_message ?? record.status;
-    part("#process-news").textContent = `${record.identifier}: ${news}`;
-    notify(record.identifier, news);
-    if (!record.outputs.length) return;
-    void products.refresh();
-    void curve.refresh();
+    tellEnded(record);
+    if (record.outputs.length) refreshOutputs();
   });
   const following = new ProcessFeed(target, {
     records(records) {
       table.filtered = Object.keys(following.wanted).length > 0;
       table.draw(records);
       part(".more", section).hidden = !following.next;
+    },
+    endedUnseen(status) {
+      tellEnded(status);
+      if (status.failure_message === null) refreshOutputs();
     },
     state: showConnection,
   });
@@ -69,6 +69,18 @@ function followProcesses() {
   addEventListener("online", () => following.channel.hurry());
   void following.channel.open();
   return following;
+}
+
+/** @param {any} process one that has just ended, its record or its status */
+function tellEnded({ identifier, failure_message, status }) {
+  const news = failure_message ?? status;
+  part("#process-news").textContent = `${identifier}: ${news}`;
+  notify(identifier, news);
+}
+
+function refreshOutputs() {
+  void products.refresh();
+  void curve.refresh();
 }
 
 /**

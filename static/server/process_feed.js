@@ -13,6 +13,8 @@ export class ProcessFeed {
   #records = new Map();
   /** @type {Set<number>} the PKs of those that somebody here has cancelled */
   #stopping = new Set();
+  /** @type {Set<string>} the identifiers of those that ended without being among the records */
+  #endedUnseen = new Set();
   #timer = 0;
   #due = 0;
   #fetching = false;
@@ -21,6 +23,8 @@ export class ProcessFeed {
    * @param {number} target
    * @param {object} reader
    * @param {(records: any[]) => void} reader.records newest first
+   * @param {(status: any) => void} reader.endedUnseen called once for each that ends and is not
+   *   among the records, by its six specified keys
    * @param {(state: import("./channel.js").ChannelState) => void} reader.state
    */
   constructor(target, reader) {
@@ -59,9 +63,17 @@ export class ProcessFeed {
   /** @param {any} status the six specified keys, newer than what the record says */
   #merge(status) {
     const record = this.#records.get(status.identifier);
-    if (!record) return;
+    if (!record) return this.#tellUnseen(status);
     this.#records.set(status.identifier, { ...record, ...status, state: stateOf(status) });
     this.#tell();
+  }
+
+  /** @param {any} status of a process that is not among the records */
+  #tellUnseen(status) {
+    const { identifier, terminal_timestamp } = status;
+    if (terminal_timestamp === null || this.#endedUnseen.has(identifier)) return;
+    this.#endedUnseen.add(identifier);
+    this.reader.endedUnseen(status);
   }
 
   /** Fetch the newest records now. */

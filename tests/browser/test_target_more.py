@@ -149,6 +149,23 @@ def test_a_finished_process_flashes_and_notifies_who_looks_elsewhere(
     expect(page.locator("#process-news")).to_have_text(f"{identifier}: created")
 
 
+@pytest.mark.parametrize("wanted", ["Dummy", ""])
+def test_the_end_of_a_process_that_is_not_shown_is_told_once(
+    open_page: Open, observatory: Observatory, wanted: str
+) -> None:
+    target = observatory.make_target()
+    products = observatory.upload(target, rows(1))
+    page = open_page(f"/targets/{target}/", script=LOOKS_ELSEWHERE)
+    page.get_by_label("Kind of the processes to show").select_option(wanted)
+    ended = []
+    for pipeline in ("Ticks", "Stages"):
+        process = observatory.submit(target, pipeline, products)
+        ended.append([observatory.ended(process)["identifier"], "created"])
+        expect(page.locator("#process-news")).to_have_text(": ".join(ended[-1]))
+    assert page.evaluate("window.told") == ended
+    expect(page.locator("#processes tbody tr")).to_have_count(0 if wanted else 2)
+
+
 @WIDTHS
 def test_the_processes_shown_are_those_of_a_kind_and_a_state(
     open_page: Open, observatory: Observatory, width: int, scheme: str
