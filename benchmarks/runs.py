@@ -27,7 +27,7 @@ from benchmarks.requests import call, make_target, submit, wait_for_end
 from benchmarks.serving import forget_main, serving
 from benchmarks.tables import arguments, head, percentile, row
 from runners.pool import WARM_MODULES
-from server.config_keys import Pool
+from server.config.sections import Pool
 
 SUBMITS = 20
 JSON = {"Content-Type": "application/json"}

@@ -27,7 +27,7 @@ from benchmarks.inside import COMMANDS, BareSocket
 from runners import PipelineProcess
 from server.app import BACKLOG, Server
 from server.config import Config, PipelineEntry
-from server.config_keys import Http
+from server.config.sections import Http
 
 START_SECONDS = 60
 

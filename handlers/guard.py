@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from server.config_keys import Http
+    from server.config.sections import Http
 
 COOKIE = "heliograph"
 #: Values of `Host` that are remembered; clients repeat themselves.

@@ -13,7 +13,7 @@ import time
 from collections.abc import Set
 from typing import NamedTuple
 
-from server.config_keys import Leases
+from server.config.sections import Leases
 from server.store.servers import Servers
 
 #: The most that one look can add, in periods between two looks: a late one is no dead server.

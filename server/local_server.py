@@ -17,7 +17,7 @@ from pathlib import Path
 
 from server.api_client import ApiClient
 from server.config import Config
-from server.config_keys import Http
+from server.config.sections import Http
 from server.data_folder import announced, is_held
 from server.errors import StartError
 

@@ -26,7 +26,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClient, HTTPError, HTTPRespo
 
 from server.app import Server
 from server.config import Config, PipelineEntry
-from server.config_keys import Http, Leases, Pool
+from server.config.sections import Http, Leases, Pool
 from tests.reliability.faults import DELAY, FAIL, UNHEARD, Faults, Orders, install
 
 FAULTS = os.environ.get("HELIOGRAPH_TEST_FAULTS")

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from runners.pool import Pool, Run
-from server import config_keys, ladder
+from server import ladder
+from server.config import sections
 from server.files import FileStorage
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, alive, eventually, scripted_config
@@ -71,7 +72,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripts]:
     limits = {"Impatient": {"timeout_seconds": 0.6}}
     config = scripted_config(tmp_path_factory.mktemp("ladder"), limits)
     # So many that the stubborn ones can be waited for together.
-    with serving(dataclasses.replace(config, pool=config_keys.Pool(workers=5))) as running:
+    with serving(dataclasses.replace(config, pool=sections.Pool(workers=5))) as running:
         yield Scripts(Client(running.url))
 
 

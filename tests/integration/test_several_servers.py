@@ -14,7 +14,7 @@ import pytest
 
 from server import changes
 from server.app import Server
-from server.config_keys import Files, MongoDB
+from server.config.sections import Files, MongoDB
 from server.store.database import Database
 from tests.integration.conftest import Client, make_config
 from tests.integration.test_live import connected, next_message

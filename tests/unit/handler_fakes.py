@@ -18,7 +18,7 @@ from tornado.web import Application
 from handlers.routes import all_routes
 from handlers.services import Services
 from server.config import Config
-from server.config_keys import Http, Uploads, Websockets
+from server.config.sections import Http, Uploads, Websockets
 from server.records import (
     ProcessRecord,
 )

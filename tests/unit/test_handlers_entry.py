@@ -7,7 +7,7 @@ from tornado.httpclient import HTTPResponse
 
 from handlers.guard import Guard, cookie_of, host_name
 from handlers.login import local_path
-from server.config_keys import Http
+from server.config.sections import Http
 from tests.unit.handler_fakes import Client, Fakes, json_of
 
 TOKEN = "an-unguessable-token"

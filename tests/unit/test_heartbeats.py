@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.config_keys import Leases
+from server.config.sections import Leases
 from server.heartbeats import Heartbeats
 
 LEASES = Leases(heartbeat_seconds=5.0, lease_seconds=20.0, check_seconds=2.0)

@@ -15,10 +15,11 @@ LEAVES = (
     "server.records",
     "server.errors",
     "server.config",
-    "server.config_keys",
-    "server.config_pipelines",
-    "server.config_rules",
-    "server.config_sources",
+    "server.config.config",
+    "server.config.sections",
+    "server.config.pipelines",
+    "server.config.rules",
+    "server.config.sources",
 )
 DRIVERS = ("motor", "pymongo", "bson", "gridfs")
 

@@ -1,6 +1,6 @@
 """The sections of the configuration and what each of their keys takes.
 
-`config` puts them together; the general kinds of rules are in `config_rules`.
+`config` puts them together; the general kinds of rules are in `rules`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from server.config_rules import (
+from server.config.rules import (
     Rule,
     choice,
     list_of,

@@ -1,6 +1,6 @@
 """What a configured value may be: each rule says so in words and reads a value accordingly.
 
-Knows no keys and no sources; `config` names the keys, `config_sources` finds the values.
+Knows no keys and no sources; `config` names the keys, `sources` finds the values.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The configuration: every key with its default, what it takes and what it is for.
 
 Frozen and typed, made by `load` from defaults < config.yml < environment < command line. The
-sections are in `config_keys`, the rules in `config_rules`, reading and merging in
-`config_sources`.
+sections are in `sections`, the rules in `rules`, reading and merging in
+`sources`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 import platformdirs
 
-from server.config_keys import (
+from server.config.pipelines import PIPELINES, RETRIES, PipelineEntry
+from server.config.rules import Rule, computed, nullable, number, setting, text
+from server.config.sections import (
     Cache,
     Files,
     Http,
@@ -28,12 +30,8 @@ from server.config_keys import (
     Uploads,
     Websockets,
 )
-from server.config_pipelines import PIPELINES, RETRIES, PipelineEntry
-from server.config_rules import Rule, computed, nullable, number, setting, text
-from server.config_sources import gather, variable
+from server.config.sources import gather, variable
 from server.errors import StartError
-
-__all__ = ["Config", "Limits", "PipelineEntry", "Setting", "load", "settings"]
 
 FILE_NAME = "config.yml"
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from server.config_keys import Limits, rules_of
-from server.config_rules import Refused, Rule, read_mapping, text, whole, within
-from server.config_sources import parse_yaml
+from server.config.rules import Refused, Rule, read_mapping, text, whole, within
+from server.config.sections import Limits, rules_of
+from server.config.sources import parse_yaml
 
 CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 RETRIES = whole(0, 100)

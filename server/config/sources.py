@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from server.config_rules import Refused, Rule, Unknown, show
+from server.config.rules import Refused, Rule, Unknown, show
 from server.errors import StartError
 
 PREFIX = "HELIOGRAPH_"
