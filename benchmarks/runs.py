@@ -26,7 +26,7 @@ import psutil
 from benchmarks.requests import call, make_target, submit, wait_for_end
 from benchmarks.serving import forget_main, serving
 from benchmarks.tables import arguments, head, percentile, row
-from runners.pool import WARM_MODULES
+from runners.execution.pool import WARM_MODULES
 from server.config.sections import Pool
 
 SUBMITS = 20

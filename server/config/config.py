@@ -31,7 +31,7 @@ from server.config.sections import (
     Websockets,
 )
 from server.config.sources import gather, variable
-from server.errors import StartError
+from server.core.errors import StartError
 
 FILE_NAME = "config.yml"
 

@@ -11,17 +11,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from server.config.rules import (
-    Rule,
-    choice,
-    list_of,
-    nullable,
-    number,
-    setting,
-    size,
-    text,
-    whole,
-)
+from server.config.rules import Rule, choice, list_of, nullable, number, setting, size, text, whole
 
 DAY_SECONDS = 86400
 YEAR_SECONDS = 366 * DAY_SECONDS

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from server.config.rules import Refused, Rule, Unknown, show
-from server.errors import StartError
+from server.core.errors import StartError
 
 PREFIX = "HELIOGRAPH_"
 IGNORED_PREFIX = "HELIOGRAPH_TEST_"

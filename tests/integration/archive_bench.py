@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from server.archive import Archive, OutputFile
-from server.data_folder import DataFolder
-from server.errors import DatabaseAway
-from server.files import FileStorage
-from server.records import DataProduct, ProcessRecord, State, Target
+from server.archive.archive import Archive, OutputFile
+from server.archive.storage import FileStorage
+from server.core.data_folder import DataFolder
+from server.core.errors import DatabaseAway
+from server.core.records import DataProduct, ProcessRecord, State, Target
 from server.store import Store
-from server.store.database import Collection
+from server.store.driver.collection import Collection
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ import pytest
 import uvloop
 from tornado.httpclient import AsyncHTTPClient, HTTPClient, HTTPError, HTTPResponse
 
-from server.app import Server
+from server.app.server import Server
 from server.config import Config, PipelineEntry
 from server.config.sections import Http, Leases, Pool
 from tests.reliability.faults import DELAY, FAIL, UNHEARD, Faults, Orders, install

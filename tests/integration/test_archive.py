@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from server import files as files_module
-from server.archive import OutputFile
-from server.errors import Conflict, InvalidInput, NoRoom, NotFound, TooLarge
+from server.archive import storage as files_module
+from server.archive.archive import OutputFile
+from server.core.errors import Conflict, InvalidInput, NoRoom, NotFound, TooLarge
 from tests.integration.archive_bench import Bench, bench
 
 __all__ = ["bench"]

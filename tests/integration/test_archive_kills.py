@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from server.archive import Archive
-from server.data_folder import DataFolder
-from server.errors import Conflict, DatabaseAway
-from server.files import FileStorage
-from server.records import ProcessRecord, State, Target
-from server.store.log_chunks import LogChunk
+from server.archive.archive import Archive
+from server.archive.storage import FileStorage
+from server.core.data_folder import DataFolder
+from server.core.errors import Conflict, DatabaseAway
+from server.core.records import ProcessRecord, State, Target
+from server.store.processes.log_chunks import LogChunk
 from tests.integration.archive_bench import Bench, Faults, Limits, Pauses, bench, examine
 
 __all__ = ["bench"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runners.astrosource import STAGES, AstroSource
+from runners.astrosource.pipeline import STAGES, AstroSource
 from tests.integration.conftest import Client
 from tests.unit.variable_star import AMPLITUDE_MAGNITUDES, DEC, PERIOD_DAYS, RA, write_tables
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from server.app import Server
-from server.errors import DatabaseAway
-from server.store.database import Collection
+from server.app.server import Server
+from server.core.errors import DatabaseAway
+from server.store.driver.collection import Collection
 from tests.integration.conftest import Client, make_config
 
 pytestmark = [pytest.mark.gen_test(timeout=60), pytest.mark.timeout(90)]

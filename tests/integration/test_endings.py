@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-import server.attempt
-import server.memory_kills
+import server.execution.attempt
+import server.execution.child.oom_kills
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, alive, eventually, scripted_config
 

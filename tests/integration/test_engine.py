@@ -17,11 +17,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server.data_folder import DataFolder
-from server.errors import DatabaseAway, StartError
-from server.store import engine as engine_module
-from server.store.database import Collection, Database
-from server.store.engine import Engine
+from server.core.data_folder import DataFolder
+from server.core.errors import DatabaseAway, StartError
+from server.store.driver.collection import Collection
+from server.store.driver.connection import Database
+from server.store.engine import supervisor as engine_module
+from server.store.engine.supervisor import Engine
 
 PATIENCE_SECONDS = 20
 

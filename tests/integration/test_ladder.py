@@ -17,10 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runners.pool import Pool, Run
-from server import ladder
+from runners.execution.pool import Pool, Run
+from server.archive.storage import FileStorage
 from server.config import sections
-from server.files import FileStorage
+from server.execution.child import termination
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, alive, eventually, scripted_config
 
@@ -116,7 +116,7 @@ async def test_a_stopped_run_that_is_polite_needs_no_grace(scripts: Scripts) -> 
     started = time.monotonic()
     await cancel(scripts, pk)
     assert (await scripts.client.ended(pk))["state"] == "cancelled"
-    assert time.monotonic() - started < ladder.GRACE_SECONDS
+    assert time.monotonic() - started < termination.GRACE_SECONDS
 
 
 async def test_a_run_cancelled_while_it_starts_never_stays(scripts: Scripts) -> None:
@@ -235,10 +235,10 @@ async def started(pool: Pool) -> Run:
 async def test_a_child_that_leads_no_group_yet_is_ended_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ladder, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(termination, "GRACE_SECONDS", 0.2)
     pool = Pool(1)
     run = await started(pool)
-    await asyncio.wait_for(ladder.descend(run), 10)
+    await asyncio.wait_for(termination.descend(run), 10)
     assert await run.wait() == -signal.SIGKILL
     assert not run.signal_group(signal.SIGKILL)
     run.close()
@@ -255,7 +255,7 @@ async def test_a_group_once_found_gone_is_never_signalled_again(
     await eventually(lambda: not run.signal_group(signal.SIGKILL))
     sent: list[int] = []
     monkeypatch.setattr(os, "killpg", lambda pid, number: sent.append(pid))
-    await ladder.kill(run)
+    await termination.kill(run)
     assert sent == []
     run.close()
     pool.close()

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from server.errors import InvalidInput
-from server.light_curves import CHUNK_ROWS, PAGE_CHUNKS
-from server.records import ProcessRecord, Target
+from server.archive.light_curves import CHUNK_ROWS, PAGE_CHUNKS
+from server.core.errors import InvalidInput
+from server.core.records import ProcessRecord, Target
 from tests.integration.archive_bench import Bench, bench
 from tests.integration.conftest import Client
 

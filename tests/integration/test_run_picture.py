@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.run_picture import LIMIT_BYTES, SIGNATURE, read_picture
+from server.execution.live_preview import LIMIT_BYTES, SIGNATURE, read_picture
 from tests.integration.conftest import Client
 
 pytestmark = pytest.mark.gen_test(timeout=40)

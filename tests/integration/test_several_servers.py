@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from server import changes
-from server.app import Server
+from server.app.server import Server
 from server.config.sections import Files, MongoDB
-from server.store.database import Database
+from server.peers import exchange as peers_exchange
+from server.store.driver.connection import Database
 from tests.integration.conftest import Client, make_config
 from tests.integration.test_live import connected, next_message
 
@@ -157,8 +157,8 @@ async def test_a_cancel_and_a_deletion_on_one_server_reach_the_other(
 async def test_what_was_missed_is_forgotten_and_read_again(
     engine_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "KEPT", 1)
-    monkeypatch.setattr(changes, "PRUNE_EVERY", 1)
+    monkeypatch.setattr(peers_exchange, "KEPT", 1)
+    monkeypatch.setattr(peers_exchange, "PRUNE_EVERY", 1)
     async with two_servers(engine_uri, tmp_path) as pair:
         target, record = await submitted(pair, 50, 0.005)
         await pair.other.ended(record["pk"])

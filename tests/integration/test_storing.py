@@ -11,11 +11,11 @@ from typing import Any
 import psutil
 import pytest
 
+from server.archive.storage import FileStorage
 from server.config import PipelineEntry
-from server.errors import NoRoom
-from server.files import FileStorage
-from server.ingest import Ingest
-from server.store.database import Collection
+from server.core.errors import NoRoom
+from server.execution.child.messages import Ingest
+from server.store.driver.collection import Collection
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, eventually, scripted_config
 

@@ -17,8 +17,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from server.errors import DatabaseAway
-from server.store.database import Collection
+from server.core.errors import DatabaseAway
+from server.store.driver.collection import Collection
 
 KILL_BEFORE, KILL_AFTER = "kill before", "kill after"
 FAIL, UNHEARD, DELAY = "fail", "unheard", "delay"

@@ -33,7 +33,7 @@ def main() -> int:
 def _tell_when_settled() -> None:
     import time
 
-    from server.recovery import Recovery
+    from server.execution.recovery import Recovery
 
     settle = Recovery.settle_own
 

@@ -8,13 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from server.errors import Conflict, InvalidInput, NotFound, TooLarge
-from server.records import (
-    DataProduct,
-    DataProductGroup,
-    Target,
-)
-from server.store.page import Page
+from server.core.errors import Conflict, InvalidInput, NotFound, TooLarge
+from server.core.records import DataProduct, DataProductGroup, Target
+from server.store.base import Page
 from tests.unit.some_records import NOW, a_product, a_target
 
 T = TypeVar("T")

@@ -10,18 +10,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from server.errors import Conflict, NotFound
-from server.fan_out import Viewer
-from server.frames import Frame, message
-from server.log_bodies import Content
-from server.receipt import Receipt, receipt_of
-from server.records import (
-    PipelineDescription,
-    ProcessRecord,
-    State,
-)
-from server.store.page import Page
-from server.store.sections import Section
+from server.core.errors import Conflict, NotFound
+from server.core.records import PipelineDescription, ProcessRecord, State
+from server.live.feeds import Viewer
+from server.live.websocket_frames import Frame, message
+from server.logs.bodies import Content
+from server.processes.receipt import Receipt, receipt_of
+from server.store.base import Page
+from server.store.processes.sections import Section
 from tests.unit.some_records import a_process
 
 

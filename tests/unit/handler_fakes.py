@@ -19,9 +19,7 @@ from handlers.routes import all_routes
 from handlers.services import Services
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
-from server.records import (
-    ProcessRecord,
-)
+from server.core.records import ProcessRecord
 from tests.unit.fake_archive import FakeArchive
 from tests.unit.fake_processes import FakeProcesses
 

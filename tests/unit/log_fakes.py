@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from server.errors import AlreadyTaken, NotFound
-from server.hub import Hub
-from server.ledger import Ledger
-from server.lines import Line
-from server.log_views import LogViews
-from server.logs import Logs
-from server.records import ProcessRecord
-from server.store.log_chunks import LogChunk, LogEnd
+from server.core.errors import AlreadyTaken, NotFound
+from server.core.hub import Hub
+from server.core.records import ProcessRecord
+from server.logs.entries import Line
+from server.logs.logs import Logs
+from server.logs.reader import LogViews
+from server.processes.repository import Ledger
+from server.store.processes.log_chunks import LogChunk, LogEnd
 from tests.unit import some_records
 
 PK = 51

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from runners.inputs import InputData, InputFiles, InputProduct, RunTarget
+from runners.pipeline.inputs import InputData, InputFiles, InputProduct, RunTarget
 
 DATE = "2026-03-01T00:00:00"
 

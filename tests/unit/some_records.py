@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from server.records import DataProduct, ProcessRecord, Target
+from server.core.records import DataProduct, ProcessRecord, Target
 
 NOW = 1_564_740_586.489885
 

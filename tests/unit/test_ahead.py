@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from runners.ahead import AHEAD, THREADS, done_ahead, helpers
-from runners.pipeline import Cancelled
+from runners.pipeline.process import Cancelled
+from runners.timelapse.prefetch import AHEAD, THREADS, done_ahead, helpers
 
 HANG_SECONDS = 30
 

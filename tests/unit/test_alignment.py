@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runners import alignment
-from runners.alignment import aligned, moved, star_places
+from runners.imaging import alignment
+from runners.imaging.alignment import aligned, moved, star_places
 from tests.unit.sky import noise
 
 needs_package = pytest.mark.skipif(alignment.missing() is not None, reason=str(alignment.missing()))

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runners import astrosource_package
-from runners.astrosource import AstroSource, measurements, results, write_light_curve
-from runners.inputs import RunTarget
-from runners.pipeline import AsyncError
-from runners.reduced import Measurement, read_measurements
+from runners.astrosource import package
+from runners.astrosource.pipeline import AstroSource, measurements, results, write_light_curve
+from runners.pipeline.inputs import RunTarget
+from runners.pipeline.measurements import Measurement, read_measurements
+from runners.pipeline.process import AsyncError
 from tests.unit.sky import run_of
 from tests.unit.variable_star import write_tables
 
@@ -25,10 +25,10 @@ NAME = "star_V_2458545d6_2019d03d03_1a2_30d.psx"
 def test_what_to_install_is_said_when_the_package_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(astrosource_package, "NEEDED", ("numpy", "no_such_package"))
+    monkeypatch.setattr(package, "NEEDED", ("numpy", "no_such_package"))
     expected = "no_such_package is not installed: pip install 'heliograph[astrosource]'"
     assert AstroSource.unavailable() == expected
-    monkeypatch.setattr(astrosource_package, "NEEDED", ("numpy",))
+    monkeypatch.setattr(package, "NEEDED", ("numpy",))
     assert AstroSource.unavailable() is None
 
 

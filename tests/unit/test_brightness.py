@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from runners.brightness import SKY_SHADE, Levels, flattened, levels, steadied, stretched
+from runners.imaging.brightness import SKY_SHADE, Levels, flattened, levels, steadied, stretched
 from tests.unit.sky import noise
 
 

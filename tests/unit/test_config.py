@@ -12,16 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.config import (
-    Config,
-    PipelineEntry,
-    Setting,
-    find_file,
-    is_loopback,
-    load,
-    settings,
-)
-from server.errors import StartError
+from server.config import Config, PipelineEntry, Setting, find_file, is_loopback, load, settings
+from server.core.errors import StartError
 
 KEYS = [setting.key for setting in settings()]
 TOKEN = "a-secret-of-the-night"

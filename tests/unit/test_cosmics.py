@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runners.cosmics import without_cosmic_rays
+from runners.imaging.cosmic_rays import without_cosmic_rays
 from tests.unit.sky import noise
 
 Image = NDArray[np.float32]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from server.data_folder import DataFolder
-from server.errors import StartError
+from server.core.data_folder import DataFolder
+from server.core.errors import StartError
 
 HOLDER = """
 import sys

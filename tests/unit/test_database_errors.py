@@ -7,8 +7,9 @@ import asyncio
 import pytest
 from pymongo import errors
 
-from server.errors import AlreadyTaken, DatabaseAway, NoRoom, StartError
-from server.store.database import Database, translated
+from server.core.errors import AlreadyTaken, DatabaseAway, NoRoom, StartError
+from server.store.driver.connection import Database
+from server.store.driver.errors import translated
 
 
 def a_bulk_error(code: int, said: str = "") -> errors.BulkWriteError:
@@ -56,6 +57,6 @@ async def test_a_bad_uri_stops_the_start(runner: asyncio.Runner, uri: str) -> No
 async def test_a_database_that_nobody_serves_is_away(
     runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.store.client_options.SELECTION_SECONDS", 0.05)
+    monkeypatch.setattr("server.store.driver.connection.SELECTION_SECONDS", 0.05)
     with pytest.raises(DatabaseAway):
         await Database.open("mongodb://%2Fnowhere%2Fengine.sock")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.dates import observation_date, parse_date
+from runners.fits.dates import observation_date, parse_date
 
 
 def utc(*moment: int) -> float:

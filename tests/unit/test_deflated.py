@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.deflated import PIECE_BYTES, Deflated, Pieces, joined_crc, shift_of
+from server.core.gzip_body import PIECE_BYTES, Deflated, Pieces, joined_crc, shift_of
 
 
 async def packed(head: bytes, texts: list[bytes], tail: bytes) -> bytes:

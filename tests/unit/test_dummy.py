@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runners.dummy import Dummy
-from runners.pipeline import Cancelled
+from runners.pipeline.process import Cancelled
 from tests.unit.sky import run_of
 
 

@@ -46,10 +46,10 @@ def test_files_are_examined_whatever_the_working_directory(
     monkeypatch.chdir(tmp_path)
 
     async def scenario(child: Examiner) -> None:
-        facts = await child.facts(path)
+        facts = await child.metadata(path)
         assert facts is not None
         assert (facts["filter"], facts["width"]) == ("V", 80)
-        assert await child.facts(tmp_path / "words.txt") is None
+        assert await child.metadata(tmp_path / "words.txt") is None
         await child.preview(path, tmp_path / "out.png", 64)
         with pytest.raises(ValueError, match=r"words\.txt is not a FITS, PNG or JPEG image"):
             await child.preview(tmp_path / "words.txt", tmp_path / "no.png", 64)
@@ -63,7 +63,7 @@ def test_many_requests_at_once_are_all_answered_by_one_child(tmp_path: Path) -> 
 
     async def scenario(child: Examiner) -> None:
         before = pid_of(child)
-        answers = await asyncio.gather(*(child.facts(path) for path in paths))
+        answers = await asyncio.gather(*(child.metadata(path) for path in paths))
         assert [answer and answer["filter"] for answer in answers] == [str(i) for i in range(20)]
         assert pid_of(child) == before
 
@@ -74,10 +74,10 @@ def test_a_child_that_died_is_replaced(tmp_path: Path) -> None:
     path = write_fits(tmp_path / "a.fits", noise())
 
     async def scenario(child: Examiner) -> None:
-        assert await child.facts(path) is not None
+        assert await child.metadata(path) is not None
         os.kill(pid_of(child), signal.SIGKILL)
-        await child.facts(path)  # None when asked before the death was noticed
-        assert await child.facts(path) is not None
+        await child.metadata(path)  # None when asked before the death was noticed
+        assert await child.metadata(path) is not None
 
     examine(scenario)
 
@@ -86,13 +86,13 @@ def test_a_request_that_hangs_is_given_up_and_the_child_replaced(tmp_path: Path)
     path = write_fits(tmp_path / "a.fits", noise())
 
     async def scenario(child: Examiner) -> None:
-        assert await child.facts(path) is not None
+        assert await child.metadata(path) is not None
         hung = pid_of(child)
         os.kill(hung, signal.SIGSTOP)
         with pytest.raises(ValueError, match="took too long"):
             await child.preview(path, tmp_path / "out.png", 64)
         child._answer_seconds = 10.0
-        assert await child.facts(path) is not None
+        assert await child.metadata(path) is not None
         assert pid_of(child) != hung
 
     examine(scenario, answer_seconds=1.0)
@@ -102,7 +102,7 @@ def test_whoever_leaves_takes_no_answer_of_others_along(tmp_path: Path) -> None:
     paths = [write_fits(tmp_path / f"{i}.fits", None, FILTER=str(i)) for i in range(4)]
 
     async def scenario(child: Examiner) -> None:
-        asked = [asyncio.ensure_future(child.facts(path)) for path in paths]
+        asked = [asyncio.ensure_future(child.metadata(path)) for path in paths]
         await asyncio.sleep(0)
         asked[0].cancel()
         asked[2].cancel()
@@ -117,7 +117,7 @@ def test_waiting_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     async def scenario(child: Examiner) -> None:
         async with child._turn:
-            assert await child.facts(tmp_path) is None
+            assert await child.metadata(tmp_path) is None
             with pytest.raises(ValueError, match="Too many files are waiting"):
                 await child.preview(tmp_path, tmp_path / "out.png", 64)
 
@@ -126,12 +126,12 @@ def test_waiting_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_after_close_nothing_is_left_and_nobody_waits(tmp_path: Path) -> None:
     async def scenario(child: Examiner) -> None:
-        asked = [asyncio.ensure_future(child.facts(tmp_path)) for _ in range(3)]
+        asked = [asyncio.ensure_future(child.metadata(tmp_path)) for _ in range(3)]
         await asyncio.sleep(0)
         pid = pid_of(child)
         await child.close()
         assert await asyncio.gather(*asked) == [None, None, None]
-        assert await child.facts(tmp_path) is None
+        assert await child.metadata(tmp_path) is None
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 

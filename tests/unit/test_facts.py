@@ -12,7 +12,7 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runners.facts import fits_facts
+from runners.fits.metadata import fits_facts
 from tests.unit.sky import DATE, declare, noise, write_fits
 
 NOTHING = dict.fromkeys(["date", "exposure", "filter", "instrument", "width", "height"])

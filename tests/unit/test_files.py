@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from server import files
-from server.errors import NoRoom, NotFound, StartError
-from server.files import FileStorage
+from server.archive import storage as storage_module
+from server.archive.storage import FileStorage
+from server.core.errors import NoRoom, NotFound, StartError
 
 CONTENT = bytes(range(256)) * 5_000
 
@@ -147,7 +147,7 @@ async def test_a_full_disk_is_no_room_and_leaves_nothing(
         copy.write_bytes(b"half")
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(files, "_link_or_copy", link_or_copy)
+    monkeypatch.setattr(storage_module, "_link_or_copy", link_or_copy)
     storage = FileStorage(tmp_path / "files")
     with pytest.raises(NoRoom):
         await storage.put(local, "1/a")

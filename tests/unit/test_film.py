@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from runners.film import ENCODINGS, open_film
+from runners.timelapse.encoder import ENCODINGS, open_film
 from tests.unit.sky import decoded
 
 

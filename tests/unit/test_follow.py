@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from server.errors import NotFound
-from server.follow import Followers
-from server.frames import Frame
-from server.ledger import Ledger
-from server.records import State
-from server.status_board import StatusBoard
+from server.core.errors import NotFound
+from server.core.records import State
+from server.live.sources import Followers
+from server.live.websocket_frames import Frame
+from server.processes.repository import Ledger
+from server.processes.status_boards import StatusBoard
 from tests.unit.log_fakes import PK, Reading, a_process
 
 WAIT_SECONDS = 20

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from runners.fitsfiles import FrameError, quiet
-from runners.frames import find_frame, read_frame
+from runners.fits.files import FrameError, quiet
+from runners.fits.images import find_frame, read_frame
 from tests.unit.sky import DATE, declare, noise, write_fits
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.framing import framing, shown
+from runners.imaging.scaling import framing, shown
 from tests.unit.sky import noise
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tornado.httpclient import HTTPResponse
 
-from handlers.guard import Guard, cookie_of, host_name
-from handlers.login import local_path
+from handlers.access_rules import Guard, cookie_of, host_name
+from handlers.pages.login import local_path
 from server.config.sections import Http
 from tests.unit.handler_fakes import Client, Fakes, json_of
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from server.errors import DatabaseAway, InvalidInput, NoRoom, QueueFull
+from server.core.errors import DatabaseAway, InvalidInput, NoRoom, QueueFull
 from tests.unit.fake_processes import Board
 from tests.unit.handler_fakes import Fakes, json_of
 from tests.unit.some_records import a_process

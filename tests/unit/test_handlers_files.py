@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.ranges import Unsatisfiable, disposition, range_of
+from handlers.http.content_headers import Unsatisfiable, disposition, range_of
 from tests.unit.handler_fakes import Fakes, json_of
 
 DATA = bytes(range(256)) * 1000

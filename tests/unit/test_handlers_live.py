@@ -11,9 +11,9 @@ import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from server.errors import DatabaseAway, NotFound
-from server.fan_out import Viewer
-from server.frames import Frame, message
+from server.core.errors import DatabaseAway, NotFound
+from server.live.feeds import Viewer
+from server.live.websocket_frames import Frame, message
 from tests.unit.fake_processes import Board
 from tests.unit.handler_fakes import Client, Fakes, json_of, until
 from tests.unit.some_records import a_process

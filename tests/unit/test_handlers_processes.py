@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tornado.simple_httpclient import HTTPStreamClosedError
 
-from handlers.body import DRAIN_LIMIT_BYTES
-from server.errors import DatabaseAway
-from server.records import State
+from handlers.http.body import DRAIN_LIMIT_BYTES
+from server.core.errors import DatabaseAway
+from server.core.records import State
 from tests.unit.handler_fakes import Fakes, json_of
 from tests.unit.some_records import a_process
 

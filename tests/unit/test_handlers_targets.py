@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from handlers.zips import unique, zipped
-from server.records import DataProductGroup, State
+from handlers.files.zip import unique, zipped
+from server.core.records import DataProductGroup, State
 from tests.unit.fake_archive import FakeArchive
 from tests.unit.handler_fakes import Fakes, json_of
 from tests.unit.some_records import NOW, a_process

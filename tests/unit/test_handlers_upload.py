@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tornado.httpclient import HTTPResponse
 
-from handlers.multipart import FileParts, boundary_of
-from server.errors import InvalidInput, NoRoom
+from handlers.files.multipart import FileParts, boundary_of
+from server.core.errors import InvalidInput, NoRoom
 from tests.unit.handler_fakes import Client, Fakes, json_of, until
 
 URL = "/api/targets/1/dataproducts/"

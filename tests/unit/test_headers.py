@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from runners.headers import MOST_CARDS, MOST_CHARACTERS, MOST_HDUS, fits_headers
+from runners.fits.headers import MOST_CARDS, MOST_CHARACTERS, MOST_HDUS, fits_headers
 from tests.unit.sky import declare, noise, write_fits
 
 

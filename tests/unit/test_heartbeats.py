@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.config.sections import Leases
-from server.heartbeats import Heartbeats
+from server.peers.heartbeats import Heartbeats
 
 LEASES = Leases(heartbeat_seconds=5.0, lease_seconds=20.0, check_seconds=2.0)
 
@@ -37,7 +37,7 @@ class Watch:
         self.now = 1000.0
         self.servers: Any = FakeServers()
         self.heartbeats = Heartbeats(self.servers, "me", LEASES)
-        monkeypatch.setattr("server.heartbeats.asyncio", self)
+        monkeypatch.setattr("server.peers.heartbeats.asyncio", self)
 
     def get_running_loop(self) -> Watch:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from server.hub import Hub
+from server.core.hub import Hub
 
 
 def test_a_wake_up_reaches_only_those_who_wait_for_its_topic() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.ingest import MESSAGE_LIMIT_BYTES, SECTIONS_LIMIT, Ingest
-from server.records import Progress
+from server.core.records import Progress
+from server.execution.child.messages import MESSAGE_LIMIT_BYTES, SECTIONS_LIMIT, Ingest
 
 
 def said(*messages: object) -> bytes:

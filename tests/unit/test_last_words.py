@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from server.config import Limits
-from server.last_words import exit_in_words, failure_of_exit, likely_cause
+from server.execution.child.exit_messages import exit_in_words, failure_of_exit, likely_cause
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from server.errors import NotFound
-from server.hub import Hub
-from server.ledger import Ledger
-from server.records import ProcessRecord
+from server.core.errors import NotFound
+from server.core.hub import Hub
+from server.core.records import ProcessRecord
+from server.processes.repository import Ledger
 from server.store import Store
 
 

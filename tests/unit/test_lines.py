@@ -7,16 +7,13 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.lines import (
+from server.execution.child.line_assembler import (
     HOLD_SECONDS,
     LINE_LIMIT_BYTES,
-    SEPARATOR,
-    Line,
     LineAssembler,
     Utf8Text,
-    encode_entries,
-    entries_text,
 )
+from server.logs.entries import SEPARATOR, Line, encode_entries, entries_text
 
 
 def lines_of(*texts: str, stream: str = "log") -> list[Line]:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server import log_bodies
-from server.errors import NotFound
-from server.ledger import Ledger
-from server.log_bodies import LogBodies, LogBody
-from server.records import State
+from server.core.errors import NotFound
+from server.core.records import State
+from server.logs import bodies
+from server.logs.bodies import LogBodies, LogBody
+from server.processes.repository import Ledger
 from tests.unit.log_fakes import PK, Reading, a_process
 
 
@@ -88,7 +88,7 @@ def test_a_log_that_grows_is_only_read_on(monkeypatch: pytest.MonkeyPatch) -> No
         made += len(text)
         return json.dumps(text)[1:-1].encode()
 
-    monkeypatch.setattr(log_bodies, "escaped", counting)
+    monkeypatch.setattr(bodies, "escaped", counting)
 
     async def scenario() -> None:
         bodies = bodies_of(reading := Reading(2**24), 2**24)

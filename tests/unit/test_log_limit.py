@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.lines import Line, encode_entries
-from server.log_limit import LogLimit
+from server.logs.entries import Line, encode_entries
+from server.logs.limit import LogLimit
 
 LINES = st.lists(
     st.lists(

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server import log_views
-from server.lines import Line, encode_entries
-from server.log_filter import LEVELS, filter_of
-from server.log_slices import Slice
-from server.log_views import LinesPage
-from server.records import State
+from server.core.records import State
+from server.logs import reader
+from server.logs.cache import Slice
+from server.logs.entries import Line, encode_entries
+from server.logs.filter import LEVELS, filter_of
+from server.logs.reader import LinesPage
 from tests.unit.log_fakes import PK, Reading, a_process
 
 TEXTS = st.text(st.sampled_from('aAbB ß,"\\\n\x1b[0mé\u0130u001b'), max_size=12)
@@ -98,8 +98,8 @@ def test_a_cursor_past_the_end_counts_as_the_end(after: int) -> None:
 def test_a_page_is_cut_at_its_bounds_and_the_next_one_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(log_views, "PAGE_BYTES", 1_000)
-    monkeypatch.setattr(log_views, "EXAMINED_BYTES", 1_500)
+    monkeypatch.setattr(reader, "PAGE_BYTES", 1_000)
+    monkeypatch.setattr(reader, "EXAMINED_BYTES", 1_500)
 
     async def scenario(q: str) -> tuple[list[int], int]:
         reading = Reading()
@@ -114,7 +114,7 @@ def test_a_page_is_cut_at_its_bounds_and_the_next_one_goes_on(
             pages, cursor, ended = pages + 1, page.next, page.ended
         return numbers, pages
 
-    monkeypatch.setattr("server.logs.READ_BYTES", 500)
+    monkeypatch.setattr("server.logs.logs.READ_BYTES", 500)
     numbers, _ = asyncio.run(scenario("line"))
     assert numbers == list(range(1, 401))
     assert asyncio.run(scenario("line 400"))[0] == [400]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.errors import DatabaseAway, LeaseLost
-from server.lines import encode_entries
-from server.log_slices import Slice
-from server.records import State
-from server.store.log_chunks import LogChunk
+from server.core.errors import DatabaseAway, LeaseLost
+from server.core.records import State
+from server.logs.cache import Slice
+from server.logs.entries import encode_entries
+from server.store.processes.log_chunks import LogChunk
 from tests.unit.log_fakes import PK, Reading, a_process, lines
 
 

@@ -34,9 +34,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
         calls.append((config, demo))
         return 7
 
-    app: Any = types.ModuleType("server.app")
+    app: Any = types.ModuleType("server.app.server")
     app.run = run
-    monkeypatch.setitem(sys.modules, "server.app", app)
+    monkeypatch.setitem(sys.modules, "server.app.server", app)
     return calls
 
 

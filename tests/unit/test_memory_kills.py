@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server import memory_kills
+from server.execution.child import oom_kills
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,12 @@ def test_the_number_is_read_from_any_of_the_kernels_files(
 ) -> None:
     path = tmp_path / "events"
     path.write_text(text)
-    assert memory_kills._kills_in(path) == number
+    assert oom_kills._kills_in(path) == number
 
 
 def test_a_missing_file_has_none(tmp_path: Path) -> None:
-    assert memory_kills._kills_in(tmp_path / "none") is None
+    assert oom_kills._kills_in(tmp_path / "none") is None
 
 
 def test_there_is_a_count_everywhere() -> None:
-    assert memory_kills.count() >= 0
+    assert oom_kills.count() >= 0

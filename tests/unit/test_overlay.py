@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runners.frames import pixel_scale
-from runners.overlay import Overlay, bar_of
+from runners.fits.images import pixel_scale
+from runners.timelapse.overlay import Overlay, bar_of
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import logging
 
 import pytest
 
-from server import persistence
-from server.errors import AlreadyTaken, DatabaseAway, HeliographError, NoRoom
-from server.persistence import persistently
+from server.core import concurrency
+from server.core.concurrency import persistently
+from server.core.errors import AlreadyTaken, DatabaseAway, HeliographError, NoRoom
 
 
 class Troubled:
@@ -34,7 +34,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def pause(seconds: float) -> None:
         paused.append(seconds)
 
-    monkeypatch.setattr(persistence.asyncio, "sleep", pause)  # type: ignore[attr-defined]
+    monkeypatch.setattr(concurrency.asyncio, "sleep", pause)  # type: ignore[attr-defined]
     return paused
 
 
@@ -45,8 +45,8 @@ def test_it_tries_until_the_database_answers_and_has_room(
     call = Troubled(*(error() for _ in range(20)))
     assert asyncio.run(persistently(call)) == "stored"
     assert call.calls == 21
-    assert quick[:6] == list(persistence.RETRY_SECONDS)
-    assert set(quick[6:]) == {persistence.RETRY_SECONDS[-1]}
+    assert quick[:6] == list(concurrency.RETRY_SECONDS)
+    assert set(quick[6:]) == {concurrency.RETRY_SECONDS[-1]}
 
 
 def test_each_reason_is_told_once_and_so_is_the_end(caplog: pytest.LogCaptureFixture) -> None:

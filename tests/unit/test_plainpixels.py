@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from runners import frames
-from runners.frames import FrameError, find_frame, read_frame
-from runners.plainpixels import HEADER_BYTES, plain_primary
+from runners.fits import images
+from runners.fits.images import FrameError, find_frame, read_frame
+from runners.fits.raw_pixels import HEADER_BYTES, plain_primary
 from tests.unit.sky import noise, write_fits
 
 
@@ -107,7 +107,7 @@ def test_a_plain_file_is_found_as_astropy_finds_it(
     for count in (1, 2):
         fits.HDUList([image, later][:count]).writeto(tmp_path / f"{count}.fits")
     found = [find_frame(tmp_path / name) for name in ("1.fits", "2.fits")]
-    monkeypatch.setattr(frames, "plain_primary", lambda _: None)
+    monkeypatch.setattr(images, "plain_primary", lambda _: None)
 
     assert found == [find_frame(tmp_path / name) for name in ("1.fits", "2.fits")]
 
@@ -136,6 +136,6 @@ def test_a_card_that_cannot_be_read_ends_in_the_same_words(
             said.append(str(find_frame(path).kind))
         except FrameError as error:
             said.append(str(error))
-        monkeypatch.setattr(frames, "plain_primary", lambda _: None)
+        monkeypatch.setattr(images, "plain_primary", lambda _: None)
 
     assert said[0] == said[1]

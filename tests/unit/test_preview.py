@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
-from runners.preview import preview_png
+from runners.imaging.preview import preview_png
 from tests.unit.sky import declare, noise, write_fits
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.preview_shelf import ABANDONED_SECONDS, PreviewShelf
+from server.archive.preview_cache import ABANDONED_SECONDS, PreviewShelf
 
 pytestmark = pytest.mark.gen_test
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from runners.dummy import Dummy
-from runners.provenance import MOST_PACKAGES, installed_packages, provenance
+from runners.execution.provenance import MOST_PACKAGES, installed_packages, provenance
 
 import runners.dummy  # isort: skip
 

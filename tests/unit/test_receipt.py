@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from server import receipt
-from server.receipt import Noted, receipt_of
-from server.records import ProcessRecord, Resources, State
+from server.core.records import ProcessRecord, Resources, State
+from server.processes import receipt
+from server.processes.receipt import Noted, receipt_of
 from tests.unit.some_records import a_process, a_product
 
 TOLD: dict[str, Any] = {

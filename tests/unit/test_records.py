@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.records import (
+from server.core.records import (
     MOVES,
     STATUS_OF_STATE,
     DataProduct,

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from server.archive import Archive
+from server.archive.archive import Archive
 from server.config import Config
-from server.hub import Hub
-from server.ledger import Ledger
-from server.logs import Logs
-from server.records import ProcessRecord, State
-from server.recovery import Recovery
+from server.core.hub import Hub
+from server.core.records import ProcessRecord, State
+from server.execution.recovery import Recovery
+from server.logs.logs import Logs
+from server.processes.repository import Ledger
 from server.store import Store
 from tests.unit.test_ledger import a_record
 

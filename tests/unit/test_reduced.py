@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners import reduced
-from runners.reduced import Measurement, mjd, read_measurements
+from runners.pipeline import measurements
+from runners.pipeline.measurements import Measurement, mjd, read_measurements
 
 
 def table(folder: Path, text: str | bytes) -> Path:
@@ -87,10 +87,10 @@ def test_more_than_a_run_may_give_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = table(tmp_path, "time,magnitude\n" + "1,2\n" * 5)
-    monkeypatch.setattr(reduced, "MOST_MEASUREMENTS", 4)
+    monkeypatch.setattr(measurements, "MOST_MEASUREMENTS", 4)
     with pytest.raises(ValueError, match="more than 4 measurements"):
         read_measurements(path)
-    monkeypatch.setattr(reduced, "MOST_BYTES", 10)
+    monkeypatch.setattr(measurements, "MOST_BYTES", 10)
     with pytest.raises(ValueError, match="larger than 10 bytes"):
         read_measurements(path)
 

@@ -25,13 +25,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from server import persistence
-from server.errors import AlreadyTaken, LeaseLost, NotFound
-from server.hub import Hub
-from server.ledger import Ledger
-from server.records import MOVES, STATUS_OF_STATE, ProcessRecord, State
+from server.core import concurrency
+from server.core.errors import AlreadyTaken, LeaseLost, NotFound
+from server.core.hub import Hub
+from server.core.records import MOVES, STATUS_OF_STATE, ProcessRecord, State
+from server.processes.repository import Ledger
 from server.store import Store
-from server.store.process_index import ended_key
+from server.store.processes.index import ended_key
 from tests.reliability import faults
 from tests.reliability.faults import UNHEARD, Orders
 
@@ -273,7 +273,7 @@ def a_record(pk: int) -> ProcessRecord:
 def test_only_legal_moves_are_made_and_only_by_who_may(
     runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(persistence, "RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr(concurrency, "RETRY_SECONDS", (0.0,))
     monkeypatch.setattr(Servers, "runner", runner, raising=False)
     monkeypatch.setattr(Servers, "store", store, raising=False)
     steps = settings(max_examples=20, stateful_step_count=30, deadline=None)

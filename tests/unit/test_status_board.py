@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.records import ProcessRecord, State
-from server.status_board import StatusBoard
+from server.core.records import ProcessRecord, State
+from server.processes.status_boards import StatusBoard
 
 
 def process(pk: int, created: float = 1.0, **fields: Any) -> ProcessRecord:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.previews import STRETCHES as OFFERED
-from handlers.previews import USUAL_STRETCH
-from runners.stretches import STRETCHES, shades
+from handlers.files.previews import STRETCHES as OFFERED
+from handlers.files.previews import USUAL_STRETCH
+from runners.imaging.stretches import STRETCHES, shades
 from tests.unit.sky import noise
 
 every_stretch = pytest.mark.parametrize("stretch", STRETCHES)

@@ -10,8 +10,8 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from runners.facts import fits_facts
-from runners.frames import find_frame, read_frame
+from runners.fits.images import find_frame, read_frame
+from runners.fits.metadata import fits_facts
 from runners.synthetic import synthesise_series
 
 

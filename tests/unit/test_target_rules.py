@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.errors import InvalidInput
-from server.file_names import content_type, output_name, uploaded_name
-from server.target_rules import checked, identifiers
+from server.archive.file_names import content_type, output_name, uploaded_name
+from server.archive.target_fields import checked, identifiers
+from server.core.errors import InvalidInput
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from server.terminal_view import TerminalView
+from server.cli.display import TerminalView
 
 
 def shown(*entries: list[Any], terminal: bool = False, **record: Any) -> str:

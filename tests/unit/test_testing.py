@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import pytest
 
 from runners import AsyncError, PipelineOutput, PipelineProcess, ReducedDatum
-from runners.inputs import RunTarget
-from runners.pipeline import Cancelled
-from runners.reduced import Measurement
+from runners.pipeline.inputs import RunTarget
+from runners.pipeline.measurements import Measurement
+from runners.pipeline.process import Cancelled
 from runners.testing import run_pipeline
 
 

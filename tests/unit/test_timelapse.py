@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
-from runners import alignment
-from runners.frames import Frame, find_frame
-from runners.framing import Framing, framing
-from runners.pictures import FrameWork, film_frames, in_order
-from runners.pipeline import AsyncError, Cancelled
+from runners.fits.images import Frame, find_frame
+from runners.imaging import alignment
+from runners.imaging.scaling import Framing, framing
+from runners.pipeline.process import AsyncError, Cancelled
 from runners.synthetic import synthesise_series
-from runners.timelapse import Preview, Timelapse
+from runners.timelapse.pipeline import Preview, Timelapse
+from runners.timelapse.rendering import FrameWork, film_frames, in_order
 from tests.unit.sky import decoded, noise, run_of, write_fits
 
 

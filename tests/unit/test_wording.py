@@ -10,7 +10,7 @@ from astropy.coordinates import Angle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers import wording
+from handlers.pages import formatting
 
 
 def read(text: str) -> Angle:
@@ -24,14 +24,14 @@ def read(text: str) -> Angle:
 
 @given(st.floats(0, 360, exclude_max=True))
 def test_right_ascension_is_that_of_astropy(degrees: float) -> None:
-    shown = read(wording.right_ascension(degrees)).to_value(units.arcsec)
+    shown = read(formatting.right_ascension(degrees)).to_value(units.arcsec)
     apart = abs(shown - degrees * 3600)
     assert min(apart, 360 * 3600 - apart) <= 0.0751  # half a hundredth of a second of time
 
 
 @given(st.floats(-90, 90))
 def test_declination_is_that_of_astropy(degrees: float) -> None:
-    shown = read(wording.declination(degrees)).to_value(units.arcsec)
+    shown = read(formatting.declination(degrees)).to_value(units.arcsec)
     assert abs(shown - degrees * 3600) <= 0.0501
 
 
@@ -44,21 +44,21 @@ def test_declination_is_that_of_astropy(degrees: float) -> None:
     ],
 )
 def test_sixtieths_carry(degrees: float, ra: str, dec: str) -> None:
-    assert wording.right_ascension(degrees) == ra
-    assert wording.declination(degrees) == dec
+    assert formatting.right_ascension(degrees) == ra
+    assert formatting.declination(degrees) == dec
 
 
 def test_degrees_have_a_sign_where_there_are_two() -> None:
-    assert wording.degrees(250.4235) == "250.42350\u00b0"
-    assert wording.degrees(36.4613, "+") == "+36.46130\u00b0"
-    assert wording.degrees(-0.5, "+") == "\u22120.50000\u00b0"
+    assert formatting.degrees(250.4235) == "250.42350\u00b0"
+    assert formatting.degrees(36.4613, "+") == "+36.46130\u00b0"
+    assert formatting.degrees(-0.5, "+") == "\u22120.50000\u00b0"
 
 
 def test_counts_that_stopped_say_so() -> None:
-    assert wording.at_most(200, 200) == "200"
-    assert wording.at_most(201, 200) == "200+"
+    assert formatting.at_most(200, 200) == "200"
+    assert formatting.at_most(201, 200) == "200+"
 
 
 def test_short_times_are_told_to_the_millisecond() -> None:
-    assert wording.precise(0.0664) == "0.066 s"
-    assert wording.precise(75) == "1 min 15 s"
+    assert formatting.precise(0.0664) == "0.066 s"
+    assert formatting.precise(75) == "1 min 15 s"
