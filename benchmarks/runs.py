@@ -32,7 +32,7 @@ from server.config.sections import Pool
 SUBMITS = 20
 JSON = {"Content-Type": "application/json"}
 #: Who takes part in a run besides the server, by a word of their command lines.
-PARTS = {"engine_child": "the engine", "forkserver": "the template"}
+PARTS = {"engine/child.py": "the engine", "forkserver": "the template"}
 
 
 def main() -> None:

@@ -45,13 +45,13 @@ class Examiner:
                 self._child = await _spawn()
 
     async def metadata(self, path: str | Path) -> dict[str, Any] | None:
-        """What `runners.facts.fits_facts` tells of a file; None too when it did not get to."""
+        """What `runners.fits.metadata.fits_facts` tells of a file; None too when it did not get to."""
         answer = await self._ask({"facts": str(path)})
         metadata: dict[str, Any] | None = answer.get("facts")
         return metadata
 
     async def headers(self, path: str | Path) -> dict[str, Any]:
-        """What `runners.headers.fits_headers` gives. Raises ValueError with a sentence."""
+        """What `runners.fits.headers.fits_headers` gives. Raises ValueError with a sentence."""
         answer = await self._ask({"headers": str(path)})
         if "error" in answer:
             raise ValueError(answer["error"])
@@ -61,7 +61,7 @@ class Examiner:
     async def preview(
         self, path: str | Path, out_path: str | Path, size: int, stretch: str = "asinh"
     ) -> None:
-        """Write a picture as `runners.preview.preview_png` does.
+        """Write a picture as `runners.imaging.preview.preview_png` does.
 
         Raises ValueError, with a sentence for people, when there can be none.
         """

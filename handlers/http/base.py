@@ -25,7 +25,7 @@ from server.core.errors import HeliographError, InvalidInput, NotFound
 log = logging.getLogger(__name__)
 
 JSON = "application/json; charset=utf-8"
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent.parent / "templates"
 #: Scripts and styles are files of ours; nothing is inline, framed or from elsewhere.
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"

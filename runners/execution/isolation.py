@@ -1,6 +1,6 @@
 """Keeps a child apart from the server that it comes from: its session, descriptors and streams.
 
-What the child does then is left to `runners.worker`.
+What the child does then is left to `runners.execution.worker`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The in-process executor pool: starts each run as a fresh child of a warm template process.
 
 It knows OS processes, pipes and signals; what the messages mean is left to its callers, and what
-the child does with them to `runners.worker`.
+the child does with them to `runners.execution.worker`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Importing it changes the process. On Linux the template then adopts what runs leave behind, so that
 it can be found; each run dies with the template, whatever its threads do; and the template, which
 ends when its server does, however that ended, takes the groups of its runs along. Elsewhere the
-runs see to that themselves, see `runners.worker`.
+runs see to that themselves, see `runners.execution.worker`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What authors of pipelines import: the base class, its errors and its outputs.
 
 The surface is that of tom_education's `PipelineProcess`, so that a pipeline moves here by changing
-its import. How a run is set up and reported is left to `runners.worker`.
+its import. How a run is set up and reported is left to `runners.execution.worker`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class PipelineOutput(NamedTuple):
 
 
 class Reporter(Protocol):
-    """Where a run's words go; `runners.worker` has the real one, `runners.testing` another."""
+    """Where a run's words go; `runners.execution.worker` has the real one, `runners.testing` another."""
 
     def text(self, text: str) -> None: ...
     def status(self, text: str) -> None: ...

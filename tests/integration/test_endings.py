@@ -94,7 +94,7 @@ async def test_the_kernels_count_of_such_kills_makes_it_likely(
     scripts: Scripts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = iter([7, 8])
-    monkeypatch.setattr(server.memory_kills, "count", lambda: next(counts))
+    monkeypatch.setattr(server.execution.child.oom_kills, "count", lambda: next(counts))
     record = await scripts.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert (await scripts.texts(record["pk"]))[-1] == (
         "Probably it was out of memory: the kernel ended a process for that meanwhile"
@@ -205,7 +205,7 @@ async def test_a_fork_that_comes_back_does_not_speak_for_the_run(scripts: Script
 async def test_what_goes_on_after_the_work_is_done_is_ended_and_the_work_counts(
     scripts: Scripts, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr(server.attempt, "LINGER_SECONDS", 0.3)
+    monkeypatch.setattr(server.execution.attempt, "LINGER_SECONDS", 0.3)
     output = "outputs = [tmpdir / 'made.txt']; outputs[0].write_text('made')"
     record = await scripts.run(f"{script}\n{output}")
     assert (record["state"], record["failure_message"]) == ("succeeded", None)

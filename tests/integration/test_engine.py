@@ -148,9 +148,9 @@ async def test_the_engine_ends_with_its_input_whatever_signals_say(
 
 SERVER = """
 import asyncio, sys
-from server.data_folder import DataFolder
-from server.store.database import Database
-from server.store.engine import Engine
+from server.core.data_folder import DataFolder
+from server.store.driver.connection import Database
+from server.store.engine.supervisor import Engine
 
 async def main():
     engine = Engine()

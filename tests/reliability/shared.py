@@ -15,7 +15,7 @@ from tests.reliability.invariants import Promises, violations
 from tests.reliability.serving import Server, short_folder
 from tests.reliability.snapshot import Document, Snapshot, documents, take
 
-CHILD = Path(server.store.__file__).with_name("engine_child.py")
+CHILD = Path(server.store.__file__).with_name("engine") / "child.py"
 SETTLE_SECONDS = 8.0
 
 

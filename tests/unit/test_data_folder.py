@@ -14,7 +14,7 @@ from server.core.errors import StartError
 
 HOLDER = """
 import sys
-from server.data_folder import DataFolder
+from server.core.data_folder import DataFolder
 folder = DataFolder.open(sys.argv[1])
 print("open", flush=True)
 sys.stdin.read()

@@ -1,4 +1,4 @@
-"""The records of data products; their bytes are in `server/files.py`."""
+"""The records of data products; their bytes are in `server/archive/storage.py`."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Run as a script by `engine.py`, and so imports nothing of this project. It ends 
 on its standard input, that is with its server, however that one ends. Signals that a whole group
 or control group gets are ignored: the server has to finish its writes first.
 
-    python engine_child.py <folder of the database files> <path of the socket>
+    python child.py <folder of the database files> <path of the socket>
 
 Its standard output is one line: `ready`, or `locked <pid>` when another engine has the database.
 """

@@ -1,6 +1,6 @@
 """Starts the embedded database engine as a child process and keeps it running.
 
-What it serves, and how it ends with its server, is in `engine_child.py`.
+What it serves, and how it ends with its server, is in `child.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STOP_SECONDS = 10.0
 _BACK_OFF_SECONDS = (0.0, 0.2, 1.0, 5.0)
 #: Whoever lived this long had a good start, and the count of failures begins anew.
 _STEADY_SECONDS = 10.0
-_CHILD = Path(__file__).with_name("engine_child.py")
+_CHILD = Path(__file__).with_name("child.py")
 
 
 class Engine:
