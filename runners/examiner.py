@@ -45,7 +45,7 @@ class Examiner:
                 self._child = await _spawn()
 
     async def metadata(self, path: str | Path) -> dict[str, Any] | None:
-        """What `runners.fits.metadata.fits_facts` tells of a file; None too when it did not get to."""
+        """What `fits_facts` tells of a file; None too when it did not get to."""
         answer = await self._ask({"facts": str(path)})
         metadata: dict[str, Any] | None = answer.get("facts")
         return metadata

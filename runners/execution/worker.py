@@ -1,8 +1,8 @@
 """The child's side of a run: set up, import the pipeline, run it, report.
 
 Runs in the main thread of an OS process of its own, forked from the warm template. The server's
-side is `runners.execution.pool`; how messages are written is left to `runners.execution.reporter`, what a run may use
-to `runners.execution.limits`, and how it is kept apart from the server to `runners.execution.isolation`.
+side is `pool`; how messages are written is left to `reporter`, what a run may use to `limits`, and
+how it is kept apart from the server to `isolation`.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class PipelineOutput(NamedTuple):
 
 
 class Reporter(Protocol):
-    """Where a run's words go; `runners.execution.worker` has the real one, `runners.testing` another."""
+    """Where a run's words go: to the server, or in `runners.testing` to a list."""
 
     def text(self, text: str) -> None: ...
     def status(self, text: str) -> None: ...

@@ -27,7 +27,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClient, HTTPError, HTTPRespo
 from server.app.server import Server
 from server.config import Config, PipelineEntry
 from server.config.sections import Http, Leases, Pool
-from tests.reliability.faults import DELAY, FAIL, UNHEARD, Faults, Orders, install
+from tests.reliability.tools.faults import DELAY, FAIL, UNHEARD, Faults, Orders, install
 
 FAULTS = os.environ.get("HELIOGRAPH_TEST_FAULTS")
 #: Of a hundred database calls so many meet a fault.
