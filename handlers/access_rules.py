@@ -21,7 +21,7 @@ KNOWN_HOSTS = 128
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
-class Guard:
+class AccessRules:
     """The rules of `http` in the configuration, prepared so that asking costs next to nothing."""
 
     def __init__(self, http: Http) -> None:

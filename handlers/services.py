@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handlers.access_rules import Guard
-from handlers.socket_registry import LiveSockets
-from server.archive.preview_cache import PreviewShelf
+from handlers.access_rules import AccessRules
+from handlers.socket_registry import SocketRegistry
+from server.archive.preview_cache import PreviewCache
 
 if TYPE_CHECKING:
     from server.archive.archive import Archive
@@ -39,17 +39,17 @@ class Services:
     picture: Callable[[ProcessRecord], Awaitable[bytes | None]]
 
     @cached_property
-    def guard(self) -> Guard:
+    def access_rules(self) -> AccessRules:
         """Who may come in, computed once."""
-        return Guard(self.config.http)
+        return AccessRules(self.config.http)
 
     @cached_property
-    def shelf(self) -> PreviewShelf:
+    def preview_cache(self) -> PreviewCache:
         """All pictures that were drawn."""
-        return PreviewShelf(self.previews, self.config.cache.preview_bytes)
+        return PreviewCache(self.previews, self.config.cache.preview_bytes)
 
     @cached_property
-    def sockets(self) -> LiveSockets:
+    def sockets(self) -> SocketRegistry:
         """All open websockets."""
         websockets = self.config.websockets
-        return LiveSockets(websockets.write_seconds, websockets.ping_seconds)
+        return SocketRegistry(websockets.write_seconds, websockets.ping_seconds)

@@ -26,7 +26,7 @@ class LiveSocket(Protocol):
         """Send no more, and close with this code."""
 
 
-class LiveSockets:
+class SocketRegistry:
     """The registry. One sweep for all is cheaper than a timer for each write."""
 
     def __init__(self, write_seconds: float, ping_seconds: float) -> None:

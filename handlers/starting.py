@@ -24,7 +24,7 @@ class AliveHandler(RequestHandler):
         self.finish({"status": "alive"})
 
 
-class FrontDoor(HTTPServerConnectionDelegate):
+class StartingApplication(HTTPServerConnectionDelegate):
     """Hands requests to the application once there is one."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from tornado.routing import URLSpec
 from tornado.websocket import WebSocketHandler
 
 from handlers.http.base import BaseHandler
-from handlers.http.query import PK, pk_of, whole
+from handlers.http.query import PK, integer, parse_pk
 from handlers.services import Services
 from handlers.socket_registry import COME_BACK, DELETED, FAILED, FINISHED, GOING_AWAY
 from server.core.errors import DatabaseAway, InvalidInput, NotFound
@@ -73,7 +73,7 @@ class LiveHandler(BaseHandler, WebSocketHandler):
 
     async def get(self, *arguments: str, **_named: str) -> None:
         """Look at everything that can be refused, then upgrade."""
-        follow = await self.what(pk_of(arguments[0]))
+        follow = await self.what(parse_pk(arguments[0]))
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
             raise InvalidInput(detail="Only websockets are spoken here.")
         self._follow = follow
@@ -176,7 +176,7 @@ class LiveLogHandler(LiveHandler):
 
     async def what(self, pk: int) -> Follow:
         """The record and the lines behind the cursor, to the end."""
-        after = whole(self, "after", 0) or 0
+        after = integer(self, "after", 0) or 0
         await self.check(pk)
         return partial(self.processes.follow, pk, after)
 

@@ -45,7 +45,7 @@ class Examiner:
                 self._child = await _spawn()
 
     async def metadata(self, path: str | Path) -> dict[str, Any] | None:
-        """What `fits_facts` tells of a file; None too when it did not get to."""
+        """What `fits_metadata` tells of a file; None too when it did not get to."""
         answer = await self._ask({"facts": str(path)})
         metadata: dict[str, Any] | None = answer.get("facts")
         return metadata
@@ -173,7 +173,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         if "facts" in request:
-            return {"facts": metadata.fits_facts(request["facts"])}
+            return {"facts": metadata.fits_metadata(request["facts"])}
         try:
             if "headers" in request:
                 return {"headers": headers.fits_headers(request["headers"])}

@@ -10,7 +10,7 @@ from tornado.routing import URLSpec
 from handlers.http.base import BaseHandler
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import Pk
-from handlers.http.query import PK, page, pk_of
+from handlers.http.query import PK, page, parse_pk
 from handlers.services import Services
 from server.core.records import DataProductGroup
 
@@ -46,7 +46,7 @@ class GroupsHandler(BodyHandler):
         wanted = self.json_input(NewGroup)
         group = await self.archive.create_group(wanted.name, wanted.products)
         self.set_header("Location", f"/api/groups/{group.pk}/")
-        self.answer_change(fields_of(group), 201)
+        self.write_json(fields_of(group), 201)
 
 
 class GroupHandler(BaseHandler):
@@ -54,11 +54,11 @@ class GroupHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the group."""
-        await self.answer(fields_of(await self.archive.group(pk_of(pk))))
+        await self.answer(fields_of(await self.archive.group(parse_pk(pk))))
 
     async def delete(self, pk: str) -> None:
         """Delete the group; its data products stay."""
-        await self.archive.delete_group(pk_of(pk))
+        await self.archive.delete_group(parse_pk(pk))
         self.set_status(204)
 
 
@@ -68,8 +68,8 @@ class GroupProductsHandler(BodyHandler):
     async def post(self, pk: str) -> None:
         """Add data products; those that are in it already stay where they are."""
         wanted = self.json_input(FurtherProducts)
-        group = await self.archive.group(pk_of(pk))
-        self.answer_change(fields_of(await self.archive.add_to_group(group, wanted.products)))
+        group = await self.archive.group(parse_pk(pk))
+        self.write_json(fields_of(await self.archive.add_to_group(group, wanted.products)))
 
 
 def fields_of(group: DataProductGroup) -> dict[str, Any]:

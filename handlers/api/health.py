@@ -33,7 +33,7 @@ class ReadyHandler(BaseHandler):
             await self.answer({"status": "ok"})
             return
         self.set_header("Retry-After", RETRY_SECONDS[503])
-        self.answer_change({"detail": problem}, 503)
+        self.write_json({"detail": problem}, 503)
 
 
 def routes(services: Services) -> list[URLSpec]:

@@ -10,7 +10,7 @@ from typing import Any
 from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
-from handlers.http.query import PK, pk_of, whole, words
+from handlers.http.query import PK, choices, integer, parse_pk
 from handlers.http.streaming import send
 from handlers.services import Services
 from server.core.errors import InvalidInput
@@ -25,11 +25,11 @@ class LightCurveHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with a page of it, or with `?format=csv` send the whole."""
-        target = await self.archive.target(pk_of(pk))
-        formats = words(self, "format", FORMATS)
+        target = await self.archive.target(parse_pk(pk))
+        formats = choices(self, "format", FORMATS)
         if len(formats) > 1:
             raise InvalidInput.of("format", "One format is expected.")
-        before, limit = whole(self, "before", 1), whole(self, "limit", 1, MOST_ROWS)
+        before, limit = integer(self, "before", 1), integer(self, "limit", 1, MOST_ROWS)
         if formats == ["csv"]:
             await self._send_csv(target.pk, target.identifier)
             return

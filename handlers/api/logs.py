@@ -12,7 +12,7 @@ from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
 from handlers.http.compression import accepts_gzip, compressed_apart, compressed_pieces
-from handlers.http.query import PK, pk_of, text, whole, words
+from handlers.http.query import PK, choices, integer, parse_pk, text
 from handlers.http.streaming import send, send_ready
 from handlers.services import Services
 from server.core.errors import InvalidInput
@@ -25,7 +25,7 @@ class PipelineLogsHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the seven keys of the status, the log and the group."""
-        body = await self.processes.log_body(pk_of(pk))
+        body = await self.processes.log_body(parse_pk(pk))
         if self.unchanged(body.version):
             return
         content = await body.read(compressed=accepts_gzip(self))
@@ -47,9 +47,9 @@ class LogHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the lines behind a cursor that match."""
-        after = whole(self, "after", 0) or 0
-        limit = whole(self, "limit", 1, 100_000) or 1_000
-        page = await self.processes.lines(pk_of(pk), after, limit, *wanted(self))
+        after = integer(self, "after", 0) or 0
+        limit = integer(self, "limit", 1, 100_000) or 1_000
+        page = await self.processes.lines(parse_pk(pk), after, limit, *wanted(self))
         # Lines never change: how far the page reaches says all, for one and the same query.
         query = zlib.crc32(self.request.query.encode())
         lines = b",\n".join(page.entries)
@@ -64,7 +64,7 @@ class SectionsHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the newest sections, in the order of their lines."""
-        await self.answer({"sections": await self.processes.sections(pk_of(pk))})
+        await self.answer({"sections": await self.processes.sections(parse_pk(pk))})
 
 
 class LogTextHandler(BaseHandler):
@@ -72,7 +72,7 @@ class LogTextHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Send the text of the lines that match."""
-        record = await self.processes.get(pk_of(pk))
+        record = await self.processes.get(parse_pk(pk))
         pieces = self.processes.log_text(record.pk, *wanted(self))
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{record.identifier}.txt"')
@@ -84,7 +84,7 @@ class LogTextHandler(BaseHandler):
 
 def wanted(handler: BaseHandler) -> tuple[str, str]:
     """Which lines the query asks for: the least level, and a text in them."""
-    levels = words(handler, "level", LEVELS)
+    levels = choices(handler, "level", LEVELS)
     if len(levels) > 1:
         raise InvalidInput.of("level", "One level is expected; it includes the graver ones.")
     return levels[0] if levels else "debug", text(handler, "q") or ""

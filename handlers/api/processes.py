@@ -8,13 +8,13 @@ from tornado.routing import URLSpec
 from handlers.http.base import BaseHandler
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import Pk
-from handlers.http.query import PK, page, pk_of, whole, words
+from handlers.http.query import PK, choices, integer, page, parse_pk
 from handlers.services import Services
 from server.core.errors import InvalidInput
 from server.core.records import State
 
 STATES = frozenset(state.value for state in State)
-KEY = "Idempotency-Key"
+KEY = "IdempotencyKeys-Key"
 
 
 class Submission(Struct):
@@ -37,9 +37,9 @@ class ProcessesHandler(BodyHandler):
 
     async def get(self) -> None:
         """Answer with a page of the processes that match."""
-        states = [State(word) for word in words(self, "state", STATES)]
-        target = whole(self, "target", 1)
-        pipelines = words(self, "pipeline")
+        states = [State(word) for word in choices(self, "state", STATES)]
+        target = integer(self, "target", 1)
+        pipelines = choices(self, "pipeline")
         found = await self.processes.find(
             target=target, pipelines=pipelines or None, states=states or None, **page(self)
         )
@@ -47,13 +47,13 @@ class ProcessesHandler(BodyHandler):
         await self.answer({"processes": fields, "next": found.next})
 
     async def post(self) -> None:
-        """Submit; with an `Idempotency-Key`, as often as one likes."""
+        """Submit; with an `IdempotencyKeys-Key`, as often as one likes."""
         wanted = self.json_input(Submission)
         record, new = await self.processes.submit(
             wanted.target, wanted.pipeline, wanted.products, wanted.flags, self._key()
         )
         self.set_header("Location", f"/api/processes/{record.pk}/")
-        self.answer_change(self.processes.fields(record), 201 if new else 200)
+        self.write_json(self.processes.fields(record), 201 if new else 200)
 
     def _key(self) -> str | None:
         key = self.request.headers.get(KEY)
@@ -69,12 +69,12 @@ class ProcessHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the record."""
-        record = await self.processes.get(pk_of(pk))
+        record = await self.processes.get(parse_pk(pk))
         await self.answer(self.processes.fields(record))
 
     async def delete(self, pk: str) -> None:
         """Delete it with its log and outputs, once it has ended."""
-        await self.processes.delete(pk_of(pk))
+        await self.processes.delete(parse_pk(pk))
         self.set_status(204)
 
 
@@ -83,8 +83,8 @@ class CancelHandler(BodyHandler):
 
     async def post(self, pk: str) -> None:
         """Ask for it; the record tells when it has happened."""
-        record = await self.processes.cancel(pk_of(pk))
-        self.answer_change(self.processes.fields(record), 202)
+        record = await self.processes.cancel(parse_pk(pk))
+        self.write_json(self.processes.fields(record), 202)
 
 
 class RerunHandler(BodyHandler):
@@ -93,9 +93,9 @@ class RerunHandler(BodyHandler):
     async def post(self, pk: str) -> None:
         """Submit a new process with the same inputs, and other flags if given."""
         flags = self.optional_json_input(Rerun).flags
-        record = await self.processes.rerun(pk_of(pk), None if flags is UNSET else flags)
+        record = await self.processes.rerun(parse_pk(pk), None if flags is UNSET else flags)
         self.set_header("Location", f"/api/processes/{record.pk}/")
-        self.answer_change(self.processes.fields(record), 201)
+        self.write_json(self.processes.fields(record), 201)
 
 
 def routes(services: Services) -> list[URLSpec]:

@@ -6,7 +6,7 @@ from tornado.routing import URLSpec
 
 from handlers.files.upload import UploadHandler
 from handlers.http.base import BaseHandler
-from handlers.http.query import PK, page, pk_of
+from handlers.http.query import PK, page, parse_pk
 from handlers.services import Services
 
 
@@ -15,7 +15,7 @@ class TargetDataProductsHandler(UploadHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with a page of them."""
-        target = await self.archive.target(pk_of(pk))
+        target = await self.archive.target(parse_pk(pk))
         found = await self.archive.products(target.pk, **page(self))
         fields = await self.archive.product_fields(found.items)
         await self.answer({"dataproducts": fields, "next": found.next})
@@ -23,7 +23,7 @@ class TargetDataProductsHandler(UploadHandler):
     async def post(self, _pk: str) -> None:
         """Answer with what was uploaded, in its order."""
         fields = await self.archive.product_fields(await self.commit())
-        self.answer_change({"dataproducts": fields}, 201)
+        self.write_json({"dataproducts": fields}, 201)
 
 
 class DataProductHandler(BaseHandler):
@@ -31,13 +31,13 @@ class DataProductHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with its facts."""
-        product = await self.archive.product(pk_of(pk))
+        product = await self.archive.product(parse_pk(pk))
         [fields] = await self.archive.product_fields([product])
         await self.answer(fields)
 
     async def delete(self, pk: str) -> None:
         """Delete it, unless a process that has not ended needs it."""
-        await self.archive.delete_product(pk_of(pk))
+        await self.archive.delete_product(parse_pk(pk))
         self.set_status(204)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
-from handlers.http.query import PK, pk_of
+from handlers.http.query import PK, parse_pk
 from handlers.services import Services
 
 
@@ -14,7 +14,7 @@ class ReceiptHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the receipt of the last attempt."""
-        await self.answer(await self.processes.receipt(pk_of(pk)))
+        await self.answer(await self.processes.receipt(parse_pk(pk)))
 
 
 def routes(services: Services) -> list[URLSpec]:

@@ -8,7 +8,7 @@ from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
 from handlers.http.compression import LEAST_BYTES, accepts_gzip
-from handlers.http.query import PK, pk_of, whole
+from handlers.http.query import PK, integer, parse_pk
 from handlers.http.streaming import send_ready
 from handlers.services import Services
 
@@ -20,8 +20,8 @@ class AsyncStatusHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with all processes of the target, or the newest `limit`."""
-        limit = whole(self, "limit", 1, 1_000)
-        board = await self.processes.board(pk_of(pk))
+        limit = integer(self, "limit", 1, 1_000)
+        board = await self.processes.board(parse_pk(pk))
         version = board.version if limit is None else f"{board.version}-{limit}"
         if self.unchanged(version):
             return

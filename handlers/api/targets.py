@@ -11,7 +11,7 @@ from tornado.routing import URLSpec
 from handlers.http.base import BaseHandler
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import given_fields
-from handlers.http.query import PK, page, pk_of, text, yes
+from handlers.http.query import PK, boolean, page, parse_pk, text
 from handlers.services import Services
 from server.core.records import ProcessRecord, Target
 
@@ -57,7 +57,7 @@ class TargetsHandler(BodyHandler):
         wanted = self.json_input(NewTarget)
         target = await self.archive.create_target(**structs.asdict(wanted))
         self.set_header("Location", f"/api/targets/{target.pk}/")
-        self.answer_change(fields_of(target), 201)
+        self.write_json(fields_of(target), 201)
 
 
 class TargetHandler(BodyHandler):
@@ -65,17 +65,17 @@ class TargetHandler(BodyHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the target."""
-        await self.answer(fields_of(await self.archive.target(pk_of(pk))))
+        await self.answer(fields_of(await self.archive.target(parse_pk(pk))))
 
     async def patch(self, pk: str) -> None:
         """Change the fields that are given."""
         changes = given_fields(self.json_input(TargetChange))
-        self.answer_change(fields_of(await self.archive.edit_target(pk_of(pk), changes)))
+        self.write_json(fields_of(await self.archive.edit_target(parse_pk(pk), changes)))
 
     async def delete(self, pk: str) -> None:
         """Delete it; with processes only by `?force=true`, then they go too."""
-        target = await self.archive.target(pk_of(pk))
-        await self.processes.delete_of_target(target.pk, yes(self, "force"))
+        target = await self.archive.target(parse_pk(pk))
+        await self.processes.delete_of_target(target.pk, boolean(self, "force"))
         await self.archive.delete_target(target.pk)
         self.set_status(204)
 
@@ -85,7 +85,7 @@ class TargetTimelapsesHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the target's name and extra fields, and its timelapses, newest first."""
-        target = await self.archive.target(pk_of(pk))
+        target = await self.archive.target(parse_pk(pk))
         records = await self.processes.succeeded_timelapses(target.pk)
         timelapses = [timelapse_fields(record) for record in records if record.outputs]
         named = {"name": target.name, "extra_fields": target.extra_fields}

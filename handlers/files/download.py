@@ -9,8 +9,8 @@ from __future__ import annotations
 from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
-from handlers.http.content_headers import Unsatisfiable, disposition, range_of, shut_in
-from handlers.http.query import PK, pk_of
+from handlers.http.content_headers import Unsatisfiable, disposition, range_of, sandbox_headers
+from handlers.http.query import PK, parse_pk
 from handlers.http.streaming import send
 from handlers.services import Services
 from server.core.errors import NotFound
@@ -26,7 +26,7 @@ class FileHandler(BaseHandler):
 
     async def get(self, pk: str, name: str) -> None:
         """Send the bytes asked for, unless the client has them."""
-        product = await self.archive.product(pk_of(pk))
+        product = await self.archive.product(parse_pk(pk))
         if product.name != name:
             raise NotFound("file", name)
         self._describe(product)
@@ -43,7 +43,7 @@ class FileHandler(BaseHandler):
     def _describe(self, product: DataProduct) -> None:
         kind = product.content_type
         place = "inline" if kind in INLINE else "attachment"
-        shut_in(self)
+        sandbox_headers(self)
         self.set_header("Content-Type", kind)
         self.set_header("Content-Disposition", disposition(place, product.name))
         self.set_header("Accept-Ranges", "bytes")
@@ -66,7 +66,7 @@ class FileHandler(BaseHandler):
         for name in ("Content-Disposition", "Etag"):
             self.clear_header(name)
         self.set_header("Content-Range", f"bytes */{size}")
-        self.answer_change({"detail": "The range begins behind the end of the file."}, 416)
+        self.write_json({"detail": "The range begins behind the end of the file."}, 416)
 
 
 def routes(services: Services) -> list[URLSpec]:

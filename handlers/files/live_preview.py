@@ -7,8 +7,8 @@ import hashlib
 from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
-from handlers.http.content_headers import shut_in
-from handlers.http.query import PK, pk_of
+from handlers.http.content_headers import sandbox_headers
+from handlers.http.query import PK, parse_pk
 from handlers.services import Services
 from server.core.errors import NotFound
 from server.core.records import State
@@ -21,12 +21,12 @@ class RunPictureHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Send the picture, unless the client has it. There is none before the first and after."""
-        record = await self.processes.get(pk_of(pk))
+        record = await self.processes.get(parse_pk(pk))
         running = record.state is State.RUNNING
         picture = await self.services.picture(record) if running else None
         if picture is None:
             raise NotFound("picture of process", pk)
-        shut_in(self)
+        sandbox_headers(self)
         self.set_header("Content-Type", "image/png")
         self.set_header("Etag", f'"{hashlib.blake2b(picture, digest_size=12).hexdigest()}"')
         if self.check_etag_header():

@@ -1,6 +1,6 @@
 """Pictures of data products, and the headers of FITS files.
 
-A picture is drawn once for each content, size and stretch, then kept on a shelf.
+A picture is drawn once for each content, size and stretch, then kept on a preview_cache.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
-from handlers.http.content_headers import shut_in
-from handlers.http.query import PK, pk_of, text, whole
+from handlers.http.content_headers import sandbox_headers
+from handlers.http.query import PK, integer, parse_pk, text
 from handlers.services import Services
 from server.core.errors import InvalidInput
 from server.core.records import DataProduct
@@ -36,9 +36,9 @@ class PreviewHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Send the picture, unless the client has it."""
-        product = await self.archive.product(pk_of(pk))
+        product = await self.archive.product(parse_pk(pk))
         size, stretch = self._asked()
-        shut_in(self)
+        sandbox_headers(self)
         name = f"{product.sha256}-{size}-{stretch}"
         self.set_header("Content-Type", "image/png")
         self.set_header("Etag", f'"{name}"')
@@ -51,12 +51,12 @@ class PreviewHandler(BaseHandler):
             await self.services.preview(source, picture, size, stretch)
 
         try:
-            self.write(await self.services.shelf.get(f"{name}.png", draw))
+            self.write(await self.services.preview_cache.get(f"{name}.png", draw))
         except ValueError as error:
             raise InvalidInput(detail=str(error)) from error
 
     def _asked(self) -> tuple[int, str]:
-        size = whole(self, "size", 1) or USUAL_SIZE
+        size = integer(self, "size", 1) or USUAL_SIZE
         if size not in SIZES:
             raise InvalidInput.of("size", f"One of {', '.join(map(str, SIZES))} is expected.")
         stretch = text(self, "stretch") or USUAL_STRETCH
@@ -70,7 +70,7 @@ class HeaderHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the cards of each HDU, as far as they are not too many."""
-        product = await self.archive.product(pk_of(pk))
+        product = await self.archive.product(parse_pk(pk))
         async with self._local(product) as path:
             try:
                 await self.answer(await self.services.headers(path))
@@ -80,7 +80,7 @@ class HeaderHandler(BaseHandler):
     @asynccontextmanager
     async def _local(self, product: DataProduct) -> AsyncIterator[Path]:
         # A copy of the file goes to the folder if storage is far away.
-        async with self.services.shelf.workplace() as folder:
+        async with self.services.preview_cache.workplace() as folder:
             yield await self.archive.path(product, folder)
 
 

@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 
 from handlers.files.multipart import FileParts, boundary_of
 from handlers.http.body import BodyHandler
-from handlers.http.query import pk_of
+from handlers.http.query import parse_pk
 from server.core.records import DataProduct
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ ENVELOPE_BYTES = 16_384
 _farewells: set[asyncio.Task[None]] = set()
 
 
-class Reception:
+class UploadSession:
     """One upload on its way in: all of it is stored or, unless `commit` is reached, nothing."""
 
     def __init__(self, archive: Archive, target: int, boundary: bytes) -> None:
@@ -79,7 +79,7 @@ class UploadHandler(BodyHandler):
         super().initialize(services)
         uploads = services.config.uploads
         self.limit_bytes = uploads.limit_parts * (uploads.limit_bytes + ENVELOPE_BYTES)
-        self.reception: Reception | None = None
+        self.reception: UploadSession | None = None
 
     async def prepare(self) -> None:
         """Look at the headers and the target before the body comes."""
@@ -88,8 +88,8 @@ class UploadHandler(BodyHandler):
             return
         try:
             content_type = self.request.headers.get("Content-Type", "")
-            pk = pk_of(self.path_args[0])
-            reception = Reception(self.archive, pk, boundary_of(content_type))
+            pk = parse_pk(self.path_args[0])
+            reception = UploadSession(self.archive, pk, boundary_of(content_type))
             await reception.start()
             self.reception = reception
         except Exception as error:

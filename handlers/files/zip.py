@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
-from handlers.http.content_headers import disposition, shut_in
-from handlers.http.query import PK, pk_of
+from handlers.http.content_headers import disposition, sandbox_headers
+from handlers.http.query import PK, parse_pk
 from handlers.http.streaming import send
 from handlers.services import Services
 
@@ -86,9 +86,9 @@ class GroupZipHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Send a zip, made as it goes."""
-        group = await self.archive.group(pk_of(pk))
+        group = await self.archive.group(parse_pk(pk))
         products = await self.archive.existing(group.products)
-        shut_in(self)
+        sandbox_headers(self)
         self.set_header("Content-Type", "application/zip")
         self.set_header("Content-Disposition", disposition("attachment", f"{group.name}.zip"))
         await send(self, zipped(self.archive, products))

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE = frozenset({"GET", "HEAD"})
-SHARED_REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range"
+SHARED_REQUEST_HEADERS = "Authorization, Content-Type, IdempotencyKeys-Key, If-None-Match, Range"
 SHARED_ANSWER_HEADERS = "Content-Range, ETag, Location, Retry-After"
 
 
 class GuardedHandler(RequestHandler):
-    """A handler that lets in whom `Guard` lets in. What it answers is left to its heirs."""
+    """A handler that lets in whom `AccessRules` lets in. What it answers is left to its heirs."""
 
     open_to_all = False  #: whether it answers without a token
     checks_origin_always = False  #: whether even a GET needs a known origin
@@ -42,42 +42,44 @@ class GuardedHandler(RequestHandler):
 
     def prepare(self) -> Awaitable[None] | None:
         """Refuse whoever may not come in. Kept cheap: every poll passes here."""
-        guard = self.services.guard
-        if not guard.knows_host(self.request.host):
+        access_rules = self.services.access_rules
+        if not access_rules.knows_host(self.request.host):
             raise HTTPError(421)
-        if guard.origins:
+        if access_rules.origins:
             self.share()
         if self.checks_origin_always or self.request.method not in SAFE:
             self._check_origin()
-        if guard.needs_token and not self.open_to_all and not self._has_token():
+        if access_rules.needs_token and not self.open_to_all and not self._has_token():
             raise HTTPError(401)
         return None
 
     def _check_origin(self) -> None:
         origin = self.request.headers.get("Origin")
-        if origin and not self.services.guard.knows_origin(origin, self.request.host):
+        if origin and not self.services.access_rules.knows_origin(origin, self.request.host):
             raise HTTPError(403)
 
     def _has_token(self) -> bool:
         if self.request.method == "OPTIONS":  # browsers ask ahead without credentials
             return True
         kind, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() == "bearer" and self.services.guard.accepts_token(token.strip()):
+        if kind.lower() == "bearer" and self.services.access_rules.accepts_token(token.strip()):
             return True
-        return self.services.guard.accepts_cookie(self.get_cookie(COOKIE) or "")
+        return self.services.access_rules.accepts_cookie(self.get_cookie(COOKIE) or "")
 
     def share(self) -> None:
         """Let pages of allowed origins read the answer (CORS, as in the Fetch standard)."""
         self.set_header("Vary", self.vary)
         origin = self.request.headers.get("Origin", "")
-        if self.services.guard.shares_with(origin):
+        if self.services.access_rules.shares_with(origin):
             self.set_header("Access-Control-Allow-Origin", origin)
             self.set_header("Access-Control-Expose-Headers", SHARED_ANSWER_HEADERS)
 
     @property
     def vary(self) -> str:
         """What of a request the answer depends on."""
-        return "Accept-Encoding, Origin" if self.services.guard.origins else "Accept-Encoding"
+        return (
+            "Accept-Encoding, Origin" if self.services.access_rules.origins else "Accept-Encoding"
+        )
 
     def head(self, *arguments: str) -> Awaitable[None] | None:
         """Answer as GET does; Tornado leaves the body out."""
@@ -89,7 +91,7 @@ class GuardedHandler(RequestHandler):
         allowed = ", ".join(allowed_methods(type(self)))
         self.set_status(204)
         self.set_header("Allow", allowed)
-        if self.services.guard.shares_with(self.request.headers.get("Origin", "")):
+        if self.services.access_rules.shares_with(self.request.headers.get("Origin", "")):
             self.set_header("Access-Control-Allow-Methods", allowed)
             self.set_header("Access-Control-Allow-Headers", SHARED_REQUEST_HEADERS)
             self.set_header("Access-Control-Max-Age", "600")

@@ -19,7 +19,7 @@ from tornado.web import HTTPError
 from handlers.http.access_control import GuardedHandler, allowed_methods
 from handlers.http.compression import compressed_apart
 from handlers.http.error_responses import Refusal, refusal_of
-from handlers.http.query import whole
+from handlers.http.query import integer
 from server.core.errors import HeliographError, InvalidInput, NotFound
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class BaseHandler(GuardedHandler):
         if not self.unchanged(hashlib.blake2b(body, digest_size=12).hexdigest()):
             self.write(await compressed_apart(self, body))
 
-    def answer_change(self, value: object, status: int = 200) -> None:
+    def write_json(self, value: object, status: int = 200) -> None:
         """Answer what changes something with this value as JSON."""
         self.set_status(status)
         self.set_header("Content-Type", JSON)
@@ -85,7 +85,7 @@ class BaseHandler(GuardedHandler):
         """Answer an error, its status from the table in `refusals`."""
         refusal = refusal_of(kwargs.get("exc_info", (None, None))[1], status_code)
         self.set_status(refusal.status)
-        if self.services.guard.origins:
+        if self.services.access_rules.origins:
             self.share()
         if refusal.status == 405:
             self.set_header("Allow", ", ".join(allowed_methods(type(self))))
@@ -133,7 +133,7 @@ class PageHandler(BaseHandler):
 
     def cursor(self, name: str) -> int | None:
         """The cursor of a list in the query."""
-        return whole(self, name, 1)
+        return integer(self, name, 1)
 
     def write_refusal(self, refusal: Refusal) -> None:
         """Show the error, or the login form to whom a token can help."""

@@ -44,7 +44,7 @@ def disposition(kind: str, name: str) -> str:
 POLICY = "default-src 'none'; sandbox"
 
 
-def shut_in(handler: BaseHandler) -> None:
+def sandbox_headers(handler: BaseHandler) -> None:
     """Headers of what users made: it stays what it says it is, and runs nothing."""
     handler.set_header("Content-Security-Policy", POLICY)
     handler.set_header("X-Content-Type-Options", "nosniff")

@@ -8,13 +8,13 @@ from tornado.web import RequestHandler
 
 from server.core.errors import InvalidInput, NotFound
 
-#: A PK in a route; with `pk_of`, whatever is no PK leads to 404.
+#: A PK in a route; with `parse_pk`, whatever is no PK leads to 404.
 PK = "([1-9][0-9]{0,9})"
 LARGEST_PK = 2**31 - 1
 LARGEST = 2**63 - 1
 
 
-def pk_of(text: str) -> int:
+def parse_pk(text: str) -> int:
     """The PK that a path names. Raises NotFound when there cannot be such a one."""
     pk = int(text)
     if not 0 < pk <= LARGEST_PK:
@@ -33,7 +33,7 @@ def text(handler: RequestHandler, name: str) -> str | None:
         raise InvalidInput.of(name, "This is no UTF-8.") from error
 
 
-def whole(handler: RequestHandler, name: str, least: int, most: int = LARGEST) -> int | None:
+def integer(handler: RequestHandler, name: str, least: int, most: int = LARGEST) -> int | None:
     """A whole number within limits, None when it was not given."""
     if name not in handler.request.query_arguments:
         return None
@@ -46,7 +46,7 @@ def whole(handler: RequestHandler, name: str, least: int, most: int = LARGEST) -
     return number
 
 
-def words(handler: RequestHandler, name: str, known: frozenset[str] | None = None) -> list[str]:
+def choices(handler: RequestHandler, name: str, known: frozenset[str] | None = None) -> list[str]:
     """Values with commas between them, each of the known ones; empty when none was given."""
     given = text(handler, name) or ""
     found = [word for word in given.split(",") if word]
@@ -56,16 +56,16 @@ def words(handler: RequestHandler, name: str, known: frozenset[str] | None = Non
     return found
 
 
-def yes(handler: RequestHandler, name: str) -> bool:
+def boolean(handler: RequestHandler, name: str) -> bool:
     """A parameter that is true or false, false when it was not given."""
-    found = words(handler, name, frozenset({"true", "false"}))
+    found = choices(handler, name, frozenset({"true", "false"}))
     return found == ["true"]
 
 
 def page(handler: RequestHandler) -> dict[str, Any]:
     """The `before` and `limit` of a list."""
-    limit = whole(handler, "limit", 1, 1_000)
-    return {"before": whole(handler, "before", 1), "limit": 100 if limit is None else limit}
+    limit = integer(handler, "limit", 1, 1_000)
+    return {"before": integer(handler, "before", 1), "limit": 100 if limit is None else limit}
 
 
 def _expected(least: int, most: int) -> str:

@@ -28,7 +28,7 @@ def has_preview(product: dict[str, Any]) -> bool:
     return bool(product["name"].lower().endswith(PREVIEWED_SUFFIXES))
 
 
-def look_of(product: dict[str, Any]) -> str:
+def display_kind(product: dict[str, Any]) -> str:
     """How a page shows a data product."""
     kind, name = product["content_type"], product["name"].lower()
     if kind in ("video/webm", "video/mp4"):
@@ -61,7 +61,7 @@ class Page(PageHandler):
             formatting=formatting,
             json_text=json_text,
             has_preview=has_preview,
-            look_of=look_of,
+            display_kind=display_kind,
             now=time.time(),
             **content,
         )

@@ -23,7 +23,7 @@ class LoginPage(BodyHandler, PageHandler):
 
     def get(self) -> None:
         """Ask, where there is something to ask for."""
-        if self.services.guard.needs_token:
+        if self.services.access_rules.needs_token:
             self.ask_for_token("/")
         else:
             self.redirect("/")
@@ -33,7 +33,7 @@ class LoginPage(BodyHandler, PageHandler):
         form = parse_qs(self.body.decode(errors="replace"))
         token = form.get("token", [""])[-1].strip()
         destination = local_path(form.get("next", ["/"])[-1])
-        if not self.services.guard.accepts_token(token):
+        if not self.services.access_rules.accepts_token(token):
             self.set_status(401)
             self.ask_for_token(destination, "This is not one of the tokens.")
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 from tornado.routing import URLSpec
 
-from handlers.http.query import PK, pk_of
+from handlers.http.query import PK, parse_pk
 from handlers.pages.base import Page
 from handlers.services import Services
 from server.core.errors import NotFound
@@ -26,7 +26,7 @@ class ProcessPage(Page):
     """`/processes/<pk>` and `/pipeline/<pk>`: the log, live, and the facts."""
 
     async def get(self, pk: str) -> None:
-        record = await self.processes.get(pk_of(pk))
+        record = await self.processes.get(parse_pk(pk))
         if self.request.path.startswith("/pipeline/") and record.view_url is None:
             raise NotFound("pipeline process", pk)
         process = self.facts(record)

@@ -11,7 +11,7 @@ from typing import Any
 from tornado.routing import URLSpec
 
 from handlers.files.previews import STRETCHES, USUAL_STRETCH
-from handlers.http.query import PK, pk_of, text, whole
+from handlers.http.query import PK, integer, parse_pk, text
 from handlers.pages.base import Page
 from handlers.services import Services
 from server.core.errors import InvalidInput
@@ -35,8 +35,8 @@ class GroupPage(LookPage):
     """`/dataproducts/data/group/<pk>/`: data products that belong together, to look at."""
 
     async def get(self, pk: str) -> None:
-        group = await self.archive.group(pk_of(pk))
-        start, stretch = whole(self, "from", 0) or 0, self.stretch()
+        group = await self.archive.group(parse_pk(pk))
+        start, stretch = integer(self, "from", 0) or 0, self.stretch()
         shown = await self.archive.existing(group.products[start : start + PIECES_SHOWN])
         process = None if group.process is None else await self.processes.get(group.process)
         more = len(group.products) > start + PIECES_SHOWN
@@ -57,7 +57,7 @@ class ProductPage(LookPage):
     """`/dataproducts/<pk>/`: one data product, as large as the window allows."""
 
     async def get(self, pk: str) -> None:
-        product = await self.archive.product(pk_of(pk))
+        product = await self.archive.product(parse_pk(pk))
         [fields] = await self.archive.product_fields([product])
         process = None if product.process is None else await self.processes.get(product.process)
         self.show(

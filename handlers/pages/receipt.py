@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado.routing import URLSpec
 
-from handlers.http.query import PK, pk_of
+from handlers.http.query import PK, parse_pk
 from handlers.pages.base import Page
 from handlers.services import Services
 
@@ -17,7 +17,7 @@ class ReceiptPage(Page):
 
     async def get(self, pk: str) -> None:
         """Draw it."""
-        record = await self.processes.get(pk_of(pk))
+        record = await self.processes.get(parse_pk(pk))
         self.show(
             "receipt.html",
             receipt=await self.processes.receipt(record.pk),

@@ -6,7 +6,7 @@ from typing import Any
 
 from tornado.routing import URLSpec
 
-from handlers.http.query import PK, pk_of
+from handlers.http.query import PK, parse_pk
 from handlers.pages.base import Page
 from handlers.services import Services
 
@@ -41,7 +41,7 @@ class TargetPage(Page):
     """`/targets/<pk>/`: one target's processes and data products, and a pipeline to run."""
 
     async def get(self, pk: str) -> None:
-        target = await self.archive.target(pk_of(pk))
+        target = await self.archive.target(parse_pk(pk))
         products = await self.archive.products(target.pk, self.cursor("before"), PRODUCTS_SHOWN)
         processes = await self.processes.find(target.pk, None, None, None, PROCESSES_SHOWN)
         self.show(

@@ -40,7 +40,7 @@ LEAST_MEASUREMENTS = 3
 NO_FILES = ("No files of type", "Either there are no files")
 
 
-class Place(NamedTuple):
+class Coordinates(NamedTuple):
     """Where a target is, in degrees (ICRS)."""
 
     ra: float
@@ -82,14 +82,14 @@ class AstroSource(PipelineProcess):
         Raises AsyncError when the target has no coordinates, when its files are not those of one
         field and filter, and when the star was measured less than three times.
         """
-        folder, place, paths = Path(tmpdir), self._place(), self._paths()
+        folder, coordinates, paths = Path(tmpdir), self._coordinates(), self._paths()
         period, calibrate = flags.get("period", False), flags.get("calibrate", False)
         plot = flags.get("plot", True)
         self.update_status(STAGES[0])  # importing the package takes seconds
         with prepared(folder, online=calibrate) as package:
-            series = self._gathered(package, folder, place, paths, calibrate)
+            series = self._gathered(package, folder, coordinates, paths, calibrate)
             self._analyse(package, series, calibrate)
-            measured = self._measured(series, place)
+            measured = self._measured(series, coordinates)
             if plot or period:
                 self._plot(series, folder, period)
         yield from results(folder, plot)
@@ -99,10 +99,10 @@ class AstroSource(PipelineProcess):
         yield path
         yield PipelineOutput(path, ReducedDatum)
 
-    def _place(self) -> Place:
+    def _coordinates(self) -> Coordinates:
         if self.target.ra is None or self.target.dec is None:
             raise AsyncError(f"{self.target.name} has no coordinates, and astrosource needs them")
-        return Place(self.target.ra, self.target.dec)
+        return Coordinates(self.target.ra, self.target.dec)
 
     def _paths(self) -> list[Path]:
         """The inputs, known to be enough and of one kind."""
@@ -121,14 +121,19 @@ class AstroSource(PipelineProcess):
         return [Path(product.data.path) for product in products]
 
     def _gathered(
-        self, package: Any, folder: Path, place: Place, paths: list[Path], calibrate: bool
+        self,
+        package: Any,
+        folder: Path,
+        coordinates: Coordinates,
+        paths: list[Path],
+        calibrate: bool,
     ) -> Any:
         """The package's series of those files that it can use."""
-        self.log(f"{len(paths)} files, target at {place}")
+        self.log(f"{len(paths)} files, target at {coordinates}")
         with self._stage("Gathering"):
             try:
                 series = package.TimeSeries(
-                    targets=np.array([(*place, 0, 0)]),
+                    targets=np.array([(*coordinates, 0, 0)]),
                     indir=folder,
                     filelist=paths,
                     format="psx" if paths[0].suffix.lower() == TABLE else "fits",
@@ -158,7 +163,7 @@ class AstroSource(PipelineProcess):
                 "calibrate they are differential"
             )
 
-    def _measured(self, series: Any, place: Place) -> list[Measurement]:
+    def _measured(self, series: Any, coordinates: Coordinates) -> list[Measurement]:
         """The measurements of the target, by time."""
         with self._stage("Photometry"):
             series.photometry(filesave=True, targets=series.targets)
@@ -168,7 +173,7 @@ class AstroSource(PipelineProcess):
             raise AsyncError(
                 f"{self.target.name} was measured in {len(found)} of {len(series.files)} files, "
                 f"and {LEAST_MEASUREMENTS} are needed: is there a star within {RADIUS_ARCSEC} "
-                f"arcseconds of {place}?"
+                f"arcseconds of {coordinates}?"
             )
         return found
 

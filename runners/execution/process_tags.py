@@ -15,7 +15,7 @@ from pathlib import Path
 VARIABLE = "PIPELINE_PROCESS"
 
 
-def mark(pk: int, identifier: str) -> None:
+def tag(pk: int, identifier: str) -> None:
     """Mark this OS process, and so all that it will start, as the run of a process."""
     os.environ[VARIABLE] = identifier
     if sys.platform == "linux":
@@ -23,7 +23,7 @@ def mark(pk: int, identifier: str) -> None:
             Path("/proc/self/comm").write_bytes(_name(pk).encode())
 
 
-def is_of(pid: int, pk: int, identifier: str) -> bool:
+def belongs_to(pid: int, pk: int, identifier: str) -> bool:
     """Whether an OS process, the run itself or another, comes from the run of a process."""
     name = _read(pid, "comm").removesuffix(b"\n")
     if name == _name(pk).encode():

@@ -63,7 +63,7 @@ def run(
     """Run one attempt of a process; the entry point of the child."""
     run_spec = _SPECIFICATION.decode(spec)
     isolate(run_spec.import_folder)
-    process_tags.mark(run_spec.pk, run_spec.identifier)
+    process_tags.tag(run_spec.pk, run_spec.identifier)
     for pipe in (messages, control):
         os.set_inheritable(pipe.fileno(), False)  # programs that the pipeline starts need neither
     reporter = PipeReporter(messages.fileno())

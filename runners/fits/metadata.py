@@ -14,7 +14,7 @@ from runners.fits.files import FrameError, open_fits, quiet, walk
 from runners.fits.images import first_number, first_text, image_axes, is_flat
 
 
-def fits_facts(path: str | Path) -> dict[str, Any] | None:
+def fits_metadata(path: str | Path) -> dict[str, Any] | None:
     """Facts on a file, None if it is no FITS file or one whose headers cannot be read.
 
     `date` in Unix seconds, `exposure` in seconds, `filter` and `instrument` as text, `width` and

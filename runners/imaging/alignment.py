@@ -14,11 +14,11 @@ import sep
 from numpy.typing import NDArray
 from PIL import Image as Pictures
 
-from runners.imaging.brightness import flattened, levels
+from runners.imaging.brightness import levels, subtract_background
 from runners.imaging.cosmic_rays import without_cosmic_rays
 
 Image = NDArray[np.float32]
-Places = NDArray[np.float64]
+StarPositions = NDArray[np.float64]
 
 PACKAGE = "astroalign"
 #: How bright stars must be to be used, in sigma, and how many of the brightest are.
@@ -36,15 +36,15 @@ def missing() -> str | None:
     return f"{PACKAGE} is not installed: pip install 'heliograph[align]'"
 
 
-def star_places(image: Image) -> Places:
+def star_places(image: Image) -> StarPositions:
     """(x, y) of the brightest stars in pixels, the brightest first; shape (stars, 2)."""
-    flat = without_cosmic_rays(flattened(image))  # rays are other ones in each frame
+    flat = without_cosmic_rays(subtract_background(image))  # rays are other ones in each frame
     found = sep.extract(flat, THRESHOLD_SIGMA, err=levels(flat).sigma)
     brightest = np.argsort(found["flux"])[::-1][:MOST_STARS]
     return np.column_stack((found["x"][brightest], found["y"][brightest]))
 
 
-def aligned(image: Image, reference: Places, fill: float) -> Image | None:
+def aligned(image: Image, reference: StarPositions, fill: float) -> Image | None:
     """The image moved so that its stars lie at the places of the reference's.
 
     `fill` is what comes from outside the image. None if the stars do not match.

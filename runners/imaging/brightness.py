@@ -19,7 +19,7 @@ import sep
 from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
-Shades = NDArray[np.uint8]
+GreyImage = NDArray[np.uint8]
 T = TypeVar("T")
 
 #: The shade of the sky, of 255: dark, with room for its noise. It is the same in every frame.
@@ -71,7 +71,7 @@ def levels(image: Image) -> Levels:
     return Levels(sky, sigma, min(max(white, least), most))
 
 
-def flattened(image: Image) -> Image:
+def subtract_background(image: Image) -> Image:
     """The image less its background, found with SEP (Barbary 2016, JOSS 1(6), 58)."""
     mesh = max(LEAST_MESH, max(image.shape) // MESH_PART)
     whole = np.require(image, np.float32, ["C", "W"])
@@ -80,7 +80,7 @@ def flattened(image: Image) -> Image:
     return flat
 
 
-def steadied(
+def smooth_levels(
     series: Iterable[tuple[T, Levels, str]], reach: int = REACH
 ) -> Iterator[tuple[T, Levels]]:
     """Each item with its levels made steady; holds 2 * reach + 1 items at a time.
@@ -102,8 +102,8 @@ def steadied(
             del held[0]
 
 
-def stretched(image: Image, levels: Levels) -> Shades:
-    """Shades from 0 to 255 by an inverse hyperbolic sine, shape unchanged.
+def stretched(image: Image, levels: Levels) -> GreyImage:
+    """GreyImage from 0 to 255 by an inverse hyperbolic sine, shape unchanged.
 
     After Lupton et al. 2004, PASP 116, 133: linear for the faint, logarithmic for the bright. Black
     lies where it gives the sky its shade.
@@ -125,10 +125,10 @@ def _shared(own: Levels, near: list[Levels]) -> Levels:
 
 
 @lru_cache(maxsize=8)
-def _curve(top: float) -> Shades:
+def _curve(top: float) -> GreyImage:
     """The shade of each step from black to white; looked up, as it takes long to compute."""
     linear = np.linspace(0, top, STEPS, dtype=np.float32)
-    shades: Shades = np.rint(np.arcsinh(linear) * (255 / math.asinh(top))).astype(np.uint8)
+    shades: GreyImage = np.rint(np.arcsinh(linear) * (255 / math.asinh(top))).astype(np.uint8)
     return shades
 
 

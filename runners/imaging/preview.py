@@ -15,7 +15,7 @@ from PIL import ImageOps, UnidentifiedImageError
 
 from runners.fits.files import FrameError, looks_like_fits, quiet
 from runners.fits.images import find_frame, read_frame
-from runners.imaging.scaling import framing, shown
+from runners.imaging.scaling import rescale, view_of
 from runners.imaging.stretches import STRETCHES, shades
 
 #: 10,000 x 10,000: 400 MB once unpacked.
@@ -45,8 +45,8 @@ def preview_png(
 
 def _sky(path: Path, size: int, stretch: str) -> Pictures.Image:
     frame = find_frame(path)
-    view = framing(frame.width, frame.height, size, even=False)
-    image = shown(read_frame(frame), view)
+    view = view_of(frame.width, frame.height, size, even=False)
+    image = rescale(read_frame(frame), view)
     return Pictures.fromarray(shades(image, stretch)[::-1])
 
 

@@ -16,7 +16,7 @@ Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
+class View:
     """A centred box of the image, in pixels (left, lower, right, upper), and the sides it gets."""
 
     box: tuple[float, float, float, float]
@@ -24,9 +24,7 @@ class Framing:
     height: int
 
 
-def framing(
-    width: int, height: int, size: int, crop_scale: float = 1.0, even: bool = True
-) -> Framing:
+def view_of(width: int, height: int, size: int, crop_scale: float = 1.0, even: bool = True) -> View:
     """How to show an image of these sides with its longest side at most `size` pixels.
 
     `crop_scale` is the part of each side that is kept around the centre. Nothing is enlarged. The
@@ -42,20 +40,20 @@ def framing(
     left, lower = (width - box_width) / 2, (height - box_height) / 2
     if shrink == 1.0:  # whole pixels, so that nothing is blurred
         left, lower = float(int(left)), float(int(lower))
-    return Framing((left, lower, left + box_width, lower + box_height), shown_width, shown_height)
+    return View((left, lower, left + box_width, lower + box_height), shown_width, shown_height)
 
 
-def shown(image: Image, framing: Framing) -> Image:
-    """The framed part of an image, shape (framing.height, framing.width).
+def rescale(image: Image, view: View) -> Image:
+    """The framed part of an image, shape (view.height, view.width).
 
     Each pixel is the mean of the area it covers, so flux is kept whatever the ratio; NaN pixels do
     not count, and are the image's median where nothing else is.
     """
     blank = np.isnan(image)
     if not blank.any():
-        return _averaged(image, framing)
-    weight = _averaged((~blank).astype(np.float32), framing)
-    total = _averaged(np.where(blank, np.float32(0), image), framing)
+        return _averaged(image, view)
+    weight = _averaged((~blank).astype(np.float32), view)
+    total = _averaged(np.where(blank, np.float32(0), image), view)
     mean = total / np.maximum(weight, np.float32(1e-6))
     return np.where(weight > 1e-3, mean, np.float32(np.nanmedian(image)))
 
@@ -66,13 +64,13 @@ def _side(length: float, even: bool) -> int:
     return max(whole - whole % 2, 2) if even else max(whole, 1)
 
 
-def _averaged(image: Image, framing: Framing) -> Image:
-    left, lower, right, upper = framing.box
-    if (right - left, upper - lower) == (framing.width, framing.height):
+def _averaged(image: Image, view: View) -> Image:
+    left, lower, right, upper = view.box
+    if (right - left, upper - lower) == (view.width, view.height):
         return image[int(lower) : int(upper), int(left) : int(right)]
     # By columns only once there are fewer rows, and both times along rows, which lie together.
-    narrow = _means(image, lower, upper, framing.height).T.copy()
-    return _means(narrow, left, right, framing.width).T.copy()
+    narrow = _means(image, lower, upper, view.height).T.copy()
+    return _means(narrow, left, right, view.width).T.copy()
 
 
 def _means(image: Image, begin: float, end: float, count: int) -> Image:

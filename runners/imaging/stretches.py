@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from runners.imaging.brightness import Image, Shades, levels, stretched
+from runners.imaging.brightness import GreyImage, Image, levels, stretched
 
 #: The first one is what is shown unless another is asked for.
 STRETCHES = ("asinh", "zscale", "linear", "sqrt", "log")
@@ -17,8 +17,8 @@ BLACK_SIGMA = 1.5
 LOG_STEEPNESS = 1000.0
 
 
-def shades(image: Image, stretch: str) -> Shades:
-    """Shades from 0 to 255 of a 2-D image without NaN, shape unchanged."""
+def shades(image: Image, stretch: str) -> GreyImage:
+    """GreyImage from 0 to 255 of a 2-D image without NaN, shape unchanged."""
     if stretch == "asinh":
         return stretched(image, levels(image))
     part = _part(image, *(_zscale(image) if stretch == "zscale" else _sky_to_white(image)))
@@ -26,7 +26,7 @@ def shades(image: Image, stretch: str) -> Shades:
         part = np.sqrt(part)
     elif stretch == "log":
         part = np.log1p(part * LOG_STEEPNESS) / np.float32(np.log1p(LOG_STEEPNESS))
-    drawn: Shades = np.rint(part * 255).astype(np.uint8)
+    drawn: GreyImage = np.rint(part * 255).astype(np.uint8)
     return drawn
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-Shades = NDArray[np.uint8]
+GreyImage = NDArray[np.uint8]
 
 #: More threads gain nothing at these sizes, and each holds frames.
 MOST_THREADS = 4
@@ -66,7 +66,7 @@ class Film:
         self._frame_seconds = frame_seconds
         self._frames = 0
 
-    def add(self, shades: Shades) -> None:
+    def add(self, shades: GreyImage) -> None:
         """Append a frame: uint8, shape (height, width), top row first."""
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shades), format="gray")
         # Not the stream's own time base, which becomes the container's once there is a header.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Shades = NDArray[np.uint8]
+GreyImage = NDArray[np.uint8]
 
 WHITE, BLACK = 255, 0
 #: The height of letters, as a part of the film's and at least.
@@ -35,7 +35,7 @@ class Overlay:
     title: str
     arcsec: float | None = None
 
-    def drawn(self, shades: Shades, date: float | None) -> Shades:
+    def drawn(self, shades: GreyImage, date: float | None) -> GreyImage:
         """A copy of a frame, top row first, with its time (Unix seconds) written on it."""
         picture = Image.fromarray(np.ascontiguousarray(shades))
         draw = ImageDraw.Draw(picture)

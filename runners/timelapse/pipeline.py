@@ -20,13 +20,13 @@ from PIL import Image as Pictures
 from runners.fits.files import FrameError, quiet
 from runners.fits.images import Frame, find_frame
 from runners.imaging import alignment
-from runners.imaging.scaling import Framing, framing
+from runners.imaging.scaling import View, view_of
 from runners.pipeline.process import NO_INPUTS, AsyncError, PipelineProcess
 from runners.timelapse.encoder import open_film
 from runners.timelapse.overlay import Overlay
 from runners.timelapse.rendering import FrameWork, film_frames, in_order
 
-Shades = NDArray[np.uint8]
+GreyImage = NDArray[np.uint8]
 
 #: How often the preview changes at most, and its longest side.
 PREVIEW_SECONDS = 1.0
@@ -58,7 +58,7 @@ class Preview:
         self._path = path
         self._shown_at = -math.inf
 
-    def show(self, shades: Shades) -> None:
+    def show(self, shades: GreyImage) -> None:
         """Make it this frame, unless it was changed a moment ago."""
         if time.monotonic() - self._shown_at < PREVIEW_SECONDS:
             return
@@ -134,7 +134,7 @@ class Timelapse(PipelineProcess):
         self, path: Path, frames: list[Frame], settings: FilmSettings, flags: Mapping[str, bool]
     ) -> None:
         crop_scale = settings.crop_scale if flags.get("crop") else 1.0
-        view = framing(frames[0].width, frames[0].height, settings.size, crop_scale)
+        view = view_of(frames[0].width, frames[0].height, settings.size, crop_scale)
         work = FrameWork.of(view, flags)
         overlay = overlay_of(self.target.name, frames[0], view) if flags.get("overlay") else None
         preview = Preview(path.with_name("preview.png"))
@@ -155,7 +155,7 @@ class Timelapse(PipelineProcess):
                 self.progress(done, len(frames))
 
 
-def overlay_of(title: str, frame: Frame, view: Framing) -> Overlay:
+def overlay_of(title: str, frame: Frame, view: View) -> Overlay:
     """What is written on the frames of a film like this one."""
     shrink = (view.box[2] - view.box[0]) / view.width
     return Overlay(title, None if frame.arcsec is None else frame.arcsec * shrink)

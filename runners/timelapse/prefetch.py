@@ -57,7 +57,7 @@ def helpers() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def done_ahead(
+def prefetch(
     pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given]
 ) -> Iterator[Made]:
     """What `work` makes of each item, in order; at most AHEAD more are begun.

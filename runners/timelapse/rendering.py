@@ -1,7 +1,7 @@
 """Frames made into pictures: read, cleaned, aligned and stretched by a few threads ahead of use.
 
 Each frame is read once and dropped, so memory depends on the size of a frame, not on their number.
-Reading is left to `frames`, size to `framing`, brightness to `brightness`, films to `film`.
+Reading is left to `frames`, size to `view`, brightness to `brightness`, films to `film`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from runners.fits.files import FrameError
 from runners.fits.images import Frame, read_frame
 from runners.imaging import alignment
-from runners.imaging.alignment import Places
-from runners.imaging.brightness import Levels, flattened, levels, steadied, stretched
+from runners.imaging.alignment import StarPositions
+from runners.imaging.brightness import Levels, levels, smooth_levels, stretched, subtract_background
 from runners.imaging.cosmic_rays import without_cosmic_rays
-from runners.imaging.scaling import Framing, shown
-from runners.timelapse.prefetch import done_ahead, helpers
+from runners.imaging.scaling import View, rescale
+from runners.timelapse.prefetch import helpers, prefetch
 
 Image = NDArray[np.float32]
-Shades = NDArray[np.uint8]
+GreyImage = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Picture:
     `aligned` is false for one that should have been and could not.
     """
 
-    shades: Shades
+    shades: GreyImage
     frame: Frame
     aligned: bool = True
 
@@ -49,17 +49,19 @@ class _MadeFrame(NamedTuple):
 class FrameWork:
     """What is done to each frame before it is stretched; by several threads at a time."""
 
-    view: Framing
+    view: View
     normalise_background: bool = False
     remove_cosmic_rays: bool = False
     align: bool = False
 
     @classmethod
-    def of(cls, view: Framing, flags: Mapping[str, bool]) -> FrameWork:
+    def of(cls, view: View, flags: Mapping[str, bool]) -> FrameWork:
         """The work that flags ask for."""
         return cls(view, **{name: flags.get(name, False) for name in cls.__slots__[1:]})
 
-    def read(self, frame: Frame, reference: Places | None = None) -> tuple[_MadeFrame, Levels, str]:
+    def read(
+        self, frame: Frame, reference: StarPositions | None = None
+    ) -> tuple[_MadeFrame, Levels, str]:
         """The frame as it is shown, its levels and its kind; aligned to a reference if given."""
         image, is_aligned = self._image(frame), True
         own = levels(image)  # before there is anything from outside the image on it
@@ -68,7 +70,7 @@ class FrameWork:
             image, is_aligned = (image, False) if moved is None else (moved, True)
         return _MadeFrame(image, frame, is_aligned), own, frame.kind
 
-    def reference(self, frame: Frame) -> Places:
+    def reference(self, frame: Frame) -> StarPositions:
         """The places of the stars to which other frames are aligned."""
         return alignment.star_places(self._image(frame))
 
@@ -76,8 +78,8 @@ class FrameWork:
         image = read_frame(frame)
         if self.remove_cosmic_rays:
             image = without_cosmic_rays(image)
-        image = shown(image, self.view)
-        return flattened(image) if self.normalise_background else image
+        image = rescale(image, self.view)
+        return subtract_background(image) if self.normalise_background else image
 
 
 def in_order(frames: Iterable[Frame]) -> list[Frame]:
@@ -103,7 +105,7 @@ def film_frames(frames: Sequence[Frame], work: FrameWork) -> Iterator[Picture]:
     reference = work.reference(frames[0]) if work.align else None
     read = partial(work.read, reference=reference)
     with helpers() as pool:
-        yield from done_ahead(pool, _picture, steadied(done_ahead(pool, read, frames)))
+        yield from prefetch(pool, _picture, smooth_levels(prefetch(pool, read, frames)))
 
 
 def _picture(steady: tuple[_MadeFrame, Levels]) -> Picture:

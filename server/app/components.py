@@ -1,4 +1,4 @@
-"""The parts beneath runs and requests: database, memory and archive, opened in their order.
+"""The components beneath runs and requests: database, memory and archive, opened in their order.
 
 Nothing here takes requests or runs anything; `app` puts that on top.
 """
@@ -14,15 +14,15 @@ from runners.execution.pool import Pool
 from server.archive.archive import Archive
 from server.archive.storage import FileStorage
 from server.config import Config
-from server.core.concurrency import persistently
+from server.core.concurrency import retry_while_unavailable
 from server.core.data_folder import DataFolder
 from server.core.hub import Hub
 from server.core.records import PipelineDescription
-from server.execution.launch import Tools
+from server.execution.launch import RunServices
 from server.logs.logs import Logs
-from server.peers.exchange import Announcing, Watching
-from server.peers.invalidation import Memory
-from server.processes.repository import Ledger
+from server.peers.exchange import AnnouncementExchange, ChangeStreamExchange
+from server.peers.invalidation import CacheInvalidation
+from server.processes.repository import ProcessRepository
 from server.processes.service import Processes
 from server.store import Store
 from server.store.driver.connection import Database
@@ -30,14 +30,14 @@ from server.store.engine.supervisor import Engine
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class Components:
     """What everything else stands on."""
 
     database: Database
     store: Store
     examiner: Examiner
     hub: Hub
-    ledger: Ledger
+    repository: ProcessRepository
     logs: Logs
     archive: Archive
 
@@ -45,7 +45,7 @@ class Parts:
         """The processes as handlers know them."""
         return Processes(
             store=self.store,
-            ledger=self.ledger,
+            repository=self.repository,
             logs=self.logs,
             hub=self.hub,
             archive=self.archive,
@@ -53,13 +53,13 @@ class Parts:
             config=config,
         )
 
-    def tools(
+    def run_services(
         self, config: Config, pool: Pool, runs: Path, pipelines: dict[str, PipelineDescription]
-    ) -> Tools:
+    ) -> RunServices:
         """What attempts work with."""
-        return Tools(
+        return RunServices(
             config=config,
-            ledger=self.ledger,
+            repository=self.repository,
             logs=self.logs,
             receipts=self.store.receipts,
             sections=self.store.sections,
@@ -70,41 +70,45 @@ class Parts:
         )
 
 
-async def open_parts(config: Config, folder: DataFolder, stack: AsyncExitStack) -> Parts:
-    """Open all parts, waiting for the database as long as it takes; the stack closes them.
+async def open_components(config: Config, folder: DataFolder, stack: AsyncExitStack) -> Components:
+    """Open all components, waiting for the database as long as it takes; the stack closes them.
 
     What this server left half done in storage is made whole or taken back by then.
     """
     database = await _database(config, folder, stack)
-    store = await persistently(lambda: Store.open(database))
+    store = await retry_while_unavailable(lambda: Store.open(database))
     examiner = Examiner()
     stack.push_async_callback(examiner.close)
     hub = Hub()
-    ledger = Ledger(store.processes, hub, folder.server_id)
-    await persistently(ledger.load)
+    repository = ProcessRepository(store.processes, hub, folder.server_id)
+    await retry_while_unavailable(repository.load)
     alone = config.mongodb.uri is None
     # The other half is for the bodies made of them.
     logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
-    archive = _archive(config, folder, store, examiner, ledger)
-    parts = Parts(
+    archive = _archive(config, folder, store, examiner, repository)
+    components = Components(
         database=database,
         store=store,
         examiner=examiner,
         hub=hub,
-        ledger=ledger,
+        repository=repository,
         logs=logs,
         archive=archive,
     )
     if not alone:
-        exchange = _exchange(parts, config.leases.lease_seconds)
-        await persistently(exchange.start)
+        exchange = _exchange(components, config.leases.lease_seconds)
+        await retry_while_unavailable(exchange.start)
         stack.push_async_callback(exchange.stop)
-    await persistently(archive.recover)
-    return parts
+    await retry_while_unavailable(archive.recover)
+    return components
 
 
 def _archive(
-    config: Config, folder: DataFolder, store: Store, examiner: Examiner, ledger: Ledger
+    config: Config,
+    folder: DataFolder,
+    store: Store,
+    examiner: Examiner,
+    repository: ProcessRepository,
 ) -> Archive:
     return Archive(
         store,
@@ -112,9 +116,9 @@ def _archive(
         folder,
         examiner.metadata,
         config.uploads,
-        changed=ledger.show,
-        gone=ledger.drop_target,
-        deleted=ledger.gone,
+        changed=repository.accept,
+        gone=repository.drop_target,
+        deleted=repository.gone,
     )
 
 
@@ -124,14 +128,20 @@ async def _database(config: Config, folder: DataFolder, stack: AsyncExitStack) -
         engine = Engine()
         uri = await engine.start(folder)
         stack.push_async_callback(engine.stop)
-    database = await persistently(lambda: Database.open(uri, config.mongodb.database))
+    database = await retry_while_unavailable(lambda: Database.open(uri, config.mongodb.database))
     stack.callback(database.close)
     return database
 
 
-def _exchange(parts: Parts, lease_seconds: float) -> Watching | Announcing:
+def _exchange(
+    components: Components, lease_seconds: float
+) -> ChangeStreamExchange | AnnouncementExchange:
     """What keeps memory right beside other servers."""
-    memory = Memory(parts.store, parts.ledger, parts.logs, parts.hub)
-    if parts.database.replicated:
-        return Watching(parts.database, memory)
-    return Announcing(parts.store, memory, parts.hub, parts.ledger.server_id, lease_seconds)
+    memory = CacheInvalidation(
+        components.store, components.repository, components.logs, components.hub
+    )
+    if components.database.replicated:
+        return ChangeStreamExchange(components.database, memory)
+    return AnnouncementExchange(
+        components.store, memory, components.hub, components.repository.server_id, lease_seconds
+    )

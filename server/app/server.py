@@ -21,15 +21,15 @@ from handlers.http import access_log
 from handlers.http.body import BODY_LIMIT_BYTES
 from handlers.routes import all_routes
 from handlers.services import Services
-from handlers.starting import FrontDoor
+from handlers.starting import StartingApplication
 from runners.execution.pool import Pool
-from server.app.components import Parts, open_parts
+from server.app.components import Components, open_components
 from server.config import Config
 from server.core.data_folder import DataFolder
 from server.core.errors import DatabaseAway, StartError
 from server.core.records import ProcessRecord
 from server.execution.dispatcher import Dispatcher
-from server.execution.launch import Tools
+from server.execution.launch import RunServices
 from server.execution.live_preview import read_picture
 from server.execution.recovery import Recovery
 from server.processes.pipelines import PipelineWatch, find_pipelines
@@ -92,7 +92,7 @@ class Server:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._stack = AsyncExitStack()
-        self._door = FrontDoor()
+        self._door = StartingApplication()
         self.port = 0
         self.services: Services | None = None
 
@@ -141,24 +141,28 @@ class Server:
             log.warning("Some connections did not end in time")
 
     async def start(self) -> None:
-        """Start all parts, waiting for the database as long as it takes."""
+        """Start all components, waiting for the database as long as it takes."""
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         pool = Pool(config.pool.slots)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
-        parts = await open_parts(config, self._folder, stack)
-        recovery = Recovery(parts.store, parts.ledger, parts.logs, parts.archive, config)
+        components = await open_components(config, self._folder, stack)
+        recovery = Recovery(
+            components.store, components.repository, components.logs, components.archive, config
+        )
         await recovery.settle_own()
-        await parts.examiner.start()
+        await components.examiner.start()
         await warming
         pipelines = await find_pipelines(config, pool)
         watch = PipelineWatch(config, pool, pipelines)
         stack.push_async_callback(watch.stop)
         await watch.start()
-        tools = parts.tools(config, pool, self._folder.runs, pipelines)
-        dispatcher = Dispatcher(tools, parts.hub, recovery)
-        self.services = self._services(parts, parts.processes(config, pipelines), tools, dispatcher)
+        run_services = components.run_services(config, pool, self._folder.runs, pipelines)
+        dispatcher = Dispatcher(run_services, components.hub, recovery)
+        self.services = self._services(
+            components, components.processes(config, pipelines), run_services, dispatcher
+        )
         dispatcher.start()
         # What stops last answers longest: polls go on while runs end, but not without a database.
         stack.push_async_callback(self._close_http)
@@ -167,27 +171,31 @@ class Server:
         await asyncio.to_thread(self._folder.remove_leftovers)
 
     def _services(
-        self, parts: Parts, processes: Processes, tools: Tools, dispatcher: Dispatcher
+        self,
+        components: Components,
+        processes: Processes,
+        run_services: RunServices,
+        dispatcher: Dispatcher,
     ) -> Services:
         async def ready() -> str | None:
             if dispatcher.closing:
                 return "The server is stopping"
             try:
-                await parts.database.ping()
+                await components.database.ping()
             except DatabaseAway as error:
                 return str(error)
             return None
 
         async def picture(record: ProcessRecord) -> bytes | None:
-            return await asyncio.to_thread(read_picture, tools.folder(record))
+            return await asyncio.to_thread(read_picture, run_services.folder(record))
 
         return Services(
             config=self.config,
             processes=processes,
-            archive=parts.archive,
+            archive=components.archive,
             ready=ready,
-            preview=parts.examiner.preview,
-            headers=parts.examiner.headers,
+            preview=components.examiner.preview,
+            headers=components.examiner.headers,
             previews=self._folder.previews,
             picture=picture,
         )

@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from server.archive.groups import Grouping
+from server.archive.groups import Groups
 from server.archive.light_curves import LightCurves
-from server.archive.outputs import OutputFile, Publication, Publishing
-from server.archive.rollback import Settling
+from server.archive.outputs import OutputFile, OutputPublisher, Publication
+from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
 from server.archive.target_fields import checked, identifiers
-from server.archive.transactions import Deposits, Examine
+from server.archive.transactions import Examine, FileTransactions
 from server.archive.uploads import Upload, UploadLimits
 from server.core.data_folder import DataFolder
 from server.core.errors import AlreadyTaken, Conflict, NotFound
@@ -57,23 +57,23 @@ class Archive:
         self._changed = changed
         self._gone = gone
         server = data_folder.server_id
-        self._settling = Settling(store, files, server, changed, deleted)
-        self._deposits = Deposits(store, files, server, examine, self._settling)
-        grouping = Grouping(store, self.existing)
+        self._rollback = Rollback(store, files, server, changed, deleted)
+        self._transactions = FileTransactions(store, files, server, examine, self._rollback)
+        grouping = Groups(store, self.existing)
         self.create_group = grouping.create
         self.add_to_group = grouping.add
-        publishing = Publishing(self._deposits, self._settling, store, data_folder)
+        publishing = OutputPublisher(self._transactions, self._rollback, store, data_folder)
         self.light_curves = LightCurves(store)
         self.publish = publishing.publish
-        self.settle = publishing.settle
+        self.confirm = publishing.confirm
         self.discard = publishing.discard
-        self.delete_process = self._deposits.take_out_process
-        self.take_over = self._settling.take_over
-        self.settle_leftovers = self._settling.settle_leftovers
+        self.delete_process = self._transactions.remove_process
+        self.take_over = self._rollback.take_over
+        self.resolve_leftovers = self._rollback.resolve_leftovers
 
     async def recover(self) -> None:
         """At start: make whole or take back what this server did when it ended."""
-        await self._settling.settle_own()
+        await self._rollback.resolve_own()
 
     async def unfinished_of_others(self) -> list[JournalEntry]:
         """What other servers are about to store or delete, or have left behind."""
@@ -135,7 +135,7 @@ class Archive:
         """An upload of files for a target, to be entered with `async with`."""
 
         async def store(files: list[LocalFile]) -> list[DataProduct]:
-            return (await self._deposits.bring_in(files, target)).products
+            return (await self._transactions.add(files, target)).products
 
         return Upload(self._data_folder.incoming, self._limits, store)
 
@@ -176,9 +176,9 @@ class Archive:
             product = await self.product(pk)
         except NotFound:
             # It may be gone by a try that failed: then groups and its process may still name it.
-            await self._settling.settle_leftovers()
+            await self._rollback.resolve_leftovers()
             raise
-        await self._deposits.take_out(product)
+        await self._transactions.remove(product)
 
     async def group(self, pk: int) -> DataProductGroup:
         """One group. :raises NotFound: there is none, or nobody may see it yet."""
@@ -213,7 +213,7 @@ class Archive:
 
     async def _delete_products_of(self, target: int) -> None:
         while products := (await self._store.products.find(target, limit=_DELETE_STEP)).items:
-            await self._deposits.take_out_all(products)
+            await self._transactions.remove_all(products)
 
     async def _visible(self, products: Sequence[DataProduct]) -> list[DataProduct]:
         named = await self._published({product.process for product in products})

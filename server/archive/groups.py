@@ -1,6 +1,6 @@
 """Groups that people make: what may be in one, making it, adding to it.
 
-The groups of runs' outputs are made with these, in `deposits`; nothing is added to them.
+The groups of runs' outputs are made with these, in `transactions`; nothing is added to them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GROUP_PRODUCTS_LIMIT = 10_000
 Existing = Callable[[Sequence[int]], Awaitable[list[DataProduct]]]
 
 
-class Grouping:
+class Groups:
     """Makes groups and adds to them."""
 
     def __init__(self, store: Store, existing: Existing) -> None:

@@ -16,9 +16,9 @@ from runners.pipeline.measurements import MOST_MEASUREMENTS, Measurement, read_m
 from runners.pipeline.process import REDUCED_DATUM
 from server.archive.file_names import output_name
 from server.archive.light_curves import chunks_of
-from server.archive.rollback import Settling
+from server.archive.rollback import Rollback
 from server.archive.storage import LocalFile, in_thread
-from server.archive.transactions import Deposits
+from server.archive.transactions import FileTransactions
 from server.core.data_folder import DataFolder
 from server.core.errors import InvalidInput
 from server.core.records import ProcessRecord
@@ -47,14 +47,18 @@ class Publication:
     journal: int | None
 
 
-class Publishing:
+class OutputPublisher:
     """Publishes the outputs of runs."""
 
     def __init__(
-        self, deposits: Deposits, settling: Settling, store: Store, data_folder: DataFolder
+        self,
+        transactions: FileTransactions,
+        rollback: Rollback,
+        store: Store,
+        data_folder: DataFolder,
     ) -> None:
-        self._deposits = deposits
-        self._settling = settling
+        self._transactions = transactions
+        self._rollback = rollback
         self._journal = store.journal
         self._counters = store.counters
         self._data_folder = data_folder
@@ -81,13 +85,13 @@ class Publishing:
                 )
                 for number, file in enumerate(files)
             ]
-            deposit = await self._deposits.bring_in(described, run.target, run, chunks)
+            deposit = await self._transactions.add(described, run.target, run, chunks)
         finally:
             await in_thread(shutil.rmtree, folder, True)
         entry = deposit.entry
         return Publication(entry.products, entry.group, entry.series, entry.pk)
 
-    async def settle(self, publication: Publication) -> None:
+    async def confirm(self, publication: Publication) -> None:
         """The run's record names it: nothing is to be taken back any more. May be repeated."""
         if publication.journal is not None:
             await self._journal.delete(publication.journal)
@@ -96,7 +100,7 @@ class Publishing:
         """Take back what an attempt stored, unless the record names it. May be repeated."""
         for entry in await self._journal.of_process(process):
             if entry.attempt == attempt:
-                await self._settling.settle(entry)
+                await self._rollback.resolve(entry)
 
     async def _chunks(self, tables: list[Path], run: ProcessRecord) -> list[LightCurveChunk]:
         """The measurements of a run's reduced data. Raises InvalidInput for what is none."""

@@ -22,7 +22,7 @@ TIDY_PART = 0.9
 Draw = Callable[[Path], Awaitable[None]]
 
 
-class PreviewShelf:
+class PreviewCache:
     """A folder of pictures by name; whoever wants one that is being drawn waits for it."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:

@@ -1,7 +1,7 @@
 """Settles the journal's entries: what is complete stays, and of anything else nothing.
 
 What cannot be settled now, as the database or storage is away, is settled later. Writing the
-entries, and what they speak of, is left to `deposits`.
+entries, and what they speak of, is left to `transactions`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from server.store.archive.journal import JournalEntry
 log = logging.getLogger(__name__)
 
 
-class Settling:
+class Rollback:
     """What ends each entry of the journal, once or in as many tries as it takes.
 
     `changed` is told of each process record that forgets a product, `deleted` of the PK of each
@@ -46,28 +46,28 @@ class Settling:
         """Settle what a server that is gone left behind, now or later."""
         taken = await self._store.journal.take_over(entry, self._server)
         if taken is not None:
-            await self._now_or_later(taken, self.settle)
+            await self._now_or_later(taken, self.resolve)
 
-    async def settle_own(self) -> None:
-        """At start: settle what this server left behind, now or later."""
+    async def resolve_own(self) -> None:
+        """At start: resolve what this server left behind, now or later."""
         for entry in await self._store.journal.of_server(self._server):
-            await self._now_or_later(entry, self.settle)
+            await self._now_or_later(entry, self.resolve)
 
-    async def settle_leftovers(self) -> None:
+    async def resolve_leftovers(self) -> None:
         """Take back what could not be taken back when it failed."""
         while self._unsettled:
             entry = self._unsettled.pop()
-            with self.settled_later(entry):
-                await self.settle(entry)
+            with self.resolved_later(entry):
+                await self.resolve(entry)
 
-    async def settle(self, entry: JournalEntry) -> None:
+    async def resolve(self, entry: JournalEntry) -> None:
         """Remove the entry of what is complete, and with it everything that is not."""
         if await self._complete(entry):
             await self.close(entry)
         else:
-            await self.take_back(entry)
+            await self.roll_back(entry)
 
-    async def take_back(self, entry: JournalEntry) -> None:
+    async def roll_back(self, entry: JournalEntry) -> None:
         """Remove all that an entry speaks of and the entry. May be repeated."""
         if entry.process is not None:
             await self._forget(entry, entry.process)
@@ -82,17 +82,17 @@ class Settling:
             await self._files.delete(key)
         await self.close(entry)
 
-    async def take_back_failed(self, entry: JournalEntry) -> None:
+    async def roll_back_failed(self, entry: JournalEntry) -> None:
         """Take back what failed, now or later; the failure itself is for the caller to raise."""
-        await self._now_or_later(entry, self.take_back)
+        await self._now_or_later(entry, self.roll_back)
 
-    async def finish(self, entry: JournalEntry) -> None:
+    async def commit(self, entry: JournalEntry) -> None:
         """Close the entry of what is complete, unless another server has taken it back."""
         closed = True
-        with contextlib.suppress(HeliographError, OSError), self.settled_later(entry):
+        with contextlib.suppress(HeliographError, OSError), self.resolved_later(entry):
             closed = await self._store.journal.close(entry)
         if not closed:
-            await self.take_back_failed(entry)
+            await self.roll_back_failed(entry)
             raise DatabaseAway
 
     async def close(self, entry: JournalEntry) -> None:
@@ -100,7 +100,7 @@ class Settling:
         await self._store.journal.delete(entry.pk)
 
     @contextlib.contextmanager
-    def settled_later(self, entry: JournalEntry) -> Iterator[None]:
+    def resolved_later(self, entry: JournalEntry) -> Iterator[None]:
         """Keep the entry for later should this fail. A Conflict is a refusal, not a failure."""
         try:
             yield
@@ -113,7 +113,7 @@ class Settling:
     async def _now_or_later(
         self, entry: JournalEntry, work: Callable[[JournalEntry], Awaitable[None]]
     ) -> None:
-        with contextlib.suppress(HeliographError, OSError), self.settled_later(entry):
+        with contextlib.suppress(HeliographError, OSError), self.resolved_later(entry):
             await work(entry)
 
     async def _forget(self, entry: JournalEntry, process: int) -> None:

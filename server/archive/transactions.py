@@ -3,7 +3,7 @@
 A journal entry is written first and removed last. Whoever finds one later can tell from what there
 is whether the matter was complete, and takes everything back if it was not. Whose entry it is
 decides who may finish: a server that was given up for dead finds its entry in other hands. The
-end of each entry is left to `settling`.
+end of each entry is left to `rollback`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from server.archive.file_names import content_type
-from server.archive.rollback import Settling
+from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
-from server.core.concurrency import uninterrupted
+from server.core.concurrency import finish_even_if_cancelled
 from server.core.errors import Conflict
 from server.core.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
@@ -36,19 +36,19 @@ class Deposit:
     products: list[DataProduct]
 
 
-class Deposits:
+class FileTransactions:
     """What moves files between this machine and storage."""
 
     def __init__(
-        self, store: Store, files: FileStorage, server: str, examine: Examine, settling: Settling
+        self, store: Store, files: FileStorage, server: str, examine: Examine, rollback: Rollback
     ) -> None:
         self._store = store
         self._files = files
         self._server = server
         self._examine = examine
-        self._settling = settling
+        self._rollback = rollback
 
-    async def bring_in(
+    async def add(
         self,
         files: Sequence[LocalFile],
         target: int,
@@ -65,36 +65,36 @@ class Deposits:
         :raises NoRoom: storage or database is full.
         :raises NotFound: the target was deleted meanwhile.
         """
-        return await uninterrupted(self._bring_in(files, target, run, chunks))
+        return await finish_even_if_cancelled(self._add(files, target, run, chunks))
 
-    async def take_out(self, product: DataProduct) -> None:
+    async def remove(self, product: DataProduct) -> None:
         """Delete a product and its file; the process whose output it was forgets it.
 
         :raises Conflict: an unended process needs it.
         """
-        await uninterrupted(self._take_out(product))
+        await finish_even_if_cancelled(self._remove(product))
 
-    async def take_out_all(self, products: Sequence[DataProduct]) -> None:
+    async def remove_all(self, products: Sequence[DataProduct]) -> None:
         """Delete products that nobody needs, with their files."""
         if products:
             entry = await self._removal(products)
-            with self._settling.settled_later(entry):
+            with self._rollback.resolved_later(entry):
                 await self._store.journal.insert(entry)
-                await self._settling.take_back(entry)
+                await self._rollback.roll_back(entry)
 
-    async def take_out_process(
+    async def remove_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
     ) -> None:
         """Delete a process with its log and outputs; `delete` is for the record alone.
 
         :raises Conflict: an unended process needs one of the outputs.
         """
-        await uninterrupted(self._take_out_process(record, delete))
+        await finish_even_if_cancelled(self._remove_process(record, delete))
 
-    async def _take_out(self, product: DataProduct) -> None:
+    async def _remove(self, product: DataProduct) -> None:
         await self._check_unused([product])
         entry = await self._removal([product])
-        with self._settling.settled_later(entry):
+        with self._rollback.resolved_later(entry):
             await self._store.journal.insert(entry)
             # From here on no submit finds it any more, but one may have found it just before.
             await self._store.products.delete_many([product.pk])
@@ -102,11 +102,11 @@ class Deposits:
                 await self._check_unused([product])
             except Conflict:
                 await self._store.products.insert_many([product])
-                await self._settling.close(entry)
+                await self._rollback.close(entry)
                 raise
-            await self._settling.take_back(entry)
+            await self._rollback.roll_back(entry)
 
-    async def _take_out_process(
+    async def _remove_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
     ) -> None:
         products = await self._store.products.of_process(record.pk)
@@ -122,20 +122,20 @@ class Deposits:
             whole=True,
             series=record.series,
         )
-        with self._settling.settled_later(entry):
+        with self._rollback.resolved_later(entry):
             await self._store.journal.insert(entry)
             await self._store.submissions.mark_gone(record.pk)
             await delete(record)
-            await self._settling.take_back(entry)
+            await self._rollback.roll_back(entry)
 
-    async def _bring_in(
+    async def _add(
         self,
         files: Sequence[LocalFile],
         target: int,
         run: ProcessRecord | None,
         chunks: Sequence[LightCurveChunk],
     ) -> Deposit:
-        await self._settling.settle_leftovers()
+        await self._rollback.resolve_leftovers()
         facts = [await self._examine(file.path) for file in files]
         entry = await self._entry(files, run, chunks)
         now = time.time()
@@ -147,10 +147,10 @@ class Deposits:
             await self._put(entry, files, products, run, chunks)
             await self._store.targets.get(target)
         except BaseException:
-            await self._settling.take_back_failed(entry)
+            await self._rollback.roll_back_failed(entry)
             raise
         if run is None:
-            await self._settling.finish(entry)
+            await self._rollback.commit(entry)
         return Deposit(entry, products)
 
     async def _put(

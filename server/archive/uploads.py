@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol, Self, TypeVar
 
 from server.archive.file_names import uploaded_name
 from server.archive.storage import LocalFile, in_thread
-from server.core.concurrency import uninterrupted
+from server.core.concurrency import finish_even_if_cancelled
 from server.core.errors import InvalidInput, TooLarge
 from server.core.records import DataProduct
 
@@ -146,4 +146,4 @@ class _Part:
 
 async def _to_its_end(work: Callable[..., T], *args: Any) -> T:
     """What blocking work gives. Nothing that was cancelled shall write behind our back."""
-    return await uninterrupted(in_thread(work, *args))
+    return await finish_even_if_cancelled(in_thread(work, *args))

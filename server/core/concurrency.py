@@ -17,7 +17,7 @@ RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 T = TypeVar("T")
 
 
-async def persistently(
+async def retry_while_unavailable(
     call: Callable[[], Awaitable[T]],
     through: tuple[type[Exception], ...] = (DatabaseAway, NoRoom),
 ) -> T:
@@ -42,7 +42,7 @@ async def persistently(
             return result
 
 
-async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+async def finish_even_if_cancelled(work: Coroutine[Any, Any, T]) -> T:
     """What the work gives. A cancellation is let through when the work is done."""
     task = asyncio.create_task(work)
     try:

@@ -13,15 +13,15 @@ import shutil
 from typing import Any
 
 from runners.execution.pool import Run, TemplateLost
-from server.core.concurrency import persistently
+from server.core.concurrency import retry_while_unavailable
 from server.core.errors import LeaseLost
 from server.core.records import DataProduct, ProcessRecord
 from server.execution.child import oom_kills, termination
-from server.execution.child.output_buffer import Intake
+from server.execution.child.output_buffer import OutputBuffer
 from server.execution.child.resource_usage import Usage
 from server.execution.conclusion import conclude
-from server.execution.launch import Tools, launch
-from server.execution.verdict import Ending, Stop
+from server.execution.launch import RunServices, launch
+from server.execution.verdict import RunEnd, StopReason
 from server.logs.limit import LogLimit
 from server.processes.receipt import Noted
 from server.store.processes.sections import Section
@@ -39,17 +39,17 @@ LINGER_SECONDS = 5.0
 class Attempt:
     """A claimed process on its way to the end."""
 
-    def __init__(self, record: ProcessRecord, tools: Tools) -> None:
+    def __init__(self, record: ProcessRecord, services: RunServices) -> None:
         self.record = record
-        self.tools = tools
-        self.limits = tools.config.limits_of(record.pipeline)
-        self.intake = Intake()
-        self.ingest = self.intake.ingest
+        self.services = services
+        self.limits = services.config.limits_of(record.pipeline)
+        self.output = OutputBuffer()
+        self.messages = self.output.messages
         self.usage = Usage()
         self.log_limit = LogLimit(self.limits.log_bytes)
         self._inputs: list[DataProduct] = []
         self._receipt_kept = False
-        self._stop: Stop | None = None
+        self._stop: StopReason | None = None
         self._stopped = asyncio.Event()
         self._lingered = False
         self._closing = asyncio.Event()
@@ -60,9 +60,9 @@ class Attempt:
         """The process's PK."""
         return self.record.pk
 
-    def stop(self, why: Stop) -> None:
+    def stop(self, why: StopReason) -> None:
         """Have the run ended; the first reason counts, but for a lost lease, which beats all."""
-        if self._stop is None or why is Stop.LOST:
+        if self._stop is None or why is StopReason.LOST:
             self._stop = why
         self._stopped.set()
 
@@ -74,22 +74,24 @@ class Attempt:
             log.warning("%s; its run was ended here", error)
             await self._clear()
             # It may have come between the publication and the end that would have named it.
-            await persistently(lambda: self.tools.archive.discard(self.pk, self.record.attempt))
+            await retry_while_unavailable(
+                lambda: self.services.archive.discard(self.pk, self.record.attempt)
+            )
         except Exception:
             await self._clear()
             raise
         finally:
-            self.tools.logs.release(self.pk)
+            self.services.logs.release(self.pk)
 
     async def _clear(self) -> None:
-        folder = self.tools.folder(self.record)
+        folder = self.services.folder(self.record)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _run(self) -> None:
         if self.record.cancel_requested:
-            self.stop(Stop.CANCEL)
+            self.stop(StopReason.CANCEL)
         if self.record.attempt > 1:
-            self.ingest.say(f"Attempt {self.record.attempt} begins")
+            self.messages.say(f"Attempt {self.record.attempt} begins")
             await self.finish_log()
         kills = oom_kills.count()
         run = failure = code = None
@@ -97,11 +99,11 @@ class Attempt:
             run, failure = await self._launched()
         if run is not None:
             code = await self._live(run)
-            if run.orphaned and self.ingest.last is None:
+            if run.orphaned and self.messages.last is None:
                 raise TemplateLost  # no fault of the run's: it counts as lost
-        if self._stop is Stop.LOST:
+        if self._stop is StopReason.LOST:
             raise LeaseLost(self.pk, self.record.attempt)
-        ending = Ending(
+        end = RunEnd(
             stop=self._stop,
             code=code,
             failure=failure,
@@ -109,11 +111,11 @@ class Attempt:
             lingered=self._lingered,
             oom_kills=oom_kills.count() > kills if code == -9 else False,
         )
-        await conclude(self, ending)
+        await conclude(self, end)
 
     async def _launched(self) -> tuple[Run | None, str | None]:
         try:
-            run, self._inputs = await launch(self.record, self.tools)
+            run, self._inputs = await launch(self.record, self.services)
             return run, None
         except Exception as error:
             log.exception("Process %s could not be started", self.pk)
@@ -127,14 +129,14 @@ class Attempt:
                 tasks.create_task(self._write_news())
                 watchers = [tasks.create_task(self.usage.measure(run.pid))]
                 for name, reader in run.readers.items():
-                    watchers.append(tasks.create_task(self.intake.pump(name, reader)))
+                    watchers.append(tasks.create_task(self.output.pump(name, reader)))
                 await self._until_end(run)
                 # What the child left behind in its group would hold its pipes open.
                 await termination.kill(run)
                 for task in watchers:
                     task.cancel()
                 await asyncio.wait(watchers)
-                await self.intake.drain(run.readers)
+                await self.output.drain(run.readers)
                 self._closing.set()
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
@@ -147,7 +149,7 @@ class Attempt:
         """Wait for the child's end, and bring it about when it is to be stopped."""
         ended = asyncio.create_task(run.wait())
         stopped = asyncio.create_task(self._stopped.wait())
-        finished = asyncio.create_task(self.intake.finished.wait())
+        finished = asyncio.create_task(self.output.finished.wait())
         try:
             waiting: set[asyncio.Task[Any]] = {ended, stopped, finished}
             seconds = self.limits.timeout_seconds
@@ -158,7 +160,7 @@ class Attempt:
                 )
                 self._lingered = not (ended.done() or stopped.done())
             elif not ended.done():
-                self.stop(Stop.TIMEOUT)
+                self.stop(StopReason.TIMEOUT)
             if not ended.done():
                 await self._bring_to_end(run)
         finally:
@@ -167,22 +169,22 @@ class Attempt:
 
     async def _bring_to_end(self, run: Run) -> None:
         self.usage.sample(run.pid)
-        if self._lingered or self._stop is Stop.LOST:
+        if self._lingered or self._stop is StopReason.LOST:
             await termination.kill(run)
         else:
-            await termination.descend(run)
+            await termination.terminate(run)
 
     async def _write_news(self) -> None:
         """Store what is new: at once after a quiet time, then in batches."""
         loop = asyncio.get_running_loop()
         while not self._closing.is_set():
-            due = self.ingest.assembler.release(loop.time())
+            due = self.messages.assembler.release(loop.time())
             waiting = None if due is None else max(0.0, due - loop.time())
-            if self.ingest.changes:
+            if self.messages.changes:
                 waiting = RECORD_SECONDS
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.intake.news.wait(), waiting)
-            self.intake.news.clear()
+                await asyncio.wait_for(self.output.news.wait(), waiting)
+            self.output.news.clear()
             if await self._store_news():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), LINES_SECONDS)
@@ -191,38 +193,40 @@ class Attempt:
     async def _store_news(self) -> bool:
         """Store what there is; whether there were lines."""
         stored = await self._store_lines()
-        if self.ingest.provenance is not None and not self._receipt_kept:
-            await self._keep_receipt(self.ingest.provenance)
+        if self.messages.provenance is not None and not self._receipt_kept:
+            await self._keep_receipt(self.messages.provenance)
         now = asyncio.get_running_loop().time()
-        if self.ingest.changes and now - self._record_written >= RECORD_SECONDS:
+        if self.messages.changes and now - self._record_written >= RECORD_SECONDS:
             self._record_written = now
-            changes, self.ingest.changes = self.ingest.changes, {}
-            changes["log_lines"] = await persistently(lambda: self.tools.logs.last_line(self.pk))
+            changes, self.messages.changes = self.messages.changes, {}
+            changes["log_lines"] = await retry_while_unavailable(
+                lambda: self.services.logs.last_line(self.pk)
+            )
             await self._write(changes)
         return stored
 
     async def _store_lines(self) -> bool:
         """Store what the run said, as long as its log may be; whether it said anything."""
-        sections = self.ingest.take_sections()
-        lines, characters = self.intake.take()
+        sections = self.messages.take_sections()
+        lines, characters = self.output.take()
         if sections:
             await self._store_sections(sections)
         if lines:
-            used = await persistently(lambda: self.tools.logs.size(self.pk))
+            used = await retry_while_unavailable(lambda: self.services.logs.size(self.pk))
             admitted = self.log_limit.admit(lines, characters, used)
             if self.log_limit.reached:
-                self.ingest.leave_out = self.log_limit.leave_out
+                self.messages.leave_out = self.log_limit.leave_out
             if admitted:
-                await self.tools.logs.append(self.pk, self.record.attempt, admitted)
+                await self.services.logs.append(self.pk, self.record.attempt, admitted)
         return bool(lines)
 
     async def _store_sections(self, sections: list[Section]) -> None:
         """Keep where in the log statuses begin; what its limit leaves out has no sections."""
         if self.log_limit.reached:
             return
-        last = await persistently(lambda: self.tools.logs.last_line(self.pk))
+        last = await retry_while_unavailable(lambda: self.services.logs.last_line(self.pk))
         numbered = [section._replace(line=last + section.line + 1) for section in sections]
-        await persistently(lambda: self.tools.sections.put(self.pk, numbered))
+        await retry_while_unavailable(lambda: self.services.sections.put(self.pk, numbered))
 
     async def _keep_receipt(self, told: dict[str, Any]) -> None:
         """Store what the run is made of, once."""
@@ -230,15 +234,17 @@ class Attempt:
         noted = Noted.of(self._inputs, told)
         if noted is None:
             return
-        text, receipts = noted.to_text(), self.tools.receipts
-        await persistently(lambda: receipts.put(self.pk, self.record.attempt, text))
+        text, receipts = noted.to_text(), self.services.receipts
+        await retry_while_unavailable(lambda: receipts.put(self.pk, self.record.attempt, text))
 
     async def finish_log(self) -> int:
         """Store all that is left to be said, by us, at any length; the number of the last line."""
-        lines, _ = self.intake.take()
+        lines, _ = self.output.take()
         if lines:
-            await self.tools.logs.append(self.pk, self.record.attempt, lines)
-        return await persistently(lambda: self.tools.logs.last_line(self.pk))
+            await self.services.logs.append(self.pk, self.record.attempt, lines)
+        return await retry_while_unavailable(lambda: self.services.logs.last_line(self.pk))
 
     async def _write(self, changes: dict[str, Any]) -> None:
-        self.record = await persistently(lambda: self.tools.ledger.write(self.record, **changes))
+        self.record = await retry_while_unavailable(
+            lambda: self.services.repository.write(self.record, **changes)
+        )

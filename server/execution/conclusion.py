@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from server.archive.archive import OutputFile, Publication
-from server.core.concurrency import persistently
+from server.core.concurrency import retry_while_unavailable
 from server.core.errors import DatabaseAway, HeliographError, LeaseLost
 from server.core.records import Resources, State
 from server.execution.child import exit_messages
 from server.execution.child.messages import OUTPUTS_LIMIT
-from server.execution.verdict import Ending, Verdict, judge
+from server.execution.verdict import Outcome, RunEnd, decide
 
 if TYPE_CHECKING:
     from server.execution.attempt import Attempt
@@ -30,65 +30,65 @@ log = logging.getLogger(__name__)
 ESCAPED_NAMED = 20
 
 
-async def conclude(attempt: Attempt, ending: Ending) -> None:
+async def conclude(attempt: Attempt, end: RunEnd) -> None:
     """Say the last words, publish the outputs and move the record. Raises LeaseLost."""
-    tools, record = attempt.tools, attempt.record
-    if attempt.ingest.usage is not None:
-        attempt.usage.take(*attempt.ingest.usage)
-    if ending.code == -signal.SIGXCPU:  # samples come too seldom to have seen the last of it
-        attempt.usage.take(ending.limits.cpu_seconds or 0, 0)
-    verdict = judge(attempt.ingest, ending)
-    await _say_last_words(attempt, ending, verdict)
-    facts = {"resources": _resources(attempt, ending)}
-    if "progress" in attempt.ingest.changes:
-        facts["progress"] = attempt.ingest.changes["progress"]
-    if verdict.state is State.SUCCEEDED:
-        verdict = await _succeed(attempt, facts)
-    if verdict.state is not State.SUCCEEDED:
-        await _settle(attempt, verdict, facts)
-    await _clear(tools.folder(record))
+    services, record = attempt.services, attempt.record
+    if attempt.messages.usage is not None:
+        attempt.usage.take(*attempt.messages.usage)
+    if end.code == -signal.SIGXCPU:  # samples come too seldom to have seen the last of it
+        attempt.usage.take(end.limits.cpu_seconds or 0, 0)
+    outcome = decide(attempt.messages, end)
+    await _say_last_words(attempt, end, outcome)
+    facts = {"resources": _resources(attempt, end)}
+    if "progress" in attempt.messages.changes:
+        facts["progress"] = attempt.messages.changes["progress"]
+    if outcome.state is State.SUCCEEDED:
+        outcome = await _succeed(attempt, facts)
+    if outcome.state is not State.SUCCEEDED:
+        await _settle(attempt, outcome, facts)
+    await _clear(services.folder(record))
 
 
-async def _say_last_words(attempt: Attempt, ending: Ending, verdict: Verdict) -> None:
-    say = attempt.ingest.say
+async def _say_last_words(attempt: Attempt, end: RunEnd, outcome: Outcome) -> None:
+    say = attempt.messages.say
     if (left_out := attempt.log_limit.summary()) is not None:
         say(left_out, "warning")
-    if ending.lingered:
+    if end.lingered:
         say(
             "It was done but did not end: threads or children held it up, and it was killed",
             "warning",
         )
-    if verdict.state is None:
+    if outcome.state is None:
         say("The server stops, and the process goes back to the queue", "warning")
-    elif verdict.message is not None:
-        say(verdict.message, "error")
-    if verdict.died and (cause := _likely_cause(attempt, ending)) is not None:
+    elif outcome.message is not None:
+        say(outcome.message, "error")
+    if outcome.died and (cause := _likely_cause(attempt, end)) is not None:
         say(cause, "error")
     record = attempt.record
-    escaped = await attempt.usage.escaped(attempt.ingest.parent, record.pk, record.identifier)
+    escaped = await attempt.usage.escaped(attempt.messages.parent, record.pk, record.identifier)
     for pid, name in list(escaped.items())[:ESCAPED_NAMED]:
         say(f"OS process {pid} ({name}) left the run's session and goes on", "warning")
     if (more := len(escaped) - ESCAPED_NAMED) > 0:
         say(f"So did {more} more", "warning")
 
 
-def _likely_cause(attempt: Attempt, ending: Ending) -> str | None:
-    if ending.code is None or ending.lingered:
+def _likely_cause(attempt: Attempt, end: RunEnd) -> str | None:
+    if end.code is None or end.lingered:
         return None
     return exit_messages.likely_cause(
-        ending.code, ending.limits, attempt.usage.cpu_seconds, ending.oom_kills
+        end.code, end.limits, attempt.usage.cpu_seconds, end.oom_kills
     )
 
 
-def _resources(attempt: Attempt, ending: Ending) -> Resources:
-    usage, code = attempt.usage, ending.code
+def _resources(attempt: Attempt, end: RunEnd) -> Resources:
+    usage, code = attempt.usage, end.code
     words = "not started" if code is None else exit_messages.exit_in_words(code)
     return Resources(usage.cpu_seconds, usage.peak_rss_bytes, words)
 
 
-async def _succeed(attempt: Attempt, facts: dict[str, Any]) -> Verdict:
+async def _succeed(attempt: Attempt, facts: dict[str, Any]) -> Outcome:
     """Publish the outputs and end the record in one write; what went wrong, if it did."""
-    tools = attempt.tools
+    services = attempt.services
     try:
         published = await _publish(attempt)
     except LeaseLost:
@@ -96,24 +96,24 @@ async def _succeed(attempt: Attempt, facts: dict[str, Any]) -> Verdict:
     except (OSError, ValueError, HeliographError) as error:
         log.exception("The outputs of process %s could not be stored", attempt.pk)
         message = f"The outputs could not be stored: {error}"
-        attempt.ingest.say(message, "error")
-        return Verdict(State.FAILED, message)
+        attempt.messages.say(message, "error")
+        return Outcome(State.FAILED, message)
     facts |= {
         "outputs": published.products,
         "group": published.group,
         "series": published.series,
     }
     lines = await attempt.finish_log()
-    attempt.record = await tools.ledger.end(
+    attempt.record = await services.repository.end(
         attempt.record, State.SUCCEEDED, log_lines=lines, **facts
     )
-    await persistently(lambda: tools.archive.settle(published))
-    return Verdict(State.SUCCEEDED)
+    await retry_while_unavailable(lambda: services.archive.confirm(published))
+    return Outcome(State.SUCCEEDED)
 
 
 async def _publish(attempt: Attempt) -> Publication:
     """Store the outputs, waiting for the database if need be, but not for room."""
-    archive, record, outputs = attempt.tools.archive, attempt.record, attempt.ingest.outputs
+    archive, record, outputs = attempt.services.archive, attempt.record, attempt.messages.outputs
     if len(outputs) > OUTPUTS_LIMIT:
         raise ValueError(f"there are more than {OUTPUTS_LIMIT}")
     files = [OutputFile(Path(path), name, kind) for path, name, kind in outputs]
@@ -124,24 +124,24 @@ async def _publish(attempt: Attempt) -> Publication:
             await archive.discard(record.pk, record.attempt)
         return await archive.publish(record, files)
 
-    return await persistently(publish, through=(DatabaseAway,))
+    return await retry_while_unavailable(publish, through=(DatabaseAway,))
 
 
-async def _settle(attempt: Attempt, verdict: Verdict, facts: dict[str, Any]) -> None:
+async def _settle(attempt: Attempt, outcome: Outcome, facts: dict[str, Any]) -> None:
     """Move the record of a run that did not succeed."""
-    record, ledger = attempt.record, attempt.tools.ledger
-    again = verdict.died and record.died < attempt.tools.config.retries_on_failure_of(
+    record, repository = attempt.record, attempt.services.repository
+    again = outcome.died and record.died < attempt.services.config.retries_on_failure_of(
         record.pipeline
     )
     if again:
-        attempt.ingest.say("It will be tried again", "warning")
+        attempt.messages.say("It will be tried again", "warning")
     lines = await attempt.finish_log()
     if again:
-        await ledger.requeue(record, died=record.died + 1, log_lines=lines)
-    elif verdict.state is None:
-        await ledger.requeue(record, log_lines=lines)
+        await repository.requeue(record, died=record.died + 1, log_lines=lines)
+    elif outcome.state is None:
+        await repository.requeue(record, log_lines=lines)
     else:
-        await ledger.end(record, verdict.state, verdict.message, log_lines=lines, **facts)
+        await repository.end(record, outcome.state, outcome.message, log_lines=lines, **facts)
 
 
 async def _clear(folder: Path) -> None:

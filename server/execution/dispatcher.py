@@ -14,9 +14,9 @@ from server.core.errors import DatabaseAway, HeliographError, NoRoom, NotFound
 from server.core.hub import Hub
 from server.core.records import ProcessRecord, State
 from server.execution.attempt import Attempt
-from server.execution.launch import Tools
+from server.execution.launch import RunServices
 from server.execution.recovery import Recovery
-from server.execution.verdict import Stop
+from server.execution.verdict import StopReason
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ HAND_BACK_SECONDS = 10.0
 class Dispatcher:
     """The slots of this server and the loops that keep them busy and honest."""
 
-    def __init__(self, tools: Tools, hub: Hub, recovery: Recovery) -> None:
-        self._tools = tools
+    def __init__(self, services: RunServices, hub: Hub, recovery: Recovery) -> None:
+        self._tools = services
         self._hub = hub
         self._recovery = recovery
         #: by PK and number: the next attempt may be ours while a lost one still ends
@@ -59,7 +59,7 @@ class Dispatcher:
         if tasks:
             await asyncio.wait(tasks, timeout=self._tools.config.shutdown_seconds)
         for attempt, _ in self._attempts.values():
-            attempt.stop(Stop.HAND_BACK)
+            attempt.stop(StopReason.HAND_BACK)
         if tasks:
             _, left = await asyncio.wait(tasks, timeout=HAND_BACK_SECONDS)
             for task in left:
@@ -87,10 +87,10 @@ class Dispatcher:
     async def _fill_slots(self, look: bool) -> None:
         """Claim as long as there is room and, unless we are to `look`, work that we know of."""
         while len(self._attempts) < self._tools.pool.workers and not self.closing:
-            if not (look or self._tools.ledger.unended.queued):
+            if not (look or self._tools.repository.queue.queued):
                 return
             async with self._claiming:
-                record = await self._tools.ledger.claim()
+                record = await self._tools.repository.claim()
                 if record is None:
                     return
                 self._tools.logs.begin(record.pk, new=record.attempt == 1)
@@ -121,18 +121,18 @@ class Dispatcher:
     async def _is_over(self, attempt: Attempt) -> bool:
         """Whether the record says so, as far as we know."""
         try:
-            known = await self._tools.ledger.get(attempt.pk)
+            known = await self._tools.repository.get(attempt.pk)
         except HeliographError:
             return False
         return known.state is not State.RUNNING or known.attempt != attempt.record.attempt
 
     async def _listen(self, attempt: Attempt) -> None:
-        """Stop the attempt when its record says that it is to be cancelled."""
+        """StopReason the attempt when its record says that it is to be cancelled."""
         with self._hub.subscribe(("process", attempt.pk)) as subscription:
             while True:
                 with contextlib.suppress(HeliographError):
-                    if (await self._tools.ledger.get(attempt.pk)).cancel_requested:
-                        attempt.stop(Stop.CANCEL)
+                    if (await self._tools.repository.get(attempt.pk)).cancel_requested:
+                        attempt.stop(StopReason.CANCEL)
                         return
                 await subscription.wait()
 
@@ -143,9 +143,9 @@ class Dispatcher:
             stored = {(record.pk, record.attempt): record for record in await self._recovery.own()}
         for key, (attempt, _) in ours.items():
             if key in stored:
-                self._tools.ledger.show(stored[key])
+                self._tools.repository.accept(stored[key])
             elif key in self._attempts and await self._was_taken(attempt):
-                attempt.stop(Stop.LOST)
+                attempt.stop(StopReason.LOST)
         for key, record in stored.items():
             if key not in ours and key not in self._attempts:
                 await self._recovery.put_back(record)
@@ -153,7 +153,7 @@ class Dispatcher:
     async def _was_taken(self, attempt: Attempt) -> bool:
         """Whether a record that is not ours was taken from us, and not just ended by us."""
         try:
-            stored = self._tools.ledger.show(await self._recovery.stored(attempt.pk))
+            stored = self._tools.repository.accept(await self._recovery.stored(attempt.pk))
         except NotFound:
             return True
         return stored.attempt != attempt.record.attempt or not stored.state.ended

@@ -17,21 +17,21 @@ from runners.execution.pool import Pool, Run
 from runners.pipeline.inputs import InputProduct, RunTarget
 from server.archive.archive import Archive
 from server.config import Config
-from server.core.concurrency import persistently
+from server.core.concurrency import retry_while_unavailable
 from server.core.errors import NoRoom, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
 from server.logs.logs import Logs
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from server.store.processes.receipts import Receipts
 from server.store.processes.sections import Sections
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Tools:
+class RunServices:
     """What an attempt works with."""
 
     config: Config
-    ledger: Ledger
+    repository: ProcessRepository
     logs: Logs
     receipts: Receipts
     sections: Sections
@@ -45,17 +45,17 @@ class Tools:
         return self.runs / f"{record.pk}-{record.attempt}"
 
 
-async def launch(record: ProcessRecord, tools: Tools) -> tuple[Run, list[DataProduct]]:
+async def launch(record: ProcessRecord, services: RunServices) -> tuple[Run, list[DataProduct]]:
     """Start the child of an attempt; the run, and the products that it was given."""
-    target, products = await persistently(lambda: _given(record, tools))
-    spec = await persistently(lambda: _spec(record, target, products, tools))
-    return await tools.pool.launch(worker.run, msgspec.json.encode(spec)), products
+    target, products = await retry_while_unavailable(lambda: _given(record, services))
+    spec = await retry_while_unavailable(lambda: _spec(record, target, products, services))
+    return await services.pool.launch(worker.run, msgspec.json.encode(spec)), products
 
 
-async def _given(record: ProcessRecord, tools: Tools) -> tuple[Target, list[DataProduct]]:
+async def _given(record: ProcessRecord, services: RunServices) -> tuple[Target, list[DataProduct]]:
     """The target, and the products in their order. Raises NotFound for what is gone."""
     target, products = await asyncio.gather(
-        tools.archive.target(record.target), tools.archive.existing(record.products)
+        services.archive.target(record.target), services.archive.existing(record.products)
     )
     if missing := set(record.products) - {product.pk for product in products}:
         raise NotFound("data product", min(missing))
@@ -63,14 +63,14 @@ async def _given(record: ProcessRecord, tools: Tools) -> tuple[Target, list[Data
 
 
 async def _spec(
-    record: ProcessRecord, target: Target, products: list[DataProduct], tools: Tools
+    record: ProcessRecord, target: Target, products: list[DataProduct], services: RunServices
 ) -> worker.RunSpec:
-    description = tools.pipelines(record.pipeline)
+    description = services.pipelines(record.pipeline)
     if description is None or description.error:
         raise LookupError(f"this server cannot run the pipeline {record.pipeline}")
-    folder = tools.folder(record)
+    folder = services.folder(record)
     await asyncio.to_thread(_make_empty, folder)
-    config = tools.config
+    config = services.config
     return worker.RunSpec(
         pk=record.pk,
         path=description.path,
@@ -78,7 +78,7 @@ async def _spec(
         target=RunTarget(
             target.pk, target.identifier, target.name, target.ra, target.dec, target.extra_fields
         ),
-        inputs=[await _input(product, tools, folder / "inputs") for product in products],
+        inputs=[await _input(product, services, folder / "inputs") for product in products],
         flags=record.flags,
         settings=dataclasses.asdict(config.timelapse),
         folder=str(folder / "work"),
@@ -93,9 +93,9 @@ def _make_empty(folder: Path) -> None:
         (folder / name).mkdir(parents=True, mode=0o700)
 
 
-async def _input(product: DataProduct, tools: Tools, folder: Path) -> InputProduct:
+async def _input(product: DataProduct, services: RunServices, folder: Path) -> InputProduct:
     try:
-        path = await tools.archive.path(product, folder)
+        path = await services.archive.path(product, folder)
     except NoRoom as error:
         # No loss to give up, unlike what the database is to store: the run fails and says why.
         raise OSError(errno.ENOSPC, str(error)) from error

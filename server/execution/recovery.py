@@ -12,14 +12,14 @@ from collections.abc import Iterator
 
 from server.archive.archive import Archive
 from server.config import Config
-from server.core.concurrency import persistently
+from server.core.concurrency import retry_while_unavailable
 from server.core.errors import HeliographError, LeaseLost, NotFound
 from server.core.records import CANCELLED, LOST, ProcessRecord, State
 from server.execution.child import exit_messages
 from server.logs.entries import Line
 from server.logs.logs import Logs
 from server.peers.heartbeats import Heartbeats
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from server.store import Store
 
 log = logging.getLogger(__name__)
@@ -31,14 +31,19 @@ class Recovery:
     """Settles lost runs. One winner for each: the one whose fenced take-over matched."""
 
     def __init__(
-        self, store: Store, ledger: Ledger, logs: Logs, archive: Archive, config: Config
+        self,
+        store: Store,
+        repository: ProcessRepository,
+        logs: Logs,
+        archive: Archive,
+        config: Config,
     ) -> None:
         self._store = store
-        self._ledger = ledger
+        self._repository = repository
         self._logs = logs
         self._archive = archive
         self._config = config
-        self._heartbeats = Heartbeats(store.servers, ledger.server_id, config.leases)
+        self._heartbeats = Heartbeats(store.servers, repository.server_id, config.leases)
         #: by PK: attempts of ours that are over but could not be settled yet
         self._unsettled: dict[int, int] = {}
         #: the PKs of what is being settled just now
@@ -54,7 +59,7 @@ class Recovery:
 
     async def own(self) -> list[ProcessRecord]:
         """The records that this server runs, by the store."""
-        return await self._store.processes.owned_by([self._ledger.server_id])
+        return await self._store.processes.owned_by([self._repository.server_id])
 
     async def stored(self, pk: int) -> ProcessRecord:
         """A record as it is stored now. Raises NotFound."""
@@ -62,7 +67,7 @@ class Recovery:
 
     async def settle_own(self) -> None:
         """Settle what this server ran when it ended last time."""
-        for record in await persistently(self.own):
+        for record in await retry_while_unavailable(self.own):
             await self.settle_left(record)
 
     async def settle_left(self, record: ProcessRecord) -> None:
@@ -96,16 +101,16 @@ class Recovery:
     async def check_ended(self, pk: int, attempt: int) -> None:
         """After an attempt of ours: settle its record if it still says that it runs here."""
         try:
-            stored = await persistently(lambda: self.stored(pk))
+            stored = await retry_while_unavailable(lambda: self.stored(pk))
         except NotFound:
             return
-        if stored.owner == self._ledger.server_id and stored.attempt == attempt:
+        if stored.owner == self._repository.server_id and stored.attempt == attempt:
             log.error("Attempt %s of process %s left its record running", attempt, pk)
             await self.settle_left(stored)
 
     async def settle_others(self) -> None:
         """Settle what servers left behind whose heartbeat has been still for a lease."""
-        await self._archive.settle_leftovers()
+        await self._archive.resolve_leftovers()
         running = await self._store.processes.running()
         entries = await self._archive.unfinished_of_others()
         owners = {record.owner for record in running if record.owner}
@@ -127,7 +132,7 @@ class Recovery:
                 return
             # The answer to the claim was lost: it never started.
             with contextlib.suppress(LeaseLost):  # or it was settled since the record was read
-                await self._ledger.requeue(record)
+                await self._repository.requeue(record)
                 log.warning("Process %s was claimed unseen and went back to the queue", record.pk)
 
     async def _take_over(self, record: ProcessRecord) -> None:
@@ -135,7 +140,7 @@ class Recovery:
             if not alone:
                 return
             try:
-                taken = await self._ledger.take_over(record)
+                taken = await self._repository.take_over(record)
             except LeaseLost:
                 return  # another server was faster, or the owner is back
             log.warning("Process %s was lost by server %s", record.pk, record.owner)
@@ -143,20 +148,20 @@ class Recovery:
 
     async def settle(self, record: ProcessRecord) -> None:
         """End or re-queue a run of which nothing is left but the record."""
-        self._ledger.show(record)
-        await persistently(lambda: self._archive.discard(record.pk, record.attempt))
+        self._repository.accept(record)
+        await retry_while_unavailable(lambda: self._archive.discard(record.pk, record.attempt))
         if record.cancel_requested:
             await self._end(record, State.CANCELLED, CANCELLED)
         elif record.lost >= self._config.retries_of(record.pipeline):
             await self._end(record, State.FAILED, LOST)
         else:
             lines = await self._say(record, exit_messages.tried_again(record.started))
-            await self._ledger.requeue(record, lost=record.lost + 1, log_lines=lines)
+            await self._repository.requeue(record, lost=record.lost + 1, log_lines=lines)
         self._logs.release(record.pk)
 
     async def _end(self, record: ProcessRecord, state: State, message: str) -> None:
         lines = await self._say(record, message)
-        await self._ledger.end(record, state, message, log_lines=lines)
+        await self._repository.end(record, state, message, log_lines=lines)
 
     async def _say(self, record: ProcessRecord, text: str) -> int:
         """Append a line to a log to which the lost server may still write; its last line."""

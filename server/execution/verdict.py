@@ -9,10 +9,10 @@ import signal
 from server.config import Limits
 from server.core.records import CANCELLED, State
 from server.execution.child import exit_messages
-from server.execution.child.messages import Ingest
+from server.execution.child.messages import ChildMessages
 
 
-class Stop(enum.Enum):
+class StopReason(enum.Enum):
     """Why a run is stopped before it ended by itself."""
 
     CANCEL = enum.auto()  #: somebody asked for it
@@ -22,14 +22,14 @@ class Stop(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Ending:
+class RunEnd:
     """The bare facts: why it was stopped, how the child exited, why it could not start.
 
     `lingered` says that it was killed as it did not end when it was done, `oom_kills` whether
     the kernel has ended processes for lack of memory meanwhile.
     """
 
-    stop: Stop | None
+    stop: StopReason | None
     code: int | None
     failure: str | None
     limits: Limits
@@ -38,7 +38,7 @@ class Ending:
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class Outcome:
     """What follows from them. `state` None means: back to the queue."""
 
     state: State | None
@@ -46,23 +46,21 @@ class Verdict:
     died: bool = False
 
 
-def judge(ingest: Ingest, ending: Ending) -> Verdict:
+def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
     """What the facts amount to. A run that finished before it was stopped has finished."""
-    if ingest.last == ("done",):
-        return Verdict(State.SUCCEEDED)
-    match ending.stop:
-        case Stop.CANCEL:
-            return Verdict(State.CANCELLED, CANCELLED)
-        case Stop.HAND_BACK:
-            return Verdict(None)
-        case Stop.TIMEOUT:
-            return Verdict(
-                State.FAILED, exit_messages.timed_out(ending.limits.timeout_seconds or 0)
-            )
-    if ending.failure is not None:
-        return Verdict(State.FAILED, ending.failure)
-    if ingest.last and ingest.last[0] == "failed":
-        return Verdict(State.FAILED, ingest.last[1], died=True)
+    if messages.last == ("done",):
+        return Outcome(State.SUCCEEDED)
+    match end.stop:
+        case StopReason.CANCEL:
+            return Outcome(State.CANCELLED, CANCELLED)
+        case StopReason.HAND_BACK:
+            return Outcome(None)
+        case StopReason.TIMEOUT:
+            return Outcome(State.FAILED, exit_messages.timed_out(end.limits.timeout_seconds or 0))
+    if end.failure is not None:
+        return Outcome(State.FAILED, end.failure)
+    if messages.last and messages.last[0] == "failed":
+        return Outcome(State.FAILED, messages.last[1], died=True)
     # By itself it only says that it was cancelled when a stranger sent it the signal for that.
-    code = -signal.SIGTERM if ingest.last == ("cancelled",) else ending.code or 0
-    return Verdict(State.FAILED, exit_messages.failure_of_exit(code), died=True)
+    code = -signal.SIGTERM if messages.last == ("cancelled",) else end.code or 0
+    return Outcome(State.FAILED, exit_messages.failure_of_exit(code), died=True)

@@ -2,7 +2,7 @@
 
 Viewers that have caught up are served by one loop for each topic, which writes the same ready frame
 to every one of them. One that does not take its frames at once gets along by itself, from where it
-stands, and awaits each write, until it has caught up. So a viewer costs a place and one frame.
+stands, and awaits each write, until it has caught up. So a viewer costs a cursor and one frame.
 
 What there is to send is left to the sources, in `follow`; how it is written to the viewers.
 """
@@ -18,31 +18,31 @@ from server.core.hub import Hub, Subscription
 from server.live.websocket_frames import Frame
 
 #: Where somebody stands: something frozen, equal for those who have seen the same.
-Place = TypeVar("Place")
-Place_contra = TypeVar("Place_contra", contravariant=True)
+Cursor = TypeVar("Cursor")
+Cursor_contra = TypeVar("Cursor_contra", contravariant=True)
 
 
 class Step(NamedTuple):
-    """What comes behind a place: a frame and the place behind it, or nothing now.
+    """What comes behind a cursor: a frame and the cursor behind it, or nothing now.
 
     `pause` is how long to wait before the next look; without a frame, a wake-up ends it sooner.
     """
 
     frame: Frame | None
-    place: Any
+    cursor: Any
     pause: float | None = None
     over: bool = False
 
 
-class Source(Protocol[Place_contra]):
+class Source(Protocol[Cursor_contra]):
     """Something to follow. It may be followed from any number of places at once."""
 
     @property
     def topics(self) -> tuple[Hashable, ...]:
         """The topics of the hub that tell when there is something new."""
 
-    async def step(self, place: Place_contra) -> Step:
-        """What comes behind a place. Raises what shall end the following."""
+    async def step(self, cursor: Cursor_contra) -> Step:
+        """What comes behind a cursor. Raises what shall end the following."""
 
 
 class Viewer(Protocol):
@@ -59,48 +59,48 @@ class Viewer(Protocol):
         """Wait until the last frame is taken. Raises OSError when the viewer is gone."""
 
 
-class Feed(Generic[Place]):
-    """One source and its viewers that have caught up, all at the same place."""
+class Feed(Generic[Cursor]):
+    """One source and its viewers that have caught up, all at the same cursor."""
 
-    def __init__(self, hub: Hub, source: Source[Place]) -> None:
+    def __init__(self, hub: Hub, source: Source[Cursor]) -> None:
         self._hub = hub
         self._source = source
-        self._viewers: dict[Viewer, asyncio.Future[Place | None]] = {}
-        self._place: Place | None = None
+        self._viewers: dict[Viewer, asyncio.Future[Cursor | None]] = {}
+        self._cursor: Cursor | None = None
         self._loop: asyncio.Task[None] | None = None
         #: set while the loop has nothing to send, or does not run
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def serve(self, viewer: Viewer, place: Place) -> None:
-        """Send a viewer all that comes behind a place, to the end."""
-        at: Place | None = place
+    async def serve(self, viewer: Viewer, cursor: Cursor) -> None:
+        """Send a viewer all that comes behind a cursor, to the end."""
+        at: Cursor | None = cursor
         while at is not None:
             at = await self._catch_up(viewer, at)
             if at is not None:
                 at = await self._stay(viewer, at)
 
-    async def _catch_up(self, viewer: Viewer, place: Place) -> Place | None:
-        """Serve it by itself up to the place of the others; None when all is over."""
+    async def _catch_up(self, viewer: Viewer, cursor: Cursor) -> Cursor | None:
+        """Serve it by itself up to the cursor of the others; None when all is over."""
         with self._hub.subscribe(*self._source.topics) as subscription:
             await viewer.taken()
             while True:
-                # By its name the frame stays to be found by others who come to the same place.
-                step = await self._source.step(place)
-                place = step.place
+                # By its name the frame stays to be found by others who come to the same cursor.
+                step = await self._source.step(cursor)
+                cursor = step.cursor
                 if step.frame is not None:
                     viewer.push(step.frame)
                     await viewer.taken()
                     if step.over:
                         return None
                     await asyncio.sleep(step.pause or 0)
-                elif self._joins(place):
-                    return place
+                elif self._joins(cursor):
+                    return cursor
                 else:
                     await self._rest(subscription, step.pause)
 
-    def _joins(self, place: Place) -> bool:
-        return not self._viewers or place == self._place
+    def _joins(self, cursor: Cursor) -> bool:
+        return not self._viewers or cursor == self._cursor
 
     async def _rest(self, subscription: Subscription, pause: float | None) -> None:
         """Wait for the others, who have something to send still, or else for something new."""
@@ -109,15 +109,15 @@ class Feed(Generic[Place]):
         else:
             await self._idle.wait()
 
-    async def _stay(self, viewer: Viewer, place: Place) -> Place | None:
+    async def _stay(self, viewer: Viewer, cursor: Cursor) -> Cursor | None:
         """Be served with the others; where it stands when it falls behind, None at the end."""
         left = asyncio.get_running_loop().create_future()
         self._viewers[viewer] = left
         if self._loop is None:
-            self._place = place
+            self._cursor = cursor
             self._loop = asyncio.ensure_future(self._serve_all())
         try:
-            at: Place | None = await left
+            at: Cursor | None = await left
             return at
         finally:
             self._viewers.pop(viewer, None)
@@ -146,14 +146,14 @@ class Feed(Generic[Place]):
             over = False
             while not over:
                 self._idle.clear()
-                step = await self._source.step(cast(Place, self._place))
+                step = await self._source.step(cast(Cursor, self._cursor))
                 if step.frame is None:
-                    self._place = step.place
+                    self._cursor = step.cursor
                     self._idle.set()
                     await subscription.wait(step.pause)
                     continue
                 self._send(step.frame)
-                self._place, over = step.place, step.over
+                self._cursor, over = step.cursor, step.over
                 if not over:
                     await asyncio.sleep(step.pause or 0)
             for left in self._viewers.values():
@@ -166,7 +166,7 @@ class Feed(Generic[Place]):
             if left.done():
                 continue
             if not viewer.ready:
-                left.set_result(self._place)
+                left.set_result(self._cursor)
                 continue
             try:
                 viewer.push(frame)
@@ -181,7 +181,7 @@ class Feeds:
         self._hub = hub
         self._feeds: WeakValueDictionary[Hashable, Feed[Any]] = WeakValueDictionary()
 
-    def of(self, key: Hashable, source: Callable[[], Source[Place]]) -> Feed[Place]:
+    def of(self, key: Hashable, source: Callable[[], Source[Cursor]]) -> Feed[Cursor]:
         """The feed of this key, its source made if nobody watches it yet."""
         feed = self._feeds.get(key)
         if feed is None:

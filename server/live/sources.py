@@ -1,6 +1,6 @@
 """What the websockets send: the log of a process, and the status of a target's processes.
 
-A place is the cursor of somebody who watches. Subscribe, then read behind it; a wake-up carries no
+A cursor is the cursor of somebody who watches. Subscribe, then read behind it; a wake-up carries no
 data, so nothing is sent that is not stored.
 """
 
@@ -19,7 +19,7 @@ from server.core.records import ProcessRecord
 from server.live.feeds import Feeds, Step, Viewer
 from server.live.websocket_frames import Frame, message
 from server.logs.reader import LogViews
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
 
 #: Changes of a record that follow each other faster are merged into one frame.
@@ -37,13 +37,13 @@ class Followers:
 
     def __init__(
         self,
-        ledger: Ledger,
+        repository: ProcessRepository,
         views: LogViews,
         hub: Hub,
         fields: Callable[[ProcessRecord], dict[str, Any]],
         board: Callable[[int], Awaitable[StatusBoard]],
     ) -> None:
-        self._ledger = ledger
+        self._repository = repository
         self._views = views
         self._fields = fields
         self._board = board
@@ -55,12 +55,12 @@ class Followers:
         Raises NotFound for an unknown process, also when it is deleted meanwhile, and OSError when
         the viewer is gone.
         """
-        record = await self._ledger.get(pk)
+        record = await self._repository.get(pk)
         cursor = min(after, await self._views.last_line(record))
         feed = self._feeds.of(
-            ("log", pk), lambda: _Log(pk, self._ledger, self._views, self._fields)
+            ("log", pk), lambda: _Log(pk, self._repository, self._views, self._fields)
         )
-        await feed.serve(viewer, _LogPlace(cursor))
+        await feed.serve(viewer, _LogCursor(cursor))
 
     async def follow_status(self, target: int, viewer: Viewer) -> None:
         """Send a target's processes: a snapshot, then what changed, in its newest state only.
@@ -72,7 +72,7 @@ class Followers:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _LogPlace:
+class _LogCursor:
     """The last line sent, the version of the record sent last, and when the next may be sent."""
 
     cursor: int
@@ -86,12 +86,12 @@ class _Log:
     def __init__(
         self,
         pk: int,
-        ledger: Ledger,
+        repository: ProcessRepository,
         views: LogViews,
         fields: Callable[[ProcessRecord], dict[str, Any]],
     ) -> None:
         self._pk = pk
-        self._ledger = ledger
+        self._repository = repository
         self._views = views
         self._fields = fields
         #: frames that are on their way to somebody, by the line they come behind
@@ -102,24 +102,24 @@ class _Log:
         """The record and the log."""
         return ("process", self._pk), ("log", self._pk)
 
-    async def step(self, place: _LogPlace) -> Step:
+    async def step(self, cursor: _LogCursor) -> Step:
         """The record when it is time for it, else the next lines; last the record and the end."""
-        record = await self._ledger.get(self._pk)
-        news = record.version != place.shown
-        if news and not (place.shown and record.state.ended) and place.due <= time.monotonic():
-            return self._process(record, place)
-        frame = await self._lines(record, place.cursor)
+        record = await self._repository.get(self._pk)
+        news = record.version != cursor.shown
+        if news and not (cursor.shown and record.state.ended) and cursor.due <= time.monotonic():
+            return self._process(record, cursor)
+        frame = await self._lines(record, cursor.cursor)
         if frame is not None:
-            return Step(frame, dataclasses.replace(place, cursor=frame.last))
+            return Step(frame, dataclasses.replace(cursor, cursor=frame.last))
         if not record.state.ended:
-            return Step(None, place, place.due - time.monotonic() if news else None)
+            return Step(None, cursor, cursor.due - time.monotonic() if news else None)
         # Whoever is told of the end has all lines by then.
-        return self._process(record, place) if news else Step(_END, place, over=True)
+        return self._process(record, cursor) if news else Step(_END, cursor, over=True)
 
-    def _process(self, record: ProcessRecord, place: _LogPlace) -> Step:
+    def _process(self, record: ProcessRecord, cursor: _LogCursor) -> Step:
         frame = Frame(message(b'{"type":"process","process":', _encode(self._fields(record)), b"}"))
         due = time.monotonic() + MERGE_SECONDS
-        return Step(frame, _LogPlace(place.cursor, record.version, due))
+        return Step(frame, _LogCursor(cursor.cursor, record.version, due))
 
     async def _lines(self, record: ProcessRecord, cursor: int) -> Frame | None:
         sending = self._sending.get(cursor)
@@ -134,7 +134,7 @@ class _Log:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _StatusPlace:
+class _StatusCursor:
     """The version of the board that was sent last, and until when its frames are paid for.
 
     Each takes `STATUS_SECONDS` of that time, which may be `STATUS_BURST` of them ahead.
@@ -143,15 +143,15 @@ class _StatusPlace:
     version: int
     paid: float = dataclasses.field(default=0.0, compare=False)
 
-    def behind(self, version: int) -> tuple[_StatusPlace, float]:
-        """The place behind one more frame, and how long to wait before the next."""
+    def behind(self, version: int) -> tuple[_StatusCursor, float]:
+        """The cursor behind one more frame, and how long to wait before the next."""
         now = time.monotonic()
         paid = max(self.paid, now) + STATUS_SECONDS
-        return _StatusPlace(version, paid), max(0.0, paid - now - STATUS_BURST * STATUS_SECONDS)
+        return _StatusCursor(version, paid), max(0.0, paid - now - STATUS_BURST * STATUS_SECONDS)
 
 
-#: The place of somebody who has seen nothing yet.
-_SNAPSHOT = _StatusPlace(-1)
+#: The cursor of somebody who has seen nothing yet.
+_SNAPSHOT = _StatusCursor(-1)
 
 
 class _Status:
@@ -166,15 +166,15 @@ class _Status:
         """The target."""
         return (("target", self._target),)
 
-    async def step(self, place: _StatusPlace) -> Step:
+    async def step(self, cursor: _StatusCursor) -> Step:
         """The snapshot, or what changed behind a version, all in one frame."""
         board = await self._board(self._target)
         now = time.time()
-        if place == _SNAPSHOT:
+        if cursor == _SNAPSHOT:
             body = message(b'{"type":"snapshot",', board.body(now)[1:])
-            return Step(Frame(body), _StatusPlace(board.version))
+            return Step(Frame(body), _StatusCursor(board.version))
         stamp = b'{"type":"status","timestamp":%b,"process":' % _encode(now)
-        changed = [message(stamp, entry, b"}") for entry in board.changes(place.version)]
+        changed = [message(stamp, entry, b"}") for entry in board.changes(cursor.version)]
         if not changed:
-            return Step(None, dataclasses.replace(place, version=board.version))
-        return Step(Frame(b"".join(changed)), *place.behind(board.version))
+            return Step(None, dataclasses.replace(cursor, version=board.version))
+        return Step(Frame(b"".join(changed)), *cursor.behind(board.version))

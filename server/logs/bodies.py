@@ -18,7 +18,7 @@ from server.core.gzip_body import Deflated, Pieces
 from server.core.records import ProcessRecord
 from server.logs.logs import text_of
 from server.logs.reader import LogViews
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 
 #: The longest text that is kept in memory.
 WHOLE_BYTES = 33_554_432
@@ -84,8 +84,8 @@ class LogBody:
 class LogBodies:
     """Bodies of the logs API; `cache_bytes` bounds those kept in memory."""
 
-    def __init__(self, ledger: Ledger, views: LogViews, cache_bytes: int) -> None:
-        self._ledger = ledger
+    def __init__(self, repository: ProcessRepository, views: LogViews, cache_bytes: int) -> None:
+        self._repository = repository
         self._views = views
         self._cache_bytes = cache_bytes
         self._used_bytes = 0
@@ -93,7 +93,7 @@ class LogBodies:
 
     async def get(self, pk: int) -> LogBody:
         """The answer for a pipeline process. Raises NotFound for any other type."""
-        record = await self._ledger.get(pk)
+        record = await self._repository.get(pk)
         if record.process_type != "pipeline":
             raise NotFound("pipeline", pk)
         return LogBody(self, record, await self._views.last_line(record))

@@ -1,7 +1,7 @@
 """The logs: lines go in, get their numbers and are stored; readers take them out by cursor.
 
 A cursor is the number of the last line seen. What was written or read lately stays in memory, up to
-a limit for all logs together. Who may write is left to `attempt` and `ledger`.
+a limit for all logs together. Who may write is left to `attempt` and `repository`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from server.core.concurrency import persistently
+from server.core.concurrency import retry_while_unavailable
 from server.core.errors import AlreadyTaken, LeaseLost
 from server.core.hub import Hub
 from server.logs.cache import KnownLog, Slice, joined
@@ -43,7 +43,7 @@ class Logs:
         Raises LeaseLost when another server has written to this log meanwhile; what is stored by
         then stays. To be called by one writer, the server that owns the process.
         """
-        log = await persistently(lambda: self._log(process))
+        log = await retry_while_unavailable(lambda: self._log(process))
         async with log.lock:
             log.written = True
             for part in _parts(lines):
@@ -153,12 +153,14 @@ class Logs:
         size = log.log_bytes + len(entries)
         chunk = LogChunk(process, first, len(lines), attempt, entries.decode(), size)
         try:
-            await persistently(lambda: self._chunks.insert(chunk))
+            await retry_while_unavailable(lambda: self._chunks.insert(chunk))
         except AlreadyTaken:
             # Either this very chunk was stored though we were told otherwise, or somebody else
             # wrote: then this log is not ours any more.
-            if await persistently(lambda: self._chunks.get(process, first)) != chunk:
-                log.last, log.log_bytes = await persistently(lambda: self._chunks.end(process))
+            if await retry_while_unavailable(lambda: self._chunks.get(process, first)) != chunk:
+                log.last, log.log_bytes = await retry_while_unavailable(
+                    lambda: self._chunks.end(process)
+                )
                 raise LeaseLost(process, attempt) from None
         log.last, log.log_bytes = first + len(lines) - 1, size
         self._keep(process, log, Slice(first, log.last, entries))

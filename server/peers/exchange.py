@@ -1,4 +1,4 @@
-"""Tells what other servers on the same database have changed, so that memory stays right.
+"""Tells what other servers on the same database have changed, so that caches stays right.
 
 Every change wakes a topic of the hub on the server that makes it. Here these wake-ups cross over:
 by change streams where the database has any, else by announcements that each server stores and the
@@ -15,7 +15,7 @@ from typing import Any
 from server.core.concurrency import repeat_every
 from server.core.errors import AlreadyTaken, DatabaseAway
 from server.core.hub import Hub
-from server.peers.invalidation import EVERYTHING, KINDS, Memory, Topic
+from server.peers.invalidation import EVERYTHING, KINDS, CacheInvalidation, Topic
 from server.store import Store
 from server.store.driver.connection import Database
 
@@ -52,15 +52,20 @@ class Exchange:
         await asyncio.gather(*self._loops, return_exceptions=True)
 
 
-class Announcing(Exchange):
+class AnnouncementExchange(Exchange):
     """Announces what this server changes, and reads what the others announce."""
 
     def __init__(
-        self, store: Store, memory: Memory, hub: Hub, server_id: str, lease_seconds: float
+        self,
+        store: Store,
+        caches: CacheInvalidation,
+        hub: Hub,
+        server_id: str,
+        lease_seconds: float,
     ) -> None:
         super().__init__()
         self._store = store
-        self._memory = memory
+        self._caches = caches
         self._hub = hub
         self._server_id = server_id
         self._lease_seconds = lease_seconds
@@ -77,7 +82,7 @@ class Announcing(Exchange):
         self._number = await self._store.announcements.last(self._server_id)
         await self._meet()
         self._hub.listen(self._hear)
-        self._memory.trust(True)
+        self._caches.set_notified(True)
         self.run(
             repeat_every(ANNOUNCE_SECONDS, self._announce),
             repeat_every(POLL_SECONDS, self._poll),
@@ -93,7 +98,7 @@ class Announcing(Exchange):
             log.warning("The last changes could not be announced; the others find out later")
 
     def _hear(self, topic: Hashable) -> None:
-        if not self._memory.learning and isinstance(topic, tuple) and topic[0] in KINDS:
+        if not self._caches.learning and isinstance(topic, tuple) and topic[0] in KINDS:
             self._news.add(topic)
 
     async def _announce(self) -> None:
@@ -121,8 +126,8 @@ class Announcing(Exchange):
                 continue
             if found[0].number != read + 1:
                 log.warning("Missed announcements of server %s", server)
-                await self._memory.forget_all()
-            await self._memory.learn(topic for each in found for topic in each.topics)
+                await self._caches.forget_all()
+            await self._caches.refresh(topic for each in found for topic in each.topics)
             self._read[server] = found[-1].number
 
     async def _meet(self) -> None:
@@ -136,21 +141,21 @@ class Announcing(Exchange):
                 self._beats[server] = (beat, now)
             elif now - since >= self._lease_seconds:
                 self._beats[server] = (beat, float("inf"))
-                await self._memory.forget_all()
+                await self._caches.forget_all()
             if server not in self._read:
                 self._read[server] = await self._store.announcements.last(server)
-                await self._memory.forget_all()
+                await self._caches.forget_all()
         for server in self._read.keys() - beats.keys():
             del self._read[server]
 
 
-class Watching(Exchange):
+class ChangeStreamExchange(Exchange):
     """Watches the collections by change streams."""
 
-    def __init__(self, database: Database, memory: Memory) -> None:
+    def __init__(self, database: Database, caches: CacheInvalidation) -> None:
         super().__init__()
         self._database = database
-        self._memory = memory
+        self._caches = caches
         self._news: set[Topic] = set()
         self._woken = asyncio.Event()
         self._open: set[str] = set()
@@ -166,16 +171,16 @@ class Watching(Exchange):
                 async with self._database.watch(name) as stream:
                     self._hear(EVERYTHING)  # what happened before
                     self._open.add(name)
-                    self._memory.trust(len(self._open) == 3)
+                    self._caches.set_notified(len(self._open) == 3)
                     async for pk, version in stream:
                         if kind == "log":
                             self._hear((kind, pk // _LINES))
-                        elif not (kind == "process" and self._memory.knows(pk, version)):
+                        elif not (kind == "process" and self._caches.knows(pk, version)):
                             self._hear((kind, pk))
             except Exception as error:
                 self._open.discard(name)
-                self._memory.trust(False)
-                log.warning("Watching the %s is tried again: %s", name, error)
+                self._caches.set_notified(False)
+                log.warning("ChangeStreamExchange the %s is tried again: %s", name, error)
             await asyncio.sleep(RETRY_SECONDS)
 
     def _hear(self, topic: Topic) -> None:
@@ -188,7 +193,7 @@ class Watching(Exchange):
             self._woken.clear()
             news, self._news = self._news, set()
             try:
-                await self._memory.learn(news)
+                await self._caches.refresh(news)
             except Exception as error:
                 log.warning("What changed elsewhere is read again: %s", error)
                 self._hear(EVERYTHING)

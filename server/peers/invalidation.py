@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from server.core.hub import Hub
 from server.logs.logs import Logs
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from server.store import Store
 
 #: What was touched: the kind of the topic and a PK.
@@ -19,18 +19,18 @@ EVERYTHING: Topic = ("everything", 0)
 KINDS = frozenset({"process", "log", "target"})
 
 
-class Memory:
+class CacheInvalidation:
     """The records with their boards, and the ends of the logs."""
 
-    def __init__(self, store: Store, ledger: Ledger, logs: Logs, hub: Hub) -> None:
+    def __init__(self, store: Store, repository: ProcessRepository, logs: Logs, hub: Hub) -> None:
         self._store = store
-        self._ledger = ledger
+        self._repository = repository
         self._logs = logs
         self._hub = hub
         #: set while a wake-up is no news to other servers, as it came from them
         self.learning = False
 
-    async def learn(self, topics: Iterable[Topic]) -> None:
+    async def refresh(self, topics: Iterable[Topic]) -> None:
         """Read again what changed elsewhere, and wake those who wait for it."""
         pks: dict[str, set[int]] = {}
         for kind, pk in topics:
@@ -45,16 +45,16 @@ class Memory:
     async def forget_all(self) -> None:
         """Nothing can be relied on any more: all is read again when somebody asks."""
         self._apply(self._logs.forget_ends)
-        await self._ledger.forget()
+        await self._repository.forget()
         self._apply(self._hub.wake_all)
 
-    def trust(self, told: bool) -> None:
+    def set_notified(self, told: bool) -> None:
         """Whether we are told of all that others write, and need not look each time."""
         self._logs.watched = told
 
     def knows(self, pk: int, version: int | None) -> bool:
         """Whether this version of a record is in memory, as when this server has written it."""
-        return version is not None and self._ledger.knows(pk, version)
+        return version is not None and self._repository.knows(pk, version)
 
     async def _learn_records(self, pks: set[int]) -> None:
         if not pks:
@@ -64,9 +64,9 @@ class Memory:
         def show() -> None:
             for pk in pks:
                 if pk in found:
-                    self._ledger.show(found[pk])
+                    self._repository.accept(found[pk])
                 else:
-                    self._ledger.gone(pk)
+                    self._repository.gone(pk)
                     self._logs.forget(pk)
             # What was submitted elsewhere may be for a free slot of ours.
             self._hub.wake("queue")
@@ -74,10 +74,10 @@ class Memory:
         self._apply(show)
 
     async def _learn_targets(self, pks: set[int]) -> None:
-        known = {pk for pk in pks if self._ledger.known_board(pk) is not None}
+        known = {pk for pk in pks if self._repository.known_board(pk) is not None}
         if known:
             there = {target.pk for target in await self._store.targets.get_many(known)}
-            self._apply(lambda: self._each(self._ledger.drop_target, known - there))
+            self._apply(lambda: self._each(self._repository.drop_target, known - there))
 
     def _each(self, change: Callable[[int], object], pks: set[int]) -> None:
         for pk in pks:

@@ -1,6 +1,6 @@
 """What waits in the queue and what runs, on any server, as far as it is known here.
 
-Learned by the ledger at the start, then kept up to date with each record that it is told of.
+Learned by the repository at the start, then kept up to date with each record that it is told of.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from server.core.records import ProcessRecord, State
 
 
-class Unended:
+class ProcessQueue:
     """All processes that have not ended: `queued` and `running` are read by many."""
 
     def __init__(self) -> None:
@@ -19,8 +19,8 @@ class Unended:
         #: the identifier of each by PK
         self.running: dict[int, str] = {}
 
-    def place(self, pk: int) -> int:
-        """The place of a waiting process, 1 being that of the next to be claimed."""
+    def position(self, pk: int) -> int:
+        """The position of a waiting process, 1 being that of the next to be claimed."""
         return 1 + bisect_left(self.queued, pk)
 
     def note(self, record: ProcessRecord) -> None:

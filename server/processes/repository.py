@@ -13,18 +13,18 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-from server.core.concurrency import persistently
+from server.core.concurrency import retry_while_unavailable
 from server.core.errors import LeaseLost
 from server.core.hub import Hub
 from server.core.records import STATUS_OF_STATE, ProcessRecord, State, check_move
-from server.processes.queue import Unended
+from server.processes.queue import ProcessQueue
 from server.processes.status_boards import StatusBoard, StatusBoards
 from server.store.processes.records import ProcessStore
 
 RECORDS = 20_000
 
 
-class Ledger:
+class ProcessRepository:
     """The process records: one door for every write, copies in memory for every read."""
 
     def __init__(self, store: ProcessStore, hub: Hub, server_id: str) -> None:
@@ -34,13 +34,13 @@ class Ledger:
         self._records: OrderedDict[int, ProcessRecord] = OrderedDict()
         self._boards = StatusBoards(self._records_of)
         self._gone_meanwhile: list[set[int]] = []
-        self.unended = Unended()
+        self.queue = ProcessQueue()
 
     async def load(self) -> None:
         """Learn what waits and what runs."""
-        self.unended.queued = sorted(await self._store.queued_pks())
+        self.queue.queued = sorted(await self._store.queued_pks())
         running = await self._store.running()
-        self.unended.running = {record.pk: record.identifier for record in running}
+        self.queue.running = {record.pk: record.identifier for record in running}
 
     # Reading
 
@@ -94,24 +94,24 @@ class Ledger:
     async def add(self, record: ProcessRecord) -> None:
         """Store a new process. Raises AlreadyTaken when its PK or identifier exists."""
         await self._store.insert(record)
-        self._show(record)
+        self.accept(record)
         self._hub.wake("queue")
 
     async def claim(self) -> ProcessRecord | None:
         """Take the oldest process of the queue for this server, if there is one."""
         record = await self._store.claim(self.server_id, time.time())
-        return None if record is None else self._show(record)
+        return None if record is None else self.accept(record)
 
     async def write(self, record: ProcessRecord, **changes: Any) -> ProcessRecord:
         """Change a running process of this server. Raises LeaseLost when it is no more ours."""
-        return self._show(
+        return self.accept(
             await self._store.write(record.pk, record.attempt, self.server_id, changes)
         )
 
     async def take_over(self, record: ProcessRecord) -> ProcessRecord:
         """Become the owner of a process that another server left. Raises LeaseLost."""
         assert record.owner is not None
-        return self._show(
+        return self.accept(
             await self._store.write(
                 record.pk, record.attempt, record.owner, {"owner": self.server_id}
             )
@@ -124,8 +124,8 @@ class Ledger:
         check_move(record.state, state)
         changes |= _last(record, state, message)
 
-        return self._show(
-            await persistently(
+        return self.accept(
+            await retry_while_unavailable(
                 lambda: self._store.end(record.pk, record.attempt, self.server_id, changes)
             )
         )
@@ -143,7 +143,7 @@ class Ledger:
                         return stored
                 raise
 
-        requeued = self._show(await persistently(requeue_once))
+        requeued = self.accept(await retry_while_unavailable(requeue_once))
         self._hub.wake("queue")
         return requeued
 
@@ -151,12 +151,12 @@ class Ledger:
         """End a process that has not started; None when it is not queued any more."""
         changes = _last(record, State.CANCELLED, message)
         cancelled = await self._store.cancel_queued(record.pk, changes)
-        return None if cancelled is None else self._show(cancelled)
+        return None if cancelled is None else self.accept(cancelled)
 
     async def request_cancel(self, pk: int) -> ProcessRecord | None:
         """Mark a running process as to be cancelled; None when it is not running."""
         record = await self._store.request_cancel(pk)
-        return None if record is None else self._show(record)
+        return None if record is None else self.accept(record)
 
     async def delete(self, record: ProcessRecord) -> None:
         """Delete the record of an ended process."""
@@ -171,7 +171,7 @@ class Ledger:
         for meanwhile in self._gone_meanwhile:
             meanwhile.add(pk)
         self._records.pop(pk, None)
-        self.unended.forget(pk)
+        self.queue.forget(pk)
         for target in self._boards.remove(pk):
             self._hub.wake(("target", target))
         self._hub.wake(("process", pk))
@@ -187,16 +187,13 @@ class Ledger:
         known = self._records.get(pk)
         return known is not None and known.version >= version
 
-    def show(self, record: ProcessRecord) -> ProcessRecord:
-        """Show what another server has written."""
-        return self._show(record)
-
-    def _show(self, record: ProcessRecord) -> ProcessRecord:
+    def accept(self, record: ProcessRecord) -> ProcessRecord:
+        """Take a record as it is stored, by whichever server, and show it unless it is old."""
         known = self._records.get(record.pk)
         if known is not None and known.version >= record.version:
             return record
         self._remember(record)
-        self.unended.note(record)
+        self.queue.note(record)
         self._boards.put(record)
         self._wake(record)
         return record

@@ -1,6 +1,6 @@
 """The processes, as handlers know them: submit, find, cancel, rerun, delete.
 
-Writing records is left to `ledger`, running them to `dispatcher`, showing logs to `log_views`.
+Writing records is left to `repository`, running them to `dispatcher`, showing logs to `log_views`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from server.logs.bodies import LogBodies, LogBody
 from server.logs.logs import Logs
 from server.logs.reader import LinesPage, LogViews
 from server.processes.receipt import Receipt, receipt_of
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
-from server.processes.submission import Submit, Submits
+from server.processes.submission import SubmissionService, Submit
 from server.store import Store
 from server.store.base import Page
 from server.store.processes.sections import Section
@@ -34,13 +34,13 @@ STOPPING = "It was cancelled and is being stopped"
 
 
 class Processes:
-    """All processes. Every change goes through the ledger; every refusal is an error of ours."""
+    """All processes. Every change goes through the repository; refusals are errors of ours."""
 
     def __init__(
         self,
         *,
         store: Store,
-        ledger: Ledger,
+        repository: ProcessRepository,
         logs: Logs,
         hub: Hub,
         archive: Archive,
@@ -48,15 +48,15 @@ class Processes:
         config: Config,
     ) -> None:
         self._store = store
-        self._ledger = ledger
+        self._repository = repository
         self._logs = logs
         self._archive = archive
         self._pipelines = pipelines
         self._config = config
-        self._views = LogViews(ledger, logs)
-        self._bodies = LogBodies(ledger, self._views, config.cache.log_bytes // 2)
-        self._followers = Followers(ledger, self._views, hub, self.fields, self.board)
-        self._submits = Submits(store, ledger, pipelines, config.queue.limit)
+        self._views = LogViews(repository, logs)
+        self._bodies = LogBodies(repository, self._views, config.cache.log_bytes // 2)
+        self._followers = Followers(repository, self._views, hub, self.fields, self.board)
+        self._submits = SubmissionService(store, repository, pipelines, config.queue.limit)
 
     def pipelines(self) -> list[PipelineDescription]:
         """What can be run, and what cannot with the reason."""
@@ -64,7 +64,7 @@ class Processes:
 
     async def get(self, pk: int) -> ProcessRecord:
         """One record. Raises NotFound."""
-        return await self._ledger.get(pk)
+        return await self._repository.get(pk)
 
     async def find(
         self,
@@ -99,34 +99,34 @@ class Processes:
 
     async def cancel(self, pk: int) -> ProcessRecord:
         """Cancel a process: one that waits never starts, a run is stopped. Raises Conflict."""
-        record = await self._ledger.get(pk)
+        record = await self._repository.get(pk)
         while not record.state.ended:
             if record.state is State.QUEUED:
                 cancelled = await self._cancel_queued(record)
             else:
-                cancelled = await self._ledger.request_cancel(pk)
+                cancelled = await self._repository.request_cancel(pk)
             if cancelled is not None:
                 return cancelled
             # It moved on meanwhile.
-            record = self._ledger.show(await self._store.processes.get(pk))
+            record = self._repository.accept(await self._store.processes.get(pk))
         raise Conflict(f"Process {pk} has ended already")
 
     async def _cancel_queued(self, record: ProcessRecord) -> ProcessRecord | None:
-        return await self._ledger.cancel_queued(record, CANCELLED)
+        return await self._repository.cancel_queued(record, CANCELLED)
 
     async def rerun(self, pk: int, flags: dict[str, bool] | None = None) -> ProcessRecord:
         """A new process with the same inputs and flags, but for those given.
 
         Raises InvalidInput when its inputs or its pipeline are not there any more.
         """
-        return await self._submits.again(await self._ledger.get(pk), flags or {})
+        return await self._submits.rerun(await self._repository.get(pk), flags or {})
 
     async def delete(self, pk: int) -> None:
         """Delete an ended process with its log and outputs. Raises Conflict while it has not."""
-        record = await self._ledger.get(pk)
+        record = await self._repository.get(pk)
         if not record.state.ended:
             raise Conflict(f"Process {pk} has not ended")
-        await self._archive.delete_process(record, self._ledger.delete)
+        await self._archive.delete_process(record, self._repository.delete)
         self._logs.forget(pk)
         self._bodies.forget(pk)
 
@@ -147,16 +147,16 @@ class Processes:
             return
         try:
             async with asyncio.timeout(DELETE_WAIT_SECONDS):
-                await self._ledger.ended(record.pk)
+                await self._repository.ended(record.pk)
         except TimeoutError:
             raise Conflict(f"Process {record.pk} has not ended yet, try again later") from None
 
     async def board(self, target: int) -> StatusBoard:
         """The status board of a target. Raises NotFound when there is no such target."""
-        known = self._ledger.known_board(target)
+        known = self._repository.known_board(target)
         if known is None:
             await self._store.targets.get(target)
-            known = await self._ledger.board(target)
+            known = await self._repository.board(target)
         return known
 
     async def lines(
@@ -167,12 +167,12 @@ class Processes:
 
     async def receipt(self, pk: int) -> Receipt:
         """What exactly ran on what, in the last attempt. Raises NotFound."""
-        record = await self._ledger.get(pk)
+        record = await self._repository.get(pk)
         return receipt_of(record, await self._store.receipts.get(pk, record.attempt))
 
     async def sections(self, pk: int) -> list[Section]:
         """Where the statuses of a process begin in its log. Raises NotFound."""
-        record = await self._ledger.get(pk)
+        record = await self._repository.get(pk)
         return await self._store.sections.newest(record.pk)
 
     async def log_body(self, pk: int) -> LogBody:
@@ -229,9 +229,9 @@ class Processes:
             return STOPPING
         if record.state is not State.QUEUED:
             return None
-        unended = self._ledger.unended
-        holders = _holders(list(unended.running.values()))
-        return f"Number {unended.place(record.pk)} in the queue; {holders}"
+        queue = self._repository.queue
+        holders = _holders(list(queue.running.values()))
+        return f"Number {queue.position(record.pk)} in the queue; {holders}"
 
 
 def _holders(running: list[str]) -> str:

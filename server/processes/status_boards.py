@@ -1,6 +1,6 @@
 """The specified status of each target's processes, ready to be sent.
 
-A board is written through by the ledger, and encodes each process once per change. When it is
+A board is written through by the repository, and encodes each process once per change. When it is
 loaded, and for how long it is kept, is left to `status_boards`.
 """
 

@@ -12,7 +12,7 @@ import msgspec
 
 from server.core.errors import AlreadyTaken, Conflict, InvalidInput, QueueFull
 from server.core.records import PipelineDescription, ProcessRecord, Target
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from server.processes.validation import (
     MAX_INPUTS,
     check_flags,
@@ -43,21 +43,21 @@ class Submit(NamedTuple):
         return msgspec.json.encode([*self[:3], sorted(self.flags.items())])
 
 
-class Submits:
+class SubmissionService:
     """The way into the queue."""
 
     def __init__(
         self,
         store: Store,
-        ledger: Ledger,
+        repository: ProcessRepository,
         pipelines: dict[str, PipelineDescription],
         queue_limit: int,
     ) -> None:
         self._store = store
-        self._ledger = ledger
+        self._repository = repository
         self._pipelines = pipelines
         self._queue_limit = queue_limit
-        self._idempotency = Idempotency(store.submissions, store.counters)
+        self._idempotency = IdempotencyKeys(store.submissions, store.counters)
         # The last number used for an identifier within its second, so that many submits at once
         # need not try each.
         self._numbers: OrderedDict[str, int] = OrderedDict()
@@ -78,7 +78,7 @@ class Submits:
         pk = await self._idempotency.reserve(key, body)
         return await self._add_once(record.evolve(pk=pk), target)
 
-    async def again(self, record: ProcessRecord, flags: dict[str, bool]) -> ProcessRecord:
+    async def rerun(self, record: ProcessRecord, flags: dict[str, bool]) -> ProcessRecord:
         """Store a process like another one, with some flags changed."""
         pipeline = self._pipelines.get(record.pipeline)
         known = pipeline.flags if pipeline else {}
@@ -110,7 +110,7 @@ class Submits:
             raise InvalidInput.of("pipeline", f"{pipeline.name} cannot run: {pipeline.error}")
         flags = check_flags(pipeline, submit.flags)
         check_products(pipeline, target.pk, submit.products, products)
-        if len(self._ledger.unended.queued) >= self._queue_limit:
+        if len(self._repository.queue.queued) >= self._queue_limit:
             raise QueueFull(self._queue_limit)
         return make_record(0, target, pipeline, submit.products, flags), target
 
@@ -129,12 +129,12 @@ class Submits:
             name = identifier(pipeline, target, record.created, self._number(record.identifier))
             named = record.evolve(identifier=name)
             try:
-                await self._ledger.add(named)
+                await self._repository.add(named)
             except AlreadyTaken:
                 # Its name, or its PK: then this very submit is stored already.
                 stored = await self._existing(record.pk)
                 if stored is not None:
-                    return self._ledger.show(stored)
+                    return self._repository.accept(stored)
             else:
                 return named
         raise Conflict("There are too many processes of this kind in this second")
@@ -151,7 +151,7 @@ KEEP_SECONDS = 30 * 86_400
 KEY_LIMIT = 255
 
 
-class Idempotency:
+class IdempotencyKeys:
     """The keys of the last 30 days."""
 
     def __init__(self, submissions: Submissions, counters: Counters) -> None:
@@ -169,7 +169,7 @@ class Idempotency:
         """Raise Conflict when the process of a key was made once and deleted."""
         known = await self._submissions.get(key)
         if known is not None and known.gone:
-            raise Conflict("The process of this Idempotency-Key was deleted")
+            raise Conflict("The process of this IdempotencyKeys-Key was deleted")
 
     async def reserve(self, key: str, body: bytes) -> int:
         """The PK for a new submit with this key, or for the same one made at the same time."""
@@ -187,7 +187,7 @@ class Idempotency:
 
 def _same(known: Submission, body: bytes) -> int:
     if known.digest != _digest(body):
-        raise Conflict("This Idempotency-Key was used for another submit")
+        raise Conflict("This IdempotencyKeys-Key was used for another submit")
     return known.process
 
 

@@ -14,10 +14,10 @@ from server.store.driver.connection import Database
 R = TypeVar("R", bound=Record)
 
 #: Room for the PKs of one target's products in an index key.
-PKS = 2**32
+PK_RANGE = 2**32
 
 
-class ByPk(Generic[R]):
+class RecordCollection(Generic[R]):
     """A collection of records of one kind; `pk` is a field too, as a range on `_id` scans."""
 
     #: How a missing one is called in NotFound.
@@ -30,7 +30,7 @@ class ByPk(Generic[R]):
         self._collection = database.collection(self.name)
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         await self._collection.ensure_index("pk")
 
     async def get(self, pk: int) -> R:
@@ -61,9 +61,9 @@ class ByPk(Generic[R]):
         return [self.record.from_document(document) for document in documents]
 
 
-def below(pk: int | None) -> int:
+def upper_bound(pk: int | None) -> int:
     """The upper end of a range of PKs that ends before this one, if there is one."""
-    return PKS if pk is None else min(pk, PKS)
+    return PK_RANGE if pk is None else min(pk, PK_RANGE)
 
 
 T = TypeVar("T")

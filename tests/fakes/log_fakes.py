@@ -11,7 +11,7 @@ from server.core.records import ProcessRecord
 from server.logs.entries import Line
 from server.logs.logs import Logs
 from server.logs.reader import LogViews
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from server.store.processes.log_chunks import LogChunk, LogEnd
 from tests.fakes import some_records
 
@@ -70,7 +70,7 @@ class FakeChunks:
         self.stored.pop(process, None)
 
 
-class FakeLedger:
+class FakeRepository:
     """Records in a dictionary; `show` wakes those who wait, as the real one."""
 
     def __init__(self, hub: Hub) -> None:
@@ -82,7 +82,7 @@ class FakeLedger:
             raise NotFound("process", pk)
         return self.records[pk]
 
-    def show(self, record: ProcessRecord) -> None:
+    def accept(self, record: ProcessRecord) -> None:
         self.records[record.pk] = record
         self.hub.wake(("process", record.pk))
 
@@ -97,10 +97,10 @@ class Reading:
     def __init__(self, cache_bytes: int = 2**20, alone: bool = True) -> None:
         self.hub = Hub()
         self.chunks = FakeChunks()
-        self.ledger = FakeLedger(self.hub)
+        self.repository = FakeRepository(self.hub)
         self.logs = Logs(cast(Any, self.chunks), self.hub, cache_bytes, alone)
-        self.views = LogViews(cast(Ledger, self.ledger), self.logs)
-        self.ledger.show(a_process())
+        self.views = LogViews(cast(ProcessRepository, self.repository), self.logs)
+        self.repository.accept(a_process())
 
     async def write(self, count: int, process: int = PK, **how: Any) -> None:
         """Append lines that go on counting."""

@@ -37,7 +37,7 @@ _Text = tuple[
 _text_decoder = msgspec.json.Decoder(_Text)
 
 
-class Ingest:
+class ChildMessages:
     """What a run has said so far, and what of it is not stored yet."""
 
     def __init__(self) -> None:

@@ -1,11 +1,11 @@
-"""Takes in what a child says, as fast as it can be stored; what it means is left to `ingest`."""
+"""Takes in what a child says, as fast as it can be stored; what it means is left to `messages`."""
 
 from __future__ import annotations
 
 import asyncio
 
 from runners.execution.pool import Reader
-from server.execution.child.messages import Ingest
+from server.execution.child.messages import ChildMessages
 from server.logs.entries import Line
 
 #: What may wait to be stored before the child is held back.
@@ -13,11 +13,11 @@ SPOOL_CHARACTERS = 2_000_000
 SPOOL_LINES = 20_000
 
 
-class Intake:
+class OutputBuffer:
     """The bounded way from a child's pipes to the store. `news` is set when there is any."""
 
     def __init__(self) -> None:
-        self.ingest = Ingest()
+        self.messages = ChildMessages()
         self.news = asyncio.Event()
         #: the child has said its last message
         self.finished = asyncio.Event()
@@ -40,23 +40,23 @@ class Intake:
                 left -= len(data)
                 self._feed(name, data)
                 await self._until_room()
-        self.ingest.end()
+        self.messages.end()
         self.news.set()
 
     def take(self) -> tuple[list[Line], int]:
         """The lines to store, which are forgotten here, and how many characters they have."""
-        assembler = self.ingest.assembler
+        assembler = self.messages.assembler
         characters = assembler.ready_characters
         self._room.set()
         return assembler.take(), characters
 
     def _feed(self, name: str, data: bytes) -> None:
         if name == "messages":
-            self.ingest.feed_messages(data)
-            if self.ingest.last is not None:
+            self.messages.feed_messages(data)
+            if self.messages.last is not None:
                 self.finished.set()
         else:
-            self.ingest.feed_raw(name, data)
+            self.messages.feed_raw(name, data)
         self.news.set()
 
     async def _until_room(self) -> None:
@@ -65,5 +65,5 @@ class Intake:
             await self._room.wait()
 
     def _is_full(self) -> bool:
-        assembler = self.ingest.assembler
+        assembler = self.messages.assembler
         return assembler.ready_characters > SPOOL_CHARACTERS or len(assembler.ready) > SPOOL_LINES

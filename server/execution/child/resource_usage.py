@@ -65,7 +65,7 @@ class Usage:
     def _escaped(self, parent: int | None, pk: int, identifier: str) -> dict[int, str]:
         left = {pid for pid, process in list(self._seen.items()) if process.is_running()}
         for child in [] if parent is None else process_tags.children_of(parent):
-            if process_tags.is_of(child, pk, identifier):
+            if process_tags.belongs_to(child, pk, identifier):
                 left |= {child, *descendants(child)}
         return {pid: name for pid in sorted(left) if (name := _name(pid)) is not None}
 

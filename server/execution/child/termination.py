@@ -16,7 +16,7 @@ VERIFY_SECONDS = 2.0
 LOOK_SECONDS = 0.01
 
 
-async def descend(run: Run) -> None:
+async def terminate(run: Run) -> None:
     """End a run and its whole process group; they are gone when this returns."""
     run.ask()
     if not await _ends_within(run, ASK_SECONDS):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from server.core.errors import AlreadyTaken
 from server.core.records import DataProductGroup
-from server.store.base import ByPk, Page, below
+from server.store.base import Page, RecordCollection, upper_bound
 from server.store.driver.collection import Document
 from server.store.driver.connection import Database
 
 
-class Groups(ByPk[DataProductGroup]):
+class Groups(RecordCollection[DataProductGroup]):
     """All groups.
 
     A group's document lists its products. The other way round, a document of `memberships` has
@@ -26,7 +26,7 @@ class Groups(ByPk[DataProductGroup]):
         self._memberships = database.collection("memberships")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         await super().ensure_indexes()
         await self._collection.ensure_index("process")
 
@@ -52,7 +52,7 @@ class Groups(ByPk[DataProductGroup]):
 
     async def find(self, before: int | None = None, limit: int = 100) -> Page[DataProductGroup]:
         """A page of all groups."""
-        return await self._page("pk", 0, below(before), limit)
+        return await self._page("pk", 0, upper_bound(before), limit)
 
     async def containing(self, products: Sequence[int]) -> dict[int, list[int]]:
         """The PKs of the groups that each product is in, ascending."""

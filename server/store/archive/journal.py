@@ -34,7 +34,7 @@ class Journal:
         self._collection = database.collection("journal")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         for field in ("server", "process"):
             await self._collection.ensure_index(field)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.store.base import PKS, below
+from server.store.base import PK_RANGE, upper_bound
 from server.store.driver.collection import Document
 from server.store.driver.connection import Database
 
@@ -35,7 +35,7 @@ class LightCurves:
         self._collection = database.collection("light_curves")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         for field in ("by_target", "series"):
             await self._collection.ensure_index(field)
 
@@ -43,16 +43,20 @@ class LightCurves:
         """Store new chunks. :raises AlreadyTaken: one of the numbers exists."""
         await self._collection.insert_many(
             [
-                {"_id": chunk.first, "by_target": chunk.target * PKS + chunk.first, **vars(chunk)}
+                {
+                    "_id": chunk.first,
+                    "by_target": chunk.target * PK_RANGE + chunk.first,
+                    **vars(chunk),
+                }
                 for chunk in chunks
             ]
         )
 
     async def read(self, target: int, before: int | None, limit: int) -> list[LightCurveChunk]:
         """The newest chunks of a target that begin before a number, at most `limit`."""
-        start = target * PKS
+        start = target * PK_RANGE
         found = await self._collection.find(
-            {"by_target": {"$gt": start, "$lt": start + below(before)}},
+            {"by_target": {"$gt": start, "$lt": start + upper_bound(before)}},
             sort=("by_target", -1),
             limit=limit,
         )

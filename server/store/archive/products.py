@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from server.core.records import DataProduct
-from server.store.base import PKS, ByPk, Page, below
+from server.store.base import PK_RANGE, Page, RecordCollection, upper_bound
 from server.store.counts import TargetCounts
 from server.store.driver.connection import Database
 
 
-class DataProducts(ByPk[DataProduct]):
+class DataProducts(RecordCollection[DataProduct]):
     """All data products."""
 
     kind, record, name = "data product", DataProduct, "dataproducts"
@@ -20,7 +20,7 @@ class DataProducts(ByPk[DataProduct]):
         self._counts = TargetCounts(self._collection, _of_target)
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         for field in ("by_target", "process"):
             await self._collection.ensure_index(field)
 
@@ -28,7 +28,7 @@ class DataProducts(ByPk[DataProduct]):
         """Store new products. :raises AlreadyTaken: one of the PKs exists."""
         await self._collection.insert_many(
             [
-                product.to_document() | {"by_target": product.target * PKS + product.pk}
+                product.to_document() | {"by_target": product.target * PK_RANGE + product.pk}
                 for product in products
             ]
         )
@@ -42,8 +42,8 @@ class DataProducts(ByPk[DataProduct]):
         self, target: int, before: int | None = None, limit: int = 100
     ) -> Page[DataProduct]:
         """A page of a target's products."""
-        start = target * PKS
-        return await self._page("by_target", start, start + below(before), limit)
+        start = target * PK_RANGE
+        return await self._page("by_target", start, start + upper_bound(before), limit)
 
     async def of_process(self, process: int) -> list[DataProduct]:
         """All outputs of a process's attempts, in the order of their PKs."""
@@ -57,4 +57,4 @@ class DataProducts(ByPk[DataProduct]):
 
 
 def _of_target(target: int) -> dict[str, int]:
-    return {"$gt": target * PKS, "$lt": (target + 1) * PKS}
+    return {"$gt": target * PK_RANGE, "$lt": (target + 1) * PK_RANGE}

@@ -6,20 +6,20 @@ from typing import Any
 
 from server.core.errors import NotFound
 from server.core.records import Target
-from server.store.base import ByPk, Page, below
+from server.store.base import Page, RecordCollection, upper_bound
 
 #: How many targets one search may look at before it returns a short page.
 _EXAMINED_LIMIT = 10_000
 _SEARCH_BATCH = 1_000
 
 
-class Targets(ByPk[Target]):
+class Targets(RecordCollection[Target]):
     """All targets."""
 
     kind, record, name = "target", Target, "targets"
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         await super().ensure_indexes()
         await self._collection.ensure_index("by_identifier", unique=True)
 
@@ -42,10 +42,10 @@ class Targets(ByPk[Target]):
         A search looks at a bounded number, so its page may be short and still have a `next`.
         """
         if not search:
-            return await self._page("pk", 0, below(before), limit)
+            return await self._page("pk", 0, upper_bound(before), limit)
         matching: list[Target] = []
         for _ in range(_EXAMINED_LIMIT // _SEARCH_BATCH):
-            page = await self._page("pk", 0, below(before), _SEARCH_BATCH)
+            page = await self._page("pk", 0, upper_bound(before), _SEARCH_BATCH)
             matching += [target for target in page.items if _has(target, search.casefold())]
             if len(matching) > limit:
                 return Page(matching[:limit], matching[limit - 1].pk)

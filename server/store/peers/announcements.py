@@ -28,7 +28,7 @@ class Announcements:
         self._collection = database.collection("announcements")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         await self._collection.ensure_index("key", unique=True)
 
     async def insert(self, server: str, number: int, topics: Iterable[tuple[str, int]]) -> None:

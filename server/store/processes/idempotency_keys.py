@@ -29,7 +29,7 @@ class Submissions:
         self._collection = database.collection("submissions")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         for field in ("created", "process"):
             await self._collection.ensure_index(field)
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from server.core.records import ProcessRecord, State
-from server.store.base import PKS, Page
+from server.store.base import PK_RANGE, Page
 from server.store.driver.collection import Collection, Document
 
 LARGEST_PK = 10**12 - 1
@@ -27,7 +27,7 @@ def index_keys(record: ProcessRecord) -> dict[str, Any]:
     """The fields that a new record's document has for the indexes only."""
     keys: dict[str, Any] = {
         "by_identifier": text_key(record.identifier),
-        "by_target": record.target * PKS + record.pk,
+        "by_target": record.target * PK_RANGE + record.pk,
         "by_pipeline": _ending_in_pk(text_key(record.pipeline), record.pk),
     }
     if record.state is State.QUEUED:
@@ -47,9 +47,9 @@ def ended_key(state: State, pk: int) -> str:
     return _ending_in_pk(state.value, pk)
 
 
-def of_target(target: int, before: int = PKS) -> dict[str, int]:
-    """The range of `by_target` that holds the target's processes below a PK."""
-    return {"$gte": target * PKS, "$lt": target * PKS + min(before, PKS)}
+def of_target(target: int, before: int = PK_RANGE) -> dict[str, int]:
+    """The range of `by_target` that holds the target's processes upper_bound a PK."""
+    return {"$gte": target * PK_RANGE, "$lt": target * PK_RANGE + min(before, PK_RANGE)}
 
 
 async def find_page(

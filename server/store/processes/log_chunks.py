@@ -50,7 +50,7 @@ class LogChunks:
         self._collection = database.collection("log_chunks")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         await self._collection.ensure_index("key", unique=True)
 
     async def insert(self, chunk: LogChunk) -> None:

@@ -18,7 +18,7 @@ class Receipts:
         self._collection = database.collection("receipts")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         await self._collection.ensure_index("process")
 
     async def put(self, process: int, attempt: int, facts: str) -> None:

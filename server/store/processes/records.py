@@ -44,7 +44,7 @@ class ProcessStore:
         self._counts = TargetCounts(self._collection, index.of_target)
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         await self._collection.ensure_index("by_identifier", unique=True)
         for field in ("pk", "by_target", "by_pipeline", "queued", "ended", "owner"):
             await self._collection.ensure_index(field)

@@ -29,7 +29,7 @@ class Sections:
         self._collection = database.collection("sections")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods below need."""
+        """Make the indexes that the methods upper_bound need."""
         await self._collection.ensure_index("key")
 
     async def put(self, process: int, sections: Sequence[Section]) -> None:

@@ -24,7 +24,7 @@ async def publish(bench: Bench, target: Target, name: str, count: int) -> Proces
     published = await bench.archive.publish(run, [bench.measurements(run, count)])
     assert (published.products, published.group) == ([], None)
     await bench.end(run, [], None, published.series)
-    await bench.archive.settle(published)
+    await bench.archive.confirm(published)
     return run
 
 

@@ -223,8 +223,8 @@ async def test_outputs_are_seen_only_when_the_record_names_them(
         await bench.archive.create_group("Mine", published.products)
 
     await bench.end(run, published.products, published.group)
-    await bench.archive.settle(published)
-    await bench.archive.settle(published)
+    await bench.archive.confirm(published)
+    await bench.archive.confirm(published)
     products = [await bench.archive.product(pk) for pk in published.products]
     assert [product.name for product in products] == ["dummy_m13_a.csv", "dummy_m13_a.txt"]
     assert await bench.content(products[0]) == b"content of a.csv"
@@ -246,7 +246,7 @@ async def test_no_outputs_make_no_group(runner: asyncio.Runner, bench: Bench) ->
     run = await bench.run((await bench.target()).pk)
     published = await bench.archive.publish(run, [])
     assert (published.products, published.group) == ([], None)
-    await bench.archive.settle(published)
+    await bench.archive.confirm(published)
     await bench.check_consistent()
 
 
@@ -267,7 +267,7 @@ async def test_two_outputs_of_one_name_are_two_products(
     [file] = bench.outputs(run, "a.csv")
     published = await bench.archive.publish(run, [file, file])
     await bench.end(run, published.products, published.group)
-    await bench.archive.settle(published)
+    await bench.archive.confirm(published)
     assert len(bench.stored()) == 2
     await bench.check_consistent()
 
@@ -356,7 +356,7 @@ async def test_a_deleted_output_is_forgotten_by_record_and_groups(
     run = await bench.run((await bench.target()).pk)
     published = await bench.archive.publish(run, bench.outputs(run, "a.csv", "b.csv"))
     await bench.end(run, published.products, published.group)
-    await bench.archive.settle(published)
+    await bench.archive.confirm(published)
     first, second = published.products
     mine = await bench.archive.create_group("Mine", [second, first, second])
     assert mine.products == [second, first]

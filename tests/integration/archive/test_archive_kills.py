@@ -30,7 +30,7 @@ async def publish_two(bench: Bench, target: Target) -> None:
     files = bench.outputs(run, "a.csv", "b.csv")
     published = await bench.archive.publish(run, files)
     await twice(lambda: bench.end(run, published.products, published.group))
-    await twice(lambda: bench.archive.settle(published))
+    await twice(lambda: bench.archive.confirm(published))
 
 
 async def publish_measured(bench: Bench, target: Target) -> None:
@@ -40,7 +40,7 @@ async def publish_measured(bench: Bench, target: Target) -> None:
     await twice(
         lambda: bench.end(run, published.products, published.group, series=published.series)
     )
-    await twice(lambda: bench.archive.settle(published))
+    await twice(lambda: bench.archive.confirm(published))
 
 
 async def twice(work: Callable[[], Awaitable[None]]) -> None:
@@ -243,7 +243,7 @@ async def test_a_deletion_that_fails_is_finished_or_undone_without_a_restart(
             await scenario(bench, target)
         met = faults.met
         faults.none()
-        await bench.archive.settle_leftovers()
+        await bench.archive.resolve_leftovers()
         assert await bench.store.journal.all() == []
         # Whoever has it in memory was told.
         there = await bench.store.processes.get_many([before.pk])

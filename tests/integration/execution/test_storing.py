@@ -14,7 +14,7 @@ import pytest
 from server.archive.storage import FileStorage
 from server.config import PipelineEntry
 from server.core.errors import NoRoom
-from server.execution.child.messages import Ingest
+from server.execution.child.messages import ChildMessages
 from server.store.driver.collection import Collection
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, eventually, scripted_config
@@ -154,14 +154,14 @@ async def test_outputs_for_which_there_is_no_room_fail_the_run_and_leave_nothing
 async def test_a_defect_of_ours_is_no_lost_lease_and_ends_after_its_retries(
     scripts: Scripts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    feed = Ingest.feed_messages
+    feed = ChildMessages.feed_messages
 
-    def broken(self: Ingest, data: bytes) -> None:
+    def broken(self: ChildMessages, data: bytes) -> None:
         if b"the defect" in data:
             raise ZeroDivisionError("a defect of ours")
         feed(self, data)
 
-    monkeypatch.setattr(Ingest, "feed_messages", broken)
+    monkeypatch.setattr(ChildMessages, "feed_messages", broken)
     pk = await scripts.submit("""
         import time
         self.log("the defect")

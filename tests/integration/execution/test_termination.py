@@ -238,7 +238,7 @@ async def test_a_child_that_leads_no_group_yet_is_ended_alone(
     monkeypatch.setattr(termination, "GRACE_SECONDS", 0.2)
     pool = Pool(1)
     run = await started(pool)
-    await asyncio.wait_for(termination.descend(run), 10)
+    await asyncio.wait_for(termination.terminate(run), 10)
     assert await run.wait() == -signal.SIGKILL
     assert not run.signal_group(signal.SIGKILL)
     run.close()

@@ -1,4 +1,4 @@
-"""The shelf of pictures: drawn once, kept up to a limit."""
+"""The preview_cache of pictures: drawn once, kept up to a limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.archive.preview_cache import ABANDONED_SECONDS, PreviewShelf
+from server.archive.preview_cache import ABANDONED_SECONDS, PreviewCache
 
 pytestmark = pytest.mark.gen_test
 
@@ -34,36 +34,36 @@ async def test_a_picture_is_drawn_once_for_all_who_want_it(tmp_path: Path) -> No
         await asyncio.sleep(0.05)
         await draw(picture)
 
-    shelf = PreviewShelf(tmp_path, 1000)
-    pictures = await asyncio.gather(*(shelf.get("a", draw_slowly) for _ in range(5)))
+    preview_cache = PreviewCache(tmp_path, 1000)
+    pictures = await asyncio.gather(*(preview_cache.get("a", draw_slowly) for _ in range(5)))
     assert set(pictures) == {b"x" * 100}
     assert len(drawn) == 1
-    assert await PreviewShelf(tmp_path, 1000).get("a", never) == b"x" * 100
+    assert await PreviewCache(tmp_path, 1000).get("a", never) == b"x" * 100
 
 
 async def test_what_was_unused_for_longest_goes_first(tmp_path: Path) -> None:
-    shelf = PreviewShelf(tmp_path, 300)
+    preview_cache = PreviewCache(tmp_path, 300)
     for name in ("a", "b", "c"):
-        await shelf.get(name, draw)
+        await preview_cache.get(name, draw)
     for age, name in enumerate(("c", "b", "a")):
         moment = time.time() - 100 - age
         os.utime(tmp_path / name, (moment, moment))
-    await shelf.get("a", never)
-    await shelf.get("d", draw)
+    await preview_cache.get("a", never)
+    await preview_cache.get("d", draw)
     assert names(tmp_path) == {"a", "d"}
 
 
 async def test_a_shelf_without_room_still_gives_pictures(tmp_path: Path) -> None:
-    shelf = PreviewShelf(tmp_path, 0)
-    assert await shelf.get("a", draw) == b"x" * 100
-    assert await shelf.get("b", draw) == b"x" * 100
+    preview_cache = PreviewCache(tmp_path, 0)
+    assert await preview_cache.get("a", draw) == b"x" * 100
+    assert await preview_cache.get("b", draw) == b"x" * 100
     assert names(tmp_path) == set()
 
 
 async def test_a_smaller_limit_holds_from_the_first_picture_on(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / str(number)).write_bytes(b"x" * 100)
-    await PreviewShelf(tmp_path, 250).get("new", draw)
+    await PreviewCache(tmp_path, 250).get("new", draw)
     assert len(names(tmp_path)) == 2
 
 
@@ -72,13 +72,13 @@ async def test_a_failure_leaves_nothing_and_is_told_to_all(tmp_path: Path) -> No
         await draw(picture)
         raise ValueError("no picture")
 
-    shelf = PreviewShelf(tmp_path, 1000)
+    preview_cache = PreviewCache(tmp_path, 1000)
     answers = await asyncio.gather(
-        *(shelf.get("a", fail) for _ in range(3)), return_exceptions=True
+        *(preview_cache.get("a", fail) for _ in range(3)), return_exceptions=True
     )
     assert [str(answer) for answer in answers] == ["no picture"] * 3
     assert names(tmp_path) == set()
-    assert await shelf.get("a", draw) == b"x" * 100
+    assert await preview_cache.get("a", draw) == b"x" * 100
 
 
 async def test_what_a_killed_server_was_drawing_is_swept(tmp_path: Path) -> None:
@@ -87,5 +87,5 @@ async def test_what_a_killed_server_was_drawing_is_swept(tmp_path: Path) -> None
         (tmp_path / name / "half").write_bytes(b"x")
         moment = time.time() - age
         os.utime(tmp_path / name, (moment, moment))
-    await PreviewShelf(tmp_path, 1000).get("a", draw)
+    await PreviewCache(tmp_path, 1000).get("a", draw)
     assert names(tmp_path) == {"a", "new.tmp"}

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from server.core import concurrency
-from server.core.concurrency import persistently
+from server.core.concurrency import retry_while_unavailable
 from server.core.errors import AlreadyTaken, DatabaseAway, HeliographError, NoRoom
 
 
@@ -43,7 +43,7 @@ def test_it_tries_until_the_database_answers_and_has_room(
     error: type[HeliographError], quick: list[float]
 ) -> None:
     call = Troubled(*(error() for _ in range(20)))
-    assert asyncio.run(persistently(call)) == "stored"
+    assert asyncio.run(retry_while_unavailable(call)) == "stored"
     assert call.calls == 21
     assert quick[:6] == list(concurrency.RETRY_SECONDS)
     assert set(quick[6:]) == {concurrency.RETRY_SECONDS[-1]}
@@ -52,7 +52,7 @@ def test_it_tries_until_the_database_answers_and_has_room(
 def test_each_reason_is_told_once_and_so_is_the_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     call = Troubled(NoRoom(), DatabaseAway(), NoRoom(), NoRoom(), DatabaseAway())
-    asyncio.run(persistently(call))
+    asyncio.run(retry_while_unavailable(call))
     warnings = [each.message for each in caplog.records if each.levelno == logging.WARNING]
     assert len(warnings) == 2
     assert "no room left" in warnings[0]
@@ -63,12 +63,12 @@ def test_each_reason_is_told_once_and_so_is_the_end(caplog: pytest.LogCaptureFix
 def test_other_errors_come_through_at_once() -> None:
     call = Troubled(AlreadyTaken("processes"))
     with pytest.raises(AlreadyTaken):
-        asyncio.run(persistently(call))
+        asyncio.run(retry_while_unavailable(call))
     assert call.calls == 1
 
 
 def test_what_need_not_wait_for_room_does_not() -> None:
     call = Troubled(DatabaseAway(), NoRoom())
     with pytest.raises(NoRoom):
-        asyncio.run(persistently(call, through=(DatabaseAway,)))
+        asyncio.run(retry_while_unavailable(call, through=(DatabaseAway,)))
     assert call.calls == 2

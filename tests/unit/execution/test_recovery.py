@@ -13,7 +13,7 @@ from server.core.hub import Hub
 from server.core.records import ProcessRecord, State
 from server.execution.recovery import Recovery
 from server.logs.logs import Logs
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from server.store import Store
 from tests.unit.processes.test_repository import a_record
 
@@ -34,9 +34,12 @@ class Lost:
 
     def __init__(self, store: Store) -> None:
         self.store, self.archive, hub = store, SlowArchive(), Hub()
-        ledger, logs = Ledger(store.processes, hub, "s1"), Logs(store.logs, hub, 1_000_000)
+        repository, logs = (
+            ProcessRepository(store.processes, hub, "s1"),
+            Logs(store.logs, hub, 1_000_000),
+        )
         archive = cast(Archive, self.archive)
-        self.recovery = Recovery(store, ledger, logs, archive, Config())
+        self.recovery = Recovery(store, repository, logs, archive, Config())
 
     async def settling(self) -> tuple[ProcessRecord, asyncio.Task[None]]:
         """The run, and who is in the midst of settling it."""

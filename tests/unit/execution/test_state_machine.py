@@ -29,7 +29,7 @@ from server.core import concurrency
 from server.core.errors import AlreadyTaken, LeaseLost, NotFound
 from server.core.hub import Hub
 from server.core.records import MOVES, STATUS_OF_STATE, ProcessRecord, State
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from server.store import Store
 from server.store.processes.index import ended_key
 from tests.reliability.tools import faults
@@ -76,7 +76,9 @@ class Servers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledgers = {name: Ledger(self.store.processes, Hub(), name) for name in SERVERS}
+        self.ledgers = {
+            name: ProcessRepository(self.store.processes, Hub(), name) for name in SERVERS
+        }
         self.models: dict[int, Model] = {}
         self.before: dict[int, Document] = {}
         self.pk = 0
@@ -192,15 +194,15 @@ class Servers(RuleBasedStateMachine):
     @precondition(lambda self: self.models)
     @rule(server=some_server, data=st.data())
     def restart(self, server: str, data: st.DataObject) -> None:
-        ledger = self.ledgers[server] = Ledger(self.store.processes, Hub(), server)
-        self.run(ledger.load())
+        repository = self.ledgers[server] = ProcessRepository(self.store.processes, Hub(), server)
+        self.run(repository.load())
         running = {pk for pk, model in self.models.items() if model.state is State.RUNNING}
-        assert ledger.unended.queued == self.queued()
-        assert set(ledger.unended.running) == running
+        assert repository.queue.queued == self.queued()
+        assert set(repository.queue.running) == running
         with pytest.raises(AlreadyTaken):
-            self.run(ledger.add(a_record(data.draw(st.sampled_from(sorted(self.models))))))
+            self.run(repository.add(a_record(data.draw(st.sampled_from(sorted(self.models))))))
         if not self.queued():
-            assert self.run(ledger.claim()) is None
+            assert self.run(repository.claim()) is None
 
     def is_refused(self, work: Coroutine[Any, Any, object]) -> None:
         """Who has lost a run writes nothing."""
@@ -224,8 +226,8 @@ class Servers(RuleBasedStateMachine):
                 assert found["status"] == STATUS_OF_STATE[model.state]
             self.follows(self.before.get(pk, found), found)
         self.before = documents
-        for ledger in self.ledgers.values():
-            self.knows_no_more(ledger)
+        for repository in self.ledgers.values():
+            self.knows_no_more(repository)
 
     def follows(self, before: Document, after: Document) -> None:
         """One step is one legal move or none; an end is never written over."""
@@ -236,10 +238,10 @@ class Servers(RuleBasedStateMachine):
         if State(before["state"]) in LAST:
             assert [before[name] for name in FINAL] == [after[name] for name in FINAL]
 
-    def knows_no_more(self, ledger: Ledger) -> None:
+    def knows_no_more(self, repository: ProcessRepository) -> None:
         """What a server shows was stored so, if maybe not of late."""
-        for pk in self.models.keys() & ledger._records.keys():
-            known, stored = ledger._records[pk], self.before[pk]
+        for pk in self.models.keys() & repository._records.keys():
+            known, stored = repository._records[pk], self.before[pk]
             assert known.version <= stored["version"]
             if known.version == stored["version"]:
                 assert known == ProcessRecord.from_document(stored)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tornado.httpclient import HTTPResponse
 
-from handlers.access_rules import Guard, cookie_of, host_name
+from handlers.access_rules import AccessRules, cookie_of, host_name
 from handlers.pages.login import local_path
 from server.config.sections import Http
 from tests.fakes.handler_fakes import Client, Fakes, json_of
@@ -40,12 +40,12 @@ def test_a_host_is_a_name_and_perhaps_a_port(host: str, name: str) -> None:
     ],
 )
 def test_a_guard_knows_the_configured_hosts(host: str, known: bool) -> None:
-    guard = Guard(Http(allowed_hosts=("proxy.example", "narrow.example:81")))
+    guard = AccessRules(Http(allowed_hosts=("proxy.example", "narrow.example:81")))
     assert guard.knows_host(host) is known
 
 
 def test_listening_everywhere_makes_every_address_known_but_no_name() -> None:
-    guard = Guard(Http(host="0.0.0.0"))
+    guard = AccessRules(Http(host="0.0.0.0"))
     assert guard.knows_host("10.0.0.1:8642")
     assert not guard.knows_host("evil.example")
 
@@ -66,11 +66,11 @@ def test_listening_everywhere_makes_every_address_known_but_no_name() -> None:
     ],
 )
 def test_an_origin_is_ours_or_an_allowed_one(origin: str, host: str, known: bool) -> None:
-    assert Guard(Http(allowed_origins=(ELSEWHERE,))).knows_origin(origin, host) is known
+    assert AccessRules(Http(allowed_origins=(ELSEWHERE,))).knows_origin(origin, host) is known
 
 
 def test_the_cookie_is_not_the_token() -> None:
-    guard = Guard(Http(tokens=(TOKEN,)))
+    guard = AccessRules(Http(tokens=(TOKEN,)))
     assert guard.accepts_token(TOKEN)
     assert guard.accepts_cookie(cookie_of(TOKEN))
     assert not guard.accepts_cookie(TOKEN)
@@ -116,7 +116,7 @@ async def test_an_allowed_page_is_let_in_with_cors_headers() -> None:
         assert ahead.code == 204
         assert ahead.headers["Access-Control-Allow-Origin"] == ELSEWHERE
         assert "POST" in ahead.headers["Access-Control-Allow-Methods"]
-        assert "Idempotency-Key" in ahead.headers["Access-Control-Allow-Headers"]
+        assert "IdempotencyKeys-Key" in ahead.headers["Access-Control-Allow-Headers"]
         for path, code in (("/api/targets/", 200), ("/api/nothing/", 404)):
             response = await client.fetch(path, headers=headers)
             assert response.code == code

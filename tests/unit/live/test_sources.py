@@ -15,7 +15,7 @@ from server.core.errors import NotFound
 from server.core.records import State
 from server.live.sources import Followers
 from server.live.websocket_frames import Frame
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
 from tests.fakes.log_fakes import PK, Reading, a_process
 
@@ -84,7 +84,7 @@ class Pushing(Reading):
         super().__init__()
         self.boards = {1: StatusBoard(1)}
         self.followers = Followers(
-            cast(Ledger, self.ledger),
+            cast(ProcessRepository, self.repository),
             self.views,
             self.hub,
             lambda record: {"status": record.status},
@@ -103,7 +103,7 @@ class Pushing(Reading):
         return self.tasks[-1]
 
     def end(self, lines: int) -> None:
-        self.ledger.show(
+        self.repository.accept(
             a_process(state=State.SUCCEEDED, status="created", log_lines=lines, version=99)
         )
 
@@ -241,7 +241,7 @@ def test_changes_of_a_record_that_come_fast_are_merged() -> None:
         pushing.watch(viewer := FakeViewer())
         await until(lambda: viewer.messages)
         for version in range(2, 50):
-            pushing.ledger.show(a_process(status=f"v{version}", version=version))
+            pushing.repository.accept(a_process(status=f"v{version}", version=version))
             await asyncio.sleep(0)
         await until(lambda: len(viewer.messages) == 2)
         pushing.end(0)
@@ -258,7 +258,7 @@ def test_a_deleted_process_ends_all_who_follow_it() -> None:
         for viewer in viewers:
             pushing.watch(viewer)
         await until(lambda: all(viewer.messages for viewer in viewers))
-        pushing.ledger.delete(PK)
+        pushing.repository.delete(PK)
         viewers[2].take()
         async with asyncio.timeout(WAIT_SECONDS):
             await asyncio.gather(*pushing.tasks, return_exceptions=True)

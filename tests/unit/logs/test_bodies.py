@@ -15,12 +15,12 @@ from server.core.errors import NotFound
 from server.core.records import State
 from server.logs import bodies
 from server.logs.bodies import LogBodies, LogBody
-from server.processes.repository import Ledger
+from server.processes.repository import ProcessRepository
 from tests.fakes.log_fakes import PK, Reading, a_process
 
 
 def bodies_of(reading: Reading, cache_bytes: int = 2**20) -> LogBodies:
-    return LogBodies(cast(Ledger, reading.ledger), reading.views, cache_bytes)
+    return LogBodies(cast(ProcessRepository, reading.repository), reading.views, cache_bytes)
 
 
 async def answer(body: LogBody, compressed: bool = False) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_a_body_is_right_however_the_log_grew_and_whoever_asked(
             total += size
             if size:
                 await reading.write(size)
-            reading.ledger.show(a_process(status=f"v{version}", version=version))
+            reading.repository.accept(a_process(status=f"v{version}", version=version))
             found = await answer(await bodies.get(PK), compressed[version - 2])
             assert found["logs"] == text(1, total)
             assert found["status"] == f"v{version}"
@@ -129,7 +129,7 @@ def test_what_a_lost_run_wrote_behind_the_end_is_dropped() -> None:
         bodies = bodies_of(reading := Reading())
         await reading.write(10)
         await answer(await bodies.get(PK))
-        reading.ledger.show(a_process(state=State.FAILED, log_lines=4, version=2))
+        reading.repository.accept(a_process(state=State.FAILED, log_lines=4, version=2))
         return str((await answer(await bodies.get(PK)))["logs"])
 
     assert asyncio.run(scenario()) == text(1, 4)
@@ -138,7 +138,7 @@ def test_what_a_lost_run_wrote_behind_the_end_is_dropped() -> None:
 def test_only_pipelines_have_one() -> None:
     async def scenario() -> None:
         reading = Reading()
-        reading.ledger.show(a_process(process_type="timelapse"))
+        reading.repository.accept(a_process(process_type="timelapse"))
         with pytest.raises(NotFound):
             await bodies_of(reading).get(PK)
 

@@ -60,7 +60,7 @@ def test_pages_follow_each_other_while_the_log_grows() -> None:
                 numbers += [entry[0] for entry in entries_of(page)]
                 cursor = page.next
                 assert not page.ended
-        reading.ledger.show(a_process(state=State.SUCCEEDED, log_lines=125))
+        reading.repository.accept(a_process(state=State.SUCCEEDED, log_lines=125))
         while not page.ended:
             page = await reading.views.lines(PK, cursor, 10)
             numbers += [entry[0] for entry in entries_of(page)]
@@ -105,7 +105,7 @@ def test_a_page_is_cut_at_its_bounds_and_the_next_one_goes_on(
         reading = Reading()
         for _ in range(20):
             await reading.write(20)
-        reading.ledger.show(a_process(state=State.SUCCEEDED, log_lines=400))
+        reading.repository.accept(a_process(state=State.SUCCEEDED, log_lines=400))
         numbers: list[int] = []
         pages, cursor, ended = 0, 0, False
         while not ended:
@@ -125,7 +125,7 @@ def test_the_text_is_that_of_the_lines_that_match() -> None:
         reading = Reading()
         await reading.write(2)
         await reading.write(2, text="hot", level="warning")
-        reading.ledger.show(a_process(state=State.SUCCEEDED, log_lines=4))
+        reading.repository.accept(a_process(state=State.SUCCEEDED, log_lines=4))
         return b"".join([piece async for piece in reading.views.text(PK, **wanted)])
 
     assert asyncio.run(scenario()) == b"line 1\nline 2\nhot 3\nhot 4\n"
@@ -150,7 +150,7 @@ def test_of_an_ended_process_only_the_lines_that_its_record_counts_are_shown() -
     async def scenario() -> list[int]:
         reading = Reading()
         await reading.write(10)
-        reading.ledger.show(a_process(state=State.FAILED, log_lines=4))
+        reading.repository.accept(a_process(state=State.FAILED, log_lines=4))
         page = await reading.views.lines(PK, 0, 100)
         return [page.next, *(entry[0] for entry in entries_of(page))]
 

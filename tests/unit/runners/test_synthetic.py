@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from runners.fits.images import find_frame, read_frame
-from runners.fits.metadata import fits_facts
+from runners.fits.metadata import fits_metadata
 from runners.synthetic import synthesise_series
 
 
@@ -45,7 +45,7 @@ def test_whole_numbers_unsigned_ones_and_floats_are_all_there(series: list[Path]
 
 
 def test_headers_tell_all_facts(series: list[Path]) -> None:
-    facts = [fits_facts(path) for path in series]
+    facts = [fits_metadata(path) for path in series]
     dates = [each["date"] for each in facts if each is not None]
 
     assert facts[0] == {

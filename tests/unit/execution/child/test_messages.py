@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.records import Progress
-from server.execution.child.messages import MESSAGE_LIMIT_BYTES, SECTIONS_LIMIT, Ingest
+from server.execution.child.messages import MESSAGE_LIMIT_BYTES, SECTIONS_LIMIT, ChildMessages
 
 
 def said(*messages: object) -> bytes:
     return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
 
 
-def texts(ingest: Ingest) -> list[tuple[str, str]]:
+def texts(ingest: ChildMessages) -> list[tuple[str, str]]:
     return [(line.level, line.text) for line in ingest.assembler.take()]
 
 
 def test_text_becomes_lines_at_its_level() -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     ingest.feed_messages(
         said(["t", "log", 1.5, "info", "a\n"], ["t", "stderr", 1.5, "warning", "b\n"])
     )
@@ -29,14 +29,14 @@ def test_text_becomes_lines_at_its_level() -> None:
 
 
 def test_a_message_may_come_in_pieces() -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     for byte in said(["t", "log", 1.5, "info", "whole\n"]):
         ingest.feed_messages(bytes([byte]))
     assert texts(ingest) == [("info", "whole")]
 
 
 def test_the_first_word_on_the_provenance_counts() -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     ingest.feed_messages(said(["provenance", {"python": "3"}], ["provenance", {}]))
     assert ingest.provenance == {"python": "3"}
     ingest.feed_messages(said(["provenance", "nonsense"]))
@@ -44,13 +44,13 @@ def test_the_first_word_on_the_provenance_counts() -> None:
 
 
 def test_the_newest_status_and_progress_count() -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     ingest.feed_messages(said(["status", "One"], ["status", "Two"], ["progress", 1.0, 2.0]))
     assert ingest.changes == {"status": "Two", "progress": Progress(1.0, 2.0)}
 
 
 def test_the_first_last_message_counts() -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     ingest.feed_messages(said(["done"], ["cancelled"], ["failed", "late"]))
     assert ingest.last == ("done",)
 
@@ -59,7 +59,7 @@ def test_the_first_last_message_counts() -> None:
     "line", [b"no json\n", b'["t","log",1.5,"loud","x"]\n', b'["unknown"]\n', b"{}\n", b"\xff\n"]
 )
 def test_what_is_no_message_is_shown_in_the_log(line: bytes) -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     ingest.feed_messages(line + said(["t", "log", 1.5, "info", "next\n"]))
     [(level, _), following] = texts(ingest)
     assert (level, following) == ("warning", ("info", "next"))
@@ -79,7 +79,7 @@ TEXT_MESSAGES = st.tuples(
 
 @given(st.lists(TEXT_MESSAGES, max_size=8))
 def test_text_is_taken_alike_alone_and_among_other_messages(messages: list[object]) -> None:
-    alone, among = Ingest(), Ingest()
+    alone, among = ChildMessages(), ChildMessages()
     for message in messages:
         alone.feed_messages(said(message))
     among.feed_messages(said(["status", "Among"], *messages))
@@ -89,21 +89,21 @@ def test_text_is_taken_alike_alone_and_among_other_messages(messages: list[objec
 
 
 def test_a_message_torn_apart_by_the_end_is_shown() -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     ingest.feed_messages(b'["t","log",1.5,"info","las')
     ingest.end()
     assert texts(ingest) == [("warning", '["t","log",1.5,"info","las')]
 
 
 def test_endless_bytes_without_a_line_end_are_not_hoarded() -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     ingest.feed_messages(b"x" * (MESSAGE_LIMIT_BYTES + 1))
     ingest.end()
     assert sum(len(text) for _, text in texts(ingest)) == MESSAGE_LIMIT_BYTES + 1
 
 
 def test_raw_output_is_shown_by_its_descriptor() -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     ingest.feed_raw("out", b"from C\n")
     ingest.feed_raw("err", b"caf\xc3")
     ingest.feed_raw("err", b"\xa9 \xff\n")
@@ -112,7 +112,7 @@ def test_raw_output_is_shown_by_its_descriptor() -> None:
 
 @given(st.lists(st.binary(max_size=30)))
 def test_no_bytes_break_it(pieces: list[bytes]) -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     for piece in pieces:
         ingest.feed_messages(piece)
         ingest.feed_raw("out", piece)
@@ -121,7 +121,7 @@ def test_no_bytes_break_it(pieces: list[bytes]) -> None:
 
 
 def test_a_status_begins_a_section_at_the_next_line() -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     said = [
         ["status", "Reading"],
         ["t", "log", 1.5, "info", "a\nb\n"],
@@ -136,7 +136,7 @@ def test_a_status_begins_a_section_at_the_next_line() -> None:
 
 
 def test_the_sections_of_an_attempt_are_bounded() -> None:
-    ingest = Ingest()
+    ingest = ChildMessages()
     for number in range(SECTIONS_LIMIT + 5):
         messages = [["t", "log", 1.5, "info", "x\n"], ["status", f"Part {number}"]]
         ingest.feed_messages(b"".join(json.dumps(each).encode() + b"\n" for each in messages))

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from runners.imaging.brightness import SKY_SHADE, Levels, flattened, levels, steadied, stretched
+from runners.imaging.brightness import (
+    SKY_SHADE,
+    Levels,
+    levels,
+    smooth_levels,
+    stretched,
+    subtract_background,
+)
 from tests.fakes.sky import noise
 
 
@@ -48,20 +55,20 @@ def test_the_sky_is_dark_and_stars_of_all_kinds_differ() -> None:
 
 def test_a_gradient_of_the_sky_is_taken_away() -> None:
     image = noise(128, 160) + np.linspace(0, 500, 160, dtype=np.float32)
-    flat = flattened(image)
+    flat = subtract_background(image)
 
     assert np.median(flat[:, :20]) == pytest.approx(np.median(flat[:, -20:]), abs=3)
 
 
 @pytest.mark.parametrize("sides", [(16, 16), (16, 500), (500, 16), (2, 250)])
 def test_the_background_of_narrow_images_is_found_too(sides: tuple[int, int]) -> None:
-    assert np.isfinite(flattened(noise(*sides))).all()
+    assert np.isfinite(subtract_background(noise(*sides))).all()
 
 
 def test_an_odd_frame_does_not_change_the_contrast() -> None:
     series = [("frame", Levels(100.0 + i, 5.0, 1000.0 + i), "V") for i in range(20)]
     series[10] = ("satellite", Levels(110.0, 50.0, 9000.0), "V")
-    shared = [shown for _, shown in steadied(series)]
+    shared = [shown for _, shown in smooth_levels(series)]
 
     assert {each.sigma for each in shared} == {5.0}
     assert [each.white - each.sky for each in shared] == [900.0] * 20
@@ -71,7 +78,7 @@ def test_an_odd_frame_does_not_change_the_contrast() -> None:
 def test_frames_of_another_filter_do_not_count() -> None:
     series = [(i, Levels(100.0, 5.0 + 20 * (i % 2), 1000.0), "VB"[i % 2]) for i in range(20)]
 
-    assert [shared.sigma for _, shared in steadied(series)] == [5.0, 25.0] * 10
+    assert [shared.sigma for _, shared in smooth_levels(series)] == [5.0, 25.0] * 10
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 9, 10, 40])
@@ -83,7 +90,7 @@ def test_every_item_comes_out_once_and_few_are_held(count: int) -> None:
             taken.append(i)
             yield i, Levels(0.0, 1.0, 2.0), ""
 
-    for place, (item, _) in enumerate(steadied(series(), reach=4)):
+    for place, (item, _) in enumerate(smooth_levels(series(), reach=4)):
         assert item == place
         assert len(taken) - place <= 5 or place == 0
 

@@ -1,4 +1,4 @@
-"""Framing: sides, crops and the averaging of areas."""
+"""View: sides, crops and the averaging of areas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runners.imaging.scaling import framing, shown
+from runners.imaging.scaling import rescale, view_of
 from tests.fakes.sky import noise
 
 
@@ -21,7 +21,7 @@ from tests.fakes.sky import noise
 def test_the_shown_box_is_within_the_image_and_keeps_its_shape(
     width: int, height: int, size: int, crop_scale: float, even: bool
 ) -> None:
-    view = framing(width, height, size, crop_scale, even)
+    view = view_of(width, height, size, crop_scale, even)
     left, lower, right, upper = view.box
 
     assert 0 <= left < right <= width + 1e-6
@@ -36,7 +36,7 @@ def test_the_shown_box_is_within_the_image_and_keeps_its_shape(
 
 
 def test_the_longest_side_gets_the_wanted_size() -> None:
-    view = framing(1392, 1040, 500)
+    view = view_of(1392, 1040, 500)
 
     assert (view.width, view.height) == (500, 372)
 
@@ -44,7 +44,7 @@ def test_the_longest_side_gets_the_wanted_size() -> None:
 def test_a_crop_keeps_the_part_around_the_centre_pixel() -> None:
     image = np.zeros((100, 120), np.float32)
     image[50, 60] = 1
-    cropped = shown(image, framing(120, 100, 500, crop_scale=0.5))
+    cropped = rescale(image, view_of(120, 100, 500, crop_scale=0.5))
 
     assert cropped.shape == (50, 60)
     assert cropped[25, 30] == 1
@@ -53,12 +53,12 @@ def test_a_crop_keeps_the_part_around_the_centre_pixel() -> None:
 def test_an_image_that_is_small_already_is_not_touched() -> None:
     image = noise(99, 127)
 
-    np.testing.assert_array_equal(shown(image, framing(127, 99, 500)), image[:98, :126])
+    np.testing.assert_array_equal(rescale(image, view_of(127, 99, 500)), image[:98, :126])
 
 
 def test_the_mean_brightness_survives_the_downscale() -> None:
     image = np.random.default_rng(2).exponential(50, (400, 600)).astype(np.float32)
-    small = shown(image, framing(600, 400, 90))
+    small = rescale(image, view_of(600, 400, 90))
 
     assert small.shape == (60, 90)
     assert small.mean() == pytest.approx(image.mean(), rel=1e-4)
@@ -68,6 +68,6 @@ def test_blank_pixels_do_not_darken_their_surroundings() -> None:
     image = np.full((200, 200), 7, np.float32)
     image[::3, ::3] = np.nan
     image[:40, :40] = np.nan
-    small = shown(image, framing(200, 200, 50))
+    small = rescale(image, view_of(200, 200, 50))
 
     np.testing.assert_allclose(small, 7, rtol=1e-5)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from runners.pipeline.process import Cancelled
-from runners.timelapse.prefetch import AHEAD, THREADS, done_ahead, helpers
+from runners.timelapse.prefetch import AHEAD, THREADS, helpers, prefetch
 
 HANG_SECONDS = 30
 
@@ -21,7 +21,7 @@ def test_the_order_is_kept_and_so_is_the_distance() -> None:
         return -item
 
     with helpers() as pool:
-        for place, made in enumerate(done_ahead(pool, work, range(50))):
+        for place, made in enumerate(prefetch(pool, work, range(50))):
             assert made == -place
             assert len(begun) <= place + AHEAD + 1
     assert sorted(begun) == list(range(50)), "each once"
@@ -36,7 +36,7 @@ def test_whoever_waits_takes_over_what_no_thread_has_begun() -> None:
 
     with helpers() as pool:
         kept = [pool.submit(hold.wait, HANG_SECONDS) for _ in range(THREADS)]
-        made = list(done_ahead(pool, work, range(2 * AHEAD)))
+        made = list(prefetch(pool, work, range(2 * AHEAD)))
         assert not any(each.done() for each in kept), "every thread was held"
         hold.set()
     assert made == list(range(2 * AHEAD))
@@ -58,7 +58,7 @@ def test_an_error_comes_in_its_place(threads_are_held: bool) -> None:
             for _ in range(THREADS):
                 pool.submit(hold.wait, HANG_SECONDS)
         with pytest.raises(ValueError, match="the third"):
-            made.extend(done_ahead(pool, work, range(10)))
+            made.extend(prefetch(pool, work, range(10)))
         hold.set()
     assert made == [0, 1, 2]
 
@@ -82,7 +82,7 @@ def test_a_cancel_that_comes_while_helping_is_raised_at_once() -> None:
             pool.submit(hold.wait, HANG_SECONDS)
         try:
             with pytest.raises(Cancelled):
-                next(done_ahead(pool, work, items()))
+                next(prefetch(pool, work, items()))
             assert not hold.is_set(), "nobody waited for the first"
         finally:
             hold.set()
@@ -94,7 +94,7 @@ def test_what_nobody_waits_for_any_more_is_not_begun(monkeypatch: pytest.MonkeyP
     with helpers() as pool:
         for _ in range(THREADS):
             pool.submit(hold.wait, HANG_SECONDS)
-        next(done_ahead(pool, begun.append, range(50)))
+        next(prefetch(pool, begun.append, range(50)))
         shutdown = pool.shutdown
 
         def release(**told: bool) -> None:

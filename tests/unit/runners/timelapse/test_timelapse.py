@@ -11,7 +11,7 @@ from PIL import Image as Pictures
 
 from runners.fits.images import Frame, find_frame
 from runners.imaging import alignment
-from runners.imaging.scaling import Framing, framing
+from runners.imaging.scaling import View, view_of
 from runners.pipeline.process import AsyncError, Cancelled
 from runners.synthetic import synthesise_series
 from runners.timelapse.pipeline import Preview, Timelapse
@@ -35,8 +35,8 @@ def find(path: Path) -> Frame:
     return find_frame(path)
 
 
-def view_of(frame: Frame) -> Framing:
-    return framing(frame.width, frame.height, 500)
+def whole(frame: Frame) -> View:
+    return view_of(frame.width, frame.height, 500)
 
 
 def timelapse(
@@ -101,7 +101,7 @@ def test_normalising_takes_the_gradient_away(night: list[Path]) -> None:
     frames = in_order(map(find, night))
     steps = {}
     for flag in (False, True):
-        work = FrameWork(view_of(frames[0]), normalise_background=flag)
+        work = FrameWork(whole(frames[0]), normalise_background=flag)
         last = list(film_frames(frames, work))[-1].shades
         steps[flag] = abs(np.median(last[:20]) - np.median(last[-20:]))
 
@@ -124,7 +124,7 @@ def test_the_first_row_of_an_image_is_at_the_bottom_of_the_film(tmp_path: Path) 
     image = noise()
     image[:10] += 2000
     frame = find(write_fits(tmp_path / "a.fits", image))
-    (picture,) = film_frames([frame], FrameWork(view_of(frame)))
+    (picture,) = film_frames([frame], FrameWork(whole(frame)))
     shades = picture.shades
 
     assert shades[-10:].mean() > shades[:10].mean() + 50
