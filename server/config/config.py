@@ -1,23 +1,32 @@
-"""The configuration: every key with its default, what it takes and what it is for.
+"""The configuration as a whole: `load` makes it, `settings` describes every key of it.
 
-Frozen and typed, made by `load` from defaults < config.yml < environment < command line. The
-sections are in `sections`, the rules in `rules`, reading and merging in
-`sources`.
+`sources` reads the values and lets each source override the one before: defaults, config.yml,
+environment, command line. The keys are declared here and in `sections`, their rules in `rules`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import platformdirs
 
 from server.config.pipelines import PIPELINES, RETRIES, PipelineEntry
-from server.config.rules import Rule, computed, nullable, number, setting, text
+from server.config.rules import (
+    Rule,
+    computed,
+    nullable,
+    number,
+    rules_of,
+    setting,
+    settings_of,
+    text,
+)
 from server.config.sections import (
+    DAY_SECONDS,
     Cache,
     Files,
     Http,
@@ -30,7 +39,7 @@ from server.config.sections import (
     Uploads,
     Websockets,
 )
-from server.config.sources import gather, variable
+from server.config.sources import gather, not_allowed, variable
 from server.core.errors import StartError
 
 FILE_NAME = "config.yml"
@@ -47,7 +56,7 @@ DATA = nullable(text("the path of a folder", _is_path), "the platform's user dat
 
 
 def default_data() -> Path:
-    """Where this user's applications keep their data on this platform."""
+    """Return the folder where this platform keeps the data of the user's applications."""
     return Path(platformdirs.user_data_path("heliograph", appauthor=False))
 
 
@@ -55,13 +64,13 @@ class Contradiction(StartError):
     """A value that other values forbid; `source` is where it came from."""
 
     def __init__(self, key: str, value: object, allowed: str, source: str = "default") -> None:
-        super().__init__(f"{key}: {value!r} is not allowed ({source}); allowed is {allowed}")
+        super().__init__(not_allowed(key, repr(value), source, allowed))
         self.key, self.value, self.allowed = key, value, allowed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """All of the configuration. Raises StartError when its parts contradict each other.
+    """The whole configuration. Making one raises StartError when its parts contradict each other.
 
     `folder` is that of config.yml, which joins the import path of runs; None without a file.
     """
@@ -76,7 +85,7 @@ class Config:
     pool: Pool = dataclasses.field(default_factory=Pool)
     queue: Queue = dataclasses.field(default_factory=Queue)
     shutdown_seconds: float = setting(
-        10.0, number(0, 86400), "time that runs get to finish when the server is stopped"
+        10.0, number(0, DAY_SECONDS), "time that runs get to finish when the server is stopped"
     )
     retries: int = setting(1, RETRIES, "new attempts after the server that ran it was lost")
     retries_on_failure: int = setting(0, RETRIES, "new attempts after the run itself failed")
@@ -107,21 +116,21 @@ class Config:
 
     @property
     def storage_url(self) -> str:
-        """Where the files are: a URL of fsspec or the path of a folder."""
+        """Return where the files are stored: a URL for fsspec or the path of a folder."""
         return self.files.url or str(self.data / "files")
 
     def limits_of(self, pipeline: str) -> Limits:
-        """The limits of the runs of a pipeline, whether it is named in `pipelines` or not."""
+        """Return the limits on runs of a pipeline, whether or not `pipelines` names it."""
         entry = self.pipelines.get(pipeline)
         return dataclasses.replace(self.limits, **entry.limits) if entry else self.limits
 
     def retries_of(self, pipeline: str) -> int:
-        """New attempts of a pipeline after a lost run."""
+        """Return how many new attempts a pipeline gets after a lost run."""
         entry = self.pipelines.get(pipeline)
         return self.retries if entry is None or entry.retries is None else entry.retries
 
     def retries_on_failure_of(self, pipeline: str) -> int:
-        """New attempts of a pipeline after a failed run."""
+        """Return how many new attempts a pipeline gets after a failed run."""
         entry = self.pipelines.get(pipeline)
         if entry is None or entry.retries_on_failure is None:
             return self.retries_on_failure
@@ -129,7 +138,7 @@ class Config:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address. Other names than localhost may be any."""
+    """Tell whether only this machine can reach the address; of names, `localhost` alone counts."""
     if host.lower() == "localhost":
         return True
     try:
@@ -143,65 +152,53 @@ class Setting(NamedTuple):
 
     key: str
     variable: str
-    default: object  #: as config.yml would say it
+    default: object  #: as config.yml would give it
     default_text: str
     allowed: str
     meaning: str
 
 
 def settings() -> list[Setting]:
-    """Every key of the configuration, in the order of its sections."""
-    return [_describe(key, field) for key, field in _fields(Config)]
-
-
-def _fields(section: type[Any]) -> Iterator[tuple[str, dataclasses.Field[Any]]]:
-    for field in dataclasses.fields(section):
-        inner = field.default_factory
-        if "rule" in field.metadata:
-            yield field.name, field
-        elif isinstance(inner, type):
-            yield from ((f"{field.name}.{key}", each) for key, each in _fields(inner))
+    """Return every key of the configuration, in the order of the sections."""
+    return [_describe(key, field) for key, field in settings_of(Config)]
 
 
 def _describe(key: str, field: dataclasses.Field[Any]) -> Setting:
     rule: Rule = field.metadata["rule"]
     make: Any = field.default_factory
-    made = None if key == "data" else make()
+    made = None if key == "data" else make()  # the platform's folder differs between users
     default = list(made) if isinstance(made, tuple) else made
     meaning = field.metadata["meaning"]
     return Setting(key, variable(key), default, rule.show(made), rule.allowed, meaning)
 
 
 def find_file() -> Path | None:
-    """The config.yml of the working directory, if there is one."""
+    """Return the config.yml of the working directory, None when there is none."""
     path = Path(FILE_NAME)
     return path if path.exists() else None
 
 
 def load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, object]) -> Config:
-    """The configuration that these sources make; `options` are those of the command line.
+    """Make the configuration of these sources; `options` are those of the command line.
 
-    A relative `data` in the file starts at its folder, elsewhere at the working directory. Raises
+    A relative `data` in the file starts at its folder, elsewhere at the working directory. Raise
     StartError that names each bad key, its value, where that is from, and what is allowed.
     """
-    given = gather(path, environ, options, {key: f.metadata["rule"] for key, f in _fields(Config)})
+    given = gather(path, environ, options, rules_of(Config))
+    values = {key: each.value for key, each in given.items()}
     folder = path.absolute().parent if path else None
-    values = {key: value for key, (value, _) in given.items()}
-    sources = {key: source for key, (_, source) in given.items()}
-    if values.get("data") is not None:
-        start = folder if folder and sources["data"] == str(path) else Path.cwd()
-        values["data"] = start / Path(values["data"]).expanduser()
-    else:
-        values.pop("data", None)
+    if (data := values.pop("data", None)) is not None:
+        start = folder if folder and given["data"].source == str(path) else Path.cwd()
+        values["data"] = start / Path(data).expanduser()
     try:
         return Config(folder=folder, **_nested(values))
     except Contradiction as error:
-        source = sources.get(error.key, "default")
+        source = given[error.key].source if error.key in given else "default"
         raise Contradiction(error.key, error.value, error.allowed, source) from None
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of Config: keys with a dot go into their section."""
+    """Return the arguments of Config: keys with a dot go into their section."""
     made: dict[str, Any] = {key: value for key, value in values.items() if "." not in key}
     for field in dataclasses.fields(Config):
         start = f"{field.name}."

@@ -1,29 +1,31 @@
-"""The `pipelines` of the configuration: names, classes, and what differs for one of them.
+"""The key `pipelines` of the configuration: names, classes, and what each of them overrides.
 
-Reads the paths only; whether there are such classes is for the runners to find out.
+Class paths are read only as text; whether there are such classes is for the runners to find out.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from server.config.rules import Refused, Rule, read_mapping, text, whole, within
-from server.config.sections import Limits, rules_of
+from server.config.rules import Refused, Rule, integer, read_inner, read_mapping, rules_of, text
+from server.config.sections import Limits
 from server.config.sources import parse_yaml
 
 CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
-RETRIES = whole(0, 100)
-ALLOWED = "a mapping of names to classes such as {My pipeline: my_package.module.Class}"
+EXAMPLE = "my_package.module.Class"
+RETRIES = integer(0, 100)
+LIMITS = rules_of(Limits)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PipelineEntry:
-    """A pipeline of the configuration: its class, and what overrides the general settings.
+    """A configured pipeline: the path of its class, and what overrides the general settings.
 
-    `limits` has only those that were given, as null means no limit there.
+    `limits` has only the given ones, as None is a value there: no limit.
     """
 
     path: str
@@ -32,16 +34,12 @@ class PipelineEntry:
     limits: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def _read_limits(value: object) -> dict[str, Any]:
-    return read_mapping(rules_of(Limits), value)
-
-
 ENTRY_RULES = {
-    "class": text("a dotted path such as my_package.module.Class", CLASS_PATH.fullmatch),
-    "timeout_seconds": rules_of(Limits)["timeout_seconds"],
+    "class": text(f"a dotted path such as {EXAMPLE}", CLASS_PATH.fullmatch),
+    "timeout_seconds": LIMITS["timeout_seconds"],
     "retries": RETRIES,
     "retries_on_failure": RETRIES,
-    "limits": Rule("a mapping of limits", _read_limits),
+    "limits": Rule("a mapping of limits", functools.partial(read_mapping, LIMITS)),
 }
 
 
@@ -57,21 +55,32 @@ def _read_entry(value: object) -> PipelineEntry:
     return PipelineEntry(path=given.pop("class"), limits=limits, **given)
 
 
+ENTRY = Rule("a dotted path or a mapping", _read_entry)
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isprintable() and 0 < len(name.strip()) <= 100
+
+
 def _read_pipelines(value: object) -> dict[str, PipelineEntry]:
     if not isinstance(value, dict | None):
         raise ValueError
-    entry = Rule("a dotted path or a mapping", _read_entry)
     for name in value or {}:
-        if not isinstance(name, str) or not name.isprintable() or not 0 < len(name.strip()) <= 100:
+        if not _is_name(name):
             raise Refused(name, "a name of 1 to 100 visible characters")
-    return {name.strip(): within(name, entry, each) for name, each in (value or {}).items()}
+    return {name.strip(): read_inner(name, ENTRY, each) for name, each in (value or {}).items()}
 
 
 def _from_text(written: str) -> object:
     try:
         return parse_yaml(written)
     except ValueError:
-        return written  # refused as what it is: a text that is no mapping
+        return written  # which `_read_pipelines` refuses, as it is no mapping
 
 
-PIPELINES = Rule(ALLOWED, _read_pipelines, _from_text, show=str)
+PIPELINES = Rule(
+    f"a mapping of names to classes such as {{My pipeline: {EXAMPLE}}}",
+    _read_pipelines,
+    _from_text,
+    show=str,
+)

@@ -1,6 +1,6 @@
-"""What a configured value may be: each rule says so in words and reads a value accordingly.
+"""The rules for configured values: each says in words what it allows, and reads values.
 
-Knows no keys and no sources; `config` names the keys, `sources` finds the values.
+`sections` and `config` name the keys, `sources` finds the values; rules know neither.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import dataclasses
 import math
 import re
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
-#: The largest whole number that a database keeps as it is.
+#: The largest integer that the database can store.
 LARGEST = 2**63 - 1
 UNITS = {"B": 1} | {
     name: base**power
@@ -31,36 +31,39 @@ _short.maxstring = _short.maxother = _short.maxlong = 80
 
 
 def show(value: object) -> str:
-    """A value as an error message shows it: on one line, and short whatever it is."""
+    """Return the value as error messages show it: on one line, and short whatever it is."""
     return _short.repr(value)
 
 
-class Refused(Exception):
-    """A value that a rule does not allow. `path` leads to it inside a larger value."""
+class Mistake(Exception):
+    """What is wrong with a value; `path` leads to the place inside a larger value."""
 
-    def __init__(self, value: object, allowed: str, path: tuple[str, ...] = ()) -> None:
+    path: tuple[str, ...] = ()
+
+
+class Refused(Mistake):
+    """A value that a rule does not allow."""
+
+    def __init__(self, value: object, allowed: str) -> None:
         super().__init__(allowed)
-        self.value = value
-        self.allowed = allowed
-        self.path = path
+        self.value, self.allowed = value, allowed
 
 
-class Unknown(Exception):
+class Unknown(Mistake):
     """A key inside a larger value that does not exist; `known` are those that do."""
 
-    def __init__(self, key: str, known: list[str], path: tuple[str, ...] = ()) -> None:
+    def __init__(self, key: str, known: list[str]) -> None:
         super().__init__(key)
-        self.key = key
-        self.known = known
-        self.path = path
+        self.key, self.known = key, known
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What a key takes: `allowed` in words, `accept` makes the value or raises ValueError.
+    """What a key takes: `allowed` says it, `accept` returns the value or raises ValueError.
 
-    `from_text` turns the text of the environment or the command line into what config.yml would
-    have given. A secret one is never shown in messages.
+    `from_text` turns a text of the environment or the command line into what config.yml would
+    have given; `show` turns an accepted value into text for the documentation. The values of a
+    `secret` rule never appear in messages.
     """
 
     allowed: str
@@ -70,7 +73,7 @@ class Rule:
     secret: bool = False
 
     def read(self, value: object) -> Any:
-        """The value as the configuration holds it; raises Refused."""
+        """Return the value as the configuration holds it; raise Refused when it is not allowed."""
         try:
             return self.accept(value)
         except (ValueError, OverflowError) as error:
@@ -78,15 +81,30 @@ class Rule:
 
 
 def setting(default: T, rule: Rule, meaning: str) -> T:
-    """A field of a section: its default, what it takes, and what it is for."""
+    """Declare a key of a section: its default, what it takes, and what it is for."""
     return computed(lambda: default, rule, meaning)
 
 
 def computed(default: Callable[[], T], rule: Rule, meaning: str) -> T:
-    """The same, its default being made anew each time."""
+    """Declare a key whose default is computed anew for each configuration."""
     shown = not rule.secret  # secrets stay out of a section's `repr`, hence out of logs
     metadata = {"rule": rule, "meaning": meaning}
     return dataclasses.field(default_factory=default, repr=shown, metadata=metadata)
+
+
+def settings_of(section: type[Any]) -> Iterator[tuple[str, dataclasses.Field[Any]]]:
+    """Yield every key that a section declares, those of inner sections with a dot: `http.port`."""
+    for field in dataclasses.fields(section):
+        inner = field.default_factory
+        if "rule" in field.metadata:
+            yield field.name, field
+        elif isinstance(inner, type):
+            yield from ((f"{field.name}.{key}", each) for key, each in settings_of(inner))
+
+
+def rules_of(section: type[Any]) -> dict[str, Rule]:
+    """Return the rule of each key that a section declares."""
+    return {key: field.metadata["rule"] for key, field in settings_of(section)}
 
 
 def _require(condition: bool) -> None:
@@ -95,7 +113,7 @@ def _require(condition: bool) -> None:
 
 
 def text(allowed: str, fits: Callable[[str], object], *, secret: bool = False) -> Rule:
-    """Any text that fits."""
+    """Allow any printable text that fits."""
 
     def accept(value: object) -> str:
         if not isinstance(value, str) or not value.isprintable() or not fits(value):
@@ -106,13 +124,13 @@ def text(allowed: str, fits: Callable[[str], object], *, secret: bool = False) -
 
 
 def choice(*words: str) -> Rule:
-    """One of these words."""
+    """Allow one of these words."""
     return text(", ".join(words[:-1]) + " or " + words[-1], words.__contains__)
 
 
 def _number_from_text(kind: type[int] | type[float]) -> Callable[[str], object]:
     def read(written: str) -> object:
-        # Python reads "1_0" as ten, and digits of other scripts; a setting is not to be guessed.
+        # Python also takes "1_0" for ten and reads the digits of other scripts: no guessing here.
         plain = re.fullmatch(r"[-+0-9.eE]{1,30}", written.strip())
         try:
             return kind(written) if plain else written
@@ -126,8 +144,8 @@ def _is_number(value: object, *kinds: type) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
 
 
-def whole(low: int, high: int = LARGEST) -> Rule:
-    """A whole number between two, both included."""
+def integer(low: int, high: int = LARGEST) -> Rule:
+    """Allow the integers from `low` to `high`, both included."""
 
     def accept(value: int) -> int:
         _require(_is_number(value, int) and low <= value <= high)
@@ -138,7 +156,7 @@ def whole(low: int, high: int = LARGEST) -> Rule:
 
 
 def number(low: float, high: float, *, above: bool = False) -> Rule:
-    """A number between two; the lower one excluded when it must be `above` it."""
+    """Allow the numbers from `low` to `high`; `above` excludes `low` itself."""
 
     def accept(value: float) -> float:
         _require(_is_number(value, int, float) and math.isfinite(value))
@@ -150,14 +168,12 @@ def number(low: float, high: float, *, above: bool = False) -> Rule:
 
 
 def size(low: int = 1) -> Rule:
-    """Bytes, as a whole number or as people write it."""
+    """Allow a count of bytes: an integer, or a text with a unit such as 16 MiB."""
 
-    def accept(value: object) -> int:
-        count = _bytes_of(value) if isinstance(value, str) else value
-        if not isinstance(count, int) or isinstance(count, bool):
-            raise ValueError
-        _require(low <= count <= LARGEST)
-        return count
+    count = integer(low)
+
+    def accept(value: object) -> Any:
+        return count.accept(_bytes_of(value) if isinstance(value, str) else value)
 
     allowed = f"bytes, {low} or more, or a text such as 500 MB or 2 GiB"
     return Rule(allowed, accept, show=show_size)
@@ -171,15 +187,15 @@ def _bytes_of(written: str) -> int:
 
 
 def show_size(count: int) -> str:
-    """Bytes in the largest binary unit that divides them: `2 GiB`."""
-    for letter, power in (("G", 3), ("M", 2), ("K", 1)):
-        if count and count % 1024**power == 0:
-            return f"{count // 1024**power} {letter}iB"
+    """Return the bytes in the largest binary unit that divides them: `2 GiB`."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if count and count % UNITS[unit] == 0:
+            return f"{count // UNITS[unit]} {unit}"
     return str(count)
 
 
 def nullable(rule: Rule, meaning: str) -> Rule:
-    """What the rule allows, or null for what `meaning` says."""
+    """Allow what the rule does, and null, which stands for `meaning`."""
 
     def accept(value: object) -> object:
         return None if value is None else rule.accept(value)
@@ -197,7 +213,7 @@ def nullable(rule: Rule, meaning: str) -> Rule:
 
 
 def list_of(rule: Rule) -> Rule:
-    """A list of what the rule allows; commas separate in the environment. Null is empty."""
+    """Allow a list of what the rule does; a text has commas between the parts. Null is empty."""
 
     def accept(value: object) -> tuple[object, ...]:
         _require(value is None or isinstance(value, list | tuple))
@@ -215,21 +231,20 @@ def list_of(rule: Rule) -> Rule:
     )
 
 
-def within(key: str, rule: Rule, value: object) -> Any:
-    """Read a value that is part of a larger one, so that errors name the way to it."""
+def read_inner(key: str, rule: Rule, value: object) -> Any:
+    """Read a value that is part of a larger one; a Mistake in it gets the key on its path."""
     try:
         return rule.read(value)
-    except Refused as refused:
-        raise Refused(refused.value, refused.allowed, (key, *refused.path)) from refused
-    except Unknown as unknown:
-        raise Unknown(unknown.key, unknown.known, (key, *unknown.path)) from unknown
+    except Mistake as mistake:
+        mistake.path = (key, *mistake.path)
+        raise
 
 
 def read_mapping(rules: Mapping[str, Rule], value: object) -> dict[str, Any]:
-    """A mapping of which each key has its rule. Raises Refused and Unknown."""
+    """Read a mapping in which each key has a rule of its own; raise Refused or Unknown."""
     if not isinstance(value, dict):
         raise Refused(value, "a mapping with the keys " + ", ".join(rules))
     for key in value:
         if key not in rules:
             raise Unknown(str(key), list(rules))
-    return {key: within(key, rules[key], each) for key, each in value.items()}
+    return {key: read_inner(key, rules[key], each) for key, each in value.items()}

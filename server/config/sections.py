@@ -1,6 +1,6 @@
-"""The sections of the configuration and what each of their keys takes.
+"""The sections of the configuration: every key with its default, its rule and its meaning.
 
-`config` puts them together; the general kinds of rules are in `rules`.
+`config` puts them together; the kinds of rules are in `rules`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from typing import Any
 from urllib.parse import urlsplit
 
-from server.config.rules import Rule, choice, list_of, nullable, number, setting, size, text, whole
+from server.config.rules import choice, integer, list_of, nullable, number, setting, size, text
 
 DAY_SECONDS = 86400
 YEAR_SECONDS = 366 * DAY_SECONDS
@@ -22,7 +21,7 @@ DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}", re.ASCII)
 
 
 def is_origin(written: str) -> bool:
-    """Whether this is a web origin (RFC 6454): scheme, host and perhaps port, nothing else."""
+    """Tell whether this is a web origin (RFC 6454): scheme, host, perhaps a port, nothing else."""
     try:
         parts = urlsplit(written)
         port = parts.port
@@ -42,7 +41,7 @@ class Http:
         text("a host name or an IP address", HOST_NAME.fullmatch),
         "address to listen on; any but loopback needs `http.tokens`",
     )
-    port: int = setting(8642, whole(0, 65535), "port to listen on; 0 takes any free one")
+    port: int = setting(8642, integer(0, 65535), "port to listen on; 0 takes any free one")
     allowed_hosts: tuple[str, ...] = setting(
         (),
         list_of(text("host names, with or without a port", HOST_NAME.fullmatch)),
@@ -64,7 +63,7 @@ class Http:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MongoDB:
-    """The database."""
+    """Which database keeps the records."""
 
     uri: str | None = setting(
         None,
@@ -87,7 +86,7 @@ class MongoDB:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Files:
-    """Where the bytes of data products are."""
+    """Where the bytes of data products are stored."""
 
     url: str | None = setting(
         None,
@@ -108,22 +107,22 @@ class Uploads:
     """What an upload may be."""
 
     limit_bytes: int = setting(2 * 1024**3, size(), "largest file that can be uploaded")
-    limit_parts: int = setting(100, whole(1, 10_000), "most parts that one upload can have")
+    limit_parts: int = setting(100, integer(1, 10_000), "most parts that one upload can have")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pool:
-    """The slots of this server."""
+    """How many pipelines run at once on this server."""
 
     workers: int | None = setting(
         None,
-        nullable(whole(1, 10_000), "the number of cores"),
+        nullable(integer(1, 10_000), "the number of cores"),
         "pipelines that run at the same time",
     )
 
     @property
     def slots(self) -> int:
-        """As many as configured, else one for each core that this process may use."""
+        """Return the number configured, else one for each core that this process may use."""
         if self.workers is not None:
             return self.workers
         if hasattr(os, "sched_getaffinity"):  # not on macOS
@@ -133,19 +132,21 @@ class Pool:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Queue:
-    """The processes that wait."""
+    """How many processes may wait."""
 
-    limit: int = setting(10_000, whole(1), "most processes that can wait; further submits get 503")
+    limit: int = setting(
+        10_000, integer(1), "most processes that can wait; further submits get 503"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Timelapse:
-    """The built-in timelapse."""
+    """How the built-in timelapse renders its films."""
 
     format: str = setting("webm", choice("webm", "mp4", "gif"), "format of the film")
-    fps: int = setting(10, whole(1, 60), "frames per second")
+    fps: int = setting(10, integer(1, 60), "frames per second")
     size: int = setting(
-        500, whole(16, 4096), "longer side of the film in pixels; nothing is enlarged"
+        500, integer(16, 4096), "longer side of the film in pixels; nothing is enlarged"
     )
     crop_scale: float = setting(
         0.5,
@@ -168,15 +169,17 @@ class Limits:
         None, nullable(size(), "no limit"), "address space of a run's OS process"
     )
     cpu_seconds: int | None = setting(
-        None, nullable(whole(1), "no limit"), "processor time of a run's OS process"
+        None, nullable(integer(1), "no limit"), "processor time of a run's OS process"
     )
     file_size_bytes: int | None = setting(
         None, nullable(size(), "no limit"), "largest file that a run can write"
     )
     open_files: int | None = setting(
-        None, nullable(whole(16, 2**20), "the server's own limit"), "files open at the same time"
+        None, nullable(integer(16, 2**20), "the server's own limit"), "files open at the same time"
     )
-    nice: int = setting(0, whole(0, 19), "how much a run yields to everything else on the machine")
+    nice: int = setting(
+        0, integer(0, 19), "how much a run yields to everything else on the machine"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -196,7 +199,7 @@ class Leases:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Websockets:
-    """The websockets."""
+    """How long a websocket may stay silent or slow."""
 
     write_seconds: float = setting(
         10.0, number(0.1, 3600), "time in which a viewer must take a write, else it is closed"
@@ -212,8 +215,3 @@ class Cache:
     preview_bytes: int = setting(
         1024**3, size(0), "disk for pictures of data products; those unused for longest go first"
     )
-
-
-def rules_of(section: type[Any]) -> dict[str, Rule]:
-    """The rule of each key of a section."""
-    return {field.name: field.metadata["rule"] for field in dataclasses.fields(section)}

@@ -1,6 +1,7 @@
-"""Where configured values come from: config.yml, the environment, the command line, in this order.
+"""Reading the sources of configured values: config.yml, the environment, the command line.
 
-Reads and merges them and gathers every complaint into one error; `config` knows the keys.
+A later source overrides an earlier one, and every complaint goes into one error. Keys and rules
+are the caller's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from server.core.errors import StartError
 
 PREFIX = "HELIOGRAPH_"
 IGNORED_PREFIX = "HELIOGRAPH_TEST_"
-#: Nobody writes a longer one, and parsing it would hold up the start.
+#: No configuration is longer, and parsing a longer file would hold up the start.
 LIMIT_BYTES = 1024 * 1024
 
 
@@ -27,12 +28,12 @@ class Given(NamedTuple):
     """A value as one source gives it."""
 
     key: str
-    value: object
+    value: Any
     source: str
 
 
 class Complaints:
-    """What is wrong, told at once; but a file of nothing else is given up soon."""
+    """What is wrong, raised all at once, or as soon as there are too many to read."""
 
     MOST = 20
 
@@ -40,18 +41,20 @@ class Complaints:
         self._sentences: list[str] = []
 
     def add(self, sentence: str) -> None:
+        """Add a complaint; raise StartError when it is one too many."""
         self._sentences.append(sentence)
         if len(self._sentences) == self.MOST:
             self._sentences.append("and perhaps more")
             self.raise_if_any()
 
     def raise_if_any(self) -> None:
+        """Raise StartError with one line for each complaint."""
         if self._sentences:
             raise StartError("\n".join(self._sentences))
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without the features that only mistakes and attacks use: aliases, keys twice."""
+    """YAML without what only mistakes and attacks use: aliases, and a key given twice."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -70,7 +73,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def parse_yaml(written: str) -> object:
-    """What safe YAML says, None when it says nothing. Raises ValueError with the reason."""
+    """Return what the YAML holds, None when it is empty; raise ValueError with the reason."""
     try:
         return yaml.load(written, _Loader)
     except yaml.MarkedYAMLError as error:
@@ -86,7 +89,7 @@ def parse_yaml(written: str) -> object:
 
 
 def read_file(path: Path) -> dict[object, object]:
-    """The mapping that a config.yml holds. Raises StartError."""
+    """Return the mapping that a config.yml holds; raise StartError when there is none to read."""
     try:
         with path.open("rb") as file:
             content = file.read(LIMIT_BYTES + 1)
@@ -110,28 +113,38 @@ def gather(
     environ: Mapping[str, str],
     options: Mapping[str, object],
     rules: Mapping[str, Rule],
-) -> dict[str, tuple[Any, str]]:
-    """The value of each key that any source gives, and the source that had the last word.
+) -> dict[str, Given]:
+    """Return the value of each key that any source gives, with the last source to give it.
 
-    Every value is checked, also one that a later source replaces. Raises StartError with one line
+    Every value is checked, also one that a later source overrides. Raise StartError with one line
     for each complaint.
     """
     complaints = Complaints()
     given = list(_from_file(path, rules, complaints)) if path else []
     given += _from_environment(environ, rules, complaints)
     given += _from_options(options, rules, complaints)
-    values: dict[str, tuple[Any, str]] = {}
+    values: dict[str, Given] = {}
     for each in given:
-        rule = rules[each.key]
         try:
-            values[each.key] = rule.read(each.value), each.source
-        except Refused as refused:
-            complaints.add(_refusal(each, rule, refused))
-        except Unknown as unknown:
-            name = ".".join((each.key, *unknown.path, unknown.key))
-            complaints.add(unknown_key(name, each.source, unknown.key, unknown.known))
+            values[each.key] = _read(each, rules[each.key])
+        except StartError as error:
+            complaints.add(str(error))
     complaints.raise_if_any()
     return values
+
+
+def _read(given: Given, rule: Rule) -> Given:
+    """Return what is given with its value read; raise StartError that says what is wrong."""
+    try:
+        return given._replace(value=rule.read(given.value))
+    except Refused as refused:
+        name = ".".join((given.key, *refused.path))
+        value = "the given value" if rule.secret else show(refused.value)
+        raise StartError(not_allowed(name, value, given.source, refused.allowed)) from refused
+    except Unknown as unknown:
+        name = ".".join((given.key, *unknown.path, unknown.key))
+        sentence = unknown_key(name, given.source, unknown.key, unknown.known)
+        raise StartError(sentence) from unknown
 
 
 def _from_file(path: Path, rules: Mapping[str, Rule], complaints: Complaints) -> Iterator[Given]:
@@ -146,10 +159,10 @@ def _from_file(path: Path, rules: Mapping[str, Rule], complaints: Complaints) ->
 def _flatten(
     tree: dict[object, object], rules: Mapping[str, Rule], source: str, complaints: Complaints
 ) -> Iterator[tuple[str, object]]:
-    """Dotted keys. A section without anything in it (`http:`) says nothing."""
+    """Yield dotted keys and their values. An empty section (`http:`) gives nothing."""
     sections = {key.partition(".")[0] for key in rules if "." in key}
     for name, value in tree.items():
-        if name not in sections or name is None:
+        if name not in sections:
             yield str(name), value
         elif isinstance(value, dict):
             yield from ((f"{name}.{key}", each) for key, each in value.items())
@@ -185,18 +198,17 @@ def _from_options(
 
 
 def variable(key: str) -> str:
-    """The environment variable of a key: `http.port` is `HELIOGRAPH_HTTP_PORT`."""
+    """Return the environment variable of a key: `http.port` is `HELIOGRAPH_HTTP_PORT`."""
     return PREFIX + re.sub(r"[^A-Z0-9]", "_", key.upper())
 
 
-def _refusal(given: Given, rule: Rule, refused: Refused) -> str:
-    name = ".".join((given.key, *refused.path))
-    value = "the given value" if rule.secret else show(refused.value)
-    return f"{name}: {value} is not allowed ({given.source}); allowed is {refused.allowed}"
+def not_allowed(name: str, shown: str, source: str, allowed: str) -> str:
+    """Say that a key has a value that is not allowed; `shown` is that value in words."""
+    return f"{name}: {shown} is not allowed ({source}); allowed is {allowed}"
 
 
 def unknown_key(name: str, source: str, key: str, known: Iterable[str]) -> str:
-    """Says that a key is unknown, and which one may be meant. Its value may be a secret."""
+    """Say that a key is unknown, and which one may be meant; its value may be a secret."""
     candidates = list(known)
     near = difflib.get_close_matches(key, candidates, 1, cutoff=0.6)
     if not near:  # `port` for `http.port`
