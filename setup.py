@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 TEST = [
     "pytest>=9,<10",
@@ -27,7 +27,7 @@ setup(
     license="BSD-3-Clause",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=["server", "server.store", "handlers", "runners", "static"],
+    packages=find_packages(include=["server*", "handlers*", "runners*", "static*"]),
     package_data={"handlers": ["templates/**/*"], "static": ["**/*"]},
     include_package_data=False,
     entry_points={"console_scripts": ["heliograph = server.__main__:main"]},

@@ -8,15 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handlers.guard import Guard
-from handlers.live_sockets import LiveSockets
-from handlers.preview_shelf import PreviewShelf
+from handlers.access_rules import Guard
+from handlers.socket_registry import LiveSockets
+from server.archive.preview_cache import PreviewShelf
 
 if TYPE_CHECKING:
-    from server.archive import Archive
+    from server.archive.archive import Archive
     from server.config import Config
-    from server.processes import Processes
-    from server.records import ProcessRecord
+    from server.core.records import ProcessRecord
+    from server.processes.service import Processes
 
 
 @dataclass(frozen=True)

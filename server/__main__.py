@@ -21,11 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pathlib import Path
 
     from server.config import find_file, load
-    from server.errors import StartError
+    from server.core.errors import StartError
 
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] in COMMANDS:
-        from server.terminal import main as run_in_terminal
+        from server.cli.run import main as run_in_terminal
 
         return run_in_terminal(argv)
     args = parser().parse_args(argv)
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         path = Path(args.config) if args.config is not None else find_file()
         config = load(path, os.environ, options)
-        from server.app import run
+        from server.app.server import run
 
         return run(config, demo=args.demo)
     except StartError as error:

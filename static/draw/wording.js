@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Numbers in words: times, durations and sizes. `handlers/wording.py` says the same on the server.
+ * Numbers in words: times, durations and sizes. `handlers/pages/formatting.py` says the same on the server.
  */
 
 const [MINUTE, HOUR, DAY] = [60, 3600, 86400];
