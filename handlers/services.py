@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from server.archive.archive import Archive
     from server.config import Config
     from server.core.records import ProcessRecord
+    from server.live.sources import LiveSources
     from server.processes.service import Processes
 
 
@@ -31,6 +32,7 @@ class Services:
 
     config: Config
     processes: Processes
+    live: LiveSources
     archive: Archive
     ready: Callable[[], Awaitable[str | None]]
     preview: Callable[[Path, Path, int, str], Awaitable[None]]

@@ -168,7 +168,7 @@ class LiveStatusHandler(LiveHandler):
     async def what(self, pk: int) -> Follow:
         """A snapshot, then the newest state of each process that changes."""
         await self.processes.board(pk)
-        return partial(self.processes.follow_status, pk)
+        return partial(self.services.live.follow_status, pk)
 
 
 class LiveLogHandler(LiveHandler):
@@ -178,7 +178,7 @@ class LiveLogHandler(LiveHandler):
         """The record and the lines behind the cursor, to the end."""
         after = integer(self, "after", 0) or 0
         await self.check(pk)
-        return partial(self.processes.follow, pk, after)
+        return partial(self.services.live.follow, pk, after)
 
     async def check(self, pk: int) -> None:
         """Raise NotFound unless there is such a process."""

@@ -38,8 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         path = Path(args.config) if args.config is not None else find_file()
         config = load(path, os.environ, options)
         from server.app.server import run
+        from server.cli.demo import make_demo_on
 
-        return run(config, demo=args.demo)
+        return run(config, make_demo_on if args.demo else None)
     except StartError as error:
         print(f"heliograph cannot start:\n{error}", file=sys.stderr)
         return 2

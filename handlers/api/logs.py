@@ -73,7 +73,7 @@ class LogTextHandler(BaseHandler):
     async def get(self, pk: str) -> None:
         """Send the text of the lines that match."""
         record = await self.processes.get(parse_pk(pk))
-        pieces = self.processes.log_text(record.pk, *wanted(self))
+        pieces = self.processes.log_text(record, *wanted(self))
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{record.identifier}.txt"')
         self.set_header("X-Content-Type-Options", "nosniff")

@@ -17,7 +17,6 @@ from runners.execution import worker
 from runners.execution.isolation import isolate
 from runners.execution.pool import Pool
 from runners.pipeline.process import PipelineProcess
-from server.core.records import Flag, PipelineDescription
 
 BUILT_IN = {
     "Timelapse": "runners.timelapse.Timelapse",
@@ -35,10 +34,8 @@ def installed_pipelines() -> dict[str, str]:
     }
 
 
-async def describe(
-    pool: Pool, name: str, path: str, import_folder: str | None
-) -> PipelineDescription:
-    """What a child finds at a class path; `error` says why it cannot run."""
+async def describe(pool: Pool, path: str, import_folder: str | None) -> dict[str, Any]:
+    """Return the fields that a child finds at a class path; `error` says why it cannot run."""
     run = await pool.launch(describe_in_child, path, import_folder)
     try:
         answer = await asyncio.wait_for(_all(run.readers["messages"].read), DESCRIBE_SECONDS)
@@ -49,11 +46,10 @@ async def describe(
         await run.wait()
         run.close()
     try:
-        found = msgspec.json.decode(answer, type=dict[str, Any])
-        return msgspec.convert({"name": name, "path": path, **found}, PipelineDescription)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        return msgspec.json.decode(answer, type=dict[str, Any])
+    except msgspec.DecodeError as error:
         reason = str(error) if answer else "it could not be imported: the process ended or hung"
-        return PipelineDescription(name=name, path=path, error=reason)
+        return {"error": reason}
 
 
 async def _all(read: Any) -> bytes:
@@ -80,7 +76,10 @@ def describe_in_child(
 def describe_class(pipeline: type[PipelineProcess]) -> dict[str, Any]:
     """The facts of a pipeline class. Raises for declarations that make no sense."""
     flags = {
-        name: Flag(bool(flag.get("default", False)), str(flag.get("long_name", name)))
+        name: {
+            "default": bool(flag.get("default", False)),
+            "long_name": str(flag.get("long_name", name)),
+        }
         for name, flag in (pipeline.flags or {}).items()
     }
     return {
@@ -88,7 +87,7 @@ def describe_class(pipeline: type[PipelineProcess]) -> dict[str, Any]:
         "process_type": str(pipeline.process_type),
         "description": inspect.getdoc(pipeline) or "",
         "allowed_suffixes": [str(suffix) for suffix in pipeline.allowed_suffixes or []],
-        "flags": {name: msgspec.to_builtins(flag) for name, flag in flags.items()},
+        "flags": flags,
         "error": pipeline.unavailable(),
         "source": _source(pipeline),
     }

@@ -19,7 +19,9 @@ from server.core.data_folder import DataFolder
 from server.core.hub import Hub
 from server.core.records import PipelineDescription
 from server.execution.launch import RunServices
+from server.live.sources import LiveSources
 from server.logs.logs import Logs
+from server.logs.reader import LogReader
 from server.peers.exchange import AnnouncementExchange, ChangeStreamExchange
 from server.peers.invalidation import CacheInvalidation
 from server.processes.repository import ProcessRepository
@@ -39,6 +41,7 @@ class Components:
     hub: Hub
     repository: ProcessRepository
     logs: Logs
+    reader: LogReader
     archive: Archive
 
     def processes(self, config: Config, pipelines: dict[str, PipelineDescription]) -> Processes:
@@ -47,10 +50,16 @@ class Components:
             store=self.store,
             repository=self.repository,
             logs=self.logs,
-            hub=self.hub,
+            reader=self.reader,
             archive=self.archive,
             pipelines=pipelines,
             config=config,
+        )
+
+    def live(self, processes: Processes) -> LiveSources:
+        """What is pushed to whoever watches."""
+        return LiveSources(
+            self.repository, self.reader, self.hub, processes.fields, processes.board
         )
 
     def run_services(
@@ -93,6 +102,7 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
         hub=hub,
         repository=repository,
         logs=logs,
+        reader=LogReader(logs),
         archive=archive,
     )
     if not alone:

@@ -10,7 +10,9 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import uvloop
 from tornado.httpserver import HTTPServer
@@ -41,9 +43,15 @@ log = logging.getLogger(__name__)
 BACKLOG = 2048
 DRAIN_SECONDS = 1.0
 
+#: What a command line wants done by a server that has just become ready.
+OnReady = Callable[["Server"], Awaitable[None]]
 
-def run(config: Config, demo: bool = False) -> int:
-    """Run the server until a signal stops it; the exit status."""
+
+def run(config: Config, on_ready: OnReady | None = None) -> int:
+    """Run the server until a signal stops it, and return the exit status.
+
+    `on_ready` is called once, with the running server, when it can take work.
+    """
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -51,10 +59,10 @@ def run(config: Config, demo: bool = False) -> int:
     for name in [name for name in os.environ if name.startswith("HELIOGRAPH_")]:
         del os.environ[name]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve_until_stopped(config, demo))
+        return runner.run(_serve_until_stopped(config, on_ready))
 
 
-async def _serve_until_stopped(config: Config, demo: bool) -> int:
+async def _serve_until_stopped(config: Config, on_ready: OnReady | None) -> int:
     stopped = asyncio.Event()
     _listen_for_signals(stopped)
     async with Server(config) as server:
@@ -67,8 +75,8 @@ async def _serve_until_stopped(config: Config, demo: bool) -> int:
             return 0
         await starting
         print(f"Heliograph is ready at {server.address}", flush=True)
-        if demo:
-            await server.start_demo()
+        if on_ready is not None:
+            await on_ready(server)
         await stopping
     return 0
 
@@ -95,6 +103,11 @@ class Server:
         self._door = StartingApplication()
         self.port = 0
         self.services: Services | None = None
+
+    @property
+    def incoming(self) -> Path:
+        """The folder for files on their way into the storage."""
+        return self._folder.incoming
 
     @property
     def address(self) -> str:
@@ -160,9 +173,8 @@ class Server:
         await watch.start()
         run_services = components.run_services(config, pool, self._folder.runs, pipelines)
         dispatcher = Dispatcher(run_services, components.hub, recovery)
-        self.services = self._services(
-            components, components.processes(config, pipelines), run_services, dispatcher
-        )
+        processes = components.processes(config, pipelines)
+        self.services = self._services(components, processes, run_services, dispatcher)
         dispatcher.start()
         # What stops last answers longest: polls go on while runs end, but not without a database.
         stack.push_async_callback(self._close_http)
@@ -192,6 +204,7 @@ class Server:
         return Services(
             config=self.config,
             processes=processes,
+            live=components.live(processes),
             archive=components.archive,
             ready=ready,
             preview=components.examiner.preview,
@@ -199,13 +212,6 @@ class Server:
             previews=self._folder.previews,
             picture=picture,
         )
-
-    async def start_demo(self) -> None:
-        """Make the demonstration's target, frames and processes, unless they are there."""
-        from server.cli.demo import make_demo
-
-        assert self.services is not None
-        await make_demo(self.services.archive, self.services.processes, self._folder.incoming)
 
 
 def make_application(services: Services) -> Application:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from runners.synthetic import synthesise_series
+from server.app.server import Server
 from server.archive.archive import Archive
 from server.processes.service import Processes
 
@@ -17,6 +18,12 @@ IDENTIFIER = "m13"
 #: The Great Globular Cluster in Hercules; ICRS, degrees.
 RA, DEC = 250.4235, 36.4613
 PIECE_BYTES = 1 << 20
+
+
+async def make_demo_on(server: Server) -> None:
+    """Make the demonstration on a server that has just become ready."""
+    assert server.services is not None
+    await make_demo(server.services.archive, server.services.processes, server.incoming)
 
 
 async def make_demo(archive: Archive, processes: Processes, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """How an attempt ends: what is said last, and which state the process moves to.
 
-The one place that decides between success, failure, cancelled and one more attempt.
+The one place that decides between success, failure, cancelled and one more recorder.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import shutil
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from server.archive.archive import OutputFile, Publication
 from server.core.concurrency import retry_while_unavailable
@@ -19,10 +19,8 @@ from server.core.errors import DatabaseAway, HeliographError, LeaseLost
 from server.core.records import Resources, State
 from server.execution.child import exit_messages
 from server.execution.child.messages import OUTPUTS_LIMIT
+from server.execution.recorder import RunRecorder
 from server.execution.verdict import Outcome, RunEnd, decide
-
-if TYPE_CHECKING:
-    from server.execution.attempt import Attempt
 
 log = logging.getLogger(__name__)
 
@@ -30,28 +28,28 @@ log = logging.getLogger(__name__)
 ESCAPED_NAMED = 20
 
 
-async def conclude(attempt: Attempt, end: RunEnd) -> None:
+async def conclude(recorder: RunRecorder, end: RunEnd) -> None:
     """Say the last words, publish the outputs and move the record. Raises LeaseLost."""
-    services, record = attempt.services, attempt.record
-    if attempt.messages.usage is not None:
-        attempt.usage.take(*attempt.messages.usage)
+    services, record = recorder.services, recorder.record
+    if recorder.messages.usage is not None:
+        recorder.usage.take(*recorder.messages.usage)
     if end.code == -signal.SIGXCPU:  # samples come too seldom to have seen the last of it
-        attempt.usage.take(end.limits.cpu_seconds or 0, 0)
-    outcome = decide(attempt.messages, end)
-    await _say_last_words(attempt, end, outcome)
-    facts = {"resources": _resources(attempt, end)}
-    if "progress" in attempt.messages.changes:
-        facts["progress"] = attempt.messages.changes["progress"]
+        recorder.usage.take(end.limits.cpu_seconds or 0, 0)
+    outcome = decide(recorder.messages, end)
+    await _say_last_words(recorder, end, outcome)
+    facts: dict[str, Any] = {"resources": _resources(recorder, end)}
+    if (progress := recorder.messages.untold_progress) is not None:
+        facts["progress"] = progress
     if outcome.state is State.SUCCEEDED:
-        outcome = await _succeed(attempt, facts)
+        outcome = await _succeed(recorder, facts)
     if outcome.state is not State.SUCCEEDED:
-        await _settle(attempt, outcome, facts)
+        await _settle(recorder, outcome, facts)
     await _clear(services.folder(record))
 
 
-async def _say_last_words(attempt: Attempt, end: RunEnd, outcome: Outcome) -> None:
-    say = attempt.messages.say
-    if (left_out := attempt.log_limit.summary()) is not None:
+async def _say_last_words(recorder: RunRecorder, end: RunEnd, outcome: Outcome) -> None:
+    say = recorder.messages.say
+    if (left_out := recorder.log_limit.summary()) is not None:
         say(left_out, "warning")
     if end.lingered:
         say(
@@ -62,58 +60,56 @@ async def _say_last_words(attempt: Attempt, end: RunEnd, outcome: Outcome) -> No
         say("The server stops, and the process goes back to the queue", "warning")
     elif outcome.message is not None:
         say(outcome.message, "error")
-    if outcome.died and (cause := _likely_cause(attempt, end)) is not None:
+    if outcome.died and (cause := _likely_cause(recorder, end)) is not None:
         say(cause, "error")
-    record = attempt.record
-    escaped = await attempt.usage.escaped(attempt.messages.parent, record.pk, record.identifier)
+    record = recorder.record
+    escaped = await recorder.usage.escaped(recorder.messages.parent, record.pk, record.identifier)
     for pid, name in list(escaped.items())[:ESCAPED_NAMED]:
         say(f"OS process {pid} ({name}) left the run's session and goes on", "warning")
     if (more := len(escaped) - ESCAPED_NAMED) > 0:
         say(f"So did {more} more", "warning")
 
 
-def _likely_cause(attempt: Attempt, end: RunEnd) -> str | None:
+def _likely_cause(recorder: RunRecorder, end: RunEnd) -> str | None:
     if end.code is None or end.lingered:
         return None
     return exit_messages.likely_cause(
-        end.code, end.limits, attempt.usage.cpu_seconds, end.oom_kills
+        end.code, end.limits, recorder.usage.cpu_seconds, end.oom_kills
     )
 
 
-def _resources(attempt: Attempt, end: RunEnd) -> Resources:
-    usage, code = attempt.usage, end.code
+def _resources(recorder: RunRecorder, end: RunEnd) -> Resources:
+    usage, code = recorder.usage, end.code
     words = "not started" if code is None else exit_messages.exit_in_words(code)
     return Resources(usage.cpu_seconds, usage.peak_rss_bytes, words)
 
 
-async def _succeed(attempt: Attempt, facts: dict[str, Any]) -> Outcome:
+async def _succeed(recorder: RunRecorder, facts: dict[str, Any]) -> Outcome:
     """Publish the outputs and end the record in one write; what went wrong, if it did."""
-    services = attempt.services
+    services = recorder.services
     try:
-        published = await _publish(attempt)
+        published = await _publish(recorder)
     except LeaseLost:
         raise
     except (OSError, ValueError, HeliographError) as error:
-        log.exception("The outputs of process %s could not be stored", attempt.pk)
+        log.exception("The outputs of process %s could not be stored", recorder.pk)
         message = f"The outputs could not be stored: {error}"
-        attempt.messages.say(message, "error")
+        recorder.messages.say(message, "error")
         return Outcome(State.FAILED, message)
     facts |= {
         "outputs": published.products,
         "group": published.group,
         "series": published.series,
     }
-    lines = await attempt.finish_log()
-    attempt.record = await services.repository.end(
-        attempt.record, State.SUCCEEDED, log_lines=lines, **facts
-    )
+    lines = await recorder.finish_log()
+    await recorder.end(State.SUCCEEDED, log_lines=lines, **facts)
     await retry_while_unavailable(lambda: services.archive.confirm(published))
     return Outcome(State.SUCCEEDED)
 
 
-async def _publish(attempt: Attempt) -> Publication:
+async def _publish(recorder: RunRecorder) -> Publication:
     """Store the outputs, waiting for the database if need be, but not for room."""
-    archive, record, outputs = attempt.services.archive, attempt.record, attempt.messages.outputs
+    archive, record, outputs = recorder.services.archive, recorder.record, recorder.messages.outputs
     if len(outputs) > OUTPUTS_LIMIT:
         raise ValueError(f"there are more than {OUTPUTS_LIMIT}")
     files = [OutputFile(Path(path), name, kind) for path, name, kind in outputs]
@@ -127,15 +123,15 @@ async def _publish(attempt: Attempt) -> Publication:
     return await retry_while_unavailable(publish, through=(DatabaseAway,))
 
 
-async def _settle(attempt: Attempt, outcome: Outcome, facts: dict[str, Any]) -> None:
+async def _settle(recorder: RunRecorder, outcome: Outcome, facts: dict[str, Any]) -> None:
     """Move the record of a run that did not succeed."""
-    record, repository = attempt.record, attempt.services.repository
-    again = outcome.died and record.died < attempt.services.config.retries_on_failure_of(
+    record, repository = recorder.record, recorder.services.repository
+    again = outcome.died and record.died < recorder.services.config.retries_on_failure_of(
         record.pipeline
     )
     if again:
-        attempt.messages.say("It will be tried again", "warning")
-    lines = await attempt.finish_log()
+        recorder.messages.say("It will be tried again", "warning")
+    lines = await recorder.finish_log()
     if again:
         await repository.requeue(record, died=record.died + 1, log_lines=lines)
     elif outcome.state is None:

@@ -29,7 +29,7 @@ class Dispatcher:
     """The slots of this server and the loops that keep them busy and honest."""
 
     def __init__(self, services: RunServices, hub: Hub, recovery: Recovery) -> None:
-        self._tools = services
+        self._services = services
         self._hub = hub
         self._recovery = recovery
         #: by PK and number: the next attempt may be ours while a lost one still ends
@@ -42,7 +42,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Take up work; what this server left behind is settled already."""
-        leases = self._tools.config.leases
+        leases = self._services.config.leases
         for period, work in (
             (leases.heartbeat_seconds, self._recovery.beat),
             (leases.check_seconds, self._reconcile),
@@ -57,7 +57,7 @@ class Dispatcher:
         async with self._claiming:  # what is being claimed now is handed back as well
             tasks = [task for _, task in self._attempts.values()]
         if tasks:
-            await asyncio.wait(tasks, timeout=self._tools.config.shutdown_seconds)
+            await asyncio.wait(tasks, timeout=self._services.config.shutdown_seconds)
         for attempt, _ in self._attempts.values():
             attempt.stop(StopReason.HAND_BACK)
         if tasks:
@@ -86,18 +86,18 @@ class Dispatcher:
 
     async def _fill_slots(self, look: bool) -> None:
         """Claim as long as there is room and, unless we are to `look`, work that we know of."""
-        while len(self._attempts) < self._tools.pool.workers and not self.closing:
-            if not (look or self._tools.repository.queue.queued):
+        while len(self._attempts) < self._services.pool.workers and not self.closing:
+            if not (look or self._services.repository.queue.queued):
                 return
             async with self._claiming:
-                record = await self._tools.repository.claim()
+                record = await self._services.repository.claim()
                 if record is None:
                     return
-                self._tools.logs.begin(record.pk, new=record.attempt == 1)
+                self._services.logs.begin(record.pk, new=record.attempt == 1)
                 self._begin(record)
 
     def _begin(self, record: ProcessRecord) -> None:
-        attempt = Attempt(record, self._tools)
+        attempt = Attempt(record, self._services)
         task = asyncio.create_task(self._see_through(attempt))
         self._attempts[record.pk, record.attempt] = (attempt, task)
 
@@ -113,25 +113,25 @@ class Dispatcher:
             # After a defect of ours, or a lease that nobody took, it counts as a lost run, so that
             # it cannot go on for ever.
             if not await self._is_over(attempt):
-                await self._recovery.check_ended(attempt.pk, attempt.record.attempt)
+                await self._recovery.check_ended(attempt.pk, attempt.number)
         finally:
-            del self._attempts[attempt.pk, attempt.record.attempt]
+            del self._attempts[attempt.pk, attempt.number]
             self._hub.wake("queue")
 
     async def _is_over(self, attempt: Attempt) -> bool:
         """Whether the record says so, as far as we know."""
         try:
-            known = await self._tools.repository.get(attempt.pk)
+            known = await self._services.repository.get(attempt.pk)
         except HeliographError:
             return False
-        return known.state is not State.RUNNING or known.attempt != attempt.record.attempt
+        return known.state is not State.RUNNING or known.attempt != attempt.number
 
     async def _listen(self, attempt: Attempt) -> None:
         """StopReason the attempt when its record says that it is to be cancelled."""
         with self._hub.subscribe(("process", attempt.pk)) as subscription:
             while True:
                 with contextlib.suppress(HeliographError):
-                    if (await self._tools.repository.get(attempt.pk)).cancel_requested:
+                    if (await self._services.repository.get(attempt.pk)).cancel_requested:
                         attempt.stop(StopReason.CANCEL)
                         return
                 await subscription.wait()
@@ -143,7 +143,7 @@ class Dispatcher:
             stored = {(record.pk, record.attempt): record for record in await self._recovery.own()}
         for key, (attempt, _) in ours.items():
             if key in stored:
-                self._tools.repository.accept(stored[key])
+                self._services.repository.accept(stored[key])
             elif key in self._attempts and await self._was_taken(attempt):
                 attempt.stop(StopReason.LOST)
         for key, record in stored.items():
@@ -153,7 +153,7 @@ class Dispatcher:
     async def _was_taken(self, attempt: Attempt) -> bool:
         """Whether a record that is not ours was taken from us, and not just ended by us."""
         try:
-            stored = self._tools.repository.accept(await self._recovery.stored(attempt.pk))
+            stored = self._services.repository.accept(await self._recovery.stored(attempt.pk))
         except NotFound:
             return True
-        return stored.attempt != attempt.record.attempt or not stored.state.ended
+        return stored.attempt != attempt.number or not stored.state.ended

@@ -18,7 +18,7 @@ from server.core.hub import Hub
 from server.core.records import ProcessRecord
 from server.live.feeds import Feeds, Step, Viewer
 from server.live.websocket_frames import Frame, message
-from server.logs.reader import LogViews
+from server.logs.reader import LogReader
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
 
@@ -32,19 +32,19 @@ _encode = msgspec.json.Encoder().encode
 _END = Frame(message(b'{"type":"end"}'))
 
 
-class Followers:
+class LiveSources:
     """Everybody who follows something on this server."""
 
     def __init__(
         self,
         repository: ProcessRepository,
-        views: LogViews,
+        reader: LogReader,
         hub: Hub,
         fields: Callable[[ProcessRecord], dict[str, Any]],
         board: Callable[[int], Awaitable[StatusBoard]],
     ) -> None:
         self._repository = repository
-        self._views = views
+        self._reader = reader
         self._fields = fields
         self._board = board
         self._feeds = Feeds(hub)
@@ -56,9 +56,9 @@ class Followers:
         the viewer is gone.
         """
         record = await self._repository.get(pk)
-        cursor = min(after, await self._views.last_line(record))
+        cursor = min(after, await self._reader.last_line(record))
         feed = self._feeds.of(
-            ("log", pk), lambda: _Log(pk, self._repository, self._views, self._fields)
+            ("log", pk), lambda: _Log(pk, self._repository, self._reader, self._fields)
         )
         await feed.serve(viewer, _LogCursor(cursor))
 
@@ -87,12 +87,12 @@ class _Log:
         self,
         pk: int,
         repository: ProcessRepository,
-        views: LogViews,
+        reader: LogReader,
         fields: Callable[[ProcessRecord], dict[str, Any]],
     ) -> None:
         self._pk = pk
         self._repository = repository
-        self._views = views
+        self._reader = reader
         self._fields = fields
         #: frames that are on their way to somebody, by the line they come behind
         self._sending: WeakValueDictionary[int, Frame] = WeakValueDictionary()
@@ -125,7 +125,7 @@ class _Log:
         sending = self._sending.get(cursor)
         if sending is not None:
             return sending
-        part = await self._views.read(record, cursor)
+        part = await self._reader.read(record, cursor)
         if part is None:
             return None
         wire = message(b'{"type":"lines","lines":[', part.entries, b"]}")

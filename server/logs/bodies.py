@@ -17,8 +17,7 @@ from server.core.errors import NotFound
 from server.core.gzip_body import Deflated, Pieces
 from server.core.records import ProcessRecord
 from server.logs.logs import text_of
-from server.logs.reader import LogViews
-from server.processes.repository import ProcessRepository
+from server.logs.reader import LogReader
 
 #: The longest text that is kept in memory.
 WHOLE_BYTES = 33_554_432
@@ -84,19 +83,17 @@ class LogBody:
 class LogBodies:
     """Bodies of the logs API; `cache_bytes` bounds those kept in memory."""
 
-    def __init__(self, repository: ProcessRepository, views: LogViews, cache_bytes: int) -> None:
-        self._repository = repository
-        self._views = views
+    def __init__(self, reader: LogReader, cache_bytes: int) -> None:
+        self._reader = reader
         self._cache_bytes = cache_bytes
         self._used_bytes = 0
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
 
-    async def get(self, pk: int) -> LogBody:
+    async def get(self, record: ProcessRecord) -> LogBody:
         """The answer for a pipeline process. Raises NotFound for any other type."""
-        record = await self._repository.get(pk)
         if record.process_type != "pipeline":
-            raise NotFound("pipeline", pk)
-        return LogBody(self, record, await self._views.last_line(record))
+            raise NotFound("pipeline", record.pk)
+        return LogBody(self, record, await self._reader.last_line(record))
 
     async def read(self, body: LogBody, compressed: bool) -> Content:
         """The content of a body, from memory as far as it is there."""
@@ -134,7 +131,7 @@ class LogBodies:
         limit = min(WHOLE_BYTES, self._cache_bytes)
         if kept.too_large:
             return False
-        async for part in self._views.parts(body.record, kept.cursor, body.last):
+        async for part in self._reader.parts(body.record, kept.cursor, body.last):
             piece = escaped(text_of(part.entries))
             if kept.text.size + len(piece) > limit:
                 kept.clear()
@@ -157,7 +154,7 @@ class LogBodies:
     async def _stream(self, body: LogBody) -> AsyncIterator[bytes]:
         head, tail = _frame(body.record)
         yield head
-        async for part in self._views.parts(body.record, 0, body.last):
+        async for part in self._reader.parts(body.record, 0, body.last):
             yield escaped(text_of(part.entries))
         yield tail
 

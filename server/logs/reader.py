@@ -13,7 +13,6 @@ from server.core.records import ProcessRecord
 from server.logs.cache import Slice
 from server.logs.filter import filter_of
 from server.logs.logs import Logs, text_of
-from server.processes.repository import ProcessRepository
 
 #: What one request for a page looks at, and sends, at most. Then it is short, with a `next`.
 EXAMINED_LINES = 200_000
@@ -31,18 +30,16 @@ class LinesPage(NamedTuple):
     ended: bool
 
 
-class LogViews:
+class LogReader:
     """Reads logs for the outside."""
 
-    def __init__(self, repository: ProcessRepository, logs: Logs) -> None:
-        self._repository = repository
+    def __init__(self, logs: Logs) -> None:
         self._logs = logs
 
     async def lines(
-        self, pk: int, after: int, limit: int, level: str = "debug", q: str = ""
+        self, record: ProcessRecord, after: int, limit: int, level: str = "debug", q: str = ""
     ) -> LinesPage:
         """At most `limit` lines behind a cursor, of at least a level and with a text in them."""
-        record = await self._repository.get(pk)
         wanted = filter_of(level, q)
         entries: list[bytes] = []
         last = await self.last_line(record)
@@ -62,9 +59,10 @@ class LogViews:
             examined += len(part.entries)
         return LinesPage(entries, cursor, record.state.ended and cursor >= record.log_lines)
 
-    async def text(self, pk: int, level: str = "debug", q: str = "") -> AsyncIterator[bytes]:
+    async def text(
+        self, record: ProcessRecord, level: str = "debug", q: str = ""
+    ) -> AsyncIterator[bytes]:
         """The text of the log in pieces, of the lines that match."""
-        record = await self._repository.get(pk)
         wanted = filter_of(level, q)
         async for part in self.parts(record, 0, await self.last_line(record)):
             found = wanted.take(part, part.last)

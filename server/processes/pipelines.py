@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -94,11 +95,19 @@ class PipelineWatch:
 
 async def _described(config: Config, pool: Pool, name: str, path: str) -> PipelineDescription:
     folder = None if config.folder is None else str(config.folder)
-    found = await describe(pool, name, path, folder)
+    found = _description(name, path, await describe(pool, path, folder))
     if found.process_type != "timelapse":
         return found
     # A timelapse's identifier ends in the format of its film.
     return msgspec.structs.replace(found, extension=f".{config.timelapse.format}")
+
+
+def _description(name: str, path: str, fields: dict[str, Any]) -> PipelineDescription:
+    """Make the description of what a child has told, which may be anything."""
+    try:
+        return msgspec.convert({**fields, "name": name, "path": path}, PipelineDescription)
+    except msgspec.ValidationError as error:
+        return PipelineDescription(name=name, path=path, error=str(error))
 
 
 def _versions(sources: dict[str, str | None]) -> dict[str, tuple[int, int] | None]:

@@ -12,13 +12,10 @@ from typing import Any
 from server.archive.archive import Archive
 from server.config import Config
 from server.core.errors import Conflict
-from server.core.hub import Hub
 from server.core.records import CANCELLED, PipelineDescription, ProcessRecord, State
-from server.live.feeds import Viewer
-from server.live.sources import Followers
 from server.logs.bodies import LogBodies, LogBody
 from server.logs.logs import Logs
-from server.logs.reader import LinesPage, LogViews
+from server.logs.reader import LinesPage, LogReader
 from server.processes.receipt import Receipt, receipt_of
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
@@ -42,7 +39,7 @@ class Processes:
         store: Store,
         repository: ProcessRepository,
         logs: Logs,
-        hub: Hub,
+        reader: LogReader,
         archive: Archive,
         pipelines: dict[str, PipelineDescription],
         config: Config,
@@ -53,9 +50,8 @@ class Processes:
         self._archive = archive
         self._pipelines = pipelines
         self._config = config
-        self._views = LogViews(repository, logs)
-        self._bodies = LogBodies(repository, self._views, config.cache.log_bytes // 2)
-        self._followers = Followers(repository, self._views, hub, self.fields, self.board)
+        self._reader = reader
+        self._bodies = LogBodies(reader, config.cache.log_bytes // 2)
         self._submits = SubmissionService(store, repository, pipelines, config.queue.limit)
 
     def pipelines(self) -> list[PipelineDescription]:
@@ -163,7 +159,8 @@ class Processes:
         self, pk: int, after: int, limit: int, level: str = "debug", q: str = ""
     ) -> LinesPage:
         """Lines of a log behind a cursor, filtered. Raises NotFound."""
-        return await self._views.lines(pk, after, limit, level, q)
+        record = await self._repository.get(pk)
+        return await self._reader.lines(record, after, limit, level, q)
 
     async def receipt(self, pk: int) -> Receipt:
         """What exactly ran on what, in the last attempt. Raises NotFound."""
@@ -177,19 +174,13 @@ class Processes:
 
     async def log_body(self, pk: int) -> LogBody:
         """The specified answer of the pipeline logs API. Raises NotFound."""
-        return await self._bodies.get(pk)
+        return await self._bodies.get(await self._repository.get(pk))
 
-    def log_text(self, pk: int, level: str = "debug", q: str = "") -> AsyncIterator[bytes]:
-        """The text of a log in pieces, filtered. Raises NotFound."""
-        return self._views.text(pk, level, q)
-
-    async def follow(self, pk: int, after: int, viewer: Viewer) -> None:
-        """Send a viewer a process and its log behind a cursor. Raises NotFound, or OSError."""
-        await self._followers.follow(pk, after, viewer)
-
-    async def follow_status(self, target: int, viewer: Viewer) -> None:
-        """Send a viewer the status of a target's processes. Raises NotFound, or OSError."""
-        await self._followers.follow_status(target, viewer)
+    def log_text(
+        self, record: ProcessRecord, level: str = "debug", q: str = ""
+    ) -> AsyncIterator[bytes]:
+        """The text of a log in pieces, filtered."""
+        return self._reader.text(record, level, q)
 
     async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
         """The timelapses that are there to be looked at, newest first."""

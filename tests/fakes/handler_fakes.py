@@ -75,6 +75,7 @@ class Fakes:
         services = Services(
             config=self.config,
             processes=cast(Any, self.processes),
+            live=cast(Any, self.processes),
             archive=cast(Any, self.archive),
             ready=self.ready,
             preview=self.preview,

@@ -10,8 +10,7 @@ from server.core.hub import Hub
 from server.core.records import ProcessRecord
 from server.logs.entries import Line
 from server.logs.logs import Logs
-from server.logs.reader import LogViews
-from server.processes.repository import ProcessRepository
+from server.logs.reader import LogReader
 from server.store.processes.log_chunks import LogChunk, LogEnd
 from tests.fakes import some_records
 
@@ -99,7 +98,7 @@ class Reading:
         self.chunks = FakeChunks()
         self.repository = FakeRepository(self.hub)
         self.logs = Logs(cast(Any, self.chunks), self.hub, cache_bytes, alone)
-        self.views = LogViews(cast(ProcessRepository, self.repository), self.logs)
+        self.reader = LogReader(self.logs)
         self.repository.accept(a_process())
 
     async def write(self, count: int, process: int = PK, **how: Any) -> None:

@@ -42,7 +42,7 @@ class ChildMessages:
 
     def __init__(self) -> None:
         self.assembler = LineAssembler()
-        self.changes: dict[str, Any] = {}
+        self._changes: dict[str, Any] = {}
         self.outputs: list[tuple[str, str, str]] = []
         #: CPU seconds and peak RSS in bytes, as last told by the child
         self.usage: tuple[float, int] | None = None
@@ -52,8 +52,7 @@ class ChildMessages:
         self.provenance: dict[str, Any] | None = None
         #: the child's last message, `("done",)`, `("failed", message)` or `("cancelled",)`
         self.last: tuple[str, ...] | None = None
-        #: takes the run's text instead of the assembler, once no more of it is stored
-        self.leave_out: Callable[[str], None] | None = None
+        self._leave_out: Callable[[str], None] | None = None
         self._sections: list[Section] = []
         self._sections_left = SECTIONS_LIMIT
         self._rest = b""
@@ -67,7 +66,7 @@ class ChildMessages:
             end = len(data)
         whole, self._rest = data[:end], data[end:]
         now = time.monotonic()
-        texts = _texts(whole) if self.leave_out is None else None
+        texts = _texts(whole) if self._leave_out is None else None
         if texts is not None:  # by far the most common
             self.assembler.feed_all(texts, now)
             return
@@ -93,13 +92,32 @@ class ChildMessages:
         """A line of the server's own."""
         self.assembler.feed("server", time.time(), level, text + "\n", time.monotonic())
 
+    def divert(self, leave_out: Callable[[str], None]) -> None:
+        """Give the run's text to this from now on, as no more of it is stored."""
+        self._leave_out = leave_out
+
+    @property
+    def changed(self) -> bool:
+        """Whether the record is to be changed."""
+        return bool(self._changes)
+
+    @property
+    def untold_progress(self) -> Progress | None:
+        """The newest progress, if it was not taken with the changes."""
+        return self._changes.get("progress")
+
+    def take_changes(self) -> dict[str, Any]:
+        """Return the fields of the record that are new since the last call."""
+        taken, self._changes = self._changes, {}
+        return taken
+
     def take_sections(self) -> list[Section]:
         """The statuses since the last call; `line` counts the assembled lines before each."""
         taken, self._sections = self._sections, []
         return taken
 
     def _status(self, text: str) -> None:
-        self.changes["status"] = text
+        self._changes["status"] = text
         lines = len(self.assembler.ready)
         if self._sections and self._sections[-1].line == lines:
             self._sections.pop()  # nothing was said in it
@@ -122,7 +140,7 @@ class ChildMessages:
             case ["progress", float(done), float(total)] if math.isfinite(done) and math.isfinite(
                 total
             ):
-                self.changes["progress"] = Progress(done, total)
+                self._changes["progress"] = Progress(done, total)
             case ["output", str(path), str(name), str(kind)]:
                 if len(self.outputs) <= OUTPUTS_LIMIT:
                     self.outputs.append((path, name, kind))
@@ -147,10 +165,10 @@ class ChildMessages:
         self._text("unknown", time.time(), "warning", text + "\n", now)
 
     def _text(self, stream: str, when: float, level: str, text: str, now: float) -> None:
-        if self.leave_out is None:
+        if self._leave_out is None:
             self.assembler.feed(stream, when, level, text, now)
         else:
-            self.leave_out(text)
+            self._leave_out(text)
 
 
 def is_text(stream: Any, when: Any, level: Any, text: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from server.__main__ import main
+from server.cli.demo import make_demo_on
 from server.config import Config
 
 Started = list[tuple[Config, bool]]
@@ -30,8 +31,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """What the server was started with; it ends at once with status 7."""
     calls: Started = []
 
-    def run(config: Config, demo: bool = False) -> int:
-        calls.append((config, demo))
+    def run(config: Config, on_ready: object = None) -> int:
+        calls.append((config, on_ready is make_demo_on))
         return 7
 
     app: Any = types.ModuleType("server.app.server")

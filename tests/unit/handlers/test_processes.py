@@ -256,7 +256,7 @@ async def test_the_text_is_a_download() -> None:
         assert response.headers["Content-Disposition"].startswith("attachment; filename=")
         head = await client.fetch("/api/processes/51/logs.txt", "HEAD")
         assert (head.code, head.headers.get("Content-Length")) == (200, None)
-    assert fakes.processes.calls[0] == ("log_text", 51, "debug", "o")
+    assert fakes.processes.calls[0] == ("log_text", fakes.processes.records[51], "debug", "o")
 
 
 async def test_a_text_that_breaks_off_is_no_whole_answer() -> None:

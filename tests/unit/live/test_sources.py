@@ -13,7 +13,7 @@ import pytest
 
 from server.core.errors import NotFound
 from server.core.records import State
-from server.live.sources import Followers
+from server.live.sources import LiveSources
 from server.live.websocket_frames import Frame
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
@@ -78,14 +78,14 @@ class FakeViewer:
 
 
 class Pushing(Reading):
-    """Logs and boards with their followers."""
+    """Logs and boards with their sources."""
 
     def __init__(self) -> None:
         super().__init__()
         self.boards = {1: StatusBoard(1)}
-        self.followers = Followers(
+        self.sources = LiveSources(
             cast(ProcessRepository, self.repository),
-            self.views,
+            self.reader,
             self.hub,
             lambda record: {"status": record.status},
             self.board,
@@ -98,7 +98,7 @@ class Pushing(Reading):
         return self.boards[target]
 
     def watch(self, viewer: FakeViewer, after: int = 0) -> asyncio.Task[None]:
-        following = self.followers.follow(PK, after, viewer)
+        following = self.sources.follow(PK, after, viewer)
         self.tasks.append(asyncio.ensure_future(following))
         return self.tasks[-1]
 
@@ -201,7 +201,7 @@ def test_whoever_stalls_leaves_and_comes_back_sees_every_line_once(seed: int) ->
         while True:
             viewer = FakeViewer(at_once=False)
             task = asyncio.ensure_future(
-                pushing.followers.follow(PK, numbers[-1] if numbers else 0, viewer)
+                pushing.sources.follow(PK, numbers[-1] if numbers else 0, viewer)
             )
             for _ in range(chance.randint(1, 40)):
                 await asyncio.sleep(0)
@@ -308,7 +308,7 @@ def test_a_slow_reader_of_the_status_gets_only_the_newest_of_each_process() -> N
         board = pushing.boards[1]
         viewers = [FakeViewer(), FakeViewer(at_once=False)]
         tasks = [
-            asyncio.ensure_future(pushing.followers.follow_status(1, viewer)) for viewer in viewers
+            asyncio.ensure_future(pushing.sources.follow_status(1, viewer)) for viewer in viewers
         ]
         await until(lambda: all(viewer.messages for viewer in viewers))
         for version in range(2, 102):
@@ -332,7 +332,7 @@ def test_a_deleted_target_ends_all_who_follow_it() -> None:
     async def scenario() -> None:
         pushing = Pushing()
         viewer = FakeViewer()
-        task = asyncio.ensure_future(pushing.followers.follow_status(1, viewer))
+        task = asyncio.ensure_future(pushing.sources.follow_status(1, viewer))
         await until(lambda: viewer.messages)
         await asyncio.sleep(0)
         del pushing.boards[1]

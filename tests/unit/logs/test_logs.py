@@ -173,7 +173,7 @@ def test_who_knows_that_more_is_stored_gets_it_though_nobody_told() -> None:
         await other.logs.last_line(PK)
         await one.write(5)
         ended = a_process(state=State.SUCCEEDED, log_lines=10)
-        found = [await other.logs.read(PK, 5), await other.views.read(ended, 5)]
+        found = [await other.logs.read(PK, 5), await other.reader.read(ended, 5)]
         return [part and part.last for part in found]
 
     assert asyncio.run(scenario()) == [None, 10]

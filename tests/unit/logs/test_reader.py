@@ -56,13 +56,13 @@ def test_pages_follow_each_other_while_the_log_grows() -> None:
         for _ in range(5):
             await reading.write(25)
             for _ in range(3):
-                page = await reading.views.lines(PK, cursor, 10)
+                page = await reading.reader.lines(await reading.repository.get(PK), cursor, 10)
                 numbers += [entry[0] for entry in entries_of(page)]
                 cursor = page.next
                 assert not page.ended
         reading.repository.accept(a_process(state=State.SUCCEEDED, log_lines=125))
         while not page.ended:
-            page = await reading.views.lines(PK, cursor, 10)
+            page = await reading.reader.lines(await reading.repository.get(PK), cursor, 10)
             numbers += [entry[0] for entry in entries_of(page)]
             cursor = page.next
         return numbers
@@ -75,8 +75,8 @@ def test_next_is_the_last_line_looked_at_whether_it_matched_or_not() -> None:
         reading = Reading()
         await reading.write(50)
         await reading.write(10, text="other")
-        first = await reading.views.lines(PK, 0, 10, q="OTHER 5")
-        second = await reading.views.lines(PK, 0, 2, q="line 4")
+        first = await reading.reader.lines(await reading.repository.get(PK), 0, 10, q="OTHER 5")
+        second = await reading.reader.lines(await reading.repository.get(PK), 0, 2, q="line 4")
         return [(len(entries_of(page)), page.next) for page in (first, second)]
 
     assert asyncio.run(scenario()) == [(9, 60), (2, 40)]
@@ -87,9 +87,9 @@ def test_a_cursor_past_the_end_counts_as_the_end(after: int) -> None:
     async def scenario() -> list[int]:
         reading = Reading()
         await reading.write(7)
-        page = await reading.views.lines(PK, after, 10)
+        page = await reading.reader.lines(await reading.repository.get(PK), after, 10)
         await reading.write(2)
-        later = await reading.views.lines(PK, page.next, 10)
+        later = await reading.reader.lines(await reading.repository.get(PK), page.next, 10)
         return [page.next, *(entry[0] for entry in entries_of(later))]
 
     assert asyncio.run(scenario()) == [7, 8, 9]
@@ -109,7 +109,7 @@ def test_a_page_is_cut_at_its_bounds_and_the_next_one_goes_on(
         numbers: list[int] = []
         pages, cursor, ended = 0, 0, False
         while not ended:
-            page = await reading.views.lines(PK, cursor, 10**6, q=q)
+            page = await reading.reader.lines(await reading.repository.get(PK), cursor, 10**6, q=q)
             numbers += [entry[0] for entry in entries_of(page)]
             pages, cursor, ended = pages + 1, page.next, page.ended
         return numbers, pages
@@ -126,7 +126,12 @@ def test_the_text_is_that_of_the_lines_that_match() -> None:
         await reading.write(2)
         await reading.write(2, text="hot", level="warning")
         reading.repository.accept(a_process(state=State.SUCCEEDED, log_lines=4))
-        return b"".join([piece async for piece in reading.views.text(PK, **wanted)])
+        return b"".join(
+            [
+                piece
+                async for piece in reading.reader.text(await reading.repository.get(PK), **wanted)
+            ]
+        )
 
     assert asyncio.run(scenario()) == b"line 1\nline 2\nhot 3\nhot 4\n"
     assert asyncio.run(scenario(level="warning")) == b"hot 3\nhot 4\n"
@@ -138,7 +143,7 @@ def test_a_text_is_that_of_when_it_was_asked_for() -> None:
     async def scenario() -> bytes:
         reading = Reading()
         await reading.write(3)
-        pieces = reading.views.text(PK)
+        pieces = reading.reader.text(await reading.repository.get(PK))
         text = await anext(pieces)
         await reading.write(3)
         return text + b"".join([piece async for piece in pieces])
@@ -151,7 +156,7 @@ def test_of_an_ended_process_only_the_lines_that_its_record_counts_are_shown() -
         reading = Reading()
         await reading.write(10)
         reading.repository.accept(a_process(state=State.FAILED, log_lines=4))
-        page = await reading.views.lines(PK, 0, 100)
+        page = await reading.reader.lines(await reading.repository.get(PK), 0, 100)
         return [page.next, *(entry[0] for entry in entries_of(page))]
 
     assert asyncio.run(scenario()) == [4, 1, 2, 3, 4]

@@ -46,7 +46,7 @@ def test_the_first_word_on_the_provenance_counts() -> None:
 def test_the_newest_status_and_progress_count() -> None:
     ingest = ChildMessages()
     ingest.feed_messages(said(["status", "One"], ["status", "Two"], ["progress", 1.0, 2.0]))
-    assert ingest.changes == {"status": "Two", "progress": Progress(1.0, 2.0)}
+    assert ingest.take_changes() == {"status": "Two", "progress": Progress(1.0, 2.0)}
 
 
 def test_the_first_last_message_counts() -> None:
@@ -141,4 +141,4 @@ def test_the_sections_of_an_attempt_are_bounded() -> None:
         messages = [["t", "log", 1.5, "info", "x\n"], ["status", f"Part {number}"]]
         ingest.feed_messages(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
     assert len(ingest.take_sections()) == SECTIONS_LIMIT
-    assert ingest.changes["status"] == f"Part {SECTIONS_LIMIT + 4}"
+    assert ingest.take_changes()["status"] == f"Part {SECTIONS_LIMIT + 4}"
