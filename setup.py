@@ -49,6 +49,7 @@ setup(
         "Pillow>=11",
         "python-multipart>=0.0.20",
         "uvloop>=0.21",
+        "zlib-ng>=1.0",
         "bokeh>=3.7,<4",
         "rich>=14",
     ],
