@@ -38,6 +38,7 @@ setup(
         "nx-27017==0.8.1",
         "neosqlite==1.17.2",
         "msgspec>=0.20",
+        "cachetools>=7.3",
         "PyYAML>=6.0.2",
         "psutil>=6",
         "fsspec>=2025.2",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from typing import NamedTuple
 
 import msgspec
+from cachetools import LRUCache
 
 from server.errors import AlreadyTaken, Conflict, InvalidInput, QueueFull
 from server.idempotency import Idempotency
@@ -57,7 +57,7 @@ class Submits:
         self._idempotency = Idempotency(store.submissions, store.counters)
         # The last number used for an identifier within its second, so that many submits at once
         # need not try each.
-        self._numbers: OrderedDict[str, int] = OrderedDict()
+        self._numbers: LRUCache[str, int] = LRUCache(SECONDS_REMEMBERED)
 
     async def submit(self, submit: Submit, key: str | None) -> tuple[ProcessRecord, bool]:
         """Store a process; the second value says whether it is new."""
@@ -139,6 +139,4 @@ class Submits:
     def _number(self, first_name: str) -> int:
         """The next number to try within a second, by the name that has none."""
         self._numbers[first_name] = number = self._numbers.get(first_name, 0) + 1
-        if len(self._numbers) > SECONDS_REMEMBERED:
-            self._numbers.popitem(last=False)
         return number
