@@ -53,6 +53,7 @@ setup(
         "zlib-ng>=1.0",
         "bokeh>=3.7,<4",
         "rich>=14",
+        "httpx>=0.28,<1",
     ],
     extras_require={
         "test": TEST,
