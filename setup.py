@@ -14,13 +14,14 @@ TEST = [
     "playwright>=1.45",
     "ruff>=0.17",
     "mypy>=2.4",
+    "types-cachetools",
     "types-PyYAML",
     "types-psutil",
 ]
 
 setup(
     name="heliograph",
-    version="0.1.0",
+    version="0.2.0",
     description="Runs the pipelines of an observatory and shows live what they do",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -38,6 +39,7 @@ setup(
         "nx-27017==0.8.1",
         "neosqlite==1.17.2",
         "msgspec>=0.20",
+        "cachetools>=7.3",
         "PyYAML>=6.0.2",
         "psutil>=6",
         "fsspec>=2025.2",
@@ -49,8 +51,10 @@ setup(
         "Pillow>=11",
         "python-multipart>=0.0.20",
         "uvloop>=0.21",
+        "zlib-ng>=1.0",
         "bokeh>=3.7,<4",
         "rich>=14",
+        "httpx>=0.28,<1",
     ],
     extras_require={
         "test": TEST,

@@ -14,7 +14,7 @@ from server.core.errors import InvalidInput
 from server.core.records import State
 
 STATES = frozenset(state.value for state in State)
-KEY = "IdempotencyKeys-Key"
+KEY = "Idempotency-Key"
 
 
 class Submission(Struct):
@@ -47,7 +47,7 @@ class ProcessesHandler(BodyHandler):
         await self.answer({"processes": fields, "next": found.next})
 
     async def post(self) -> None:
-        """Submit; with an `IdempotencyKeys-Key`, as often as one likes."""
+        """Submit; with an `Idempotency-Key`, as often as one likes."""
         wanted = self.json_input(Submission)
         record, new = await self.processes.submit(
             wanted.target, wanted.pipeline, wanted.products, wanted.flags, self._key()

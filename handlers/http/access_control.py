@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE = frozenset({"GET", "HEAD"})
-SHARED_REQUEST_HEADERS = "Authorization, Content-Type, IdempotencyKeys-Key, If-None-Match, Range"
+SHARED_REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range"
 SHARED_ANSWER_HEADERS = "Content-Range, ETag, Location, Retry-After"
 
 

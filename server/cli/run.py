@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 from runners.pipeline.process import suffix_problem
 from runners.timelapse.pipeline import Timelapse
+from server.archive.file_names import uploaded_name
 from server.cli.api_client import ApiClient, Refused
 from server.cli.display import TerminalView
 from server.cli.local_server import server_of
 from server.config import find_file, load
-from server.core.errors import StartError
+from server.core.errors import InvalidInput, StartError
 
 #: How a command ends; Ctrl-C ends any program with 130.
 SUCCEEDED, FAILED, REFUSED, CANCELLED = 0, 1, 2, 130
@@ -38,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
         config = load(path, os.environ, options)
         with server_of(config) as client:
             return _run(client, args)
-    except (StartError, Refused, OSError) as error:
+    except (StartError, Refused, InvalidInput, OSError) as error:
         print(f"heliograph: {_words(error)}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
@@ -95,6 +96,7 @@ def _run(client: ApiClient, args: argparse.Namespace) -> int:
     suffixes = suffixes_of(client, args.pipeline)
     for path in args.files:  # before anything is made, say what is wrong
         path.open("rb").close()
+        uploaded_name(path.name)
         if problem := suffix_problem(suffixes, path.name):
             raise Refused(None, problem)
     with TerminalView() as view:

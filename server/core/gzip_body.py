@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from zlib_ng.zlib_ng import crc32_combine
+
 #: Higher levels cost several times as much and save a few percent.
 LEVEL = 5
 #: More than this takes over a millisecond, and is compressed in a thread.
@@ -21,9 +23,6 @@ ZLIB_BYTES = 268_000
 
 _STORED_BYTES = 65_535
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-#: The generator polynomial of CRC-32, its bits reflected.
-_POLYNOMIAL = 0xEDB88320
-_ONE = 1 << 31
 
 
 class Pieces:
@@ -57,7 +56,6 @@ class Deflated:
         self._packed = Pieces()
         self.text_bytes = 0
         self._crc = 0
-        self._shift: int | None = None
 
     @property
     def size(self) -> int:
@@ -82,13 +80,10 @@ class Deflated:
         )
         self.text_bytes += len(text)
         self._crc = zlib.crc32(text, self._crc)
-        self._shift = None
 
     def body(self, head: bytes, tail: bytes) -> list[bytes]:
         """The gzip form of head, text and tail."""
-        if self._shift is None:
-            self._shift = shift_of(self.text_bytes)
-        crc = zlib.crc32(tail, joined_crc(zlib.crc32(head), self._crc, self._shift))
+        crc = zlib.crc32(tail, crc32_combine(zlib.crc32(head), self._crc, self.text_bytes))
         size = len(head) + self.text_bytes + len(tail)
         end = crc.to_bytes(4, "little") + (size % 2**32).to_bytes(4, "little")
         first = _HEADER + b"".join(_stored(head))
@@ -102,33 +97,3 @@ def _stored(data: bytes, last: bool = False) -> Iterator[bytes]:
         final = last and start + _STORED_BYTES >= len(data)
         yield bytes([final]) + len(block).to_bytes(2, "little")
         yield (len(block) ^ 0xFFFF).to_bytes(2, "little") + block
-
-
-def joined_crc(first: int, second: int, second_shift: int) -> int:
-    """The CRC-32 of two texts one behind the other, from theirs and `shift_of` the second.
-
-    Appending n bytes multiplies the first by x^8n, modulo the polynomial (as zlib's crc32_combine).
-    """
-    return _product(second_shift, first) ^ second
-
-
-def shift_of(text_bytes: int) -> int:
-    """What a CRC-32 is multiplied by when so many bytes follow: x^8n, modulo the polynomial."""
-    power, square, exponent = _ONE, _ONE >> 1, 8 * text_bytes
-    while exponent:
-        if exponent & 1:
-            power = _product(square, power)
-        square = _product(square, square)
-        exponent >>= 1
-    return power
-
-
-def _product(a: int, b: int) -> int:
-    """a * b as polynomials over GF(2), the highest bit being x^0."""
-    product, bit = 0, _ONE
-    while bit:
-        if a & bit:
-            product ^= b
-        b = b >> 1 ^ (_POLYNOMIAL if b & 1 else 0)
-        bit >>= 1
-    return product

@@ -180,7 +180,7 @@ class ChangeStreamExchange(Exchange):
             except Exception as error:
                 self._open.discard(name)
                 self._caches.set_notified(False)
-                log.warning("ChangeStreamExchange the %s is tried again: %s", name, error)
+                log.warning("Watching the %s is tried again: %s", name, error)
             await asyncio.sleep(RETRY_SECONDS)
 
     def _hear(self, topic: Topic) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
+
+from cachetools import LRUCache
 
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import LeaseLost
@@ -31,7 +32,7 @@ class ProcessRepository:
         self._store = store
         self._hub = hub
         self.server_id = server_id
-        self._records: OrderedDict[int, ProcessRecord] = OrderedDict()
+        self._records: LRUCache[int, ProcessRecord] = LRUCache(RECORDS)
         self._boards = StatusBoards(self._records_of)
         self._gone_meanwhile: list[set[int]] = []
         self.queue = ProcessQueue()
@@ -47,12 +48,11 @@ class ProcessRepository:
     async def get(self, pk: int) -> ProcessRecord:
         """The record of a process. Raises NotFound."""
         known = self._records.get(pk)
-        if known is None:
-            with self._reading() as gone:
-                record = await self._store.get(pk)
-            return record if pk in gone else self._remember(record)
-        self._records.move_to_end(pk)
-        return known
+        if known is not None:
+            return known
+        with self._reading() as gone:
+            record = await self._store.get(pk)
+        return record if pk in gone else self._remember(record)
 
     async def ended(self, pk: int) -> ProcessRecord:
         """The record of a process, once it has ended."""
@@ -205,11 +205,8 @@ class ProcessRepository:
     def _remember(self, record: ProcessRecord) -> ProcessRecord:
         known = self._records.get(record.pk)
         if known is None or known.version <= record.version:
-            self._records[record.pk] = record
-            self._records.move_to_end(record.pk)
-        if len(self._records) > RECORDS:
-            self._records.popitem(last=False)
-        return self._records[record.pk]
+            self._records[record.pk] = known = record
+        return known
 
 
 def _last(record: ProcessRecord, state: State, message: str | None) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
 from typing import NamedTuple
 
 import msgspec
+from cachetools import LRUCache
 
 from server.core.errors import AlreadyTaken, Conflict, InvalidInput, QueueFull
 from server.core.records import PipelineDescription, ProcessRecord, Target
@@ -60,7 +60,7 @@ class SubmissionService:
         self._idempotency = IdempotencyKeys(store.submissions, store.counters)
         # The last number used for an identifier within its second, so that many submits at once
         # need not try each.
-        self._numbers: OrderedDict[str, int] = OrderedDict()
+        self._numbers: LRUCache[str, int] = LRUCache(SECONDS_REMEMBERED)
 
     async def submit(self, submit: Submit, key: str | None) -> tuple[ProcessRecord, bool]:
         """Store a process; the second value says whether it is new."""
@@ -142,8 +142,6 @@ class SubmissionService:
     def _number(self, first_name: str) -> int:
         """The next number to try within a second, by the name that has none."""
         self._numbers[first_name] = number = self._numbers.get(first_name, 0) + 1
-        if len(self._numbers) > SECONDS_REMEMBERED:
-            self._numbers.popitem(last=False)
         return number
 
 
@@ -169,7 +167,7 @@ class IdempotencyKeys:
         """Raise Conflict when the process of a key was made once and deleted."""
         known = await self._submissions.get(key)
         if known is not None and known.gone:
-            raise Conflict("The process of this IdempotencyKeys-Key was deleted")
+            raise Conflict("The process of this Idempotency-Key was deleted")
 
     async def reserve(self, key: str, body: bytes) -> int:
         """The PK for a new submit with this key, or for the same one made at the same time."""
@@ -187,7 +185,7 @@ class IdempotencyKeys:
 
 def _same(known: Submission, body: bytes) -> int:
     if known.digest != _digest(body):
-        raise Conflict("This IdempotencyKeys-Key was used for another submit")
+        raise Conflict("This Idempotency-Key was used for another submit")
     return known.process
 
 

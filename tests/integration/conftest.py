@@ -164,7 +164,7 @@ class Client:
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
         if FAULTS is not None and (method, path) == ("POST", "/api/processes/"):
-            headers.setdefault("IdempotencyKeys-Key", secrets.token_hex(8))
+            headers.setdefault("Idempotency-Key", secrets.token_hex(8))
         response = await self._try(path, method, body, headers, options)
         for _ in range(0 if FAULTS is None else TRIES):
             if response.code != 503:

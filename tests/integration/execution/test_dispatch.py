@@ -144,12 +144,12 @@ async def test_the_key_of_a_deleted_process_makes_no_other(client: Client) -> No
     target = await client.make_target()
     products = await client.upload(target, ("a", b"x"))
     body = {"target": target, "pipeline": "Fails", "products": products, "flags": {}}
-    key = {"IdempotencyKeys-Key": f"deleted-{target}"}
+    key = {"Idempotency-Key": f"deleted-{target}"}
     made = await client.call("/api/processes/", "POST", body, status=201, headers=key)
     await client.ended(made["pk"])
     await client.call(f"/api/processes/{made['pk']}/", "DELETE", status=204)
     answer = await client.call("/api/processes/", "POST", body, status=409, headers=key)
-    assert answer == {"detail": "The process of this IdempotencyKeys-Key was deleted."}
+    assert answer == {"detail": "The process of this Idempotency-Key was deleted."}
     listed = await client.call(f"/api/processes/?target={target}")
     assert listed["processes"] == []
 

@@ -177,7 +177,7 @@ async def test_an_idempotency_key_makes_one_process_of_many_submits(client: Clie
     target = await client.make_target("Once")
     products = await client.upload(target, ("a", b"x"))
     body = {"target": target, "pipeline": "Fails", "products": products, "flags": {}}
-    key = {"IdempotencyKeys-Key": f"key-{os.urandom(8).hex()}"}
+    key = {"Idempotency-Key": f"key-{os.urandom(8).hex()}"}
     answers = await asyncio.gather(
         *(client.fetch("/api/processes/", "POST", body, headers=key) for _ in range(50))
     )

@@ -116,7 +116,7 @@ async def test_an_allowed_page_is_let_in_with_cors_headers() -> None:
         assert ahead.code == 204
         assert ahead.headers["Access-Control-Allow-Origin"] == ELSEWHERE
         assert "POST" in ahead.headers["Access-Control-Allow-Methods"]
-        assert "IdempotencyKeys-Key" in ahead.headers["Access-Control-Allow-Headers"]
+        assert "Idempotency-Key" in ahead.headers["Access-Control-Allow-Headers"]
         for path, code in (("/api/targets/", 200), ("/api/nothing/", 404)):
             response = await client.fetch(path, headers=headers)
             assert response.code == code

@@ -43,7 +43,7 @@ async def test_a_receipt_is_that_of_the_process() -> None:
 
 async def test_the_same_submit_again_is_200() -> None:
     fakes = Fakes()
-    headers = {"Content-Type": "application/json; charset=utf-8", "IdempotencyKeys-Key": "k 1"}
+    headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": "k 1"}
     body = b'{"target":1,"pipeline":"Dummy","products":[7]}'
     async with fakes.serving() as client:
         for code in (201, 200):
@@ -54,11 +54,11 @@ async def test_the_same_submit_again_is_200() -> None:
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
 async def test_a_bad_key_is_400(key: str) -> None:
-    headers = {"Content-Type": "application/json", "IdempotencyKeys-Key": key}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
     body = b'{"target":1,"pipeline":"Dummy","products":[7]}'
     async with Fakes().serving() as client:
         response = await client.fetch("/api/processes/", "POST", headers=headers, body=body)
-        assert (response.code, list(json_of(response))) == (400, ["IdempotencyKeys-Key"])
+        assert (response.code, list(json_of(response))) == (400, ["Idempotency-Key"])
 
 
 @pytest.mark.parametrize(
