@@ -4,7 +4,7 @@
 import { Lines } from "./lines.js";
 import { LogSearch } from "./search.js";
 
-/** @typedef {import("./rows.js").RowContent} RowContent */
+/** @typedef {import("./view/rows.js").RowContent} RowContent */
 /** @typedef {import("./search.js").Query} Query */
 /** @typedef {import("../server/log_feed.js").Entry} Entry */
 

@@ -8,7 +8,7 @@ import { isOver } from "./ansi.js";
 import { countUpTo } from "./search.js";
 
 /** @typedef {[line: number, time: number, title: string]} Section its first line's number first */
-/** @typedef {import("./rows.js").RowContent} RowContent */
+/** @typedef {import("./view/rows.js").RowContent} RowContent */
 
 export class Sections {
   /** @type {Section[]} */

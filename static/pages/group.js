@@ -2,7 +2,7 @@
 /** The page of a group: pictures, headers, tables, light curves; deleting it. */
 
 import { part } from "../draw/find.js";
-import { chooseStretch, markBrokenPictures } from "../draw/stretch.js";
+import { chooseStretch, markBrokenPictures } from "../draw/product/stretch.js";
 import { keepTimes } from "../draw/times.js";
 import { offerDeletion } from "./deletion.js";
 import { openHeaders } from "./headers.js";

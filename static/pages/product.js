@@ -3,7 +3,7 @@
 
 import { part } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
-import { chooseStretch, markBrokenPictures } from "../draw/stretch.js";
+import { chooseStretch, markBrokenPictures } from "../draw/product/stretch.js";
 import { keepTimes } from "../draw/times.js";
 import { get } from "../server/api.js";
 import { offerDeletion } from "./deletion.js";

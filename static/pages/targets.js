@@ -4,10 +4,10 @@
 import { showConnection } from "../draw/connection.js";
 import { part, parts } from "../draw/find.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
-import { pageOf } from "../draw/process_row.js";
+import { pageOf } from "../draw/process/process_row.js";
 import { ask } from "../draw/question.js";
 import { swapRegion } from "../draw/region.js";
-import { targetOf } from "../draw/target_form.js";
+import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
 import { ApiError, get, getPage, request } from "../server/api.js";
 

@@ -137,7 +137,7 @@ def test_coordinates_are_read_as_astropy_reads_them(open_page: Open) -> None:
     for known, unit in ((angles, 15), (declinations, 1)):
         read = page.evaluate(
             """async ([texts, unit]) => {
-              const {degreesOf} = await import('/static/draw/coordinates.js');
+              const {degreesOf} = await import('/static/draw/target/coordinates.js');
               return texts.map(text => degreesOf(text, unit));
             }""",
             [list(known), unit],

@@ -4,7 +4,7 @@
  * head. Remembers by PK, so that it outlives a new drawing of the table.
  */
 
-import { parts } from "./find.js";
+import { parts } from "../find.js";
 
 export class Selection {
   /** @type {Map<number, string>} the names of the chosen by PK */

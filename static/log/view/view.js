@@ -4,7 +4,7 @@
  * the reader scrolls up, and again when they are back at the end.
  */
 
-import { Geometry } from "./geometry.js";
+import { Geometry } from "../geometry.js";
 import { Rows } from "./rows.js";
 import { selectedLines } from "./selected_text.js";
 

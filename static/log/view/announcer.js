@@ -1,8 +1,8 @@
 // @ts-check
 /** What screen readers hear of a growing log: the newest line, ever more seldom while it floods. */
 
-import { counted } from "../draw/wording.js";
-import { plain } from "./ansi.js";
+import { counted } from "../../draw/wording.js";
+import { plain } from "../ansi.js";
 
 const FIRST_MS = 2000;
 const LONGEST_MS = 64_000;
@@ -19,7 +19,7 @@ export class Announcer {
     this.place = place;
   }
 
-  /** @param {import("../server/log_feed.js").Entry[]} fresh */
+  /** @param {import("../../server/log_feed.js").Entry[]} fresh */
   lines(fresh) {
     this.#count += fresh.length;
     this.#newest = plain(fresh[fresh.length - 1][3]).slice(0, SPOKEN_CHARACTERS);

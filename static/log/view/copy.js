@@ -1,9 +1,9 @@
 // @ts-check
 /** Lines of a log as they are copied: the text alone, without numbers and times. */
 
-import { plain } from "./ansi.js";
+import { plain } from "../ansi.js";
 
-/** @typedef {import("../server/log_feed.js").Entry} Entry */
+/** @typedef {import("../../server/log_feed.js").Entry} Entry */
 
 /**
  * @param {Entry[]} lines

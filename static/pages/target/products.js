@@ -1,21 +1,21 @@
 // @ts-check
 /** The data products of a target's page: filtering, grouping, deleting, older ones. */
 
-import { part, parts } from "../draw/find.js";
-import { messageOf, showProblem } from "../draw/problems.js";
-import { ask } from "../draw/question.js";
-import { regionOf, swapRegion } from "../draw/region.js";
-import { counted } from "../draw/wording.js";
-import { ApiError, getPage, request } from "../server/api.js";
-import { groupProducts } from "./target_groups.js";
-import { takeUploads } from "./target_uploads.js";
+import { part, parts } from "../../draw/find.js";
+import { messageOf, showProblem } from "../../draw/problems.js";
+import { ask } from "../../draw/question.js";
+import { regionOf, swapRegion } from "../../draw/region.js";
+import { counted } from "../../draw/wording.js";
+import { ApiError, getPage, request } from "../../server/api.js";
+import { groupProducts } from "./groups.js";
+import { takeUploads } from "./uploads.js";
 
 const REFRESH_MS = 400;
 const GALLERY_KEY = "heliograph.gallery";
 
 /**
  * @param {number} target
- * @param {import("../draw/selection.js").Selection} selection
+ * @param {import("../../draw/product/selection.js").Selection} selection
  */
 export function watchProducts(target, selection) {
   let timer = 0;
@@ -70,7 +70,7 @@ function chooseGallery() {
   show(localStorage.getItem(GALLERY_KEY) === "true");
 }
 
-/** @param {import("../draw/selection.js").Selection} selection */
+/** @param {import("../../draw/product/selection.js").Selection} selection */
 function allowActs(selection) {
   for (const button of /** @type {HTMLButtonElement[]} */ (parts("#selection-acts button"))) {
     button.disabled = selection.chosen.size === 0;
@@ -78,7 +78,7 @@ function allowActs(selection) {
 }
 
 /**
- * @param {import("../draw/selection.js").Selection} selection
+ * @param {import("../../draw/product/selection.js").Selection} selection
  * @returns {Promise<boolean>} whether the list may have changed
  */
 async function deleteChosen(selection) {

@@ -1,20 +1,20 @@
 // @ts-check
 /** The light curve of a target's page, where its processes have measured magnitudes. */
 
-import { part, slot } from "../draw/find.js";
-import { ApiError, get } from "../server/api.js";
+import { part, slot } from "../../draw/find.js";
+import { ApiError, get } from "../../server/api.js";
 
 /** @param {number} target */
 export function watchCurve(target) {
   const section = part("#light-curve");
-  /** @type {import("../draw/plot.js").Plot | null} */
+  /** @type {import("../../draw/light_curve/plot.js").Plot | null} */
   let plot = null;
   const refresh = async () => {
     const points = await pointsOf(target);
     section.hidden = !points.length;
     if (!points.length) return;
     // What draws is loaded only where there is something to draw.
-    const [{ Plot }, { tableOf }] = await Promise.all([import("../draw/plot.js"), import("../draw/csv.js")]);
+    const [{ Plot }, { tableOf }] = await Promise.all([import("../../draw/light_curve/plot.js"), import("../../draw/product/csv.js")]);
     plot ??= new Plot(slot("plot", section));
     plot.show(points, "MJD");
     slot("values", section).replaceChildren(tableOf(rowsOf(points)));
@@ -27,10 +27,10 @@ const MOST_POINTS = 20_000;
 
 /**
  * @param {number} target
- * @returns {Promise<import("../draw/light_curve.js").Point[]>}
+ * @returns {Promise<import("../../draw/light_curve/light_curve.js").Point[]>}
  */
 async function pointsOf(target) {
-  /** @type {import("../draw/light_curve.js").Point[]} */
+  /** @type {import("../../draw/light_curve/light_curve.js").Point[]} */
   const points = [];
   let next = "";
   try {
@@ -46,7 +46,7 @@ async function pointsOf(target) {
   return points;
 }
 
-/** @param {import("../draw/light_curve.js").Point[]} points */
+/** @param {import("../../draw/light_curve/light_curve.js").Point[]} points */
 function rowsOf(points) {
   const cells = points.map(({ time, magnitude, error, filter }) => [time, magnitude, error ?? "", filter ?? ""].map(String));
   return [["MJD", "magnitude", "error", "filter"], ...cells];

@@ -1,18 +1,18 @@
 // @ts-check
 /** The log of a process's page: its lines and sections, followed; its tools come after the page. */
 
-import { part } from "../draw/find.js";
-import { setText } from "../draw/times.js";
-import { counted, note } from "../draw/wording.js";
-import { clockOf } from "../log/clocks.js";
-import { Lines } from "../log/lines.js";
-import { Sections } from "../log/sections.js";
-import { LogView } from "../log/view.js";
-import { getLines } from "../server/log_feed.js";
+import { part } from "../../draw/find.js";
+import { setText } from "../../draw/times.js";
+import { counted, note } from "../../draw/wording.js";
+import { clockOf } from "../../log/clocks.js";
+import { Lines } from "../../log/lines.js";
+import { Sections } from "../../log/sections.js";
+import { LogView } from "../../log/view/view.js";
+import { getLines } from "../../server/log_feed.js";
 
 const CLOCK_KEY = "heliograph.clock";
 
-/** @typedef {import("../server/log_feed.js").Entry} Entry */
+/** @typedef {import("../../server/log_feed.js").Entry} Entry */
 
 /** What the tools must be told. @typedef {{lines: (fresh: Entry[]) => void}} Listener */
 
@@ -32,7 +32,7 @@ export function watchLog(first) {
   searchBySlash();
   view.draw();
   void pageIsThere().then(async () => {
-    const { addTools } = await import("./process_log_tools.js");
+    const { addTools } = await import("./log_tools.js");
     listeners.push(addTools(first.pk, lines, sections, view));
   });
 
@@ -50,7 +50,7 @@ export function watchLog(first) {
       drawEmpty(record, lines);
       drawFollow(view, record);
     },
-    /** @param {import("../log/sections.js").Section[]} found */
+    /** @param {import("../../log/sections.js").Section[]} found */
     sections(found) {
       view.keep(() => sections.set(found));
       drawFoldAll(sections);

@@ -1,10 +1,10 @@
 // @ts-check
 /** The dialog that puts the chosen data products into a group, a new one or one that is there. */
 
-import { part } from "../draw/find.js";
-import { messageOf, showProblem } from "../draw/problems.js";
-import { answerOf } from "../draw/question.js";
-import { get, request } from "../server/api.js";
+import { part } from "../../draw/find.js";
+import { messageOf, showProblem } from "../../draw/problems.js";
+import { answerOf } from "../../draw/question.js";
+import { get, request } from "../../server/api.js";
 
 const OFFERED = 100;
 

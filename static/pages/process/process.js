@@ -1,17 +1,17 @@
 // @ts-check
 /** One process's page: its facts and its log, live. */
 
-import { showConnection } from "../draw/connection.js";
-import { drawFacts, drawTimeLeft } from "../draw/facts.js";
-import { part } from "../draw/find.js";
-import { pageOf } from "../draw/process_row.js";
-import { messageOf, showProblem } from "../draw/problems.js";
-import { ask } from "../draw/question.js";
-import { swapRegion } from "../draw/region.js";
-import { keepTimes } from "../draw/times.js";
-import { getPage, request } from "../server/api.js";
-import { getSections, LogFeed } from "../server/log_feed.js";
-import { watchLog } from "./process_log.js";
+import { showConnection } from "../../draw/connection.js";
+import { drawFacts, drawTimeLeft } from "../../draw/process/facts.js";
+import { part } from "../../draw/find.js";
+import { pageOf } from "../../draw/process/process_row.js";
+import { messageOf, showProblem } from "../../draw/problems.js";
+import { ask } from "../../draw/question.js";
+import { swapRegion } from "../../draw/region.js";
+import { keepTimes } from "../../draw/times.js";
+import { getPage, request } from "../../server/api.js";
+import { getSections, LogFeed } from "../../server/log_feed.js";
+import { watchLog } from "./log.js";
 
 const PLACE_MS = 3000;
 const SECTIONS_MS = 300;

@@ -1,7 +1,7 @@
 // @ts-check
 /** The table of a target's processes, kept in step with their records. Rows stay where they are. */
 
-import { copyOf, part, parts } from "./find.js";
+import { copyOf, part, parts } from "../find.js";
 import { drawProcess } from "./process_row.js";
 
 export class ProcessTable {

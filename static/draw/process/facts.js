@@ -1,10 +1,10 @@
 // @ts-check
 /** The facts of one process at the head of its page. */
 
-import { part, parts, slot } from "./find.js";
+import { part, parts, slot } from "../find.js";
 import { drawProgress, setNote, shareNow } from "./process_row.js";
-import { now, setDuration, setText, setTime } from "./times.js";
-import { duration, note, resources } from "./wording.js";
+import { now, setDuration, setText, setTime } from "../times.js";
+import { duration, note, resources } from "../wording.js";
 
 /**
  * @param {HTMLElement} page

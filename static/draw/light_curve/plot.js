@@ -1,11 +1,11 @@
 // @ts-check
 /** A light curve with its controls around the frame that draws it. */
 
-import { copyOf, part, slot } from "./find.js";
+import { copyOf, part, slot } from "../find.js";
 import { filtersOf, seriesOf } from "./light_curve.js";
-import { showProblem } from "./problems.js";
-import { setText } from "./times.js";
-import { counted } from "./wording.js";
+import { showProblem } from "../problems.js";
+import { setText } from "../times.js";
+import { counted } from "../wording.js";
 
 const PATIENCE_MS = 30_000;
 const TYPING_MS = 250;

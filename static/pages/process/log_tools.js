@@ -1,23 +1,23 @@
 // @ts-check
 /** What one does with a log: search and filter it, choose lines and copy them, hear it. */
 
-import { part } from "../draw/find.js";
-import { setText } from "../draw/times.js";
-import { Announcer } from "../log/announcer.js";
-import { ChosenLines } from "../log/chosen_lines.js";
-import { FindBar } from "../log/find_bar.js";
-import { LogFilter } from "../log/filter.js";
-import { LogSearch } from "../log/search.js";
-import { getLines, logFileUrl } from "../server/log_feed.js";
+import { part } from "../../draw/find.js";
+import { setText } from "../../draw/times.js";
+import { Announcer } from "../../log/view/announcer.js";
+import { ChosenLines } from "../../log/view/chosen_lines.js";
+import { FindBar } from "../../log/view/find_bar.js";
+import { LogFilter } from "../../log/filter.js";
+import { LogSearch } from "../../log/search.js";
+import { getLines, logFileUrl } from "../../server/log_feed.js";
 
 const SEARCH_ON_MS = 500;
 
 /**
  * @param {number} pk of the process
- * @param {import("../log/lines.js").Lines} lines
- * @param {import("../log/sections.js").Sections} sections
- * @param {import("../log/view.js").LogView} view
- * @returns {import("./process_log.js").Listener}
+ * @param {import("../../log/lines.js").Lines} lines
+ * @param {import("../../log/sections.js").Sections} sections
+ * @param {import("../../log/view/view.js").LogView} view
+ * @returns {import("./log.js").Listener}
  */
 export function addTools(pk, lines, sections, view) {
   const fetchHits = (query) => getLines(pk, query);
@@ -52,7 +52,7 @@ function drawNone(filter) {
 
 /**
  * @param {number} pk of the process
- * @param {import("../log/search.js").Query} query what is shown
+ * @param {import("../../log/search.js").Query} query what is shown
  */
 function drawDownload(pk, query) {
   const link = part("#download");

@@ -2,7 +2,7 @@
 /** What the fields of a target's form say, as the API takes it. */
 
 import { degreesOf } from "./coordinates.js";
-import { ApiError } from "../server/api.js";
+import { ApiError } from "../../server/api.js";
 
 /**
  * @param {HTMLFormElement} form

@@ -1,8 +1,8 @@
 // @ts-check
 /** The search field above a log and the choice of levels: hits, next and previous, and filtering. */
 
-import { part } from "../draw/find.js";
-import { counted, number } from "../draw/wording.js";
+import { part } from "../../draw/find.js";
+import { counted, number } from "../../draw/wording.js";
 
 const TYPING_MS = 250;
 const NOTHING = { q: "", level: "" };
@@ -12,10 +12,10 @@ export class FindBar {
 
   /**
    * @param {HTMLElement} bar
-   * @param {import("./search.js").LogSearch} search
+   * @param {import("../search.js").LogSearch} search
    * @param {import("./view.js").LogView} view
-   * @param {import("./filter.js").LogFilter} filter
-   * @param {(shown: import("./search.js").Query) => void} queried with what is shown from now on
+   * @param {import("../filter.js").LogFilter} filter
+   * @param {(shown: import("../search.js").Query) => void} queried with what is shown from now on
    */
   constructor(bar, search, view, filter, queried) {
     this.input = /** @type {HTMLInputElement} */ (part("#find", bar));

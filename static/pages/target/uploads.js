@@ -1,12 +1,12 @@
 // @ts-check
 /** Uploads to a target: files dropped or chosen, those that are there already asked about. */
 
-import { takeDrops } from "../draw/drop.js";
-import { part } from "../draw/find.js";
-import { UploadRows } from "../draw/upload_rows.js";
-import { get } from "../server/api.js";
-import { sha256Of } from "../server/digest.js";
-import { Uploads } from "../server/uploads.js";
+import { takeDrops } from "../../draw/drop.js";
+import { part } from "../../draw/find.js";
+import { UploadRows } from "../../draw/product/upload_rows.js";
+import { get } from "../../server/api.js";
+import { sha256Of } from "../../server/digest.js";
+import { Uploads } from "../../server/uploads.js";
 
 const PAGE = 1000;
 const MOST_PAGES = 10;

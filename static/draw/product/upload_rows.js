@@ -1,15 +1,15 @@
 // @ts-check
 /** The list of files that are being uploaded. Those that are stored leave it after a while. */
 
-import { copyOf, part, slot } from "./find.js";
-import { setText } from "./times.js";
-import { size } from "./wording.js";
+import { copyOf, part, slot } from "../find.js";
+import { setText } from "../times.js";
+import { size } from "../wording.js";
 
 const STORED_STAYS_MS = 4000;
 const STORED_AGAIN_STAYS_MS = 15_000;
 
 export class UploadRows {
-  /** @type {Map<import("../server/uploads.js").Upload, HTMLElement>} */
+  /** @type {Map<import("../../server/uploads.js").Upload, HTMLElement>} */
   #rows = new Map();
 
   /**
@@ -26,7 +26,7 @@ export class UploadRows {
     return [...this.#rows.keys()].filter((upload) => upload.state === "failed");
   }
 
-  /** @param {import("../server/uploads.js").Upload} upload */
+  /** @param {import("../../server/uploads.js").Upload} upload */
   draw(upload) {
     const row = this.#rows.get(upload) ?? this.#open(upload);
     row.dataset.state = upload.state;
@@ -42,7 +42,7 @@ export class UploadRows {
     this.#offerAll();
   }
 
-  /** @param {import("../server/uploads.js").Upload} upload */
+  /** @param {import("../../server/uploads.js").Upload} upload */
   remove(upload) {
     this.#rows.get(upload)?.remove();
     this.#rows.delete(upload);
@@ -53,7 +53,7 @@ export class UploadRows {
     part("#retry-failed").hidden = this.failed.length < 2;
   }
 
-  /** @param {import("../server/uploads.js").Upload} upload */
+  /** @param {import("../../server/uploads.js").Upload} upload */
   #open(upload) {
     const row = copyOf("#upload-row");
     slot("name", row).textContent = upload.file.name;
@@ -66,7 +66,7 @@ export class UploadRows {
   }
 }
 
-/** @param {import("../server/uploads.js").Upload} upload */
+/** @param {import("../../server/uploads.js").Upload} upload */
 function note(upload) {
   switch (upload.state) {
     case "waiting":

@@ -1,11 +1,11 @@
 // @ts-check
 /** Lines that are chosen, by mouse or by keys: they are in the address, and can be copied. */
 
-import { part } from "../draw/find.js";
-import { messageOf, showProblem } from "../draw/problems.js";
-import { counted } from "../draw/wording.js";
+import { part } from "../../draw/find.js";
+import { messageOf, showProblem } from "../../draw/problems.js";
+import { counted } from "../../draw/wording.js";
 import { copyText, textOf } from "./copy.js";
-import { formatRange, parseRange, rangeOf } from "./range.js";
+import { formatRange, parseRange, rangeOf } from "../range.js";
 import { lineOf } from "./selected_text.js";
 
 const MOST_COPIED_LINES = 100_000;
@@ -16,7 +16,7 @@ export class ChosenLines {
 
   /**
    * @param {import("./view.js").LogView} view
-   * @param {import("./lines.js").Lines} lines
+   * @param {import("../lines.js").Lines} lines
    */
   constructor(view, lines) {
     this.view = view;
@@ -47,7 +47,7 @@ export class ChosenLines {
     if (range) void this.view.goTo(range.first);
   }
 
-  /** @param {import("./range.js").Range | null} range */
+  /** @param {import("../range.js").Range | null} range */
   #show(range) {
     this.view.show({ chosen: range });
     part("#chosen-lines").textContent = range ? counted(range.last - range.first + 1, "line") : "";

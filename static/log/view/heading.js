@@ -1,7 +1,7 @@
 // @ts-check
 /** Draws the heading of a section of a log: what the pipeline said it was doing, to be folded. */
 
-import { counted } from "../draw/wording.js";
+import { counted } from "../../draw/wording.js";
 
 /** @typedef {{title: string, time: number, folded: boolean, lines: number}} Heading */
 

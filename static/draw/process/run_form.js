@@ -1,16 +1,16 @@
 // @ts-check
 /** The form that runs a pipeline on the chosen data products, and what is wrong with them before. */
 
-import { part, parts, slot } from "./find.js";
-import { setText } from "./times.js";
-import { number } from "./wording.js";
+import { part, parts, slot } from "../find.js";
+import { setText } from "../times.js";
+import { number } from "../wording.js";
 
 const NAMED_FILES = 3;
 
 export class RunForm {
   /**
    * @param {HTMLFormElement} form
-   * @param {import("./selection.js").Selection} selection
+   * @param {import("../product/selection.js").Selection} selection
    */
   constructor(form, selection) {
     this.form = form;

@@ -2,10 +2,10 @@
 /** The rows that exist: one for each of a span, in order, those of lines left behind used again. */
 
 import { drawHeading, makeHeading } from "./heading.js";
-import { contains } from "./range.js";
+import { contains } from "../range.js";
 import { drawRow, drawnLength, makeRow } from "./row.js";
 
-/** @typedef {import("../server/log_feed.js").Entry} Entry */
+/** @typedef {import("../../server/log_feed.js").Entry} Entry */
 
 /**
  * What is in a row: a line, its entry undefined while it is fetched, or a section's heading, whose
@@ -36,7 +36,7 @@ import { drawRow, drawnLength, makeRow } from "./row.js";
  * @typedef {object} Look
  * @property {(seconds: number) => string} clock
  * @property {string} query what is marked
- * @property {import("./range.js").Range | null} chosen
+ * @property {import("../range.js").Range | null} chosen
  * @property {number} here the line of the present hit, or 0
  */
 

@@ -1,10 +1,10 @@
 // @ts-check
 /** Draws one line of a log. Everything that a pipeline wrote goes in as text. */
 
-import { exact, number } from "../draw/wording.js";
-import { folded, pieces } from "./ansi.js";
+import { exact, number } from "../../draw/wording.js";
+import { folded, pieces } from "../ansi.js";
 
-/** @typedef {import("../server/log_feed.js").Entry} Entry */
+/** @typedef {import("../../server/log_feed.js").Entry} Entry */
 
 /** Of a longer line only the beginning is drawn; copying and downloading give all of it. */
 const DRAWN_CHARACTERS = 2000;
@@ -68,7 +68,7 @@ function drawText(element, entry, query) {
 }
 
 /**
- * @param {import("./ansi.js").Piece[]} parts
+ * @param {import("../ansi.js").Piece[]} parts
  * @param {string} query
  */
 function marked(parts, query) {

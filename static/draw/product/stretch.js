@@ -1,7 +1,7 @@
 // @ts-check
 /** The stretch of the FITS images on a page, changed in place. */
 
-import { parts } from "./find.js";
+import { parts } from "../find.js";
 
 export function chooseStretch() {
   const select = document.querySelector(".stretch select");

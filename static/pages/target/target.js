@@ -1,19 +1,19 @@
 // @ts-check
 /** One target's page: puts its processes, data products, uploads and the run form together. */
 
-import { showConnection } from "../draw/connection.js";
-import { part, parts } from "../draw/find.js";
-import { notify, offerNotifications } from "../draw/notify.js";
-import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
-import { ProcessTable } from "../draw/process_table.js";
-import { ask } from "../draw/question.js";
-import { drawCount, RunForm } from "../draw/run_form.js";
-import { Selection } from "../draw/selection.js";
-import { keepTimes } from "../draw/times.js";
-import { idempotencyKey, request } from "../server/api.js";
-import { ProcessFeed } from "../server/process_feed.js";
-import { watchCurve } from "./target_curve.js";
-import { watchProducts } from "./target_products.js";
+import { showConnection } from "../../draw/connection.js";
+import { part, parts } from "../../draw/find.js";
+import { notify, offerNotifications } from "../../draw/notify.js";
+import { clearProblems, messageOf, showProblem, showProblems } from "../../draw/problems.js";
+import { ProcessTable } from "../../draw/process/process_table.js";
+import { ask } from "../../draw/question.js";
+import { drawCount, RunForm } from "../../draw/process/run_form.js";
+import { Selection } from "../../draw/product/selection.js";
+import { keepTimes } from "../../draw/times.js";
+import { idempotencyKey, request } from "../../server/api.js";
+import { ProcessFeed } from "../../server/process_feed.js";
+import { watchCurve } from "./curve.js";
+import { watchProducts } from "./products.js";
 
 const target = Number(part("#target").dataset.pk);
 const runForm = /** @type {HTMLFormElement} */ (part("#run"));
@@ -163,7 +163,7 @@ function editTarget() {
     clearProblems(form);
     try {
       // Seldom wanted, so that it is not among what the first paint waits for.
-      const { targetOf } = await import("../draw/target_form.js");
+      const { targetOf } = await import("../../draw/target/target_form.js");
       await request("PATCH", `/api/targets/${target}/`, targetOf(form));
       location.reload();
     } catch (error) {

@@ -1,9 +1,9 @@
 // @ts-check
 /** Puts the facts of a process into its row of the table. The markup is the template's. */
 
-import { slot } from "./find.js";
-import { setDuration, setText, setTime } from "./times.js";
-import { note, share } from "./wording.js";
+import { slot } from "../find.js";
+import { setDuration, setText, setTime } from "../times.js";
+import { note, share } from "../wording.js";
 
 /**
  * @param {HTMLElement} row
