@@ -125,7 +125,7 @@ class TargetsPage(Page):
         query = {"before": page.next} | ({"search": search} if search else {})
         next_url = f"/?{urlencode(query)}" if page.next else None
         self.show(
-            "targets.html",
+            "pages/targets.html",
             rows=rows,
             search=search,
             paged=before is not None,
@@ -172,7 +172,7 @@ class TargetPage(Page):
         products = await self.archive.products(target.pk, self.cursor("before"), PRODUCTS_SHOWN)
         processes = await self.processes.find(target.pk, None, None, None, PROCESSES_SHOWN)
         self.show(
-            "target.html",
+            "pages/target.html",
             target=target,
             products=await self.archive.product_fields(products.items),
             older_products=products.next,
@@ -194,7 +194,7 @@ class ProcessPage(Page):
         inputs = await self._products(record.products[:INPUTS_SHOWN])
         flags = self._flags(record)
         self.show(
-            "process.html",
+            "pages/process.html",
             process=process,
             target=await self.archive.target(record.target),
             inputs=inputs,

@@ -28,7 +28,7 @@ class ReceiptPage(Page):
         """Draw it."""
         record = await self.processes.get(pk_of(pk))
         self.show(
-            "receipt.html",
+            "pages/receipt.html",
             receipt=await self.processes.receipt(record.pk),
             target=await self.archive.target(record.target),
             page_url=record.view_url or f"/processes/{record.pk}",
