@@ -1,4 +1,4 @@
-"""Pictures of every page, to look at: `python -m tests.browser.screenshots FOLDER`.
+"""Pictures of every page, to look at: `python -m tests.browser.support.screenshots FOLDER`.
 
 At three widths, by day and by night, of a server that it starts and fills.
 """
@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from runners.synthetic import synthesise_series
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.browser.observatory import Observatory
+from tests.browser.support.observatory import Observatory
 
 WINDOWS = ((360, 740), (1280, 860), (2560, 1400))
 SETTLE_MS = 900

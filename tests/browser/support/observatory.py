@@ -47,7 +47,7 @@ class Observatory:
         with (self.data / "printed.txt").open("ab") as printed:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port), "--data", str(self.data)],
-                cwd=HERE.parent.parent,
+                cwd=HERE.parents[2],
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
