@@ -1,11 +1,14 @@
 // @ts-check
 /** Says when what is on the page may be old, and when it is true again. */
 
+import { POLL_MS } from "../server/api.js";
 import { part } from "./find.js";
 
 const HEALED_MS = 2500;
 /** Polls are also a short step on the way back to a websocket: no word on that. */
 const SETTLED_MS = 3000;
+
+const POLLING = `No live connection: asking every ${POLL_MS / 1000} s instead.`;
 
 let wasLost = false;
 let timer = 0;
@@ -23,7 +26,7 @@ export function showConnection(state) {
       wasLost = false;
       return;
     case "polling":
-      timer = setTimeout(() => say(state, "No live connection: asking every 2 s instead."), SETTLED_MS);
+      timer = setTimeout(() => say(state, POLLING), SETTLED_MS);
       return;
     case "lost":
       say(state, "Connection lost. Trying again…");

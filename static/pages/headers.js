@@ -2,8 +2,8 @@
 /** The headers of FITS files, fetched when they are opened. */
 
 import { part, parts } from "../draw/find.js";
-import { headerTables } from "../draw/product/header_table.js";
 import { messageOf } from "../draw/problems.js";
+import { headerTables } from "../draw/product/header_table.js";
 import { get } from "../server/api.js";
 
 export function openHeaders() {

@@ -3,7 +3,8 @@
 
 import { part } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
-import { chooseStretch, markBrokenPictures } from "../draw/product/stretch.js";
+import { watchBrokenPictures } from "../draw/product/broken_pictures.js";
+import { chooseStretch } from "../draw/product/stretch.js";
 import { keepTimes } from "../draw/times.js";
 import { get } from "../server/api.js";
 import { offerDeletion } from "./deletion.js";
@@ -13,7 +14,10 @@ import { showPeeks } from "./peeks.js";
 const PEEKED_BYTES = 262_144;
 
 keepTimes(Number(part("#product").dataset.now));
-markBrokenPictures((image) => void sayWhy(image.src));
+watchBrokenPictures(part("main"), (image) => {
+  image.classList.add("broken");
+  void sayWhy(image.src);
+});
 chooseStretch();
 openHeaders();
 showPeeks(PEEKED_BYTES, true);

@@ -1,6 +1,9 @@
 // @ts-check
 /** Requests to the server: JSON in, JSON out, and its errors as sentences. Knows no page. */
 
+/** How often the server is asked for what no websocket brings. */
+export const POLL_MS = 2000;
+
 /** What the server refused, or that it did not answer at all (`status` 0). */
 export class ApiError extends Error {
   /**

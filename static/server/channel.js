@@ -4,11 +4,10 @@
  * itself after restarts, and tells what it is. What the news mean is not its business.
  */
 
-import { ApiError, parsed } from "./api.js";
+import { ApiError, parsed, POLL_MS } from "./api.js";
 
 /** @typedef {"connecting" | "live" | "polling" | "lost" | "ended" | "gone"} ChannelState */
 
-const POLL_MS = 2000;
 /** How long to wait before the next websocket: while nobody answers, and while polls get through. */
 const PATIENCE = { first: 250, lost: 4000, polling: 30000 };
 /** A silent socket may be a dead one: a poll finds out. */

@@ -1,13 +1,9 @@
 // @ts-check
 /** Light curves: found in a table by the names of its columns, folded by a period. */
 
-/**
- * @typedef {object} Point
- * @property {number} time in days
- * @property {number} magnitude
- * @property {number | null} error
- * @property {string | null} filter
- */
+import { MOST_POINTS } from "./points.js";
+
+/** @typedef {import("./points.js").Point} Point */
 
 /** What tables call their columns, the surer names first. */
 const NAMES = {
@@ -17,7 +13,6 @@ const NAMES = {
   filter: [/^(filter|filt|band|passband)$/],
 };
 const NOT_MAGNITUDES = /err|unc|sigma|^e_|^d_?mag/;
-const MOST_POINTS = 20_000;
 
 /**
  * The light curve that a table holds, if its head names a time and a magnitude.

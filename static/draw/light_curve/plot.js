@@ -2,16 +2,16 @@
 /** A light curve with its controls around the frame that draws it. */
 
 import { copyOf, part, slot } from "../find.js";
-import { filtersOf, seriesOf } from "./light_curve.js";
 import { showProblem } from "../problems.js";
 import { setText } from "../times.js";
 import { counted } from "../wording.js";
+import { filtersOf, seriesOf } from "./light_curve.js";
 
 const PATIENCE_MS = 30_000;
 const TYPING_MS = 250;
 
 export class Plot {
-  /** @type {import("./light_curve.js").Point[]} */
+  /** @type {import("./points.js").Point[]} */
   #points = [];
   #timeName = "Time";
   /** @type {Set<string>} */
@@ -35,7 +35,7 @@ export class Plot {
   }
 
   /**
-   * @param {import("./light_curve.js").Point[]} points
+   * @param {import("./points.js").Point[]} points
    * @param {string} timeName what the time is called
    */
   show(points, timeName) {

@@ -2,9 +2,9 @@
 /** The facts of one process at the head of its page. */
 
 import { part, parts, slot } from "../find.js";
-import { drawProgress, setNote, shareNow } from "./process_row.js";
 import { now, setDuration, setText, setTime } from "../times.js";
 import { duration, note, resources } from "../wording.js";
+import { drawButtons, drawProgress, setNote, shareNow } from "./process_row.js";
 
 /**
  * @param {HTMLElement} page
@@ -27,7 +27,8 @@ export function drawFacts(page, record) {
   part('[data-fact="resources"]', page).hidden = !ended;
   part('[data-fact="left"]', page).hidden = ended;
   drawTimeLeft(page, record);
-  drawActs(page, record);
+  drawButtons(parts("header [data-act]", page), record);
+  drawRunAgain(page, record);
   document.title = `${titleOf(record)} · Heliograph`;
 }
 
@@ -74,14 +75,9 @@ function drawFailure(place, message) {
  * @param {HTMLElement} page
  * @param {any} record
  */
-function drawActs(page, record) {
-  const ended = record.terminal_timestamp !== null;
-  for (const button of /** @type {HTMLButtonElement[]} */ (parts("header [data-act]", page))) {
-    button.hidden = (button.dataset.act === "cancel") === ended;
-    button.disabled = button.dataset.act === "cancel" && Boolean(record.stopping);
-  }
+function drawRunAgain(page, record) {
   const again = page.querySelector("details.again");
-  if (again instanceof HTMLElement) again.hidden = !ended;
+  if (again instanceof HTMLElement) again.hidden = record.terminal_timestamp === null;
 }
 
 /** @param {any} record */

@@ -1,7 +1,7 @@
 // @ts-check
 /** Puts the facts of a process into its row of the table. The markup is the template's. */
 
-import { slot } from "../find.js";
+import { parts, slot } from "../find.js";
 import { setDuration, setText, setTime } from "../times.js";
 import { note, share } from "../wording.js";
 
@@ -22,7 +22,8 @@ export function drawProcess(row, record) {
   drawProgress(/** @type {HTMLProgressElement} */ (slot("progress", row)), record);
   setTime(/** @type {HTMLTimeElement} */ (slot("created", row)), record.created);
   setDuration(slot("took", row), record.started, record.terminal_timestamp);
-  drawActs(row, record);
+  drawButtons(parts("[data-act]", row), record);
+  drawOutputs(row, record);
 }
 
 /**
@@ -61,15 +62,25 @@ export function pageOf(record) {
 }
 
 /**
+ * Show the buttons that apply: cancelling until a process has ended, all others after.
+ *
+ * @param {HTMLElement[]} buttons
+ * @param {any} record
+ */
+export function drawButtons(buttons, record) {
+  const ended = record.terminal_timestamp !== null;
+  for (const button of /** @type {HTMLButtonElement[]} */ (buttons)) {
+    const cancels = button.dataset.act === "cancel";
+    button.hidden = cancels === ended;
+    button.disabled = cancels && Boolean(record.stopping);
+  }
+}
+
+/**
  * @param {HTMLElement} row
  * @param {any} record
  */
-function drawActs(row, record) {
-  const ended = record.terminal_timestamp !== null;
-  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (row.querySelectorAll("[data-act]"))) {
-    button.hidden = (button.dataset.act === "cancel") === ended;
-    button.disabled = button.dataset.act === "cancel" && Boolean(record.stopping);
-  }
+function drawOutputs(row, record) {
   const outputs = slot("outputs", row);
   outputs.hidden = record.group === null;
   if (record.group !== null) outputs.setAttribute("href", `/dataproducts/data/group/${record.group}/`);

@@ -24,20 +24,3 @@ function withStretch(address, stretch) {
   url.searchParams.set("stretch", stretch);
   return url.href;
 }
-
-/**
- * Mark pictures that cannot be drawn.
- *
- * @param {(image: HTMLImageElement) => void} [broken] told of each
- */
-export function markBrokenPictures(broken = () => {}) {
-  const mark = (/** @type {EventTarget | null} */ image) => {
-    if (!(image instanceof HTMLImageElement)) return;
-    image.classList.add("broken");
-    broken(image);
-  };
-  document.addEventListener("error", (event) => mark(event.target), true);
-  for (const image of /** @type {HTMLImageElement[]} */ (parts("main img"))) {
-    if (image.complete && !image.naturalWidth && image.currentSrc) mark(image);
-  }
-}

@@ -1,8 +1,8 @@
 // @ts-check
 /** What the fields of a target's form say, as the API takes it. */
 
-import { degreesOf } from "./coordinates.js";
 import { ApiError } from "../../server/api.js";
+import { degreesOf } from "./coordinates.js";
 
 /**
  * @param {HTMLFormElement} form

@@ -4,8 +4,8 @@
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { counted } from "../../draw/wording.js";
-import { copyText, textOf } from "./copy.js";
 import { formatRange, parseRange, rangeOf } from "../range.js";
+import { copyText, textOf } from "./copy.js";
 import { lineOf } from "./selected_text.js";
 
 const MOST_COPIED_LINES = 100_000;

@@ -1,8 +1,8 @@
 // @ts-check
 /** The rows that exist: one for each of a span, in order, those of lines left behind used again. */
 
-import { drawHeading, makeHeading } from "./heading.js";
 import { contains } from "../range.js";
+import { drawHeading, makeHeading } from "./heading.js";
 import { drawRow, drawnLength, makeRow } from "./row.js";
 
 /** @typedef {import("../../server/log_feed.js").Entry} Entry */

@@ -3,11 +3,11 @@
 
 import { part } from "../../draw/find.js";
 import { setText } from "../../draw/times.js";
+import { LogFilter } from "../../log/filter.js";
+import { LogSearch } from "../../log/search.js";
 import { Announcer } from "../../log/view/announcer.js";
 import { ChosenLines } from "../../log/view/chosen_lines.js";
 import { FindBar } from "../../log/view/find_bar.js";
-import { LogFilter } from "../../log/filter.js";
-import { LogSearch } from "../../log/search.js";
 import { getLines, logFileUrl } from "../../server/log_feed.js";
 
 const SEARCH_ON_MS = 500;

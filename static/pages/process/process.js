@@ -2,15 +2,15 @@
 /** One process's page: its facts and its log, live. */
 
 import { showConnection } from "../../draw/connection.js";
-import { drawFacts, drawTimeLeft } from "../../draw/process/facts.js";
 import { part } from "../../draw/find.js";
-import { pageOf } from "../../draw/process/process_row.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
-import { ask } from "../../draw/question.js";
+import { drawFacts, drawTimeLeft } from "../../draw/process/facts.js";
+import { pageOf } from "../../draw/process/process_row.js";
 import { swapRegion } from "../../draw/region.js";
 import { keepTimes } from "../../draw/times.js";
 import { getPage, request } from "../../server/api.js";
 import { getSections, LogFeed } from "../../server/log_feed.js";
+import { deleteProcess } from "../deletion.js";
 import { watchLog } from "./log.js";
 
 const PLACE_MS = 3000;
@@ -154,8 +154,7 @@ async function doAct(name, flags) {
       return location.assign(pageOf(again));
     }
     case "delete":
-      if (!(await ask(`Delete ${record.identifier} with its log and its outputs?`))) return;
-      await request("DELETE", `/api/processes/${record.pk}/`);
+      if (!(await deleteProcess(record.pk, record.identifier))) return;
       return location.assign(`/targets/${record.target}/`);
     default:
       throw new Error(`Unknown act ${name}`);

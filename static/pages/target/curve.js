@@ -2,6 +2,7 @@
 /** The light curve of a target's page, where its processes have measured magnitudes. */
 
 import { part, slot } from "../../draw/find.js";
+import { MOST_POINTS } from "../../draw/light_curve/points.js";
 import { ApiError, get } from "../../server/api.js";
 
 /** @param {number} target */
@@ -22,15 +23,14 @@ export function watchCurve(target) {
   return { refresh };
 }
 
-/** More than these cannot be told apart in a plot; they are the ones measured last. */
-const MOST_POINTS = 20_000;
-
 /**
+ * Fetch the points that were measured last.
+ *
  * @param {number} target
- * @returns {Promise<import("../../draw/light_curve/light_curve.js").Point[]>}
+ * @returns {Promise<import("../../draw/light_curve/points.js").Point[]>}
  */
 async function pointsOf(target) {
-  /** @type {import("../../draw/light_curve/light_curve.js").Point[]} */
+  /** @type {import("../../draw/light_curve/points.js").Point[]} */
   const points = [];
   let next = "";
   try {
@@ -46,7 +46,7 @@ async function pointsOf(target) {
   return points;
 }
 
-/** @param {import("../../draw/light_curve/light_curve.js").Point[]} points */
+/** @param {import("../../draw/light_curve/points.js").Point[]} points */
 function rowsOf(points) {
   const cells = points.map(({ time, magnitude, error, filter }) => [time, magnitude, error ?? "", filter ?? ""].map(String));
   return [["MJD", "magnitude", "error", "filter"], ...cells];

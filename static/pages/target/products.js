@@ -3,6 +3,7 @@
 
 import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
+import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 import { ask } from "../../draw/question.js";
 import { regionOf, swapRegion } from "../../draw/region.js";
 import { counted } from "../../draw/wording.js";
@@ -40,7 +41,7 @@ export function watchProducts(target, selection) {
 
   takeUploads(target, refreshSoon);
   chooseGallery();
-  hideBrokenPictures();
+  watchBrokenPictures(part("#products"), replaceByBlank);
   part("#filter").addEventListener("input", filter);
   part("#group-chosen").addEventListener("click", () => void groupProducts(oldestFirst([...selection.chosen.keys()])));
   part("#delete-chosen").addEventListener("click", async () => {
@@ -119,17 +120,8 @@ function oldestFirst(pks) {
   return pks.sort((one, other) => one - other);
 }
 
-/** Not everything that should have a thumbnail can be drawn. */
-function hideBrokenPictures() {
-  part("#products").addEventListener("error", (event) => drop(event.target), true);
-  for (const image of /** @type {HTMLImageElement[]} */ (parts("img.thumbnail"))) {
-    if (image.complete && !image.naturalWidth && image.currentSrc) drop(image);
-  }
-}
-
-/** @param {EventTarget | null} image */
-function drop(image) {
-  if (!(image instanceof HTMLImageElement)) return;
+/** @param {HTMLImageElement} image a thumbnail that cannot be drawn */
+function replaceByBlank(image) {
   const blank = document.createElement("span");
   blank.className = "thumbnail none";
   image.replaceWith(blank);

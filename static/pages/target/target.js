@@ -6,12 +6,12 @@ import { part, parts } from "../../draw/find.js";
 import { notify, offerNotifications } from "../../draw/notify.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../../draw/problems.js";
 import { ProcessTable } from "../../draw/process/process_table.js";
-import { ask } from "../../draw/question.js";
 import { drawCount, RunForm } from "../../draw/process/run_form.js";
 import { Selection } from "../../draw/product/selection.js";
 import { keepTimes } from "../../draw/times.js";
 import { idempotencyKey, request } from "../../server/api.js";
 import { ProcessFeed } from "../../server/process_feed.js";
+import { deleteProcess, deleteTarget } from "../deletion.js";
 import { watchCurve } from "./curve.js";
 import { watchProducts } from "./products.js";
 
@@ -123,9 +123,7 @@ async function doAct(name, pk, identifier) {
     case "rerun":
       return request("POST", `/api/processes/${pk}/rerun/`);
     case "delete":
-      if (!(await ask(`Delete ${identifier} with its log and its outputs?`))) return null;
-      await request("DELETE", `/api/processes/${pk}/`);
-      return products.refresh();
+      return (await deleteProcess(pk, identifier)) ? products.refresh() : null;
     default:
       throw new Error(`Unknown act ${name}`);
   }
@@ -171,11 +169,8 @@ function editTarget() {
     }
   });
   part("#delete-target").addEventListener("click", async () => {
-    const name = part("h1").textContent;
-    if (!(await ask(`Delete ${name} with all its data products and processes?`))) return;
     try {
-      await request("DELETE", `/api/targets/${target}/?force=true`);
-      location.assign("/");
+      if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign("/");
     } catch (error) {
       showProblems(form, error);
     }
