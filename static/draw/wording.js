@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Numbers in words: times, durations and sizes. `handlers/wording.py` says the same on the server.
+ * Writes times, durations and sizes for people, as `handlers/pages/formatting.py` does on the server.
  */
 
 const [MINUTE, HOUR, DAY] = [60, 3600, 86400];
@@ -59,7 +59,7 @@ export function share(progress) {
 }
 
 /**
- * What there is to say of a process besides its status.
+ * Return what there is to say about a process besides its status.
  *
  * @param {any} record
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** The time of each log line as the reader wants it. */
+/** Writes the time of each log line as the reader chose: UTC, local, or since the start. */
 
 import { twoDigits } from "../draw/wording.js";
 

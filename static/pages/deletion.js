@@ -6,8 +6,8 @@ import { ask } from "../draw/question.js";
 import { request } from "../server/api.js";
 
 /**
- * @param {HTMLElement} button its `data-then` is where to go after
- * @param {HTMLElement} place for what the server refuses
+ * @param {HTMLElement} button its `data-then` is the page to go to afterwards
+ * @param {HTMLElement} place shows why it was refused
  * @param {{path: string, question: string}} what
  */
 export function offerDeletion(button, place, { path, question }) {

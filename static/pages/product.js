@@ -1,5 +1,5 @@
 // @ts-check
-/** The page of one data product: its picture, header, table or light curve; deleting it. */
+/** The page of a data product: its picture, header, table or light curve; deleting it. */
 
 import { part } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
@@ -16,7 +16,7 @@ const PEEKED_BYTES = 262_144;
 keepTimes(Number(part("#product").dataset.now));
 watchBrokenPictures(part("main"), (image) => {
   image.classList.add("broken");
-  void sayWhy(image.src);
+  void explain(image.src);
 });
 chooseStretch();
 openHeaders();
@@ -26,8 +26,8 @@ offerDeletion(part("#delete-product"), part("#product-problem"), {
   question: `Delete ${part("#delete-product").dataset.name}?`,
 });
 
-/** @param {string} picture the address of one that the server did not draw */
-async function sayWhy(picture) {
+/** @param {string} picture the address of one that could not be drawn */
+async function explain(picture) {
   try {
     await get(picture);
   } catch (error) {

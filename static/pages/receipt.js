@@ -1,5 +1,5 @@
 // @ts-check
-/** The page of a receipt: drawn anew until the process has ended. */
+/** The page of a receipt: refreshed until the process has ended. */
 
 import { part } from "../draw/find.js";
 import { swapRegion } from "../draw/region.js";
@@ -16,7 +16,7 @@ async function refreshUntilEnded() {
     try {
       swapRegion("receipt", await getPage(location.pathname));
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // the next one may get through
+      if (!(error instanceof ApiError)) throw error; // the next request may succeed
     }
   }
 }

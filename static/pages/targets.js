@@ -1,5 +1,5 @@
 // @ts-check
-/** The page of all targets: search as you type, make one, see what runs. */
+/** The page of all targets: searching as you type, making and deleting targets, what runs now. */
 
 import { showConnection } from "../draw/connection.js";
 import { part, parts } from "../draw/find.js";
@@ -40,7 +40,7 @@ async function showTargets(search) {
     history.replaceState(null, "", path);
     swapRegion("targets", page);
   } catch {
-    // What is shown stays; pressing Enter asks once more and shows the error as a page.
+    // The list stays as it is; pressing Enter tries again and shows the error as a page.
   }
 }
 

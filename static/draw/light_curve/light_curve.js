@@ -1,11 +1,11 @@
 // @ts-check
-/** Light curves: found in a table by the names of its columns, folded by a period. */
+/** Light curves: read from tables by the names of their columns, folded with a period. */
 
 import { MOST_POINTS } from "./points.js";
 
 /** @typedef {import("./points.js").Point} Point */
 
-/** What tables call their columns, the surer names first. */
+/** The names that tables give their columns, the most certain ones first. */
 const NAMES = {
   time: [/^(bjd|hjd|mjd|jd)([ _-]?(tdb|utc|tt))?$/, /^(time|date|t|julian[ _]?date)$/, /^.*\b(bjd|hjd|mjd|jd)\b.*$/],
   magnitude: [/^mag(nitude)?$/, /^(calib(rated)?|app(arent)?|diff(erential)?|inst(rumental)?)[ _]?mag(nitude)?s?$/, /^mag(nitude)?[ _].*$/, /^.*[ _]mag(nitude)?$/],
@@ -15,7 +15,7 @@ const NAMES = {
 const NOT_MAGNITUDES = /err|unc|sigma|^e_|^d_?mag/;
 
 /**
- * The light curve that a table holds, if its head names a time and a magnitude.
+ * Return the light curve that a table holds, if its head names a time and a magnitude.
  *
  * @param {string[][]} rows
  * @returns {{points: Point[], time: string} | null}
@@ -58,7 +58,7 @@ function numberIn(text) {
 }
 
 /**
- * The filters that points were taken through, in their order.
+ * Return the filters that the points were taken through, sorted.
  *
  * @param {Point[]} points
  */
@@ -67,8 +67,8 @@ export function filtersOf(points) {
 }
 
 /**
- * What to draw: a series for each filter, over time or twice over the phase of a period. Phase 0 is
- * at the first point of all.
+ * Return what to draw: a series for each filter, over time or over two phases of a period. Phase 0
+ * is at the earliest point.
  *
  * @param {Point[]} points
  * @param {Set<string>} filters those to show

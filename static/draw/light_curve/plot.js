@@ -7,7 +7,7 @@ import { setText } from "../times.js";
 import { counted } from "../wording.js";
 import { filtersOf, seriesOf } from "./light_curve.js";
 
-const PATIENCE_MS = 30_000;
+const DRAW_TIMEOUT_MS = 30_000;
 const TYPING_MS = 250;
 
 export class Plot {
@@ -25,11 +25,11 @@ export class Plot {
     this.figure = copyOf("#plot-template");
     place.append(this.figure);
     this.frame = /** @type {HTMLIFrameElement} */ (slot("frame", this.figure));
-    const late = setTimeout(() => this.#fail(), PATIENCE_MS);
+    const late = setTimeout(() => this.#fail(), DRAW_TIMEOUT_MS);
     addEventListener("message", (event) => {
       if (event.source !== this.frame.contentWindow) return;
       clearTimeout(late);
-      this.#hear(event.data);
+      this.#receive(event.data);
     });
     this.#listenToPeriod();
   }
@@ -46,7 +46,7 @@ export class Plot {
   }
 
   /** @param {any} message */
-  #hear(message) {
+  #receive(message) {
     switch (message?.type) {
       case "ready":
         this.#ready = true;
@@ -66,10 +66,10 @@ export class Plot {
   #draw() {
     const shown = new Set(filtersOf(this.#points).filter((name) => !this.#hidden.has(name)));
     const series = seriesOf(this.#points, shown, this.#period);
-    setText(slot("words", this.figure), wordsOf(series, this.#period));
+    setText(slot("words", this.figure), descriptionOf(series, this.#period));
     if (!this.#ready) return;
     const xLabel = this.#period === null ? this.#timeName : `Phase (period ${this.#period} d)`;
-    // It has no origin, so none can be named; what it gets is on this page anyway.
+    // The frame has no origin that could be named; what it is sent is on this page anyway.
     this.frame.contentWindow?.postMessage({ type: "draw", series, xLabel, yLabel: "Magnitude" }, "*");
   }
 
@@ -121,12 +121,12 @@ export class Plot {
 }
 
 /**
- * The plot for who cannot see it.
+ * Describe the plot for readers who cannot see it.
  *
  * @param {{name: string, x: number[], y: number[]}[]} series
  * @param {number | null} period
  */
-function wordsOf(series, period) {
+function descriptionOf(series, period) {
   const all = series.flatMap(({ y }) => y);
   if (!all.length) return "No point is shown.";
   const [least, most] = all.reduce(([low, high], y) => [Math.min(low, y), Math.max(high, y)], [Infinity, -Infinity]);

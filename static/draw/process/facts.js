@@ -1,5 +1,5 @@
 // @ts-check
-/** The facts of one process at the head of its page. */
+/** Draws the facts of one process on its page. */
 
 import { part, parts, slot } from "../find.js";
 import { now, setDuration, setText, setTime } from "../times.js";
@@ -33,7 +33,7 @@ export function drawFacts(page, record) {
 }
 
 /**
- * How long it will still take if it goes on at its present pace.
+ * Show how long the process will still take at its present pace.
  *
  * @param {HTMLElement} page
  * @param {any} record

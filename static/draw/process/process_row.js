@@ -1,5 +1,5 @@
 // @ts-check
-/** Puts the facts of a process into its row of the table. The markup is the template's. */
+/** Draws a process into its row of the table. The markup is the template's. */
 
 import { parts, slot } from "../find.js";
 import { setDuration, setText, setTime } from "../times.js";
@@ -27,7 +27,7 @@ export function drawProcess(row, record) {
 }
 
 /**
- * A note may be too long for its line.
+ * Show a note, also as a title: it may be too long for its line.
  *
  * @param {HTMLElement} place
  * @param {string} words
@@ -48,7 +48,7 @@ export function drawProgress(bar, record) {
 }
 
 /**
- * How much is done of what still runs.
+ * Return how much is done of a process that has not ended.
  *
  * @param {any} record
  */

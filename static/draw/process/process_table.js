@@ -1,5 +1,5 @@
 // @ts-check
-/** The table of a target's processes, kept in step with their records. Rows stay where they are. */
+/** The table of a target's processes. Rows are updated in place, so that the focus stays. */
 
 import { copyOf, part, parts } from "../find.js";
 import { drawProcess } from "./process_row.js";
@@ -7,14 +7,14 @@ import { drawProcess } from "./process_row.js";
 export class ProcessTable {
   /**
    * @param {HTMLElement} section
-   * @param {(record: any) => void} ended called once for each that ends while we look
+   * @param {(record: any) => void} ended called once for each that ends while the page is open
    */
   constructor(section, ended) {
     this.section = section;
     this.body = part("tbody", section);
     this.ended = ended;
-    this.words = part(".empty", section).textContent ?? "";
-    /** Whether there are processes that shall not be shown. */
+    this.emptyText = part(".empty", section).textContent ?? "";
+    /** Whether the list is filtered. */
     this.filtered = false;
   }
 
@@ -38,7 +38,7 @@ export class ProcessTable {
     for (const row of rows.values()) row.remove();
     part("table", this.section).hidden = !records.length;
     part(".empty", this.section).hidden = records.length > 0;
-    part(".empty", this.section).textContent = this.filtered ? "No process is like that." : this.words;
+    part(".empty", this.section).textContent = this.filtered ? "No process is like that." : this.emptyText;
   }
 
   /**

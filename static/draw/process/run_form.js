@@ -1,5 +1,5 @@
 // @ts-check
-/** The form that runs a pipeline on the chosen data products, and what is wrong with them before. */
+/** The form that runs a pipeline; says beforehand which data products it would refuse. */
 
 import { part, parts, slot } from "../find.js";
 import { setText } from "../times.js";
@@ -85,7 +85,7 @@ function item(text) {
 }
 
 /**
- * Say how many data products are chosen.
+ * Show how many data products are chosen.
  *
  * @param {number} count
  */

@@ -40,7 +40,7 @@ export function rowsOf(text, separator) {
 }
 
 /**
- * A table of the first rows. A row of words above rows with numbers is its head.
+ * Make a table of the first rows. A row of words above rows with numbers is its head.
  *
  * @param {string[][]} rows
  * @returns {HTMLTableElement}

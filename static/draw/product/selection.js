@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Rows of a table to choose from: by click, a range by Shift, all that are shown by the box in the
- * head. Remembers by PK, so that it outlives a new drawing of the table.
+ * Chooses rows of a table: one with a click, a range with Shift, all that are shown with the box in
+ * the head. Keeps the choice by PK, so that it survives when the table is replaced.
  */
 
 import { parts } from "../find.js";
@@ -9,13 +9,13 @@ import { parts } from "../find.js";
 export class Selection {
   /** @type {Map<number, string>} the names of the chosen by PK */
   chosen = new Map();
-  /** @type {HTMLElement | null} where a range begins */
+  /** @type {HTMLElement | null} where the next range begins */
   #anchor = null;
 
   /**
    * @param {HTMLElement} place holds the table, which may be replaced
    * @param {() => void} changed
-   * @param {() => Promise<void>} complete brings the rows that are not in the table yet
+   * @param {() => Promise<void>} complete adds the rows that are not in the table yet
    */
   constructor(place, changed, complete) {
     this.place = place;

@@ -1,12 +1,12 @@
 // @ts-check
-/** The list of files that are being uploaded. Those that are stored leave it after a while. */
+/** The list of uploads. Those that are stored disappear after a while. */
 
 import { copyOf, part, slot } from "../find.js";
 import { setText } from "../times.js";
 import { size } from "../wording.js";
 
-const STORED_STAYS_MS = 4000;
-const STORED_AGAIN_STAYS_MS = 15_000;
+const STORED_SHOWN_MS = 4000;
+const DUPLICATE_SHOWN_MS = 15_000;
 
 export class UploadRows {
   /** @type {Map<import("../../server/uploads.js").Upload, HTMLElement>} */
@@ -37,8 +37,8 @@ export class UploadRows {
     again.hidden = upload.state !== "failed" && upload.state !== "same";
     setText(again, upload.state === "same" ? "Upload anyway" : "Try again");
     part('[data-act="away"]', row).hidden = upload.state === "stored";
-    const seen = upload.problem ? STORED_AGAIN_STAYS_MS : STORED_STAYS_MS;
-    if (upload.state === "stored") setTimeout(() => this.remove(upload), seen);
+    const shownMs = upload.problem ? DUPLICATE_SHOWN_MS : STORED_SHOWN_MS;
+    if (upload.state === "stored") setTimeout(() => this.remove(upload), shownMs);
     this.#offerAll();
   }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** Reads coordinates as people write them: degrees, or hours and degrees with their sixtieths. */
+/** Reads coordinates as people write them: in degrees, or sexagesimal (16:41:41.6, +36:27:41). */
 
 /**
  * @param {string} text
@@ -18,7 +18,7 @@ export function degreesOf(text, unit) {
   return round(clean.startsWith("-") ? -size : size);
 }
 
-/** @param {number} degrees to a hundredth of a milliarcsecond: sixtieths leave long tails */
+/** @param {number} degrees rounded to 10 decimals: sexagesimal values have endless ones */
 function round(degrees) {
   return Math.round(degrees * 1e10) / 1e10;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** What screen readers hear of a growing log: the newest line, ever more seldom while it floods. */
+/** Announces the newest line of a growing log to screen readers, less and less often if many come. */
 
 import { counted } from "../../draw/wording.js";
 import { plain } from "../ansi.js";

@@ -1,5 +1,5 @@
 // @ts-check
-/** Lines that are chosen, by mouse or by keys: they are in the address, and can be copied. */
+/** The lines that are chosen, by mouse or by keys: they stand in the address, and can be copied. */
 
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";

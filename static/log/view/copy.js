@@ -1,5 +1,5 @@
 // @ts-check
-/** Lines of a log as they are copied: the text alone, without numbers and times. */
+/** Copies lines of a log: the text alone, without numbers and times. */
 
 import { plain } from "../ansi.js";
 
@@ -16,15 +16,15 @@ export function textOf(lines) {
 /** @param {string} text */
 export async function copyText(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  copyTheOldWay(text);
+  copyByCommand(text);
 }
 
 /**
- * Pages that came over plain HTTP from another machine have no clipboard of their own.
+ * Copy where the browser has no `clipboard`: it has one for pages from a secure origin only.
  *
  * @param {string} text
  */
-function copyTheOldWay(text) {
+function copyByCommand(text) {
   const area = document.createElement("textarea");
   area.className = "unseen";
   area.value = text;

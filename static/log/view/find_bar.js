@@ -31,27 +31,27 @@ export class FindBar {
     this.only.addEventListener("click", () => this.#toggleOnly());
     part("#find-next").addEventListener("click", () => void this.next());
     part("#find-previous").addEventListener("click", () => void this.previous());
-    if (this.input.value || this.level.value) void this.#start(); // used before we were there
+    if (this.input.value || this.level.value) void this.#start(); // used before this script was loaded
   }
 
-  /** Say how many hits there are and which one is seen; without a text, how many lines. */
+  /** Show how many hits there are and which one is in view; without a text, how many lines. */
   draw() {
     const { hits, query } = this.search;
-    part("#hits").textContent = query.q ? this.#hitWords() : this.#lineWords();
+    part("#hits").textContent = query.q ? this.#hitCount() : this.#lineCount();
     for (const name of ["#find-next", "#find-previous"]) {
       /** @type {HTMLButtonElement} */ (part(name)).disabled = !query.q || !hits.length;
     }
     /** @type {HTMLButtonElement} */ (this.only).disabled = !query.q;
   }
 
-  #hitWords() {
+  #hitCount() {
     const { hits, complete } = this.search;
     if (!hits.length) return complete ? "no hit" : "searching…";
     const place = this.view.here ? this.search.countUpTo(this.view.here) : 0;
     return `${place ? `${number(place)} of ` : ""}${number(hits.length)}${complete ? "" : "+"}`;
   }
 
-  #lineWords() {
+  #lineCount() {
     const search = this.filter.matches?.search;
     if (!search) return "";
     const { length } = search.hits;
@@ -105,7 +105,7 @@ export class FindBar {
     await this.#go(this.search.hits[place] ?? this.search.hits[this.search.hits.length - 1]);
   }
 
-  /** Show the lines of the chosen levels, and if so wished only those with the text. */
+  /** Show the lines of the chosen levels, if asked for only those with the text. */
   async #show() {
     const only = this.only.getAttribute("aria-pressed") === "true";
     const shown = { q: only ? this.input.value.trim() : "", level: this.level.value };

@@ -1,12 +1,12 @@
 // @ts-check
-/** Draws the heading of a section of a log: what the pipeline said it was doing, to be folded. */
+/** Draws the heading of a section of a log, with the button that folds it. */
 
 import { counted } from "../../draw/wording.js";
 
 /** @typedef {{title: string, time: number, folded: boolean, lines: number}} Heading */
 
 /**
- * A heading without words.
+ * Make an empty heading.
  *
  * @returns {HTMLElement}
  */

@@ -6,11 +6,11 @@ import { folded, pieces } from "../ansi.js";
 
 /** @typedef {import("../../server/log_feed.js").Entry} Entry */
 
-/** Of a longer line only the beginning is drawn; copying and downloading give all of it. */
+/** Only the beginning of a longer line is drawn; copying and downloading give all of it. */
 const DRAWN_CHARACTERS = 2000;
 
 /**
- * An empty row.
+ * Make an empty row.
  *
  * @returns {HTMLElement}
  */

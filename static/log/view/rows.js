@@ -1,5 +1,5 @@
 // @ts-check
-/** The rows that exist: one for each of a span, in order, those of lines left behind used again. */
+/** The rows that exist in the page, in order. Those that scroll out of view are used again. */
 
 import { contains } from "../range.js";
 import { drawHeading, makeHeading } from "./heading.js";
@@ -9,7 +9,7 @@ import { drawRow, drawnLength, makeRow } from "./row.js";
 
 /**
  * What is in a row: a line, its entry undefined while it is fetched, or a section's heading, whose
- * number is that of the first line under it. What is drawn is drawn anew when `version` changes.
+ * number is that of the first line under it. A row is drawn again when `version` changes.
  *
  * @typedef {object} RowContent
  * @property {number} key
@@ -28,8 +28,8 @@ import { drawRow, drawnLength, makeRow } from "./row.js";
  * @property {number} lineCount how many lines, also those in no row now
  * @property {(row: number) => RowContent} at
  * @property {(line: number) => number} rowOf
- * @property {(first: number, last: number) => void} need these rows are looked at
- * @property {(line: number) => Promise<void> | void} reach see to it that a line has a row
+ * @property {(first: number, last: number) => void} need fetch what is missing of the rows in view
+ * @property {(line: number) => Promise<void> | void} reach make sure that a line has a row
  */
 
 /**
@@ -59,7 +59,7 @@ export class Rows {
 
   /**
    * @param {RowContent[]} contents
-   * @param {Look} look rows are drawn anew when it is another object
+   * @param {Look} look rows are drawn again when it is another object
    */
   draw(contents, look) {
     this.#drop(new Set(contents.map((content) => content.key)));

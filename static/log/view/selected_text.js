@@ -1,5 +1,5 @@
 // @ts-check
-/** Which lines the reader's selection of text begins and ends in. */
+/** Finds the lines in which the reader's selection of text begins and ends. */
 
 /**
  * @param {HTMLElement} box

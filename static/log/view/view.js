@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The log as a scrolled window on its rows: only those that are seen exist. Follows the end until
- * the reader scrolls up, and again when they are back at the end.
+ * The log as a scrolled window on its rows: only those in view exist. Follows the end until the
+ * reader scrolls up, and again once they are back at the end.
  */
 
 import { Geometry } from "../geometry.js";
@@ -20,7 +20,7 @@ export class LogView {
 
   /** @type {import("./rows.js").Look} */
   #look = { clock: () => "", query: "", chosen: null, here: 0 };
-  /** The `scrollTop` that we set last: scrolling to it was not the reader's doing. */
+  /** The `scrollTop` that was set here last: scrolling to it was not the reader's doing. */
   #expected = 0;
   #lastSeen = 0;
   #frame = 0;
@@ -57,7 +57,7 @@ export class LogView {
     return this.#look.here;
   }
 
-  /** The number of the first line in sight; 0 without lines. */
+  /** The number of the first line in view; 0 without lines. */
   get firstLine() {
     return this.#lineAt(this.geometry.firstVisible);
   }
@@ -66,7 +66,7 @@ export class LogView {
     return this.#lineAt(this.geometry.lastVisible);
   }
 
-  /** The line that the reader most likely looks at. */
+  /** The line that the reader is most likely looking at. */
   get anchor() {
     const { here, chosen } = this.#look;
     const likely = here || chosen?.first || 0;
@@ -97,7 +97,7 @@ export class LogView {
   }
 
   /**
-   * Bring a line into the middle, unless it is seen already.
+   * Bring a line into the middle, unless it is in view already.
    *
    * @param {number} number
    */
@@ -107,16 +107,16 @@ export class LogView {
     this.#measure();
     const row = this.source.rowOf(number);
     const { firstVisible, lastVisible, viewport, rowHeight } = this.geometry;
-    const seen = row > firstVisible && row < lastVisible - 1;
-    if (!seen) this.#moveTo(this.geometry.topOf(row) - (viewport - rowHeight) / 2);
+    const inView = row > firstVisible && row < lastVisible - 1;
+    if (!inView) this.#moveTo(this.geometry.topOf(row) - (viewport - rowHeight) / 2);
     this.draw();
   }
 
   /**
-   * Change which rows there are, while what is looked at stays where it is.
+   * Change which rows there are, while the line in view stays where it is.
    *
    * @param {() => void} change
-   * @param {number} [line] what is looked at
+   * @param {number} [line] the one to keep in place
    */
   keep(change, line = this.firstLine) {
     const before = this.geometry.top - this.geometry.topOf(this.source.rowOf(line));
@@ -127,7 +127,7 @@ export class LogView {
   }
 
   /**
-   * Show other rows, with a line of before in sight.
+   * Show other rows, with the same line in view.
    *
    * @param {RowSource} source
    * @param {number} line
@@ -139,8 +139,8 @@ export class LogView {
     }, line);
   }
 
-  /** Whether what the server drew is still shown. */
-  get #still() {
+  /** Whether the lines that the server rendered are still shown. */
+  get #asRendered() {
     return this.box.classList.contains("still");
   }
 
@@ -155,7 +155,7 @@ export class LogView {
   }
 
   #scrolled() {
-    if (this.#still) return;
+    if (this.#asRendered) return;
     this.#measure();
     const real = this.box.scrollTop;
     clearTimeout(this.#settling);
@@ -167,9 +167,9 @@ export class LogView {
     this.draw();
   }
 
-  /** After small scrolls the thumb is not quite where it belongs. */
+  /** Put the scroll bar where it belongs: after small scrolls it is slightly off. */
   #settle() {
-    if (Math.abs(this.box.scrollTop - this.#expected) > 1) return; // it still moves
+    if (Math.abs(this.box.scrollTop - this.#expected) > 1) return; // still scrolling
     if (!this.following) this.#moveTo(this.geometry.top);
     this.draw();
   }
@@ -199,9 +199,9 @@ export class LogView {
     if (!this.following) this.moved();
   }
 
-  /** The server drew the last lines: they stay until ours are at hand. */
+  /** Replace the lines that the server rendered, once the same ones are loaded here. */
   #takeOver() {
-    if (!this.#still) return true;
+    if (!this.#asRendered) return true;
     const last = this.source.length;
     if (last && this.following && !this.#isReady(last)) {
       const screenful = Math.ceil(this.geometry.viewport / this.geometry.rowHeight) + SPARE_ROWS;

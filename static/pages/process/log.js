@@ -1,5 +1,5 @@
 // @ts-check
-/** The log of a process's page: its lines and sections, followed; its tools come after the page. */
+/** The log on the page of a process: its lines and sections, live. Its tools load after the page. */
 
 import { part } from "../../draw/find.js";
 import { setText } from "../../draw/times.js";
@@ -14,9 +14,9 @@ const CLOCK_KEY = "heliograph.clock";
 
 /** @typedef {import("../../server/log_feed.js").Entry} Entry */
 
-/** What the tools must be told. @typedef {{lines: (fresh: Entry[]) => void}} Listener */
+/** What the tools are called with. @typedef {{lines: (fresh: Entry[]) => void}} Listener */
 
-/** @param {any} first the record as the page was drawn */
+/** @param {any} first the record with which the page was rendered */
 export function watchLog(first) {
   const fetchLines = async (after, limit) => (await getLines(first.pk, { after, limit })).lines;
   const lines = new Lines(first.log_lines, fetchLines, () => view.draw());
@@ -31,7 +31,7 @@ export function watchLog(first) {
   foldSections(view, sections);
   searchBySlash();
   view.draw();
-  void pageIsThere().then(async () => {
+  void pageLoaded().then(async () => {
     const { addTools } = await import("./log_tools.js");
     listeners.push(addTools(first.pk, lines, sections, view));
   });
@@ -58,8 +58,8 @@ export function watchLog(first) {
   };
 }
 
-/** When the page is painted and complete, as a promise. */
-function pageIsThere() {
+/** Wait until the page is complete. */
+function pageLoaded() {
   if (document.readyState === "complete") return Promise.resolve();
   return new Promise((resolve) => addEventListener("load", resolve, { once: true }));
 }
@@ -127,7 +127,7 @@ function drawFoldAll(sections) {
   setText(part("span", button), button.title);
 }
 
-/** The field can be written into before the tools are there. */
+/** Let a slash go to the search field, also before the tools are loaded. */
 function searchBySlash() {
   addEventListener("keydown", (event) => {
     const writing = /** @type {Element} */ (event.target).closest("input, textarea, select");

@@ -1,5 +1,5 @@
 // @ts-check
-/** What one does with a log: search and filter it, choose lines and copy them, hear it. */
+/** The tools of a log: searching, filtering, choosing and copying lines, announcing new ones. */
 
 import { part } from "../../draw/find.js";
 import { setText } from "../../draw/times.js";
@@ -63,7 +63,7 @@ function drawDownload(pk, query) {
 }
 
 /**
- * On the log itself `n` and `N` go to the next hit and the one before.
+ * Let `n` and `N` go to the next and the previous hit while the log has the focus.
  *
  * @param {HTMLElement} box
  * @param {FindBar} bar

@@ -1,5 +1,5 @@
 // @ts-check
-/** One process's page: its facts and its log, live. */
+/** The page of a process: its facts and its log, live. */
 
 import { showConnection } from "../../draw/connection.js";
 import { part } from "../../draw/find.js";
@@ -13,7 +13,8 @@ import { getSections, LogFeed } from "../../server/log_feed.js";
 import { deleteProcess } from "../deletion.js";
 import { watchLog } from "./log.js";
 
-const PLACE_MS = 3000;
+const QUEUE_MS = 3000;
+const SECTIONS_RETRY_MS = 3000;
 const SECTIONS_MS = 300;
 
 const page = part("#process");
@@ -46,12 +47,12 @@ function follow() {
     lines: (lines) => log.lines(lines),
     state: showConnection,
   });
-  addEventListener("online", () => feed.channel.hurry());
-  setInterval(() => void drawPlace(feed), PLACE_MS);
+  addEventListener("online", () => feed.channel.reconnectNow());
+  setInterval(() => void drawQueuePosition(feed), QUEUE_MS);
   void feed.channel.open();
 }
 
-/** The last finished frame of a timelapse, for as long as it is being made. */
+/** Show the last finished frame of a timelapse while it is being made. */
 function drawFrame() {
   const shown = page.querySelector("#frame");
   if (!(shown instanceof HTMLImageElement) || shown.dataset.asked) return;
@@ -68,8 +69,8 @@ function drawFrame() {
 }
 
 /**
- * @param {string | undefined} first the sections when the page was drawn, if they are kept at all
- * @returns {() => void} draws those that there are a moment later
+ * @param {string | undefined} first the sections when the page was rendered, if there are any to show
+ * @returns {() => void} draws the present ones a moment later
  */
 function sectionDrawer(first) {
   if (first === undefined) return () => {};
@@ -79,7 +80,7 @@ function sectionDrawer(first) {
     try {
       log.sections(await getSections(record.pk));
     } catch {
-      timer = setTimeout(draw, PLACE_MS);
+      timer = setTimeout(draw, SECTIONS_RETRY_MS);
     }
   };
   log.sections(JSON.parse(first));
@@ -89,11 +90,11 @@ function sectionDrawer(first) {
 }
 
 /**
- * The place in the queue changes with others: the record does not tell.
+ * Update the position in the queue. It changes with other processes, so no message tells of it.
  *
  * @param {LogFeed} feed
  */
-async function drawPlace(feed) {
+async function drawQueuePosition(feed) {
   if (record.state !== "queued" || document.hidden) return;
   const newer = await feed.fetchRecord().catch(() => record);
   if (record.state !== "queued" || newer.state !== "queued") return;
@@ -114,7 +115,7 @@ async function drawOutputs() {
   try {
     swapRegion("outputs", await getPage(location.pathname));
   } catch {
-    // The link to them appears with the next drawing of the page.
+    // The link to them appears when the page is next loaded.
   }
 }
 

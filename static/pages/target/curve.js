@@ -1,5 +1,5 @@
 // @ts-check
-/** The light curve of a target's page, where its processes have measured magnitudes. */
+/** The light curve on the page of a target, if its processes have measured magnitudes. */
 
 import { part, slot } from "../../draw/find.js";
 import { MOST_POINTS } from "../../draw/light_curve/points.js";
@@ -14,8 +14,11 @@ export function watchCurve(target) {
     const points = await pointsOf(target);
     section.hidden = !points.length;
     if (!points.length) return;
-    // What draws is loaded only where there is something to draw.
-    const [{ Plot }, { tableOf }] = await Promise.all([import("../../draw/light_curve/plot.js"), import("../../draw/product/csv.js")]);
+    // Loaded only where there is something to draw.
+    const [{ Plot }, { tableOf }] = await Promise.all([
+      import("../../draw/light_curve/plot.js"),
+      import("../../draw/product/csv.js"),
+    ]);
     plot ??= new Plot(slot("plot", section));
     plot.show(points, "MJD");
     slot("values", section).replaceChildren(tableOf(rowsOf(points)));
@@ -40,7 +43,7 @@ async function pointsOf(target) {
       next = page.next ? `&before=${page.next}` : "";
     } while (next && points.length < MOST_POINTS);
   } catch (error) {
-    // It is looked for again when a process has ended.
+    // It is fetched again when a process has ended.
     if (!(error instanceof ApiError)) throw error;
   }
   return points;
@@ -48,6 +51,8 @@ async function pointsOf(target) {
 
 /** @param {import("../../draw/light_curve/points.js").Point[]} points */
 function rowsOf(points) {
-  const cells = points.map(({ time, magnitude, error, filter }) => [time, magnitude, error ?? "", filter ?? ""].map(String));
+  const cells = points.map(({ time, magnitude, error, filter }) =>
+    [time, magnitude, error ?? "", filter ?? ""].map(String),
+  );
   return [["MJD", "magnitude", "error", "filter"], ...cells];
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** The dialog that puts the chosen data products into a group, a new one or one that is there. */
+/** The dialog that puts the chosen data products into a group, new or existing. */
 
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
@@ -8,7 +8,7 @@ import { get, request } from "../../server/api.js";
 
 const OFFERED = 100;
 
-/** @param {number[]} products in the order that they shall have */
+/** @param {number[]} products in the order of the group */
 export async function groupProducts(products) {
   const dialog = /** @type {HTMLDialogElement} */ (part("#group-dialog"));
   const choice = /** @type {HTMLSelectElement} */ (part("select", dialog));
@@ -44,6 +44,6 @@ async function offerGroups(choice) {
     choice.replaceChildren(choice.options[0], ...options);
     choice.value = chosen;
   } catch {
-    // A new one can be made all the same.
+    // A new group can be made all the same.
   }
 }

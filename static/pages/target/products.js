@@ -1,5 +1,5 @@
 // @ts-check
-/** The data products of a target's page: filtering, grouping, deleting, older ones. */
+/** The data products on the page of a target: filtering, grouping, deleting, showing older ones. */
 
 import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
@@ -56,7 +56,7 @@ export function watchProducts(target, selection) {
   return { refresh, showAll, chosenChanged: () => allowActs(selection), inOrder: oldestFirst };
 }
 
-/** Pictures, or rows with all the facts. */
+/** Let the reader choose between a gallery of pictures and rows with all the facts. */
 function chooseGallery() {
   const button = part("#gallery");
   const show = (/** @type {boolean} */ gallery) => {

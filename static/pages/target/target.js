@@ -1,5 +1,5 @@
 // @ts-check
-/** One target's page: puts its processes, data products, uploads and the run form together. */
+/** The page of a target: puts its processes, data products, uploads and the run form together. */
 
 import { showConnection } from "../../draw/connection.js";
 import { part, parts } from "../../draw/find.js";
@@ -39,17 +39,17 @@ function chosenChanged() {
 function followProcesses() {
   const section = part("#processes");
   const table = new ProcessTable(section, (record) => {
-    tellEnded(record);
+    reportEnded(record);
     if (record.outputs.length) refreshOutputs();
   });
   const following = new ProcessFeed(target, {
     records(records) {
-      table.filtered = Object.keys(following.wanted).length > 0;
+      table.filtered = Object.keys(following.filters).length > 0;
       table.draw(records);
       part(".more", section).hidden = !following.next;
     },
     endedUnseen(status) {
-      tellEnded(status);
+      reportEnded(status);
       if (status.failure_message === null) refreshOutputs();
     },
     state: showConnection,
@@ -58,7 +58,7 @@ function followProcesses() {
     following.stopping(Number(button.closest("tr")?.dataset.pk));
   }
   part(".heading", section).addEventListener("change", () => {
-    following.wanted = wantedIn(section);
+    following.filters = filtersIn(section);
     void following.fetch();
   });
   part("#older-processes").addEventListener("click", () => {
@@ -66,13 +66,13 @@ function followProcesses() {
     void following.fetch();
   });
   section.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
-  addEventListener("online", () => following.channel.hurry());
+  addEventListener("online", () => following.channel.reconnectNow());
   void following.channel.open();
   return following;
 }
 
 /** @param {any} process one that has just ended, its record or its status */
-function tellEnded({ identifier, failure_message, status }) {
+function reportEnded({ identifier, failure_message, status }) {
   const news = failure_message ?? status;
   part("#process-news").textContent = `${identifier}: ${news}`;
   notify(identifier, news);
@@ -84,10 +84,11 @@ function refreshOutputs() {
 }
 
 /**
- * What the user chose of the processes to show; what is not narrowed down is not there.
+ * Return the chosen filters of the list of processes, without those that are left open.
+ *
  * @param {HTMLElement} section
  */
-function wantedIn(section) {
+function filtersIn(section) {
   /** @type {HTMLSelectElement[]} */
   const selects = parts("select[name]", section);
   return Object.fromEntries(

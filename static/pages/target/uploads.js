@@ -1,5 +1,5 @@
 // @ts-check
-/** Uploads to a target: files dropped or chosen, those that are there already asked about. */
+/** Uploads to a target: of files dropped or chosen; of those that it has already, only on request. */
 
 import { takeDrops } from "../../draw/drop.js";
 import { part } from "../../draw/find.js";
@@ -28,9 +28,9 @@ export function takeUploads(target, stored) {
     stored();
   });
   const rows = new UploadRows(part("#uploads"), {
-    again: (upload) => uploads.again(upload),
+    again: (upload) => uploads.retry(upload),
     away(upload) {
-      uploads.takeAway(upload);
+      uploads.remove(upload);
       rows.remove(upload);
     },
   });
@@ -45,7 +45,7 @@ export function takeUploads(target, stored) {
   });
   takeDrops((files) => void take(files));
   part("#retry-failed").addEventListener("click", () => {
-    for (const upload of rows.failed) uploads.again(upload);
+    for (const upload of rows.failed) uploads.retry(upload);
   });
   addEventListener("beforeunload", (event) => {
     if (uploads.busy) event.preventDefault();
@@ -53,10 +53,10 @@ export function takeUploads(target, stored) {
 }
 
 /**
- * All data products of the target, as far as they are not too many.
+ * Fetch the data products of the target, the newest if they are very many.
  *
  * @param {number} target
- * @param {Product[]} before what was known before, if they cannot be had
+ * @param {Product[]} before what was known before, returned if they cannot be fetched
  * @returns {Promise<Product[]>}
  */
 async function productsOf(target, before) {
@@ -77,7 +77,7 @@ async function productsOf(target, before) {
 }
 
 /**
- * The data product with the same bytes as a file. Most differ in size, and need no digest.
+ * Find the data product with the same bytes as a file. Most differ in size, and need no digest.
  *
  * @param {Product[]} known
  * @param {File} file
