@@ -141,8 +141,10 @@ class PageHandler(BaseHandler):
             self.ask_for_token(str(self.request.uri))
             return
         reason = responses.get(refusal.status, "Error")
-        self.render("error.html", status=refusal.status, reason=reason, message=refusal.sentence)
+        self.render(
+            "pages/error.html", status=refusal.status, reason=reason, message=refusal.sentence
+        )
 
     def ask_for_token(self, destination: str, error: str | None = None) -> None:
         """Show the login form, which leads on to a path of ours."""
-        self.render("login.html", next=destination, error=error)
+        self.render("pages/login.html", next=destination, error=error)

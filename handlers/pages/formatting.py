@@ -89,7 +89,7 @@ def fact(value: Any) -> str:
 
 
 def fact_lines(facts: dict[str, Any]) -> str:
-    """Further facts for a form, one a line. `static/draw/target_form.js` reads them."""
+    """Further facts for a form, one a line. `static/draw/target/target_form.js` reads them."""
     return "\n".join(f"{name}: {_unmistakable(value)}" for name, value in facts.items())
 
 

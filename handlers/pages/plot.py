@@ -36,7 +36,7 @@ class PlotPage(PageHandler):
 
     def get(self) -> None:
         """Draw the empty page."""
-        self.render("plot_frame.html")
+        self.render("pages/plot_frame.html")
 
 
 class PlotScript(StaticFiles):

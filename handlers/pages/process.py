@@ -33,7 +33,7 @@ class ProcessPage(Page):
         inputs = await self._products(record.products[:INPUTS_SHOWN])
         flags = self._flags(record)
         self.show(
-            "process.html",
+            "pages/process.html",
             process=process,
             target=await self.archive.target(record.target),
             inputs=inputs,

@@ -41,7 +41,7 @@ class GroupPage(LookPage):
         process = None if group.process is None else await self.processes.get(group.process)
         more = len(group.products) > start + PIECES_SHOWN
         self.show(
-            "group.html",
+            "pages/group.html",
             group=group,
             products=await self.archive.product_fields(shown),
             start=start,
@@ -61,7 +61,7 @@ class ProductPage(LookPage):
         [fields] = await self.archive.product_fields([product])
         process = None if product.process is None else await self.processes.get(product.process)
         self.show(
-            "product.html",
+            "pages/product.html",
             product=fields,
             fits=fits_facts(fields),
             process=None if process is None else self.facts(process),

@@ -19,7 +19,7 @@ class ReceiptPage(Page):
         """Draw it."""
         record = await self.processes.get(parse_pk(pk))
         self.show(
-            "receipt.html",
+            "pages/receipt.html",
             receipt=await self.processes.receipt(record.pk),
             target=await self.archive.target(record.target),
             page_url=record.view_url or f"/processes/{record.pk}",

@@ -45,7 +45,7 @@ class TargetPage(Page):
         products = await self.archive.products(target.pk, self.cursor("before"), PRODUCTS_SHOWN)
         processes = await self.processes.find(target.pk, None, None, None, PROCESSES_SHOWN)
         self.show(
-            "target.html",
+            "pages/target.html",
             target=target,
             products=await self.archive.product_fields(products.items),
             older_products=products.next,

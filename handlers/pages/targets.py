@@ -49,7 +49,7 @@ class TargetsPage(Page):
         query = {"before": page.next} | ({"search": search} if search else {})
         next_url = f"/?{urlencode(query)}" if page.next else None
         self.show(
-            "targets.html",
+            "pages/targets.html",
             rows=rows,
             search=search,
             paged=before is not None,

@@ -1,11 +1,14 @@
 // @ts-check
-/** Says when what is on the page may be old, and when it is true again. */
+/** Shows when the page may be out of date, and when it is live again. */
 
+import { POLL_MS } from "../server/api.js";
 import { part } from "./find.js";
 
-const HEALED_MS = 2500;
-/** Polls are also a short step on the way back to a websocket: no word on that. */
-const SETTLED_MS = 3000;
+const RECONNECTED_MS = 2500;
+/** A few polls on the way back to a websocket are not worth a message. */
+const POLLING_GRACE_MS = 3000;
+
+const POLLING = `No live connection: asking every ${POLL_MS / 1000} s instead.`;
 
 let wasLost = false;
 let timer = 0;
@@ -18,19 +21,19 @@ export function showConnection(state) {
       return;
     case "live":
     case "ended":
-      say(state, wasLost ? "Connected again." : "");
-      timer = setTimeout(() => say(state, ""), HEALED_MS);
+      show(state, wasLost ? "Connected again." : "");
+      timer = setTimeout(() => show(state, ""), RECONNECTED_MS);
       wasLost = false;
       return;
     case "polling":
-      timer = setTimeout(() => say(state, "No live connection: asking every 2 s instead."), SETTLED_MS);
+      timer = setTimeout(() => show(state, POLLING), POLLING_GRACE_MS);
       return;
     case "lost":
-      say(state, "Connection lost. Trying again…");
+      show(state, "Connection lost. Trying again…");
       wasLost = true;
       return;
     case "gone":
-      say(state, "This has been deleted.");
+      show(state, "This has been deleted.");
       return;
     default:
       throw new Error(`Unknown state ${state}`);
@@ -41,7 +44,7 @@ export function showConnection(state) {
  * @param {string} state
  * @param {string} text
  */
-function say(state, text) {
+function show(state, text) {
   const line = part("#connection");
   line.dataset.state = state;
   line.textContent = text;

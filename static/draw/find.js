@@ -1,5 +1,5 @@
 // @ts-check
-/** Parts of a page by their names. A missing one is a mistake in a template: it throws. */
+/** Finds elements of the page. A missing one is a mistake in a template, so it throws. */
 
 /**
  * @template {HTMLElement} [T=HTMLElement]
@@ -34,7 +34,7 @@ export function slot(name, within = document) {
 }
 
 /**
- * The first element of a template, fresh.
+ * Copy the first element of a template.
  *
  * @param {string} selector
  * @returns {HTMLElement}

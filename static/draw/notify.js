@@ -1,8 +1,8 @@
 // @ts-check
-/** Tells who looks elsewhere that something has ended, if they asked for it. */
+/** Notifies readers who are in another tab that a process has ended, if they asked for it. */
 
 /**
- * Show the button that asks the browser for leave, where there is something to ask.
+ * Show the button that asks for permission, where the browser has not been asked yet.
  *
  * @param {HTMLElement} button
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** Shows what the server refused, where it can be put right. */
+/** Shows what the server refused, beside the fields that it is about. */
 
 import { ApiError } from "../server/api.js";
 import { parts } from "./find.js";
@@ -14,9 +14,9 @@ export function showProblems(form, error) {
   const places = parts(".problem[data-field]", form);
   let placed = false;
   for (const place of places) {
-    const said = body[place.dataset.field ?? ""];
-    if (said === undefined) continue;
-    showProblem(place, [said].flat().join(" "));
+    const messages = body[place.dataset.field ?? ""];
+    if (messages === undefined) continue;
+    showProblem(place, [messages].flat().join(" "));
     markInvalid(form, place.dataset.field ?? "", true);
     placed = true;
   }

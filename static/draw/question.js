@@ -1,11 +1,11 @@
 // @ts-check
-/** Asks before something is lost. */
+/** Asks for confirmation, and shows dialogs. */
 
 import { part } from "./find.js";
 
 /**
  * @param {string} text
- * @param {string} [yes] what the button says that does it
+ * @param {string} [yes] the label of the button that confirms
  * @returns {Promise<boolean>}
  */
 export function ask(text, yes = "Delete") {
@@ -16,7 +16,7 @@ export function ask(text, yes = "Delete") {
 }
 
 /**
- * Show a dialog.
+ * Show a dialog and wait until it is closed.
  *
  * @param {HTMLDialogElement} dialog
  * @returns {Promise<string>} the value of the button that closed it

@@ -1,5 +1,5 @@
 // @ts-check
-/** Takes a part of a page from a newer drawing of it by the server, which escapes every text. */
+/** Replaces part of a page by what the server renders now; the server has escaped all text. */
 
 /**
  * @param {string} id

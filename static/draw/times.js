@@ -1,19 +1,19 @@
 // @ts-check
-/** Keeps the times on a page true: "3 min ago", and how long something has been running. */
+/** Keeps the times on a page current: "3 min ago", and how long something has been running. */
 
 import { ago, duration, exact } from "./wording.js";
 
 let serverAhead = 0;
 
-/** The server's present time in Unix seconds, as far as it can be known here. */
+/** Return the server's time in Unix seconds, as nearly as it is known here. */
 export function now() {
   return Date.now() / 1000 + serverAhead;
 }
 
 /**
- * Keep all times of the page true from now on.
+ * Keep all times of the page current from now on.
  *
- * @param {number} [serverNow] the server's time when it drew the page
+ * @param {number} [serverNow] the server's time when it rendered the page
  */
 export function keepTimes(serverNow) {
   if (serverNow) serverAhead = serverNow - (performance.timeOrigin + performance.now()) / 1000;

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Numbers in words: times, durations and sizes. `handlers/pages/formatting.py` says the same on the server.
+ * Writes times, durations and sizes for people, as `handlers/pages/formatting.py` does on the server.
  */
 
 const [MINUTE, HOUR, DAY] = [60, 3600, 86400];
@@ -25,13 +25,15 @@ export function exact(seconds) {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
+/** @param {number} value */
+export const twoDigits = (value) => String(value).padStart(2, "0");
+
 /** @param {number} seconds a length of time */
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
-  const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
   if (whole < MINUTE) return `${whole} s`;
-  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min ${two(whole % MINUTE)} s`;
-  if (whole < DAY) return `${Math.floor(whole / HOUR)} h ${two(Math.floor((whole % HOUR) / MINUTE))} min`;
+  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min ${twoDigits(whole % MINUTE)} s`;
+  if (whole < DAY) return `${Math.floor(whole / HOUR)} h ${twoDigits(Math.floor((whole % HOUR) / MINUTE))} min`;
   return `${Math.floor(whole / DAY)} d ${Math.floor((whole % DAY) / HOUR)} h`;
 }
 
@@ -57,7 +59,7 @@ export function share(progress) {
 }
 
 /**
- * What there is to say of a process besides its status.
+ * Return what there is to say about a process besides its status.
  *
  * @param {any} record
  */

@@ -1,5 +1,5 @@
 // @ts-check
-/** Terminal texts as a terminal would show them: colours, and `\r` going back to the line's start. */
+/** Text as a terminal would show it: colours, and `\r` that goes back to the start of the line. */
 
 /** @typedef {{text: string, classes: string}} Piece */
 
@@ -7,7 +7,7 @@ const ESCAPES = /\x1b(?:\[([0-9;:]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g;
 
 /**
- * What is seen of a line: of a progress bar that rewrites itself, its last state.
+ * Return what stays visible of a line: of a progress bar that rewrites itself, its last state.
  *
  * @param {string} text
  */
@@ -17,7 +17,7 @@ export function folded(text) {
 }
 
 /**
- * Whether a terminal would have written the next entry over this one, as progress bars are.
+ * Return whether a terminal would have written the next entry over this one, as progress bars do.
  *
  * @param {import("../server/log_feed.js").Entry | undefined} entry
  * @param {import("../server/log_feed.js").Entry | undefined} next
@@ -28,7 +28,7 @@ export function isOver(entry, next) {
 }
 
 /**
- * A line without colours, for copying.
+ * Return a line without colours, for copying.
  *
  * @param {string} text
  */
@@ -37,7 +37,7 @@ export function plain(text) {
 }
 
 /**
- * A line in pieces of one look each.
+ * Cut a line into pieces of one style each.
  *
  * @param {string} text
  * @returns {Piece[]}
@@ -47,24 +47,24 @@ export function pieces(text) {
   if (!seen.includes("\x1b")) return [{ text: visible(seen), classes: "" }];
   /** @type {Piece[]} */
   const found = [];
-  let look = new Set();
+  let style = new Set();
   let from = 0;
   for (const escape of seen.matchAll(ESCAPES)) {
-    append(found, seen.slice(from, escape.index), look);
-    if (escape[2] === "m") look = changed(look, escape[1]);
+    append(found, seen.slice(from, escape.index), style);
+    if (escape[2] === "m") style = changed(style, escape[1]);
     from = escape.index + escape[0].length;
   }
-  append(found, seen.slice(from), look);
+  append(found, seen.slice(from), style);
   return found;
 }
 
 /**
  * @param {Piece[]} found
  * @param {string} text
- * @param {Set<string>} look
+ * @param {Set<string>} style
  */
-function append(found, text, look) {
-  if (text) found.push({ text: visible(text), classes: [...look].join(" ") });
+function append(found, text, style) {
+  if (text) found.push({ text: visible(text), classes: [...style].join(" ") });
 }
 
 /** @param {string} text control characters as their pictures */
@@ -76,13 +76,13 @@ function visible(text) {
 }
 
 /**
- * The look after an SGR sequence (ECMA-48, 8.3.117), as classes of the style sheet.
+ * Return the style after an SGR sequence (ECMA-48, 8.3.117), as classes of the style sheet.
  *
- * @param {Set<string>} look
+ * @param {Set<string>} style
  * @param {string} parameters
  */
-function changed(look, parameters) {
-  let next = new Set(look);
+function changed(style, parameters) {
+  let next = new Set(style);
   const codes = parameters.split(/[;:]/).map(Number);
   for (let at = 0; at < codes.length; at++) {
     const code = codes[at];
@@ -100,7 +100,7 @@ function changed(look, parameters) {
   return next;
 }
 
-/** The steps of a colour's parts in the 6 × 6 × 6 cube of xterm. */
+/** The values of red, green and blue in xterm's 6 × 6 × 6 colour cube. */
 const STEPS = [0, 95, 135, 175, 215, 255];
 
 /**
@@ -115,7 +115,7 @@ function nearestOf256(index) {
 }
 
 /**
- * Only the eight colours can be read by day and by night: of others, the hue is kept.
+ * Return the nearest of the eight colours. Only they are legible by day and by night.
  *
  * @param {number[]} parts red, green and blue, 0 to 255
  */
@@ -126,23 +126,23 @@ function nearest(parts) {
 }
 
 /**
- * @param {Set<string>} look
+ * @param {Set<string>} style
  * @param {number} code
  */
-function coloured(look, code) {
+function coloured(style, code) {
   const bright = code >= 90 ? 60 : 0;
   const base = code - bright;
-  if (base >= 30 && base <= 37) return without(look, /^f/).add(`f${base - 30}`);
-  if (base >= 40 && base <= 47) return without(look, /^b/).add(`b${base - 40}`);
-  if (code === 39) return without(look, /^f/);
-  if (code === 49) return without(look, /^b/);
-  return look;
+  if (base >= 30 && base <= 37) return without(style, /^f/).add(`f${base - 30}`);
+  if (base >= 40 && base <= 47) return without(style, /^b/).add(`b${base - 40}`);
+  if (code === 39) return without(style, /^f/);
+  if (code === 49) return without(style, /^b/);
+  return style;
 }
 
 /**
- * @param {Set<string>} look
+ * @param {Set<string>} style
  * @param {RegExp} unwanted
  */
-function without(look, unwanted) {
-  return new Set([...look].filter((name) => !unwanted.test(name)));
+function without(style, unwanted) {
+  return new Set([...style].filter((name) => !unwanted.test(name)));
 }

@@ -1,7 +1,7 @@
 // @ts-check
-/** The time of each log line as the reader wants it. */
+/** Writes the time of each log line as the reader chose: UTC, local, or since the start. */
 
-const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
+import { twoDigits } from "../draw/wording.js";
 
 /**
  * @param {string} kind
@@ -26,7 +26,7 @@ export function clockOf(kind, start) {
 /** @param {number} seconds */
 function localTime(seconds) {
   const time = new Date(seconds * 1000);
-  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+  return `${twoDigits(time.getHours())}:${twoDigits(time.getMinutes())}:${twoDigits(time.getSeconds())}`;
 }
 
 /** @param {number} seconds */
@@ -34,5 +34,5 @@ function sinceStart(seconds) {
   const whole = Math.max(0, seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
   const rest = (whole % 60).toFixed(hours ? 0 : 1).padStart(hours ? 2 : 4, "0");
-  return hours ? `${hours}:${two(minutes)}:${rest}` : `${two(minutes)}:${rest}`;
+  return hours ? `${hours}:${twoDigits(minutes)}:${rest}` : `${twoDigits(minutes)}:${rest}`;
 }

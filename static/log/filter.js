@@ -11,7 +11,7 @@ export class LogFilter {
   #wanted = "";
 
   /**
-   * @param {import("./view.js").LogView} view
+   * @param {import("./view/view.js").LogView} view
    * @param {import("./sections.js").Sections} all
    * @param {ConstructorParameters<typeof Matches>[0]} fetchHits
    * @param {() => void} changed

@@ -1,8 +1,7 @@
 // @ts-check
 /**
- * Where lines are on a sheet that is taller than browsers can make one (Firefox ends at 17.8
- * million pixels). Small scrolls move pixel by pixel; large ones, as of the scroll bar's thumb,
- * move in proportion.
+ * Computes where lines are on a sheet taller than browsers can make one (Firefox ends at 17.8 million
+ * pixels). Small scrolls move pixel by pixel; large ones, as with the scroll bar, in proportion.
  */
 
 const TALLEST_SHEET = 15_000_000;
@@ -11,7 +10,7 @@ const SMALL_SCROLL_SCREENS = 3;
 export class Geometry {
   total = 0;
   viewport = 0;
-  /** Where the window is on the sheet as tall as it should be. */
+  /** How far down the window is on a sheet of full height. */
   top = 0;
   #real = 0;
 
@@ -57,7 +56,7 @@ export class Geometry {
   }
 
   /**
-   * The reader scrolled.
+   * Follow a scroll of the reader.
    *
    * @param {number} real the `scrollTop` of the element
    */
@@ -73,7 +72,7 @@ export class Geometry {
   }
 
   /**
-   * Go there.
+   * Move the window.
    *
    * @param {number} top
    * @returns {number} the `scrollTop` to set
@@ -86,7 +85,7 @@ export class Geometry {
   }
 
   /**
-   * Where a line lies on the sheet in the page.
+   * Return where a line lies on the sheet in the page.
    *
    * @param {number} number
    */

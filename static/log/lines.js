@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * The lines that are at hand, by their places from 1 on: blocks of them, the least recently looked
- * at forgotten first, what is missing fetched when it is needed. A million lines cost as much as a
- * screenful. In a whole log a line's place is its number.
+ * The lines of a log that are loaded, by their places from 1 on. They are kept in blocks; what is
+ * missing is fetched when it is needed, and the blocks least recently used are dropped, so that a
+ * million lines cost as much as a screenful. In a whole log a line's place is its number.
  */
 
 /** @typedef {import("../server/log_feed.js").Entry} Entry */
@@ -54,7 +54,7 @@ export class Lines {
     this.changed();
   }
 
-  /** @param {number} total as the record has it */
+  /** @param {number} total how many lines there are now */
   grow(total) {
     if (total <= this.total) return;
     this.total = total;
@@ -62,7 +62,7 @@ export class Lines {
   }
 
   /**
-   * These are looked at: fetch what is missing of them.
+   * Fetch what is missing of the lines in view.
    *
    * @param {number[]} places ascending
    */
@@ -77,7 +77,7 @@ export class Lines {
   }
 
   /**
-   * Lines to copy, however many, without keeping them.
+   * Fetch lines to copy, however many, without keeping them.
    *
    * @param {number} first
    * @param {number} last
@@ -102,7 +102,7 @@ export class Lines {
     const first = this.#blocks.has(block) ? hole : block * BLOCK_LINES + 1;
     try {
       const lines = await this.fetchLines(first - 1, (block + 1) * BLOCK_LINES - first + 1);
-      if (!lines.length) throw new Error("They are not there yet");
+      if (!lines.length) throw new Error("The lines are not stored yet");
       this.#fetching.delete(block);
       this.add(lines, first);
     } catch {

@@ -1,14 +1,14 @@
 // @ts-check
-/** The lines of a log that match a filter, as rows: found and fetched as far as they are looked at. */
+/** The lines of a log that match a filter, as rows: found and fetched as far as the reader scrolls. */
 
 import { Lines } from "./lines.js";
 import { LogSearch } from "./search.js";
 
-/** @typedef {import("./rows.js").RowContent} RowContent */
+/** @typedef {import("./view/rows.js").RowContent} RowContent */
 /** @typedef {import("./search.js").Query} Query */
 /** @typedef {import("../server/log_feed.js").Entry} Entry */
 
-/** How far beyond the rows that are seen matches are looked for. */
+/** How far beyond the visible rows to search for matches. */
 const AHEAD_ROWS = 2000;
 
 export class Matches {
@@ -39,7 +39,7 @@ export class Matches {
 
   /**
    * @param {Query} query
-   * @param {number} line the one that shall be seen
+   * @param {number} line the one to keep in view
    */
   async start(query, line) {
     await this.search.start(query, line);

@@ -1,5 +1,5 @@
 // @ts-check
-/** Lines chosen in the address: `#L120` and `#L120-L140`. */
+/** Ranges of lines in the address: `#L120` and `#L120-L140`. */
 
 /** @typedef {{first: number, last: number}} Range */
 

@@ -1,11 +1,11 @@
 // @ts-check
-/** Hits of a search in the whole log, found page by page by the server while it still grows. */
+/** The hits of a search in the whole log, fetched page by page, also while the log still grows. */
 
 /** @typedef {{q: string, level: string}} Query */
 
-/** The first hits come soon; of many more, many come at once. */
+/** The first page is small, to come quickly; further ones are large. */
 const PAGE_HITS = { first: 1000, further: 10_000 };
-/** So many hits are found at once; more when somebody steps or scrolls beyond them. */
+/** Search for this many hits at first, and for more when the reader steps or scrolls beyond them. */
 const EAGER_HITS = 5000;
 const RETRY_MS = 1500;
 
@@ -36,14 +36,14 @@ export class LogSearch {
     return Boolean(this.query.q || this.query.level);
   }
 
-  /** Whether all lines there are have been looked at. */
+  /** Whether all lines have been searched. */
   get complete() {
     return this.#examined >= this.total();
   }
 
   /**
    * @param {Query} query
-   * @param {number} [line] look at the lines up to this one at least
+   * @param {number} [line] search the lines up to this one at least
    */
   start(query, line = 0) {
     this.query = query;
@@ -53,12 +53,12 @@ export class LogSearch {
     return this.continue();
   }
 
-  /** Look for nothing any more. */
+  /** Stop searching. */
   stop() {
     this.query = { q: "", level: "" };
   }
 
-  /** Look at the lines that are not looked at yet. */
+  /** Search the lines that have not been searched yet. */
   continue() {
     if (this.#retry) return Promise.resolve();
     this.#running ??= this.#goOn().finally(() => {
@@ -68,13 +68,13 @@ export class LogSearch {
     return this.#running;
   }
 
-  /** @param {number} count find so many hits, if there are */
+  /** @param {number} count find this many hits, if there are so many */
   reachHits(count) {
     this.#wanted.hits = Math.max(this.#wanted.hits, count);
     return this.continue();
   }
 
-  /** @param {number} line look at the lines up to this one */
+  /** @param {number} line search the lines up to this one */
   reachLine(line) {
     this.#wanted.line = Math.max(this.#wanted.line, line);
     return this.continue();
@@ -117,7 +117,7 @@ export class LogSearch {
 
   /**
    * @param {number} line
-   * @returns {Promise<number>} the first hit after this line, beginning anew at the end; 0 if none
+   * @returns {Promise<number>} the first hit after this line, or the first of all; 0 if none
    */
   async next(line) {
     if (!this.complete && line >= (this.hits.at(-1) ?? 0)) {

@@ -1,14 +1,14 @@
 // @ts-check
 /**
- * All lines of a log as rows, under the headings of what the pipeline said it was doing. A folded
- * section is its heading alone. Where each row is, is computed: a million lines cost nothing.
+ * All lines of a log as rows, each section under its heading: the status of the process then. A
+ * folded section is its heading alone. Positions are computed, so that a million lines cost nothing.
  */
 
 import { isOver } from "./ansi.js";
 import { countUpTo } from "./search.js";
 
 /** @typedef {[line: number, time: number, title: string]} Section its first line's number first */
-/** @typedef {import("./rows.js").RowContent} RowContent */
+/** @typedef {import("./view/rows.js").RowContent} RowContent */
 
 export class Sections {
   /** @type {Section[]} */
@@ -32,7 +32,7 @@ export class Sections {
     return Math.max(this.#rows[last] + this.#shown(last), 0);
   }
 
-  /** How many lines there are, in sight or folded. */
+  /** How many lines there are, folded ones too. */
   get lineCount() {
     return this.lines.total;
   }
@@ -98,7 +98,7 @@ export class Sections {
   }
 
   /**
-   * These rows are looked at.
+   * Fetch what is missing of the rows in view.
    *
    * @param {number} first
    * @param {number} last

@@ -1,13 +1,13 @@
 // @ts-check
-/** A button that deletes what a page is about, and leads on. */
+/** Deletes what a page shows, once the reader has confirmed it. */
 
 import { messageOf, showProblem } from "../draw/problems.js";
 import { ask } from "../draw/question.js";
 import { request } from "../server/api.js";
 
 /**
- * @param {HTMLElement} button its `data-then` is where to go after
- * @param {HTMLElement} place for what the server refuses
+ * @param {HTMLElement} button its `data-then` is the page to go to afterwards
+ * @param {HTMLElement} place shows why it was refused
  * @param {{path: string, question: string}} what
  */
 export function offerDeletion(button, place, { path, question }) {
@@ -21,4 +21,33 @@ export function offerDeletion(button, place, { path, question }) {
       showProblem(place, messageOf(error));
     }
   });
+}
+
+/**
+ * @param {number} pk
+ * @param {string} identifier
+ * @returns {Promise<boolean>} whether it was confirmed and done
+ */
+export function deleteProcess(pk, identifier) {
+  return deleteConfirmed(`/api/processes/${pk}/`, `Delete ${identifier} with its log and its outputs?`);
+}
+
+/**
+ * @param {number} pk
+ * @param {string} name
+ * @returns {Promise<boolean>} whether it was confirmed and done
+ */
+export function deleteTarget(pk, name) {
+  const question = `Delete ${name} with all its data products and processes?`;
+  return deleteConfirmed(`/api/targets/${pk}/?force=true`, question);
+}
+
+/**
+ * @param {string} path
+ * @param {string} question
+ */
+async function deleteConfirmed(path, question) {
+  if (!(await ask(question))) return false;
+  await request("DELETE", path);
+  return true;
 }

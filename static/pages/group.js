@@ -2,7 +2,8 @@
 /** The page of a group: pictures, headers, tables, light curves; deleting it. */
 
 import { part } from "../draw/find.js";
-import { chooseStretch, markBrokenPictures } from "../draw/stretch.js";
+import { watchBrokenPictures } from "../draw/product/broken_pictures.js";
+import { chooseStretch } from "../draw/product/stretch.js";
 import { keepTimes } from "../draw/times.js";
 import { offerDeletion } from "./deletion.js";
 import { openHeaders } from "./headers.js";
@@ -11,7 +12,7 @@ import { showPeeks } from "./peeks.js";
 const PEEKED_BYTES = 32_768;
 
 keepTimes(Number(part("#group").dataset.now));
-markBrokenPictures();
+watchBrokenPictures(part("main"), (image) => image.classList.add("broken"));
 chooseStretch();
 openHeaders();
 showPeeks(PEEKED_BYTES, false);

@@ -1,9 +1,9 @@
 // @ts-check
-/** The headers of FITS files, fetched when they are opened. */
+/** Fetches the headers of FITS files when they are unfolded. */
 
 import { part, parts } from "../draw/find.js";
-import { headerTables } from "../draw/header_table.js";
 import { messageOf } from "../draw/problems.js";
+import { headerTables } from "../draw/product/header_table.js";
 import { get } from "../server/api.js";
 
 export function openHeaders() {
@@ -21,7 +21,7 @@ async function fill(details) {
     const headers = await get(`/api/dataproducts/${details.dataset.pk}/header/`);
     details.replaceChildren(part("summary", details), ...headerTables(headers));
   } catch (error) {
-    delete details.dataset.state; // opening it again asks again
+    delete details.dataset.state; // unfolding them again fetches them again
     const problem = document.createElement("p");
     problem.className = "problem";
     problem.setAttribute("role", "alert");

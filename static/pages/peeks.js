@@ -1,11 +1,11 @@
 // @ts-check
 /** The beginnings of texts and tables, and the light curves that tables hold. */
 
-import { rowsOf, tableOf } from "../draw/csv.js";
 import { parts } from "../draw/find.js";
-import { lightCurveOf } from "../draw/light_curve.js";
-import { Plot } from "../draw/plot.js";
+import { lightCurveOf } from "../draw/light_curve/light_curve.js";
+import { Plot } from "../draw/light_curve/plot.js";
 import { messageOf } from "../draw/problems.js";
+import { rowsOf, tableOf } from "../draw/product/csv.js";
 import { number } from "../draw/wording.js";
 import { getBeginning } from "../server/api.js";
 

@@ -1,9 +1,10 @@
 // @ts-check
-/** The page of one data product: its picture, header, table or light curve; deleting it. */
+/** The page of a data product: its picture, header, table or light curve; deleting it. */
 
 import { part } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
-import { chooseStretch, markBrokenPictures } from "../draw/stretch.js";
+import { watchBrokenPictures } from "../draw/product/broken_pictures.js";
+import { chooseStretch } from "../draw/product/stretch.js";
 import { keepTimes } from "../draw/times.js";
 import { get } from "../server/api.js";
 import { offerDeletion } from "./deletion.js";
@@ -13,7 +14,10 @@ import { showPeeks } from "./peeks.js";
 const PEEKED_BYTES = 262_144;
 
 keepTimes(Number(part("#product").dataset.now));
-markBrokenPictures((image) => void sayWhy(image.src));
+watchBrokenPictures(part("main"), (image) => {
+  image.classList.add("broken");
+  void explain(image.src);
+});
 chooseStretch();
 openHeaders();
 showPeeks(PEEKED_BYTES, true);
@@ -22,8 +26,8 @@ offerDeletion(part("#delete-product"), part("#product-problem"), {
   question: `Delete ${part("#delete-product").dataset.name}?`,
 });
 
-/** @param {string} picture the address of one that the server did not draw */
-async function sayWhy(picture) {
+/** @param {string} picture the address of one that could not be drawn */
+async function explain(picture) {
   try {
     await get(picture);
   } catch (error) {

@@ -1,15 +1,15 @@
 // @ts-check
-/** The page of all targets: search as you type, make one, see what runs. */
+/** The page of all targets: searching as you type, making and deleting targets, what runs now. */
 
 import { showConnection } from "../draw/connection.js";
 import { part, parts } from "../draw/find.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
-import { pageOf } from "../draw/process_row.js";
-import { ask } from "../draw/question.js";
+import { pageOf } from "../draw/process/process_row.js";
 import { swapRegion } from "../draw/region.js";
-import { targetOf } from "../draw/target_form.js";
+import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
 import { ApiError, get, getPage, request } from "../server/api.js";
+import { deleteTarget } from "./deletion.js";
 
 const TYPING_MS = 200;
 const RUNNING_MS = 4000;
@@ -40,7 +40,7 @@ async function showTargets(search) {
     history.replaceState(null, "", path);
     swapRegion("targets", page);
   } catch {
-    // What is shown stays; pressing Enter asks once more and shows the error as a page.
+    // The list stays as it is; pressing Enter tries again and shows the error as a page.
   }
 }
 
@@ -63,10 +63,9 @@ function deleteTargets() {
     const button = /** @type {Element} */ (event.target).closest("[data-delete]");
     if (!(button instanceof HTMLElement)) return;
     const { name, delete: pk } = button.dataset;
-    if (!(await ask(`Delete ${name} with all its data products and processes?`))) return;
-    showProblem(part("#target-problem"), "");
     try {
-      await request("DELETE", `/api/targets/${pk}/?force=true`);
+      if (!(await deleteTarget(Number(pk), name ?? ""))) return;
+      showProblem(part("#target-problem"), "");
       swapRegion("targets", await getPage(location.pathname + location.search));
     } catch (error) {
       showProblem(part("#target-problem"), messageOf(error));

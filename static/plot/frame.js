@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Draws the series that the page around this frame hands in. Has no origin, and asks nobody for
- * anything. No module: those are not given to a page without an origin.
+ * Draws the series that the page around this frame sends. It has no origin and fetches nothing. It
+ * is no module, because a page without an origin cannot load one.
  */
 "use strict";
 
@@ -24,7 +24,7 @@
     void draw();
   });
   night.addEventListener("change", () => void draw());
-  tell(Bokeh ? { type: "ready" } : { type: "failed" });
+  report(Bokeh ? { type: "ready" } : { type: "failed" });
 
   async function draw() {
     if (!wanted) return;
@@ -34,15 +34,15 @@
       const figure = figureOf(wanted, night.matches ? NIGHT : DAY);
       view?.remove();
       drawn = await Bokeh.Plotting.show(figure, document.getElementById("plot"));
-      tell({ type: "drawn" });
+      report({ type: "drawn" });
     } catch (error) {
-      tell({ type: "failed" });
+      report({ type: "failed" });
       throw error;
     }
   }
 
   /** @param {object} message */
-  function tell(message) {
+  function report(message) {
     parent.postMessage(message, "*");
   }
 

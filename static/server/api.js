@@ -1,7 +1,10 @@
 // @ts-check
 /** Requests to the server: JSON in, JSON out, and its errors as sentences. Knows no page. */
 
-/** What the server refused, or that it did not answer at all (`status` 0). */
+/** How often the server is asked for what no websocket brings. */
+export const POLL_MS = 2000;
+
+/** An error that the server answered, or no answer at all (`status` 0). */
 export class ApiError extends Error {
   /**
    * @param {number} status
@@ -20,12 +23,16 @@ export class ApiError extends Error {
  */
 function sentence(status, body) {
   if (typeof body.detail === "string") return body.detail;
-  const said = Object.values(body).flat().filter((message) => typeof message === "string");
-  if (said.length) return said.join(" ");
+  const messages = Object.values(body).flat().filter((message) => typeof message === "string");
+  if (messages.length) return messages.join(" ");
   return status ? `The server answered ${status}.` : "The server cannot be reached.";
 }
 
-/** @param {string} text */
+/**
+ * Parse a JSON object; anything else becomes an empty one.
+ *
+ * @param {string} text
+ */
 export function parsed(text) {
   try {
     const body = JSON.parse(text);
@@ -54,7 +61,7 @@ export async function request(method, path, body, headers = {}) {
 export const get = (path) => request("GET", path);
 
 /**
- * A page of this server as text.
+ * Fetch a page of this server as text.
  *
  * @param {string} path
  */
@@ -77,14 +84,14 @@ async function answer(path, options) {
   }
 }
 
-/** A name for a submit, so that sending it twice makes one process. */
+/** Make a key for one submission, so that sending it twice starts one process. */
 export function idempotencyKey() {
   const random = crypto.getRandomValues(new Uint32Array(4));
   return Array.from(random, (part) => part.toString(16).padStart(8, "0")).join("");
 }
 
 /**
- * The beginning of a file as text.
+ * Fetch the beginning of a file as text.
  *
  * @param {string} path
  * @param {number} bytes

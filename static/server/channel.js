@@ -1,19 +1,19 @@
 // @ts-check
 /**
- * A way for the server's news: a websocket while there is one, polls while there is none. It heals
- * itself after restarts, and tells what it is. What the news mean is not its business.
+ * Brings the server's messages: over a websocket where there is one, by polling where there is none.
+ * Connects again after a restart and reports its state. What the messages mean, its source knows.
  */
 
-import { ApiError, parsed } from "./api.js";
+import { ApiError, parsed, POLL_MS } from "./api.js";
 
 /** @typedef {"connecting" | "live" | "polling" | "lost" | "ended" | "gone"} ChannelState */
 
-const POLL_MS = 2000;
-/** How long to wait before the next websocket: while nobody answers, and while polls get through. */
-const PATIENCE = { first: 250, lost: 4000, polling: 30000 };
-/** A silent socket may be a dead one: a poll finds out. */
+/** How long to wait before the next websocket: at first, while nothing answers, while polls do. */
+const RECONNECT_MS = { first: 250, lost: 4000, polling: 30000 };
+/** After this long without a message the socket may be dead: a poll finds out. */
 const SILENCE_MS = 30000;
 
+/** The close code of a websocket about something that has been deleted. */
 const DELETED = 4404;
 
 export class Channel {
@@ -21,22 +21,22 @@ export class Channel {
   /** @type {ChannelState} */
   #state = "connecting";
   #failures = 0;
-  #hurried = () => {};
-  #hangUp = () => {};
+  #endPause = () => {};
+  #closeSocket = () => {};
 
   /**
    * @param {object} source
    * @param {() => string} source.path of the websocket, asked for anew each time
    * @param {(message: any) => void} source.receive
    * @param {() => Promise<void>} source.poll gets over HTTP what the socket would have sent
-   * @param {() => boolean} source.complete whether there can be no more news
+   * @param {() => boolean} source.complete whether there can be no more messages
    * @param {(state: ChannelState) => void} source.changed
    */
   constructor(source) {
     this.source = source;
   }
 
-  /** Bring news until there can be none. */
+  /** Bring messages until there can be no more. */
   async open() {
     while (!this.#finished()) {
       const opened = await this.#listen();
@@ -48,23 +48,23 @@ export class Channel {
 
   close() {
     this.#stopped = true;
-    this.#hangUp();
-    this.#hurried();
+    this.#closeSocket();
+    this.#endPause();
   }
 
-  /** Try again now: the network is back, or somebody looks at the page again. */
-  hurry() {
+  /** Try again at once, as when the network is back. */
+  reconnectNow() {
     this.#failures = 0;
-    this.#hurried();
+    this.#endPause();
   }
 
   #finished() {
-    if (this.source.complete()) this.#become("ended");
+    if (this.source.complete()) this.#setState("ended");
     return this.#stopped || this.#state === "ended" || this.#state === "gone";
   }
 
   /** @param {ChannelState} state */
-  #become(state) {
+  #setState(state) {
     if (state === this.#state || this.#stopped) return;
     this.#state = state;
     this.source.changed(state);
@@ -86,57 +86,57 @@ export class Channel {
         socket.close();
         resolve(opened);
       };
-      this.#hangUp = done;
+      this.#closeSocket = done;
       socket.onopen = watchSilence;
       socket.onmessage = (event) => {
         opened = true; // some proxies open one and let nothing through
-        this.#become("live");
+        this.#setState("live");
         watchSilence();
         this.source.receive(parsed(event.data));
       };
       socket.onclose = (event) => {
-        if (event.code === DELETED) this.#become("gone");
+        if (event.code === DELETED) this.#setState("gone");
         done();
       };
     });
   }
 
-  /** @param {() => void} goOn */
-  async #checkSilence(goOn) {
+  /** @param {() => void} onAlive */
+  async #checkSilence(onAlive) {
     try {
       await this.source.poll();
-      if (this.#finished()) this.#hangUp();
-      else goOn();
+      if (this.#finished()) this.#closeSocket();
+      else onAlive();
     } catch {
-      this.#hangUp();
+      this.#closeSocket();
     }
   }
 
   async #poll() {
     try {
       await this.source.poll();
-      if (!this.#finished()) this.#become("polling");
+      if (!this.#finished()) this.#setState("polling");
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.#become(error.status === 404 ? "gone" : "lost");
+      this.#setState(error.status === 404 ? "gone" : "lost");
     }
   }
 
   async #pollUntilNextAttempt() {
-    const attempt = Date.now() + this.#patience();
+    const attempt = Date.now() + this.#reconnectDelay();
     while (!this.#finished() && Date.now() < attempt) {
       const before = this.#state;
-      const hurried = await this.#pause(Math.min(POLL_MS, attempt - Date.now()));
-      if (hurried || this.#stopped) return;
+      const cutShort = await this.#pause(Math.min(POLL_MS, attempt - Date.now()));
+      if (cutShort || this.#stopped) return;
       if (Date.now() < attempt) await this.#poll();
       if (before === "lost" && this.#state === "polling") return;
     }
   }
 
-  #patience() {
-    if (this.#failures === 0) return PATIENCE.first * (0.5 + Math.random());
-    const longest = this.#state === "polling" ? PATIENCE.polling : PATIENCE.lost;
-    const grown = PATIENCE.first * 2 ** Math.min(this.#failures, 10);
+  #reconnectDelay() {
+    if (this.#failures === 0) return RECONNECT_MS.first * (0.5 + Math.random());
+    const longest = this.#state === "polling" ? RECONNECT_MS.polling : RECONNECT_MS.lost;
+    const grown = RECONNECT_MS.first * 2 ** Math.min(this.#failures, 10);
     return Math.min(longest, grown) * (0.75 + Math.random() / 2);
   }
 
@@ -147,7 +147,7 @@ export class Channel {
   #pause(milliseconds) {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), milliseconds);
-      this.#hurried = () => {
+      this.#endPause = () => {
         clearTimeout(timer);
         resolve(true);
       };

@@ -7,7 +7,7 @@ import { Channel } from "./channel.js";
 /** @typedef {[number: number, time: number, level: string, text: string, unended?: boolean]} Entry */
 
 const POLLED_LINES = 1000;
-/** Whoever missed more than this reads on from the present: the view fetches what it shows. */
+/** After missing more than this, go on from the newest line: the view fetches what it shows. */
 const FAR_BEHIND_LINES = 5000;
 
 export class LogFeed {
@@ -73,7 +73,7 @@ export class LogFeed {
 }
 
 /**
- * A page of a log.
+ * Fetch a page of a log.
  *
  * @param {number} pk
  * @param {{after: number, limit: number, level?: string, q?: string}} query
@@ -84,7 +84,7 @@ export function getLines(pk, query) {
 }
 
 /**
- * Where in the log each status began.
+ * Fetch where in the log each status began.
  *
  * @param {number} pk
  * @returns {Promise<[line: number, time: number, title: string][]>}
@@ -94,7 +94,7 @@ export async function getSections(pk) {
 }
 
 /**
- * The address of the log as a file.
+ * Return the address of the log as a file.
  *
  * @param {number} pk
  * @param {{level?: string, q?: string}} query

@@ -1,5 +1,5 @@
 // @ts-check
-/** The processes of one target as they change: their states pushed, their records fetched after. */
+/** The processes of one target as they change: states are pushed, then records are fetched. */
 
 import { ApiError, get } from "./api.js";
 import { Channel } from "./channel.js";
@@ -11,7 +11,7 @@ const WHILE_RUNNING_MS = 2000;
 export class ProcessFeed {
   /** @type {Map<string, any>} the newest known record of each identifier */
   #records = new Map();
-  /** @type {Set<number>} the PKs of those that somebody here has cancelled */
+  /** @type {Set<number>} the PKs of those that were cancelled on this page */
   #stopping = new Set();
   /** @type {Set<string>} the identifiers of those that ended without being among the records */
   #endedUnseen = new Set();
@@ -31,10 +31,10 @@ export class ProcessFeed {
     this.target = target;
     this.limit = 8;
     /**
-     * Only processes that are so, by what the API calls it: `state`, `pipeline`.
+     * Which processes to fetch, by the names of the API's filters: `state`, `pipeline`.
      * @type {Record<string, string>}
      */
-    this.wanted = {};
+    this.filters = {};
     this.reader = reader;
     this.channel = new Channel({
       path: () => `/ws/async/status/${target}/`,
@@ -63,13 +63,13 @@ export class ProcessFeed {
   /** @param {any} status the six specified keys, newer than what the record says */
   #merge(status) {
     const record = this.#records.get(status.identifier);
-    if (!record) return this.#tellUnseen(status);
+    if (!record) return this.#reportUnseen(status);
     this.#records.set(status.identifier, { ...record, ...status, state: stateOf(status) });
-    this.#tell();
+    this.#report();
   }
 
   /** @param {any} status of a process that is not among the records */
-  #tellUnseen(status) {
+  #reportUnseen(status) {
     const { identifier, terminal_timestamp } = status;
     if (terminal_timestamp === null || this.#endedUnseen.has(identifier)) return;
     this.#endedUnseen.add(identifier);
@@ -78,8 +78,8 @@ export class ProcessFeed {
 
   /** Fetch the newest records now. */
   async fetch() {
-    const { target, limit, wanted } = this;
-    const query = new URLSearchParams({ target: `${target}`, limit: `${limit}`, ...wanted });
+    const { target, limit, filters } = this;
+    const query = new URLSearchParams({ target: `${target}`, limit: `${limit}`, ...filters });
     this.#take(await get(`/api/processes/?${query}`));
   }
 
@@ -89,7 +89,7 @@ export class ProcessFeed {
     this.#records = new Map(processes.map((record) => [record.identifier, record]));
     const running = processes.some((record) => record.terminal_timestamp === null);
     if (running) this.#schedule(WHILE_RUNNING_MS);
-    this.#tell();
+    this.#report();
   }
 
   /** @param {number} pk of a process that was asked to stop */
@@ -97,7 +97,7 @@ export class ProcessFeed {
     this.#stopping.add(pk);
   }
 
-  #tell() {
+  #report() {
     const records = [...this.#records.values()];
     this.reader.records(records.map((record) => ({ ...record, stopping: this.#stops(record) })));
   }

@@ -1,5 +1,5 @@
 // @ts-check
-/** Files on their way to a target: a few at a time, each with its progress, each may fail alone. */
+/** Uploads of files to a target: a few at a time, each with its own progress and its own end. */
 
 import { ApiError, parsed } from "./api.js";
 
@@ -35,7 +35,7 @@ export class Uploads {
 
   /**
    * @param {File} file
-   * @param {string} [same] the data product that has the same bytes: then it waits to be asked
+   * @param {string} [same] the data product that has the same bytes: then it is not sent by itself
    */
   add(file, same) {
     /** @type {Upload} */
@@ -47,15 +47,15 @@ export class Uploads {
     this.#sendNext();
   }
 
-  /** @param {Upload} upload one that failed, or that shall be sent all the same */
-  again(upload) {
+  /** @param {Upload} upload one that failed, or that is wanted although its bytes are here */
+  retry(upload) {
     this.#waiting.push(upload);
-    this.#become(upload, "waiting");
+    this.#setState(upload, "waiting");
     this.#sendNext();
   }
 
   /** @param {Upload} upload */
-  takeAway(upload) {
+  remove(upload) {
     this.#waiting = this.#waiting.filter((waiting) => waiting !== upload);
     const sending = this.#sending.get(upload);
     if (!sending) return;
@@ -82,7 +82,7 @@ export class Uploads {
     this.#sending.set(upload, sending);
     sending.open("POST", `/api/targets/${this.target}/dataproducts/`);
     sending.send(body);
-    this.#become(upload, "sending");
+    this.#setState(upload, "sending");
   }
 
   /**
@@ -94,10 +94,10 @@ export class Uploads {
     if (sent.status === 201) {
       upload.share = 1;
       upload.stored = parsed(sent.responseText).dataproducts?.[0];
-      this.#become(upload, "stored");
+      this.#setState(upload, "stored");
     } else {
       upload.problem = new ApiError(sent.status, parsed(sent.responseText)).message;
-      this.#become(upload, "failed");
+      this.#setState(upload, "failed");
     }
     this.#sendNext();
   }
@@ -106,7 +106,7 @@ export class Uploads {
    * @param {Upload} upload
    * @param {Upload["state"]} state
    */
-  #become(upload, state) {
+  #setState(upload, state) {
     upload.state = state;
     this.changed(upload);
   }

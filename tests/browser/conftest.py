@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.observatory import Observatory
+from tests.browser.support.observatory import Observatory
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright

@@ -11,7 +11,7 @@ from playwright.sync_api import Frame, Page, expect
 
 from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open
-from tests.browser.observatory import Observatory
+from tests.browser.support.observatory import Observatory
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 CURVE = "MJD,mag,err,filter\n" + "".join(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessibility import fetch_axe, violations
 from tests.browser.conftest import Open
-from tests.browser.observatory import Observatory
+from tests.browser.support.accessibility import fetch_axe, violations
+from tests.browser.support.observatory import Observatory
 from tests.browser.test_looks import pages_of
 
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import PATIENCE_MS, Open, opener
-from tests.browser.observatory import Observatory
+from tests.browser.support.observatory import Observatory
 from tests.browser.test_log_page import numbers
 
 #: In place of a proxy that lets no websocket through, until it is told to.

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
 from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open, opener
-from tests.browser.observatory import Observatory
-from tests.browser.showing_pipelines import HOSTILE
+from tests.browser.support.observatory import Observatory
+from tests.browser.support.showing_pipelines import HOSTILE
 
 WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 BANDS = "".join(

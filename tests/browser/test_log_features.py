@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.observatory import Observatory
+from tests.browser.support.observatory import Observatory
 from tests.browser.test_log_page import numbers
 
 OpenLog = Callable[..., Page]

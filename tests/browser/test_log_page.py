@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 
 from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open
-from tests.browser.observatory import Observatory
-from tests.browser.showing_pipelines import HOSTILE
+from tests.browser.support.observatory import Observatory
+from tests.browser.support.showing_pipelines import HOSTILE
 
 LINES = 30_000
 

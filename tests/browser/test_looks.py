@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from handlers.pages import formatting
 from tests.browser.conftest import Open
-from tests.browser.observatory import Observatory
+from tests.browser.support.observatory import Observatory
 
 FIRST_PAINT_BYTES = 50_000
 SHIFTS = """

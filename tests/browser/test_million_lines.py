@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.observatory import Observatory
+from tests.browser.support.observatory import Observatory
 
 LINES = 1_000_000
 RUN_SECONDS = 180

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Open, opener
-from tests.browser.observatory import Observatory
+from tests.browser.support.observatory import Observatory
 
 STOPPED_MS = 15_000
 

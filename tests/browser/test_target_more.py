@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.observatory import Observatory
+from tests.browser.support.observatory import Observatory
 from tests.browser.test_target_page import DROP, rows
 
 WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])

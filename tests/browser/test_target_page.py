@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open
-from tests.browser.observatory import Observatory
+from tests.browser.support.observatory import Observatory
 
 #: Browsers send `"` as `%22` in the name of a file, so there is none.
 HOSTILE_NAME = "'><svg onload=document.title='taken'>.txt"

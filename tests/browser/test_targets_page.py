@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 
 from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open
-from tests.browser.observatory import Observatory
-from tests.browser.showing_pipelines import HOSTILE
+from tests.browser.support.observatory import Observatory
+from tests.browser.support.showing_pipelines import HOSTILE
 
 WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 
@@ -137,7 +137,7 @@ def test_coordinates_are_read_as_astropy_reads_them(open_page: Open) -> None:
     for known, unit in ((angles, 15), (declinations, 1)):
         read = page.evaluate(
             """async ([texts, unit]) => {
-              const {degreesOf} = await import('/static/draw/coordinates.js');
+              const {degreesOf} = await import('/static/draw/target/coordinates.js');
               return texts.map(text => degreesOf(text, unit));
             }""",
             [list(known), unit],

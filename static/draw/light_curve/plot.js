@@ -1,0 +1,140 @@
+// @ts-check
+/** A light curve with its controls around the frame that draws it. */
+
+import { copyOf, part, slot } from "../find.js";
+import { showProblem } from "../problems.js";
+import { setText } from "../times.js";
+import { counted } from "../wording.js";
+import { filtersOf, seriesOf } from "./light_curve.js";
+
+const DRAW_TIMEOUT_MS = 30_000;
+const TYPING_MS = 250;
+
+export class Plot {
+  /** @type {import("./points.js").Point[]} */
+  #points = [];
+  #timeName = "Time";
+  /** @type {Set<string>} */
+  #hidden = new Set();
+  /** @type {number | null} */
+  #period = null;
+  #ready = false;
+
+  /** @param {HTMLElement} place gets the plot as its last child */
+  constructor(place) {
+    this.figure = copyOf("#plot-template");
+    place.append(this.figure);
+    this.frame = /** @type {HTMLIFrameElement} */ (slot("frame", this.figure));
+    const late = setTimeout(() => this.#fail(), DRAW_TIMEOUT_MS);
+    addEventListener("message", (event) => {
+      if (event.source !== this.frame.contentWindow) return;
+      clearTimeout(late);
+      this.#receive(event.data);
+    });
+    this.#listenToPeriod();
+  }
+
+  /**
+   * @param {import("./points.js").Point[]} points
+   * @param {string} timeName what the time is called
+   */
+  show(points, timeName) {
+    this.#points = points;
+    this.#timeName = timeName;
+    this.#drawBands();
+    this.#draw();
+  }
+
+  /** @param {any} message */
+  #receive(message) {
+    switch (message?.type) {
+      case "ready":
+        this.#ready = true;
+        return this.#draw();
+      case "drawn":
+        this.figure.dataset.state = "drawn";
+        return;
+      default:
+        this.#fail();
+    }
+  }
+
+  #fail() {
+    setText(slot("words", this.figure), "The light curve cannot be drawn in this browser.");
+  }
+
+  #draw() {
+    const shown = new Set(filtersOf(this.#points).filter((name) => !this.#hidden.has(name)));
+    const series = seriesOf(this.#points, shown, this.#period);
+    setText(slot("words", this.figure), descriptionOf(series, this.#period));
+    if (!this.#ready) return;
+    const xLabel = this.#period === null ? this.#timeName : `Phase (period ${this.#period} d)`;
+    // The frame has no origin that could be named; what it is sent is on this page anyway.
+    this.frame.contentWindow?.postMessage({ type: "draw", series, xLabel, yLabel: "Magnitude" }, "*");
+  }
+
+  #listenToPeriod() {
+    const input = /** @type {HTMLInputElement} */ (part('[name="period"]', this.figure));
+    let timer = 0;
+    input.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => this.#fold(input), TYPING_MS);
+    });
+  }
+
+  /** @param {HTMLInputElement} input */
+  #fold(input) {
+    const text = input.value.trim().replace(",", ".");
+    const period = text ? Number(text) : null;
+    const wrong = period !== null && !(period > 0 && Number.isFinite(period));
+    input.toggleAttribute("aria-invalid", wrong);
+    showProblem(slot("problem", this.figure), wrong ? "Write a number of days, as 0.527." : "");
+    if (wrong || period === this.#period) return;
+    this.#period = period;
+    this.#draw();
+  }
+
+  #drawBands() {
+    const names = filtersOf(this.#points);
+    const place = slot("bands", this.figure);
+    place.hidden = names.length < 2;
+    const known = [...place.querySelectorAll("input")].map((box) => box.value);
+    if (known.join("\n") === names.join("\n")) return;
+    for (const label of place.querySelectorAll("label")) label.remove();
+    place.append(...names.map((name) => this.#band(name)));
+  }
+
+  /** @param {string} name */
+  #band(name) {
+    const label = document.createElement("label");
+    const box = document.createElement("input");
+    label.className = "check";
+    Object.assign(box, { type: "checkbox", value: name, checked: !this.#hidden.has(name) });
+    box.addEventListener("change", () => {
+      if (box.checked) this.#hidden.delete(name);
+      else this.#hidden.add(name);
+      this.#draw();
+    });
+    label.append(box, name || "no filter");
+    return label;
+  }
+}
+
+/**
+ * Describe the plot for readers who cannot see it.
+ *
+ * @param {{name: string, x: number[], y: number[]}[]} series
+ * @param {number | null} period
+ */
+function descriptionOf(series, period) {
+  const all = series.flatMap(({ y }) => y);
+  if (!all.length) return "No point is shown.";
+  const [least, most] = all.reduce(([low, high], y) => [Math.min(low, y), Math.max(high, y)], [Infinity, -Infinity]);
+  const points = counted(all.length / (period === null ? 1 : 2), "point");
+  return `${points}, from magnitude ${round(least)} to ${round(most)}${period === null ? "" : `, folded by ${period} days`}`;
+}
+
+/** @param {number} magnitude */
+function round(magnitude) {
+  return String(Math.round(magnitude * 1000) / 1000);
+}

@@ -1,0 +1,248 @@
+// @ts-check
+/**
+ * The log as a scrolled window on its rows: only those in view exist. Follows the end until the
+ * reader scrolls up, and again once they are back at the end.
+ */
+
+import { Geometry } from "../geometry.js";
+import { Rows } from "./rows.js";
+import { selectedLines } from "./selected_text.js";
+
+const SPARE_ROWS = 15;
+/** @typedef {import("./rows.js").RowSource} RowSource */
+
+/** A selection of text keeps its rows alive while it is scrolled away, up to so many. */
+const SELECTED_ROWS = 2000;
+const SETTLE_MS = 200;
+
+export class LogView {
+  following = true;
+
+  /** @type {import("./rows.js").Look} */
+  #look = { clock: () => "", query: "", chosen: null, here: 0 };
+  /** The `scrollTop` that was set here last: scrolling to it was not the reader's doing. */
+  #expected = 0;
+  #lastSeen = 0;
+  #frame = 0;
+  #settling = 0;
+
+  /**
+   * @param {HTMLElement} box
+   * @param {RowSource} source
+   * @param {() => void} moved after following has changed, or lines came while it was off
+   */
+  constructor(box, source, moved) {
+    this.box = box;
+    this.sheet = /** @type {HTMLElement} */ (box.firstElementChild);
+    this.window = document.createElement("div");
+    this.window.className = "window";
+    this.source = source;
+    this.rows = new Rows(this.window);
+    this.moved = moved;
+    this.geometry = new Geometry(Number.parseFloat(getComputedStyle(box).lineHeight) || 20);
+    box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.draw()).observe(box);
+  }
+
+  /** How many lines came since following stopped. */
+  get waiting() {
+    return this.following ? 0 : Math.max(0, this.source.lineCount - this.#lastSeen);
+  }
+
+  get chosen() {
+    return this.#look.chosen;
+  }
+
+  get here() {
+    return this.#look.here;
+  }
+
+  /** The number of the first line in view; 0 without lines. */
+  get firstLine() {
+    return this.#lineAt(this.geometry.firstVisible);
+  }
+
+  get lastLine() {
+    return this.#lineAt(this.geometry.lastVisible);
+  }
+
+  /** The line that the reader is most likely looking at. */
+  get anchor() {
+    const { here, chosen } = this.#look;
+    const likely = here || chosen?.first || 0;
+    return likely >= this.firstLine && likely <= this.lastLine ? likely : this.firstLine;
+  }
+
+  /** Draw soon: something has changed. */
+  draw() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+    });
+  }
+
+  /** @param {Partial<import("./rows.js").Look>} look what is different from now on */
+  show(look) {
+    this.#look = { ...this.#look, ...look };
+    this.draw();
+  }
+
+  /** @param {boolean} following */
+  follow(following) {
+    if (following === this.following) return;
+    this.following = following;
+    this.#lastSeen = this.source.lineCount;
+    this.moved();
+    this.draw();
+  }
+
+  /**
+   * Bring a line into the middle, unless it is in view already.
+   *
+   * @param {number} number
+   */
+  async goTo(number) {
+    this.follow(false);
+    await this.source.reach(number);
+    this.#measure();
+    const row = this.source.rowOf(number);
+    const { firstVisible, lastVisible, viewport, rowHeight } = this.geometry;
+    const inView = row > firstVisible && row < lastVisible - 1;
+    if (!inView) this.#moveTo(this.geometry.topOf(row) - (viewport - rowHeight) / 2);
+    this.draw();
+  }
+
+  /**
+   * Change which rows there are, while the line in view stays where it is.
+   *
+   * @param {() => void} change
+   * @param {number} [line] the one to keep in place
+   */
+  keep(change, line = this.firstLine) {
+    const before = this.geometry.top - this.geometry.topOf(this.source.rowOf(line));
+    change();
+    this.#measure();
+    if (!this.following && line) this.#moveTo(this.geometry.topOf(this.source.rowOf(line)) + before);
+    this.draw();
+  }
+
+  /**
+   * Show other rows, with the same line in view.
+   *
+   * @param {RowSource} source
+   * @param {number} line
+   */
+  use(source, line) {
+    this.keep(() => {
+      this.source = source;
+      this.#lastSeen = source.lineCount;
+    }, line);
+  }
+
+  /** Whether the lines that the server rendered are still shown. */
+  get #asRendered() {
+    return this.box.classList.contains("still");
+  }
+
+  /** @param {number} row */
+  #lineAt(row) {
+    const { length } = this.source;
+    return length ? this.source.at(Math.min(Math.max(1, row), length)).number : 0;
+  }
+
+  #measure() {
+    this.geometry.resize(this.source.length, this.box.clientHeight);
+  }
+
+  #scrolled() {
+    if (this.#asRendered) return;
+    this.#measure();
+    const real = this.box.scrollTop;
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#settle(), SETTLE_MS);
+    if (Math.abs(real - this.#expected) <= 1) return;
+    this.geometry.scrolled(real);
+    this.#expected = real;
+    this.follow(this.geometry.atBottom);
+    this.draw();
+  }
+
+  /** Put the scroll bar where it belongs: after small scrolls it is slightly off. */
+  #settle() {
+    if (Math.abs(this.box.scrollTop - this.#expected) > 1) return; // still scrolling
+    if (!this.following) this.#moveTo(this.geometry.top);
+    this.draw();
+  }
+
+  /** @param {number} top */
+  #moveTo(top) {
+    this.#expected = this.geometry.moveTo(top);
+    this.#setHeight();
+    if (Math.abs(this.box.scrollTop - this.#expected) > 1) this.box.scrollTop = this.#expected;
+  }
+
+  #setHeight() {
+    const height = `${this.geometry.sheetHeight}px`;
+    if (this.sheet.style.height !== height) this.sheet.style.height = height;
+  }
+
+  #draw() {
+    this.#measure();
+    if (!this.#takeOver()) return;
+    this.#setHeight();
+    if (this.following) this.#moveTo(this.geometry.bottom);
+    const { first, last } = this.#span();
+    this.source.need(first, last);
+    this.rows.draw(this.#contents(first, last), this.#look);
+    this.#widen();
+    this.window.style.transform = `translateY(${this.geometry.place(first)}px)`;
+    if (!this.following) this.moved();
+  }
+
+  /** Replace the lines that the server rendered, once the same ones are loaded here. */
+  #takeOver() {
+    if (!this.#asRendered) return true;
+    const last = this.source.length;
+    if (last && this.following && !this.#isReady(last)) {
+      const screenful = Math.ceil(this.geometry.viewport / this.geometry.rowHeight) + SPARE_ROWS;
+      this.source.need(Math.max(1, last - screenful), last);
+      return false;
+    }
+    this.box.classList.remove("still");
+    this.sheet.replaceChildren(this.window);
+    this.#moveTo(this.geometry.top);
+    return true;
+  }
+
+  /** @param {number} row */
+  #isReady(row) {
+    const { entry, heading } = this.source.at(row);
+    return Boolean(entry ?? heading);
+  }
+
+  /**
+   * @param {number} first
+   * @param {number} last
+   */
+  #contents(first, last) {
+    const contents = [];
+    for (let row = first; row <= last; row++) contents.push(this.source.at(row));
+    return contents;
+  }
+
+  #span() {
+    let first = Math.max(1, this.geometry.firstVisible - SPARE_ROWS);
+    let last = Math.min(this.source.length, this.geometry.lastVisible + SPARE_ROWS);
+    const selected = selectedLines(this.box).map((line) => this.source.rowOf(line));
+    const [begin, end] = [Math.min(...selected), Math.max(...selected)];
+    if (selected.length && last - begin < SELECTED_ROWS) first = Math.min(first, begin);
+    if (selected.length && end - first < SELECTED_ROWS) last = Math.max(last, end);
+    return { first, last };
+  }
+
+  /** The sheet is as wide as the longest line so far, so that it does not jump. */
+  #widen() {
+    this.box.style.setProperty("--longest", `${this.rows.longest}ch`);
+    this.box.style.setProperty("--digits", `${Math.max(5, String(this.#lineAt(this.source.length)).length)}ch`);
+  }
+}

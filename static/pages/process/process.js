@@ -1,0 +1,169 @@
+// @ts-check
+/** The page of a process: its facts and its log, live. */
+
+import { showConnection } from "../../draw/connection.js";
+import { part } from "../../draw/find.js";
+import { messageOf, showProblem } from "../../draw/problems.js";
+import { drawFacts, drawTimeLeft } from "../../draw/process/facts.js";
+import { pageOf } from "../../draw/process/process_row.js";
+import { swapRegion } from "../../draw/region.js";
+import { keepTimes } from "../../draw/times.js";
+import { getPage, request } from "../../server/api.js";
+import { getSections, LogFeed } from "../../server/log_feed.js";
+import { deleteProcess } from "../deletion.js";
+import { watchLog } from "./log.js";
+
+const QUEUE_MS = 3000;
+const SECTIONS_RETRY_MS = 3000;
+const SECTIONS_MS = 300;
+
+const page = part("#process");
+let record = JSON.parse(page.dataset.record ?? "{}");
+
+keepTimes(Number(page.dataset.now));
+const log = watchLog(record);
+const drawSections = sectionDrawer(page.dataset.sections);
+drawFacts(page, record);
+setInterval(() => drawTimeLeft(page, record), 1000);
+drawFrame();
+follow();
+page.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
+page.querySelector("#rerun")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  void act(part('header [data-act="rerun"]'), flagsOf(/** @type {HTMLFormElement} */ (event.target)));
+});
+
+function follow() {
+  const feed = new LogFeed(record.pk, record.log_lines, {
+    record(newer) {
+      const before = record;
+      record = { ...newer, stopping: record.stopping && newer.terminal_timestamp === null };
+      drawFacts(page, record);
+      log.record(record);
+      if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
+      if (outputsChanged(before, record)) void drawOutputs();
+      drawFrame();
+    },
+    lines: (lines) => log.lines(lines),
+    state: showConnection,
+  });
+  addEventListener("online", () => feed.channel.reconnectNow());
+  setInterval(() => void drawQueuePosition(feed), QUEUE_MS);
+  void feed.channel.open();
+}
+
+/** Show the last finished frame of a timelapse while it is being made. */
+function drawFrame() {
+  const shown = page.querySelector("#frame");
+  if (!(shown instanceof HTMLImageElement) || shown.dataset.asked) return;
+  if (record.state !== "running" || !record.progress) {
+    shown.hidden = true;
+    return;
+  }
+  shown.dataset.asked = "true"; // one at a time, however fast they are finished
+  const newer = new Image();
+  Object.assign(newer, { id: shown.id, alt: shown.alt });
+  newer.addEventListener("load", () => shown.replaceWith(newer));
+  newer.addEventListener("error", () => delete shown.dataset.asked);
+  newer.src = `/processes/${record.pk}/preview.png?done=${record.progress.done}`;
+}
+
+/**
+ * @param {string | undefined} first the sections when the page was rendered, if there are any to show
+ * @returns {() => void} draws the present ones a moment later
+ */
+function sectionDrawer(first) {
+  if (first === undefined) return () => {};
+  let timer = 0;
+  const draw = async () => {
+    timer = 0;
+    try {
+      log.sections(await getSections(record.pk));
+    } catch {
+      timer = setTimeout(draw, SECTIONS_RETRY_MS);
+    }
+  };
+  log.sections(JSON.parse(first));
+  return () => {
+    timer ||= setTimeout(draw, SECTIONS_MS);
+  };
+}
+
+/**
+ * Update the position in the queue. It changes with other processes, so no message tells of it.
+ *
+ * @param {LogFeed} feed
+ */
+async function drawQueuePosition(feed) {
+  if (record.state !== "queued" || document.hidden) return;
+  const newer = await feed.fetchRecord().catch(() => record);
+  if (record.state !== "queued" || newer.state !== "queued") return;
+  record = { ...record, waiting_for: newer.waiting_for };
+  drawFacts(page, record);
+}
+
+/**
+ * @param {any} before
+ * @param {any} after
+ */
+function outputsChanged(before, after) {
+  const ended = before.terminal_timestamp === null && after.terminal_timestamp !== null;
+  return ended || before.outputs.length !== after.outputs.length;
+}
+
+async function drawOutputs() {
+  try {
+    swapRegion("outputs", await getPage(location.pathname));
+  } catch {
+    // The link to them appears when the page is next loaded.
+  }
+}
+
+/**
+ * @param {Element} clicked
+ * @param {Record<string, boolean>} [flags]
+ */
+async function act(clicked, flags) {
+  const button = clicked.closest("[data-act]");
+  if (!(button instanceof HTMLButtonElement)) return;
+  button.disabled = true;
+  showProblem(part("#act-problem"), "");
+  try {
+    await doAct(button.dataset.act ?? "", flags);
+  } catch (error) {
+    showProblem(part("#act-problem"), messageOf(error));
+  } finally {
+    button.disabled = false;
+    drawFacts(page, record);
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {Record<string, boolean>} [flags]
+ */
+async function doAct(name, flags) {
+  switch (name) {
+    case "cancel": {
+      const asked = await request("POST", `/api/processes/${record.pk}/cancel/`);
+      record.stopping = record.terminal_timestamp === null && asked.terminal_timestamp === null;
+      return;
+    }
+    case "rerun": {
+      const body = flags ? { flags } : undefined;
+      const again = await request("POST", `/api/processes/${record.pk}/rerun/`, body);
+      return location.assign(pageOf(again));
+    }
+    case "delete":
+      if (!(await deleteProcess(record.pk, record.identifier))) return;
+      return location.assign(`/targets/${record.target}/`);
+    default:
+      throw new Error(`Unknown act ${name}`);
+  }
+}
+
+/** @param {HTMLFormElement} form */
+function flagsOf(form) {
+  const boxes = [...form.elements].filter((element) => element instanceof HTMLInputElement);
+  return Object.fromEntries(boxes.map((box) => [box.name, box.checked]));
+}

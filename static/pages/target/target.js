@@ -1,0 +1,179 @@
+// @ts-check
+/** The page of a target: puts its processes, data products, uploads and the run form together. */
+
+import { showConnection } from "../../draw/connection.js";
+import { part, parts } from "../../draw/find.js";
+import { notify, offerNotifications } from "../../draw/notify.js";
+import { clearProblems, messageOf, showProblem, showProblems } from "../../draw/problems.js";
+import { ProcessTable } from "../../draw/process/process_table.js";
+import { drawCount, RunForm } from "../../draw/process/run_form.js";
+import { Selection } from "../../draw/product/selection.js";
+import { keepTimes } from "../../draw/times.js";
+import { idempotencyKey, request } from "../../server/api.js";
+import { ProcessFeed } from "../../server/process_feed.js";
+import { deleteProcess, deleteTarget } from "../deletion.js";
+import { watchCurve } from "./curve.js";
+import { watchProducts } from "./products.js";
+
+const target = Number(part("#target").dataset.pk);
+const runForm = /** @type {HTMLFormElement} */ (part("#run"));
+
+keepTimes(Number(part("#target").dataset.now));
+const selection = new Selection(part("#products"), chosenChanged, () => products.showAll());
+const run = new RunForm(runForm, selection);
+const products = watchProducts(target, selection);
+const curve = watchCurve(target);
+const feed = followProcesses();
+selection.draw();
+void curve.refresh();
+offerNotifications(part("#notify"));
+runPipelines();
+editTarget();
+
+function chosenChanged() {
+  drawCount(selection.chosen.size);
+  run.draw();
+  products.chosenChanged();
+}
+
+function followProcesses() {
+  const section = part("#processes");
+  const table = new ProcessTable(section, (record) => {
+    reportEnded(record);
+    if (record.outputs.length) refreshOutputs();
+  });
+  const following = new ProcessFeed(target, {
+    records(records) {
+      table.filtered = Object.keys(following.filters).length > 0;
+      table.draw(records);
+      part(".more", section).hidden = !following.next;
+    },
+    endedUnseen(status) {
+      reportEnded(status);
+      if (status.failure_message === null) refreshOutputs();
+    },
+    state: showConnection,
+  });
+  for (const button of parts('[data-act="cancel"]:disabled', section)) {
+    following.stopping(Number(button.closest("tr")?.dataset.pk));
+  }
+  part(".heading", section).addEventListener("change", () => {
+    following.filters = filtersIn(section);
+    void following.fetch();
+  });
+  part("#older-processes").addEventListener("click", () => {
+    following.limit = Math.min(1000, following.limit * 4);
+    void following.fetch();
+  });
+  section.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
+  addEventListener("online", () => following.channel.reconnectNow());
+  void following.channel.open();
+  return following;
+}
+
+/** @param {any} process one that has just ended, its record or its status */
+function reportEnded({ identifier, failure_message, status }) {
+  const news = failure_message ?? status;
+  part("#process-news").textContent = `${identifier}: ${news}`;
+  notify(identifier, news);
+}
+
+function refreshOutputs() {
+  void products.refresh();
+  void curve.refresh();
+}
+
+/**
+ * Return the chosen filters of the list of processes, without those that are left open.
+ *
+ * @param {HTMLElement} section
+ */
+function filtersIn(section) {
+  /** @type {HTMLSelectElement[]} */
+  const selects = parts("select[name]", section);
+  return Object.fromEntries(
+    selects.filter((select) => select.value).map((select) => [select.name, select.value]),
+  );
+}
+
+/** @param {Element} clicked */
+async function act(clicked) {
+  const button = clicked.closest("[data-act]");
+  const row = button?.closest("tr");
+  if (!(button instanceof HTMLElement) || !row) return;
+  const { pk, identifier } = row.dataset;
+  showProblem(part("#process-problem"), "");
+  try {
+    await doAct(button.dataset.act ?? "", Number(pk), identifier ?? "");
+    await feed.fetch();
+  } catch (error) {
+    showProblem(part("#process-problem"), messageOf(error));
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {number} pk
+ * @param {string} identifier
+ */
+async function doAct(name, pk, identifier) {
+  switch (name) {
+    case "cancel":
+      await request("POST", `/api/processes/${pk}/cancel/`);
+      return feed.stopping(pk);
+    case "rerun":
+      return request("POST", `/api/processes/${pk}/rerun/`);
+    case "delete":
+      return (await deleteProcess(pk, identifier)) ? products.refresh() : null;
+    default:
+      throw new Error(`Unknown act ${name}`);
+  }
+}
+
+function runPipelines() {
+  runForm.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = /** @type {HTMLButtonElement} */ (part("button.primary", runForm));
+    const submit = {
+      target,
+      pipeline: run.pipeline,
+      products: products.inOrder([...selection.chosen.keys()]),
+      flags: run.flags,
+    };
+    button.disabled = true;
+    try {
+      const key = { "Idempotency-Key": idempotencyKey() };
+      await request("POST", "/api/processes/", submit, key);
+      await feed.fetch();
+      run.draw();
+      part("#processes-title").scrollIntoView({ block: "nearest" });
+    } catch (error) {
+      run.showProblems([messageOf(error)]);
+      button.disabled = false;
+    }
+  });
+}
+
+function editTarget() {
+  const form = /** @type {HTMLFormElement} */ (part("#edit-target"));
+  if (location.hash === "#edit-target") form.closest("details")?.setAttribute("open", "");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    clearProblems(form);
+    try {
+      // Seldom wanted, so that it is not among what the first paint waits for.
+      const { targetOf } = await import("../../draw/target/target_form.js");
+      await request("PATCH", `/api/targets/${target}/`, targetOf(form));
+      location.reload();
+    } catch (error) {
+      showProblems(form, error);
+    }
+  });
+  part("#delete-target").addEventListener("click", async () => {
+    try {
+      if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign("/");
+    } catch (error) {
+      showProblems(form, error);
+    }
+  });
+}
