@@ -104,7 +104,7 @@ class Processes:
             if cancelled is not None:
                 return cancelled
             # It moved on meanwhile.
-            record = self._repository.accept(await self._store.processes.get(pk))
+            record = await self._repository.reread(pk)
         raise Conflict(f"Process {pk} has ended already")
 
     async def _cancel_queued(self, record: ProcessRecord) -> ProcessRecord | None:
@@ -143,7 +143,7 @@ class Processes:
             return
         try:
             async with asyncio.timeout(DELETE_WAIT_SECONDS):
-                await self._repository.ended(record.pk)
+                await self._repository.wait_for_end(record.pk)
         except TimeoutError:
             raise Conflict(f"Process {record.pk} has not ended yet, try again later") from None
 
