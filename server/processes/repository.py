@@ -42,9 +42,8 @@ class ProcessRepository:
 
     async def load(self) -> None:
         """Read what is queued and what is running."""
-        self.queue.queued = sorted(await self._store.queued_pks())
-        running = await self._store.running()
-        self.queue.running = {record.pk: record.identifier for record in running}
+        self.queue.set_queued(await self._store.queued_pks())
+        self.queue.set_running(await self._store.running())
 
     # Reading
 

@@ -14,20 +14,7 @@ from server.core.records import ProcessRecord
 from server.processes import repository as repository_module
 from server.processes.repository import ProcessRepository
 from server.store import Store
-
-
-def a_record(pk: int) -> ProcessRecord:
-    """The record of a new process of target 1."""
-    return ProcessRecord(
-        pk=pk,
-        created=1795485782.4920993,
-        identifier=f"dummy_m13_{pk}",
-        process_type="pipeline",
-        pipeline="Dummy",
-        target=1,
-        products=[1],
-        flags={},
-    )
+from tests.fakes.some_records import a_record
 
 
 @pytest.fixture
