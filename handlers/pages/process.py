@@ -56,12 +56,12 @@ class ProcessPage(Page):
 
     async def _last_lines(self, record: ProcessRecord) -> list[list[Any]]:
         after = max(0, record.log_lines - LINES_SHOWN)
-        page = await self.processes.lines(record.pk, after, LINES_SHOWN)
+        page = await self.processes.log_reader.lines(record, after, LINES_SHOWN)
         lines: list[list[Any]] = json.loads(b"[%b]" % b",".join(page.entries))
         return lines
 
     def _flags(self, record: ProcessRecord) -> dict[str, Any]:
-        for pipeline in self.processes.pipelines():
+        for pipeline in self.processes.pipelines.values():
             if pipeline.name == record.pipeline:
                 return dict(pipeline.flags)
         return {}

@@ -43,7 +43,7 @@ class TargetPage(Page):
     async def get(self, pk: str) -> None:
         target = await self.archive.target(parse_pk(pk))
         products = await self.archive.products(target.pk, self.cursor("before"), PRODUCTS_SHOWN)
-        processes = await self.processes.find(target.pk, None, None, None, PROCESSES_SHOWN)
+        processes = await self.processes.find(target=target.pk, limit=PROCESSES_SHOWN)
         self.show(
             "pages/target.html",
             target=target,
@@ -51,7 +51,7 @@ class TargetPage(Page):
             older_products=products.next,
             processes=[self.facts(record) for record in processes.items],
             older=processes.next,
-            pipelines=self.processes.pipelines(),
+            pipelines=self.processes.pipelines.values(),
             blank=BLANK_PROCESS,
         )
 

@@ -59,7 +59,7 @@ class TargetsPage(Page):
 
     async def _rows(self, targets: list[Target]) -> list[TargetRow]:
         unended = [State.QUEUED, State.RUNNING]
-        page = await self.processes.find(None, None, unended, None, 1000)
+        page = await self.processes.find(states=unended, limit=1000)
         active = defaultdict(list)
         for record in page.items:
             active[record.target].append(record)
