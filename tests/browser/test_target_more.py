@@ -11,6 +11,8 @@ from tests.browser.conftest import Open
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_target_page import DROP, rows
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 #: Without it, as on a plain HTTP page from another machine, no digest can be made before.
 NO_DIGESTS = "Object.defineProperty(Crypto.prototype, 'subtle', {value: undefined});"
