@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 TEST = [
     "pytest>=9,<10",
@@ -14,20 +14,21 @@ TEST = [
     "playwright>=1.45",
     "ruff>=0.17",
     "mypy>=2.4",
+    "types-cachetools",
     "types-PyYAML",
     "types-psutil",
 ]
 
 setup(
     name="heliograph",
-    version="0.1.0",
+    version="0.2.0",
     description="Runs the pipelines of an observatory and shows live what they do",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=["server", "server.store", "handlers", "runners", "static"],
+    packages=find_packages(include=["server*", "handlers*", "runners*", "static*"]),
     package_data={"handlers": ["templates/**/*"], "static": ["**/*"]},
     include_package_data=False,
     entry_points={"console_scripts": ["heliograph = server.__main__:main"]},
@@ -38,6 +39,7 @@ setup(
         "nx-27017==0.8.1",
         "neosqlite==1.17.2",
         "msgspec>=0.20",
+        "cachetools>=7.3",
         "PyYAML>=6.0.2",
         "psutil>=6",
         "fsspec>=2025.2",
@@ -49,8 +51,10 @@ setup(
         "Pillow>=11",
         "python-multipart>=0.0.20",
         "uvloop>=0.21",
+        "zlib-ng>=1.0",
         "bokeh>=3.7,<4",
         "rich>=14",
+        "httpx>=0.28,<1",
     ],
     extras_require={
         "test": TEST,

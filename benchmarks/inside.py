@@ -11,9 +11,9 @@ from urllib.parse import quote
 from motor.motor_asyncio import AsyncIOMotorClient
 from tornado.websocket import WebSocketHandler
 
-from server.app import Server
-from server.lines import Line, encode_entries
-from server.store.log_chunks import LogChunk, LogChunks
+from server.app.server import Server
+from server.logs.entries import Line, encode_entries
+from server.store.processes.log_chunks import LogChunk, LogChunks
 
 #: What the lines of the benchmarks look like.
 TEXT = "Processing frame 123456"

@@ -17,7 +17,7 @@ import uvloop
 from benchmarks.requests import call, ended, logged, make_target, rate, submit, wait_for_end
 from benchmarks.serving import Serving, serving
 from benchmarks.tables import against, arguments, head
-from server.config_keys import Pool
+from server.config.sections import Pool
 
 PROCESSES = {10: 0.9, 100: 0.9, 1_000: 0.85}
 LOG_BYTES = {1_000: 0.9, 100_000: 0.9, 10_000_000: 0.8}

@@ -26,13 +26,13 @@ import psutil
 from benchmarks.requests import call, make_target, submit, wait_for_end
 from benchmarks.serving import forget_main, serving
 from benchmarks.tables import arguments, head, percentile, row
-from runners.pool import WARM_MODULES
-from server.config_keys import Pool
+from runners.execution.pool import WARM_MODULES
+from server.config.sections import Pool
 
 SUBMITS = 20
 JSON = {"Content-Type": "application/json"}
 #: Who takes part in a run besides the server, by a word of their command lines.
-PARTS = {"engine_child": "the engine", "forkserver": "the template"}
+PARTS = {"engine/child.py": "the engine", "forkserver": "the template"}
 
 
 def main() -> None:

@@ -25,9 +25,9 @@ from tornado.web import Application, RequestHandler
 from benchmarks import pipelines, trivial
 from benchmarks.inside import COMMANDS, BareSocket
 from runners import PipelineProcess
-from server.app import BACKLOG, Server
+from server.app.server import BACKLOG, Server
 from server.config import Config, PipelineEntry
-from server.config_keys import Http
+from server.config.sections import Http
 
 START_SECONDS = 60
 

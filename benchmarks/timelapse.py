@@ -31,12 +31,12 @@ import numpy as np
 from astropy.io import fits
 from astropy.stats import sigma_clip
 
-from runners.film import open_film
-from runners.fitsfiles import quiet
-from runners.frames import find_frame, read_frame
-from runners.framing import framing
-from runners.pictures import FrameWork, film_frames, in_order
+from runners.fits.files import quiet
+from runners.fits.images import find_frame, read_frame
+from runners.imaging.scaling import framing
 from runners.synthetic import synthesise_series
+from runners.timelapse.encoder import open_film
+from runners.timelapse.rendering import FrameWork, film_frames, in_order
 
 SIZE, FPS = 500, 10
 #: (height, width), in pixels, which gives even sides at that size.

@@ -4,54 +4,58 @@ from __future__ import annotations
 
 from tornado.routing import URLSpec
 
-from handlers import (
-    async_status,
-    dataproducts,
-    files,
+from handlers import websockets
+from handlers.api import (
     groups,
     health,
     light_curves,
-    live,
-    login,
-    not_found,
-    pages,
-    pipeline_logs,
+    logs,
     pipelines,
-    plots,
-    previews,
     processes,
-    product_pages,
+    products,
     receipts,
-    run_pictures,
-    static_files,
+    status,
     targets,
 )
+from handlers.files import download, live_preview, previews
+from handlers.files import zip as zips
+from handlers.pages import login, not_found, plot, static_files
+from handlers.pages import process as process_page
+from handlers.pages import products as product_pages
+from handlers.pages import receipt as receipt_page
+from handlers.pages import target as target_page
+from handlers.pages import targets as targets_page
 from handlers.services import Services
+
+#: Each has its `routes(services)`; what is asked for most often stands first.
+MODULES = (
+    status,
+    logs,
+    processes,
+    receipts,
+    websockets,
+    targets,
+    light_curves,
+    products,
+    groups,
+    pipelines,
+    download,
+    zips,
+    previews,
+    live_preview,
+    plot,
+    health,
+    login,
+    static_files,
+    targets_page,
+    target_page,
+    process_page,
+    receipt_page,
+    product_pages,
+)
 
 
 def all_routes(services: Services) -> list[URLSpec]:
-    """Every route, down to the one that answers what no other does."""
-    known = [
-        *async_status.routes(services),
-        *pipeline_logs.routes(services),
-        *processes.routes(services),
-        *receipts.routes(services),
-        *live.routes(services),
-        *targets.routes(services),
-        *light_curves.routes(services),
-        *dataproducts.routes(services),
-        *groups.routes(services),
-        *pipelines.routes(services),
-        *files.routes(services),
-        *previews.routes(services),
-        *run_pictures.routes(services),
-        *plots.routes(services),
-        *health.routes(services),
-        *login.routes(services),
-        *static_files.routes(),
-        *(
-            URLSpec(path, page, {"services": services})
-            for path, page in [*pages.routes, *product_pages.routes]
-        ),
-    ]
+    """Return every route, down to the one that answers what no other does."""
+    known = [route for module in MODULES for route in module.routes(services)]
     return known + not_found.routes(services, known)

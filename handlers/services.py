@@ -8,15 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handlers.guard import Guard
-from handlers.live_sockets import LiveSockets
-from handlers.preview_shelf import PreviewShelf
+from handlers.access_rules import AccessRules
+from handlers.socket_registry import SocketRegistry
+from server.archive.preview_cache import PreviewCache
 
 if TYPE_CHECKING:
-    from server.archive import Archive
+    from server.archive.archive import Archive
     from server.config import Config
-    from server.processes import Processes
-    from server.records import ProcessRecord
+    from server.core.records import ProcessRecord
+    from server.live.sources import LiveSources
+    from server.processes.service import Processes
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Services:
 
     config: Config
     processes: Processes
+    live: LiveSources
     archive: Archive
     ready: Callable[[], Awaitable[str | None]]
     preview: Callable[[Path, Path, int, str], Awaitable[None]]
@@ -39,17 +41,17 @@ class Services:
     picture: Callable[[ProcessRecord], Awaitable[bytes | None]]
 
     @cached_property
-    def guard(self) -> Guard:
+    def access_rules(self) -> AccessRules:
         """Who may come in, computed once."""
-        return Guard(self.config.http)
+        return AccessRules(self.config.http)
 
     @cached_property
-    def shelf(self) -> PreviewShelf:
+    def preview_cache(self) -> PreviewCache:
         """All pictures that were drawn."""
-        return PreviewShelf(self.previews, self.config.cache.preview_bytes)
+        return PreviewCache(self.previews, self.config.cache.preview_bytes)
 
     @cached_property
-    def sockets(self) -> LiveSockets:
+    def sockets(self) -> SocketRegistry:
         """All open websockets."""
         websockets = self.config.websockets
-        return LiveSockets(websockets.write_seconds, websockets.ping_seconds)
+        return SocketRegistry(websockets.write_seconds, websockets.ping_seconds)

@@ -3,7 +3,7 @@
 What authors import: `from runners import AsyncError, PipelineOutput, PipelineProcess`.
 """
 
-from runners.pipeline import (
+from runners.pipeline.process import (
     AsyncError,
     DataProduct,
     PipelineOutput,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from runners.pipeline import PipelineProcess
+from runners.pipeline.process import PipelineProcess
 
 SLOW_SECONDS = 1.0
 

@@ -44,14 +44,14 @@ class Examiner:
             if self._child is None and not self._closed:
                 self._child = await _spawn()
 
-    async def facts(self, path: str | Path) -> dict[str, Any] | None:
-        """What `runners.facts.fits_facts` tells of a file; None too when it did not get to."""
+    async def metadata(self, path: str | Path) -> dict[str, Any] | None:
+        """What `fits_metadata` tells of a file; None too when it did not get to."""
         answer = await self._ask({"facts": str(path)})
-        facts: dict[str, Any] | None = answer.get("facts")
-        return facts
+        metadata: dict[str, Any] | None = answer.get("facts")
+        return metadata
 
     async def headers(self, path: str | Path) -> dict[str, Any]:
-        """What `runners.headers.fits_headers` gives. Raises ValueError with a sentence."""
+        """What `runners.fits.headers.fits_headers` gives. Raises ValueError with a sentence."""
         answer = await self._ask({"headers": str(path)})
         if "error" in answer:
             raise ValueError(answer["error"])
@@ -61,7 +61,7 @@ class Examiner:
     async def preview(
         self, path: str | Path, out_path: str | Path, size: int, stretch: str = "asinh"
     ) -> None:
-        """Write a picture as `runners.preview.preview_png` does.
+        """Write a picture as `runners.imaging.preview.preview_png` does.
 
         Raises ValueError, with a sentence for people, when there can be none.
         """
@@ -168,11 +168,12 @@ def main() -> None:
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
     """Say that the libraries are there, then answer each line of `requests`."""
-    from runners import facts, headers, preview  # takes a while, and the server need not have them
+    from runners.fits import headers, metadata
+    from runners.imaging import preview
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         if "facts" in request:
-            return {"facts": facts.fits_facts(request["facts"])}
+            return {"facts": metadata.fits_metadata(request["facts"])}
         try:
             if "headers" in request:
                 return {"headers": headers.fits_headers(request["headers"])}

@@ -18,9 +18,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runners.inputs import InputData, InputFiles, InputProduct, RunTarget
-from runners.outputs import Made, made
-from runners.pipeline import (
+from runners.pipeline.inputs import InputData, InputFiles, InputProduct, RunTarget
+from runners.pipeline.measurements import Measurement, read_measurements
+from runners.pipeline.outputs import Made, made
+from runners.pipeline.process import (
     NO_INPUTS,
     REDUCED_DATUM,
     AsyncError,
@@ -28,7 +29,6 @@ from runners.pipeline import (
     flags_of,
     suffix_problem,
 )
-from runners.reduced import Measurement, read_measurements
 
 TARGET = RunTarget(1, "m13", "Messier 13", 250.4235, 36.4613)
 

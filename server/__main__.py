@@ -21,11 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pathlib import Path
 
     from server.config import find_file, load
-    from server.errors import StartError
+    from server.core.errors import StartError
 
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] in COMMANDS:
-        from server.terminal import main as run_in_terminal
+        from server.cli.run import main as run_in_terminal
 
         return run_in_terminal(argv)
     args = parser().parse_args(argv)
@@ -37,9 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         path = Path(args.config) if args.config is not None else find_file()
         config = load(path, os.environ, options)
-        from server.app import run
+        from server.app.server import run
+        from server.cli.demo import make_demo_on
 
-        return run(config, demo=args.demo)
+        return run(config, make_demo_on if args.demo else None)
     except StartError as error:
         print(f"heliograph cannot start:\n{error}", file=sys.stderr)
         return 2

@@ -19,9 +19,9 @@ import pytest
 
 import server.store
 from server.store import Store
-from server.store.database import Database
+from server.store.driver.connection import Database
 
-CHILD = Path(server.store.__file__).with_name("engine_child.py")
+CHILD = Path(server.store.__file__).with_name("engine") / "child.py"
 MONGODB_URI = os.environ.get("HELIOGRAPH_TEST_MONGODB_URI")
 
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from typing import Self
 
-from server.store.announcements import Announcements
+from server.store.archive.groups import Groups
+from server.store.archive.journal import Journal
+from server.store.archive.light_curves import LightCurves
+from server.store.archive.products import DataProducts
+from server.store.archive.targets import Targets
 from server.store.counters import Counters
-from server.store.database import Database
-from server.store.dataproducts import DataProducts
-from server.store.groups import Groups
-from server.store.journal import Journal
-from server.store.light_curves import LightCurves
-from server.store.log_chunks import LogChunks
-from server.store.processes import ProcessStore
-from server.store.receipts import Receipts
-from server.store.sections import Sections
-from server.store.servers import Servers
-from server.store.submissions import Submissions
-from server.store.targets import Targets
+from server.store.driver.connection import Database
+from server.store.peers.announcements import Announcements
+from server.store.peers.heartbeats import Servers
+from server.store.processes.idempotency_keys import Submissions
+from server.store.processes.log_chunks import LogChunks
+from server.store.processes.receipts import Receipts
+from server.store.processes.records import ProcessStore
+from server.store.processes.sections import Sections
 
 
 class Store:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from server.errors import AlreadyTaken
-from server.store.database import Database
+from server.core.errors import AlreadyTaken
+from server.store.driver.connection import Database
 
 
 class Counters:

@@ -130,12 +130,14 @@ async def test_a_failed_run_ends_with_1_and_its_reason(tmp_path: Path, frames: l
 
 
 async def test_what_cannot_be_run_ends_with_2_and_is_said(
-    servers: Servers, frames: list[Path]
+    servers: Servers, frames: list[Path], tmp_path: Path
 ) -> None:
     client = servers.start().client()
     await client.make_target("Twin", identifier="one")
     await client.make_target("Twin", identifier="two")
     frame, config = str(frames[0]), str(SAMPLES / "config.yml")
+    tabbed = tmp_path / "a\tb.fits"
+    tabbed.write_bytes(frames[0].read_bytes())
     cases = {
         ("run", "None", "one", frame): "Unknown pipeline 'None' (known: Chatty, ",
         ("run", "Chatty", "nobody"): "There is no target nobody",
@@ -143,6 +145,7 @@ async def test_what_cannot_be_run_ends_with_2_and_is_said(
         ("run", "Chatty", "Twin"): "Several targets are named Twin",
         ("run", "Chatty", "one"): "products: No input files to process",
         ("timelapse", "new", "/no/such.fits"): "/no/such.fits: No such file or directory",
+        ("timelapse", "new", str(tabbed)): "file: A file's name cannot have control characters",
         ("timelapse", "new", config): "does not end an allowed filename suffix",
         ("timelapse", "one", "--group", "77"): "There is no group 77",
         ("timelapse",): "the following arguments are required: TARGET",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from handlers import wording
+from handlers.pages import formatting
 from tests.browser.conftest import Open
 from tests.browser.support.observatory import Observatory
 
@@ -134,15 +134,15 @@ def test_server_and_scripts_say_numbers_alike(open_page: Open) -> None:
     ]
     given = {"now": now, "ages": ages, "sizes": sizes, "numbers": numbers}
     answer = words_of(page, given | {"used": used, "processes": processes})
-    assert answer["resources"] == [wording.resources(each) for each in used]
-    assert answer["note"] == [wording.note(process) for process in processes]
+    assert answer["resources"] == [formatting.resources(each) for each in used]
+    assert answer["note"] == [formatting.note(process) for process in processes]
     assert answer["note"][1:3] == ["Attempt 2 waits. Number 1", "Stopping…"]
     assert answer["note"][4:] == ["Timed out", "", ""]
-    assert answer["ago"] == [wording.ago(now - age, now) for age in ages]
-    assert answer["exact"] == [wording.exact(now - age) for age in ages]
-    assert answer["duration"] == [wording.duration(age) for age in ages]
-    assert answer["size"] == [wording.size(size) for size in sizes]
-    assert answer["number"] == [wording.number(number) for number in numbers]
+    assert answer["ago"] == [formatting.ago(now - age, now) for age in ages]
+    assert answer["exact"] == [formatting.exact(now - age) for age in ages]
+    assert answer["duration"] == [formatting.duration(age) for age in ages]
+    assert answer["size"] == [formatting.size(size) for size in sizes]
+    assert answer["number"] == [formatting.number(number) for number in numbers]
 
 
 def words_of(page: Page, values: dict[str, object]) -> dict[str, list[str]]:

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.errors import OperationFailure
 
-from server.errors import AlreadyTaken
-from server.store.database import Collection, Database
+from server.core.errors import AlreadyTaken
+from server.store.driver.collection import Collection
+from server.store.driver.connection import Database
 
 VALUES: list[Any] = [
     None,

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.errors import AlreadyTaken
-from server.store import Store, log_chunks
-from server.store.log_chunks import LogChunk
+from server.core.errors import AlreadyTaken
+from server.store import Store
+from server.store.processes import log_chunks
+from server.store.processes.log_chunks import LogChunk
 
 
 def chunks_of(process: int, sizes: list[int]) -> list[LogChunk]:

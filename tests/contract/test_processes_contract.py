@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from server.errors import AlreadyTaken, LeaseLost, NotFound
-from server.records import ProcessRecord, Progress, Resources, State
-from server.store import Store, process_index
-from server.store.processes import Published
+from server.core.errors import AlreadyTaken, LeaseLost, NotFound
+from server.core.records import ProcessRecord, Progress, Resources, State
+from server.store import Store
+from server.store.processes import index
+from server.store.processes.records import Published
 
 
 def a_process(pk: int, **fields: Any) -> ProcessRecord:
@@ -316,8 +317,8 @@ async def test_pages_hold_what_matches_newest_first_and_lead_to_each_other(
 async def test_a_page_looks_at_a_bounded_number_and_then_is_short(
     runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process_index, "EXAMINED_LIMIT", 10)
-    monkeypatch.setattr(process_index, "_LARGEST_BATCH", 5)
+    monkeypatch.setattr(index, "EXAMINED_LIMIT", 10)
+    monkeypatch.setattr(index, "_LARGEST_BATCH", 5)
     await insert(store, a_process(1, pipeline="Rare"), *(a_process(pk) for pk in range(2, 40)))
     pages, before = 0, None
     while True:
@@ -341,7 +342,7 @@ async def test_no_operation_slows_down_as_records_pile_up(
             a_process(pk, target=pk % 50 + 10, state=State.FAILED, pipeline=f"P{pk % 50}")
             for pk in range(first, first + count)
         )
-        return [record.to_document() | process_index.index_keys(record) for record in records]
+        return [record.to_document() | index.index_keys(record) for record in records]
 
     await insert(store, a_process(1), a_process(2))
     await store.processes.claim("s1", 2.5)

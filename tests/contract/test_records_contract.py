@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from server.errors import AlreadyTaken, NotFound
-from server.records import DataProduct, DataProductGroup, Target
-from server.store import Store, targets
-from server.store.journal import JournalEntry
-from server.store.submissions import Submission
+from server.core.errors import AlreadyTaken, NotFound
+from server.core.records import DataProduct, DataProductGroup, Target
+from server.store import Store
+from server.store.archive import targets
+from server.store.archive.journal import JournalEntry
+from server.store.processes.idempotency_keys import Submission
 
 NOW = 1795485782.4920993
 

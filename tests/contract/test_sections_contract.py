@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from server.store import Store
-from server.store.sections import NEWEST, Section
+from server.store.processes.sections import NEWEST, Section
 
 
 async def test_sections_come_back_in_the_order_of_their_lines(

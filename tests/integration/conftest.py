@@ -24,10 +24,10 @@ import pytest
 import uvloop
 from tornado.httpclient import AsyncHTTPClient, HTTPClient, HTTPError, HTTPResponse
 
-from server.app import Server
+from server.app.server import Server
 from server.config import Config, PipelineEntry
-from server.config_keys import Http, Leases, Pool
-from tests.reliability.faults import DELAY, FAIL, UNHEARD, Faults, Orders, install
+from server.config.sections import Http, Leases, Pool
+from tests.reliability.tools.faults import DELAY, FAIL, UNHEARD, Faults, Orders, install
 
 FAULTS = os.environ.get("HELIOGRAPH_TEST_FAULTS")
 #: Of a hundred database calls so many meet a fault.

@@ -30,7 +30,7 @@ def scripted_config(data: Path, limits: dict[str, dict[str, Any]] | None = None)
 
 @dataclass(frozen=True)
 class Scripts:
-    """Submits scripts and tells what became of them."""
+    """SubmissionService scripts and tells what became of them."""
 
     client: Client
 

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from tests.reliability.serving import ROOT
+from tests.reliability.tools.serving import ROOT
 
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-COMMANDS = sorted(set(re.findall(r"python -m (tests\.reliability\.\w+)", PAGE)))
+COMMANDS = sorted(set(re.findall(r"python -m (tests\.reliability\.tools\.\w+)", PAGE)))
 
 
 def options_of(command: str) -> set[str]:
@@ -21,8 +21,8 @@ def options_of(command: str) -> set[str]:
 
 def test_the_page_names_all_that_can_be_run() -> None:
     scripts = {
-        f"tests.reliability.{path.stem}"
-        for path in (ROOT / "tests" / "reliability").glob("*.py")
+        f"tests.reliability.tools.{path.stem}"
+        for path in (ROOT / "tests" / "reliability" / "tools").glob("*.py")
         if not path.stem.startswith("test_") and "argparse" in path.read_text(encoding="utf-8")
     }
     assert scripts == set(COMMANDS)

@@ -9,10 +9,10 @@ import time
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 
-from tests.reliability.observer import Observer
-from tests.reliability.proxy import Proxy
-from tests.reliability.serving import Client
-from tests.reliability.shared import Shared, observatory
+from tests.reliability.tools.observer import Observer
+from tests.reliability.tools.proxy import Proxy
+from tests.reliability.tools.serving import Client
+from tests.reliability.tools.shared import Shared, observatory
 
 pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 

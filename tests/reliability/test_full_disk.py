@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.observer import Observer
-from tests.reliability.scenario import wrongs
-from tests.reliability.serving import Client, Server, short_folder
-from tests.reliability.snapshot import socket_uri, take
+from tests.reliability.tools.observer import Observer
+from tests.reliability.tools.scenario import wrongs
+from tests.reliability.tools.serving import Client, Server, short_folder
+from tests.reliability.tools.snapshot import socket_uri, take
 
 pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from tests.reliability.serving import ROOT
+from tests.reliability.tools.serving import ROOT
 
 SUMMARY = re.compile(r"seed \d+: (\d+) of (\d+) database calls met faults")
-LITTLE = ("tests/integration/test_runs.py", "-k", "outputs or lines")
+LITTLE = ("tests/integration/execution/test_runs.py", "-k", "outputs or lines")
 
 
 async def functional(seed: int, *which: str) -> tuple[str, int]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.reliability.invariants import Promises, violations
-from tests.reliability.snapshot import Snapshot
+from tests.reliability.tools.invariants import Promises, violations
+from tests.reliability.tools.snapshot import Snapshot
 
 RECORD: dict[str, Any] = {
     "_id": 7,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reliability import cancels, children
+from tests.reliability.tools import cancels, children
 
 pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 

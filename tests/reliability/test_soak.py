@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reliability.soak import Options, figures, soak
+from tests.reliability.tools.soak import Options, figures, soak
 
 SMALL = Options(processes=30, kills=3, seed=7, limit_seconds=100, tell=False)
 LARGE = Options(processes=10_000, kills=200, seed=1, limit_seconds=3400)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reliability.faults import FAIL, KILL_AFTER, KILL_BEFORE, UNHEARD, Orders
-from tests.reliability.observer import Observer
-from tests.reliability.scenario import wrongs
-from tests.reliability.serving import Client, Server, short_folder
-from tests.reliability.sweep import figures, sweep
+from tests.reliability.tools.faults import FAIL, KILL_AFTER, KILL_BEFORE, UNHEARD, Orders
+from tests.reliability.tools.observer import Observer
+from tests.reliability.tools.scenario import wrongs
+from tests.reliability.tools.serving import Client, Server, short_folder
+from tests.reliability.tools.sweep import figures, sweep
 
 pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 

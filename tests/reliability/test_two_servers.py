@@ -13,10 +13,10 @@ import psutil
 import pytest
 from tornado.websocket import websocket_connect
 
-from tests.reliability.faults import FAIL, Orders
-from tests.reliability.observer import Observer
-from tests.reliability.serving import Client, Server
-from tests.reliability.shared import Shared, observatory
+from tests.reliability.tools.faults import FAIL, Orders
+from tests.reliability.tools.observer import Observer
+from tests.reliability.tools.serving import Client, Server
+from tests.reliability.tools.shared import Shared, observatory
 
 pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from tornado.routing import URLSpec
 
-from handlers.guarded import allowed_methods
-from handlers.not_found import UnknownHandler
+from handlers.http.access_control import allowed_methods
+from handlers.pages.not_found import UnknownHandler
 from handlers.routes import all_routes
 from server.config import Config, load, settings
 

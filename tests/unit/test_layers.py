@@ -12,13 +12,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("server", "handlers", "runners")
 LEAVES = (
-    "server.records",
-    "server.errors",
+    "server.core.records",
+    "server.core.errors",
     "server.config",
-    "server.config_keys",
-    "server.config_pipelines",
-    "server.config_rules",
-    "server.config_sources",
+    "server.config.config",
+    "server.config.sections",
+    "server.config.pipelines",
+    "server.config.rules",
+    "server.config.sources",
 )
 DRIVERS = ("motor", "pymongo", "bson", "gridfs")
 
@@ -85,16 +86,16 @@ def test_the_leaves_import_only_leaves() -> None:
 
 def test_store_and_hub_do_not_know_each_other() -> None:
     store = [name for name in FILES if within(name, "server.store")]
-    assert offences(store, "server.hub") == []
-    assert offences(["server.hub"], "server.store") == []
+    assert offences(store, "server.core.hub") == []
+    assert offences(["server.core.hub"], "server.store") == []
 
 
 def test_the_store_knows_nothing_above_it() -> None:
     store = [name for name in FILES if within(name, "server.store")]
-    below = (*LEAVES, "server.data_folder")
+    below = (*LEAVES, "server.core.data_folder")
     above = [name for name in every_module_but("server.store", *below) if name != "server"]
     assert offences(store, *above) == []
-    assert offences(["server.data_folder"], *above, "server.store") == []
+    assert offences(["server.core.data_folder"], *above, "server.store") == []
 
 
 def test_runners_import_nothing_of_the_server_but_leaves() -> None:
@@ -111,19 +112,19 @@ def test_what_runs_in_the_child_knows_no_asyncio() -> None:
 
 def test_handlers_never_import_the_dispatcher_the_hub_or_the_runners() -> None:
     handlers = [name for name in FILES if within(name, "handlers")]
-    assert offences(handlers, "server.dispatcher", "server.hub", "runners") == []
+    assert offences(handlers, "server.execution.dispatcher", "server.core.hub", "runners") == []
 
 
 def test_only_the_composition_root_imports_handlers() -> None:
-    assert offences(every_module_but("handlers", "server.app"), "handlers") == []
+    assert offences(every_module_but("handlers", "server.app.server"), "handlers") == []
 
 
 def test_tornado_stays_in_the_handlers_and_the_composition_root() -> None:
-    assert offences(every_module_but("handlers", "server.app"), "tornado") == []
+    assert offences(every_module_but("handlers", "server.app.server"), "tornado") == []
 
 
 def test_the_database_driver_stays_in_one_file_of_the_store() -> None:
-    assert offences(every_module_but("server.store.database"), *DRIVERS) == []
+    assert offences(every_module_but("server.store.driver.connection"), *DRIVERS) == []
 
 
 def test_the_embedded_engine_stays_in_the_store() -> None:

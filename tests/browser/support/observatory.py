@@ -68,7 +68,7 @@ class Observatory:
         raise AssertionError("the server was not ready in time")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Stop the server."""
+        """StopReason the server."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
             self.process.wait(STOP_SECONDS)

@@ -1,0 +1,41 @@
+"""`/api/pipelines/`: what can be run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado.routing import URLSpec
+
+from handlers.http.base import BaseHandler
+from handlers.services import Services
+from server.core.records import PipelineDescription
+
+#: The fields of a pipeline, in the order of the contract.
+FIELDS = (
+    "name",
+    "short_name",
+    "process_type",
+    "description",
+    "allowed_suffixes",
+    "flags",
+    "error",
+)
+
+
+class PipelinesHandler(BaseHandler):
+    """All of them, also those that cannot run and why."""
+
+    async def get(self) -> None:
+        """Answer with the pipelines."""
+        pipelines = [fields_of(pipeline) for pipeline in self.processes.pipelines()]
+        await self.answer({"pipelines": pipelines, "next": None})
+
+
+def fields_of(pipeline: PipelineDescription) -> dict[str, Any]:
+    """A pipeline as the contract shows it."""
+    return {name: getattr(pipeline, name) for name in FIELDS}
+
+
+def routes(services: Services) -> list[URLSpec]:
+    """The pipelines."""
+    return [URLSpec(r"/api/pipelines/", PipelinesHandler, {"services": services})]

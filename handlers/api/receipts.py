@@ -1,0 +1,22 @@
+"""`/api/processes/<pk>/receipt/`: what exactly ran on what."""
+
+from __future__ import annotations
+
+from tornado.routing import URLSpec
+
+from handlers.http.base import BaseHandler
+from handlers.http.query import PK, parse_pk
+from handlers.services import Services
+
+
+class ReceiptHandler(BaseHandler):
+    """The receipt of a process."""
+
+    async def get(self, pk: str) -> None:
+        """Answer with the receipt of the last attempt."""
+        await self.answer(await self.processes.receipt(parse_pk(pk)))
+
+
+def routes(services: Services) -> list[URLSpec]:
+    """The receipts."""
+    return [URLSpec(rf"/api/processes/{PK}/receipt/", ReceiptHandler, {"services": services})]

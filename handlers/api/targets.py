@@ -1,0 +1,119 @@
+"""`/api/targets/` and `/api/target/<pk>/`: what is looked at in the sky."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
+from tornado.routing import URLSpec
+
+from handlers.http.base import BaseHandler
+from handlers.http.body import BodyHandler
+from handlers.http.json_input import given_fields
+from handlers.http.query import PK, boolean, page, parse_pk, text
+from handlers.services import Services
+from server.core.records import ProcessRecord, Target
+
+RightAscension = Annotated[float, Meta(ge=0, lt=360)] | None
+Declination = Annotated[float, Meta(ge=-90, le=90)] | None
+
+#: The fields of a target, in the order of the contract.
+FIELDS = ("pk", "identifier", "name", "ra", "dec", "extra_fields", "created")
+
+
+class NewTarget(Struct):
+    """What a target is made from. Degrees, ICRS."""
+
+    name: str
+    identifier: str | None = None
+    ra: RightAscension = None
+    dec: Declination = None
+    extra_fields: dict[str, Any] = {}
+
+
+class TargetChange(Struct):
+    """What shall be different about a target."""
+
+    name: str | UnsetType = UNSET
+    identifier: str | UnsetType = UNSET
+    ra: RightAscension | UnsetType = UNSET
+    dec: Declination | UnsetType = UNSET
+    extra_fields: dict[str, Any] | UnsetType = UNSET
+
+
+class TargetsHandler(BodyHandler):
+    """The list, and making one."""
+
+    async def get(self) -> None:
+        """Answer with a page of the targets whose name or identifier holds the search."""
+        found = await self.archive.targets(search=text(self, "search"), **page(self))
+        await self.answer(
+            {"targets": [fields_of(target) for target in found.items], "next": found.next}
+        )
+
+    async def post(self) -> None:
+        """Make a target."""
+        wanted = self.json_input(NewTarget)
+        target = await self.archive.create_target(**structs.asdict(wanted))
+        self.set_header("Location", f"/api/targets/{target.pk}/")
+        self.write_json(fields_of(target), 201)
+
+
+class TargetHandler(BodyHandler):
+    """One target."""
+
+    async def get(self, pk: str) -> None:
+        """Answer with the target."""
+        await self.answer(fields_of(await self.archive.target(parse_pk(pk))))
+
+    async def patch(self, pk: str) -> None:
+        """Change the fields that are given."""
+        changes = given_fields(self.json_input(TargetChange))
+        self.write_json(fields_of(await self.archive.edit_target(parse_pk(pk), changes)))
+
+    async def delete(self, pk: str) -> None:
+        """Delete it; with processes only by `?force=true`, then they go too."""
+        target = await self.archive.target(parse_pk(pk))
+        await self.processes.delete_of_target(target.pk, boolean(self, "force"))
+        await self.archive.delete_target(target.pk)
+        self.set_status(204)
+
+
+class TargetTimelapsesHandler(BaseHandler):
+    """A target with its finished timelapses, in the words of the predecessor."""
+
+    async def get(self, pk: str) -> None:
+        """Answer with the target's name and extra fields, and its timelapses, newest first."""
+        target = await self.archive.target(parse_pk(pk))
+        records = await self.processes.succeeded_timelapses(target.pk)
+        timelapses = [timelapse_fields(record) for record in records if record.outputs]
+        named = {"name": target.name, "extra_fields": target.extra_fields}
+        await self.answer({"target": named, "timelapses": timelapses})
+
+
+def fields_of(target: Target) -> dict[str, Any]:
+    """A target as the contract shows it."""
+    return {name: getattr(target, name) for name in FIELDS}
+
+
+def timelapse_fields(record: ProcessRecord) -> dict[str, Any]:
+    """A succeeded timelapse as the contract shows it; its one output is named as it is."""
+    name = record.identifier
+    return {
+        "name": name,
+        "format": name.rpartition(".")[2],
+        "url": f"/dataproducts/{record.outputs[0]}/file/{quote(name, safe='')}",
+        "created": record.terminal_timestamp,
+        "frames": len(record.products),
+    }
+
+
+def routes(services: Services) -> list[URLSpec]:
+    """Targets."""
+    kwargs = {"services": services}
+    return [
+        URLSpec(r"/api/targets/", TargetsHandler, kwargs),
+        URLSpec(rf"/api/targets/{PK}/", TargetHandler, kwargs),
+        URLSpec(rf"/api/target/{PK}/", TargetTimelapsesHandler, kwargs),
+    ]

@@ -1,0 +1,40 @@
+"""`/processes/<pk>/preview.png`: what a run shows of itself while it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+
+from tornado.routing import URLSpec
+
+from handlers.http.base import BaseHandler
+from handlers.http.content_headers import sandbox_headers
+from handlers.http.query import PK, parse_pk
+from handlers.services import Services
+from server.core.errors import NotFound
+from server.core.records import State
+
+
+class RunPictureHandler(BaseHandler):
+    """The picture of now; its digest is the version."""
+
+    quiet = True
+
+    async def get(self, pk: str) -> None:
+        """Send the picture, unless the client has it. There is none before the first and after."""
+        record = await self.processes.get(parse_pk(pk))
+        running = record.state is State.RUNNING
+        picture = await self.services.picture(record) if running else None
+        if picture is None:
+            raise NotFound("picture of process", pk)
+        sandbox_headers(self)
+        self.set_header("Content-Type", "image/png")
+        self.set_header("Etag", f'"{hashlib.blake2b(picture, digest_size=12).hexdigest()}"')
+        if self.check_etag_header():
+            self.set_status(304)
+            return
+        self.write(picture)
+
+
+def routes(services: Services) -> list[URLSpec]:
+    """The pictures of runs."""
+    return [URLSpec(rf"/processes/{PK}/preview\.png", RunPictureHandler, {"services": services})]

@@ -1,0 +1,1 @@
+"""HTTP itself: requests read, access controlled, answers written, streamed and compressed."""

@@ -1,0 +1,1 @@
+"""The web pages, a module for each, drawn on the server."""

@@ -1,0 +1,1 @@
+"""Reading FITS files: images, headers, dates and metadata."""

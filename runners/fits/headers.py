@@ -1,0 +1,61 @@
+"""The headers of a FITS file as people read them: keyword, value, comment, HDU by HDU.
+
+No pixel is read, and a header without end is not read to it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+from runners.fits.files import open_fits, quiet, walk
+
+MOST_HDUS = 100
+MOST_CARDS = 2000
+MOST_CHARACTERS = 200
+
+
+def fits_headers(path: str | Path) -> dict[str, Any]:
+    """`hdus`: each with `name`, `kind` and `cards`, a list of [keyword, value, comment] as text.
+
+    `cut` says whether there is more. Raises ValueError, with a sentence that names the file, for
+    what is no FITS file or cannot be read.
+    """
+    path = Path(path)
+    found: list[dict[str, Any]] = []
+    room = MOST_CARDS
+    with quiet(), open_fits(path, path.name) as hdus:
+        for _, hdu in walk(hdus):
+            if room <= 0 or len(found) == MOST_HDUS:
+                return {"hdus": found, "cut": True}
+            cards = [_card(card) for card in hdu.header.cards[:room]]
+            cut = len(hdu.header.cards) > room
+            room -= len(hdu.header.cards)
+            found.append({"name": _text(hdu.name), "kind": _kind(hdu), "cards": cards})
+            if cut:
+                return {"hdus": found, "cut": True}
+    return {"hdus": found, "cut": False}
+
+
+def _card(card: Any) -> list[str]:
+    try:
+        value = card.value
+        shown = ("T" if value else "F") if isinstance(value, bool) else _text(value)
+        return [_text(card.keyword), shown, _text(card.comment)]
+    except Exception:  # a card against the standard; astropy raises whatever comes to mind
+        return ["", _text(card.image).rstrip(), ""]
+
+
+def _kind(hdu: Any) -> str:
+    if isinstance(hdu, fits.CompImageHDU):
+        return "compressed image"
+    if isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
+        return "table"
+    return "image" if hdu.header.get("NAXIS", 0) else "header"
+
+
+def _text(value: object) -> str:
+    text = "" if isinstance(value, fits.card.Undefined) else str(value)
+    return text[:MOST_CHARACTERS].encode("utf-8", "replace").decode()

@@ -1,0 +1,1 @@
+"""Pictures of frames: brightness, stretches, scaling, cosmic rays and alignment."""

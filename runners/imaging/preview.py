@@ -1,0 +1,79 @@
+"""Pictures of data products: FITS images by a stretch, PNG and JPEG made small.
+
+Reading FITS is left to `frames`, its shades to `stretches`, a limit on time and memory to
+`examiner`. Nobody vouches for the files, so sides are looked at before pixels.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pictures
+from PIL import ImageOps, UnidentifiedImageError
+
+from runners.fits.files import FrameError, looks_like_fits, quiet
+from runners.fits.images import find_frame, read_frame
+from runners.imaging.scaling import rescale, view_of
+from runners.imaging.stretches import STRETCHES, shades
+
+#: 10,000 x 10,000: 400 MB once unpacked.
+MOST_PIXELS = 100_000_000
+
+
+def preview_png(
+    path: str | Path, out_path: str | Path, size: int, stretch: str = STRETCHES[0]
+) -> None:
+    """Write a PNG with its longest side at most `size` pixels; nothing is enlarged.
+
+    Takes FITS (tile-compressed and packed by gzip too), PNG and JPEG, told apart by their content;
+    `stretch`, one of STRETCHES, is for FITS only.
+    Raises ValueError, with a sentence that names the file, for anything else and for what is
+    broken, hostile or too large.
+    """
+    path = Path(path)
+    with quiet():
+        picture = _sky(path, size, stretch) if looks_like_fits(path) else _picture(path, size)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    # Whole or not at all, whenever this process is killed.
+    partial = Path(f"{out_path}.part")
+    partial.write_bytes(buffer.getvalue())
+    partial.replace(out_path)
+
+
+def _sky(path: Path, size: int, stretch: str) -> Pictures.Image:
+    frame = find_frame(path)
+    view = view_of(frame.width, frame.height, size, even=False)
+    image = rescale(read_frame(frame), view)
+    return Pictures.fromarray(shades(image, stretch)[::-1])
+
+
+def _picture(path: Path, size: int) -> Pictures.Image:
+    try:
+        with Pictures.open(path, formats=["PNG", "JPEG"]) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                sides = f"{picture.width} x {picture.height}"
+                raise FrameError(path.name, f"is {sides} pixels, too many for a preview")
+            picture.thumbnail((size, size))
+            return _plain(ImageOps.exif_transpose(picture))
+    except FrameError:
+        raise
+    except UnidentifiedImageError as error:
+        raise FrameError(path.name, "is not a FITS, PNG or JPEG image") from error
+    except MemoryError as error:
+        raise FrameError(path.name, "needs more memory than there is") from error
+    except Exception as error:  # a broken picture raises OSError, SyntaxError, struct.error …
+        raise FrameError(path.name, f"cannot be read: {error!s:.200}") from error
+
+
+def _plain(picture: Pictures.Image) -> Pictures.Image:
+    """The same in a mode that every browser shows."""
+    if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits and more
+        deep = np.asarray(picture, dtype=np.float32)
+        low, high = float(deep.min()), float(deep.max())
+        return Pictures.fromarray(((deep - low) / max(high - low, 1.0) * 255).astype(np.uint8))
+    if picture.mode in ("L", "RGB", "RGBA"):
+        return picture
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")

@@ -1,0 +1,1 @@
+"""Targets, data products, groups and light curves, their records and their files."""

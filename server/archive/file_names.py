@@ -1,0 +1,61 @@
+"""What files may be called, and what kind of content a name promises."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import unicodedata
+from pathlib import PurePath
+
+from server.core.errors import InvalidInput
+
+NAME_BYTES = 200
+_CONTENT_TYPES = {
+    # https://www.iana.org/assignments/media-types/application/fits; `.fz` is tile-compressed FITS.
+    **dict.fromkeys((".fits", ".fit", ".fts", ".fz"), "application/fits"),
+    ".gz": "application/gzip",
+    ".bz2": "application/x-bzip2",
+    ".xz": "application/x-xz",
+    ".csv": "text/csv",
+    ".txt": "text/plain",
+    ".log": "text/plain",
+    ".json": "application/json",
+    ".webm": "video/webm",
+    ".mp4": "video/mp4",
+    ".gif": "image/gif",
+}
+#: Without the system's own tables, so that every server says the same.
+_OTHERS = mimetypes.MimeTypes()
+
+
+def uploaded_name(sent: str) -> str:
+    """The name of an uploaded file. :raises InvalidInput: it has none that can be used."""
+    name = re.split(r"[/\\]", sent)[-1]
+    if name in ("", ".", ".."):
+        raise InvalidInput.of("file", "Each file needs a name")
+    if any(_unprintable(character) for character in name):
+        raise InvalidInput.of("file", "A file's name cannot have control characters")
+    if len(name.encode()) > NAME_BYTES:
+        raise InvalidInput.of("file", f"A file's name can have {NAME_BYTES} bytes of UTF-8")
+    return name
+
+
+def output_name(identifier: str, name: str) -> str:
+    """The name of a run's output, made to fit: its suffix stays, its stem may be cut."""
+    clean = "".join("_" if _unprintable(character) else character for character in name)
+    whole = f"{identifier}_{clean}"
+    suffix = "".join(PurePath(whole).suffixes[-2:]).encode()[-NAME_BYTES // 2 :]
+    stem = whole.encode()[: -len(suffix) or None]
+    return (stem[: NAME_BYTES - len(suffix)] + suffix).decode("utf-8", "ignore")
+
+
+def content_type(name: str) -> str:
+    """The media type that the name's last suffix stands for."""
+    suffix = PurePath(name).suffix.lower()
+    guessed = _CONTENT_TYPES.get(suffix) or _OTHERS.guess_type(f"x{suffix}")[0]
+    return guessed or "application/octet-stream"
+
+
+def _unprintable(character: str) -> bool:
+    # Cc are control characters, Cs lone surrogates, which have no UTF-8.
+    return unicodedata.category(character) in ("Cc", "Cs")

@@ -1,0 +1,97 @@
+"""Pictures that were drawn once, kept as files up to a limit; the ones unused for longest go first.
+
+Drawing is left to the examiner; what is drawn and how it is sent to `previews`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+#: After a kill, folders of pictures that were being drawn are left behind.
+ABANDONED_SECONDS = 3600.0
+#: How full the shelf is after tidying, so that not every picture makes it tidy up again.
+TIDY_PART = 0.9
+
+#: Draws the picture at a path in a folder of its own.
+Draw = Callable[[Path], Awaitable[None]]
+
+
+class PreviewCache:
+    """A folder of pictures by name; whoever wants one that is being drawn waits for it."""
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._drawing: dict[str, asyncio.Future[bytes]] = {}
+        self._bytes: int | None = None
+        self._tidying = asyncio.Lock()
+
+    async def get(self, name: str, draw: Draw) -> bytes:
+        """The picture of this name, drawn if need be. Raises what `draw` raises."""
+        with contextlib.suppress(FileNotFoundError):
+            return await asyncio.to_thread(_used, self._folder / name)
+        if name not in self._drawing:
+            drawing = self._drawing[name] = asyncio.ensure_future(self._draw(name, draw))
+            drawing.add_done_callback(lambda _: self._drawing.pop(name))
+        return await asyncio.shield(self._drawing[name])
+
+    @contextlib.asynccontextmanager
+    async def workplace(self) -> AsyncIterator[Path]:
+        """An empty folder for a while, on the shelf's file system."""
+        folder = self._folder / f"{secrets.token_hex(8)}.tmp"
+        await asyncio.to_thread(folder.mkdir)
+        try:
+            yield folder
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, True)
+
+    async def _draw(self, name: str, draw: Draw) -> bytes:
+        # Moved out of its own folder at last, so that nobody ever sees half a picture.
+        async with self.workplace() as folder:
+            await draw(folder / name)
+            picture = await asyncio.to_thread((folder / name).read_bytes)
+            await asyncio.to_thread((folder / name).replace, self._folder / name)
+        await self._tidy(len(picture))
+        return picture
+
+    async def _tidy(self, added: int) -> None:
+        async with self._tidying:
+            if self._bytes is None:
+                self._bytes = await asyncio.to_thread(_tidied, self._folder, self._limit_bytes)
+                return
+            self._bytes += added
+            if self._bytes > self._limit_bytes:
+                least = int(self._limit_bytes * TIDY_PART)
+                self._bytes = await asyncio.to_thread(_tidied, self._folder, least)
+
+
+def _used(path: Path) -> bytes:
+    picture = path.read_bytes()
+    with contextlib.suppress(OSError):
+        path.touch()
+    return picture
+
+
+def _tidied(folder: Path, limit_bytes: int) -> int:
+    """Delete what is too much; how many bytes are left."""
+    kept: list[tuple[float, int, Path]] = []
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):  # somebody else may have deleted it
+            facts = path.stat()
+            if not path.is_dir():
+                kept.append((facts.st_mtime, facts.st_size, path))
+            elif time.time() - facts.st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(path, True)
+    total = sum(size for _, size, _ in kept)
+    for _, size, path in sorted(kept):
+        if total <= limit_bytes:
+            break
+        path.unlink(missing_ok=True)
+        total -= size
+    return total

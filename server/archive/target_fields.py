@@ -1,0 +1,104 @@
+"""What a target's fields may be, and the identifier that its name makes."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from server.core.errors import InvalidInput
+
+NAME_LENGTH = 200
+EXTRA_FIELDS_BYTES = 64 * 1024
+_IDENTIFIER_LENGTH = 50
+_IDENTIFIER = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{_IDENTIFIER_LENGTH - 1}}}")
+
+
+def checked(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields as a target has them. :raises InvalidInput: naming each that is wrong."""
+    good: dict[str, Any] = {}
+    bad: dict[str, list[str]] = {}
+    for field, value in fields.items():
+        try:
+            good[field] = _CHECKS[field](value)
+        except KeyError:
+            bad[field] = ["There is no such field"]
+        except ValueError as error:
+            bad[field] = [str(error)]
+    if bad:
+        raise InvalidInput(bad)
+    return good
+
+
+def checked_name(name: Any) -> str:
+    """A name for people. :raises ValueError: it cannot be one."""
+    if not isinstance(name, str) or not name.strip() or len(name) > NAME_LENGTH:
+        raise ValueError(f"A text of 1 to {NAME_LENGTH} characters is needed")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise ValueError("Control characters are not allowed")
+    return name
+
+
+def identifiers(name: str, pk: int) -> Iterator[str]:
+    """What a target of this name may be identified by, best first."""
+    plain = unicodedata.normalize("NFKD", name).lower()
+    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    slug = re.sub(r"[^a-z0-9_-]+", "-", plain).strip("-_")[:_IDENTIFIER_LENGTH].rstrip("-_")
+    base = slug or f"target-{pk}"
+    yield base
+    number = 2
+    while True:
+        suffix = f"-{number}"
+        yield base[: _IDENTIFIER_LENGTH - len(suffix)].rstrip("-_") + suffix
+        number += 1
+
+
+def _identifier(value: Any) -> str:
+    if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
+        raise ValueError(
+            f"1 to {_IDENTIFIER_LENGTH} characters of a-z, 0-9, _ and - are needed, "
+            "the first being a letter or digit"
+        )
+    return value
+
+
+def _ra(value: Any) -> float | None:
+    return _degrees(value, "A number of degrees from 0 to below 360", lambda ra: 0 <= ra < 360)
+
+
+def _dec(value: Any) -> float | None:
+    return _degrees(value, "A number of degrees from -90 to 90", lambda dec: -90 <= dec <= 90)
+
+
+def _degrees(value: Any, wanted: str, fits: Callable[[float], bool]) -> float | None:
+    if value is None:
+        return None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not fits(value):
+        raise ValueError(f"{wanted}, or null, is needed")
+    return float(value)
+
+
+def _extra_fields(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("A JSON object is needed")
+    try:
+        size = len(msgspec.json.encode(value))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError("This cannot be stored as JSON") from error
+    if size > EXTRA_FIELDS_BYTES:
+        raise ValueError(f"At most {EXTRA_FIELDS_BYTES} bytes of JSON are allowed")
+    return value
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "name": checked_name,
+    "identifier": _identifier,
+    "ra": _ra,
+    "dec": _dec,
+    "extra_fields": _extra_fields,
+}

@@ -1,0 +1,238 @@
+"""Brings files into storage and takes them out, all of them or none wherever a kill falls.
+
+A journal entry is written first and removed last. Whoever finds one later can tell from what there
+is whether the matter was complete, and takes everything back if it was not. Whose entry it is
+decides who may finish: a server that was given up for dead finds its entry in other hands. The
+end of each entry is left to `rollback`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from server.archive.file_names import content_type
+from server.archive.rollback import Rollback
+from server.archive.storage import FileStorage, LocalFile
+from server.core.concurrency import finish_even_if_cancelled
+from server.core.errors import Conflict
+from server.core.records import DataProduct, DataProductGroup, ProcessRecord
+from server.store import Store
+from server.store.archive.journal import JournalEntry
+from server.store.archive.light_curves import LightCurveChunk
+
+#: Gives the facts of a FITS file, None for what is none.
+Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """What was brought in. The journal has its entry until somebody removes it."""
+
+    entry: JournalEntry
+    products: list[DataProduct]
+
+
+class FileTransactions:
+    """What moves files between this machine and storage."""
+
+    def __init__(
+        self, store: Store, files: FileStorage, server: str, examine: Examine, rollback: Rollback
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._server = server
+        self._examine = examine
+        self._rollback = rollback
+
+    async def add(
+        self,
+        files: Sequence[LocalFile],
+        target: int,
+        run: ProcessRecord | None = None,
+        chunks: Sequence[LightCurveChunk] = (),
+    ) -> Deposit:
+        """Make products of the files, for a run also their group. The local files stay.
+
+        `chunks` are the run's measurements, of one series.
+
+        The entry of a run's outputs stays too: whether they are kept is decided by the run's end.
+        A cancellation waits for the end of it. Any failure leaves nothing behind.
+
+        :raises NoRoom: storage or database is full.
+        :raises NotFound: the target was deleted meanwhile.
+        """
+        return await finish_even_if_cancelled(self._add(files, target, run, chunks))
+
+    async def remove(self, product: DataProduct) -> None:
+        """Delete a product and its file; the process whose output it was forgets it.
+
+        :raises Conflict: an unended process needs it.
+        """
+        await finish_even_if_cancelled(self._remove(product))
+
+    async def remove_all(self, products: Sequence[DataProduct]) -> None:
+        """Delete products that nobody needs, with their files."""
+        if products:
+            entry = await self._removal(products)
+            with self._rollback.resolved_later(entry):
+                await self._store.journal.insert(entry)
+                await self._rollback.roll_back(entry)
+
+    async def remove_process(
+        self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
+    ) -> None:
+        """Delete a process with its log and outputs; `delete` is for the record alone.
+
+        :raises Conflict: an unended process needs one of the outputs.
+        """
+        await finish_even_if_cancelled(self._remove_process(record, delete))
+
+    async def _remove(self, product: DataProduct) -> None:
+        await self._check_unused([product])
+        entry = await self._removal([product])
+        with self._rollback.resolved_later(entry):
+            await self._store.journal.insert(entry)
+            # From here on no submit finds it any more, but one may have found it just before.
+            await self._store.products.delete_many([product.pk])
+            try:
+                await self._check_unused([product])
+            except Conflict:
+                await self._store.products.insert_many([product])
+                await self._rollback.close(entry)
+                raise
+            await self._rollback.roll_back(entry)
+
+    async def _remove_process(
+        self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
+    ) -> None:
+        products = await self._store.products.of_process(record.pk)
+        await self._check_unused(products)
+        groups = await self._store.groups.of_process(record.pk)
+        entry = JournalEntry(
+            pk=await self._store.counters.next("journal"),
+            server=self._server,
+            products=[product.pk for product in products],
+            keys=[product.key for product in products],
+            group=groups[0].pk if groups else None,
+            process=record.pk,
+            whole=True,
+            series=record.series,
+        )
+        with self._rollback.resolved_later(entry):
+            await self._store.journal.insert(entry)
+            await self._store.submissions.mark_gone(record.pk)
+            await delete(record)
+            await self._rollback.roll_back(entry)
+
+    async def _add(
+        self,
+        files: Sequence[LocalFile],
+        target: int,
+        run: ProcessRecord | None,
+        chunks: Sequence[LightCurveChunk],
+    ) -> Deposit:
+        await self._rollback.resolve_leftovers()
+        facts = [await self._examine(file.path) for file in files]
+        entry = await self._entry(files, run, chunks)
+        now = time.time()
+        products = [
+            _product(pk, now, file, target, run, fits)
+            for pk, file, fits in zip(entry.products, files, facts, strict=True)
+        ]
+        try:
+            await self._put(entry, files, products, run, chunks)
+            await self._store.targets.get(target)
+        except BaseException:
+            await self._rollback.roll_back_failed(entry)
+            raise
+        if run is None:
+            await self._rollback.commit(entry)
+        return Deposit(entry, products)
+
+    async def _put(
+        self,
+        entry: JournalEntry,
+        files: Sequence[LocalFile],
+        products: list[DataProduct],
+        run: ProcessRecord | None,
+        chunks: Sequence[LightCurveChunk],
+    ) -> None:
+        """Write the entry, then what it speaks of."""
+        await self._store.journal.insert(entry)
+        for file, key in zip(files, entry.keys, strict=True):
+            await self._files.put(file.path, key)
+        await self._store.products.insert_many(products)
+        if run is not None and entry.group is not None:
+            await self._store.groups.insert(_group(entry.group, products, run))
+        await self._store.light_curves.insert_many(chunks)
+
+    async def _entry(
+        self,
+        files: Sequence[LocalFile],
+        run: ProcessRecord | None,
+        chunks: Sequence[LightCurveChunk],
+    ) -> JournalEntry:
+        counters = self._store.counters
+        first = await counters.next("dataproduct", len(files))
+        pks = list(range(first, first + len(files)))
+        return JournalEntry(
+            pk=await counters.next("journal"),
+            server=self._server,
+            products=pks,
+            keys=[f"{pk}/{file.name}" for pk, file in zip(pks, files, strict=True)],
+            group=await counters.next("group") if run and files else None,
+            process=None if run is None else run.pk,
+            attempt=None if run is None else run.attempt,
+            series=chunks[0].series if chunks else None,
+        )
+
+    async def _removal(self, products: Sequence[DataProduct]) -> JournalEntry:
+        processes = {product.process for product in products}
+        return JournalEntry(
+            pk=await self._store.counters.next("journal"),
+            server=self._server,
+            products=[product.pk for product in products],
+            keys=[product.key for product in products],
+            process=processes.pop() if len(processes) == 1 else None,
+        )
+
+    async def _check_unused(self, products: Sequence[DataProduct]) -> None:
+        names = {product.pk: product.name for product in products}
+        for used, process in (await self._store.processes.users_of(names)).items():
+            raise Conflict(f"{names[used]} is needed by process {process}, which has not ended")
+
+
+def _group(pk: int, products: list[DataProduct], run: ProcessRecord) -> DataProductGroup:
+    return DataProductGroup(
+        pk=pk,
+        created=products[0].created,
+        name=f"{run.identifier}_outputs",
+        products=[product.pk for product in products],
+        process=run.pk,
+    )
+
+
+def _product(
+    pk: int,
+    now: float,
+    file: LocalFile,
+    target: int,
+    run: ProcessRecord | None,
+    fits: dict[str, Any] | None,
+) -> DataProduct:
+    return DataProduct(
+        pk=pk,
+        created=now,
+        name=file.name,
+        target=target,
+        size=file.size,
+        sha256=file.sha256,
+        content_type=content_type(file.name),
+        process=None if run is None else run.pk,
+        attempt=None if run is None else run.attempt,
+        fits=fits,
+    )

@@ -1,0 +1,149 @@
+"""One upload: its parts are written to disk as they come, and become products together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol, Self, TypeVar
+
+from server.archive.file_names import uploaded_name
+from server.archive.storage import LocalFile, in_thread
+from server.core.concurrency import finish_even_if_cancelled
+from server.core.errors import InvalidInput, TooLarge
+from server.core.records import DataProduct
+
+#: As much is held in memory before it is worth a thread.
+BUFFER_BYTES = 1 << 20
+
+
+T = TypeVar("T")
+
+
+class UploadLimits(Protocol):
+    """What an upload may be."""
+
+    @property
+    def limit_bytes(self) -> int:
+        """The most bytes of one file."""
+
+    @property
+    def limit_parts(self) -> int:
+        """The most files."""
+
+
+class Upload:
+    """Files on their way in. Leaving the context without `commit` removes all of them."""
+
+    def __init__(
+        self,
+        incoming: Path,
+        limits: UploadLimits,
+        store: Callable[[list[LocalFile]], Awaitable[list[DataProduct]]],
+    ) -> None:
+        self._folder = incoming / secrets.token_hex(8)
+        self._limits = limits
+        self._store = store
+        self._parts: list[_Part] = []
+
+    async def __aenter__(self) -> Self:
+        try:
+            await _to_its_end(self._folder.mkdir, 0o700)
+        except asyncio.CancelledError:
+            await self._remove()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for part in self._parts:
+            part.close()
+        await self._remove()
+
+    async def _remove(self) -> None:
+        await _to_its_end(shutil.rmtree, self._folder, True)
+
+    async def add(self, name: str) -> None:
+        """Begin the next file. :raises InvalidInput: its name, too many, or the last was empty."""
+        await self._finish_part()
+        if len(self._parts) == self._limits.limit_parts:
+            raise InvalidInput.of(
+                "file", f"At most {self._limits.limit_parts} files can be sent at once"
+            )
+        # Whoever looks into the file may want to see its suffix.
+        path = self._folder / str(len(self._parts)) / uploaded_name(name)
+        self._parts.append(_Part(path))
+        await _to_its_end(self._parts[-1].open)
+
+    async def write(self, piece: bytes) -> None:
+        """Add to the file begun last. :raises TooLarge: it is over its limit."""
+        part = self._parts[-1]
+        if part.size + len(part.buffer) + len(piece) > self._limits.limit_bytes:
+            raise TooLarge(self._limits.limit_bytes)
+        part.buffer += piece
+        if len(part.buffer) >= BUFFER_BYTES:
+            await _to_its_end(part.flush)
+
+    async def commit(self) -> list[DataProduct]:
+        """Make products of all files, in their order, or of none.
+
+        :raises InvalidInput: there are none, or the last is empty.
+        """
+        await self._finish_part()
+        if not self._parts:
+            raise InvalidInput.of("file", "At least one file is needed")
+        return await self._store([part.finished() for part in self._parts])
+
+    async def _finish_part(self) -> None:
+        if self._parts:
+            part = self._parts[-1]
+            await _to_its_end(part.flush)
+            part.close()
+            if not part.size:
+                raise InvalidInput.of("file", f"The file {part.path.name} is empty")
+
+
+class _Part:
+    """One file of an upload, on disk but for a buffer."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.buffer = bytearray()
+        self._sha256 = hashlib.sha256()
+        self._file: IO[bytes] | None = None
+
+    def open(self) -> None:
+        self.path.parent.mkdir()
+        self._file = self.path.open("wb")
+
+    def flush(self) -> None:
+        if self._file is not None and self.buffer:
+            taken, self.buffer = self.buffer, bytearray()
+            self._sha256.update(taken)
+            self._file.write(taken)
+            self._file.flush()
+            self.size += len(taken)
+
+    def close(self) -> None:
+        # After a full disk there may be something left that cannot be written.
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+    def finished(self) -> LocalFile:
+        return LocalFile(self.path, self.path.name, self.size, self._sha256.hexdigest())
+
+
+async def _to_its_end(work: Callable[..., T], *args: Any) -> T:
+    """What blocking work gives. Nothing that was cancelled shall write behind our back."""
+    return await finish_even_if_cancelled(in_thread(work, *args))

@@ -1,0 +1,53 @@
+"""`--demo`: a target with a series of synthetic frames, and two processes running on them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from pathlib import Path
+
+from runners.synthetic import synthesise_series
+from server.app.server import Server
+from server.archive.archive import Archive
+from server.processes.service import Processes
+
+log = logging.getLogger(__name__)
+
+IDENTIFIER = "m13"
+#: The Great Globular Cluster in Hercules; ICRS, degrees.
+RA, DEC = 250.4235, 36.4613
+PIECE_BYTES = 1 << 20
+
+
+async def make_demo_on(server: Server) -> None:
+    """Make the demonstration on a server that has just become ready."""
+    assert server.services is not None
+    await make_demo(server.services.archive, server.services.processes, server.incoming)
+
+
+async def make_demo(archive: Archive, processes: Processes, folder: Path) -> None:
+    """Make the target with its frames and start both, unless the target is there already."""
+    if any(
+        target.identifier == IDENTIFIER for target in (await archive.targets(search="m13")).items
+    ):
+        log.info("The demonstration's target is there already")
+        return
+    target = await archive.create_target(
+        "Messier 13", IDENTIFIER, RA, DEC, {"constellation": "Hercules", "origin": "synthetic"}
+    )
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        frames = await asyncio.to_thread(synthesise_series, Path(made))
+        products = await _upload(archive, target.pk, frames)
+    await processes.submit(target.pk, "Timelapse", products, {})
+    await processes.submit(target.pk, "Dummy", products, {"slow": True})
+
+
+async def _upload(archive: Archive, target: int, frames: list[Path]) -> list[int]:
+    async with archive.upload(target) as upload:
+        for frame in frames:
+            await upload.add(frame.name)
+            with frame.open("rb") as file:
+                while piece := file.read(PIECE_BYTES):
+                    await upload.write(piece)
+        return [product.pk for product in await upload.commit()]

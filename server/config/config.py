@@ -1,0 +1,209 @@
+"""The configuration as a whole: `load` makes it, `settings` describes every key of it.
+
+`sources` reads the values and lets each source override the one before: defaults, config.yml,
+environment, command line. The keys are declared here and in `sections`, their rules in `rules`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import platformdirs
+
+from server.config.pipelines import PIPELINES, RETRIES, PipelineEntry
+from server.config.rules import (
+    Rule,
+    computed,
+    nullable,
+    number,
+    rules_of,
+    setting,
+    settings_of,
+    text,
+)
+from server.config.sections import (
+    DAY_SECONDS,
+    Cache,
+    Files,
+    Http,
+    Leases,
+    Limits,
+    MongoDB,
+    Pool,
+    Queue,
+    Timelapse,
+    Uploads,
+    Websockets,
+)
+from server.config.sources import gather, not_allowed, variable
+from server.core.errors import StartError
+
+FILE_NAME = "config.yml"
+
+
+def _is_path(written: str) -> bool:
+    try:
+        return bool(Path(written).expanduser().parts)
+    except RuntimeError:  # a user who does not exist
+        return False
+
+
+DATA = nullable(text("the path of a folder", _is_path), "the platform's user data folder")
+
+
+def default_data() -> Path:
+    """Return the folder where this platform keeps the data of the user's applications."""
+    return Path(platformdirs.user_data_path("heliograph", appauthor=False))
+
+
+class Contradiction(StartError):
+    """A value that other values forbid; `source` is where it came from."""
+
+    def __init__(self, key: str, value: object, allowed: str, source: str = "default") -> None:
+        super().__init__(not_allowed(key, repr(value), source, allowed))
+        self.key, self.value, self.allowed = key, value, allowed
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """The whole configuration. Making one raises StartError when its parts contradict each other.
+
+    `folder` is that of config.yml, which joins the import path of runs; None without a file.
+    """
+
+    http: Http = dataclasses.field(default_factory=Http)
+    data: Path = computed(
+        default_data, DATA, "folder of all that the server keeps: database, files, lock"
+    )
+    mongodb: MongoDB = dataclasses.field(default_factory=MongoDB)
+    files: Files = dataclasses.field(default_factory=Files)
+    uploads: Uploads = dataclasses.field(default_factory=Uploads)
+    pool: Pool = dataclasses.field(default_factory=Pool)
+    queue: Queue = dataclasses.field(default_factory=Queue)
+    shutdown_seconds: float = setting(
+        10.0, number(0, DAY_SECONDS), "time that runs get to finish when the server is stopped"
+    )
+    retries: int = setting(1, RETRIES, "new attempts after the server that ran it was lost")
+    retries_on_failure: int = setting(0, RETRIES, "new attempts after the run itself failed")
+    pipelines: Mapping[str, PipelineEntry] = computed(
+        dict, PIPELINES, "pipelines of your own, by the names that people see"
+    )
+    timelapse: Timelapse = dataclasses.field(default_factory=Timelapse)
+    limits: Limits = dataclasses.field(default_factory=Limits)
+    leases: Leases = dataclasses.field(default_factory=Leases)
+    websockets: Websockets = dataclasses.field(default_factory=Websockets)
+    cache: Cache = dataclasses.field(default_factory=Cache)
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.http.tokens and not is_loopback(self.http.host):
+            raise Contradiction(
+                "http.host",
+                self.http.host,
+                "127.0.0.1, ::1 or localhost, as the others can be reached from elsewhere and"
+                " need at least one secret in http.tokens",
+            )
+        if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:
+            raise Contradiction(
+                "leases.lease_seconds",
+                self.leases.lease_seconds,
+                f"more than twice leases.heartbeat_seconds ({self.leases.heartbeat_seconds:g})",
+            )
+
+    @property
+    def storage_url(self) -> str:
+        """Return where the files are stored: a URL for fsspec or the path of a folder."""
+        return self.files.url or str(self.data / "files")
+
+    def limits_of(self, pipeline: str) -> Limits:
+        """Return the limits on runs of a pipeline, whether or not `pipelines` names it."""
+        entry = self.pipelines.get(pipeline)
+        return dataclasses.replace(self.limits, **entry.limits) if entry else self.limits
+
+    def retries_of(self, pipeline: str) -> int:
+        """Return how many new attempts a pipeline gets after a lost run."""
+        entry = self.pipelines.get(pipeline)
+        return self.retries if entry is None or entry.retries is None else entry.retries
+
+    def retries_on_failure_of(self, pipeline: str) -> int:
+        """Return how many new attempts a pipeline gets after a failed run."""
+        entry = self.pipelines.get(pipeline)
+        if entry is None or entry.retries_on_failure is None:
+            return self.retries_on_failure
+        return entry.retries_on_failure
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach the address; of names, `localhost` alone counts."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Setting(NamedTuple):
+    """One key, in words: for the documentation and the tests that compare it with the code."""
+
+    key: str
+    variable: str
+    default: object  #: as config.yml would give it
+    default_text: str
+    allowed: str
+    meaning: str
+
+
+def settings() -> list[Setting]:
+    """Return every key of the configuration, in the order of the sections."""
+    return [_describe(key, field) for key, field in settings_of(Config)]
+
+
+def _describe(key: str, field: dataclasses.Field[Any]) -> Setting:
+    rule: Rule = field.metadata["rule"]
+    make: Any = field.default_factory
+    made = None if key == "data" else make()  # the platform's folder differs between users
+    default = list(made) if isinstance(made, tuple) else made
+    meaning = field.metadata["meaning"]
+    return Setting(key, variable(key), default, rule.show(made), rule.allowed, meaning)
+
+
+def find_file() -> Path | None:
+    """Return the config.yml of the working directory, None when there is none."""
+    path = Path(FILE_NAME)
+    return path if path.exists() else None
+
+
+def load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, object]) -> Config:
+    """Make the configuration of these sources; `options` are those of the command line.
+
+    A relative `data` in the file starts at its folder, elsewhere at the working directory. Raise
+    StartError that names each bad key, its value, where that is from, and what is allowed.
+    """
+    given = gather(path, environ, options, rules_of(Config))
+    values = {key: each.value for key, each in given.items()}
+    folder = path.absolute().parent if path else None
+    if (data := values.pop("data", None)) is not None:
+        start = folder if folder and given["data"].source == str(path) else Path.cwd()
+        values["data"] = start / Path(data).expanduser()
+    try:
+        return Config(folder=folder, **_nested(values))
+    except Contradiction as error:
+        source = given[error.key].source if error.key in given else "default"
+        raise Contradiction(error.key, error.value, error.allowed, source) from None
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of Config: keys with a dot go into their section."""
+    made: dict[str, Any] = {key: value for key, value in values.items() if "." not in key}
+    for field in dataclasses.fields(Config):
+        start = f"{field.name}."
+        inner = {key.removeprefix(start): values[key] for key in values if key.startswith(start)}
+        if inner:
+            section: Any = field.default_factory
+            made[field.name] = section(**inner)
+    return made

@@ -1,0 +1,162 @@
+"""The server's folder on disk: who holds it, where each kind of file goes, the server's own id.
+
+What is inside the folders is the business of the parts that use them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from pathlib import Path
+
+from server.core.errors import StartError
+
+#: After a `kill -9` the system needs a moment to close the dead server's files.
+LOCK_WAIT_SECONDS = 5.0
+_RETRY_SECONDS = 0.05
+LOCK = "heliograph.lock"
+#: What the holder has written down by `announce`. Left behind by a kill, so ask for the lock first.
+ADDRESS = "address"
+
+
+class DataFolder:
+    """A folder that this server alone uses, as long as it is open."""
+
+    def __init__(self, path: Path, lock: int, server_id: str) -> None:
+        self.path = path
+        self.server_id = server_id
+        self._lock: int | None = lock
+
+    @classmethod
+    def open(cls, path: Path | str, wait_seconds: float = LOCK_WAIT_SECONDS) -> DataFolder:
+        """Make the folder where it is missing and lock it.
+
+        Blocks up to `wait_seconds` while another server holds it.
+
+        :raises StartError: the folder cannot be used, or another server holds it.
+        """
+        folder = Path(path).expanduser().absolute()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = _lock(folder / LOCK, wait_seconds)
+            return cls(folder, lock, _server_id(folder / "server-id"))
+        except OSError as error:
+            raise StartError(f"The data folder {folder} cannot be used: {error}") from error
+
+    @property
+    def files(self) -> Path:
+        """The bytes of data products, where storage is a local folder."""
+        return self._subfolder("files")
+
+    @property
+    def incoming(self) -> Path:
+        """Uploads on their way. On the same file system as `files`, so that moving is renaming."""
+        return self._subfolder("incoming")
+
+    @property
+    def runs(self) -> Path:
+        """The working folders of runs."""
+        return self._subfolder("runs")
+
+    @property
+    def previews(self) -> Path:
+        """Thumbnails, which can be made again."""
+        return self._subfolder("previews")
+
+    @property
+    def database(self) -> Path:
+        """The embedded engine's files and its socket."""
+        return self._subfolder("database")
+
+    def set_aside(self) -> None:
+        """At start: move away what uploads and runs have left when an earlier server ended.
+
+        Quick, so that nothing need wait for `remove_leftovers`.
+        """
+        aside = self._subfolder("leftovers")
+        for folder in (self.incoming, self.runs):
+            for leftover in folder.iterdir():
+                leftover.rename(aside / secrets.token_hex(8))
+
+    def remove_leftovers(self) -> None:
+        """Delete what was set aside, now or by a server that did not get to it."""
+        shutil.rmtree(self._subfolder("leftovers"), ignore_errors=True)
+
+    def announce(self, address: str) -> None:
+        """Write down where this server answers, for whoever else works with the folder."""
+        partial = self.path / "address.new"
+        partial.write_text(f"{address}\n", encoding="utf-8")
+        partial.replace(self.path / ADDRESS)
+
+    def close(self) -> None:
+        """Let the next server in. Closing twice is fine."""
+        if self._lock is not None:
+            (self.path / ADDRESS).unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def _subfolder(self, name: str) -> Path:
+        folder = self.path / name
+        folder.mkdir(exist_ok=True, mode=0o700)
+        return folder
+
+
+def is_held(path: Path) -> bool:
+    """Whether a server holds the folder now."""
+    try:
+        descriptor = os.open(path / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def announced(path: Path) -> str | None:
+    """The address that the holder of a folder has written down, None when it has not yet."""
+    with contextlib.suppress(FileNotFoundError):
+        return (path / ADDRESS).read_text(encoding="utf-8").strip() or None
+    return None
+
+
+def _lock(path: Path, wait_seconds: float) -> int:
+    # os.open makes the descriptor non-inheritable: a child that outlives us must not keep the lock.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(_RETRY_SECONDS)
+                continue
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise StartError(
+                f"Another server (pid {holder}) uses the data folder {path.parent}: "
+                "stop it, or choose another folder with --data"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor
+
+
+def _server_id(path: Path) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        kept = path.read_text(encoding="ascii").strip()
+        if kept:
+            return kept
+    # The letter in front keeps a database from taking an id of digits for a number.
+    made = f"s{secrets.token_hex(8)}"
+    partial = path.with_suffix(".new")
+    partial.write_text(f"{made}\n", encoding="ascii")
+    partial.replace(path)
+    return made

@@ -1,0 +1,241 @@
+"""The records: what the store keeps and everything else passes around, frozen.
+
+A change makes a new record (`evolve`). Times are Unix seconds, PKs positive integers.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Self
+from urllib.parse import quote
+
+import msgspec
+
+
+class State(enum.StrEnum):
+    """Where a process stands."""
+
+    QUEUED = "queued"  #: stored, waits for a slot
+    RUNNING = "running"  #: claimed by a server
+    SUCCEEDED = "succeeded"  #: ended well, its outputs are published
+    FAILED = "failed"  #: ended badly, `failure_message` says why
+    CANCELLED = "cancelled"  #: ended because somebody asked for it
+
+    @property
+    def ended(self) -> bool:
+        """Whether this is a last state."""
+        return not MOVES[self]
+
+
+#: The only legal moves between states. A process goes back to the queue when its server was lost
+#: or handed it back.
+MOVES: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
+    State.RUNNING: frozenset({State.QUEUED, State.SUCCEEDED, State.FAILED, State.CANCELLED}),
+    State.SUCCEEDED: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+}
+
+#: The specified `status` of each state. While running, the pipeline's own words replace it.
+STATUS_OF_STATE: dict[State, str] = {
+    State.QUEUED: "pending",
+    State.RUNNING: "running",
+    State.SUCCEEDED: "created",
+    State.FAILED: "failed",
+    State.CANCELLED: "cancelled",
+}
+
+
+def check_move(before: State, after: State) -> None:
+    """Raise ValueError, naming both sides, unless a process may move from one to the other."""
+    if after not in MOVES[before]:
+        raise ValueError(f"A process cannot move from {before} to {after}")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What all stored records share: a PK that is the document's `_id`."""
+
+    pk: int
+    created: float
+
+    def evolve(self, **changes: Any) -> Self:
+        """The same record with these fields changed."""
+        return msgspec.structs.replace(self, **changes)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """The record that a stored document holds; fields that only indexes need are left out."""
+        known = {name: document[name] for name in cls.__struct_fields__ if name in document}
+        return msgspec.convert(known | {"pk": document["_id"]}, cls)
+
+    def to_document(self) -> dict[str, Any]:
+        """The document to store, `_id` being the PK."""
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return {"_id": self.pk, **document}
+
+
+class Target(Record, frozen=True, kw_only=True):
+    """Something in the sky. `ra` and `dec` in degrees, ICRS."""
+
+    identifier: str
+    name: str
+    ra: float | None = None
+    dec: float | None = None
+    extra_fields: dict[str, Any] = {}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        # Users choose the keys, and a database is particular about dots and dollars in those.
+        extra = msgspec.json.decode(document["extra_fields"])
+        return super().from_document(document | {"extra_fields": extra})
+
+    def to_document(self) -> dict[str, Any]:
+        document = super().to_document()
+        return document | {"extra_fields": msgspec.json.encode(self.extra_fields).decode()}
+
+
+class DataProduct(Record, frozen=True, kw_only=True):
+    """A file: an uploaded one, or (`process` and `attempt` given) the output of a run."""
+
+    name: str
+    target: int
+    size: int
+    sha256: str
+    content_type: str
+    process: int | None = None
+    attempt: int | None = None
+    fits: dict[str, Any] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the bytes are, relative to the server."""
+        return f"/dataproducts/{self.pk}/file/{quote(self.name, safe='')}"
+
+    @property
+    def key(self) -> str:
+        """The file's place in storage. It ends in the name, as pipelines look at suffixes."""
+        return f"{self.pk}/{self.name}"
+
+
+class DataProductGroup(Record, frozen=True, kw_only=True):
+    """Data products that belong together; `process` is the one whose outputs they are."""
+
+    name: str
+    products: list[int]
+    process: int | None = None
+
+    @property
+    def url(self) -> str:
+        """The group's page, relative to the server."""
+        return group_url(self.pk)
+
+
+def group_url(pk: int) -> str:
+    """The page of a group, relative to the server."""
+    return f"/dataproducts/data/group/{pk}/"
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How much of a run's work is done, in units of the pipeline's choice."""
+
+    done: float
+    total: float
+
+
+class Resources(msgspec.Struct, frozen=True):
+    """What a run used; `exit` tells in words how its OS process ended."""
+
+    cpu_seconds: float | None
+    peak_rss_bytes: int | None
+    exit: str
+
+
+class ProcessRecord(Record, frozen=True, kw_only=True):
+    """One process: what was asked for, where it stands, what came of it.
+
+    `version` counts the writes, so that of two copies the newer is known. `owner` is the server
+    that runs it. `lost` and `died` count the attempts that ended because the server was lost and
+    because the child died or raised. `series` is that of its measurements in the light curve.
+    """
+
+    identifier: str
+    process_type: str
+    pipeline: str
+    target: int
+    products: list[int]
+    flags: dict[str, bool]
+    state: State = State.QUEUED
+    status: str = "pending"
+    terminal_timestamp: float | None = None
+    failure_message: str | None = None
+    progress: Progress | None = None
+    started: float | None = None
+    attempt: int = 0
+    log_lines: int = 0
+    outputs: list[int] = []
+    group: int | None = None
+    series: int | None = None
+    resources: Resources | None = None
+    owner: str | None = None
+    cancel_requested: bool = False
+    lost: int = 0
+    died: int = 0
+    version: int = 1
+
+    @property
+    def view_url(self) -> str | None:
+        """The process's page, for pipelines only (as the specification has it)."""
+        return f"/pipeline/{self.pk}" if self.process_type == "pipeline" else None
+
+    @property
+    def group_name(self) -> str | None:
+        """The name of the group of outputs, once there is one."""
+        return None if self.group is None else f"{self.identifier}_outputs"
+
+    @property
+    def group_url(self) -> str | None:
+        """The page of the group of outputs, once there is one."""
+        return None if self.group is None else group_url(self.group)
+
+    def status_fields(self) -> dict[str, Any]:
+        """The six keys of the specified status API, in its order."""
+        return {
+            "identifier": self.identifier,
+            "created": self.created,
+            "status": self.status,
+            "terminal_timestamp": self.terminal_timestamp,
+            "failure_message": self.failure_message,
+            "view_url": self.view_url,
+        }
+
+
+class Flag(msgspec.Struct, frozen=True):
+    """A boolean option of a pipeline."""
+
+    default: bool
+    long_name: str
+
+
+class PipelineDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server knows of a pipeline class, learned from a child process.
+
+    `allowed_suffixes` empty means any file. `error` is why it cannot run, or None.
+    """
+
+    name: str
+    path: str
+    short_name: str = ""
+    process_type: str = "pipeline"
+    description: str = ""
+    allowed_suffixes: list[str] = []
+    flags: dict[str, Flag] = {}
+    extension: str = ""  #: of the identifier: a timelapse's `.webm`
+    source: str | None = None  #: the file that the class is written in
+    error: str | None = None
+
+
+LOST = "Lost: the server that ran it stopped"
+
+
+CANCELLED = "Cancelled"

@@ -1,0 +1,1 @@
+"""Running processes: claim, launch, supervise, record, conclude and recover."""

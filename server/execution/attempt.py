@@ -1,0 +1,155 @@
+"""One attempt of a process, from its launch to its last state.
+
+Whatever happens to the child, the record is settled. What it says is stored by `recorder`; when to
+start an attempt, and how many there are, is left to `dispatcher`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from typing import Any
+
+from runners.execution.pool import Run, TemplateLost
+from server.core.concurrency import retry_while_unavailable
+from server.core.errors import LeaseLost
+from server.core.records import ProcessRecord
+from server.execution.child import oom_kills, termination
+from server.execution.conclusion import conclude
+from server.execution.launch import RunServices, launch
+from server.execution.recorder import RunRecorder
+from server.execution.verdict import RunEnd, StopReason
+
+log = logging.getLogger(__name__)
+
+#: How long a child may take to end once it has said that it is done: threads and children of its
+#: own may hold it up.
+LINGER_SECONDS = 5.0
+
+
+class Attempt:
+    """A claimed process on its way to the end."""
+
+    def __init__(self, record: ProcessRecord, services: RunServices) -> None:
+        self.pk = record.pk
+        self.number = record.attempt
+        self._services = services
+        self._recorder = RunRecorder(record, services)
+        self._stop: StopReason | None = None
+        self._stopped = asyncio.Event()
+        self._lingered = False
+
+    def stop(self, why: StopReason) -> None:
+        """Have the run ended; the first reason counts, but for a lost lease, which beats all."""
+        if self._stop is None or why is StopReason.LOST:
+            self._stop = why
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Live through the attempt; all that can go wrong with a run ends the process."""
+        try:
+            await self._run()
+        except LeaseLost as error:
+            log.warning("%s; its run was ended here", error)
+            await self._clear()
+            # It may have come between the publication and the end that would have named it.
+            await retry_while_unavailable(
+                lambda: self._services.archive.discard(self.pk, self.number)
+            )
+        except Exception:
+            await self._clear()
+            raise
+        finally:
+            self._services.logs.release(self.pk)
+
+    async def _clear(self) -> None:
+        folder = self._services.folder(self._recorder.record)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _run(self) -> None:
+        if self._recorder.record.cancel_requested:
+            self.stop(StopReason.CANCEL)
+        if self.number > 1:
+            self._recorder.messages.say(f"Attempt {self.number} begins")
+            await self._recorder.finish_log()
+        kills = oom_kills.count()
+        run = failure = code = None
+        if not self._stopped.is_set():
+            run, failure = await self._launched()
+        if run is not None:
+            code = await self._live(run)
+            if run.orphaned and self._recorder.messages.last is None:
+                raise TemplateLost  # no fault of the run's: it counts as lost
+        if self._stop is StopReason.LOST:
+            raise LeaseLost(self.pk, self.number)
+        end = RunEnd(
+            stop=self._stop,
+            code=code,
+            failure=failure,
+            limits=self._recorder.limits,
+            lingered=self._lingered,
+            oom_kills=oom_kills.count() > kills if code == -9 else False,
+        )
+        await conclude(self._recorder, end)
+
+    async def _launched(self) -> tuple[Run | None, str | None]:
+        try:
+            run, self._recorder.inputs = await launch(self._recorder.record, self._services)
+            return run, None
+        except Exception as error:
+            log.exception("Process %s could not be started", self.pk)
+            return None, f"The pipeline could not be started: {error}"
+
+    async def _live(self, run: Run) -> int:
+        """See the child to its end, and store all that it said; its exit code."""
+        try:
+            # Whoever of them fails ends all: a defect must not pass for anything else.
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._recorder.store_news())
+                watchers = [tasks.create_task(self._recorder.usage.measure(run.pid))]
+                for name, reader in run.readers.items():
+                    watchers.append(tasks.create_task(self._recorder.output.pump(name, reader)))
+                await self._until_end(run)
+                # What the child left behind in its group would hold its pipes open.
+                await termination.kill(run)
+                for task in watchers:
+                    task.cancel()
+                await asyncio.wait(watchers)
+                await self._recorder.output.drain(run.readers)
+                self._recorder.close()
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            await termination.kill(run)
+            run.close()
+        return await run.wait()
+
+    async def _until_end(self, run: Run) -> None:
+        """Wait for the child's end, and bring it about when it is to be stopped."""
+        ended = asyncio.create_task(run.wait())
+        stopped = asyncio.create_task(self._stopped.wait())
+        finished = asyncio.create_task(self._recorder.output.finished.wait())
+        try:
+            waiting: set[asyncio.Task[Any]] = {ended, stopped, finished}
+            seconds = self._recorder.limits.timeout_seconds
+            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if finished.done() and not ended.done():
+                await asyncio.wait(
+                    {ended, stopped}, timeout=LINGER_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                self._lingered = not (ended.done() or stopped.done())
+            elif not ended.done():
+                self.stop(StopReason.TIMEOUT)
+            if not ended.done():
+                await self._bring_to_end(run)
+        finally:
+            for task in (ended, stopped, finished):
+                task.cancel()
+
+    async def _bring_to_end(self, run: Run) -> None:
+        self._recorder.usage.sample(run.pid)
+        if self._lingered or self._stop is StopReason.LOST:
+            await termination.kill(run)
+        else:
+            await termination.terminate(run)

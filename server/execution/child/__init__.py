@@ -1,0 +1,1 @@
+"""One run's OS process as the server sees it: its messages, lines, resources and end."""

@@ -1,0 +1,207 @@
+"""Reads what a child says: messages of its pipe and the raw bytes of its descriptors 1 and 2.
+
+Bad messages never stop a run: they are shown in its log. Storing is left to `attempt`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+
+from server.core.records import Progress
+from server.execution.child.line_assembler import LineAssembler, Utf8Text
+from server.store.processes.sections import Section
+
+MESSAGE_LIMIT_BYTES = 1_048_576
+#: Where the numbers end that a database can store.
+LARGEST = 2**63
+#: What a run can have made; the last one more shows that it was too many.
+OUTPUTS_LIMIT = 10_000
+#: How many of an attempt's statuses are kept as sections of its log.
+SECTIONS_LIMIT = 10_000
+
+_decoder = msgspec.json.Decoder()
+_Stream = Literal["log", "stdout", "stderr", "logging", "traceback"]
+_Level = Literal["debug", "info", "warning", "error"]
+STREAMS, LEVELS = frozenset(get_args(_Stream)), frozenset(get_args(_Level))
+#: The latest time, in Unix seconds, that makes sense, and backwards the earliest.
+LATEST = 1e12
+#: A message with text.
+_Text = tuple[
+    Literal["t"], _Stream, Annotated[float, msgspec.Meta(ge=-LATEST, le=LATEST)], _Level, str
+]
+_text_decoder = msgspec.json.Decoder(_Text)
+
+
+class ChildMessages:
+    """What a run has said so far, and what of it is not stored yet."""
+
+    def __init__(self) -> None:
+        self.assembler = LineAssembler()
+        self._changes: dict[str, Any] = {}
+        self.outputs: list[tuple[str, str, str]] = []
+        #: CPU seconds and peak RSS in bytes, as last told by the child
+        self.usage: tuple[float, int] | None = None
+        #: the PID of the child's parent
+        self.parent: int | None = None
+        #: what the run says it is made of; the first word on that counts
+        self.provenance: dict[str, Any] | None = None
+        #: the child's last message, `("done",)`, `("failed", message)` or `("cancelled",)`
+        self.last: tuple[str, ...] | None = None
+        self._leave_out: Callable[[str], None] | None = None
+        self._sections: list[Section] = []
+        self._sections_left = SECTIONS_LIMIT
+        self._rest = b""
+        self._raw = {"out": (Utf8Text(), "info"), "err": (Utf8Text(), "warning")}
+
+    def feed_messages(self, data: bytes) -> None:
+        """Take bytes of the message pipe."""
+        data = self._rest + data
+        end = data.rfind(b"\n") + 1
+        if not end and len(data) > MESSAGE_LIMIT_BYTES:
+            end = len(data)
+        whole, self._rest = data[:end], data[end:]
+        now = time.monotonic()
+        texts = _texts(whole) if self._leave_out is None else None
+        if texts is not None:  # by far the most common
+            self.assembler.feed_all(texts, now)
+            return
+        for message in _decode(whole):
+            self._take(message, now)
+
+    def end(self) -> None:
+        """The pipes are at their ends: what is left of a message torn apart is shown as text."""
+        for name in self._raw:
+            self.feed_raw(name, b"")
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._take(rest, time.monotonic())
+        self.assembler.release()
+
+    def feed_raw(self, name: str, data: bytes) -> None:
+        """Take bytes that were written to descriptor 1 (`out`) or 2 (`err`)."""
+        decoder, level = self._raw[name]
+        if text := decoder.feed(data):
+            self._text(name, time.time(), level, text, time.monotonic())
+
+    def say(self, text: str, level: str = "info") -> None:
+        """A line of the server's own."""
+        self.assembler.feed("server", time.time(), level, text + "\n", time.monotonic())
+
+    def divert(self, leave_out: Callable[[str], None]) -> None:
+        """Give the run's text to this from now on, as no more of it is stored."""
+        self._leave_out = leave_out
+
+    @property
+    def changed(self) -> bool:
+        """Whether the record is to be changed."""
+        return bool(self._changes)
+
+    @property
+    def untold_progress(self) -> Progress | None:
+        """The newest progress, if it was not taken with the changes."""
+        return self._changes.get("progress")
+
+    def take_changes(self) -> dict[str, Any]:
+        """Return the fields of the record that are new since the last call."""
+        taken, self._changes = self._changes, {}
+        return taken
+
+    def take_sections(self) -> list[Section]:
+        """The statuses since the last call; `line` counts the assembled lines before each."""
+        taken, self._sections = self._sections, []
+        return taken
+
+    def _status(self, text: str) -> None:
+        self._changes["status"] = text
+        lines = len(self.assembler.ready)
+        if self._sections and self._sections[-1].line == lines:
+            self._sections.pop()  # nothing was said in it
+        elif self._sections_left == 0:
+            return
+        else:
+            self._sections_left -= 1
+        self._sections.append(Section(lines, time.time(), text))
+
+    def _take(self, message: Any, now: float) -> None:
+        # Before the others: to match a pattern costs more than all else about a line.
+        if type(message) is list and len(message) == 5 and message[0] == "t":
+            _, stream, when, level, text = message
+            if is_text(stream, when, level, text):
+                self._text(stream, float(when), level, text, now)
+                return
+        match message:
+            case ["status", str(text)]:
+                self._status(text[:200])
+            case ["progress", float(done), float(total)] if math.isfinite(done) and math.isfinite(
+                total
+            ):
+                self._changes["progress"] = Progress(done, total)
+            case ["output", str(path), str(name), str(kind)]:
+                if len(self.outputs) <= OUTPUTS_LIMIT:
+                    self.outputs.append((path, name, kind))
+            case ["usage", float(cpu), int(rss)] if math.isfinite(cpu) and 0 <= rss < LARGEST:
+                self.usage = (cpu, rss)
+            case ["done" | "cancelled" as word]:
+                self.last = self.last or (word,)
+            case ["failed", str(text)]:
+                self.last = self.last or ("failed", text)
+            case ["hello", int(), int(parent)]:
+                self.parent = parent
+            case ["provenance", dict(facts)]:
+                self.provenance = self.provenance or facts
+            case _:
+                self._show(message, now)
+
+    def _show(self, message: Any, now: float) -> None:
+        raw = message if isinstance(message, bytes) else msgspec.json.encode(message)
+        text = raw.decode("utf-8", "replace").removesuffix("\n")
+        if not text:
+            return  # what a last message begins with
+        self._text("unknown", time.time(), "warning", text + "\n", now)
+
+    def _text(self, stream: str, when: float, level: str, text: str, now: float) -> None:
+        if self._leave_out is None:
+            self.assembler.feed(stream, when, level, text, now)
+        else:
+            self._leave_out(text)
+
+
+def is_text(stream: Any, when: Any, level: Any, text: Any) -> bool:
+    """Whether these are the parts of a message with text."""
+    return (
+        type(stream) is str
+        and type(when) in (float, int)
+        and type(level) is str
+        and type(text) is str
+        and level in LEVELS
+        and stream in STREAMS
+        and -LATEST <= when <= LATEST
+    )
+
+
+def _texts(whole: bytes) -> list[_Text] | None:
+    """The messages in these lines if all of them are text."""
+    try:
+        return _text_decoder.decode_lines(whole)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # a ValidationError is one
+        return None
+
+
+def _decode(whole: bytes) -> list[Any]:
+    """The messages in these lines; a line that is no JSON stays bytes."""
+    try:
+        return _decoder.decode_lines(whole)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [_decode_line(line) for line in whole.splitlines(keepends=True)]
+
+
+def _decode_line(line: bytes) -> Any:
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return line

@@ -1,0 +1,144 @@
+"""How an attempt ends: what is said last, and which state the process moves to.
+
+The one place that decides between success, failure, cancelled and one more recorder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+from server.archive.archive import OutputFile, Publication
+from server.core.concurrency import retry_while_unavailable
+from server.core.errors import DatabaseAway, HeliographError, LeaseLost
+from server.core.records import Resources, State
+from server.execution.child import exit_messages
+from server.execution.child.messages import OUTPUTS_LIMIT
+from server.execution.recorder import RunRecorder
+from server.execution.verdict import Outcome, RunEnd, decide
+
+log = logging.getLogger(__name__)
+
+#: Of the OS processes that a run left behind so many are named in its log.
+ESCAPED_NAMED = 20
+
+
+async def conclude(recorder: RunRecorder, end: RunEnd) -> None:
+    """Say the last words, publish the outputs and move the record. Raises LeaseLost."""
+    services, record = recorder.services, recorder.record
+    if recorder.messages.usage is not None:
+        recorder.usage.take(*recorder.messages.usage)
+    if end.code == -signal.SIGXCPU:  # samples come too seldom to have seen the last of it
+        recorder.usage.take(end.limits.cpu_seconds or 0, 0)
+    outcome = decide(recorder.messages, end)
+    await _say_last_words(recorder, end, outcome)
+    facts: dict[str, Any] = {"resources": _resources(recorder, end)}
+    if (progress := recorder.messages.untold_progress) is not None:
+        facts["progress"] = progress
+    if outcome.state is State.SUCCEEDED:
+        outcome = await _succeed(recorder, facts)
+    if outcome.state is not State.SUCCEEDED:
+        await _settle(recorder, outcome, facts)
+    await _clear(services.folder(record))
+
+
+async def _say_last_words(recorder: RunRecorder, end: RunEnd, outcome: Outcome) -> None:
+    say = recorder.messages.say
+    if (left_out := recorder.log_limit.summary()) is not None:
+        say(left_out, "warning")
+    if end.lingered:
+        say(
+            "It was done but did not end: threads or children held it up, and it was killed",
+            "warning",
+        )
+    if outcome.state is None:
+        say("The server stops, and the process goes back to the queue", "warning")
+    elif outcome.message is not None:
+        say(outcome.message, "error")
+    if outcome.died and (cause := _likely_cause(recorder, end)) is not None:
+        say(cause, "error")
+    record = recorder.record
+    escaped = await recorder.usage.escaped(recorder.messages.parent, record.pk, record.identifier)
+    for pid, name in list(escaped.items())[:ESCAPED_NAMED]:
+        say(f"OS process {pid} ({name}) left the run's session and goes on", "warning")
+    if (more := len(escaped) - ESCAPED_NAMED) > 0:
+        say(f"So did {more} more", "warning")
+
+
+def _likely_cause(recorder: RunRecorder, end: RunEnd) -> str | None:
+    if end.code is None or end.lingered:
+        return None
+    return exit_messages.likely_cause(
+        end.code, end.limits, recorder.usage.cpu_seconds, end.oom_kills
+    )
+
+
+def _resources(recorder: RunRecorder, end: RunEnd) -> Resources:
+    usage, code = recorder.usage, end.code
+    words = "not started" if code is None else exit_messages.exit_in_words(code)
+    return Resources(usage.cpu_seconds, usage.peak_rss_bytes, words)
+
+
+async def _succeed(recorder: RunRecorder, facts: dict[str, Any]) -> Outcome:
+    """Publish the outputs and end the record in one write; what went wrong, if it did."""
+    services = recorder.services
+    try:
+        published = await _publish(recorder)
+    except LeaseLost:
+        raise
+    except (OSError, ValueError, HeliographError) as error:
+        log.exception("The outputs of process %s could not be stored", recorder.pk)
+        message = f"The outputs could not be stored: {error}"
+        recorder.messages.say(message, "error")
+        return Outcome(State.FAILED, message)
+    facts |= {
+        "outputs": published.products,
+        "group": published.group,
+        "series": published.series,
+    }
+    lines = await recorder.finish_log()
+    await recorder.end(State.SUCCEEDED, log_lines=lines, **facts)
+    await retry_while_unavailable(lambda: services.archive.confirm(published))
+    return Outcome(State.SUCCEEDED)
+
+
+async def _publish(recorder: RunRecorder) -> Publication:
+    """Store the outputs, waiting for the database if need be, but not for room."""
+    archive, record, outputs = recorder.services.archive, recorder.record, recorder.messages.outputs
+    if len(outputs) > OUTPUTS_LIMIT:
+        raise ValueError(f"there are more than {OUTPUTS_LIMIT}")
+    files = [OutputFile(Path(path), name, kind) for path, name, kind in outputs]
+    tries = itertools.count()
+
+    async def publish() -> Publication:
+        if next(tries):  # what was stored before the database went away is found again by nobody
+            await archive.discard(record.pk, record.attempt)
+        return await archive.publish(record, files)
+
+    return await retry_while_unavailable(publish, through=(DatabaseAway,))
+
+
+async def _settle(recorder: RunRecorder, outcome: Outcome, facts: dict[str, Any]) -> None:
+    """Move the record of a run that did not succeed."""
+    record, repository = recorder.record, recorder.services.repository
+    again = outcome.died and record.died < recorder.services.config.retries_on_failure_of(
+        record.pipeline
+    )
+    if again:
+        recorder.messages.say("It will be tried again", "warning")
+    lines = await recorder.finish_log()
+    if again:
+        await repository.requeue(record, died=record.died + 1, log_lines=lines)
+    elif outcome.state is None:
+        await repository.requeue(record, log_lines=lines)
+    else:
+        await repository.end(record, outcome.state, outcome.message, log_lines=lines, **facts)
+
+
+async def _clear(folder: Path) -> None:
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -1,0 +1,113 @@
+"""Makes a claimed process ready to run and starts its child: folder, inputs, specification."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from runners.execution import worker
+from runners.execution.limits import Limits
+from runners.execution.pool import Pool, Run
+from runners.pipeline.inputs import InputProduct, RunTarget
+from server.archive.archive import Archive
+from server.config import Config
+from server.core.concurrency import retry_while_unavailable
+from server.core.errors import NoRoom, NotFound
+from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
+from server.logs.logs import Logs
+from server.processes.repository import ProcessRepository
+from server.store.processes.receipts import Receipts
+from server.store.processes.sections import Sections
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunServices:
+    """What an attempt works with."""
+
+    config: Config
+    repository: ProcessRepository
+    logs: Logs
+    receipts: Receipts
+    sections: Sections
+    archive: Archive
+    pool: Pool
+    runs: Path
+    pipelines: Callable[[str], PipelineDescription | None]
+
+    def folder(self, record: ProcessRecord) -> Path:
+        """The folder of an attempt, its own: the next one may begin before it is cleared."""
+        return self.runs / f"{record.pk}-{record.attempt}"
+
+
+async def launch(record: ProcessRecord, services: RunServices) -> tuple[Run, list[DataProduct]]:
+    """Start the child of an attempt; the run, and the products that it was given."""
+    target, products = await retry_while_unavailable(lambda: _given(record, services))
+    spec = await retry_while_unavailable(lambda: _spec(record, target, products, services))
+    return await services.pool.launch(worker.run, msgspec.json.encode(spec)), products
+
+
+async def _given(record: ProcessRecord, services: RunServices) -> tuple[Target, list[DataProduct]]:
+    """The target, and the products in their order. Raises NotFound for what is gone."""
+    target, products = await asyncio.gather(
+        services.archive.target(record.target), services.archive.existing(record.products)
+    )
+    if missing := set(record.products) - {product.pk for product in products}:
+        raise NotFound("data product", min(missing))
+    return target, products
+
+
+async def _spec(
+    record: ProcessRecord, target: Target, products: list[DataProduct], services: RunServices
+) -> worker.RunSpec:
+    description = services.pipelines(record.pipeline)
+    if description is None or description.error:
+        raise LookupError(f"this server cannot run the pipeline {record.pipeline}")
+    folder = services.folder(record)
+    await asyncio.to_thread(_make_empty, folder)
+    config = services.config
+    return worker.RunSpec(
+        pk=record.pk,
+        path=description.path,
+        identifier=record.identifier,
+        target=RunTarget(
+            target.pk, target.identifier, target.name, target.ra, target.dec, target.extra_fields
+        ),
+        inputs=[await _input(product, services, folder / "inputs") for product in products],
+        flags=record.flags,
+        settings=dataclasses.asdict(config.timelapse),
+        folder=str(folder / "work"),
+        import_folder=None if config.folder is None else str(config.folder),
+        limits=_limits(config, record.pipeline),
+    )
+
+
+def _make_empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("work", "inputs"):
+        (folder / name).mkdir(parents=True, mode=0o700)
+
+
+async def _input(product: DataProduct, services: RunServices, folder: Path) -> InputProduct:
+    try:
+        path = await services.archive.path(product, folder)
+    except NoRoom as error:
+        # No loss to give up, unlike what the database is to store: the run fails and says why.
+        raise OSError(errno.ENOSPC, str(error)) from error
+    return worker.input_product(product.pk, product.name, str(path))
+
+
+def _limits(config: Config, pipeline: str) -> Limits:
+    limits = config.limits_of(pipeline)
+    return Limits(
+        address_space_bytes=limits.address_space_bytes,
+        cpu_seconds=limits.cpu_seconds,
+        file_size_bytes=limits.file_size_bytes,
+        open_files=limits.open_files,
+        nice=limits.nice,
+    )

@@ -1,0 +1,129 @@
+"""Stores what one attempt says: its lines, sections, receipt, and the changes of its record.
+
+Everything waits for a database that is away, and is stored in order and once. When a child lives
+and ends is left to `attempt`, what the end amounts to is left to `verdict` and `conclusion`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from server.core.concurrency import retry_while_unavailable
+from server.core.records import DataProduct, ProcessRecord, State
+from server.execution.child.output_buffer import OutputBuffer
+from server.execution.child.resource_usage import Usage
+from server.execution.launch import RunServices
+from server.logs.limit import LogLimit
+from server.processes.receipt import Noted
+from server.store.processes.sections import Section
+
+#: Shortest time between two writes of lines, and of the record; the first one goes at once.
+LINES_SECONDS = 0.01
+RECORD_SECONDS = 0.05
+
+
+class RunRecorder:
+    """What is known of a run, and the one way for it into the store."""
+
+    def __init__(self, record: ProcessRecord, services: RunServices) -> None:
+        self.record = record
+        self.services = services
+        self.limits = services.config.limits_of(record.pipeline)
+        self.output = OutputBuffer()
+        self.messages = self.output.messages
+        self.usage = Usage()
+        self.log_limit = LogLimit(self.limits.log_bytes)
+        #: what the run was given, for its receipt
+        self.inputs: Sequence[DataProduct] = ()
+        self._receipt_kept = False
+        self._record_written = 0.0
+        self._closing = asyncio.Event()
+
+    @property
+    def pk(self) -> int:
+        """The process's PK."""
+        return self.record.pk
+
+    async def store_news(self) -> None:
+        """Store what is new until `close`: at once after a quiet time, then in batches."""
+        loop = asyncio.get_running_loop()
+        while not self._closing.is_set():
+            due = self.messages.assembler.release(loop.time())
+            waiting = None if due is None else max(0.0, due - loop.time())
+            if self.messages.changed:
+                waiting = RECORD_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.output.news.wait(), waiting)
+            self.output.news.clear()
+            if await self._store_all():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), LINES_SECONDS)
+        await self._store_all()
+
+    def close(self) -> None:
+        """Have `store_news` return once all is stored that was said by now."""
+        self._closing.set()
+
+    async def finish_log(self) -> int:
+        """Store all that is left to say, by us, at any length. Return the last line's number."""
+        lines, _ = self.output.take()
+        if lines:
+            await self.services.logs.append(self.pk, self.record.attempt, lines)
+        return await retry_while_unavailable(lambda: self.services.logs.last_line(self.pk))
+
+    async def end(self, state: State, message: str | None = None, **changes: Any) -> None:
+        """Move the record to its last state. Raises LeaseLost."""
+        self.record = await self.services.repository.end(self.record, state, message, **changes)
+
+    async def _store_all(self) -> bool:
+        """Store what there is. Return whether there were lines."""
+        stored = await self._store_lines()
+        if self.messages.provenance is not None and not self._receipt_kept:
+            await self._keep_receipt(self.messages.provenance)
+        now = asyncio.get_running_loop().time()
+        if self.messages.changed and now - self._record_written >= RECORD_SECONDS:
+            self._record_written = now
+            await self._store_changes(self.messages.take_changes())
+        return stored
+
+    async def _store_lines(self) -> bool:
+        """Store what the run said, as far as its log may grow. Return whether it said anything."""
+        sections = self.messages.take_sections()
+        lines, characters = self.output.take()
+        if sections:
+            await self._store_sections(sections)
+        if lines:
+            used = await retry_while_unavailable(lambda: self.services.logs.size(self.pk))
+            admitted = self.log_limit.admit(lines, characters, used)
+            if self.log_limit.reached:
+                self.messages.divert(self.log_limit.leave_out)
+            if admitted:
+                await self.services.logs.append(self.pk, self.record.attempt, admitted)
+        return bool(lines)
+
+    async def _store_sections(self, sections: list[Section]) -> None:
+        """Keep where in the log statuses begin; what its limit leaves out has no sections."""
+        if self.log_limit.reached:
+            return
+        last = await retry_while_unavailable(lambda: self.services.logs.last_line(self.pk))
+        numbered = [section._replace(line=last + section.line + 1) for section in sections]
+        await retry_while_unavailable(lambda: self.services.sections.put(self.pk, numbered))
+
+    async def _keep_receipt(self, told: dict[str, Any]) -> None:
+        """Store what the run is made of, once."""
+        self._receipt_kept = True
+        noted = Noted.of(list(self.inputs), told)
+        if noted is None:
+            return
+        text, receipts = noted.to_text(), self.services.receipts
+        await retry_while_unavailable(lambda: receipts.put(self.pk, self.record.attempt, text))
+
+    async def _store_changes(self, changes: dict[str, Any]) -> None:
+        logs, repository = self.services.logs, self.services.repository
+        lines = await retry_while_unavailable(lambda: logs.last_line(self.pk))
+        self.record = await retry_while_unavailable(
+            lambda: repository.write(self.record, log_lines=lines, **changes)
+        )

@@ -1,0 +1,66 @@
+"""What the end of a run amounts to: a pure decision on the facts, with no side effects."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import signal
+
+from server.config import Limits
+from server.core.records import CANCELLED, State
+from server.execution.child import exit_messages
+from server.execution.child.messages import ChildMessages
+
+
+class StopReason(enum.Enum):
+    """Why a run is stopped before it ended by itself."""
+
+    CANCEL = enum.auto()  #: somebody asked for it
+    TIMEOUT = enum.auto()  #: it ran for longer than it may
+    HAND_BACK = enum.auto()  #: the server stops, the process goes back to the queue
+    LOST = enum.auto()  #: the lease was lost: nothing may be written any more
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunEnd:
+    """The bare facts: why it was stopped, how the child exited, why it could not start.
+
+    `lingered` says that it was killed as it did not end when it was done, `oom_kills` whether
+    the kernel has ended processes for lack of memory meanwhile.
+    """
+
+    stop: StopReason | None
+    code: int | None
+    failure: str | None
+    limits: Limits
+    lingered: bool = False
+    oom_kills: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What follows from them. `state` None means: back to the queue."""
+
+    state: State | None
+    message: str | None = None
+    died: bool = False
+
+
+def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
+    """What the facts amount to. A run that finished before it was stopped has finished."""
+    if messages.last == ("done",):
+        return Outcome(State.SUCCEEDED)
+    match end.stop:
+        case StopReason.CANCEL:
+            return Outcome(State.CANCELLED, CANCELLED)
+        case StopReason.HAND_BACK:
+            return Outcome(None)
+        case StopReason.TIMEOUT:
+            return Outcome(State.FAILED, exit_messages.timed_out(end.limits.timeout_seconds or 0))
+    if end.failure is not None:
+        return Outcome(State.FAILED, end.failure)
+    if messages.last and messages.last[0] == "failed":
+        return Outcome(State.FAILED, messages.last[1], died=True)
+    # By itself it only says that it was cancelled when a stranger sent it the signal for that.
+    code = -signal.SIGTERM if messages.last == ("cancelled",) else end.code or 0
+    return Outcome(State.FAILED, exit_messages.failure_of_exit(code), died=True)

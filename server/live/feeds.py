@@ -1,0 +1,189 @@
+"""Sends what happens to all who watch, each frame made once.
+
+Viewers that have caught up are served by one loop for each topic, which writes the same ready frame
+to every one of them. One that does not take its frames at once gets along by itself, from where it
+stands, and awaits each write, until it has caught up. So a viewer costs a cursor and one frame.
+
+What there is to send is left to the sources, in `follow`; how it is written to the viewers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
+from weakref import WeakValueDictionary
+
+from server.core.hub import Hub, Subscription
+from server.live.websocket_frames import Frame
+
+#: Where somebody stands: something frozen, equal for those who have seen the same.
+Cursor = TypeVar("Cursor")
+Cursor_contra = TypeVar("Cursor_contra", contravariant=True)
+
+
+class Step(NamedTuple):
+    """What comes behind a cursor: a frame and the cursor behind it, or nothing now.
+
+    `pause` is how long to wait before the next look; without a frame, a wake-up ends it sooner.
+    """
+
+    frame: Frame | None
+    cursor: Any
+    pause: float | None = None
+    over: bool = False
+
+
+class Source(Protocol[Cursor_contra]):
+    """Something to follow. It may be followed from any number of places at once."""
+
+    @property
+    def topics(self) -> tuple[Hashable, ...]:
+        """The topics of the hub that tell when there is something new."""
+
+    async def step(self, cursor: Cursor_contra) -> Step:
+        """What comes behind a cursor. Raises what shall end the following."""
+
+
+class Viewer(Protocol):
+    """One who watches."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has taken the last frame."""
+
+    def push(self, frame: Frame) -> None:
+        """Begin to send a frame. Raises OSError when the viewer is gone."""
+
+    async def taken(self) -> None:
+        """Wait until the last frame is taken. Raises OSError when the viewer is gone."""
+
+
+class Feed(Generic[Cursor]):
+    """One source and its viewers that have caught up, all at the same cursor."""
+
+    def __init__(self, hub: Hub, source: Source[Cursor]) -> None:
+        self._hub = hub
+        self._source = source
+        self._viewers: dict[Viewer, asyncio.Future[Cursor | None]] = {}
+        self._cursor: Cursor | None = None
+        self._loop: asyncio.Task[None] | None = None
+        #: set while the loop has nothing to send, or does not run
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def serve(self, viewer: Viewer, cursor: Cursor) -> None:
+        """Send a viewer all that comes behind a cursor, to the end."""
+        at: Cursor | None = cursor
+        while at is not None:
+            at = await self._catch_up(viewer, at)
+            if at is not None:
+                at = await self._stay(viewer, at)
+
+    async def _catch_up(self, viewer: Viewer, cursor: Cursor) -> Cursor | None:
+        """Serve it by itself up to the cursor of the others; None when all is over."""
+        with self._hub.subscribe(*self._source.topics) as subscription:
+            await viewer.taken()
+            while True:
+                # By its name the frame stays to be found by others who come to the same cursor.
+                step = await self._source.step(cursor)
+                cursor = step.cursor
+                if step.frame is not None:
+                    viewer.push(step.frame)
+                    await viewer.taken()
+                    if step.over:
+                        return None
+                    await asyncio.sleep(step.pause or 0)
+                elif self._joins(cursor):
+                    return cursor
+                else:
+                    await self._rest(subscription, step.pause)
+
+    def _joins(self, cursor: Cursor) -> bool:
+        return not self._viewers or cursor == self._cursor
+
+    async def _rest(self, subscription: Subscription, pause: float | None) -> None:
+        """Wait for the others, who have something to send still, or else for something new."""
+        if self._idle.is_set():
+            await subscription.wait(pause)
+        else:
+            await self._idle.wait()
+
+    async def _stay(self, viewer: Viewer, cursor: Cursor) -> Cursor | None:
+        """Be served with the others; where it stands when it falls behind, None at the end."""
+        left = asyncio.get_running_loop().create_future()
+        self._viewers[viewer] = left
+        if self._loop is None:
+            self._cursor = cursor
+            self._loop = asyncio.ensure_future(self._serve_all())
+        try:
+            at: Cursor | None = await left
+            return at
+        finally:
+            self._viewers.pop(viewer, None)
+            if not self._viewers and self._loop is not None:
+                self._stop()
+
+    def _stop(self) -> None:
+        loop, self._loop = self._loop, None
+        self._idle.set()
+        if loop is not None:
+            loop.cancel()
+
+    async def _serve_all(self) -> None:
+        try:
+            await self._send_on()
+        except Exception as error:
+            for left in self._viewers.values():
+                if not left.done():
+                    left.set_exception(error)
+        if self._loop is asyncio.current_task():
+            self._loop = None
+            self._idle.set()
+
+    async def _send_on(self) -> None:
+        with self._hub.subscribe(*self._source.topics) as subscription:
+            over = False
+            while not over:
+                self._idle.clear()
+                step = await self._source.step(cast(Cursor, self._cursor))
+                if step.frame is None:
+                    self._cursor = step.cursor
+                    self._idle.set()
+                    await subscription.wait(step.pause)
+                    continue
+                self._send(step.frame)
+                self._cursor, over = step.cursor, step.over
+                if not over:
+                    await asyncio.sleep(step.pause or 0)
+            for left in self._viewers.values():
+                if not left.done():
+                    left.set_result(None)
+
+    def _send(self, frame: Frame) -> None:
+        """Write a frame to all who are ready; the others stay behind."""
+        for viewer, left in self._viewers.items():
+            if left.done():
+                continue
+            if not viewer.ready:
+                left.set_result(self._cursor)
+                continue
+            try:
+                viewer.push(frame)
+            except OSError as error:
+                left.set_exception(error)
+
+
+class Feeds:
+    """The feeds of all that is watched now, by what they follow."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._feeds: WeakValueDictionary[Hashable, Feed[Any]] = WeakValueDictionary()
+
+    def of(self, key: Hashable, source: Callable[[], Source[Cursor]]) -> Feed[Cursor]:
+        """The feed of this key, its source made if nobody watches it yet."""
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = Feed(self._hub, source())
+        return feed

@@ -1,0 +1,1 @@
+"""The logs: lines numbered, stored, kept in memory, and read by cursor."""

@@ -1,0 +1,1 @@
+"""The other servers on the same database: heartbeats, and what they have changed."""

@@ -1,0 +1,69 @@
+"""Who of the servers on this database is gone: whose heartbeat stands still.
+
+A heartbeat is a counter, and how long it has been still is measured by the observer's own
+monotonic clock, so no two clocks are ever compared. Only time in which the observer really looked
+counts: after an outage of the database, or a stop of the observer itself, nobody is taken for dead
+who had no chance to beat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Set
+from typing import NamedTuple
+
+from server.config.sections import Leases
+from server.store.peers.heartbeats import Servers
+
+#: The most that one look can add, in periods between two looks: a late one is no dead server.
+MOST_PERIODS = 2.0
+
+
+class _Seen(NamedTuple):
+    """A counter (None before the first beat), and for how long it was seen at that."""
+
+    beats: int | None
+    still_seconds: float
+
+
+class Heartbeats:
+    """This server's own heartbeat, and what it knows of the others'."""
+
+    def __init__(self, servers: Servers, own: str, leases: Leases) -> None:
+        self._servers = servers
+        self._own = own
+        self._leases = leases
+        self._seen: dict[str, _Seen] = {}
+        self._looked_at: float | None = None
+
+    async def beat(self) -> None:
+        """One heartbeat of this server."""
+        await self._servers.beat(self._own, time.time())
+
+    async def leave(self) -> None:
+        """Be forgotten: nothing of this server's is left."""
+        await self._servers.delete(self._own)
+
+    async def still(self, servers: Set[str]) -> set[str]:
+        """Which of these have not beaten for a lease; to be asked every `check_seconds`."""
+        others = servers - {self._own}
+        beats = await self._servers.all() if others else {}
+        passed = self._passed()
+        for server in others:
+            known = self._seen.get(server)
+            counted = beats.get(server)
+            alive = known is None or known.beats != counted
+            still = 0.0 if known is None or alive else known.still_seconds + passed
+            self._seen[server] = _Seen(counted, still)
+        self._seen = {server: seen for server, seen in self._seen.items() if server in others}
+        lease = self._leases.lease_seconds
+        return {server for server, seen in self._seen.items() if seen.still_seconds >= lease}
+
+    def _passed(self) -> float:
+        """The seconds since the last look, as far as they count."""
+        now, before = asyncio.get_running_loop().time(), self._looked_at
+        self._looked_at = now
+        if before is None:
+            return 0.0
+        return min(now - before, MOST_PERIODS * self._leases.check_seconds)

@@ -1,0 +1,121 @@
+"""The pipelines that this server knows: built in, installed by entry point, configured.
+
+Each run imports its pipeline as it is then. What must be known before, flags and suffixes, is
+learned again when the file that a class is written in has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runners.execution.pool import Pool
+from runners.execution.registry import BUILT_IN, describe, installed_pipelines
+from server.config import Config
+from server.core.errors import StartError
+from server.core.records import PipelineDescription
+
+log = logging.getLogger(__name__)
+
+#: Between two looks at the files of pipelines.
+LOOK_SECONDS = 1.0
+
+
+async def find_pipelines(config: Config, pool: Pool) -> dict[str, PipelineDescription]:
+    """All pipelines by name. Raises StartError, naming the key, for a bad configured one."""
+    configured = {name: entry.path for name, entry in config.pipelines.items()}
+    paths = BUILT_IN | installed_pipelines() | configured
+    found = await asyncio.gather(*(_described(config, pool, *pair) for pair in paths.items()))
+    bad = [each for each in found if each.error and each.name in configured]
+    if bad:
+        raise StartError(
+            "\n".join(f"pipelines.{each.name}: {each.path}: {each.error}" for each in bad)
+        )
+    return {each.name: each for each in found}
+
+
+class PipelineWatch:
+    """Keeps descriptions up to date while authors write; a class that is broken gets its error."""
+
+    def __init__(
+        self, config: Config, pool: Pool, pipelines: dict[str, PipelineDescription]
+    ) -> None:
+        self._config = config
+        self._pool = pool
+        self._pipelines = pipelines
+        self._seen: dict[str, tuple[int, int] | None] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Look for changes from now on."""
+        await self._changed()
+        self._task = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for name in await self._changed():
+                try:
+                    await self._learn(name)
+                except Exception:
+                    log.exception("The pipeline %s could not be looked at", name)
+
+    async def _changed(self) -> list[str]:
+        """The pipelines whose files are not as they were when this was asked last."""
+        sources = {
+            name: each.source for name, each in self._pipelines.items() if name not in BUILT_IN
+        }
+        versions = await asyncio.to_thread(_versions, sources)
+        before, self._seen = self._seen, versions
+        return [name for name in versions if name in before and before[name] != versions[name]]
+
+    async def _learn(self, name: str) -> None:
+        known = self._pipelines[name]
+        found = await _described(self._config, self._pool, name, known.path)
+        if found.error:
+            log.warning("The pipeline %s cannot run any more: %s", name, found.error)
+            # What to look at until it is repaired.
+            found = msgspec.structs.replace(found, source=known.source)
+        if found != known:
+            log.info("The pipeline %s has changed", name)
+            self._pipelines[name] = found
+
+
+async def _described(config: Config, pool: Pool, name: str, path: str) -> PipelineDescription:
+    folder = None if config.folder is None else str(config.folder)
+    found = _description(name, path, await describe(pool, path, folder))
+    if found.process_type != "timelapse":
+        return found
+    # A timelapse's identifier ends in the format of its film.
+    return msgspec.structs.replace(found, extension=f".{config.timelapse.format}")
+
+
+def _description(name: str, path: str, fields: dict[str, Any]) -> PipelineDescription:
+    """Make the description of what a child has told, which may be anything."""
+    try:
+        return msgspec.convert({**fields, "name": name, "path": path}, PipelineDescription)
+    except msgspec.ValidationError as error:
+        return PipelineDescription(name=name, path=path, error=str(error))
+
+
+def _versions(sources: dict[str, str | None]) -> dict[str, tuple[int, int] | None]:
+    """Modification time and size of each file, None for one that is not there."""
+    versions: dict[str, tuple[int, int] | None] = {}
+    for name, source in sources.items():
+        versions[name] = None
+        with contextlib.suppress(OSError):
+            found = Path(source or "").stat()
+            versions[name] = (found.st_mtime_ns, found.st_size)
+    return versions

@@ -1,0 +1,219 @@
+"""The only writer of process records. Each write is stored, then shown: to the copies in memory,
+the status boards and the hub, in this order.
+
+What a move means (when to retry, what a cancel does to a run) is left to `processes`, `attempt` and
+`dispatcher`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from cachetools import LRUCache
+
+from server.core.concurrency import retry_while_unavailable
+from server.core.errors import LeaseLost
+from server.core.hub import Hub
+from server.core.records import STATUS_OF_STATE, ProcessRecord, State, check_move
+from server.processes.queue import ProcessQueue
+from server.processes.status_boards import StatusBoard, StatusBoards
+from server.store.processes.records import ProcessStore
+
+RECORDS = 20_000
+
+
+class ProcessRepository:
+    """The process records: one door for every write, copies in memory for every read."""
+
+    def __init__(self, store: ProcessStore, hub: Hub, server_id: str) -> None:
+        self._store = store
+        self._hub = hub
+        self.server_id = server_id
+        self._records: LRUCache[int, ProcessRecord] = LRUCache(RECORDS)
+        self._boards = StatusBoards(self._records_of)
+        self._gone_meanwhile: list[set[int]] = []
+        self.queue = ProcessQueue()
+
+    async def load(self) -> None:
+        """Learn what waits and what runs."""
+        self.queue.queued = sorted(await self._store.queued_pks())
+        running = await self._store.running()
+        self.queue.running = {record.pk: record.identifier for record in running}
+
+    # Reading
+
+    async def get(self, pk: int) -> ProcessRecord:
+        """The record of a process. Raises NotFound."""
+        known = self._records.get(pk)
+        if known is not None:
+            return known
+        with self._reading() as gone:
+            record = await self._store.get(pk)
+        return record if pk in gone else self._remember(record)
+
+    async def ended(self, pk: int) -> ProcessRecord:
+        """The record of a process, once it has ended."""
+        with self._hub.subscribe(("process", pk)) as subscription:
+            while not (record := await self.get(pk)).state.ended:
+                await subscription.wait()
+        return record
+
+    def known_board(self, target: int) -> StatusBoard | None:
+        """The status board of a target, if it is in memory."""
+        return self._boards.known(target)
+
+    def drop_target(self, target: int) -> None:
+        """Forget the board of a deleted target."""
+        self._boards.drop(target)
+        self._hub.wake(("target", target))
+
+    async def board(self, target: int) -> StatusBoard:
+        """The status board of a target, which is not looked for."""
+        return await self._boards.get(target)
+
+    async def _records_of(self, target: int) -> list[ProcessRecord]:
+        with self._reading() as gone:
+            records = await self._store.of_target(target)
+        return [record for record in records if record.pk not in gone]
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[set[int]]:
+        """What is deleted meanwhile. It must not be kept: nobody would tell of it again."""
+        gone: set[int] = set()
+        self._gone_meanwhile.append(gone)
+        try:
+            yield gone
+        finally:
+            self._gone_meanwhile = [each for each in self._gone_meanwhile if each is not gone]
+
+    # Writing
+
+    async def add(self, record: ProcessRecord) -> None:
+        """Store a new process. Raises AlreadyTaken when its PK or identifier exists."""
+        await self._store.insert(record)
+        self.accept(record)
+        self._hub.wake("queue")
+
+    async def claim(self) -> ProcessRecord | None:
+        """Take the oldest process of the queue for this server, if there is one."""
+        record = await self._store.claim(self.server_id, time.time())
+        return None if record is None else self.accept(record)
+
+    async def write(self, record: ProcessRecord, **changes: Any) -> ProcessRecord:
+        """Change a running process of this server. Raises LeaseLost when it is no more ours."""
+        return self.accept(
+            await self._store.write(record.pk, record.attempt, self.server_id, changes)
+        )
+
+    async def take_over(self, record: ProcessRecord) -> ProcessRecord:
+        """Become the owner of a process that another server left. Raises LeaseLost."""
+        assert record.owner is not None
+        return self.accept(
+            await self._store.write(
+                record.pk, record.attempt, record.owner, {"owner": self.server_id}
+            )
+        )
+
+    async def end(
+        self, record: ProcessRecord, state: State, message: str | None = None, **changes: Any
+    ) -> ProcessRecord:
+        """Move a running process of this server to its last state. Raises LeaseLost."""
+        check_move(record.state, state)
+        changes |= _last(record, state, message)
+
+        return self.accept(
+            await retry_while_unavailable(
+                lambda: self._store.end(record.pk, record.attempt, self.server_id, changes)
+            )
+        )
+
+    async def requeue(self, record: ProcessRecord, **changes: Any) -> ProcessRecord:
+        """Send a running process of this server back to the queue. Raises LeaseLost."""
+        check_move(record.state, State.QUEUED)
+
+        async def requeue_once() -> ProcessRecord:
+            try:
+                return await self._store.requeue(record.pk, record.attempt, self.server_id, changes)
+            except LeaseLost:
+                for stored in await self._store.get_many([record.pk]):
+                    if stored.state is State.QUEUED and stored.attempt == record.attempt:
+                        return stored
+                raise
+
+        requeued = self.accept(await retry_while_unavailable(requeue_once))
+        self._hub.wake("queue")
+        return requeued
+
+    async def cancel_queued(self, record: ProcessRecord, message: str) -> ProcessRecord | None:
+        """End a process that has not started; None when it is not queued any more."""
+        changes = _last(record, State.CANCELLED, message)
+        cancelled = await self._store.cancel_queued(record.pk, changes)
+        return None if cancelled is None else self.accept(cancelled)
+
+    async def request_cancel(self, pk: int) -> ProcessRecord | None:
+        """Mark a running process as to be cancelled; None when it is not running."""
+        record = await self._store.request_cancel(pk)
+        return None if record is None else self.accept(record)
+
+    async def delete(self, record: ProcessRecord) -> None:
+        """Delete the record of an ended process."""
+        await self._store.delete(record.pk)
+        self.gone(record.pk)
+        self._hub.wake(("target", record.target))
+
+    # What others wrote
+
+    def gone(self, pk: int) -> None:
+        """Forget a process that was deleted."""
+        for meanwhile in self._gone_meanwhile:
+            meanwhile.add(pk)
+        self._records.pop(pk, None)
+        self.queue.forget(pk)
+        for target in self._boards.remove(pk):
+            self._hub.wake(("target", target))
+        self._hub.wake(("process", pk))
+
+    async def forget(self) -> None:
+        """Forget all copies, and learn anew what waits and runs."""
+        self._records.clear()
+        self._boards.clear()
+        await self.load()
+
+    def knows(self, pk: int, version: int) -> bool:
+        """Whether this version of a record, or a newer one, is in memory."""
+        known = self._records.get(pk)
+        return known is not None and known.version >= version
+
+    def accept(self, record: ProcessRecord) -> ProcessRecord:
+        """Take a record as it is stored, by whichever server, and show it unless it is old."""
+        known = self._records.get(record.pk)
+        if known is not None and known.version >= record.version:
+            return record
+        self._remember(record)
+        self.queue.note(record)
+        self._boards.put(record)
+        self._wake(record)
+        return record
+
+    def _wake(self, record: ProcessRecord) -> None:
+        self._hub.wake(("process", record.pk))
+        self._hub.wake(("target", record.target))
+
+    def _remember(self, record: ProcessRecord) -> ProcessRecord:
+        known = self._records.get(record.pk)
+        if known is None or known.version <= record.version:
+            self._records[record.pk] = known = record
+        return known
+
+
+def _last(record: ProcessRecord, state: State, message: str | None) -> dict[str, Any]:
+    """What a move to a last state changes. The clock may have been set back since the submit."""
+    return {
+        "state": state,
+        "status": STATUS_OF_STATE[state],
+        "terminal_timestamp": max(time.time(), record.created),
+        "failure_message": message,
+    }

@@ -1,0 +1,233 @@
+"""The processes, as handlers know them: submit, find, cancel, rerun, delete.
+
+Writing records is left to `repository`, running them to `dispatcher`, showing logs to `log_views`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from server.archive.archive import Archive
+from server.config import Config
+from server.core.errors import Conflict
+from server.core.records import CANCELLED, PipelineDescription, ProcessRecord, State
+from server.logs.bodies import LogBodies, LogBody
+from server.logs.logs import Logs
+from server.logs.reader import LinesPage, LogReader
+from server.processes.receipt import Receipt, receipt_of
+from server.processes.repository import ProcessRepository
+from server.processes.status_boards import StatusBoard
+from server.processes.submission import SubmissionService, Submit
+from server.store import Store
+from server.store.base import Page
+from server.store.processes.sections import Section
+
+DELETE_WAIT_SECONDS = 10.0
+#: How many of the running processes a waiting one names.
+HOLDERS_NAMED = 3
+STOPPING = "It was cancelled and is being stopped"
+
+
+class Processes:
+    """All processes. Every change goes through the repository; refusals are errors of ours."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        repository: ProcessRepository,
+        logs: Logs,
+        reader: LogReader,
+        archive: Archive,
+        pipelines: dict[str, PipelineDescription],
+        config: Config,
+    ) -> None:
+        self._store = store
+        self._repository = repository
+        self._logs = logs
+        self._archive = archive
+        self._pipelines = pipelines
+        self._config = config
+        self._reader = reader
+        self._bodies = LogBodies(reader, config.cache.log_bytes // 2)
+        self._submits = SubmissionService(store, repository, pipelines, config.queue.limit)
+
+    def pipelines(self) -> list[PipelineDescription]:
+        """What can be run, and what cannot with the reason."""
+        return list(self._pipelines.values())
+
+    async def get(self, pk: int) -> ProcessRecord:
+        """One record. Raises NotFound."""
+        return await self._repository.get(pk)
+
+    async def find(
+        self,
+        target: int | None = None,
+        pipelines: Iterable[str] | None = None,
+        states: Iterable[State] | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Page[ProcessRecord]:
+        """A page of the processes that match, newest first."""
+        return await self._store.processes.find(target, pipelines, states, before, limit)
+
+    async def count(self, target: int, most: int) -> int:
+        """How many processes a target has; `most` + 1 stands for any larger number."""
+        return await self._store.processes.count(target, most)
+
+    async def submit(
+        self,
+        target: int | None,
+        pipeline: str,
+        products: list[int],
+        flags: dict[str, bool],
+        key: str | None = None,
+    ) -> tuple[ProcessRecord, bool]:
+        """Store a new process; it waits for a slot from now on.
+
+        With a key that was used before for the same submit, the process of then; the second value
+        says whether it is new. Raises InvalidInput, QueueFull, and Conflict for a key that was used
+        for another submit.
+        """
+        return await self._submits.submit(Submit(target, pipeline, products, flags), key)
+
+    async def cancel(self, pk: int) -> ProcessRecord:
+        """Cancel a process: one that waits never starts, a run is stopped. Raises Conflict."""
+        record = await self._repository.get(pk)
+        while not record.state.ended:
+            if record.state is State.QUEUED:
+                cancelled = await self._cancel_queued(record)
+            else:
+                cancelled = await self._repository.request_cancel(pk)
+            if cancelled is not None:
+                return cancelled
+            # It moved on meanwhile.
+            record = self._repository.accept(await self._store.processes.get(pk))
+        raise Conflict(f"Process {pk} has ended already")
+
+    async def _cancel_queued(self, record: ProcessRecord) -> ProcessRecord | None:
+        return await self._repository.cancel_queued(record, CANCELLED)
+
+    async def rerun(self, pk: int, flags: dict[str, bool] | None = None) -> ProcessRecord:
+        """A new process with the same inputs and flags, but for those given.
+
+        Raises InvalidInput when its inputs or its pipeline are not there any more.
+        """
+        return await self._submits.rerun(await self._repository.get(pk), flags or {})
+
+    async def delete(self, pk: int) -> None:
+        """Delete an ended process with its log and outputs. Raises Conflict while it has not."""
+        record = await self._repository.get(pk)
+        if not record.state.ended:
+            raise Conflict(f"Process {pk} has not ended")
+        await self._archive.delete_process(record, self._repository.delete)
+        self._logs.forget(pk)
+        self._bodies.forget(pk)
+
+    async def delete_of_target(self, target: int, force: bool) -> None:
+        """Delete all processes of a target; without `force` raise Conflict when there are any."""
+        records = await self._store.processes.of_target(target)
+        if records and not force:
+            raise Conflict(f"Target {target} has processes; add ?force=true to delete them too")
+        for record in records:
+            if not record.state.ended:
+                await self._cancel_and_wait(record)
+            await self.delete(record.pk)
+
+    async def _cancel_and_wait(self, record: ProcessRecord) -> None:
+        try:
+            await self.cancel(record.pk)
+        except Conflict:
+            return
+        try:
+            async with asyncio.timeout(DELETE_WAIT_SECONDS):
+                await self._repository.ended(record.pk)
+        except TimeoutError:
+            raise Conflict(f"Process {record.pk} has not ended yet, try again later") from None
+
+    async def board(self, target: int) -> StatusBoard:
+        """The status board of a target. Raises NotFound when there is no such target."""
+        known = self._repository.known_board(target)
+        if known is None:
+            await self._store.targets.get(target)
+            known = await self._repository.board(target)
+        return known
+
+    async def lines(
+        self, pk: int, after: int, limit: int, level: str = "debug", q: str = ""
+    ) -> LinesPage:
+        """Lines of a log behind a cursor, filtered. Raises NotFound."""
+        record = await self._repository.get(pk)
+        return await self._reader.lines(record, after, limit, level, q)
+
+    async def receipt(self, pk: int) -> Receipt:
+        """What exactly ran on what, in the last attempt. Raises NotFound."""
+        record = await self._repository.get(pk)
+        return receipt_of(record, await self._store.receipts.get(pk, record.attempt))
+
+    async def sections(self, pk: int) -> list[Section]:
+        """Where the statuses of a process begin in its log. Raises NotFound."""
+        record = await self._repository.get(pk)
+        return await self._store.sections.newest(record.pk)
+
+    async def log_body(self, pk: int) -> LogBody:
+        """The specified answer of the pipeline logs API. Raises NotFound."""
+        return await self._bodies.get(await self._repository.get(pk))
+
+    def log_text(
+        self, record: ProcessRecord, level: str = "debug", q: str = ""
+    ) -> AsyncIterator[bytes]:
+        """The text of a log in pieces, filtered."""
+        return self._reader.text(record, level, q)
+
+    async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
+        """The timelapses that are there to be looked at, newest first."""
+        return [
+            record
+            for record in await self._store.processes.of_target(target)
+            if record.process_type == "timelapse" and record.state is State.SUCCEEDED
+        ]
+
+    def fields(self, record: ProcessRecord) -> dict[str, Any]:
+        """The contract's record of a process."""
+        lines = self._logs.last_known(record.pk)
+        if record.state.ended or lines is None:
+            lines = record.log_lines
+        return {
+            "pk": record.pk,
+            **record.status_fields(),
+            "process_type": record.process_type,
+            "pipeline": record.pipeline,
+            "target": record.target,
+            "products": record.products,
+            "flags": record.flags,
+            "state": record.state,
+            "progress": record.progress,
+            "started": record.started,
+            "attempt": record.attempt,
+            "log_lines": lines,
+            "outputs": record.outputs,
+            "group": record.group,
+            "waiting_for": self._waiting_for(record),
+            "resources": record.resources,
+        }
+
+    def _waiting_for(self, record: ProcessRecord) -> str | None:
+        """Why a process waits, or what it is waited for; None when there is nothing."""
+        if record.state is State.RUNNING and record.cancel_requested:
+            return STOPPING
+        if record.state is not State.QUEUED:
+            return None
+        queue = self._repository.queue
+        holders = _holders(list(queue.running.values()))
+        return f"Number {queue.position(record.pk)} in the queue; {holders}"
+
+
+def _holders(running: list[str]) -> str:
+    """Who has the slots, in words that stay short."""
+    if not running:
+        return "it is about to start"
+    named, more = ", ".join(running[:HOLDERS_NAMED]), len(running) - HOLDERS_NAMED
+    return f"the slots are held by {named}" + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,193 @@
+"""Turns submits into stored processes: checked, named, and once however often they are repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from typing import NamedTuple
+
+import msgspec
+from cachetools import LRUCache
+
+from server.core.errors import AlreadyTaken, Conflict, InvalidInput, QueueFull
+from server.core.records import PipelineDescription, ProcessRecord, Target
+from server.processes.repository import ProcessRepository
+from server.processes.validation import (
+    MAX_INPUTS,
+    check_flags,
+    check_products,
+    check_target,
+    identifier,
+    make_record,
+)
+from server.store import Store
+from server.store.counters import Counters
+from server.store.processes.idempotency_keys import Submission, Submissions
+
+#: How many names are tried for processes of a kind that start within one second.
+IDENTIFIER_TRIES = 100_000
+SECONDS_REMEMBERED = 1_000
+
+
+class Submit(NamedTuple):
+    """What is asked for, not yet checked."""
+
+    target: int | None
+    pipeline: str
+    products: list[int]
+    flags: dict[str, bool]
+
+    def digestible(self) -> bytes:
+        """The same bytes for the same submit."""
+        return msgspec.json.encode([*self[:3], sorted(self.flags.items())])
+
+
+class SubmissionService:
+    """The way into the queue."""
+
+    def __init__(
+        self,
+        store: Store,
+        repository: ProcessRepository,
+        pipelines: dict[str, PipelineDescription],
+        queue_limit: int,
+    ) -> None:
+        self._store = store
+        self._repository = repository
+        self._pipelines = pipelines
+        self._queue_limit = queue_limit
+        self._idempotency = IdempotencyKeys(store.submissions, store.counters)
+        # The last number used for an identifier within its second, so that many submits at once
+        # need not try each.
+        self._numbers: LRUCache[str, int] = LRUCache(SECONDS_REMEMBERED)
+
+    async def submit(self, submit: Submit, key: str | None) -> tuple[ProcessRecord, bool]:
+        """Store a process; the second value says whether it is new."""
+        if key is None:
+            # At once, as each takes a while: the PK of what is refused is never used.
+            (record, target), pk = await asyncio.gather(self._checked(submit), self._next_pk())
+            return await self._add(record.evolve(pk=pk), target), True
+        body = submit.digestible()
+        known = await self._idempotency.find(key, body)
+        if known is not None:
+            if first := await self._existing(known):
+                return first, False
+            await self._idempotency.check_not_gone(key)
+        record, target = await self._checked(submit)
+        pk = await self._idempotency.reserve(key, body)
+        return await self._add_once(record.evolve(pk=pk), target)
+
+    async def rerun(self, record: ProcessRecord, flags: dict[str, bool]) -> ProcessRecord:
+        """Store a process like another one, with some flags changed."""
+        pipeline = self._pipelines.get(record.pipeline)
+        known = pipeline.flags if pipeline else {}
+        kept = {name: value for name, value in record.flags.items() if name in known}
+        submit = Submit(record.target, record.pipeline, record.products, kept | flags)
+        made, target = await self._checked(submit)
+        return await self._add(made.evolve(pk=await self._next_pk()), target)
+
+    async def _next_pk(self) -> int:
+        return await self._store.counters.next("processes")
+
+    async def _existing(self, pk: int) -> ProcessRecord | None:
+        found = await self._store.processes.get_many([pk])
+        return found[0] if found else None
+
+    async def _checked(self, submit: Submit) -> tuple[ProcessRecord, Target]:
+        """The record of a submit, still without a PK, and its target."""
+        target, products = await asyncio.gather(
+            check_target(self._store, submit.target),
+            self._store.products.get_many(submit.products[:MAX_INPUTS]),
+        )
+        pipeline = self._pipelines.get(submit.pipeline)
+        if pipeline is None:
+            known = ", ".join(sorted(self._pipelines))
+            raise InvalidInput.of(
+                "pipeline", f"Unknown pipeline '{submit.pipeline}' (known: {known})"
+            )
+        if pipeline.error:
+            raise InvalidInput.of("pipeline", f"{pipeline.name} cannot run: {pipeline.error}")
+        flags = check_flags(pipeline, submit.flags)
+        check_products(pipeline, target.pk, submit.products, products)
+        if len(self._repository.queue.queued) >= self._queue_limit:
+            raise QueueFull(self._queue_limit)
+        return make_record(0, target, pipeline, submit.products, flags), target
+
+    async def _add_once(self, record: ProcessRecord, target: Target) -> tuple[ProcessRecord, bool]:
+        """Add a record unless one with its PK is there already."""
+        first = await self._existing(record.pk)
+        if first is not None:
+            return first, False
+        added = await self._add(record, target)
+        return added, added.created == record.created
+
+    async def _add(self, record: ProcessRecord, target: Target) -> ProcessRecord:
+        """Store the record under the next free identifier of its kind and second."""
+        pipeline = self._pipelines[record.pipeline]
+        for _ in range(IDENTIFIER_TRIES):
+            name = identifier(pipeline, target, record.created, self._number(record.identifier))
+            named = record.evolve(identifier=name)
+            try:
+                await self._repository.add(named)
+            except AlreadyTaken:
+                # Its name, or its PK: then this very submit is stored already.
+                stored = await self._existing(record.pk)
+                if stored is not None:
+                    return self._repository.accept(stored)
+            else:
+                return named
+        raise Conflict("There are too many processes of this kind in this second")
+
+    def _number(self, first_name: str) -> int:
+        """The next number to try within a second, by the name that has none."""
+        self._numbers[first_name] = number = self._numbers.get(first_name, 0) + 1
+        return number
+
+
+KEEP_SECONDS = 30 * 86_400
+KEY_LIMIT = 255
+
+
+class IdempotencyKeys:
+    """The keys of the last 30 days."""
+
+    def __init__(self, submissions: Submissions, counters: Counters) -> None:
+        self._submissions = submissions
+        self._counters = counters
+
+    async def find(self, key: str, body: bytes) -> int | None:
+        """The PK that goes with a key. Raises Conflict when it was used for another body."""
+        known = await self._submissions.get(key)
+        if known is None or known.created < time.time() - KEEP_SECONDS:
+            return None
+        return _same(known, body)
+
+    async def check_not_gone(self, key: str) -> None:
+        """Raise Conflict when the process of a key was made once and deleted."""
+        known = await self._submissions.get(key)
+        if known is not None and known.gone:
+            raise Conflict("The process of this Idempotency-Key was deleted")
+
+    async def reserve(self, key: str, body: bytes) -> int:
+        """The PK for a new submit with this key, or for the same one made at the same time."""
+        await self._submissions.delete_older(time.time() - KEEP_SECONDS)
+        pk = await self._counters.next("processes")
+        try:
+            await self._submissions.insert(
+                Submission(key=key, digest=_digest(body), process=pk, created=time.time())
+            )
+        except AlreadyTaken:
+            known = await self._submissions.get(key)
+            return pk if known is None else _same(known, body)
+        return pk
+
+
+def _same(known: Submission, body: bytes) -> int:
+    if known.digest != _digest(body):
+        raise Conflict("This Idempotency-Key was used for another submit")
+    return known.process
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

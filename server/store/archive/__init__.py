@@ -1,0 +1,1 @@
+"""Collections of the archive: targets, data products, groups, light curves and the journal."""

@@ -1,0 +1,113 @@
+"""The records of groups of data products, and which product is in which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from server.core.errors import AlreadyTaken
+from server.core.records import DataProductGroup
+from server.store.base import Page, RecordCollection, upper_bound
+from server.store.driver.collection import Document
+from server.store.driver.connection import Database
+
+
+class Groups(RecordCollection[DataProductGroup]):
+    """All groups.
+
+    A group's document lists its products. The other way round, a document of `memberships` has
+    the product's PK as its `_id` and a field `g<pk>` for each group: an array cannot be grown in
+    place on the embedded engine, nor searched on an index.
+    """
+
+    kind, record, name = "group", DataProductGroup, "groups"
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._memberships = database.collection("memberships")
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that the methods upper_bound need."""
+        await super().ensure_indexes()
+        await self._collection.ensure_index("process")
+
+    async def insert(self, group: DataProductGroup) -> None:
+        """Store a new group. :raises AlreadyTaken: its PK exists."""
+        # Memberships first: without its group one is not seen, but a group that its products do
+        # not know of would keep their PKs when they are deleted.
+        for product in dict.fromkeys(group.products):
+            await self._join(product, group.pk)
+        await self._collection.insert(group.to_document() | {"version": 1})
+
+    async def add_products(self, pk: int, products: Sequence[int]) -> None:
+        """Put further products behind those of a group; who is in it already stays where it is.
+
+        A group that is not there, or goes meanwhile, is fine.
+        """
+        for product in dict.fromkeys(products):
+            await self._join(product, pk)
+        while (document := await self._collection.get(pk)) is not None:
+            members = list(dict.fromkeys([*document["products"], *products]))
+            if await self._change_products(document, members):
+                return
+
+    async def find(self, before: int | None = None, limit: int = 100) -> Page[DataProductGroup]:
+        """A page of all groups."""
+        return await self._page("pk", 0, upper_bound(before), limit)
+
+    async def containing(self, products: Sequence[int]) -> dict[int, list[int]]:
+        """The PKs of the groups that each product is in, ascending."""
+        documents = await self._memberships.get_many(dict.fromkeys(products))
+        claimed = {document["_id"]: _groups(document) for document in documents}
+        groups = {group for pks in claimed.values() for group in pks}
+        existing = {found.pk for found in await self.get_many(groups)} if groups else set()
+        return {
+            pk: [group for group in claimed.get(pk, ()) if group in existing] for pk in products
+        }
+
+    async def remove_product(self, product: int) -> None:
+        """Take a deleted product out of all its groups."""
+        membership = await self._memberships.get(product)
+        for pk in _groups(membership or {}):
+            await self._remove(pk, product)
+        await self._memberships.delete({"_id": product})
+
+    async def of_process(self, process: int) -> list[DataProductGroup]:
+        """The groups of outputs of a process's attempts."""
+        return self._records(await self._collection.find({"process": process}))
+
+    async def delete(self, pk: int) -> None:
+        """Delete a group, not its products; a missing one is fine."""
+        document = await self._collection.get(pk)
+        await super().delete(pk)
+        for product in [] if document is None else document["products"]:
+            await self._memberships.change({"_id": product}, unset=(_field(pk),))
+
+    async def _join(self, product: int, group: int) -> None:
+        member = {"_id": product}
+        try:
+            await self._memberships.change(member, set={_field(group): True}, upsert=True)
+        except AlreadyTaken:  # MongoDB let another group of the product make the document first
+            await self._memberships.change(member, set={_field(group): True})
+
+    async def _remove(self, pk: int, product: int) -> None:
+        # Another product may go at the same time, so look again until nothing came between.
+        while (document := await self._collection.get(pk)) is not None:
+            left = [member for member in document["products"] if member != product]
+            if await self._change_products(document, left):
+                return
+
+    async def _change_products(self, document: Document, products: list[int]) -> bool:
+        """Whether nothing came between the reading and this."""
+        unchanged = {"_id": document["_id"], "version": document["version"]}
+        changed = await self._collection.change(
+            unchanged, set={"products": products}, inc={"version": 1}
+        )
+        return changed is not None
+
+
+def _field(group: int) -> str:
+    return f"g{group}"
+
+
+def _groups(membership: dict[str, object]) -> list[int]:
+    return sorted(int(field[1:]) for field in membership if field != "_id")

@@ -1,0 +1,78 @@
+"""What is on its way into storage or out of it: what to undo or finish if the server ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.store.driver.collection import Document
+from server.store.driver.connection import Database
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """Products, groups and keys of files that are being stored or deleted by a server.
+
+    For the outputs of a run `process` and `attempt` say whose, and `series` is that of its
+    measurements. `whole` says that the process itself is being deleted.
+    """
+
+    pk: int
+    server: str
+    products: list[int]
+    keys: list[str]
+    group: int | None = None
+    process: int | None = None
+    attempt: int | None = None
+    whole: bool = False
+    series: int | None = None
+
+
+class Journal:
+    """All entries. One that is there is about something that is not complete, or only just."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection("journal")
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that the methods upper_bound need."""
+        for field in ("server", "process"):
+            await self._collection.ensure_index(field)
+
+    async def insert(self, entry: JournalEntry) -> None:
+        """Store a new entry. :raises AlreadyTaken: its PK exists."""
+        await self._collection.insert({"_id": entry.pk, **vars(entry)})
+
+    async def of_server(self, server: str) -> list[JournalEntry]:
+        """The entries of one server."""
+        return _entries(await self._collection.find({"server": server}))
+
+    async def of_process(self, process: int) -> list[JournalEntry]:
+        """The entries of a process's attempts."""
+        return _entries(await self._collection.find({"process": process}))
+
+    async def take_over(self, entry: JournalEntry, server: str) -> JournalEntry | None:
+        """Make an entry that of another server; None when it is not there or has moved on."""
+        document = await self._collection.change(
+            {"_id": entry.pk, "server": entry.server}, set={"server": server}
+        )
+        return None if document is None else _entries([document])[0]
+
+    async def close(self, entry: JournalEntry) -> bool:
+        """Delete an entry; False when it is not there, or another server's by now."""
+        return await self._collection.delete({"_id": entry.pk, "server": entry.server}) > 0
+
+    async def delete(self, pk: int) -> None:
+        """Delete an entry, whose ever it is; a missing one is fine."""
+        await self._collection.delete({"_id": pk})
+
+    async def all(self) -> list[JournalEntry]:
+        """Every server's entries."""
+        return _entries(await self._collection.find({"server": {"$gt": ""}}))
+
+
+def _entries(documents: list[Document]) -> list[JournalEntry]:
+    names = JournalEntry.__dataclass_fields__
+    return [
+        JournalEntry(**{name: found[name] for name in names if name in found})
+        for found in documents
+    ]

@@ -1,0 +1,60 @@
+"""The records of data products; their bytes are in `server/archive/storage.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from server.core.records import DataProduct
+from server.store.base import PK_RANGE, Page, RecordCollection, upper_bound
+from server.store.counts import TargetCounts
+from server.store.driver.connection import Database
+
+
+class DataProducts(RecordCollection[DataProduct]):
+    """All data products."""
+
+    kind, record, name = "data product", DataProduct, "dataproducts"
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._counts = TargetCounts(self._collection, _of_target)
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that the methods upper_bound need."""
+        for field in ("by_target", "process"):
+            await self._collection.ensure_index(field)
+
+    async def insert_many(self, products: Sequence[DataProduct]) -> None:
+        """Store new products. :raises AlreadyTaken: one of the PKs exists."""
+        await self._collection.insert_many(
+            [
+                product.to_document() | {"by_target": product.target * PK_RANGE + product.pk}
+                for product in products
+            ]
+        )
+        self._counts.forget(*(product.target for product in products))
+
+    async def count(self, target: int, most: int) -> int:
+        """How many products a target has; `most` + 1 stands for any larger number."""
+        return await self._counts.of(target, most)
+
+    async def find(
+        self, target: int, before: int | None = None, limit: int = 100
+    ) -> Page[DataProduct]:
+        """A page of a target's products."""
+        start = target * PK_RANGE
+        return await self._page("by_target", start, start + upper_bound(before), limit)
+
+    async def of_process(self, process: int) -> list[DataProduct]:
+        """All outputs of a process's attempts, in the order of their PKs."""
+        found = self._records(await self._collection.find({"process": process}))
+        return sorted(found, key=lambda product: product.pk)
+
+    async def delete_many(self, pks: Iterable[int]) -> None:
+        """Delete products; missing ones are fine."""
+        await self._collection.delete({"_id": {"$in": list(pks)}})
+        self._counts.forget()
+
+
+def _of_target(target: int) -> dict[str, int]:
+    return {"$gt": target * PK_RANGE, "$lt": (target + 1) * PK_RANGE}

@@ -1,0 +1,1 @@
+"""The database driver. The only package that knows Motor and PyMongo."""

@@ -1,0 +1,127 @@
+"""One collection by the small dialect that both engines speak; the documents are left to others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo import ReturnDocument
+from pymongo.errors import PyMongoError
+
+from server.store.driver.errors import translated
+
+Document = dict[str, Any]
+
+
+T = TypeVar("T")
+
+
+#: How many documents one answer of the server carries at most, and one `$in` names.
+_BATCH = 1_000
+
+
+class Collection:
+    """The whole dialect. Every filter names one indexed field, or `_id`, and what else must hold.
+
+    All methods raise DatabaseAway and NoRoom, the writing ones AlreadyTaken for a unique value that
+    another document has.
+    """
+
+    def __init__(self, collection: AsyncIOMotorCollection[Document], name: str) -> None:
+        self._collection = collection
+        self.name = name
+
+    async def insert(self, document: Document) -> None:
+        """Store one new document."""
+        await self._call("insert", lambda: self._collection.insert_one(document))
+
+    async def insert_many(self, documents: Sequence[Document]) -> None:
+        """Store new documents in order; not atomic, an error leaves those before it stored."""
+        if documents:
+            await self._call("insert_many", lambda: self._collection.insert_many(documents))
+
+    async def get(self, pk: int | str) -> Document | None:
+        """The document with this `_id`."""
+        return await self._call("get", lambda: self._collection.find_one({"_id": pk}))
+
+    async def get_many(self, pks: Iterable[int | str]) -> list[Document]:
+        """The documents with these `_id`s in the order asked for; missing ones are left out."""
+        asked = list(pks)
+        found: dict[int | str, Document] = {}
+        for start in range(0, len(asked), _BATCH):
+            wanted = {"_id": {"$in": asked[start : start + _BATCH]}}
+            found |= {document["_id"]: document for document in await self.find(wanted)}
+        return [found[pk] for pk in asked if pk in found]
+
+    async def find(
+        self,
+        filter: Mapping[str, Any],
+        sort: tuple[str, int] | None = None,
+        limit: int = 0,
+        fields: Sequence[str] | None = None,
+    ) -> list[Document]:
+        """All documents that match, at most `limit` if that is not 0, with these fields or all."""
+
+        def work() -> Awaitable[list[Document]]:
+            cursor = self._collection.find(
+                filter,
+                projection=None if fields is None else dict.fromkeys(fields, 1),
+                sort=None if sort is None else [sort],
+                limit=limit,
+                batch_size=_BATCH,
+            )
+            return cursor.to_list(None)
+
+        return await self._call("find", work)
+
+    async def change(
+        self,
+        filter: Mapping[str, Any],
+        set: Mapping[str, Any] | None = None,
+        inc: Mapping[str, int] | None = None,
+        unset: Iterable[str] = (),
+        sort: tuple[str, int] | None = None,
+        upsert: bool = False,
+    ) -> Document | None:
+        """Change one document that matches, atomically, and return it as it is then.
+
+        None when nothing matched. With `upsert` a document made of the filter is changed then.
+        """
+        update = {"$set": set, "$inc": inc, "$unset": dict.fromkeys(unset, "")}
+        return await self._call(
+            "change",
+            lambda: self._collection.find_one_and_update(
+                filter,
+                {operator: fields for operator, fields in update.items() if fields},
+                sort=None if sort is None else [sort],
+                upsert=upsert,
+                return_document=ReturnDocument.AFTER,
+            ),
+        )
+
+    async def replace(self, document: Document, upsert: bool = False) -> bool:
+        """Put the document in the place of the one with its `_id`; whether there was one."""
+        result = await self._call(
+            "replace",
+            lambda: self._collection.replace_one({"_id": document["_id"]}, document, upsert=upsert),
+        )
+        return result.matched_count > 0
+
+    async def delete(self, filter: Mapping[str, Any]) -> int:
+        """Delete all documents that match and return how many there were."""
+        result = await self._call("delete", lambda: self._collection.delete_many(filter))
+        return result.deleted_count
+
+    async def ensure_index(self, field: str, unique: bool = False) -> None:
+        """Make an index on one field unless there is one."""
+        await self._call(
+            "ensure_index", lambda: self._collection.create_index([(field, 1)], unique=unique)
+        )
+
+    async def _call(self, operation: str, work: Callable[[], Awaitable[T]]) -> T:
+        # Every operation comes through here: tests let it fail, wait, or act and then fail.
+        try:
+            return await work()
+        except PyMongoError as error:
+            raise translated(error, self.name) from error

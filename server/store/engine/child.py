@@ -1,0 +1,192 @@
+"""The embedded engine's own process: MongoDB's wire protocol over SQLite, on a Unix socket.
+
+Run as a script by `engine.py`, and so imports nothing of this project. It ends at the end of file
+on its standard input, that is with its server, however that one ends. Signals that a whole group
+or control group gets are ignored: the server has to finish its writes first.
+
+    python child.py <folder of the database files> <path of the socket>
+
+Its standard output is one line: `ready`, or `locked <pid>` when another engine has the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nx_27017.handler
+from neosqlite.collection import Collection
+from neosqlite.collection.query_helper.update_operations import UpdateOperationsMixin
+from nx_27017.server import handle_client
+
+LOCK_WAIT_SECONDS = 5.0
+_WRITES = frozenset({"insert", "findAndModify", "update", "delete"})
+_OUT_OF_DISK_SPACE = 14031
+
+#: What the package hides from its client, by thread.
+_swallowed = threading.local()
+
+Message = dict[str, Any]
+Answer = tuple[int, dict[str, Any]]
+
+
+class Handler(nx_27017.handler.NeoSQLiteHandler):  # type: ignore[misc]  # it has no types
+    """The package's handler, whose commands that write are one transaction each.
+
+    The package makes one of every document, so that an `insert_many` is slow, as each waits for the
+    disk, and may be cut in the middle; and two of an upsert.
+    """
+
+    def handle_insert(self, msg: Message) -> Answer:
+        return self._one_transaction(msg, super().handle_insert)
+
+    def handle_command(self, msg: Message) -> Answer:
+        command = _command(msg)
+        if not _WRITES & command.keys():
+            answer: Answer = super().handle_command(msg)
+            return answer
+        _swallowed.error = None
+        answer = self._one_transaction(msg, super().handle_command)
+        return (answer[0], _failure(_swallowed.error)) if _swallowed.error else answer
+
+    def finish(self) -> None:
+        """Wait for the commands under way, then close all files."""
+        with contextlib.ExitStack() as held:
+            for name in list(self.databases):
+                held.enter_context(self._lock_for(name))
+            self.close_all()
+
+    def _one_transaction(self, msg: Message, work: Callable[[Message], Answer]) -> Answer:
+        command = _command(msg)
+        name = command.get("$db", "test")
+        with self._lock_for(name):
+            database = self.get_database(name)
+            # How durable it is to be cannot be set within the transaction.
+            self._apply_write_concern(database, name, command.get("writeConcern"))
+            database.db.execute("BEGIN")
+            try:
+                answer = work(msg)
+                database.db.execute("COMMIT")
+            except sqlite3.Error as error:  # a full disk ends the transaction by itself
+                return msg["request_id"], _failure(error)
+            finally:
+                if database.db.in_transaction:
+                    database.db.execute("ROLLBACK")
+            return answer
+
+
+def _command(msg: Message) -> dict[str, Any]:
+    bodies = (document for kind, document in msg["sections"] if kind == "body")
+    return next(bodies, None) or {}
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    said = nx_27017.handler._bulk_write_error(error, 0)
+    full = "no transaction is active" in said["errmsg"]
+    code = _OUT_OF_DISK_SPACE if full else said["code"]
+    return {"ok": 0, "errmsg": said["errmsg"], "code": code}
+
+
+def _report_failures() -> None:
+    """Let a failed findAndModify be an error, as on MongoDB.
+
+    The package answers as if nothing had matched, and a run whose write meets a full disk would
+    take that for the loss of its lease.
+    """
+    update = Collection.find_one_and_update
+
+    def find_one_and_update(self: Collection, *args: Any, **options: Any) -> Any:
+        try:
+            return update(self, *args, **options)
+        except Exception as error:
+            _swallowed.error = error
+            raise
+
+    Collection.find_one_and_update = find_one_and_update
+
+
+def _keep_values_exact() -> None:
+    """Let changes be made in Python.
+
+    In SQL a float that is set loses its last two digits, and a boolean becomes a number.
+    """
+    UpdateOperationsMixin._can_use_sql_updates = lambda *args: False
+
+
+def _lock(path: Path) -> None:
+    """Hold the database for as long as this process lives, or say who does and exit."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                _say(f"locked {os.pread(descriptor, 32, 0).decode('ascii', 'replace').strip()}")
+                sys.exit(1)
+            time.sleep(0.02)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def _end_of_input() -> None:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.read(1024):
+        pass
+
+
+async def _serve(folder: Path, socket: Path) -> None:
+    handler = Handler(data_dir=str(folder))
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await handle_client(reader, writer, handler)
+
+    server = await asyncio.start_unix_server(client, socket, backlog=512)
+    _say("ready")
+    await _end_of_input()
+    server.close()
+    handler.finish()
+    # Connections still open would hold asyncio and its threads up, and all is on disk.
+    _tidy(folder, socket)
+    os._exit(0)
+
+
+def _tidy(folder: Path, socket: Path) -> None:
+    socket.unlink(missing_ok=True)
+    if socket.parent != folder:
+        with contextlib.suppress(OSError):
+            socket.parent.rmdir()
+
+
+def main(folder: Path, socket: Path) -> None:
+    """Serve until the end of the standard input."""
+    os.umask(0o077)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    _lock(folder / "engine.lock")
+    _report_failures()
+    _keep_values_exact()
+    socket.unlink(missing_ok=True)
+    asyncio.run(_serve(folder, socket))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

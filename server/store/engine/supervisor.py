@@ -1,0 +1,144 @@
+"""Starts the embedded database engine as a child process and keeps it running.
+
+What it serves, and how it ends with its server, is in `child.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from server.core.data_folder import DataFolder
+from server.core.errors import StartError
+
+log = logging.getLogger(__name__)
+
+#: What fits into a socket's address on every system: 107 bytes on Linux, 103 on macOS.
+SOCKET_PATH_BYTES = 103
+START_SECONDS = 15.0
+STOP_SECONDS = 10.0
+_BACK_OFF_SECONDS = (0.0, 0.2, 1.0, 5.0)
+#: Whoever lived this long had a good start, and the count of failures begins anew.
+_STEADY_SECONDS = 10.0
+_CHILD = Path(__file__).with_name("child.py")
+
+
+class Engine:
+    """The embedded engine of one data folder."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._messages: asyncio.Task[None] | None = None
+        self._folder = Path()
+        self._socket = Path()
+        self._last_words = ""
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, None before the start."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self, data_folder: DataFolder) -> str:
+        """Start the engine and return the MongoDB URI of its socket.
+
+        :raises StartError: it did not come up; names the holder when another engine has the files.
+        """
+        self._folder = data_folder.database
+        self._socket = _socket_path(self._folder)
+        await self._spawn()
+        self._supervisor = asyncio.create_task(self._supervise(), name="engine supervisor")
+        return f"mongodb://{quote(str(self._socket), safe='')}"
+
+    async def stop(self) -> None:
+        """Let the engine finish what it does and wait for its end."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._supervisor
+            self._supervisor = None
+        await self._end_child()
+
+    async def _spawn(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", str(_CHILD), str(self._folder), str(self._socket)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._messages = asyncio.create_task(self._pass_on(self._process), name="engine messages")
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                said = (await self._process.stdout.readline()).decode("utf-8", "replace").split()
+        except TimeoutError:
+            said = []
+        if said != ["ready"]:
+            await self._end_child()
+            raise StartError(self._why_not(said))
+
+    def _why_not(self, said: list[str]) -> str:
+        if said[:1] == ["locked"]:
+            return (
+                f"Another database engine (pid {' '.join(said[1:])}) uses {self._folder}: "
+                "stop it, or choose another data folder with --data"
+            )
+        why = self._last_words or "it does not answer"
+        return f"The embedded database engine did not start in {self._folder}: {why}"
+
+    async def _supervise(self) -> None:
+        failures = 0
+        while True:
+            assert self._process is not None
+            born = time.monotonic()
+            status = await self._process.wait()
+            steady = time.monotonic() - born > _STEADY_SECONDS
+            failures = 0 if steady else min(failures + 1, len(_BACK_OFF_SECONDS) - 1)
+            log.error("The database engine ended (exit status %s), starting it again", status)
+            await asyncio.sleep(_BACK_OFF_SECONDS[0 if steady else failures - 1])
+            try:
+                await self._spawn()
+            except (OSError, StartError) as error:
+                log.error("The database engine did not start: %s", error)
+
+    async def _pass_on(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        self._last_words = ""
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # longer than the reader's limit, and thrown away
+                continue
+            if not line:
+                return
+            self._last_words = line.decode("utf-8", "replace").strip() or self._last_words
+            log.warning("Database engine: %s", line.decode("utf-8", "replace").rstrip())
+
+    async def _end_child(self) -> None:
+        process, messages = self._process, self._messages
+        if process is None or process.stdin is None or messages is None:
+            return
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            log.error("The database engine does not end, it is killed")
+            process.kill()
+            await process.wait()
+        await messages
+
+
+def _socket_path(folder: Path) -> Path:
+    """In the database's folder, or in a private temporary one where that path is too long."""
+    path = folder / "engine.sock"
+    if len(str(path).encode()) <= SOCKET_PATH_BYTES:
+        return path
+    return Path(tempfile.mkdtemp(prefix="heliograph-")) / "engine.sock"

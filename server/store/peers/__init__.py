@@ -1,0 +1,1 @@
+"""Collections by which servers on one database know each other."""

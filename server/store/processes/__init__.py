@@ -1,0 +1,1 @@
+"""Collections of processes: records, log chunks, sections, receipts and idempotency keys."""

@@ -1,0 +1,155 @@
+"""How process records are found page by page: their index keys, and reading along those.
+
+The embedded engine uses single-field indexes only, so what a query needs is put into one field.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from server.core.records import ProcessRecord, State
+from server.store.base import PK_RANGE, Page
+from server.store.driver.collection import Collection, Document
+
+LARGEST_PK = 10**12 - 1
+#: How many documents one `find_page` may look at before it returns a short page.
+EXAMINED_LIMIT = 5_000
+_LARGEST_BATCH = 500
+
+#: Reads the newest documents with a PK below the first number, at most as many as the second says.
+_Source = Callable[[int, int], Awaitable[list[Document]]]
+
+
+def index_keys(record: ProcessRecord) -> dict[str, Any]:
+    """The fields that a new record's document has for the indexes only."""
+    keys: dict[str, Any] = {
+        "by_identifier": text_key(record.identifier),
+        "by_target": record.target * PK_RANGE + record.pk,
+        "by_pipeline": _ending_in_pk(text_key(record.pipeline), record.pk),
+    }
+    if record.state is State.QUEUED:
+        keys["queued"] = record.pk
+    if record.state.ended:
+        keys["ended"] = ended_key(record.state, record.pk)
+    return keys
+
+
+def text_key(text: str) -> str:
+    """A text as an index key: the embedded engine takes what begins like a date for a time."""
+    return f"={text}"
+
+
+def ended_key(state: State, pk: int) -> str:
+    """State and PK of an ended process in one."""
+    return _ending_in_pk(state.value, pk)
+
+
+def of_target(target: int, before: int = PK_RANGE) -> dict[str, int]:
+    """The range of `by_target` that holds the target's processes upper_bound a PK."""
+    return {"$gte": target * PK_RANGE, "$lt": target * PK_RANGE + min(before, PK_RANGE)}
+
+
+async def find_page(
+    collection: Collection,
+    target: int | None,
+    pipelines: Iterable[str] | None,
+    states: Iterable[State] | None,
+    before: int | None,
+    limit: int,
+) -> Page[ProcessRecord]:
+    """A page of what matches all that is given, read along the index of one of the conditions."""
+    filters: dict[str, set[str]] = {}
+    if pipelines is not None:
+        filters["pipeline"] = set(pipelines)
+    if states is not None:
+        filters["state"] = set(states)
+    sources = _sources(collection, target, filters)
+    return await _read(sources, filters, LARGEST_PK if before is None else before, limit)
+
+
+def _sources(
+    collection: Collection, target: int | None, filters: dict[str, set[str]]
+) -> list[_Source]:
+    """What to read along; the condition that this takes care of is taken out of the filters."""
+    if target is not None:
+        return [partial(_of_target, collection, target)]
+    if "state" in filters:
+        return [_of_state(collection, State(state)) for state in filters.pop("state")]
+    if "pipeline" in filters:
+        names = filters.pop("pipeline")
+        return [partial(_ending, collection, "by_pipeline", text_key(name)) for name in names]
+    return [partial(_numbered, collection, "pk")]
+
+
+async def _read(
+    sources: list[_Source], filters: Mapping[str, set[str]], before: int, limit: int
+) -> Page[ProcessRecord]:
+    batch = limit + 1  # one more than asked for tells whether there is a next page
+    matching: list[Document] = []
+    examined = 0
+    while True:
+        read = [await source(before, batch) for source in sources]
+        newest = heapq.nlargest(batch, (found for part in read for found in part), key=_pk)
+        matching += [found for found in newest if _matches(found, filters)]
+        if len(matching) > limit:
+            return Page(records(matching[:limit]), matching[limit - 1]["pk"])
+        if len(newest) < batch:
+            return Page(records(matching), None)
+        examined, before = examined + len(newest), newest[-1]["pk"]
+        if examined >= EXAMINED_LIMIT:
+            return Page(records(matching), before)
+        batch = max(batch, min(4 * batch, _LARGEST_BATCH))
+
+
+def _of_state(collection: Collection, state: State) -> _Source:
+    if state is State.QUEUED:
+        return partial(_numbered, collection, "queued")
+    if state is State.RUNNING:
+        return partial(_running, collection)
+    return partial(_ending, collection, "ended", state.value)
+
+
+async def _of_target(
+    collection: Collection, target: int, before: int, limit: int
+) -> list[Document]:
+    span = {"by_target": of_target(target, before)}
+    return await collection.find(span, sort=("by_target", -1), limit=limit)
+
+
+async def _numbered(collection: Collection, field: str, before: int, limit: int) -> list[Document]:
+    span = {field: {"$gt": 0, "$lt": before}}
+    return await collection.find(span, sort=(field, -1), limit=limit)
+
+
+async def _ending(
+    collection: Collection, field: str, text: str, before: int, limit: int
+) -> list[Document]:
+    span = {field: {"$gte": _ending_in_pk(text, 0), "$lt": _ending_in_pk(text, before)}}
+    return await collection.find(span, sort=(field, -1), limit=limit)
+
+
+async def _running(collection: Collection, before: int, limit: int) -> list[Document]:
+    # As many as there are slots: all of them are read and then put in order.
+    found = await collection.find({"owner": {"$gt": ""}})
+    return heapq.nlargest(limit, (running for running in found if running["pk"] < before), key=_pk)
+
+
+def _matches(document: Document, filters: Mapping[str, set[str]]) -> bool:
+    return all(document[field] in allowed for field, allowed in filters.items())
+
+
+def _ending_in_pk(text: str, pk: int) -> str:
+    return f"{text}\x1f{pk:012d}"
+
+
+def _pk(document: Document) -> int:
+    pk: int = document["pk"]
+    return pk
+
+
+def records(documents: Iterable[Document]) -> list[ProcessRecord]:
+    """The records of these documents, in their order."""
+    return [ProcessRecord.from_document(document) for document in documents]

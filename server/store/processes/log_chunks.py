@@ -1,0 +1,122 @@
+"""The lines of processes, in immutable chunks that are appended and never changed.
+
+What the entries hold is the writer's business: here they are one ready text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from server.store.driver.collection import Document
+from server.store.driver.connection import Database
+
+#: Room for the line numbers of one process in the key.
+_LINES = 2**32
+_DELETE_STEP = 500
+
+
+@dataclass(frozen=True)
+class LogChunk:
+    """Consecutive lines of one process, numbered from `first`; `entries` is their ready JSON.
+
+    `log_bytes` is how long the entries of the log are up to the end of this chunk.
+    """
+
+    process: int
+    first: int
+    count: int
+    attempt: int
+    entries: str
+    log_bytes: int = 0
+
+    @property
+    def last(self) -> int:
+        """The number of the last line."""
+        return self.first + self.count - 1
+
+
+class LogEnd(NamedTuple):
+    """Where a log ends: the number of its last line, and how long all its entries are."""
+
+    line: int
+    log_bytes: int
+
+
+class LogChunks:
+    """All chunks, by process and line."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection("log_chunks")
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that the methods upper_bound need."""
+        await self._collection.ensure_index("key", unique=True)
+
+    async def insert(self, chunk: LogChunk) -> None:
+        """Append a chunk. :raises AlreadyTaken: the process has one that begins at this line."""
+        key = _key(chunk.process, chunk.first)
+        # The embedded engine scans for a range on `_id`, so the same number is a field as well.
+        await self._collection.insert({"_id": key, "key": key, **vars(chunk)})
+
+    async def get(self, process: int, first: int) -> LogChunk | None:
+        """The chunk that begins at exactly this line."""
+        document = await self._collection.get(_key(process, first))
+        return None if document is None else _chunk(document)
+
+    async def read(self, process: int, first_line: int, limit_chunks: int) -> list[LogChunk]:
+        """Chunks in order, from the one that holds `first_line`, or else the first one after it."""
+        chunks, after = [], 0
+        if first_line > 1:
+            chunks, after = await self._holding(process, first_line), first_line + 1
+        if room := limit_chunks - len(chunks):
+            span = _range(process, after)
+            found = await self._collection.find({"key": span}, sort=("key", 1), limit=room)
+            chunks += map(_chunk, found)
+        return chunks
+
+    async def last_line(self, process: int) -> int:
+        """The number of the last line stored, 0 when there is none."""
+        return (await self.end(process)).line
+
+    async def end(self, process: int) -> LogEnd:
+        """Where the log ends, by its last chunk alone."""
+        found = await self._collection.find(
+            {"key": _range(process)},
+            sort=("key", -1),
+            limit=1,
+            fields=("first", "count", "log_bytes"),
+        )
+        if not found:
+            return LogEnd(0, 0)
+        last = found[0]
+        return LogEnd(last["first"] + last["count"] - 1, last.get("log_bytes", 0))
+
+    async def delete(self, process: int) -> None:
+        """Delete all chunks of a process, in steps that hold nobody else up."""
+        while True:
+            found = await self._collection.find(
+                {"key": _range(process)}, sort=("key", 1), limit=_DELETE_STEP, fields=("key",)
+            )
+            if not found:
+                return
+            span = {"$gte": found[0]["key"], "$lte": found[-1]["key"]}
+            await self._collection.delete({"key": span})
+
+    async def _holding(self, process: int, line: int) -> list[LogChunk]:
+        span = {"$gte": _key(process, 0), "$lte": _key(process, line)}
+        found = await self._collection.find({"key": span}, sort=("key", -1), limit=1)
+        return [chunk for chunk in map(_chunk, found) if chunk.last >= line]
+
+
+def _key(process: int, line: int) -> int:
+    return process * _LINES + line
+
+
+def _range(process: int, line: int = 0) -> dict[str, Any]:
+    return {"$gte": _key(process, line), "$lt": _key(process + 1, 0)}
+
+
+def _chunk(document: Document) -> LogChunk:
+    fields = LogChunk.__dataclass_fields__
+    return LogChunk(**{name: document[name] for name in fields if name in document})

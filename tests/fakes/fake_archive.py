@@ -1,0 +1,145 @@
+"""An archive for the tests of the handlers, kept in dictionaries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from server.core.errors import Conflict, InvalidInput, NotFound, TooLarge
+from server.core.records import DataProduct, DataProductGroup, Target
+from server.store.base import Page
+from tests.fakes.some_records import NOW, a_product, a_target
+
+T = TypeVar("T")
+
+
+class FakeUpload:
+    """An upload that remembers whether it was left without a commit."""
+
+    def __init__(self, archive: FakeArchive) -> None:
+        self.archive = archive
+        self.parts: list[tuple[str, bytearray]] = []
+        self.committed = False
+
+    async def add(self, name: str) -> None:
+        if not name:
+            raise InvalidInput.of("file", "No name.")
+        self.parts.append((name, bytearray()))
+
+    async def write(self, data: bytes) -> None:
+        if self.archive.write_fault is not None:
+            raise self.archive.write_fault
+        await self.archive.may_write.wait()
+        self.parts[-1][1].extend(data)
+        if len(self.parts[-1][1]) > self.archive.limit_bytes:
+            raise TooLarge(self.archive.limit_bytes)
+
+    async def commit(self) -> list[DataProduct]:
+        if not self.parts:
+            raise InvalidInput.of("file", "No file was sent.")
+        self.committed = True
+        return [
+            self.archive.keep(10 + index, name, bytes(data))
+            for index, (name, data) in enumerate(self.parts)
+        ]
+
+
+class FakeArchive:
+    """The archive as handlers see it."""
+
+    def __init__(self) -> None:
+        self.stored_targets: dict[int, Target] = {1: a_target()}
+        self.stored_products: dict[int, DataProduct] = {}
+        self.stored_groups: dict[int, DataProductGroup] = {}
+        self.bytes: dict[int, bytes] = {}
+        self.calls: list[tuple[Any, ...]] = []
+        self.uploads: list[FakeUpload] = []
+        self.left: list[FakeUpload] = []
+        self.limit_bytes = 10**9
+        self.may_write = asyncio.Event()
+        self.may_write.set()
+        self.write_fault: Exception | None = None
+
+    def keep(self, pk: int, name: str, data: bytes, **changes: Any) -> DataProduct:
+        """Store a data product."""
+        self.stored_products[pk] = a_product(pk, name, data, **changes)
+        self.bytes[pk] = data
+        return self.stored_products[pk]
+
+    async def create_target(self, **given: Any) -> Target:
+        self.calls.append(("create_target", given))
+        return a_target(2, name=given["name"])
+
+    async def edit_target(self, pk: int, changes: dict[str, Any]) -> Target:
+        return (await self.target(pk)).evolve(**changes)
+
+    async def delete_target(self, pk: int) -> None:
+        del self.stored_targets[pk]
+
+    async def target(self, pk: int) -> Target:
+        return _one(self.stored_targets, "target", pk)
+
+    async def count_products(self, _target: int, _most: int) -> int:
+        return len(self.stored_products)
+
+    async def targets(self, **wanted: Any) -> Page[Target]:
+        self.calls.append(("targets", wanted))
+        return Page(list(self.stored_targets.values()), 1)
+
+    async def product(self, pk: int) -> DataProduct:
+        return _one(self.stored_products, "data product", pk)
+
+    async def existing(self, pks: list[int]) -> list[DataProduct]:
+        return [self.stored_products[pk] for pk in pks if pk in self.stored_products]
+
+    async def products(self, target: int, **_wanted: Any) -> Page[DataProduct]:
+        return Page(list(self.stored_products.values()), None)
+
+    async def group(self, pk: int) -> DataProductGroup:
+        return _one(self.stored_groups, "group", pk)
+
+    async def groups(self, **_wanted: Any) -> Page[DataProductGroup]:
+        return Page(list(self.stored_groups.values()), None)
+
+    async def product_fields(self, products: list[DataProduct]) -> list[dict[str, Any]]:
+        return [{"pk": each.pk, "name": each.name, "size": each.size} for each in products]
+
+    async def delete_product(self, pk: int) -> None:
+        raise Conflict(f"Data product {pk} is needed")
+
+    async def create_group(self, name: str, products: list[int]) -> DataProductGroup:
+        group = DataProductGroup(pk=37, created=NOW, name=name, products=products)
+        self.stored_groups[37] = group
+        return group
+
+    async def add_to_group(self, group: DataProductGroup, products: list[int]) -> DataProductGroup:
+        return group.evolve(products=[*group.products, *products])
+
+    async def delete_group(self, pk: int) -> None:
+        del self.stored_groups[pk]
+
+    async def read(self, product: DataProduct, start: int, stop: int) -> AsyncIterator[bytes]:
+        data = self.bytes[product.pk][start:stop]
+        for begin in range(0, len(data), 65_536):
+            yield data[begin : begin + 65_536]
+
+    async def path(self, product: DataProduct, _folder: Path) -> Path:
+        return Path(f"/nowhere/{product.key}")
+
+    @asynccontextmanager
+    async def upload(self, _target: int) -> AsyncIterator[FakeUpload]:
+        upload = FakeUpload(self)
+        self.uploads.append(upload)
+        try:
+            yield upload
+        finally:
+            self.left.append(upload)
+
+
+def _one(stored: dict[int, T], kind: str, pk: int) -> T:
+    if pk not in stored:
+        raise NotFound(kind, pk)
+    return stored[pk]

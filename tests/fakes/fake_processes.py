@@ -1,0 +1,177 @@
+"""Processes for the tests of the handlers, kept in dictionaries."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+from server.core.errors import Conflict, NotFound
+from server.core.records import PipelineDescription, ProcessRecord, State
+from server.live.feeds import Viewer
+from server.live.websocket_frames import Frame, message
+from server.logs.bodies import Content
+from server.processes.receipt import Receipt, receipt_of
+from server.store.base import Page
+from server.store.processes.sections import Section
+from tests.fakes.some_records import a_process
+
+
+@dataclass
+class Body:
+    """What `log_body` gives."""
+
+    log: list[bytes] | AsyncIterator[bytes]
+    version: str = "v1"
+
+    async def read(self, compressed: bool = False) -> Content:
+        if not isinstance(self.log, list):
+            return Content(self.log, None)
+        pieces = self.log
+        if compressed:
+            pieces = [gzip.compress(b"".join(self.log))]
+        return Content(pieces, sum(map(len, pieces)), compressed)
+
+
+class Lines(NamedTuple):
+    """What `lines` gives."""
+
+    entries: list[bytes]
+    next: int
+    ended: bool
+
+
+async def pieces_of(*pieces: bytes) -> AsyncIterator[bytes]:
+    """The pieces, one after the other."""
+    for piece in pieces:
+        yield piece
+
+
+class Board:
+    """A status board that counts how often its body was made."""
+
+    version = 7
+
+    def __init__(self, records: list[ProcessRecord]) -> None:
+        self.records = records
+        self.made = 0
+
+    async def compressed(self, timestamp: float, limit: int | None = None) -> list[bytes]:
+        return [gzip.compress(b"".join(self.pieces(timestamp, limit)))]
+
+    def pieces(self, timestamp: float, limit: int | None = None) -> list[bytes]:
+        self.made += 1
+        processes = [record.status_fields() for record in self.records[:limit]]
+        return [msgspec.json.encode({"timestamp": timestamp, "processes": processes})]
+
+
+class FakeProcesses:
+    """Processes as handlers see them. `calls` holds what was asked for."""
+
+    def __init__(self) -> None:
+        self.records: dict[int, ProcessRecord] = {}
+        self.boards: dict[int, Board] = {}
+        self.log: list[bytes] = []
+        self.log_is_streamed = False
+        self.lines_text = "a"
+        self.calls: list[tuple[Any, ...]] = []
+        self.fault: Exception | None = None
+        self.log_fault: Exception | None = None
+        self.frames: list[bytes | Exception] = []
+        self.follows_on = asyncio.Event()
+        self.cursor: int | None = None
+
+    async def get(self, pk: int) -> ProcessRecord:
+        if self.fault is not None:
+            raise self.fault
+        if pk not in self.records:
+            raise NotFound("process", pk)
+        return self.records[pk]
+
+    async def find(self, **wanted: Any) -> Page[ProcessRecord]:
+        self.calls.append(("find", wanted))
+        return Page(sorted(self.records.values(), key=lambda record: -record.pk), None)
+
+    async def submit(self, *given: Any) -> tuple[ProcessRecord, bool]:
+        self.calls.append(("submit", *given))
+        if self.fault is not None:
+            raise self.fault
+        record = a_process(51)
+        new = record.pk not in self.records
+        self.records[record.pk] = record
+        return record, new
+
+    async def cancel(self, pk: int) -> ProcessRecord:
+        record = await self.get(pk)
+        if record.state.ended:
+            raise Conflict(f"Process {pk} has ended already")
+        return record
+
+    async def rerun(self, pk: int, flags: dict[str, bool] | None = None) -> ProcessRecord:
+        self.calls.append(("rerun", pk, flags))
+        return (await self.get(pk)).evolve(pk=pk + 1)
+
+    async def delete(self, pk: int) -> None:
+        del self.records[(await self.get(pk)).pk]
+
+    async def sections(self, pk: int) -> list[Section]:
+        await self.get(pk)
+        return [Section(1, 1.5, "Measuring")]
+
+    async def receipt(self, pk: int) -> Receipt:
+        return receipt_of(await self.get(pk), None)
+
+    async def count(self, _target: int, _most: int) -> int:
+        return len(self.records)
+
+    async def delete_of_target(self, target: int, force: bool) -> None:
+        if not force:
+            raise Conflict("There are processes")
+
+    def pipelines(self) -> list[PipelineDescription]:
+        return [PipelineDescription(name="Dummy", path="runners.dummy.Dummy", short_name="dummy")]
+
+    def fields(self, record: ProcessRecord) -> dict[str, Any]:
+        return {"pk": record.pk, **record.status_fields(), "state": record.state}
+
+    async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
+        return [record for record in self.records.values() if record.state is State.SUCCEEDED]
+
+    async def board(self, target: int) -> Board:
+        if target not in self.boards:
+            raise NotFound("target", target)
+        return self.boards[target]
+
+    async def log_body(self, pk: int) -> Body:
+        record = await self.get(pk)
+        if record.view_url is None:
+            raise NotFound("pipeline process", pk)
+        return Body(pieces_of(*self.log) if self.log_is_streamed else self.log)
+
+    async def lines(self, *asked: Any) -> Lines:
+        self.calls.append(("lines", *asked))
+        first = b'[1,2.5,"info","%b"]' % self.lines_text.encode()
+        return Lines([first, b'[2,2.5,"info","b"]'], 2, True)
+
+    async def log_text(self, *asked: Any) -> AsyncIterator[bytes]:
+        self.calls.append(("log_text", *asked))
+        for piece in self.log:
+            yield piece
+        if self.log_fault is not None:
+            raise self.log_fault
+
+    async def follow(self, pk: int, after: int, viewer: Viewer) -> None:
+        self.cursor = after
+        await self.follow_status(pk, viewer)
+
+    async def follow_status(self, _target: int, viewer: Viewer) -> None:
+        for frame in self.frames:
+            if isinstance(frame, Exception):
+                raise frame
+            viewer.push(Frame(message(frame)))
+            await viewer.taken()
+        await self.follows_on.wait()

@@ -1,0 +1,144 @@
+"""A server for one test of the handlers: processes and archive live in dictionaries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application
+
+from handlers.routes import all_routes
+from handlers.services import Services
+from server.config import Config
+from server.config.sections import Http, Uploads, Websockets
+from server.core.records import ProcessRecord
+from tests.fakes.fake_archive import FakeArchive
+from tests.fakes.fake_processes import FakeProcesses
+
+
+@dataclass
+class Fakes:
+    """The collaborators, and the server that they make with these settings."""
+
+    previews: Path = Path("/nowhere")
+    processes: FakeProcesses = field(default_factory=FakeProcesses)
+    archive: FakeArchive = field(default_factory=FakeArchive)
+    config: Config = field(default_factory=Config)
+    problem: str | None = None
+    drawn: list[tuple[Path, int]] = field(default_factory=list)
+    draw_fault: Exception | None = None
+
+    def configure(
+        self,
+        http: dict[str, Any] | None = None,
+        uploads: dict[str, Any] | None = None,
+        websockets: dict[str, Any] | None = None,
+    ) -> None:
+        """Change settings."""
+        self.config = replace(
+            self.config,
+            http=Http(**(http or {})),
+            uploads=Uploads(**(uploads or {})),
+            websockets=Websockets(**(websockets or {})),
+        )
+
+    async def ready(self) -> str | None:
+        return self.problem
+
+    async def headers(self, source: Path) -> dict[str, Any]:
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        return {"hdus": [{"name": source.name, "kind": "image", "cards": []}], "cut": False}
+
+    async def preview(self, source: Path, picture: Path, size: int, _stretch: str) -> None:
+        self.drawn.append((source, size))
+        await asyncio.sleep(0.05)
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        await asyncio.to_thread(picture.write_bytes, b"\x89PNG")
+
+    async def picture(self, record: ProcessRecord) -> bytes | None:
+        """No run shows anything."""
+        return None
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Client]:
+        """Serve for as long as it takes."""
+        services = Services(
+            config=self.config,
+            processes=cast(Any, self.processes),
+            live=cast(Any, self.processes),
+            archive=cast(Any, self.archive),
+            ready=self.ready,
+            preview=self.preview,
+            headers=self.headers,
+            previews=self.previews,
+            picture=self.picture,
+        )
+        socket, port = bind_unused_port()
+        server = HTTPServer(Application(all_routes(services)), max_body_size=1024**2)
+        server.add_socket(socket)
+        http = AsyncHTTPClient(force_instance=True)
+        try:
+            yield Client(http, port, services)
+        finally:
+            http.close()
+            server.stop()
+            await services.sockets.close_all()
+            await server.close_all_connections()
+
+
+@dataclass
+class Client:
+    """Asks the server of a test."""
+
+    http: AsyncHTTPClient
+    port: int
+    services: Services
+
+    async def fetch(self, path: str, method: str = "GET", **options: Any) -> HTTPResponse:
+        """Whatever the server answers, errors and redirects too."""
+        options.setdefault("follow_redirects", False)
+        options.setdefault("allow_nonstandard_methods", True)
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return await self.http.fetch(url, method=method, raise_error=False, **options)
+
+    async def send(self, path: str, value: Any, method: str = "POST") -> HTTPResponse:
+        """Send a value as JSON."""
+        headers = {"Content-Type": "application/json"}
+        body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+        return await self.fetch(path, method, headers=headers, body=body)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A plain connection."""
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def exchange(self, request: bytes) -> bytes:
+        """Send these bytes, and read until the server closes."""
+        reader, writer = await self.connect()
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something is so, for 5 s at most."""
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("It did not come to pass")
+
+
+def json_of(response: HTTPResponse) -> Any:
+    """The JSON that a response holds."""
+    return msgspec.json.decode(response.body)

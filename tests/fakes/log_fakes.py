@@ -1,0 +1,107 @@
+"""Logs over a store that lives in a dictionary, and what reads them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from server.core.errors import AlreadyTaken, NotFound
+from server.core.hub import Hub
+from server.core.records import ProcessRecord
+from server.logs.entries import Line
+from server.logs.logs import Logs
+from server.logs.reader import LogReader
+from server.store.processes.log_chunks import LogChunk, LogEnd
+from tests.fakes import some_records
+
+PK = 51
+
+
+def a_process(pk: int = PK, **changes: Any) -> ProcessRecord:
+    """A queued pipeline process of target 1, told from others by its name and its time."""
+    own = {"created": float(pk), "identifier": f"dummy_m13_{pk}"}
+    return some_records.a_process(pk, **(own | changes))
+
+
+def lines(count: int, text: str = "line", level: str = "info", first: int = 1) -> list[Line]:
+    """Lines `line 1` and so on."""
+    return [Line(1.5, level, f"{text} {number}") for number in range(first, first + count)]
+
+
+class FakeChunks:
+    """The store of chunks; `reads` counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.stored: dict[int, list[LogChunk]] = {}
+        self.reads = 0
+        self.fault: Exception | None = None
+
+    async def insert(self, chunk: LogChunk) -> None:
+        stored = self.stored.setdefault(chunk.process, [])
+        if any(each.first == chunk.first for each in stored):
+            raise AlreadyTaken("log_chunks")
+        stored.append(chunk)
+        await asyncio.sleep(0)
+
+    async def get(self, process: int, first: int) -> LogChunk | None:
+        return next((each for each in self.stored[process] if each.first == first), None)
+
+    async def read(self, process: int, first_line: int, limit_chunks: int) -> list[LogChunk]:
+        self.reads += 1
+        await asyncio.sleep(0)
+        if self.fault is not None:
+            raise self.fault
+        stored = self.stored.get(process, [])
+        return [each for each in stored if each.last >= first_line][:limit_chunks]
+
+    async def last_line(self, process: int) -> int:
+        return (await self.end(process)).line
+
+    async def end(self, process: int) -> LogEnd:
+        self.reads += 1
+        await asyncio.sleep(0)
+        if self.fault is not None:
+            raise self.fault
+        stored = self.stored.get(process, [])
+        return LogEnd(stored[-1].last, stored[-1].log_bytes) if stored else LogEnd(0, 0)
+
+    async def delete(self, process: int) -> None:
+        self.stored.pop(process, None)
+
+
+class FakeRepository:
+    """Records in a dictionary; `show` wakes those who wait, as the real one."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.records: dict[int, ProcessRecord] = {}
+
+    async def get(self, pk: int) -> ProcessRecord:
+        if pk not in self.records:
+            raise NotFound("process", pk)
+        return self.records[pk]
+
+    def accept(self, record: ProcessRecord) -> None:
+        self.records[record.pk] = record
+        self.hub.wake(("process", record.pk))
+
+    def delete(self, pk: int) -> None:
+        del self.records[pk]
+        self.hub.wake(("process", pk))
+
+
+class Reading:
+    """Everything that reading a log takes."""
+
+    def __init__(self, cache_bytes: int = 2**20, alone: bool = True) -> None:
+        self.hub = Hub()
+        self.chunks = FakeChunks()
+        self.repository = FakeRepository(self.hub)
+        self.logs = Logs(cast(Any, self.chunks), self.hub, cache_bytes, alone)
+        self.reader = LogReader(self.logs)
+        self.repository.accept(a_process())
+
+    async def write(self, count: int, process: int = PK, **how: Any) -> None:
+        """Append lines that go on counting."""
+        first = await self.logs.last_line(process) + 1
+        await self.logs.append(process, 1, lines(count, first=first, **how))

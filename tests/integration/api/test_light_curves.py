@@ -1,0 +1,195 @@
+"""Measurements on a real database, and the light curve of a target over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from server.archive.light_curves import CHUNK_ROWS, PAGE_CHUNKS
+from server.core.errors import InvalidInput
+from server.core.records import ProcessRecord, Target
+from tests.integration.archive.archive_bench import Bench, bench
+from tests.integration.conftest import Client
+
+__all__ = ["bench"]
+
+
+async def publish(bench: Bench, target: Target, name: str, count: int) -> ProcessRecord:
+    """A run that has ended with so many measurements and no file."""
+    run = await bench.run(target.pk, name)
+    published = await bench.archive.publish(run, [bench.measurements(run, count)])
+    assert (published.products, published.group) == ([], None)
+    await bench.end(run, [], None, published.series)
+    await bench.archive.confirm(published)
+    return run
+
+
+async def test_pages_of_any_size_hold_each_measurement_once(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target = await bench.target()
+    await publish(bench, target, "first", CHUNK_ROWS + 3)
+    await publish(bench, target, "second", 2)
+    whole = (await bench.archive.light_curves.page(target.pk, None, 10_000)).rows
+    assert len(whole) == CHUNK_ROWS + 5
+    assert b'"time":58001.0,"magnitude":12.01,"error":0.01,"filter":"V","process":2' in whole[0]
+    for limit in (1, 2, 400, CHUNK_ROWS, CHUNK_ROWS + 5):
+        rows: list[bytes] = []
+        before: int | None = None
+        for _ in range(50):
+            page = await bench.archive.light_curves.page(target.pk, before, limit)
+            assert len(page.rows) <= limit
+            rows += page.rows
+            before = page.next
+            if before is None:
+                break
+        assert rows == whole[: 50 * limit]
+    streamed = [row async for rows in bench.archive.light_curves.all(target.pk) for row in rows]
+    assert [row.time for row in streamed] == [
+        58001.0,
+        58000.0,
+        *(58000.0 + day for day in reversed(range(CHUNK_ROWS + 3))),
+    ]
+
+
+async def test_only_what_the_record_names_is_shown(runner: asyncio.Runner, bench: Bench) -> None:
+    target = await bench.target()
+    run = await bench.run(target.pk)
+    published = await bench.archive.publish(run, [bench.measurements(run, 5)])
+    page = await bench.archive.light_curves.page(target.pk, None, 10)
+    assert (page.rows, page.next) == ([], None)
+    await bench.archive.discard(run.pk, run.attempt)
+    assert await bench.store.light_curves.read(target.pk, None, 10) == []
+    await bench.end(run, [], None, published.series)
+    await bench.check_consistent()
+
+
+async def test_many_small_series_make_short_pages(runner: asyncio.Runner, bench: Bench) -> None:
+    target = await bench.target()
+    for number in range(PAGE_CHUNKS + 2):
+        await publish(bench, target, f"run-{number}", 1)
+    page = await bench.archive.light_curves.page(target.pk, None, 10_000)
+    assert len(page.rows) == PAGE_CHUNKS
+    rest = await bench.archive.light_curves.page(target.pk, page.next, 10_000)
+    assert (len(rest.rows), rest.next) == (2, None)
+
+
+async def test_a_table_that_was_changed_since_it_was_looked_at_is_refused(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target = await bench.target()
+    run = await bench.run(target.pk)
+    file = bench.measurements(run, 5)
+    file.path.write_text("nothing")
+    with pytest.raises(InvalidInput, match="no column time"):
+        await bench.archive.publish(run, [file])
+    await bench.check_consistent()
+
+
+TABLE = "filter,magnitude,time,error\nV,12.5,58000.25,0.01\nV,12.75,2458001,\n,13,58002,0.5\n"
+
+
+async def measured(client: Client, table: str, **extra: Any) -> tuple[int, dict[str, Any]]:
+    """A target, and the record of a run on it that gave this table."""
+    target = await client.make_target("Star", extra_fields={"table": table, **extra})
+    products = await client.upload(target, ("a.fits", b"x"))
+    return target, await client.ended((await client.submit("Measures", target, products))["pk"])
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_reduced_data_becomes_the_light_curve_of_the_target(client: Client) -> None:
+    target, record = await measured(client, TABLE, file=True)
+    assert record["state"] == "succeeded"
+    assert len(record["outputs"]) == 1
+    path = f"/api/targets/{target}/lightcurve/"
+    curve = await client.call(path)
+    rows = [(58002.0, 13.0, 0.5, None), (58000.5, 12.75, None, "V"), (58000.25, 12.5, 0.01, "V")]
+    names = ("time", "magnitude", "error", "filter", "process")
+    assert curve["lightcurve"] == [
+        dict(zip(names, (*row, record["pk"]), strict=True)) for row in rows
+    ]
+    assert curve["next"] is None
+    first = await client.call(f"{path}?limit=2")
+    assert first["lightcurve"] == curve["lightcurve"][:2]
+    rest = await client.call(f"{path}?limit=2&before={first['next']}")
+    assert (rest["lightcurve"], rest["next"]) == (curve["lightcurve"][2:], None)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_the_light_curve_as_csv_is_a_file_with_every_row(client: Client) -> None:
+    target, record = await measured(client, TABLE)
+    assert (record["outputs"], record["group"]) == ([], None)
+    answer = await client.fetch(f"/api/targets/{target}/lightcurve/?format=csv")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert 'filename="lightcurve_star' in answer.headers["Content-Disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
+    assert [row["time"] for row in rows] == ["58002.0", "58000.5", "58000.25"]
+    assert [row["error"] for row in rows] == ["0.5", "", "0.01"]
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_the_light_curve_has_a_version(client: Client) -> None:
+    target, _ = await measured(client, TABLE)
+    path = f"/api/targets/{target}/lightcurve/"
+    etag = (await client.fetch(path)).headers["Etag"]
+    again = await client.fetch(path, headers={"If-None-Match": etag})
+    assert (again.code, again.body) == (304, b"")
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_the_light_curve_goes_with_its_process_and_its_target(client: Client) -> None:
+    target, record = await measured(client, TABLE)
+    await client.call(f"/api/processes/{record['pk']}/", "DELETE", status=204)
+    curve = await client.call(f"/api/targets/{target}/lightcurve/")
+    assert curve == {"lightcurve": [], "next": None}
+    target, _ = await measured(client, TABLE)
+    await client.call(f"/api/targets/{target}/?force=true", "DELETE", status=204)
+    await client.call(f"/api/targets/{target}/lightcurve/", status=404)
+
+
+@pytest.mark.gen_test(timeout=40)
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("a,b\n1,2\n", "light curve.csv has no column time and no column magnitude"),
+        ("time,magnitude\n1,x\n", "light curve.csv, measurement 1: magnitude 'x' is no finite"),
+        ("", "light curve.csv has no column time"),
+    ],
+)
+async def test_a_bad_table_fails_the_run_with_its_reason(
+    client: Client, table: str, message: str
+) -> None:
+    target, record = await measured(client, table, file=True)
+    assert record["state"] == "failed"
+    assert message in record["failure_message"]
+    curve = await client.call(f"/api/targets/{target}/lightcurve/")
+    assert curve["lightcurve"] == []
+
+
+@pytest.mark.gen_test(timeout=40)
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("?limit=0", 400),
+        ("?limit=10001", 400),
+        ("?limit=x", 400),
+        ("?before=0", 400),
+        ("?before=99999999999999999", 200),
+        ("?format=xml", 400),
+        ("?format=csv,json", 400),
+        ("?format=json", 200),
+    ],
+)
+async def test_bad_queries_are_refused(client: Client, query: str, status: int) -> None:
+    target = await client.make_target("Queries")
+    await client.call(f"/api/targets/{target}/lightcurve/{query}", status=status)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_an_unknown_target_has_no_light_curve(client: Client) -> None:
+    for path in ("/api/targets/99999/lightcurve/", "/api/targets/99999/lightcurve/?format=csv"):
+        assert await client.call(path, status=404) == {"detail": "Not found."}

@@ -1,0 +1,404 @@
+"""Targets, uploads, outputs and groups on a real database: complete, or not there at all."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.archive import storage as files_module
+from server.archive.archive import OutputFile
+from server.core.errors import Conflict, InvalidInput, NoRoom, NotFound, TooLarge
+from tests.integration.archive.archive_bench import Bench, bench
+
+__all__ = ["bench"]
+
+
+async def test_a_target_gets_an_identifier_of_its_own(runner: asyncio.Runner, bench: Bench) -> None:
+    archive = bench.archive
+    made = [await archive.create_target(name) for name in ("M 13", "m-13", "星", "M 13")]
+    assert [target.identifier for target in made] == ["m-13", "m-13-2", "target-3", "m-13-3"]
+    given = await archive.create_target("X", "2026-11-24-comet", 0, -90, {"a.b": 1})
+    assert (given.identifier, given.ra, given.dec) == ("2026-11-24-comet", 0.0, -90.0)
+    assert await archive.target(given.pk) == given
+    with pytest.raises(Conflict, match="comet"):
+        await archive.create_target("Y", "2026-11-24-comet")
+
+
+async def test_targets_made_at_once_all_get_one(runner: asyncio.Runner, bench: Bench) -> None:
+    made = await asyncio.gather(*(bench.archive.create_target("M 13") for _ in range(12)))
+    expected = {"m-13"} | {f"m-13-{number}" for number in range(2, 13)}
+    assert {target.identifier for target in made} == expected
+
+
+async def test_bad_fields_of_a_target_are_all_named(runner: asyncio.Runner, bench: Bench) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        await bench.archive.create_target("", "Ä", 360, 91)
+    assert list(raised.value.fields) == ["name", "ra", "dec", "identifier"]
+    target = await bench.target()
+    with pytest.raises(InvalidInput):
+        await bench.archive.edit_target(target.pk, {"name": "fine", "dec": float("nan")})
+    assert await bench.archive.target(target.pk) == target
+
+
+async def test_a_target_is_edited(runner: asyncio.Runner, bench: Bench) -> None:
+    target, other = await bench.target(), await bench.target()
+    edited = await bench.archive.edit_target(target.pk, {"ra": 12, "identifier": "new"})
+    assert edited == target.evolve(ra=12.0, identifier="new")
+    with pytest.raises(Conflict, match="new"):
+        await bench.archive.edit_target(other.pk, {"identifier": "new"})
+    with pytest.raises(NotFound):
+        await bench.archive.edit_target(99, {"name": "x"})
+
+
+async def test_uploaded_files_become_products_in_their_order(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target = await bench.target()
+    large = os.urandom(2_500_000)
+    async with bench.archive.upload(target.pk) as upload:
+        await upload.add("C:\\b.fits")
+        for start in range(0, len(large), 65_536):
+            await upload.write(large[start : start + 65_536])
+        await upload.add("a.txt")
+        await upload.write(b"a")
+        await upload.add("a.txt")
+        await upload.write(b"b")
+        products = await upload.commit()
+    assert [product.name for product in products] == ["b.fits", "a.txt", "a.txt"]
+    assert [product.size for product in products] == [2_500_000, 1, 1]
+    assert [product.content_type for product in products] == [
+        *("application/fits", "text/plain", "text/plain")
+    ]
+    assert products[0].fits == {"date": None, "exposure": 1.5}
+    assert await bench.content(products[0]) == large
+    page = await bench.archive.products(target.pk)
+    assert page.items == products[::-1]
+    assert await bench.archive.product(products[1].pk) == products[1]
+    assert (await bench.archive.path(products[0])).name == "b.fits"
+    await bench.check_consistent()
+
+
+async def test_an_upload_that_is_not_committed_leaves_nothing(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target = await bench.target()
+    async with bench.archive.upload(target.pk) as upload:
+        await upload.add("a.fits")
+        await upload.write(b"x" * 2_000_000)
+    assert (await bench.archive.products(target.pk)).items == []
+    await bench.check_consistent()
+
+
+async def empty(upload: Any) -> None:
+    await upload.add("a")
+    await upload.write(b"a")
+    await upload.add("nothing.fits")
+    await upload.commit()
+
+
+async def empty_in_front(upload: Any) -> None:
+    await upload.add("nothing.fits")
+    await upload.add("a")
+
+
+async def none_at_all(upload: Any) -> None:
+    await upload.commit()
+
+
+async def too_many(upload: Any) -> None:
+    for number in range(4):
+        await upload.add(f"{number}")
+        await upload.write(b"x")
+
+
+async def too_large(upload: Any) -> None:
+    await upload.add("a")
+    for _ in range(4):
+        await upload.write(b"x" * 1_000_000)
+
+
+async def nameless(upload: Any) -> None:
+    await upload.add("folder/")
+
+
+@pytest.mark.parametrize(
+    ("send", "expected"),
+    [
+        (empty, InvalidInput),
+        (empty_in_front, InvalidInput),
+        (none_at_all, InvalidInput),
+        (too_many, InvalidInput),
+        (too_large, TooLarge),
+        (nameless, InvalidInput),
+    ],
+)
+async def test_an_upload_that_cannot_be_taken_leaves_nothing(
+    runner: asyncio.Runner,
+    bench: Bench,
+    send: Callable[[Any], Awaitable[None]],
+    expected: type[Exception],
+) -> None:
+    target = await bench.target()
+    async with bench.archive.upload(target.pk) as upload:
+        with pytest.raises(expected) as raised:
+            await send(upload)
+    if isinstance(raised.value, InvalidInput):
+        assert list(raised.value.fields) == ["file"]
+    await bench.check_consistent()
+    assert bench.stored() == []
+
+
+async def test_an_upload_for_a_target_deleted_meanwhile_leaves_nothing(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target = await bench.target()
+    async with bench.archive.upload(target.pk) as upload:
+        await upload.add("a")
+        await upload.write(b"a")
+        await bench.archive.delete_target(target.pk)
+        with pytest.raises(NotFound):
+            await upload.commit()
+    await bench.check_consistent()
+    assert bench.stored() == []
+
+
+async def test_a_commit_that_nobody_waits_for_any_more_is_complete_or_nothing(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target = await bench.target()
+
+    async def upload() -> None:
+        await bench.upload(target.pk, "a", "b")
+
+    for steps in range(0, 60, 4):
+        task = asyncio.create_task(upload())
+        for _ in range(steps):
+            await asyncio.sleep(0.0005)
+        task.cancel()
+        await asyncio.wait([task])
+        await bench.check_consistent()
+        assert len(bench.stored()) % 2 == 0
+
+
+async def test_a_full_disk_leaves_nothing(
+    runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = await bench.target()
+    real = files_module._link_or_copy
+
+    def second_fails(source: Path, copy: Path) -> None:
+        if source.name == "b":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, copy)
+
+    monkeypatch.setattr(files_module, "_link_or_copy", second_fails)
+    with pytest.raises(NoRoom):
+        await bench.upload(target.pk, "a", "b")
+    await bench.check_consistent()
+    assert bench.stored() == []
+
+
+async def test_outputs_are_seen_only_when_the_record_names_them(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target = await bench.target()
+    run = await bench.run(target.pk)
+    files = bench.outputs(run, "a.csv", "a.txt")
+    published = await bench.archive.publish(run, files)
+    assert published.group is not None
+    for pk in published.products:
+        with pytest.raises(NotFound):
+            await bench.archive.product(pk)
+    with pytest.raises(NotFound):
+        await bench.archive.group(published.group)
+    assert (await bench.archive.products(target.pk)).items == []
+    assert (await bench.archive.groups()).items == []
+    with pytest.raises(InvalidInput):
+        await bench.archive.create_group("Mine", published.products)
+
+    await bench.end(run, published.products, published.group)
+    await bench.archive.confirm(published)
+    await bench.archive.confirm(published)
+    products = [await bench.archive.product(pk) for pk in published.products]
+    assert [product.name for product in products] == ["dummy_m13_a.csv", "dummy_m13_a.txt"]
+    assert await bench.content(products[0]) == b"content of a.csv"
+    group = await bench.archive.group(published.group)
+    assert (group.name, group.products) == ("dummy_m13_outputs", published.products)
+    assert (await bench.archive.groups()).items == [group]
+    assert (await bench.archive.products(target.pk)).items == products[::-1]
+    [fields, _] = await bench.archive.product_fields(products)
+    assert fields["groups"] == [group.pk]
+    assert fields["process"] == run.pk
+    assert list(fields) == [
+        *("pk", "name", "target", "size", "sha256", "content_type", "created", "url"),
+        *("groups", "process", "fits"),
+    ]
+    await bench.check_consistent()
+
+
+async def test_no_outputs_make_no_group(runner: asyncio.Runner, bench: Bench) -> None:
+    run = await bench.run((await bench.target()).pk)
+    published = await bench.archive.publish(run, [])
+    assert (published.products, published.group) == ([], None)
+    await bench.archive.confirm(published)
+    await bench.check_consistent()
+
+
+async def test_a_timelapse_is_called_as_its_process(runner: asyncio.Runner, bench: Bench) -> None:
+    target = await bench.target()
+    name = "timelapse_m13_2026-11-24-001002.webm"
+    run = await bench.run(target.pk, name, process_type="timelapse")
+    published = await bench.archive.publish(run, bench.outputs(run, "film.webm"))
+    [product] = await bench.store.products.get_many(published.products)
+    assert product.name == name
+    assert product.content_type == "video/webm"
+
+
+async def test_two_outputs_of_one_name_are_two_products(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    run = await bench.run((await bench.target()).pk)
+    [file] = bench.outputs(run, "a.csv")
+    published = await bench.archive.publish(run, [file, file])
+    await bench.end(run, published.products, published.group)
+    await bench.archive.confirm(published)
+    assert len(bench.stored()) == 2
+    await bench.check_consistent()
+
+
+async def test_a_file_that_is_not_ours_is_copied_and_left_as_it_was(
+    runner: asyncio.Runner, bench: Bench, tmp_path: Path
+) -> None:
+    run = await bench.run((await bench.target()).pk)
+    elsewhere = tmp_path / "elsewhere.csv"
+    elsewhere.write_text("mine")
+    elsewhere.chmod(0o644)
+    published = await bench.archive.publish(run, [OutputFile(elsewhere, "elsewhere.csv")])
+    elsewhere.write_text("changed")
+    [product] = await bench.store.products.get_many(published.products)
+    assert await bench.content(product) == b"mine"
+    assert list(bench.folder.incoming.iterdir()) == []
+
+
+async def test_an_input_given_out_again_stays_an_input(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target = await bench.target()
+    [given] = await bench.upload(target.pk, "a.fits")
+    run = await bench.run(target.pk, products=[given.pk])
+    path = await bench.archive.path(given)
+    published = await bench.archive.publish(run, [OutputFile(path, "a.fits")])
+    await bench.archive.discard(run.pk, run.attempt)
+    assert await bench.content(given) == b"content of a.fits"
+    assert len(published.products) == 1
+    await bench.check_consistent()
+
+
+async def test_a_discarded_attempt_leaves_nothing_and_another_can_publish(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    run = await bench.run((await bench.target()).pk)
+    files = bench.outputs(run, "a.csv")
+    await bench.archive.publish(run, files)
+    for _ in range(2):
+        await bench.archive.discard(run.pk, run.attempt)
+        await bench.check_consistent()
+        assert bench.stored() == []
+    again = await bench.archive.publish(run, files)
+    await bench.end(run, again.products, again.group)
+    await bench.archive.discard(run.pk, run.attempt)  # the record names them: too late
+    assert (await bench.archive.product(again.products[0])).name == "dummy_m13_a.csv"
+    await bench.check_consistent()
+
+
+async def test_a_product_that_a_process_waits_for_cannot_be_deleted(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target = await bench.target()
+    [product] = await bench.upload(target.pk, "a.fits")
+    run = await bench.run(target.pk, products=[product.pk])
+    with pytest.raises(Conflict, match=r"a\.fits"):
+        await bench.archive.delete_product(product.pk)
+    await bench.end(run, [], None)
+    await bench.archive.delete_product(product.pk)
+    with pytest.raises(NotFound):
+        await bench.archive.delete_product(product.pk)
+    assert bench.stored() == []
+    await bench.check_consistent()
+
+
+async def test_a_product_wanted_while_it_is_deleted_stays(
+    runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = await bench.target()
+    [product] = await bench.upload(target.pk, "a.fits")
+    answers: Iterator[dict[int, int]] = iter([{}, {product.pk: 7}])
+
+    async def users_of(pks: object) -> dict[int, int]:
+        return next(answers)
+
+    monkeypatch.setattr(bench.store.processes, "users_of", users_of)
+    with pytest.raises(Conflict, match="process 7"):
+        await bench.archive.delete_product(product.pk)
+    assert await bench.archive.product(product.pk) == product
+    await bench.check_consistent()
+
+
+async def test_a_deleted_output_is_forgotten_by_record_and_groups(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    run = await bench.run((await bench.target()).pk)
+    published = await bench.archive.publish(run, bench.outputs(run, "a.csv", "b.csv"))
+    await bench.end(run, published.products, published.group)
+    await bench.archive.confirm(published)
+    first, second = published.products
+    mine = await bench.archive.create_group("Mine", [second, first, second])
+    assert mine.products == [second, first]
+    await bench.archive.delete_product(first)
+    assert (await bench.archive.group(mine.pk)).products == [second]
+    assert published.group is not None
+    assert (await bench.archive.group(published.group)).products == [second]
+    assert [(record.outputs, record.group) for record in bench.shown] == [
+        ([second], published.group)
+    ]
+    await bench.archive.delete_group(published.group)
+    assert bench.shown[-1].group is None
+    assert await bench.store.processes.get(run.pk) == bench.shown[-1]
+    with pytest.raises(NotFound):
+        await bench.archive.delete_group(published.group)
+    await bench.check_consistent()
+
+
+async def test_a_deleted_target_takes_its_products_along(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target, other = await bench.target(), await bench.target()
+    products = await bench.upload(target.pk, "a", "b")
+    kept = await bench.upload(other.pk, "c")
+    group = await bench.archive.create_group("G", [product.pk for product in products + kept])
+    await bench.archive.delete_target(target.pk)
+    with pytest.raises(NotFound):
+        await bench.archive.target(target.pk)
+    assert (await bench.archive.group(group.pk)).products == [kept[0].pk]
+    assert bench.stored() == [kept[0].key]
+    await bench.check_consistent()
+
+
+@pytest.mark.parametrize(
+    ("name", "products", "field"),
+    [("", [1], "name"), ("G", [], "products"), ("G", [1, 99], "products")],
+)
+async def test_a_group_that_cannot_be_made_names_the_field(
+    runner: asyncio.Runner, bench: Bench, name: str, products: list[int], field: str
+) -> None:
+    await bench.upload((await bench.target()).pk, "a")
+    with pytest.raises(InvalidInput) as raised:
+        await bench.archive.create_group(name, products)
+    assert list(raised.value.fields) == [field]
+    await bench.check_consistent()

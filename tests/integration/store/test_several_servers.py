@@ -1,0 +1,170 @@
+"""Two servers on one database: whatever one of them changes, the other one shows."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from server.app.server import Server
+from server.config.sections import Files, MongoDB
+from server.peers import exchange as peers_exchange
+from server.store.driver.connection import Database
+from tests.integration.api.test_live import connected, next_message
+from tests.integration.conftest import Client, make_config
+
+pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
+
+WAIT_SECONDS = 40
+
+
+class Pair(NamedTuple):
+    """Two servers, of which either may run what is submitted, and their clients."""
+
+    one: Server
+    another: Server
+    client: Client
+    other: Client
+
+
+@pytest.fixture(params=["announced", "watched"])
+def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the servers hear of each other. The embedded engine has change streams too."""
+    if request.param == "watched":
+        opened = Database.open
+
+        async def replicated(uri: str, name: str = "heliograph") -> Database:
+            database = await opened(uri, name)
+            database.replicated = True
+            return database
+
+        monkeypatch.setattr(Database, "open", replicated)
+    return str(request.param)
+
+
+@asynccontextmanager
+async def two_servers(uri: str, folder: Path) -> AsyncIterator[Pair]:
+    """Both are ready."""
+    mongodb = MongoDB(uri=uri, database=f"heliograph_test_{secrets.token_hex(6)}")
+    files = Files(url=str(folder / "files"))
+    configs = [
+        replace(make_config(folder / name), mongodb=mongodb, files=files)
+        for name in ("one", "another")
+    ]
+    async with Server(configs[0]) as one, Server(configs[1]) as another:
+        await one.start()
+        await another.start()
+        clients = [Client(server.address.rstrip("/")) for server in (one, another)]
+        yield Pair(one, another, *clients)
+
+
+async def until(look: Any, condition: Any) -> Any:
+    """What a call gives, once it fulfils a condition."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not condition(found := await look()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def submitted(pair: Pair, lines: int, pause: float) -> tuple[int, dict[str, Any]]:
+    extra = {"lines": lines, "pause": pause}
+    target = await pair.client.make_target(f"Shared {secrets.token_hex(4)}", extra_fields=extra)
+    products = await pair.client.upload(target, ("a.fits", b"x"))
+    # Both look at it while it is empty, so that both have it in memory.
+    for client in (pair.client, pair.other):
+        assert (await client.call(f"/api/async/status/{target}/"))["processes"] == []
+    return target, await pair.client.submit("Counts", target, products)
+
+
+async def test_status_record_and_log_are_the_same_on_both(
+    engine_uri: str, tmp_path: Path, exchange: str
+) -> None:
+    async with two_servers(engine_uri, tmp_path) as pair:
+        target, record = await submitted(pair, 200, 0.005)
+        pk = record["pk"]
+        for client in (pair.client, pair.other):
+            await until(
+                lambda client=client: client.call(f"/api/async/status/{target}/"),
+                lambda found: [each["status"] for each in found["processes"]] == ["created"],
+            )
+            ended = await client.ended(pk)
+            assert ended["log_lines"] == 200
+            body = await client.call(f"/api/pipeline/logs/{pk}/")
+            assert body["status"] == "created"
+            assert body["logs"].startswith("line 1\n")
+            assert body["logs"].count("\n") == 200
+            assert [entry[0] for entry in await client.lines(pk)] == list(range(1, 201))
+
+
+async def test_a_log_is_followed_live_on_whichever_server(
+    engine_uri: str, tmp_path: Path, exchange: str
+) -> None:
+    async with two_servers(engine_uri, tmp_path) as pair:
+        _, record = await submitted(pair, 100, 0.01)
+
+        async def followed(server: Server) -> tuple[list[int], int]:
+            url = server.address.replace("http", "ws", 1) + f"ws/pipeline/logs/{record['pk']}/"
+            numbers: list[int] = []
+            batches = 0
+            async with connected(url) as socket:
+                while (message := await next_message(socket)) is not None:
+                    if message["type"] == "lines":
+                        numbers += [entry[0] for entry in message["lines"]]
+                        batches += 1
+                assert socket.close_code == 1000
+            return numbers, batches
+
+        async with asyncio.timeout(WAIT_SECONDS):
+            found = await asyncio.gather(followed(pair.one), followed(pair.another))
+        for numbers, batches in found:
+            assert numbers == list(range(1, 101))
+            assert batches > 2  # while it ran, not all at its end
+
+
+async def test_a_cancel_and_a_deletion_on_one_server_reach_the_other(
+    engine_uri: str, tmp_path: Path, exchange: str
+) -> None:
+    async with two_servers(engine_uri, tmp_path) as pair:
+        target, record = await submitted(pair, 10**6, 0.01)
+        pk = record["pk"]
+        await pair.other.until(pk, lambda found: found["state"] == "running")
+        await pair.other.call(f"/api/processes/{pk}/cancel/", "POST", b"", status=202)
+        for client in (pair.client, pair.other):
+            assert (await client.ended(pk))["state"] == "cancelled"
+            await client.call(f"/api/pipeline/logs/{pk}/")
+        await pair.client.call(f"/api/processes/{pk}/", "DELETE", status=204)
+        await until(
+            lambda: pair.other.fetch(f"/api/processes/{pk}/"), lambda found: found.code == 404
+        )
+        await until(
+            lambda: pair.other.call(f"/api/async/status/{target}/"),
+            lambda found: found["processes"] == [],
+        )
+        assert (await pair.other.fetch(f"/api/pipeline/logs/{pk}/")).code == 404
+        await pair.other.call(f"/api/targets/{target}/?force=true", "DELETE", status=204)
+        await until(
+            lambda: pair.client.fetch(f"/api/async/status/{target}/"),
+            lambda found: found.code == 404,
+        )
+
+
+async def test_what_was_missed_is_forgotten_and_read_again(
+    engine_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers_exchange, "KEPT", 1)
+    monkeypatch.setattr(peers_exchange, "PRUNE_EVERY", 1)
+    async with two_servers(engine_uri, tmp_path) as pair:
+        target, record = await submitted(pair, 50, 0.005)
+        await pair.other.ended(record["pk"])
+        found = await until(
+            lambda: pair.other.call(f"/api/async/status/{target}/"),
+            lambda found: [each["status"] for each in found["processes"]] == ["created"],
+        )
+        assert found["processes"][0]["identifier"] == record["identifier"]
+        assert len(await pair.other.lines(record["pk"])) == 50

@@ -1,0 +1,150 @@
+"""Faults in a server's database calls, by order: every operation of the store passes through here.
+
+A call can kill its own server, fail, be late, or act and then fail all the same, as when the
+answer gets lost. What is ordered is a JSON object in a file, so that it can come at any time; the
+calls are counted from the first one that finds the file, and noted next to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from server.core.errors import DatabaseAway
+from server.store.driver.collection import Collection
+
+KILL_BEFORE, KILL_AFTER = "kill before", "kill after"
+FAIL, UNHEARD, DELAY = "fail", "unheard", "delay"
+KINDS = (KILL_BEFORE, KILL_AFTER, FAIL, UNHEARD, DELAY)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Orders:
+    """At the calls `at` do the first of `kinds`, or at each do one of them with a probability.
+
+    Only calls like `only` count, such as `insert journal`, if that is given.
+    """
+
+    kinds: tuple[str, ...]
+    only: str = ""
+    at: tuple[int, ...] = ()
+    probability: float = 0.0
+    seed: int = 0
+    delay_seconds: float = 0.05
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.kinds) - set(KINDS):
+            raise ValueError(f"There is no fault {sorted(unknown)} (known: {KINDS})")
+
+    def write(self, path: Path) -> None:
+        """Give the orders to the server that looks at this file, all at once."""
+        partial = path.with_suffix(".new")
+        partial.write_text(json.dumps(dataclasses.asdict(self)))
+        partial.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Orders | None:
+        """The orders in a file, if there is one."""
+        try:
+            fields: dict[str, Any] = json.loads(path.read_text())
+        except FileNotFoundError:
+            return None
+        return cls(**fields | {"kinds": tuple(fields["kinds"]), "at": tuple(fields["at"])})
+
+
+def calls_file(orders: Path) -> Path:
+    """Where the counted calls are noted, one a line."""
+    return orders.with_suffix(".calls")
+
+
+class Faults:
+    """What the next call meets, by orders or by those that a file has at the time."""
+
+    def __init__(self, orders: Orders | Path) -> None:
+        self._path = orders if isinstance(orders, Path) else None
+        self._version: tuple[int, int] | None = None
+        self.orders: Orders | None = None
+        self.calls = self.met = 0
+        if isinstance(orders, Orders):
+            self._follow(orders)
+
+    def next(self, operation: str, collection: str) -> str | None:
+        """Count one call; the fault that it meets, if any."""
+        self._learn()
+        call = f"{operation} {collection}"
+        if self.orders is None or self.orders.only not in call:
+            return None
+        self.calls += 1
+        self._note(f"{call}\n")
+        kind = self._choose(self.orders)
+        self.met += kind is not None
+        return kind
+
+    def _choose(self, orders: Orders) -> str | None:
+        if self.calls in orders.at:
+            return orders.kinds[0]
+        if self._random.random() < orders.probability:
+            return self._random.choice(orders.kinds)
+        return None
+
+    def _learn(self) -> None:
+        """Follow the file's orders if they are new."""
+        if self._path is None:
+            return
+        try:
+            now = self._path.stat()
+        except FileNotFoundError:
+            self.orders = self._version = None
+            return
+        if self._version != (now.st_ino, now.st_mtime_ns):
+            self._version = (now.st_ino, now.st_mtime_ns)
+            self._follow(Orders.read(self._path))
+
+    def _follow(self, orders: Orders | None) -> None:
+        self.orders = orders
+        self.calls = 0
+        self._random = random.Random(0 if orders is None else orders.seed)
+
+    def _note(self, line: str) -> None:
+        if self._path is not None:
+            with calls_file(self._path).open("a") as file:
+                file.write(line)
+
+
+def install(faults: Faults, loop: asyncio.AbstractEventLoop | None = None) -> Callable[[], None]:
+    """Let every call of every collection meet its faults; what it returns takes them out again.
+
+    With a loop given, only what runs on that one.
+    """
+    call = Collection._call
+
+    async def faulty(self: Collection, operation: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        meant = loop is None or asyncio.get_running_loop() is loop
+        kind = faults.next(operation, self.name) if meant else None
+        if kind == KILL_BEFORE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if kind == FAIL:
+            raise DatabaseAway
+        if kind == DELAY:
+            assert faults.orders is not None
+            await asyncio.sleep(faults.orders.delay_seconds)
+        result = await call(self, operation, work)
+        if kind == KILL_AFTER:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if kind == UNHEARD:
+            raise DatabaseAway
+        return result
+
+    Collection._call = faulty  # type: ignore[method-assign]
+
+    def remove() -> None:
+        Collection._call = call  # type: ignore[method-assign]
+
+    return remove

@@ -1,0 +1,48 @@
+"""The real server, started as ever, whose database calls can be made to fail.
+
+    HELIOGRAPH_TEST_ORDERS=<file> python -m tests.reliability.tools.faulty_server [options]
+
+The orders are those of `faults`; without a file there are none. It also tells when the runs that
+it left behind last time are settled, by the monotonic clock that all processes share.
+
+Imports nothing at first: the children of multiprocessing import this module again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+ORDERS = "HELIOGRAPH_TEST_ORDERS"
+SETTLED = "Own runs settled at"
+
+
+def main() -> int:
+    """Put the faults in and run the server."""
+    from pathlib import Path
+
+    from server.__main__ import main as run
+    from tests.reliability.tools import faults
+
+    if ORDERS in os.environ:
+        faults.install(faults.Faults(Path(os.environ[ORDERS])))
+    _tell_when_settled()
+    return run()
+
+
+def _tell_when_settled() -> None:
+    import time
+
+    from server.execution.recovery import Recovery
+
+    settle = Recovery.settle_own
+
+    async def settle_own(self: Recovery) -> None:
+        await settle(self)
+        print(SETTLED, time.monotonic(), flush=True)
+
+    Recovery.settle_own = settle_own  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

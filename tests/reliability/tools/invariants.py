@@ -1,0 +1,212 @@
+"""What must hold of an observatory whatever happened to its servers: the sceptic's list.
+
+`violations` looks at what is stored once nothing runs any more, and compares it with what clients
+were told. It returns sentences, none when all is well.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.reliability.tools.snapshot import Document, Snapshot
+
+STATUSES = {"succeeded": "created", "failed": "failed", "cancelled": "cancelled"}
+#: How many files each of the pipelines makes, and how many measurements.
+OUTPUTS = {"Makes": 2, "Bulks": 1}
+MEASUREMENTS = {"Makes": 3}
+#: What ends only if it is cancelled; others may be faster than that.
+ENDLESS = {"Waits"}
+TOLD = re.compile(r"line (\d+) of (\d+)")
+
+
+@dataclass
+class Promises:
+    """What clients were told by an answer of 2xx."""
+
+    #: process to the key of its submit
+    accepted: dict[int, str] = field(default_factory=dict)
+    #: process to its record when it was first seen ended
+    ended: dict[int, dict[str, Any]] = field(default_factory=dict)
+    #: process to line number to entry
+    lines: dict[int, dict[int, list[Any]]] = field(default_factory=dict)
+    #: what was asked to be cancelled
+    cancelled: set[int] = field(default_factory=set)
+    uploaded: set[int] = field(default_factory=set)
+    deleted: set[int] = field(default_factory=set)
+    #: product to the process whose output it was, if it was one
+    deleted_products: dict[int, int | None] = field(default_factory=dict)
+
+
+def violations(found: Snapshot, promises: Promises) -> list[str]:
+    """What is wrong with a state in which nothing should be under way."""
+    checks = (_processes, _files, _measurements, _leftovers, log_violations, _keys)
+    against = (_publications, _lost, _ended_otherwise, _lines_changed)
+    return [
+        *(sentence for check in checks for sentence in check(found)),
+        *(sentence for check in against for sentence in check(found, promises)),
+    ]
+
+
+def _processes(found: Snapshot) -> Iterator[str]:
+    for pk, record in found.processes.items():
+        state, ended = record["state"], record["terminal_timestamp"]
+        if state not in STATUSES:
+            yield f"process {pk} has not ended: {state}, attempt {record['attempt']}"
+            continue
+        if record["status"] != STATUSES[state]:
+            yield f"process {pk} is {state}, and its status {record['status']!r}"
+        if ended is None or ended < record["created"]:
+            yield f"process {pk} is {state} since {ended}, created {record['created']}"
+        if record["owner"] is not None or "queued" in record:
+            yield f"process {pk} has ended and is still owned or queued"
+        if record.get("ended") != f"{state}\x1f{pk:012d}":
+            yield f"process {pk} is {state}, and its index says {record.get('ended')!r}"
+        if (record["failure_message"] is None) != (state == "succeeded"):
+            yield f"process {pk} is {state}: {record['failure_message']!r}"
+
+
+def _publications(found: Snapshot, promises: Promises) -> Iterator[str]:
+    deleted = Counter(promises.deleted_products.values())
+    for pk, record in found.processes.items():
+        expected = OUTPUTS.get(record["pipeline"], 0) if record["state"] == "succeeded" else 0
+        if len(record["outputs"]) + deleted[pk] != expected:
+            yield f"process {pk} is {record['state']} with outputs {record['outputs']}"
+        if (record["group"] is not None) != bool(expected):
+            yield f"process {pk} is {record['state']} with group {record['group']}"
+        yield from _published(found, pk, record)
+    for pk, product in found.products.items():
+        process = product["process"]
+        if process is not None and pk not in _record(found, process)["outputs"]:
+            yield f"product {pk} of process {process} is named by no record"
+    for pk in found.memberships - found.products.keys():
+        yield f"product {pk} is gone and counts as a member of groups"
+    for pk, group in found.groups.items():
+        if group["process"] is not None and _record(found, group["process"])["group"] != pk:
+            yield f"group {pk} of process {group['process']} is named by no record"
+
+
+def _published(found: Snapshot, pk: int, record: Document) -> Iterator[str]:
+    for output in record["outputs"]:
+        product = found.products.get(output, {})
+        if (product.get("process"), product.get("attempt")) != (pk, record["attempt"]):
+            yield f"process {pk} names product {output}, which is not its own: {product}"
+    if record["group"] is not None:
+        group = found.groups.get(record["group"], {})
+        if (group.get("process"), group.get("products")) != (pk, record["outputs"]):
+            yield f"process {pk} names group {record['group']}, which is not its own: {group}"
+
+
+def _record(found: Snapshot, pk: int) -> Document:
+    return found.processes.get(pk, {"outputs": [], "group": None})
+
+
+def _files(found: Snapshot) -> Iterator[str]:
+    named = {f"{pk}/{product['name']}": product for pk, product in found.products.items()}
+    for key in named.keys() - found.files.keys():
+        yield f"file {key} of a product is missing"
+    for key in found.files.keys() - named.keys():
+        yield f"file {key} belongs to no product"
+    for key in named.keys() & found.files.keys():
+        if found.files[key] != (named[key]["size"], named[key]["sha256"]):
+            yield f"file {key} is not what its product says"
+
+
+def _measurements(found: Snapshot) -> Iterator[str]:
+    for pk, record in found.processes.items():
+        ended_well = record["state"] == "succeeded"
+        expected = MEASUREMENTS.get(record["pipeline"], 0) if ended_well else 0
+        named = {} if record["series"] is None else {record["series"]: expected}
+        if found.series.get(pk, {}) != named or bool(named) != bool(expected):
+            yield f"process {pk} names {named} measurements, there are {found.series.get(pk)}"
+    for pk in (found.series.keys() | found.receipts) - found.processes.keys():
+        yield f"process {pk} is gone and has measurements or receipts"
+
+
+def _leftovers(found: Snapshot) -> Iterator[str]:
+    yield from (f"left behind: {path}" for path in [*found.runs, *found.incoming])
+    yield from (f"left in the journal: {entry}" for entry in found.journal)
+
+
+def log_violations(found: Snapshot) -> Iterator[str]:
+    """What is wrong with the logs alone: gaps, repeats, and lines that do not go with a record."""
+    for pk in found.logs.keys() - found.processes.keys():
+        yield f"the log of process {pk} is there without its record"
+    for pk, record in found.processes.items():
+        lines = found.logs.get(pk, [])
+        numbers = [entry[0] for _, entry in lines]
+        if numbers != list(range(1, len(numbers) + 1)):
+            yield f"the log of process {pk} has the lines {_ranges(numbers)}"
+        if record["log_lines"] != len(lines):
+            yield f"process {pk} has {len(lines)} lines and says {record['log_lines']}"
+        attempts = [attempt for attempt, _ in lines]
+        if attempts != sorted(attempts):
+            yield f"in the log of process {pk} an attempt writes behind a later one: {attempts}"
+        yield from _told(pk, record, lines)
+
+
+def _told(pk: int, record: Document, lines: list[tuple[int, list[Any]]]) -> Iterator[str]:
+    """What the pipelines number themselves: from 1 on, and to the end where that was reached."""
+    for attempt, said in itertools.groupby(lines, key=lambda line: line[0]):
+        told = [match for _, entry in said if (match := TOLD.fullmatch(entry[3]))]
+        numbers = [int(match[1]) for match in told]
+        if numbers != list(range(1, len(numbers) + 1)):
+            yield f"attempt {attempt} of process {pk} said {_ranges(numbers)}"
+        complete = record["state"] == "succeeded" and attempt == record["attempt"]
+        if complete and (not told or int(told[-1][1]) != int(told[-1][2])):
+            yield f"attempt {attempt} of process {pk} succeeded, its lines end at {len(told)}"
+
+
+def _ranges(numbers: list[int]) -> str:
+    """The numbers, runs of consecutive ones drawn together."""
+    runs = itertools.groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    ends = [[number for _, number in run] for _, run in runs]
+    return ", ".join(f"{run[0]}-{run[-1]}" for run in ends) or "none"
+
+
+def _keys(found: Snapshot) -> Iterator[str]:
+    made: dict[int, str] = {}
+    for submission in found.submissions:
+        other = made.setdefault(submission["process"], submission["key"])
+        if other != submission["key"]:
+            yield f"process {submission['process']} was made by two keys"
+    identifiers = [record["identifier"] for record in found.processes.values()]
+    if len(identifiers) != len(set(identifiers)):
+        yield "two processes have one identifier"
+
+
+def _lost(found: Snapshot, promises: Promises) -> Iterator[str]:
+    for pk, key in promises.accepted.items():
+        if pk not in found.processes and pk not in promises.deleted:
+            yield f"process {pk}, accepted by {key}, is lost"
+    for pk in promises.cancelled & found.processes.keys():
+        record = found.processes[pk]
+        if record["pipeline"] in ENDLESS and record["state"] != "cancelled":
+            yield f"process {pk} was cancelled and is {record['state']}"
+    for pk in promises.deleted & found.processes.keys():
+        yield f"process {pk} was deleted and is there"
+    for pk in promises.uploaded - promises.deleted_products.keys() - found.products.keys():
+        yield f"product {pk} was uploaded and is lost"
+    for pk in promises.deleted_products.keys() & found.products.keys():
+        yield f"product {pk} was deleted and is there"
+
+
+def _ended_otherwise(found: Snapshot, promises: Promises) -> Iterator[str]:
+    for pk, seen in promises.ended.items():
+        record = found.processes.get(pk)
+        for name in ("state", "terminal_timestamp", "failure_message", "attempt", "log_lines"):
+            if record is not None and record[name] != seen[name]:
+                yield f"process {pk} had ended with {name} {seen[name]}, it is {record[name]}"
+
+
+def _lines_changed(found: Snapshot, promises: Promises) -> Iterator[str]:
+    for pk, seen in promises.lines.items():
+        if pk in found.processes:
+            stored = {entry[0]: entry for _, entry in found.logs.get(pk, [])}
+            changed = [number for number in seen if stored.get(number) != seen[number]]
+            if changed:
+                yield f"lines {_ranges(changed)} of process {pk} were shown, and are not so"

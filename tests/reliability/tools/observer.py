@@ -1,0 +1,126 @@
+"""An astronomer who does not give up: asks again after a failure, and keeps what was promised."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.reliability.tools.invariants import Promises
+from tests.reliability.tools.serving import Client
+
+Record = dict[str, Any]
+
+POLL_SECONDS = 0.02
+
+
+def new_key(pipeline: str) -> str:
+    """A key that nobody has used."""
+    return f"{pipeline}-{secrets.token_hex(8)}"
+
+
+@dataclass
+class Observer:
+    """Works on one target."""
+
+    client: Client
+    promises: Promises = field(default_factory=Promises)
+    target: int = 0
+    patience_seconds: float = 60.0
+    #: where records are looked up, if not at the server
+    look_up: Callable[[int], Awaitable[Record]] | None = None
+
+    async def begin(self, name: str) -> None:
+        """Make the target; one that was made by a try without an answer is taken."""
+        body = {"name": name, "identifier": name}
+        made = await self.client.call("/api/targets/", "POST", body, 201, 409)
+        if "pk" not in made:
+            [made] = (await self.client.call(f"/api/targets/?search={name}"))["targets"]
+        self.target = made["pk"]
+
+    async def upload(self, *names: str) -> list[int]:
+        """Upload files; the PKs of their products."""
+        parts = b"".join(
+            b"--limit\r\nContent-Disposition: form-data; "
+            b'name="file"; filename="%b"\r\n\r\nbytes of %b\r\n' % (name.encode(), name.encode())
+            for name in names
+        )
+        path = f"/api/targets/{self.target}/dataproducts/"
+        kind = {"Content_Type": "multipart/form-data; boundary=limit"}
+        made = await self.client.call(path, "POST", parts + b"--limit--\r\n", 201, **kind)
+        pks = [product["pk"] for product in made["dataproducts"]]
+        self.promises.uploaded.update(pks)
+        return pks
+
+    async def submit(self, pipeline: str, products: list[int], **flags: bool) -> int:
+        """Submit a process under a key of its own, until it is accepted; its PK."""
+        return await self.submit_as(new_key(pipeline), pipeline, products, **flags)
+
+    async def submit_as(self, key: str, pipeline: str, products: list[int], **flags: bool) -> int:
+        """Submit a process under this key, until it is accepted; its PK."""
+        body = {"target": self.target, "pipeline": pipeline, "products": products, "flags": flags}
+        made = await self.client.call(
+            "/api/processes/", "POST", body, 200, 201, Idempotency_Key=key
+        )
+        self.promises.accepted[made["pk"]] = key
+        return int(made["pk"])
+
+    async def rerun(self, pk: int) -> int:
+        """Run it again. A try without an answer may have made one more, which is as good."""
+        made = await self.client.call(f"/api/processes/{pk}/rerun/", "POST", None, 201)
+        self.promises.accepted[made["pk"]] = f"a rerun of {pk}"
+        return int(made["pk"])
+
+    async def record(self, pk: int) -> Record:
+        """The record of a process."""
+        if self.look_up is not None:
+            return await self.look_up(pk)
+        record: Record = await self.client.call(f"/api/processes/{pk}/")
+        return record
+
+    async def until(self, pk: int, condition: Callable[[Record], bool]) -> Record:
+        """The record of a process, once a condition holds."""
+        async with asyncio.timeout(self.patience_seconds):
+            while True:
+                record = await self.record(pk)
+                if record["terminal_timestamp"] is not None:
+                    self.promises.ended.setdefault(pk, record)
+                if condition(record):
+                    return record
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def ended(self, pk: int) -> Record:
+        """The record of a process, once it has ended."""
+        return await self.until(pk, lambda record: record["terminal_timestamp"] is not None)
+
+    async def read(self, pk: int) -> list[list[Any]]:
+        """All lines of a process, read as they come, once it has ended."""
+        seen = self.promises.lines.setdefault(pk, {})
+        after, ended = 0, False
+        async with asyncio.timeout(self.patience_seconds):
+            while not ended:
+                page = await self.client.call(f"/api/processes/{pk}/logs/?after={after}")
+                seen.update({entry[0]: entry for entry in page["lines"]})
+                after, ended = page["next"], page["ended"]
+                await asyncio.sleep(0 if page["lines"] else POLL_SECONDS)
+        return [seen[number] for number in sorted(seen)]
+
+    async def cancel(self, pk: int) -> None:
+        """Ask for the end of a process, which may have come already."""
+        response = await self.client.fetch(f"/api/processes/{pk}/cancel/", "POST")
+        assert response.code in (202, 409), response.body
+        self.promises.cancelled.add(pk)
+
+    async def delete(self, pk: int) -> None:
+        """Delete an ended process."""
+        response = await self.client.fetch(f"/api/processes/{pk}/", "DELETE")
+        assert response.code in (204, 404), response.body
+        self.promises.deleted.add(pk)
+
+    async def delete_product(self, pk: int, process: int | None = None) -> None:
+        """Delete a product, an output of the process if one is given."""
+        response = await self.client.fetch(f"/api/dataproducts/{pk}/", "DELETE")
+        assert response.code in (204, 404), response.body
+        self.promises.deleted_products[pk] = process

@@ -1,0 +1,109 @@
+"""An observatory of several servers: one database engine, one storage, a data folder for each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import server.store
+from tests.reliability.tools.invariants import Promises, violations
+from tests.reliability.tools.serving import Server, short_folder
+from tests.reliability.tools.snapshot import Document, Snapshot, documents, take
+
+CHILD = Path(server.store.__file__).with_name("engine") / "child.py"
+SETTLE_SECONDS = 8.0
+
+
+class Shared:
+    """The folder of all, and the servers that were made for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "engine.sock"
+        self.servers: list[Server] = []
+
+    @property
+    def uri(self) -> str:
+        """The database's."""
+        return socket_uri(self.socket)
+
+    def server(self, uri: str | None = None, **settings: object) -> Server:
+        """One more server, not yet started, with these settings (`leases__check_seconds=1`)."""
+        variables = {
+            f"HELIOGRAPH_{name.replace('__', '_').upper()}": str(value)
+            for name, value in settings.items()
+        }
+        made = Server(
+            self.folder / f"data{len(self.servers)}",
+            environment={
+                "HELIOGRAPH_MONGODB_URI": uri or self.uri,
+                "HELIOGRAPH_FILES_URL": str(self.folder / "files"),
+                **variables,
+            },
+            orders=self.folder / f"orders{len(self.servers)}.json",
+        )
+        self.servers.append(made)
+        return made
+
+    async def look(self) -> Snapshot:
+        """Everything that there is."""
+        data = [server.data for server in self.servers]
+        return await asyncio.to_thread(take, self.uri, *data, files=self.folder / "files")
+
+    async def record(self, pk: int) -> Document:
+        """A process's record as it is stored: not every server has heard of it yet."""
+        [found] = await asyncio.to_thread(documents, self.uri, "processes", {"_id": pk})
+        return found
+
+    async def texts(self, pk: int) -> list[str]:
+        """The texts of a log as it is stored."""
+        return [entry[3] for _, entry in (await self.look()).logs.get(pk, [])]
+
+    async def owners(self) -> dict[int, str]:
+        """The process that runs to the id of the server that runs it."""
+        running: list[Document] = await asyncio.to_thread(
+            documents, self.uri, "processes", {"owner": {"$gt": ""}}
+        )
+        return {record["_id"]: record["owner"] for record in running}
+
+    async def wrongs(self, promises: Promises) -> list[str]:
+        """What is wrong in the end, after what is still being tidied up had time for that."""
+        deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
+        while wrong := violations(await self.look(), promises):
+            if asyncio.get_running_loop().time() > deadline:
+                return wrong
+            await asyncio.sleep(0.1)
+        return []
+
+
+def socket_uri(path: Path) -> str:
+    """The URI of an engine's socket."""
+    return f"mongodb://{quote(str(path), safe='')}"
+
+
+@contextlib.asynccontextmanager
+async def observatory() -> AsyncIterator[Shared]:
+    """A database without a server; none of those that are made for it is left behind."""
+    with short_folder() as folder:
+        shared = Shared(folder)
+        (folder / "database").mkdir(mode=0o700)
+        engine = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", str(CHILD), str(folder / "database"), str(shared.socket)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert engine.stdin is not None
+        assert engine.stdout is not None
+        try:
+            assert await engine.stdout.readline() == b"ready\n"
+            yield shared
+        finally:
+            await asyncio.gather(*(server.close() for server in shared.servers))
+            engine.stdin.close()
+            await engine.wait()

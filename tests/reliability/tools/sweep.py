@@ -1,0 +1,164 @@
+"""The sweep: a server is killed at every database call of a scenario in turn, and started again.
+
+    python -m tests.reliability.tools.sweep [--kind "kill after"] [--every 1] [--seed 1]
+
+Prints every call at which something is wrong, then the figures; the exit status is 1 if there was
+one. With `--twice` the next life is killed too, at a call of its start that the seed chooses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.reliability.tools.faults import FAIL, KILL_AFTER, KILL_BEFORE, UNHEARD, Orders
+from tests.reliability.tools.observer import Observer
+from tests.reliability.tools.scenario import work_through, wrongs
+from tests.reliability.tools.serving import Client, Server, short_folder
+
+#: Calls of a start, at which a second kill falls.
+START_CALLS = 40
+#: So seldom that the background's calls do not move the scenario's.
+SLOW_LEASES = {
+    "HELIOGRAPH_LEASES_HEARTBEAT_SECONDS": "10",
+    "HELIOGRAPH_LEASES_LEASE_SECONDS": "40",
+    "HELIOGRAPH_LEASES_CHECK_SECONDS": "10",
+}
+
+
+@dataclass
+class Swept:
+    """What came of it."""
+
+    kills: int = 0
+    #: how often each kind of call was struck
+    struck: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    restart_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def faults(self) -> int:
+        """How many calls were struck: the last ones of a scenario may not have been reached."""
+        return sum(self.struck.values())
+
+
+class Sweep:
+    """One server on one data folder, put through the scenario again and again."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.kind = kind
+        kills = kind in (KILL_BEFORE, KILL_AFTER)
+        self.server = Server(
+            folder / "data",
+            environment=dict(SLOW_LEASES) if kills else {},
+            orders=folder / "orders.json",
+        )
+        self.observer = Observer(Client(self.server))
+        self.swept = Swept()
+        self._known: set[str] = set()
+
+    async def __aenter__(self) -> Sweep:
+        self._stack = AsyncExitStack()
+        self._stack.push_async_callback(self.server.close)
+        await self.server.start()
+        self._keeping = asyncio.create_task(self.server.keep_up())
+        self._stack.callback(self._keeping.cancel)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def length(self) -> int:
+        """How many calls the scenario makes, undisturbed."""
+        self.server.follow(Orders(kinds=()))
+        await self._work_through("undisturbed")
+        calls = len(self.server.calls)
+        self.server.follow(None)
+        return calls
+
+    async def strike(self, call: int, then: int | None = None) -> list[str]:
+        """Strike at one call, and at one of the next start if that is given; what went wrong."""
+        lives = len(self.server.lives)
+        self.server.next_orders = [] if then is None else [Orders(kinds=(self.kind,), at=(then,))]
+        self.server.follow(Orders(kinds=(self.kind,), at=(call,)))
+        name = f"{self.kind} {call}".replace(" ", "-") + ("" if then is None else f"-{then}")
+        wrong = await self._work_through(name)
+        struck = self.server.calls[call - 1 : call] if self.kind in (FAIL, UNHEARD) else []
+        self.swept.struck.update([*struck, *self.server.last_calls])
+        self.server.last_calls.clear()
+        self.server.follow(None)
+        self.swept.kills += len(self.server.lives) - lives
+        self.swept.wrong += [f"{self.kind} at call {call}, {then}: {each}" for each in wrong]
+        return wrong
+
+    async def _work_through(self, name: str) -> list[str]:
+        working = asyncio.create_task(work_through(self.observer, name))
+        await asyncio.wait({working, self._keeping}, return_when=asyncio.FIRST_COMPLETED)
+        if self._keeping.done():
+            working.cancel()
+            self._keeping.result()
+        try:
+            await working
+        except (AssertionError, TimeoutError) as error:
+            return [f"the scenario broke off: {error!r}\n{self.server.words}"]
+        return await wrongs(self.observer, self.server.data, self._known)
+
+
+async def sweep(kind: str, every: int, seed: int, twice: bool, tell: bool = True) -> Swept:
+    """Strike at every call of the scenario, or only at one of some."""
+    chance, began = random.Random(seed), time.monotonic()
+    with short_folder() as folder:
+        async with Sweep(folder, kind) as sweep:
+            calls = await sweep.length()
+            for call in range(chance.randint(1, every), calls + 1, every):
+                then = chance.randint(1, START_CALLS) if twice else None
+                for wrong in await sweep.strike(call, then):
+                    if tell:
+                        print(f"{kind} at call {call} of {calls}, then {then}: {wrong}", flush=True)
+            lives = sweep.server.lives[1:]
+    sweep.swept.restart_seconds = [
+        life.settled - life.executed for life in lives if life.settled is not None
+    ]
+    sweep.swept.seconds = time.monotonic() - began
+    return sweep.swept
+
+
+def main() -> int:
+    """Sweep with each kind asked for, and print the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    kinds = [KILL_BEFORE, KILL_AFTER, FAIL, UNHEARD]
+    parser.add_argument("--kind", action="append", choices=kinds)
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th call")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--twice", action="store_true", help="kill the next start as well")
+    options = parser.parse_args()
+    wrong = 0
+    for kind in options.kind or kinds:
+        swept = asyncio.run(sweep(kind, options.every, options.seed, options.twice))
+        print(figures(kind, swept), flush=True)
+        wrong += len(swept.wrong)
+    return 1 if wrong else 0
+
+
+def figures(kind: str, swept: Swept) -> str:
+    """What came of a sweep, in a line."""
+    strikes = f"{swept.kills} kills" if swept.kills else f"{swept.faults} failed calls"
+    told = (
+        f"{kind}: {strikes} at {len(swept.struck)} kinds of calls, {len(swept.wrong)} wrongs, "
+        f"{swept.seconds:.0f} s"
+    )
+    if not swept.restart_seconds:
+        return told
+    return f"{told}, own runs settled {max(swept.restart_seconds):.1f} s after the start at most"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""Storage of files, in a local folder and in one that fsspec reaches by a URL."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+
+from server.archive import storage as storage_module
+from server.archive.storage import FileStorage
+from server.core.errors import NoRoom, NotFound, StartError
+
+CONTENT = bytes(range(256)) * 5_000
+
+
+@pytest.fixture(params=["folder", "file URL", "memory URL"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> FileStorage:
+    """Empty storage of each kind."""
+    place = tmp_path / "a folder"
+    urls = {
+        "folder": str(place),
+        "file URL": f"file://{place}",
+        "memory URL": f"memory://{secrets.token_hex(4)}/deep",
+    }
+    return FileStorage(urls[request.param])
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Path:
+    """A local file."""
+    path = tmp_path / "local.fits"
+    path.write_bytes(CONTENT)
+    return path
+
+
+async def content(storage: FileStorage, key: str, start: int = 0, stop: int | None = None) -> bytes:
+    return b"".join([piece async for piece in storage.read(key, start, stop)])
+
+
+@pytest.mark.parametrize("key", ["1/a.fits", "1/ß 星?#%20.fits", "1/..a", "17/" + "n" * 200])
+async def test_a_file_comes_back_whole_and_in_part(
+    runner: asyncio.Runner, storage: FileStorage, local: Path, key: str
+) -> None:
+    await storage.put(local, key)
+    assert await storage.size(key) == len(CONTENT)
+    assert await content(storage, key) == CONTENT
+    for start, stop in ((0, 1), (5, 5), (1_000, 999_999), (1_279_999, None), (1_279_990, 9**9)):
+        assert await content(storage, key, start, stop) == CONTENT[start:stop]
+
+
+async def test_a_file_goes_out_in_pieces(
+    runner: asyncio.Runner, storage: FileStorage, local: Path
+) -> None:
+    await storage.put(local, "1/a")
+    sizes = [len(piece) async for piece in storage.read("1/a")]
+    assert len(sizes) == 5
+    assert max(sizes) <= 1 << 20
+
+
+async def test_a_local_path_ends_in_the_name(
+    runner: asyncio.Runner, storage: FileStorage, local: Path, tmp_path: Path
+) -> None:
+    await storage.put(local, "1/b.fits.fz")
+    path = await storage.local("1/b.fits.fz", tmp_path / "copies")
+    assert path.name == "b.fits.fz"
+    assert path.read_bytes() == CONTENT
+
+
+async def test_deleting_leaves_nothing_and_may_be_repeated(
+    runner: asyncio.Runner, storage: FileStorage, local: Path, tmp_path: Path
+) -> None:
+    await storage.put(local, "1/a")
+    for _ in range(2):
+        await storage.delete("1/a")
+    with pytest.raises(NotFound):
+        await storage.size("1/a")
+    with pytest.raises(NotFound):
+        await content(storage, "1/a")
+    with pytest.raises(NotFound):
+        await storage.local("1/a", tmp_path)
+    assert list((tmp_path / "a folder").glob("**/*")) == []
+
+
+async def test_the_local_file_stays_so_that_all_can_be_tried_again(
+    runner: asyncio.Runner, storage: FileStorage, local: Path
+) -> None:
+    await storage.put(local, "1/a")
+    await storage.delete("1/a")
+    await storage.put(local, "2/a")
+    await asyncio.to_thread(local.unlink)
+    assert await content(storage, "2/a") == CONTENT
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../a", "1/..", "1/../../a", "1//a", "."])
+async def test_no_key_leads_out_of_the_storage(
+    runner: asyncio.Runner, storage: FileStorage, local: Path, key: str
+) -> None:
+    with pytest.raises(ValueError, match="no key"):
+        await storage.put(local, key)
+    with pytest.raises(ValueError, match="no key"):
+        await storage.delete(key)
+
+
+async def test_a_stored_file_cannot_be_written(
+    runner: asyncio.Runner, local: Path, tmp_path: Path
+) -> None:
+    storage = FileStorage(tmp_path / "files")
+    await storage.put(local, "1/a")
+    assert (tmp_path / "files/1/a").stat().st_mode & 0o777 == 0o400
+
+
+async def test_what_a_link_points_to_is_stored(
+    runner: asyncio.Runner, local: Path, tmp_path: Path
+) -> None:
+    storage = FileStorage(tmp_path / "files")
+    (tmp_path / "link").symlink_to(local)
+    await storage.put(tmp_path / "link", "1/a")
+    assert not (tmp_path / "files/1/a").is_symlink()
+    assert await content(storage, "1/a") == CONTENT
+
+
+async def test_a_file_from_another_file_system_is_copied(
+    runner: asyncio.Runner, local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(source: Path, copy: Path) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", link)
+    storage = FileStorage(tmp_path / "files")
+    await storage.put(local, "1/a")
+    assert await content(storage, "1/a") == CONTENT
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+async def test_a_full_disk_is_no_room_and_leaves_nothing(
+    runner: asyncio.Runner,
+    local: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    def link_or_copy(source: Path, copy: Path) -> None:
+        copy.write_bytes(b"half")
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(storage_module, "_link_or_copy", link_or_copy)
+    storage = FileStorage(tmp_path / "files")
+    with pytest.raises(NoRoom):
+        await storage.put(local, "1/a")
+    assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("url", ["nothing://like/this", "s3://bucket/folder"])
+def test_storage_that_cannot_be_used_stops_the_start(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
+    with pytest.raises(StartError, match=r"files\.url"):
+        FileStorage(url)

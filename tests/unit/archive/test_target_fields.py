@@ -1,0 +1,162 @@
+"""What a target's fields may be, and what files may be called."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.archive.file_names import content_type, output_name, uploaded_name
+from server.archive.target_fields import checked, identifiers
+from server.core.errors import InvalidInput
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "M 13: Große Galaxie"),
+        ("name", "x" * 200),
+        ("identifier", "0"),
+        ("identifier", "2026-11-24_m13"),
+        ("identifier", "a" * 50),
+        ("ra", 0),
+        ("ra", 359.999),
+        ("ra", None),
+        ("dec", -90),
+        ("dec", 90.0),
+        ("dec", None),
+        ("extra_fields", {}),
+        ("extra_fields", {"a.b": [1, {"$c": None}]}),
+    ],
+)
+def test_a_good_field_is_taken_as_it_is(field: str, value: Any) -> None:
+    assert checked({field: value}) == {field: value}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "  "),
+        ("name", "x" * 201),
+        ("name", "a\nb"),
+        ("name", "\ud800"),
+        ("name", None),
+        ("identifier", ""),
+        ("identifier", "-a"),
+        ("identifier", "M13"),
+        ("identifier", "a" * 51),
+        ("identifier", "a\n"),
+        ("identifier", None),
+        ("ra", 360),
+        ("ra", -0.1),
+        ("ra", True),
+        ("ra", float("nan")),
+        ("ra", "12"),
+        ("dec", 90.1),
+        ("dec", float("-inf")),
+        ("extra_fields", []),
+        ("extra_fields", None),
+        ("extra_fields", {"x": "y" * 65_536}),
+        ("extra_fields", {"x": object()}),
+        ("colour", "blue"),
+    ],
+)
+def test_a_bad_field_is_named(field: str, value: Any) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        checked({"name": "fine"} | {field: value})
+    assert list(raised.value.fields) == [field]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("M 13", ["m-13", "m-13-2", "m-13-3"]),
+        ("  Große Äpfel & Birnen! ", ["gro-e-apfel-birnen", "gro-e-apfel-birnen-2"]),
+        ("_-9_-", ["9", "9-2"]),
+        ("星", ["target-7", "target-7-2"]),
+        ("y" * 60, ["y" * 50, "y" * 48 + "-2"]),
+    ],
+)
+def test_an_identifier_is_made_from_the_name(name: str, expected: list[str]) -> None:
+    assert list(itertools.islice(identifiers(name, 7), len(expected))) == expected
+
+
+@given(st.text(min_size=1, max_size=200), st.integers(1, 10**9))
+def test_every_identifier_made_is_a_legal_one_and_new(name: str, pk: int) -> None:
+    made = list(itertools.islice(identifiers(name, pk), 120))
+    assert len(set(made)) == 120
+    assert all(checked({"identifier": identifier}) for identifier in made)
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ("a.fits", "a.fits"),
+        ("C:\\frames\\a b.fits", "a b.fits"),
+        ("../../etc/passwd", "passwd"),
+        (".hidden", ".hidden"),
+        ("é" * 100, "é" * 100),
+    ],
+)
+def test_an_upload_is_called_what_follows_the_last_slash(sent: str, name: str) -> None:
+    assert uploaded_name(sent) == name
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "a/", "..", "x/..", ".", "a\0b", "a\x7fb", "é" * 101, "\udc80"]
+)
+def test_a_name_that_cannot_be_stored_is_invalid(sent: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        uploaded_name(sent)
+    assert list(raised.value.fields) == ["file"]
+
+
+def test_an_output_is_called_by_its_process_and_file() -> None:
+    assert output_name("dummy_m13_2026-11-24-001002", "a.csv") == (
+        "dummy_m13_2026-11-24-001002_a.csv"
+    )
+
+
+@given(st.text(st.characters(exclude_characters="/"), min_size=1, max_size=255))
+def test_every_output_gets_a_name_that_can_be_stored(name: str) -> None:
+    made = output_name("dummy_m13_2026-11-24-001002", name)
+    assert uploaded_name(made.replace("\\", "")) == made.replace("\\", "")
+    assert made.startswith("dummy_m13_2026-11-24-001002_")
+
+
+def test_a_long_output_keeps_its_suffix() -> None:
+    made = output_name("dummy", "é" * 300 + ".fits.fz")
+    assert made.endswith("é.fits.fz")
+    assert 190 <= len(made.encode()) <= 200
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.FITS", "application/fits"),
+        ("a.fit", "application/fits"),
+        ("a.fits.fz", "application/fits"),
+        ("a.fits.gz", "application/gzip"),
+        ("a.csv", "text/csv"),
+        ("a.txt", "text/plain"),
+        ("a.json", "application/json"),
+        ("a.webm", "video/webm"),
+        ("a.mp4", "video/mp4"),
+        ("a.gif", "image/gif"),
+        ("a.png", "image/png"),
+        ("a.unheard-of", "application/octet-stream"),
+        ("noextension", "application/octet-stream"),
+    ],
+)
+def test_the_content_type_follows_the_suffix(name: str, expected: str) -> None:
+    assert content_type(name) == expected
+
+
+def test_content_types_are_media_types() -> None:
+    for suffix in ("html", "svg", "tar.gz", "", "x y", "é"):
+        assert re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", content_type(f"a.{suffix}"))

@@ -1,0 +1,97 @@
+"""The command line: what it passes on, and how it ends when the server cannot start."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.__main__ import main
+from server.cli.demo import make_demo_on
+from server.config import Config
+
+Started = list[tuple[Config, bool]]
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder without config.yml, and without variables of ours."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("HELIOGRAPH_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
+    """What the server was started with; it ends at once with status 7."""
+    calls: Started = []
+
+    def run(config: Config, on_ready: object = None) -> int:
+        calls.append((config, on_ready is make_demo_on))
+        return 7
+
+    app: Any = types.ModuleType("server.app.server")
+    app.run = run
+    monkeypatch.setitem(sys.modules, "server.app.server", app)
+    return calls
+
+
+def test_without_arguments_the_defaults_are_used(started: Started) -> None:
+    assert main([]) == 7
+    assert started == [(Config(), False)]
+
+
+def test_the_options_go_into_the_configuration(started: Started, tmp_path: Path) -> None:
+    main(["--host", "::1", "--port", "0", "--data", "kept", "--demo"])
+    [(config, demo)] = started
+    assert (config.http.host, config.http.port, config.data) == ("::1", 0, tmp_path / "kept")
+    assert demo
+
+
+def test_the_file_of_the_working_directory_or_the_named_one_is_read(
+    started: Started, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yml").write_text("retries: 5\n")
+    (tmp_path / "other.yml").write_text("retries: 6\n")
+    main([])
+    main(["--config", "other.yml"])
+    assert [config.retries for config, _ in started] == [5, 6]
+    assert {config.folder for config, _ in started} == {tmp_path}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "99999"], "http.port: 99999 is not allowed"),
+        (["--port", "http"], "http.port: 'http' is not allowed"),
+        (["--host", "0.0.0.0"], "http.host: '0.0.0.0' is not allowed"),
+        (["--config", "none.yml"], "none.yml cannot be read"),
+        (["--config", ""], "cannot be read"),
+    ],
+)
+def test_a_server_that_cannot_start_says_why_and_ends_with_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], started: Started
+) -> None:
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+    assert started == []
+
+
+@pytest.mark.parametrize("arguments", [["--prot", "1"], ["--por", "1"], ["serve"]])
+def test_unknown_arguments_are_refused(arguments: list[str], started: Started) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert started == []
+
+
+def test_the_version_is_told_without_starting(
+    capsys: pytest.CaptureFixture[str], started: Started
+) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("heliograph ")
+    assert started == []

@@ -1,0 +1,109 @@
+"""From a run's text to numbered entries."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.execution.child.line_assembler import (
+    HOLD_SECONDS,
+    LINE_LIMIT_BYTES,
+    LineAssembler,
+    Utf8Text,
+)
+from server.logs.entries import SEPARATOR, Line, encode_entries, entries_text
+
+
+def lines_of(*texts: str, stream: str = "log") -> list[Line]:
+    assembler = LineAssembler()
+    for text in texts:
+        assembler.feed(stream, 1.0, "info", text, now=0.0)
+    assembler.release()
+    return assembler.take()
+
+
+def shown(lines: list[Line]) -> str:
+    return entries_text(encode_entries(1, lines)) if lines else ""
+
+
+def test_each_line_end_makes_a_line() -> None:
+    assert [line.text for line in lines_of("a\nb\n")] == ["a", "b"]
+
+
+def test_an_empty_line_is_a_line() -> None:
+    assert [line.text for line in lines_of("\n")] == [""]
+
+
+def test_only_a_line_feed_ends_a_line() -> None:
+    text = "10 %\r20 %\x0b\x0c\x85\u2028\x00\x1b[31m"
+    assert [line.text for line in lines_of(text + "\n")] == [text]
+
+
+def test_an_unended_text_waits_for_its_end() -> None:
+    assembler = LineAssembler()
+    assembler.feed("log", 1.0, "info", "half ", now=0.0)
+    assert assembler.release(now=HOLD_SECONDS / 2) == HOLD_SECONDS
+    assert assembler.take() == []
+    assembler.feed("log", 2.0, "info", "whole\n", now=0.6)
+    assert assembler.take() == [Line(1.0, "info", "half whole")]
+
+
+def test_an_unended_text_is_let_go_after_a_second() -> None:
+    assembler = LineAssembler()
+    assembler.feed("log", 1.0, "info", "50 %", now=0.0)
+    assert assembler.release(now=HOLD_SECONDS) is None
+    assert assembler.take() == [Line(1.0, "info", "50 %", unended=True)]
+
+
+def test_streams_do_not_mix_within_a_line() -> None:
+    assembler = LineAssembler()
+    assembler.feed("stdout", 1.0, "info", "out", now=0.0)
+    assembler.feed("stderr", 1.0, "warning", "err\n", now=0.0)
+    assembler.feed("stdout", 1.0, "info", "put\n", now=0.0)
+    assert [line.text for line in assembler.take()] == ["err", "output"]
+
+
+def test_a_long_line_comes_in_pieces_without_line_ends() -> None:
+    lines = lines_of("x" * (2 * LINE_LIMIT_BYTES + 5) + "\n")
+    assert [len(line.text) for line in lines] == [LINE_LIMIT_BYTES, LINE_LIMIT_BYTES, 5]
+    assert [line.unended for line in lines] == [True, True, False]
+
+
+def test_a_line_of_exactly_the_limit_is_one_line() -> None:
+    assert [line.unended for line in lines_of("x" * LINE_LIMIT_BYTES + "\n")] == [False]
+
+
+def test_a_long_line_is_not_cut_inside_a_character() -> None:
+    text = "x" + "\N{EARTH GLOBE EUROPE-AFRICA}" * LINE_LIMIT_BYTES
+    lines = lines_of(text + "\n")
+    assert "".join(line.text for line in lines) == text
+    assert all(len(line.text.encode()) <= LINE_LIMIT_BYTES for line in lines)
+
+
+@given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"]))))
+def test_nothing_of_a_text_is_lost_however_it_is_cut(texts: list[str]) -> None:
+    assert shown(lines_of(*texts)) == "".join(texts)
+
+
+@given(st.lists(st.text(max_size=20), min_size=1))
+def test_entries_are_valid_json_with_numbers_in_a_row(texts: list[str]) -> None:
+    lines = [Line(0.5, "info", text.encode("utf-8", "replace").decode()) for text in texts]
+    entries = encode_entries(7, lines)
+    decoded = json.loads(b"[%b]" % entries)
+    assert [entry[0] for entry in decoded] == list(range(7, 7 + len(texts)))
+    assert len(entries.split(SEPARATOR)) == len(texts)
+
+
+def test_an_unended_entry_has_a_fifth_element() -> None:
+    entries = encode_entries(1, [Line(0.5, "info", "a", unended=True), Line(0.5, "info", "b")])
+    assert json.loads(b"[%b]" % entries) == [[1, 0.5, "info", "a", True], [2, 0.5, "info", "b"]]
+    assert entries_text(entries) == "ab\n"
+
+
+@given(st.binary(), st.integers(min_value=1, max_value=5))
+def test_bytes_are_decoded_alike_however_they_are_cut(data: bytes, size: int) -> None:
+    decoder = Utf8Text()
+    pieces = [decoder.feed(data[i : i + size]) for i in range(0, len(data), size)]
+    assert "".join(pieces) + decoder.feed(b"") == data.decode("utf-8", "replace")

@@ -1,0 +1,144 @@
+"""What the server makes of a child's words, good and bad."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.records import Progress
+from server.execution.child.messages import MESSAGE_LIMIT_BYTES, SECTIONS_LIMIT, ChildMessages
+
+
+def said(*messages: object) -> bytes:
+    return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
+
+
+def texts(ingest: ChildMessages) -> list[tuple[str, str]]:
+    return [(line.level, line.text) for line in ingest.assembler.take()]
+
+
+def test_text_becomes_lines_at_its_level() -> None:
+    ingest = ChildMessages()
+    ingest.feed_messages(
+        said(["t", "log", 1.5, "info", "a\n"], ["t", "stderr", 1.5, "warning", "b\n"])
+    )
+    assert texts(ingest) == [("info", "a"), ("warning", "b")]
+
+
+def test_a_message_may_come_in_pieces() -> None:
+    ingest = ChildMessages()
+    for byte in said(["t", "log", 1.5, "info", "whole\n"]):
+        ingest.feed_messages(bytes([byte]))
+    assert texts(ingest) == [("info", "whole")]
+
+
+def test_the_first_word_on_the_provenance_counts() -> None:
+    ingest = ChildMessages()
+    ingest.feed_messages(said(["provenance", {"python": "3"}], ["provenance", {}]))
+    assert ingest.provenance == {"python": "3"}
+    ingest.feed_messages(said(["provenance", "nonsense"]))
+    assert texts(ingest) == [("warning", '["provenance","nonsense"]')]
+
+
+def test_the_newest_status_and_progress_count() -> None:
+    ingest = ChildMessages()
+    ingest.feed_messages(said(["status", "One"], ["status", "Two"], ["progress", 1.0, 2.0]))
+    assert ingest.take_changes() == {"status": "Two", "progress": Progress(1.0, 2.0)}
+
+
+def test_the_first_last_message_counts() -> None:
+    ingest = ChildMessages()
+    ingest.feed_messages(said(["done"], ["cancelled"], ["failed", "late"]))
+    assert ingest.last == ("done",)
+
+
+@pytest.mark.parametrize(
+    "line", [b"no json\n", b'["t","log",1.5,"loud","x"]\n', b'["unknown"]\n', b"{}\n", b"\xff\n"]
+)
+def test_what_is_no_message_is_shown_in_the_log(line: bytes) -> None:
+    ingest = ChildMessages()
+    ingest.feed_messages(line + said(["t", "log", 1.5, "info", "next\n"]))
+    [(level, _), following] = texts(ingest)
+    assert (level, following) == ("warning", ("info", "next"))
+
+
+TIMES = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False), st.integers(), st.booleans(), st.none()
+)
+TEXT_MESSAGES = st.tuples(
+    st.sampled_from(["t", "u"]),
+    st.sampled_from(["log", "stdout", "nowhere"]),
+    TIMES,
+    st.sampled_from(["info", "error", "loud"]),
+    st.one_of(st.text(alphabet="ab\n", max_size=5), st.integers(0, 9)),
+)
+
+
+@given(st.lists(TEXT_MESSAGES, max_size=8))
+def test_text_is_taken_alike_alone_and_among_other_messages(messages: list[object]) -> None:
+    alone, among = ChildMessages(), ChildMessages()
+    for message in messages:
+        alone.feed_messages(said(message))
+    among.feed_messages(said(["status", "Among"], *messages))
+    for ingest in (alone, among):
+        ingest.end()
+    assert texts(alone) == texts(among)
+
+
+def test_a_message_torn_apart_by_the_end_is_shown() -> None:
+    ingest = ChildMessages()
+    ingest.feed_messages(b'["t","log",1.5,"info","las')
+    ingest.end()
+    assert texts(ingest) == [("warning", '["t","log",1.5,"info","las')]
+
+
+def test_endless_bytes_without_a_line_end_are_not_hoarded() -> None:
+    ingest = ChildMessages()
+    ingest.feed_messages(b"x" * (MESSAGE_LIMIT_BYTES + 1))
+    ingest.end()
+    assert sum(len(text) for _, text in texts(ingest)) == MESSAGE_LIMIT_BYTES + 1
+
+
+def test_raw_output_is_shown_by_its_descriptor() -> None:
+    ingest = ChildMessages()
+    ingest.feed_raw("out", b"from C\n")
+    ingest.feed_raw("err", b"caf\xc3")
+    ingest.feed_raw("err", b"\xa9 \xff\n")
+    assert texts(ingest) == [("info", "from C"), ("warning", "café \ufffd")]
+
+
+@given(st.lists(st.binary(max_size=30)))
+def test_no_bytes_break_it(pieces: list[bytes]) -> None:
+    ingest = ChildMessages()
+    for piece in pieces:
+        ingest.feed_messages(piece)
+        ingest.feed_raw("out", piece)
+    ingest.end()
+    assert all(isinstance(text, str) for _, text in texts(ingest))
+
+
+def test_a_status_begins_a_section_at_the_next_line() -> None:
+    ingest = ChildMessages()
+    said = [
+        ["status", "Reading"],
+        ["t", "log", 1.5, "info", "a\nb\n"],
+        ["status", "Nothing is said in it"],
+        ["status", "Measuring"],
+        ["t", "log", 1.5, "info", "c\n"],
+    ]
+    ingest.feed_messages(b"".join(json.dumps(message).encode() + b"\n" for message in said))
+    taken = [(section.line, section.status) for section in ingest.take_sections()]
+    assert taken == [(0, "Reading"), (2, "Measuring")]
+    assert ingest.take_sections() == []
+
+
+def test_the_sections_of_an_attempt_are_bounded() -> None:
+    ingest = ChildMessages()
+    for number in range(SECTIONS_LIMIT + 5):
+        messages = [["t", "log", 1.5, "info", "x\n"], ["status", f"Part {number}"]]
+        ingest.feed_messages(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
+    assert len(ingest.take_sections()) == SECTIONS_LIMIT
+    assert ingest.take_changes()["status"] == f"Part {SECTIONS_LIMIT + 4}"

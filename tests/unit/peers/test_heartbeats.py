@@ -1,0 +1,106 @@
+"""Whether a server is gone: judged by looks at a counter, never by comparing clocks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from server.config.sections import Leases
+from server.peers.heartbeats import Heartbeats
+
+LEASES = Leases(heartbeat_seconds=5.0, lease_seconds=20.0, check_seconds=2.0)
+
+
+class FakeServers:
+    """The counters, as the store has them."""
+
+    def __init__(self) -> None:
+        self.beats: dict[str, int] = {}
+
+    async def beat(self, server: str, now: float) -> int:
+        self.beats[server] = self.beats.get(server, 0) + 1
+        return self.beats[server]
+
+    async def all(self) -> dict[str, int]:
+        return dict(self.beats)
+
+    async def delete(self, server: str) -> None:
+        self.beats.pop(server, None)
+
+
+class Watch:
+    """An observer whose monotonic clock is ours."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.servers: Any = FakeServers()
+        self.heartbeats = Heartbeats(self.servers, "me", LEASES)
+        monkeypatch.setattr("server.peers.heartbeats.asyncio", self)
+
+    def get_running_loop(self) -> Watch:
+        return self
+
+    def time(self) -> float:
+        return self.now
+
+    def look(self, seconds: float, *servers: str) -> set[str]:
+        """What is still, this long after the last look."""
+        self.now += seconds
+        return asyncio.run(self.heartbeats.still(set(servers)))
+
+    def beat(self, server: str) -> None:
+        asyncio.run(self.servers.beat(server, 0.0))
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """An observer that has seen nobody yet."""
+    return Watch(monkeypatch)
+
+
+def looks_until_still(watch: Watch, server: str) -> int:
+    """How many looks it takes until a server is found still."""
+    for number in range(1, 50):
+        if watch.look(LEASES.check_seconds, server):
+            return number
+    raise AssertionError("it was never found still")
+
+
+def test_a_server_that_beats_is_never_still(watch: Watch) -> None:
+    for number in range(100):
+        if number % 3 == 0:  # a beat every 6 s: late, but alive
+            watch.beat("other")
+        assert watch.look(2.0, "other") == set()
+
+
+@pytest.mark.parametrize("beaten", [False, True], ids=["never beaten", "beaten once"])
+def test_a_server_is_still_after_a_lease_of_looks(watch: Watch, beaten: bool) -> None:
+    if beaten:
+        watch.beat("other")
+    assert looks_until_still(watch, "other") == 1 + LEASES.lease_seconds / LEASES.check_seconds
+
+
+def test_the_observer_itself_is_never_still(watch: Watch) -> None:
+    assert all(watch.look(2.0, "me") == set() for _ in range(50))
+
+
+def test_a_pause_of_the_observer_says_nothing_about_others(watch: Watch) -> None:
+    """The database was away for an hour, or the observer stopped: nobody could beat, or be seen."""
+    watch.beat("other")
+    watch.look(2.0, "other")
+    assert watch.look(3600.0, "other") == set()
+    assert watch.look(2.0, "other") == set()
+    watch.beat("other")
+    assert watch.look(2.0, "other") == set()
+    assert looks_until_still(watch, "other") == LEASES.lease_seconds / LEASES.check_seconds
+
+
+def test_a_server_that_comes_back_is_counted_anew(watch: Watch) -> None:
+    watch.beat("other")
+    looks_until_still(watch, "other")
+    watch.beat("other")
+    assert watch.look(2.0, "other") == set()
+    assert watch.look(2.0) == set()
+    assert looks_until_still(watch, "other") > 5

@@ -1,0 +1,86 @@
+"""The receipt of a process, from its record and what was noted while it ran."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from server.core.records import ProcessRecord, Resources, State
+from server.processes import receipt
+from server.processes.receipt import Noted, receipt_of
+from tests.fakes.some_records import a_process, a_product
+
+TOLD: dict[str, Any] = {
+    "python": "3.11.7",
+    "platform": "linux x86_64",
+    "packages": {"numpy": "2.4.6", "a.b$c": "1"},
+    "source": {"class": "a.B", "file": "a.py", "sha256": "ab"},
+}
+
+
+def noted(**changes: Any) -> str:
+    facts = Noted.of([a_product(7, "frame.fits", b"x")], TOLD | changes)
+    assert facts is not None
+    return facts.to_text()
+
+
+def a_run(**changes: Any) -> ProcessRecord:
+    started = a_process().created + 2
+    return a_process(attempt=1, state=State.RUNNING, started=started).evolve(**changes)
+
+
+def test_a_finished_run_is_told_whole() -> None:
+    record = a_run(
+        state=State.SUCCEEDED,
+        terminal_timestamp=a_process().created + 5,
+        resources=Resources(1.5, 10, "exit code 0"),
+        flags={"deep": True},
+    )
+    found = msgspec.to_builtins(receipt_of(record, noted()))
+    sha256 = a_product(7, "frame.fits", b"x").sha256
+    assert found["inputs"] == [{"pk": 7, "name": "frame.fits", "size": 1, "sha256": sha256}]
+    assert found["flags"] == {"deep": True}
+    assert found["environment"]["packages"] == {"numpy": "2.4.6", "a.b$c": "1"}
+    assert found["source"] == {"class": "a.B", "file": "a.py", "sha256": "ab"}
+    timings = found["timings"]
+    assert (timings["waited_seconds"], timings["ran_seconds"]) == pytest.approx((2, 3))
+    assert timings["cpu_seconds"] == 1.5
+    assert found["unknown"] is None
+
+
+@pytest.mark.parametrize(
+    ("record", "facts", "unknown"),
+    [
+        (a_process(), None, receipt.NOT_YET),
+        (a_process(state=State.CANCELLED), None, receipt.NEVER),
+        (a_run(), None, receipt.NOT_TOLD_YET),
+        (a_run(state=State.FAILED), None, receipt.NOT_TOLD),
+        (a_run(), noted(source=None), receipt.NOT_IMPORTED),
+        (a_run(), noted(source=TOLD["source"] | {"sha256": None}), receipt.NO_SOURCE),
+    ],
+)
+def test_what_is_not_known_is_said(record: ProcessRecord, facts: str | None, unknown: str) -> None:
+    found = receipt_of(record, facts)
+    assert found.unknown == unknown
+    assert (found.inputs is None) == (facts is None)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        TOLD | {"packages": {"numpy": 2}},
+        TOLD | {"source": "a.py"},
+        TOLD | {"packages": {str(number): "1" * 100 for number in range(20_000)}},
+    ],
+)
+def test_what_makes_no_sense_is_not_noted(told: dict[str, Any]) -> None:
+    assert Noted.of([], told) is None
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_times() -> None:
+    early = a_process().created - 10
+    timings = receipt_of(a_run(started=early, terminal_timestamp=early - 5), None).timings
+    assert (timings.waited_seconds, timings.ran_seconds) == (0, 0)

@@ -1,0 +1,112 @@
+"""Dates: which keyword is believed, and what each way of writing a date means."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runners.fits.dates import observation_date, parse_date
+
+
+def utc(*moment: int) -> float:
+    return datetime(*moment, tzinfo=UTC).timestamp()  # type: ignore[misc,arg-type]
+
+
+EVENING = utc(2017, 12, 20, 1, 33, 43)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ({"DATE-OBS": "2017-12-20T01:33:43"}, EVENING),
+        ({"DATE-OBS": "2017-12-20T01:33:43.5"}, EVENING + 0.5),
+        ({"DATE-OBS": "2017-12-20 01:33:43Z"}, EVENING),
+        ({"DATE-OBS": "2017-12-19T18:33:43-0700"}, EVENING),
+        ({"DATE-OBS": "2017-12-20T07:03:43+05:30"}, EVENING),
+        ({"DATE-OBS": "26/10/92"}, utc(1992, 10, 26)),
+        ({"DATE-OBS": "26/10/92", "MJD-OBS": 48921.75}, utc(1992, 10, 26, 18)),
+        ({"DATE-OBS": "2013-07-13"}, utc(2013, 7, 13)),
+        (
+            {"DATE-OBS": "2013-07-13", "UT": "00:57:33", "MJD-OBS": 56486.0},
+            utc(2013, 7, 13, 0, 57, 33),
+        ),
+        ({"DATE-OBS": "2013-07-13", "TIME-OBS": "23:01:02"}, utc(2013, 7, 13, 23, 1, 2)),
+        ({"MJD-OBS": 58107.5}, utc(2017, 12, 20, 12)),
+        ({"DATE-AVG": "2017-12-20T01:33:43"}, EVENING),
+        ({"DATE-OBS": "", "DATE-AVG": "2017-12-20T01:33:43"}, EVENING),
+        ({"DATE-OBS": "2016-12-31T23:59:60"}, utc(2017, 1, 1)),
+    ],
+)
+def test_each_way_of_writing_a_date_is_understood(header: dict[str, Any], expected: float) -> None:
+    assert observation_date([header]) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "surely_ut",
+    [{"UT-OBS": "2017-12-20T01:33:43-0000"}, {"UT-OBS": "01:33:43"}, {"MJD-OBS": 58107.0650810}],
+)
+def test_a_local_date_without_zone_gives_way_to_what_is_surely_ut(
+    surely_ut: dict[str, Any],
+) -> None:
+    header = {"DATE-OBS": "2017-12-19T18:33:43"} | surely_ut
+
+    assert observation_date([header]) == pytest.approx(EVENING, abs=0.1)
+
+
+def test_a_rounded_mjd_does_not_make_the_date_coarse() -> None:
+    header = {"DATE-OBS": "2017-12-20T01:33:43", "MJD-OBS": 58107.065}
+
+    assert observation_date([header]) == EVENING
+
+
+def test_atomic_and_terrestrial_time_are_taken_to_utc() -> None:
+    terrestrial = {"DATE-OBS": "2017-12-20T01:34:52.184", "TIMESYS": "TT"}
+
+    assert observation_date([terrestrial]) == pytest.approx(EVENING, abs=1e-3)
+
+
+def test_the_first_header_with_a_date_counts() -> None:
+    headers: list[dict[str, Any]] = [
+        {"DATE-OBS": "n/a"},
+        {"DATE-OBS": "2017-12-20T01:33:43"},
+        {"MJD-OBS": 50000.5},
+    ]
+
+    assert observation_date(headers) == EVENING
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["yesterday-ish", "2026-02-30", "2026-01-01T25:00:00", "0000-00-00T00:00:00", "32/01/99"],
+)
+def test_what_is_no_date_is_shown_in_the_error(text: str) -> None:
+    with pytest.raises(ValueError, match="cannot be read") as raised:
+        observation_date([{"DATE-OBS": text}])
+
+    assert text in str(raised.value)
+
+
+def test_without_any_date_the_keywords_are_named() -> None:
+    with pytest.raises(ValueError, match=r"no observation date .DATE-OBS, UT-OBS, MJD-OBS"):
+        observation_date([{}, {"MJD-OBS": 0.0}, {"MJD-OBS": True}])
+
+
+@given(st.text(alphabet="0123456789-+:T/. Z", max_size=30) | st.text())
+def test_no_text_makes_the_parser_raise(text: str) -> None:
+    parse_date(text)
+
+
+@given(st.datetimes(min_value=datetime(1700, 1, 1)), st.integers(-12 * 4, 14 * 4))
+def test_a_zone_moves_the_clock_by_as_much(moment: datetime, quarters: int) -> None:
+    sign, minutes = "-" if quarters < 0 else "+", abs(quarters) * 15
+    zone = f"{sign}{minutes // 60:02}:{minutes % 60:02}"
+    there = parse_date(f"{moment:%Y-%m-%dT%H:%M:%S}{zone}")
+    here = parse_date(f"{moment:%Y-%m-%dT%H:%M:%S}Z")
+
+    assert there is not None
+    assert here is not None
+    assert there.seconds == here.seconds - quarters * 900

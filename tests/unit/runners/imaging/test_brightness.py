@@ -1,0 +1,97 @@
+"""Brightness: levels of frames, steady along the series, and the stretch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from runners.imaging.brightness import (
+    SKY_SHADE,
+    Levels,
+    levels,
+    smooth_levels,
+    stretched,
+    subtract_background,
+)
+from tests.fakes.sky import noise
+
+
+def test_sky_and_noise_are_found_beneath_stars() -> None:
+    image = noise(200, 200)
+    image[::10, ::10] += 5000
+    found = levels(image)
+
+    assert found.sky == pytest.approx(300, abs=1)
+    assert found.sigma == pytest.approx(10, rel=0.05)
+    assert found.white > 1000
+
+
+def test_whole_numbers_do_not_make_the_sky_jump() -> None:
+    skies = [levels(np.rint(noise(200, 200, 300 + i / 10) / 8)).sky * 8 for i in range(10)]
+
+    np.testing.assert_allclose(np.diff(skies), 0.1, atol=0.15)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -5.0, 65535.0, 1e30])
+def test_an_image_of_one_value_is_shown_as_sky(value: float) -> None:
+    image = np.full((32, 32), value, np.float32)
+
+    assert np.unique(stretched(image, levels(image))).size == 1
+
+
+def test_the_sky_is_dark_and_stars_of_all_kinds_differ() -> None:
+    image = noise(200, 200)
+    image[10, ::2] += np.geomspace(50, 50_000, 100)
+    shades = stretched(image, levels(image)).astype(int)
+    stars = shades[10, ::2]
+
+    assert np.median(shades) == pytest.approx(SKY_SHADE, abs=1)
+    assert stars[0] > SKY_SHADE + 15
+    assert np.unique(stars).size > 50
+    assert (shades == 255).mean() < 0.001
+
+
+def test_a_gradient_of_the_sky_is_taken_away() -> None:
+    image = noise(128, 160) + np.linspace(0, 500, 160, dtype=np.float32)
+    flat = subtract_background(image)
+
+    assert np.median(flat[:, :20]) == pytest.approx(np.median(flat[:, -20:]), abs=3)
+
+
+@pytest.mark.parametrize("sides", [(16, 16), (16, 500), (500, 16), (2, 250)])
+def test_the_background_of_narrow_images_is_found_too(sides: tuple[int, int]) -> None:
+    assert np.isfinite(subtract_background(noise(*sides))).all()
+
+
+def test_an_odd_frame_does_not_change_the_contrast() -> None:
+    series = [("frame", Levels(100.0 + i, 5.0, 1000.0 + i), "V") for i in range(20)]
+    series[10] = ("satellite", Levels(110.0, 50.0, 9000.0), "V")
+    shared = [shown for _, shown in smooth_levels(series)]
+
+    assert {each.sigma for each in shared} == {5.0}
+    assert [each.white - each.sky for each in shared] == [900.0] * 20
+    assert [each.sky for each in shared] == [100.0 + i for i in range(20)]
+
+
+def test_frames_of_another_filter_do_not_count() -> None:
+    series = [(i, Levels(100.0, 5.0 + 20 * (i % 2), 1000.0), "VB"[i % 2]) for i in range(20)]
+
+    assert [shared.sigma for _, shared in smooth_levels(series)] == [5.0, 25.0] * 10
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 9, 10, 40])
+def test_every_item_comes_out_once_and_few_are_held(count: int) -> None:
+    taken = []
+
+    def series() -> Iterator[tuple[int, Levels, str]]:
+        for i in range(count):
+            taken.append(i)
+            yield i, Levels(0.0, 1.0, 2.0), ""
+
+    for place, (item, _) in enumerate(smooth_levels(series(), reach=4)):
+        assert item == place
+        assert len(taken) - place <= 5 or place == 0
+
+    assert len(taken) == count

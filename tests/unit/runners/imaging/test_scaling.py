@@ -1,0 +1,73 @@
+"""View: sides, crops and the averaging of areas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runners.imaging.scaling import rescale, view_of
+from tests.fakes.sky import noise
+
+
+@given(
+    st.integers(16, 5000),
+    st.integers(16, 5000),
+    st.integers(16, 2000),
+    st.floats(0.1, 1.0),
+    st.booleans(),
+)
+def test_the_shown_box_is_within_the_image_and_keeps_its_shape(
+    width: int, height: int, size: int, crop_scale: float, even: bool
+) -> None:
+    view = view_of(width, height, size, crop_scale, even)
+    left, lower, right, upper = view.box
+
+    assert 0 <= left < right <= width + 1e-6
+    assert 0 <= lower < upper <= height + 1e-6
+    assert 0 < view.width <= max(size, 2)
+    assert 0 < view.height <= max(size, 2)
+    assert not (even and (view.width % 2 or view.height % 2))
+    if min(view.width, view.height) > 2:
+        wide, high = (right - left) / view.width, (upper - lower) / view.height
+        assert wide == pytest.approx(high, rel=1e-3)
+        assert wide > 0.999  # nothing is enlarged
+
+
+def test_the_longest_side_gets_the_wanted_size() -> None:
+    view = view_of(1392, 1040, 500)
+
+    assert (view.width, view.height) == (500, 372)
+
+
+def test_a_crop_keeps_the_part_around_the_centre_pixel() -> None:
+    image = np.zeros((100, 120), np.float32)
+    image[50, 60] = 1
+    cropped = rescale(image, view_of(120, 100, 500, crop_scale=0.5))
+
+    assert cropped.shape == (50, 60)
+    assert cropped[25, 30] == 1
+
+
+def test_an_image_that_is_small_already_is_not_touched() -> None:
+    image = noise(99, 127)
+
+    np.testing.assert_array_equal(rescale(image, view_of(127, 99, 500)), image[:98, :126])
+
+
+def test_the_mean_brightness_survives_the_downscale() -> None:
+    image = np.random.default_rng(2).exponential(50, (400, 600)).astype(np.float32)
+    small = rescale(image, view_of(600, 400, 90))
+
+    assert small.shape == (60, 90)
+    assert small.mean() == pytest.approx(image.mean(), rel=1e-4)
+
+
+def test_blank_pixels_do_not_darken_their_surroundings() -> None:
+    image = np.full((200, 200), 7, np.float32)
+    image[::3, ::3] = np.nan
+    image[:40, :40] = np.nan
+    small = rescale(image, view_of(200, 200, 50))
+
+    np.testing.assert_allclose(small, 7, rtol=1e-5)
