@@ -109,7 +109,7 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
         exchange = _exchange(components, config.leases.lease_seconds)
         await retry_while_unavailable(exchange.start)
         stack.push_async_callback(exchange.stop)
-    await retry_while_unavailable(archive.recover)
+    await retry_while_unavailable(archive.rollback.resolve_own)
     return components
 
 

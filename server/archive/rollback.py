@@ -48,6 +48,11 @@ class Rollback:
         if taken is not None:
             await self._now_or_later(taken, self.resolve)
 
+    async def unfinished_of_others(self) -> list[JournalEntry]:
+        """Return what other servers are about to store or delete, or have left behind."""
+        entries = await self._store.journal.all()
+        return [entry for entry in entries if entry.server != self._server]
+
     async def resolve_own(self) -> None:
         """At start: resolve what this server left behind, now or later."""
         for entry in await self._store.journal.of_server(self._server):

@@ -13,7 +13,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from server.archive.archive import OutputFile, Publication
+from server.archive.outputs import OutputFile, Publication
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import DatabaseAway, HeliographError, LeaseLost
 from server.core.records import Resources, State
@@ -103,7 +103,7 @@ async def _succeed(recorder: RunRecorder, facts: dict[str, Any]) -> Outcome:
     }
     lines = await recorder.finish_log()
     await recorder.end(State.SUCCEEDED, log_lines=lines, **facts)
-    await retry_while_unavailable(lambda: services.archive.confirm(published))
+    await retry_while_unavailable(lambda: services.archive.outputs.confirm(published))
     return Outcome(State.SUCCEEDED)
 
 
@@ -117,8 +117,8 @@ async def _publish(recorder: RunRecorder) -> Publication:
 
     async def publish() -> Publication:
         if next(tries):  # what was stored before the database went away is found again by nobody
-            await archive.discard(record.pk, record.attempt)
-        return await archive.publish(record, files)
+            await archive.outputs.discard(record.pk, record.attempt)
+        return await archive.outputs.publish(record, files)
 
     return await retry_while_unavailable(publish, through=(DatabaseAway,))
 

@@ -55,7 +55,8 @@ async def launch(record: ProcessRecord, services: RunServices) -> tuple[Run, lis
 async def _given(record: ProcessRecord, services: RunServices) -> tuple[Target, list[DataProduct]]:
     """The target, and the products in their order. Raises NotFound for what is gone."""
     target, products = await asyncio.gather(
-        services.archive.target(record.target), services.archive.existing(record.products)
+        services.archive.targets.get(record.target),
+        services.archive.products.get_many(record.products),
     )
     if missing := set(record.products) - {product.pk for product in products}:
         raise NotFound("data product", min(missing))
@@ -95,7 +96,7 @@ def _make_empty(folder: Path) -> None:
 
 async def _input(product: DataProduct, services: RunServices, folder: Path) -> InputProduct:
     try:
-        path = await services.archive.path(product, folder)
+        path = await services.archive.products.path(product, folder)
     except NoRoom as error:
         # No loss to give up, unlike what the database is to store: the run fails and says why.
         raise OSError(errno.ENOSPC, str(error)) from error

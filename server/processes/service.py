@@ -71,7 +71,9 @@ class Processes:
         limit: int = 100,
     ) -> Page[ProcessRecord]:
         """A page of the processes that match, newest first."""
-        return await self._store.processes.find(target, pipelines, states, before, limit)
+        return await self._store.processes.find(
+            target=target, pipelines=pipelines, states=states, before=before, limit=limit
+        )
 
     async def count(self, target: int, most: int) -> int:
         """How many processes a target has; `most` + 1 stands for any larger number."""
@@ -122,9 +124,18 @@ class Processes:
         record = await self._repository.get(pk)
         if not record.state.ended:
             raise Conflict(f"Process {pk} has not ended")
-        await self._archive.delete_process(record, self._repository.delete)
+        await self._archive.transactions.remove_process(record, self._repository.delete)
         self._logs.forget(pk)
         self._bodies.forget(pk)
+
+    async def delete_target(self, pk: int, *, force: bool) -> None:
+        """Delete a target with its data products and, if `force` is given, its processes.
+
+        Raises NotFound, and Conflict without `force` when the target has processes.
+        """
+        await self._archive.targets.get(pk)
+        await self.delete_of_target(pk, force)
+        await self._archive.targets.delete(pk)
 
     async def delete_of_target(self, target: int, force: bool) -> None:
         """Delete all processes of a target; without `force` raise Conflict when there are any."""

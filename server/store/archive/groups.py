@@ -50,7 +50,7 @@ class Groups(RecordCollection[DataProductGroup]):
             if await self._change_products(document, members):
                 return
 
-    async def find(self, before: int | None = None, limit: int = 100) -> Page[DataProductGroup]:
+    async def find(self, *, before: int | None = None, limit: int = 100) -> Page[DataProductGroup]:
         """A page of all groups."""
         return await self._page("pk", 0, upper_bound(before), limit)
 

@@ -52,8 +52,10 @@ class LightCurves:
             ]
         )
 
-    async def read(self, target: int, before: int | None, limit: int) -> list[LightCurveChunk]:
-        """The newest chunks of a target that begin before a number, at most `limit`."""
+    async def read(
+        self, target: int, *, before: int | None = None, limit: int
+    ) -> list[LightCurveChunk]:
+        """Return the newest chunks of a target that begin before a number, at most `limit`."""
         start = target * PK_RANGE
         found = await self._collection.find(
             {"by_target": {"$gt": start, "$lt": start + upper_bound(before)}},

@@ -39,7 +39,7 @@ class DataProducts(RecordCollection[DataProduct]):
         return await self._counts.of(target, most)
 
     async def find(
-        self, target: int, before: int | None = None, limit: int = 100
+        self, target: int, *, before: int | None = None, limit: int = 100
     ) -> Page[DataProduct]:
         """A page of a target's products."""
         start = target * PK_RANGE

@@ -35,7 +35,7 @@ class Targets(RecordCollection[Target]):
         return found[0] if found else None
 
     async def find(
-        self, before: int | None = None, limit: int = 100, search: str | None = None
+        self, *, before: int | None = None, limit: int = 100, search: str | None = None
     ) -> Page[Target]:
         """A page of the targets that have the search text in name or identifier, in any case.
 
