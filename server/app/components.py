@@ -153,5 +153,5 @@ def _exchange(
     if components.database.replicated:
         return ChangeStreamExchange(components.database, memory)
     return AnnouncementExchange(
-        components.store, memory, components.hub, components.repository.server_id, lease_seconds
+        components.store, memory, components.repository.server_id, lease_seconds
     )
