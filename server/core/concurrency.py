@@ -11,7 +11,7 @@ from server.core.errors import DatabaseAway, NoRoom
 
 log = logging.getLogger(__name__)
 
-#: The pauses before the next tries; the last one goes on until the database is back.
+#: The pauses before the next tries; the last one is repeated until the database is back.
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 T = TypeVar("T")
