@@ -60,7 +60,7 @@ class Groups:
         :raises Conflict: it is the group of a run's outputs.
         """
         if group.process is not None:
-            raise Conflict(f"{group.name} holds the outputs of a process; nothing can be added to it")
+            raise Conflict(f"{group.name} holds outputs of a process; nothing can be added to it")
         members = list(dict.fromkeys([*group.products, *products]))
         if not products or len(members) > GROUP_PRODUCTS_LIMIT:
             raise InvalidInput.of("products", _how_many())

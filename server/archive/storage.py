@@ -146,7 +146,7 @@ class FileStorage:
 
     def _place(self, key: str) -> str:
         if any(part in ("", ".", "..") for part in key.split("/")):
-            raise ValueError(f"{key!r} is not a valid key")
+            raise ValueError(f"{key!r} is no key")
         return f"{self._root}/{key}"
 
 
