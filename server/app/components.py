@@ -73,6 +73,7 @@ class Components:
             receipts=self.store.receipts,
             sections=self.store.sections,
             archive=self.archive,
+            targets=self.store.targets,
             pool=pool,
             runs=runs,
             pipelines=pipelines.get,

@@ -22,6 +22,7 @@ from server.core.errors import NoRoom, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
+from server.store.archive.targets import Targets
 from server.store.processes.receipts import Receipts
 from server.store.processes.sections import Sections
 
@@ -36,6 +37,7 @@ class RunServices:
     receipts: Receipts
     sections: Sections
     archive: Archive
+    targets: Targets
     pool: Pool
     runs: Path
     pipelines: Callable[[str], PipelineDescription | None]
@@ -55,7 +57,7 @@ async def launch(record: ProcessRecord, services: RunServices) -> tuple[Run, lis
 async def _given(record: ProcessRecord, services: RunServices) -> tuple[Target, list[DataProduct]]:
     """The target, and the products in their order. Raises NotFound for what is gone."""
     target, products = await asyncio.gather(
-        services.archive.targets.get(record.target),
+        services.targets.get(record.target),
         services.archive.products.get_many(record.products),
     )
     if missing := set(record.products) - {product.pk for product in products}:
