@@ -35,7 +35,7 @@ class ProcessPage(Page):
         self.show(
             "pages/process.html",
             process=process,
-            target=await self.archive.target(record.target),
+            target=await self.archive.targets.get(record.target),
             inputs=inputs,
             more_inputs=max(0, len(record.products) - INPUTS_SHOWN),
             outputs=await self._products(record.outputs[:INPUTS_SHOWN]),
@@ -46,11 +46,11 @@ class ProcessPage(Page):
         )
 
     async def _products(self, pks: list[int]) -> list[dict[str, Any]]:
-        return await self.archive.product_fields(await self._existing(pks))
+        return await self.archive.products.fields(await self._existing(pks))
 
     async def _existing(self, pks: list[int]) -> list[DataProduct]:
         found = await asyncio.gather(
-            *(self.archive.product(pk) for pk in pks), return_exceptions=True
+            *(self.archive.products.get(pk) for pk in pks), return_exceptions=True
         )
         return [product for product in found if isinstance(product, DataProduct)]
 

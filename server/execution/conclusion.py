@@ -12,7 +12,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from server.archive.archive import OutputFile, Publication
+from server.archive.outputs import OutputFile, Publication
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import DatabaseAway, HeliographError, LeaseLost
 from server.core.records import Resources, State
@@ -109,7 +109,7 @@ async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
     }
     lines = await recorder.finish_log()
     await recorder.end(State.SUCCEEDED, log_lines=lines, **fields)
-    await retry_while_unavailable(lambda: services.archive.confirm(published))
+    await retry_while_unavailable(lambda: services.archive.outputs.confirm(published))
     return Outcome(State.SUCCEEDED)
 
 
@@ -123,8 +123,8 @@ async def _publish(recorder: RunRecorder) -> Publication:
 
     async def publish() -> Publication:
         if next(tries):  # nothing else would find what was stored before the database went away
-            await archive.discard(record.pk, record.attempt)
-        return await archive.publish(record, files)
+            await archive.outputs.discard(record.pk, record.attempt)
+        return await archive.outputs.publish(record, files)
 
     return await retry_while_unavailable(publish, through=(DatabaseAway,))
 

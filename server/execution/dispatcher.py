@@ -47,7 +47,9 @@ class Dispatcher:
             (leases.check_seconds, self._reconcile),
             (leases.check_seconds, self._recovery.settle_others),
         ):
-            self._loops.append(asyncio.create_task(repeat_every(period, work)))
+            self._loops.append(
+                asyncio.create_task(repeat_every(period, work, name=work.__name__, log=log))
+            )
         self._loops.append(asyncio.create_task(self._claim_loop(leases.check_seconds)))
 
     async def stop(self) -> None:

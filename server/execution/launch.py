@@ -22,6 +22,7 @@ from server.core.errors import NoRoom, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
+from server.store.archive.targets import Targets
 from server.store.processes.receipts import Receipts
 from server.store.processes.sections import Sections
 
@@ -36,6 +37,7 @@ class RunServices:
     receipts: Receipts
     sections: Sections
     archive: Archive
+    targets: Targets
     pool: Pool
     runs: Path
     pipelines: Callable[[str], PipelineDescription | None]
@@ -59,7 +61,8 @@ async def launch(record: ProcessRecord, services: RunServices) -> tuple[Run, lis
 async def _given(record: ProcessRecord, services: RunServices) -> tuple[Target, list[DataProduct]]:
     """Return the target, and the products in their order. Raises NotFound for a missing one."""
     target, products = await asyncio.gather(
-        services.archive.target(record.target), services.archive.existing(record.products)
+        services.targets.get(record.target),
+        services.archive.products.get_many(record.products),
     )
     if missing := set(record.products) - {product.pk for product in products}:
         raise NotFound("data product", min(missing))
@@ -99,7 +102,7 @@ def _make_empty(folder: Path) -> None:
 
 async def _input(product: DataProduct, services: RunServices, folder: Path) -> InputProduct:
     try:
-        path = await services.archive.path(product, folder)
+        path = await services.archive.products.path(product, folder)
     except NoRoom as error:
         # Not to be waited out, unlike a write to the database: nothing is lost if the run fails.
         raise OSError(errno.ENOSPC, str(error)) from error

@@ -58,9 +58,9 @@ class Recovery:
 
     async def settle_others(self) -> None:
         """Settle what was left by servers whose heartbeat has not moved for a lease."""
-        await self._archive.resolve_leftovers()
+        await self._archive.rollback.resolve_leftovers()
         running = await self._store.processes.running()
-        entries = await self._archive.unfinished_of_others()
+        entries = await self._archive.rollback.unfinished_of_others()
         owners = {record.owner for record in running if record.owner}
         gone = await self.heartbeats.still(owners | {entry.server for entry in entries})
         for record in running:
@@ -68,7 +68,7 @@ class Recovery:
                 await self._take_over(record)
         for entry in entries:
             if entry.server in gone:
-                await self._archive.take_over(entry)
+                await self._archive.rollback.take_over(entry)
 
     async def settle_left(self, record: ProcessRecord) -> None:
         """Settle an attempt of ours that is over, now or when it is next found."""
@@ -153,7 +153,9 @@ class Recovery:
     async def _settle(self, record: ProcessRecord) -> None:
         """End or re-queue a run of which only the record is left."""
         self._repository.accept(record)
-        await retry_while_unavailable(lambda: self._archive.discard(record.pk, record.attempt))
+        await retry_while_unavailable(
+            lambda: self._archive.outputs.discard(record.pk, record.attempt)
+        )
         if record.cancel_requested:
             await self._end(record, State.CANCELLED, CANCELLED)
         elif record.lost >= self._config.retries_of(record.pipeline):

@@ -123,9 +123,18 @@ class Processes:
         record = await self._repository.get(pk)
         if not record.state.ended:
             raise Conflict(f"Process {pk} has not ended")
-        await self._archive.delete_process(record, self._repository.delete)
+        await self._archive.transactions.remove_process(record, self._repository.delete)
         self._logs.forget(pk)
         self.log_bodies.forget(pk)
+
+    async def delete_target(self, pk: int, *, force: bool) -> None:
+        """Delete a target with its data products and, if `force` is given, its processes.
+
+        Raises NotFound, and Conflict without `force` when the target has processes.
+        """
+        await self._archive.targets.get(pk)
+        await self.delete_of_target(pk, force)
+        await self._archive.targets.delete(pk)
 
     async def delete_of_target(self, target: int, force: bool) -> None:
         """Delete all processes of a target; without `force`, raise Conflict if it has any."""

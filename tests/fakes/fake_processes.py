@@ -18,6 +18,7 @@ from server.logs.bodies import Content
 from server.processes.receipt import Receipt, receipt_of
 from server.store.base import Page
 from server.store.processes.sections import Section
+from tests.fakes.fake_archive import FakeArchive
 from tests.fakes.some_records import a_process
 
 
@@ -104,7 +105,8 @@ class FakeLogBodies:
 class FakeProcesses:
     """Processes as handlers see them. `calls` holds what was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, archive: FakeArchive) -> None:
+        self.archive = archive
         dummy = PipelineDescription(name="Dummy", path="runners.dummy.Dummy", short_name="dummy")
         self.pipelines = {dummy.name: dummy}
         self.log_reader = FakeLogReader(self)
@@ -164,9 +166,11 @@ class FakeProcesses:
     async def count(self, _target: int, _most: int) -> int:
         return len(self.records)
 
-    async def delete_of_target(self, target: int, force: bool) -> None:
+    async def delete_target(self, pk: int, *, force: bool) -> None:
+        await self.archive.targets.get(pk)
         if not force:
             raise Conflict("There are processes")
+        await self.archive.targets.delete(pk)
 
     def fields(self, record: ProcessRecord) -> dict[str, Any]:
         return {"pk": record.pk, **record.status_fields(), "state": record.state}

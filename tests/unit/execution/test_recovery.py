@@ -23,6 +23,7 @@ class SlowArchive:
 
     def __init__(self) -> None:
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+        self.outputs = self
 
     async def discard(self, process: int, attempt: int) -> None:
         self.reached.set()
