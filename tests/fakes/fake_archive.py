@@ -62,6 +62,8 @@ class FakeArchive:
         self.may_write = asyncio.Event()
         self.may_write.set()
         self.write_fault: Exception | None = None
+        self.read_fault: Exception | None = None
+        self.most_at_once = self._at_once = 0  #: how many pages of products were read at once
 
     def keep(self, pk: int, name: str, data: bytes, **changes: Any) -> DataProduct:
         """Store a data product."""
@@ -90,12 +92,18 @@ class FakeArchive:
         return Page(list(self.stored_targets.values()), 1)
 
     async def product(self, pk: int) -> DataProduct:
+        self._read("product", pk)
         return _one(self.stored_products, "data product", pk)
 
     async def existing(self, pks: list[int]) -> list[DataProduct]:
+        self._read("existing", pks)
         return [self.stored_products[pk] for pk in pks if pk in self.stored_products]
 
     async def products(self, target: int, **_wanted: Any) -> Page[DataProduct]:
+        self.most_at_once = max(self.most_at_once, self._at_once + 1)
+        self._at_once += 1
+        await asyncio.sleep(0)
+        self._at_once -= 1
         return Page(list(self.stored_products.values()), None)
 
     async def group(self, pk: int) -> DataProductGroup:
@@ -105,7 +113,18 @@ class FakeArchive:
         return Page(list(self.stored_groups.values()), None)
 
     async def product_fields(self, products: list[DataProduct]) -> list[dict[str, Any]]:
-        return [{"pk": each.pk, "name": each.name, "size": each.size} for each in products]
+        self.calls.append(("product_fields", [product.pk for product in products]))
+        names = ("pk", "name", "target", "size", "sha256", "content_type", "created", "url")
+        return [
+            {name: getattr(product, name) for name in names}
+            | {"groups": [], "process": product.process, "fits": product.fits}
+            for product in products
+        ]
+
+    def _read(self, name: str, pks: int | list[int]) -> None:
+        self.calls.append((name, pks))
+        if self.read_fault is not None:
+            raise self.read_fault
 
     async def delete_product(self, pk: int) -> None:
         raise Conflict(f"Data product {pk} is needed")
