@@ -23,20 +23,20 @@ class LoginPage(BodyHandler, Page):
     limit_bytes = 16_384
 
     def get(self) -> None:
-        """Show the form, or lead on where the server has no tokens."""
+        """Show the form, or redirect to the first page where the server has no tokens."""
         if self.services.access_rules.needs_token:
             self.ask_for_token("/")
         else:
             self.redirect("/")
 
     def post(self) -> None:
-        """Set the cookie and lead on, or show the form again."""
+        """Set the cookie and redirect, or show the form again."""
         form = parse_qs(self.body.decode(errors="replace"))
         token = form.get("token", [""])[-1].strip()
         destination = local_path(form.get("next", ["/"])[-1])
         if not self.services.access_rules.accepts_token(token):
             self.set_status(401)
-            self.ask_for_token(destination, "This is not one of the tokens.")
+            self.ask_for_token(destination, "This token is not valid.")
             return
         self._set_token_cookie(token)
         self.redirect(destination, status=303)

@@ -51,7 +51,7 @@ class UnknownPage(UnknownHandler, Page):
 
 def routes(services: Services, known: Iterable[URLSpec]) -> list[URLSpec]:
     """Return the routes of all paths that none of the known routes answers."""
-    patterns = (route.regex.pattern.removesuffix("$") for route in known)
+    patterns = (each.regex.pattern.removesuffix("$") for each in known)
     ending = [pattern for pattern in patterns if pattern.endswith("/") and pattern != "/"]
     slashed = re.compile("|".join(each for each in ending if not each.startswith("/ws/")))
     return [

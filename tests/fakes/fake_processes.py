@@ -46,7 +46,7 @@ class Lines(NamedTuple):
 
 
 async def pieces_of(*pieces: bytes) -> AsyncIterator[bytes]:
-    """The pieces, one after the other."""
+    """Yield the pieces, one after the other."""
     for piece in pieces:
         yield piece
 
