@@ -65,6 +65,8 @@ class FakeArchive:
         self.may_write = asyncio.Event()
         self.may_write.set()
         self.write_fault: Exception | None = None
+        self.read_fault: Exception | None = None
+        self.most_at_once = 0  #: how many pages of products were read at once
 
     def keep(self, pk: int, name: str, data: bytes, **changes: Any) -> DataProduct:
         """Store a data product."""
@@ -102,22 +104,40 @@ class FakeProducts:
 
     def __init__(self, archive: FakeArchive) -> None:
         self.archive = archive
+        self._at_once = 0
 
     async def count(self, _target: int, _most: int) -> int:
         return len(self.archive.stored_products)
 
     async def get(self, pk: int) -> DataProduct:
+        self._read("product", pk)
         return _one(self.archive.stored_products, "data product", pk)
 
     async def get_many(self, pks: list[int]) -> list[DataProduct]:
+        self._read("existing", pks)
         stored = self.archive.stored_products
         return [stored[pk] for pk in pks if pk in stored]
 
     async def find(self, target: int, **_wanted: Any) -> Page[DataProduct]:
+        self._at_once += 1
+        self.archive.most_at_once = max(self.archive.most_at_once, self._at_once)
+        await asyncio.sleep(0)
+        self._at_once -= 1
         return Page(list(self.archive.stored_products.values()), None)
 
     async def fields(self, products: list[DataProduct]) -> list[dict[str, Any]]:
-        return [{"pk": each.pk, "name": each.name, "size": each.size} for each in products]
+        self.archive.calls.append(("product_fields", [product.pk for product in products]))
+        names = ("pk", "name", "target", "size", "sha256", "content_type", "created", "url")
+        return [
+            {name: getattr(product, name) for name in names}
+            | {"groups": [], "process": product.process, "fits": product.fits}
+            for product in products
+        ]
+
+    def _read(self, name: str, pks: int | list[int]) -> None:
+        self.archive.calls.append((name, pks))
+        if self.archive.read_fault is not None:
+            raise self.archive.read_fault
 
     async def delete(self, pk: int) -> None:
         raise Conflict(f"Data product {pk} is needed")

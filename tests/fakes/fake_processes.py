@@ -47,7 +47,7 @@ class Lines(NamedTuple):
 
 
 async def pieces_of(*pieces: bytes) -> AsyncIterator[bytes]:
-    """Yield the pieces one after the other."""
+    """Yield the pieces, one after the other."""
     for piece in pieces:
         yield piece
 
@@ -173,7 +173,10 @@ class FakeProcesses:
         await self.archive.targets.delete(pk)
 
     def fields(self, record: ProcessRecord) -> dict[str, Any]:
-        return {"pk": record.pk, **record.status_fields(), "state": record.state}
+        names = ("process_type", "pipeline", "target", "products", "flags", "state", "progress")
+        names += ("started", "attempt", "log_lines", "outputs", "group", "resources")
+        fields = {name: getattr(record, name) for name in names}
+        return {"pk": record.pk, **record.status_fields(), **fields, "waiting_for": None}
 
     async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
         return [record for record in self.records.values() if record.state is State.SUCCEEDED]
