@@ -93,7 +93,7 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
     await retry_while_unavailable(repository.load)
     alone = config.mongodb.uri is None
     # The other half is for the bodies made of them.
-    logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
+    logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone=alone)
     archive = _archive(config, folder, store, examiner, repository)
     components = Components(
         database=database,

@@ -50,7 +50,7 @@ class CacheInvalidation:
 
     def set_notified(self, told: bool) -> None:
         """Whether we are told of all that others write, and need not look each time."""
-        self._logs.watched = told
+        self._logs.set_notified(told)
 
     def knows(self, pk: int, version: int | None) -> bool:
         """Whether this version of a record is in memory, as when this server has written it."""
