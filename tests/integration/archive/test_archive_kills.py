@@ -18,6 +18,8 @@ from server.core.records import ProcessRecord, State, Target
 from server.store.processes.log_chunks import LogChunk
 from tests.integration.archive.archive_bench import Bench, Faults, Limits, Pauses, bench, examine
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["bench"]
 
 
