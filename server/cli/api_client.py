@@ -52,15 +52,15 @@ class ApiClient:
         self._http.close()
 
     def get(self, path: str) -> Any:
-        """Return the decoded answer to a GET. Raise Refused if there is none."""
+        """Return the decoded answer to a GET, or raise Refused."""
         return self._call("GET", path)
 
     def post(self, path: str, body: Any = None) -> Any:
-        """Return the decoded answer to a POST. Raise Refused if there is none."""
+        """Return the decoded answer to a POST, or raise Refused."""
         return self._call("POST", path, json=body)
 
     def all(self, path: str, plural: str) -> Iterator[Any]:
-        """Yield all items of a list, page by page. Raise Refused if a page is missing."""
+        """Yield all items of a list, page by page, or raise Refused."""
         before = ""
         while True:
             page = self.get(f"{path}{'&' if '?' in path else '?'}limit=1000{before}")
