@@ -36,7 +36,7 @@ class GroupsHandler(BodyHandler):
 
     async def get(self) -> None:
         """Answer with a page of them."""
-        found = await self.archive.groups(**page(self))
+        found = await self.archive.groups.find(**page(self))
         await self.answer(
             {"groups": [fields_of(group) for group in found.items], "next": found.next}
         )
@@ -44,7 +44,7 @@ class GroupsHandler(BodyHandler):
     async def post(self) -> None:
         """Make a group."""
         wanted = self.json_input(NewGroup)
-        group = await self.archive.create_group(wanted.name, wanted.products)
+        group = await self.archive.groups.create(wanted.name, wanted.products)
         self.set_header("Location", f"/api/groups/{group.pk}/")
         self.write_json(fields_of(group), 201)
 
@@ -54,11 +54,11 @@ class GroupHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the group."""
-        await self.answer(fields_of(await self.archive.group(parse_pk(pk))))
+        await self.answer(fields_of(await self.archive.groups.get(parse_pk(pk))))
 
     async def delete(self, pk: str) -> None:
         """Delete the group; its data products stay."""
-        await self.archive.delete_group(parse_pk(pk))
+        await self.archive.groups.delete(parse_pk(pk))
         self.set_status(204)
 
 
@@ -68,8 +68,8 @@ class GroupProductsHandler(BodyHandler):
     async def post(self, pk: str) -> None:
         """Add data products; those that are in it already stay where they are."""
         wanted = self.json_input(FurtherProducts)
-        group = await self.archive.group(parse_pk(pk))
-        self.write_json(fields_of(await self.archive.add_to_group(group, wanted.products)))
+        group = await self.archive.groups.get(parse_pk(pk))
+        self.write_json(fields_of(await self.archive.groups.add(group, wanted.products)))
 
 
 def fields_of(group: DataProductGroup) -> dict[str, Any]:

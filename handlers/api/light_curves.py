@@ -25,7 +25,7 @@ class LightCurveHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with a page of it, or with `?format=csv` send the whole."""
-        target = await self.archive.target(parse_pk(pk))
+        target = await self.archive.targets.get(parse_pk(pk))
         formats = choices(self, "format", FORMATS)
         if len(formats) > 1:
             raise InvalidInput.of("format", "One format is expected.")
@@ -33,7 +33,9 @@ class LightCurveHandler(BaseHandler):
         if formats == ["csv"]:
             await self._send_csv(target.pk, target.identifier)
             return
-        page = await self.archive.light_curves.page(target.pk, before, limit or DEFAULT_ROWS)
+        page = await self.archive.light_curves.page(
+            target.pk, before=before, limit=limit or DEFAULT_ROWS
+        )
         following = b"null" if page.next is None else b"%d" % page.next
         rows = b",".join(page.rows)
         await self.answer_ready(b'{"lightcurve":[%b],"next":%b}' % (rows, following))

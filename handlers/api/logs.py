@@ -25,7 +25,8 @@ class PipelineLogsHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the seven keys of the status, the log and the group."""
-        body = await self.processes.log_body(parse_pk(pk))
+        record = await self.processes.get(parse_pk(pk))
+        body = await self.processes.log_bodies.get(record)
         if self.unchanged(body.version):
             return
         content = await body.read(compressed=accepts_gzip(self))
@@ -49,7 +50,9 @@ class LogHandler(BaseHandler):
         """Answer with the lines behind a cursor that match."""
         after = integer(self, "after", 0) or 0
         limit = integer(self, "limit", 1, 100_000) or 1_000
-        page = await self.processes.lines(parse_pk(pk), after, limit, *wanted(self))
+        level, q = wanted(self)
+        record = await self.processes.get(parse_pk(pk))
+        page = await self.processes.log_reader.lines(record, after, limit, level, q)
         # Lines never change: how far the page reaches says all, for one and the same query.
         query = zlib.crc32(self.request.query.encode())
         lines = b",\n".join(page.entries)
@@ -73,7 +76,7 @@ class LogTextHandler(BaseHandler):
     async def get(self, pk: str) -> None:
         """Send the text of the lines that match."""
         record = await self.processes.get(parse_pk(pk))
-        pieces = self.processes.log_text(record, *wanted(self))
+        pieces = self.processes.log_reader.text(record, *wanted(self))
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{record.identifier}.txt"')
         self.set_header("X-Content-Type-Options", "nosniff")

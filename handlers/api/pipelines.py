@@ -27,7 +27,7 @@ class PipelinesHandler(BaseHandler):
 
     async def get(self) -> None:
         """Answer with the pipelines."""
-        pipelines = [fields_of(pipeline) for pipeline in self.processes.pipelines()]
+        pipelines = [fields_of(pipeline) for pipeline in self.processes.pipelines.values()]
         await self.answer({"pipelines": pipelines, "next": None})
 
 

@@ -15,14 +15,14 @@ class TargetDataProductsHandler(UploadHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with a page of them."""
-        target = await self.archive.target(parse_pk(pk))
-        found = await self.archive.products(target.pk, **page(self))
-        fields = await self.archive.product_fields(found.items)
+        target = await self.archive.targets.get(parse_pk(pk))
+        found = await self.archive.products.find(target.pk, **page(self))
+        fields = await self.archive.products.fields(found.items)
         await self.answer({"dataproducts": fields, "next": found.next})
 
     async def post(self, _pk: str) -> None:
         """Answer with what was uploaded, in its order."""
-        fields = await self.archive.product_fields(await self.commit())
+        fields = await self.archive.products.fields(await self.commit())
         self.write_json({"dataproducts": fields}, 201)
 
 
@@ -31,13 +31,13 @@ class DataProductHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with its facts."""
-        product = await self.archive.product(parse_pk(pk))
-        [fields] = await self.archive.product_fields([product])
+        product = await self.archive.products.get(parse_pk(pk))
+        [fields] = await self.archive.products.fields([product])
         await self.answer(fields)
 
     async def delete(self, pk: str) -> None:
         """Delete it, unless a process that has not ended needs it."""
-        await self.archive.delete_product(parse_pk(pk))
+        await self.archive.products.delete(parse_pk(pk))
         self.set_status(204)
 
 

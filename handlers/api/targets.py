@@ -47,7 +47,7 @@ class TargetsHandler(BodyHandler):
 
     async def get(self) -> None:
         """Answer with a page of the targets whose name or identifier holds the search."""
-        found = await self.archive.targets(search=text(self, "search"), **page(self))
+        found = await self.archive.targets.find(search=text(self, "search"), **page(self))
         await self.answer(
             {"targets": [fields_of(target) for target in found.items], "next": found.next}
         )
@@ -55,7 +55,7 @@ class TargetsHandler(BodyHandler):
     async def post(self) -> None:
         """Make a target."""
         wanted = self.json_input(NewTarget)
-        target = await self.archive.create_target(**structs.asdict(wanted))
+        target = await self.archive.targets.create(**structs.asdict(wanted))
         self.set_header("Location", f"/api/targets/{target.pk}/")
         self.write_json(fields_of(target), 201)
 
@@ -65,18 +65,16 @@ class TargetHandler(BodyHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the target."""
-        await self.answer(fields_of(await self.archive.target(parse_pk(pk))))
+        await self.answer(fields_of(await self.archive.targets.get(parse_pk(pk))))
 
     async def patch(self, pk: str) -> None:
         """Change the fields that are given."""
         changes = given_fields(self.json_input(TargetChange))
-        self.write_json(fields_of(await self.archive.edit_target(parse_pk(pk), changes)))
+        self.write_json(fields_of(await self.archive.targets.edit(parse_pk(pk), changes)))
 
     async def delete(self, pk: str) -> None:
         """Delete it; with processes only by `?force=true`, then they go too."""
-        target = await self.archive.target(parse_pk(pk))
-        await self.processes.delete_of_target(target.pk, boolean(self, "force"))
-        await self.archive.delete_target(target.pk)
+        await self.processes.delete_target(parse_pk(pk), force=boolean(self, "force"))
         self.set_status(204)
 
 
@@ -85,7 +83,7 @@ class TargetTimelapsesHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the target's name and extra fields, and its timelapses, newest first."""
-        target = await self.archive.target(parse_pk(pk))
+        target = await self.archive.targets.get(parse_pk(pk))
         records = await self.processes.succeeded_timelapses(target.pk)
         timelapses = [timelapse_fields(record) for record in records if record.outputs]
         named = {"name": target.name, "extra_fields": target.extra_fields}

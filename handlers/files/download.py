@@ -26,7 +26,7 @@ class FileHandler(BaseHandler):
 
     async def get(self, pk: str, name: str) -> None:
         """Send the bytes asked for, unless the client has them."""
-        product = await self.archive.product(parse_pk(pk))
+        product = await self.archive.products.get(parse_pk(pk))
         if product.name != name:
             raise NotFound("file", name)
         self._describe(product)
@@ -38,7 +38,7 @@ class FileHandler(BaseHandler):
         except Unsatisfiable:
             self._answer_unsatisfiable(product.size)
         else:
-            await send(self, self.archive.read(product, start, stop), stop - start)
+            await send(self, self.archive.products.read(product, start, stop), stop - start)
 
     def _describe(self, product: DataProduct) -> None:
         kind = product.content_type

@@ -36,7 +36,7 @@ class PreviewHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Send the picture, unless the client has it."""
-        product = await self.archive.product(parse_pk(pk))
+        product = await self.archive.products.get(parse_pk(pk))
         size, stretch = self._asked()
         sandbox_headers(self)
         name = f"{product.sha256}-{size}-{stretch}"
@@ -47,7 +47,7 @@ class PreviewHandler(BaseHandler):
             return
 
         async def draw(picture: Path) -> None:
-            source = await self.archive.path(product, picture.parent)
+            source = await self.archive.products.path(product, picture.parent)
             await self.services.preview(source, picture, size, stretch)
 
         try:
@@ -70,7 +70,7 @@ class HeaderHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the cards of each HDU, as far as they are not too many."""
-        product = await self.archive.product(parse_pk(pk))
+        product = await self.archive.products.get(parse_pk(pk))
         async with self._local(product) as path:
             try:
                 await self.answer(await self.services.headers(path))
@@ -81,7 +81,7 @@ class HeaderHandler(BaseHandler):
     async def _local(self, product: DataProduct) -> AsyncIterator[Path]:
         # A copy of the file goes to the folder if storage is far away.
         async with self.services.preview_cache.workplace() as folder:
-            yield await self.archive.path(product, folder)
+            yield await self.archive.products.path(product, folder)
 
 
 def routes(services: Services) -> list[URLSpec]:

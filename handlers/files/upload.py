@@ -37,8 +37,10 @@ class UploadSession:
 
     async def start(self) -> None:
         """Raise NotFound unless there is such a target, then be ready for files."""
-        await self._archive.target(self._target)
-        self._upload = await self._stack.enter_async_context(self._archive.upload(self._target))
+        await self._archive.targets.get(self._target)
+        self._upload = await self._stack.enter_async_context(
+            self._archive.products.upload(self._target)
+        )
         self._open = True
 
     async def take(self, chunk: bytes) -> None:

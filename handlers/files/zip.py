@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from server.core.records import DataProduct
 
 if TYPE_CHECKING:
-    from server.archive.archive import Archive
+    from server.archive.products import DataProducts
 
 from tornado.routing import URLSpec
 
@@ -48,7 +48,7 @@ class Outlet(io.RawIOBase):
         return b"".join(pieces)
 
 
-async def zipped(archive: Archive, products: Iterable[DataProduct]) -> AsyncIterator[bytes]:
+async def zipped(stored: DataProducts, products: Iterable[DataProduct]) -> AsyncIterator[bytes]:
     """The pieces of a zip of these products."""
     outlet = Outlet()
     names: set[str] = set()
@@ -56,7 +56,7 @@ async def zipped(archive: Archive, products: Iterable[DataProduct]) -> AsyncIter
         for product in products:
             member = zipfile.ZipInfo(unique(product.name, names), _moment(product.created))
             member.file_size = product.size  # tells whether the entry needs 64-bit sizes
-            async with aclosing(cast(Any, archive.read(product, 0, product.size))) as pieces:
+            async with aclosing(cast(Any, stored.read(product, 0, product.size))) as pieces:
                 with book.open(member, "w") as entry:
                     async for piece in pieces:
                         entry.write(piece)
@@ -86,12 +86,12 @@ class GroupZipHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Send a zip, made as it goes."""
-        group = await self.archive.group(parse_pk(pk))
-        products = await self.archive.existing(group.products)
+        group = await self.archive.groups.get(parse_pk(pk))
+        products = await self.archive.products.get_many(group.products)
         sandbox_headers(self)
         self.set_header("Content-Type", "application/zip")
         self.set_header("Content-Disposition", disposition("attachment", f"{group.name}.zip"))
-        await send(self, zipped(self.archive, products))
+        await send(self, zipped(self.archive.products, products))
 
 
 def routes(services: Services) -> list[URLSpec]:

@@ -35,7 +35,7 @@ class ProcessPage(Page):
         self.show(
             "pages/process.html",
             process=process,
-            target=await self.archive.target(record.target),
+            target=await self.archive.targets.get(record.target),
             inputs=inputs,
             more_inputs=max(0, len(record.products) - INPUTS_SHOWN),
             outputs=await self._products(record.outputs[:INPUTS_SHOWN]),
@@ -46,22 +46,22 @@ class ProcessPage(Page):
         )
 
     async def _products(self, pks: list[int]) -> list[dict[str, Any]]:
-        return await self.archive.product_fields(await self._existing(pks))
+        return await self.archive.products.fields(await self._existing(pks))
 
     async def _existing(self, pks: list[int]) -> list[DataProduct]:
         found = await asyncio.gather(
-            *(self.archive.product(pk) for pk in pks), return_exceptions=True
+            *(self.archive.products.get(pk) for pk in pks), return_exceptions=True
         )
         return [product for product in found if isinstance(product, DataProduct)]
 
     async def _last_lines(self, record: ProcessRecord) -> list[list[Any]]:
         after = max(0, record.log_lines - LINES_SHOWN)
-        page = await self.processes.lines(record.pk, after, LINES_SHOWN)
+        page = await self.processes.log_reader.lines(record, after, LINES_SHOWN)
         lines: list[list[Any]] = json.loads(b"[%b]" % b",".join(page.entries))
         return lines
 
     def _flags(self, record: ProcessRecord) -> dict[str, Any]:
-        for pipeline in self.processes.pipelines():
+        for pipeline in self.processes.pipelines.values():
             if pipeline.name == record.pipeline:
                 return dict(pipeline.flags)
         return {}

@@ -35,19 +35,19 @@ class GroupPage(LookPage):
     """`/dataproducts/data/group/<pk>/`: data products that belong together, to look at."""
 
     async def get(self, pk: str) -> None:
-        group = await self.archive.group(parse_pk(pk))
+        group = await self.archive.groups.get(parse_pk(pk))
         start, stretch = integer(self, "from", 0) or 0, self.stretch()
-        shown = await self.archive.existing(group.products[start : start + PIECES_SHOWN])
+        shown = await self.archive.products.get_many(group.products[start : start + PIECES_SHOWN])
         process = None if group.process is None else await self.processes.get(group.process)
         more = len(group.products) > start + PIECES_SHOWN
         self.show(
             "pages/group.html",
             group=group,
-            products=await self.archive.product_fields(shown),
+            products=await self.archive.products.fields(shown),
             start=start,
             next_url=f"?from={start + PIECES_SHOWN}&stretch={stretch}" if more else None,
             process=None if process is None else self.facts(process),
-            target=await self.archive.target(shown[0].target) if shown else None,
+            target=await self.archive.targets.get(shown[0].target) if shown else None,
             stretch=stretch,
             stretches=STRETCHES,
         )
@@ -57,15 +57,15 @@ class ProductPage(LookPage):
     """`/dataproducts/<pk>/`: one data product, as large as the window allows."""
 
     async def get(self, pk: str) -> None:
-        product = await self.archive.product(parse_pk(pk))
-        [fields] = await self.archive.product_fields([product])
+        product = await self.archive.products.get(parse_pk(pk))
+        [fields] = await self.archive.products.fields([product])
         process = None if product.process is None else await self.processes.get(product.process)
         self.show(
             "pages/product.html",
             product=fields,
             fits=fits_facts(fields),
             process=None if process is None else self.facts(process),
-            target=await self.archive.target(product.target),
+            target=await self.archive.targets.get(product.target),
             stretch=self.stretch(),
             stretches=STRETCHES,
         )

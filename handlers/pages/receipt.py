@@ -21,7 +21,7 @@ class ReceiptPage(Page):
         self.show(
             "pages/receipt.html",
             receipt=await self.processes.receipt(record.pk),
-            target=await self.archive.target(record.target),
+            target=await self.archive.targets.get(record.target),
             page_url=record.view_url or f"/processes/{record.pk}",
             shown=INPUTS_SHOWN,
         )

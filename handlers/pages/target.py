@@ -41,17 +41,19 @@ class TargetPage(Page):
     """`/targets/<pk>/`: one target's processes and data products, and a pipeline to run."""
 
     async def get(self, pk: str) -> None:
-        target = await self.archive.target(parse_pk(pk))
-        products = await self.archive.products(target.pk, self.cursor("before"), PRODUCTS_SHOWN)
-        processes = await self.processes.find(target.pk, None, None, None, PROCESSES_SHOWN)
+        target = await self.archive.targets.get(parse_pk(pk))
+        products = await self.archive.products.find(
+            target.pk, before=self.cursor("before"), limit=PRODUCTS_SHOWN
+        )
+        processes = await self.processes.find(target=target.pk, limit=PROCESSES_SHOWN)
         self.show(
             "pages/target.html",
             target=target,
-            products=await self.archive.product_fields(products.items),
+            products=await self.archive.products.fields(products.items),
             older_products=products.next,
             processes=[self.facts(record) for record in processes.items],
             older=processes.next,
-            pipelines=self.processes.pipelines(),
+            pipelines=self.processes.pipelines.values(),
             blank=BLANK_PROCESS,
         )
 

@@ -44,7 +44,9 @@ class TargetsPage(Page):
     async def get(self) -> None:
         search = text(self, "search") or ""
         before = self.cursor("before")
-        page = await self.archive.targets(before, TARGETS_SHOWN, search or None)
+        page = await self.archive.targets.find(
+            before=before, limit=TARGETS_SHOWN, search=search or None
+        )
         rows = await self._rows(page.items)
         query = {"before": page.next} | ({"search": search} if search else {})
         next_url = f"/?{urlencode(query)}" if page.next else None
@@ -59,7 +61,7 @@ class TargetsPage(Page):
 
     async def _rows(self, targets: list[Target]) -> list[TargetRow]:
         unended = [State.QUEUED, State.RUNNING]
-        page = await self.processes.find(None, None, unended, None, 1000)
+        page = await self.processes.find(states=unended, limit=1000)
         active = defaultdict(list)
         for record in page.items:
             active[record.target].append(record)
@@ -69,7 +71,7 @@ class TargetsPage(Page):
         return TargetRow(
             target,
             await self._newest_image(target.pk),
-            formatting.at_most(await self.archive.count_products(target.pk, COUNTED), COUNTED),
+            formatting.at_most(await self.archive.products.count(target.pk, COUNTED), COUNTED),
             formatting.at_most(await self.processes.count(target.pk, COUNTED), COUNTED),
             active,
         )
@@ -78,7 +80,7 @@ class TargetsPage(Page):
         # Mostly it is among the first few; tables that a run has made may lie before it.
         before = None
         for count in IMAGES_LOOKED_FOR:
-            page = await self.archive.products(target, before, count)
+            page = await self.archive.products.find(target, before=before, limit=count)
             for product in page.items:
                 if has_preview({"fits": product.fits, "name": product.name}):
                     return product.pk

@@ -212,6 +212,7 @@ class Server:
             receipts=components.store.receipts,
             sections=components.store.sections,
             archive=components.archive,
+            targets=components.store.targets,
             pool=pool,
             runs=self._folder.runs,
             pipelines=pipelines.get,

@@ -29,12 +29,15 @@ class Fakes:
     """The collaborators, and the server that they make with these settings."""
 
     previews: Path = Path("/nowhere")
-    processes: FakeProcesses = field(default_factory=FakeProcesses)
     archive: FakeArchive = field(default_factory=FakeArchive)
+    processes: FakeProcesses = field(init=False)
     config: Config = field(default_factory=Config)
     problem: str | None = None
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.processes = FakeProcesses(self.archive)
 
     def configure(
         self,
