@@ -12,6 +12,7 @@ from pathlib import Path
 from runners.examiner import Examiner
 from runners.execution.pool import Pool
 from server.archive.archive import Archive
+from server.archive.examination import Reexamination
 from server.archive.storage import FileStorage
 from server.config import Config
 from server.core.concurrency import retry_while_unavailable
@@ -43,6 +44,7 @@ class Components:
     logs: Logs
     reader: LogReader
     archive: Archive
+    reexamination: Reexamination
 
     def processes(self, config: Config, pipelines: dict[str, PipelineDescription]) -> Processes:
         """The processes as handlers know them."""
@@ -94,7 +96,9 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
     alone = config.mongodb.uri is None
     # The other half is for the bodies made of them.
     logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
-    archive = _archive(config, folder, store, examiner, repository)
+    files = FileStorage(config.storage_url)
+    archive = _archive(config, folder, store, files, examiner, repository)
+    copies = folder.incoming / "examination"
     components = Components(
         database=database,
         store=store,
@@ -104,6 +108,7 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
         logs=logs,
         reader=LogReader(logs),
         archive=archive,
+        reexamination=Reexamination(store.products, files, examiner.metadata, copies),
     )
     if not alone:
         exchange = _exchange(components, config.leases.lease_seconds)
@@ -117,12 +122,13 @@ def _archive(
     config: Config,
     folder: DataFolder,
     store: Store,
+    files: FileStorage,
     examiner: Examiner,
     repository: ProcessRepository,
 ) -> Archive:
     return Archive(
         store,
-        FileStorage(config.storage_url),
+        files,
         folder,
         examiner.metadata,
         config.uploads,

@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from server.archive.examination import Examine
 from server.archive.groups import Groups
 from server.archive.light_curves import LightCurves
 from server.archive.outputs import OutputFile, OutputPublisher, Publication
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
 from server.archive.target_fields import checked, identifiers
-from server.archive.transactions import Examine, FileTransactions
+from server.archive.transactions import FileTransactions
 from server.archive.uploads import Upload, UploadLimits
 from server.core.data_folder import DataFolder
 from server.core.errors import AlreadyTaken, Conflict, NotFound

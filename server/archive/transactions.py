@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from server.archive.examination import Examine, examine_new
 from server.archive.file_names import content_type
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
@@ -23,9 +23,6 @@ from server.core.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
 from server.store.archive.light_curves import LightCurveChunk
-
-#: Gives the facts of a FITS file, None for what is none.
-Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
 
 
 @dataclass(frozen=True)
@@ -136,12 +133,12 @@ class FileTransactions:
         chunks: Sequence[LightCurveChunk],
     ) -> Deposit:
         await self._rollback.resolve_leftovers()
-        facts = [await self._examine(file.path) for file in files]
+        findings = [await examine_new(file, self._examine) for file in files]
         entry = await self._entry(files, run, chunks)
         now = time.time()
         products = [
-            _product(pk, now, file, target, run, fits)
-            for pk, file, fits in zip(entry.products, files, facts, strict=True)
+            _product(pk, now, file, target, run, found)
+            for pk, file, found in zip(entry.products, files, findings, strict=True)
         ]
         try:
             await self._put(entry, files, products, run, chunks)
@@ -222,7 +219,7 @@ def _product(
     file: LocalFile,
     target: int,
     run: ProcessRecord | None,
-    fits: dict[str, Any] | None,
+    found: dict[str, Any],
 ) -> DataProduct:
     return DataProduct(
         pk=pk,
@@ -234,5 +231,5 @@ def _product(
         content_type=content_type(file.name),
         process=None if run is None else run.pk,
         attempt=None if run is None else run.attempt,
-        fits=fits,
+        **found,
     )
