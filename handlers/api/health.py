@@ -21,7 +21,7 @@ class AliveHandler(BaseHandler):
 
 
 class ReadyHandler(BaseHandler):
-    """Asks database and pool."""
+    """Asks the database, the pool and the examiner."""
 
     open_to_all = True
     quiet = True
