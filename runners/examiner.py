@@ -30,7 +30,7 @@ ANSWER_SECONDS = 10.0
 START_SECONDS = 30.0
 #: How long a request may wait for those before it.
 QUEUE_SECONDS = 60.0
-#: Before another try to start a child after one that did not get ready.
+#: The pause before another child is started after one that did not get ready.
 RESTART_SECONDS = 10.0
 ADDRESS_SPACE_BYTES = 4 * 2**30
 ANSWER_BYTES = 2**20
@@ -163,7 +163,7 @@ class Examiner:
     async def _spawn(self) -> None:
         self._child = child = await _start_child()
         self._ready = ready = asyncio.create_task(_line(child, START_SECONDS))
-        # Its error is looked at here, as perhaps nobody waits for it.
+        # Retrieves its error, as perhaps no request waits for it.
         ready.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._keep(self._watch(child, ready))
 
@@ -182,7 +182,7 @@ class Examiner:
             self._problem = None
             await child.wait()
         async with self._turn:
-            if child is not self._child:  # whoever asked it last has replaced it
+            if child is not self._child:  # the last request has replaced it
                 return
             ending = await self._kill()
         self._problem = f"The process that examines files ended with {ending}"

@@ -174,7 +174,7 @@ class Pool:
         try:
             await asyncio.shield(starting)
         except BaseException:
-            # The start cannot be interrupted, but a child that nobody waits for must not stay.
+            # The start cannot be interrupted, but its child must not be left running.
             await asyncio.wait([starting])
             if not starting.cancelled() and starting.exception() is None:
                 process.kill()
@@ -192,7 +192,7 @@ class Pool:
         self._starter.shutdown(wait=False, cancel_futures=True)
 
     async def _import_in_child(self, modules: Sequence[str]) -> None:
-        """Have a first child import modules, which is free of cost if the template has them."""
+        """Import modules in a first child, at no cost if the template has them already."""
         run = await self.launch(_import_all, list(modules))
         try:
             stderr = await run.readers["err"].read_end(STDERR_BYTES)
@@ -227,16 +227,16 @@ async def _wait_for_template_end() -> int | None:
 
 
 def _template_exit_code() -> int | None:
-    """Return how the template ended; None while it runs, and where the system does not tell.
+    """Return the exit code of the template, None while it runs and where that cannot be known.
 
-    multiprocessing keeps its PID to itself, and reaps it at the next start of a process.
+    It is multiprocessing's child, which reaps it when it starts the next process.
     """
     pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
-    if pid is None or not hasattr(os, "waitid"):  # macOS lacks it
+    if pid is None or not hasattr(os, "waitid"):  # as on macOS
         return None
     try:
         ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:  # reaped this very moment by the start of its successor
+    except ChildProcessError:  # just reaped, as its successor is starting
         return None
     if ended is None:
         return None

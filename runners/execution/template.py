@@ -30,7 +30,7 @@ LOOKS = 200
 
 
 class _Template:
-    """This process, and the one that forked last."""
+    """The state of the template: its own PID, and that of the process that forked last."""
 
     def __init__(self) -> None:
         self.pid = self.forking = os.getpid()
