@@ -14,6 +14,8 @@ TEST = [
     "playwright>=1.45",
     "ruff>=0.17",
     "mypy>=2.4",
+    "import-linter>=2.17",
+    "pytest-cov>=7",
     "types-cachetools",
     "types-PyYAML",
     "types-psutil",

@@ -1,7 +1,7 @@
-"""Who may come in: host names, origins and tokens. Knows headers, not handlers.
+"""Access rules: which hosts, origins and tokens are accepted. Knows headers, not handlers.
 
-An unknown `Host` is how a foreign page reaches a local server by DNS rebinding; a foreign `Origin`
-is how it makes a browser write there.
+With an unknown `Host`, a foreign page reaches a local server by DNS rebinding; with a foreign
+`Origin`, it makes a browser write there.
 """
 
 from __future__ import annotations
@@ -16,66 +16,66 @@ if TYPE_CHECKING:
     from server.config.sections import Http
 
 COOKIE = "heliograph"
-#: Values of `Host` that are remembered; clients repeat themselves.
-KNOWN_HOSTS = 128
+#: How many values of `Host` are cached; most requests come with the same few.
+CACHED_HOSTS = 128
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 class AccessRules:
-    """The rules of `http` in the configuration, prepared so that asking costs next to nothing."""
+    """The rules of `http` in the configuration, prepared so that each check is cheap."""
 
     def __init__(self, http: Http) -> None:
         hosts = {"localhost", "127.0.0.1", "::1", http.host, *http.allowed_hosts}
         self._hosts = frozenset(host.lower().strip("[]") for host in hosts)
         self._any_address = http.host in {"0.0.0.0", "::"}
-        self.knows_host = lru_cache(KNOWN_HOSTS)(self._knows_host)
+        self.knows_host = lru_cache(CACHED_HOSTS)(self._knows_host)  # asked by every request
         self.origins = frozenset(origin.lower() for origin in http.allowed_origins)
         self._tokens = [_digest(token) for token in http.tokens]
         self._cookies = [cookie_of(token).encode() for token in http.tokens]
         self.needs_token = bool(http.tokens)
 
     def _knows_host(self, host: str) -> bool:
-        """Whether the `Host` of a request names this server; without a port, any port is fine."""
+        """Return whether the `Host` of a request names this server; one without a port has any."""
         name = host_name(host)
         if name in self._hosts or host.lower() in self._hosts:
             return True
-        # Listening everywhere, every address of the machine is one it listens on. No name can be
-        # rebound to a literal address.
+        # A server that listens on every address has all those of the machine. DNS cannot rebind a
+        # literal address.
         return self._any_address and _is_address(name)
 
     def knows_origin(self, origin: str, host: str) -> bool:
-        """Whether a page of this origin may write here: one of our own or an allowed one."""
+        """Return whether a page of this origin may write here: our own or an allowed one."""
         return _is_own(origin.lower(), host.lower()) or self.shares_with(origin)
 
     def shares_with(self, origin: str) -> bool:
-        """Whether pages of this other origin may read our answers (CORS)."""
+        """Return whether pages of this other origin may read our answers (CORS)."""
         return origin.lower() in self.origins
 
     def accepts_token(self, token: str) -> bool:
-        """Whether this is one of the tokens; takes the same time for each wrong one."""
+        """Return whether this is one of the tokens, in the same time for each wrong one."""
         return _is_any(_digest(token), self._tokens)
 
     def accepts_cookie(self, cookie: str) -> bool:
-        """Whether this is what `cookie_of` makes of one of the tokens."""
+        """Return whether this is the cookie of one of the tokens."""
         return _is_any(cookie.encode(), self._cookies)
 
 
 def cookie_of(token: str) -> str:
-    """What the browser keeps in place of a token, from which the token cannot be learned."""
+    """Return what the browser keeps in place of a token; the token cannot be learned from it."""
     return hmac.new(token.encode(), b"heliograph cookie", hashlib.sha256).hexdigest()
 
 
 def host_name(host: str) -> str:
-    """The name or address in a `Host` header, in lower case and without its port."""
+    """Return the name or address in a `Host` header, in lower case and without its port."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower()
 
 
 def _is_own(origin: str, host: str) -> bool:
-    scheme, _, place = origin.partition("://")
+    scheme, _, address = origin.partition("://")
     port = ":" + DEFAULT_PORTS.get(scheme, "")
-    return bool(place) and place.removesuffix(port) == host.removesuffix(port)
+    return bool(address) and address.removesuffix(port) == host.removesuffix(port)
 
 
 def _is_address(name: str) -> bool:
@@ -91,5 +91,5 @@ def _digest(token: str) -> bytes:
 
 
 def _is_any(given: bytes, known: list[bytes]) -> bool:
-    # No early exit: the time must not tell which one came close.
+    # No early exit: the time taken must not tell how close a guess came.
     return sum(hmac.compare_digest(given, each) for each in known) > 0

@@ -1,4 +1,4 @@
-"""All routes of the server, the polled ones first: Tornado tries them in this order."""
+"""All routes of the server, the polled ones first, as Tornado tries them in order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from handlers.pages import target as target_page
 from handlers.pages import targets as targets_page
 from handlers.services import Services
 
-#: Each has its `routes(services)`; what is asked for most often stands first.
+#: Each ends with `routes(services)`; those that are requested most often come first.
 MODULES = (
     status,
     logs,
@@ -56,6 +56,6 @@ MODULES = (
 
 
 def all_routes(services: Services) -> list[URLSpec]:
-    """Return every route, down to the one that answers what no other does."""
+    """Return every route, the last ones for the paths that no other answers."""
     known = [route for module in MODULES for route in module.routes(services)]
     return known + not_found.routes(services, known)

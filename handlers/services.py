@@ -1,4 +1,4 @@
-"""What handlers work with, handed to each by `initialize`. Made by the composition root."""
+"""The collaborators of the handlers, given to each by `initialize`. `server/app` makes them."""
 
 from __future__ import annotations
 
@@ -21,34 +21,40 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Services:
-    """The collaborators of all handlers.
-
-    `ready` says in a sentence why the server is not ready, or None. `preview` draws a file (first
-    path) as a PNG (second path) whose longer side has that many pixels, by a stretch; `previews` is
-    the folder that keeps them. `headers` reads those of a FITS file. `picture` is what a run of
-    this server shows of itself, as a PNG.
-    """
+class StartingServices:
+    """What there is while the server starts: enough to say that it is alive."""
 
     config: Config
+
+    @cached_property
+    def access_rules(self) -> AccessRules:
+        """The rules of host, origin and token, prepared once."""
+        return AccessRules(self.config.http)
+
+
+@dataclass(frozen=True)
+class Services(StartingServices):
+    """The collaborators of all handlers.
+
+    `ready` returns why the server is not ready, as a sentence, or None. `draw_preview` draws a file
+    (first path) as a PNG (second path) whose longer side has that many pixels, with a stretch;
+    `preview_folder` keeps them. `read_headers` reads the headers of a FITS file. `live_preview`
+    returns the latest picture of a run on this server, as a PNG, or None.
+    """
+
     processes: Processes
     live: LiveSources
     archive: Archive
     ready: Callable[[], Awaitable[str | None]]
-    preview: Callable[[Path, Path, int, str], Awaitable[None]]
-    headers: Callable[[Path], Awaitable[dict[str, Any]]]
-    previews: Path
-    picture: Callable[[ProcessRecord], Awaitable[bytes | None]]
-
-    @cached_property
-    def access_rules(self) -> AccessRules:
-        """Who may come in, computed once."""
-        return AccessRules(self.config.http)
+    draw_preview: Callable[[Path, Path, int, str], Awaitable[None]]
+    read_headers: Callable[[Path], Awaitable[dict[str, Any]]]
+    preview_folder: Path
+    live_preview: Callable[[ProcessRecord], Awaitable[bytes | None]]
 
     @cached_property
     def preview_cache(self) -> PreviewCache:
-        """All pictures that were drawn."""
-        return PreviewCache(self.previews, self.config.cache.preview_bytes)
+        """All previews that were drawn."""
+        return PreviewCache(self.preview_folder, self.config.cache.preview_bytes)
 
     @cached_property
     def sockets(self) -> SocketRegistry:

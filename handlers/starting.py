@@ -1,47 +1,44 @@
-"""What answers requests before the application can: alive, but not ready."""
+"""The answers to requests before the application is there: alive, but not ready."""
 
 from __future__ import annotations
 
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerConnectionDelegate
 from tornado.web import Application, RequestHandler
 
+from handlers.api.health import alive_route
+from handlers.services import StartingServices
+from server.config import Config
+
 
 class StartingHandler(RequestHandler):
-    """503 for everything while the server starts."""
+    """503 for everything but `/healthz` while the server starts."""
 
     def prepare(self) -> None:
-        """Answer whatever the method."""
+        """Answer in the same way whatever the method."""
         self.set_status(503)
         self.set_header("Retry-After", "1")
         self.finish({"detail": "The server is starting, try again later"})
 
 
-class AliveHandler(RequestHandler):
-    """`/healthz`, before anything else is there."""
-
-    def get(self) -> None:
-        """Say so."""
-        self.finish({"status": "alive"})
-
-
 class StartingApplication(HTTPServerConnectionDelegate):
-    """Hands requests to the application once there is one."""
+    """Passes requests to the application once it is there, and answers them until then."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config) -> None:
         self._application = Application(
-            [("/healthz", AliveHandler), (".*", StartingHandler)], log_function=lambda _: None
+            [alive_route(StartingServices(config)), (".*", StartingHandler)],
+            log_function=lambda _: None,
         )
 
     def open(self, application: Application) -> None:
-        """From now on this application answers."""
+        """Pass requests to this application from now on."""
         self._application = application
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
-        """Tornado's way of asking who takes the next request."""
+        """Return what takes the next request, as Tornado asks."""
         return self._application.start_request(server_conn, request_conn)
 
     def on_close(self, server_conn: object) -> None:
-        """Tornado's way of saying that a connection is gone."""
+        """Pass on that a connection has closed, as Tornado tells."""
         self._application.on_close(server_conn)

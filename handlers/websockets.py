@@ -1,7 +1,7 @@
 """The websockets: status and logs, pushed.
 
-What is in the frames, and where a viewer stands, is the business of `Processes`. Here one frame at
-a time is on its way to each, so a viewer that does not read costs one frame.
+What is sent to each viewer is left to `server.live`. One frame at a time is on its way to each, so
+a viewer that does not read costs one frame.
 """
 
 from __future__ import annotations
@@ -19,20 +19,27 @@ from tornado.websocket import WebSocketHandler
 
 from handlers.http.base import BaseHandler
 from handlers.http.query import PK, integer, parse_pk
+from handlers.http.routing import route
 from handlers.services import Services
-from handlers.socket_registry import COME_BACK, DELETED, FAILED, FINISHED, GOING_AWAY
+from handlers.socket_registry import (
+    DELETED,
+    GOING_AWAY,
+    INTERNAL_ERROR,
+    NORMAL_CLOSURE,
+    TRY_AGAIN_LATER,
+)
 from server.core.errors import DatabaseAway, InvalidInput, NotFound
 from server.live.feeds import Viewer
 from server.live.websocket_frames import Frame
 
 log = logging.getLogger(__name__)
 
-#: Sends a viewer all there is.
+#: Sends a viewer everything, up to the end.
 Follow = Callable[[Viewer], Awaitable[None]]
 
 
 class LiveHandler(BaseHandler, WebSocketHandler):
-    """A socket that pushes. Heirs say in `frames` what; what the client sends is ignored."""
+    """A socket that pushes. Its heirs define `resolve`; messages from clients are ignored."""
 
     checks_origin_always = True
     quiet = True
@@ -46,7 +53,7 @@ class LiveHandler(BaseHandler, WebSocketHandler):
         self._written_at = 0.0
         self._stopped = False
         self._follow: Follow | None = None
-        self._push: asyncio.Task[None] | None = None
+        self._pushing: asyncio.Task[None] | None = None
 
     @property
     def ping_interval(self) -> float:
@@ -55,27 +62,27 @@ class LiveHandler(BaseHandler, WebSocketHandler):
 
     @property
     def ping_timeout(self) -> float:
-        """0, for none: Tornado would close with 1000, which is for those that have seen it all."""
+        """0, for none: Tornado would close with 1000, which tells the client that this is all."""
         return 0
 
     @property
     def max_message_size(self) -> int:
-        """Nothing of interest comes from clients."""
+        """A small limit, as messages from clients are ignored."""
         return 4096
 
     def check_origin(self, origin: str) -> bool:
-        """True: `prepare` has looked at it already, by our own rule."""
+        """Return True: `prepare` has checked the origin by our own rule."""
         return True
 
-    async def what(self, pk: int) -> Follow:
-        """What to push with. Raises what shall be answered in place of the upgrade."""
+    async def resolve(self, pk: int) -> Follow:
+        """Return the function that pushes. Raise the error to answer in place of the upgrade."""
         raise NotImplementedError
 
     async def get(self, *arguments: str, **_named: str) -> None:
-        """Look at everything that can be refused, then upgrade."""
-        follow = await self.what(parse_pk(arguments[0]))
+        """Answer any error first, then upgrade."""
+        follow = await self.resolve(parse_pk(arguments[0]))
         if self.request.headers.get("Upgrade", "").lower() != "websocket":
-            raise InvalidInput(detail="Only websockets are spoken here.")
+            raise InvalidInput(detail="This is the URL of a websocket.")
         self._follow = follow
         await super().get(*arguments)
 
@@ -93,35 +100,35 @@ class LiveHandler(BaseHandler, WebSocketHandler):
         self.heard_at = asyncio.get_running_loop().time()
         self.services.sockets.add(self)
         assert self._follow is not None
-        self._push = asyncio.ensure_future(self._push_all(self._follow))
+        self._pushing = asyncio.ensure_future(self._push_all(self._follow))
 
     def on_pong(self, data: bytes) -> None:
-        """Note that the client is there."""
+        """Note that the client is still there."""
         self.heard_at = asyncio.get_running_loop().time()
 
     def on_message(self, message: str | bytes) -> None:
-        """Ignore it."""
+        """Ignore a message from the client."""
 
     def on_close(self) -> None:
         """Stop pushing."""
         self.services.sockets.discard(self)
-        if self._push is not None:
-            self._push.cancel()
+        if self._pushing is not None:
+            self._pushing.cancel()
 
     @property
     def ready(self) -> bool:
-        """Whether the last frame has left for the client."""
+        """Whether the last frame has been sent."""
         return self._written is None or self._written.done()
 
     @property
     def writing_since(self) -> float | None:
-        """Since when the last frame waits to be taken."""
+        """When the frame that is still being sent was written, None without one."""
         return None if self.ready or self._stopped else self._written_at
 
     def push(self, frame: Frame) -> None:
-        """Begin to send a frame, once the last one was taken. Raises OSError when nobody is there.
+        """Begin to send a frame, once the last one was sent. Raise OSError if the client is gone.
 
-        It goes to the stream itself: encoding it for each client again would cost half as much as
+        Write it to the stream itself: encoding it again for each client would cost half as much as
         sending it.
         """
         if self._stream is None or self._stopped:
@@ -132,74 +139,69 @@ class LiveHandler(BaseHandler, WebSocketHandler):
             self._written_at = asyncio.get_running_loop().time()
 
     async def taken(self) -> None:
-        """Wait until the last frame is taken. Raises OSError when nobody is there."""
+        """Wait until the last frame has been sent. Raise OSError if the client is gone."""
         if self._written is not None:
-            # Shielded, as Tornado's futures of writes do not like to be cancelled.
+            # Shielded, as the futures of Tornado's writes must not be cancelled.
             await asyncio.shield(self._written)
             self._written = None
 
     def stop(self, code: int) -> None:
-        """Push no more, and close with this code."""
-        self._stopped, self.heard_at = True, math.inf  # the sweep need not come again
-        if self._push is not None:
-            self._push.cancel()
+        """Stop pushing, and close with this code."""
+        self._stopped, self.heard_at = True, math.inf  # so that the sweep does not stop it again
+        if self._pushing is not None:
+            self._pushing.cancel()
         self.close(code)
 
     async def _push_all(self, follow: Follow) -> None:
         try:
             await follow(self)
-            code = FINISHED
+            code = NORMAL_CLOSURE
         except NotFound:
             code = DELETED
         except DatabaseAway:
-            code = COME_BACK
+            code = TRY_AGAIN_LATER
         except OSError:
             return  # the client is gone
         except Exception:
-            log.exception("Pushing %s broke off", self.request.path)
-            code = FAILED
-        self._push = None
+            log.exception("Pushing %s failed", self.request.path, extra={"action": "push_failed"})
+            code = INTERNAL_ERROR
+        self._pushing = None
         self.stop(code)
 
 
 class LiveStatusHandler(LiveHandler):
-    """`/ws/async/status/<target PK>/`."""
+    """`/ws/async/status/<target PK>/`: a snapshot, then the newest state of what changes."""
 
-    async def what(self, pk: int) -> Follow:
-        """A snapshot, then the newest state of each process that changes."""
+    async def resolve(self, pk: int) -> Follow:
+        """Return what pushes the status of a target. Raise NotFound without such a target."""
         await self.processes.board(pk)
         return partial(self.services.live.follow_status, pk)
 
 
 class LiveLogHandler(LiveHandler):
-    """`/ws/processes/<pk>/logs/`: the log of any process."""
+    """`/ws/processes/<pk>/logs/`: any process with the lines after a cursor, to the end."""
 
-    async def what(self, pk: int) -> Follow:
-        """The record and the lines behind the cursor, to the end."""
+    pipelines_only = False
+
+    async def resolve(self, pk: int) -> Follow:
+        """Return what pushes a log. Raise NotFound without such a process."""
         after = integer(self, "after", 0) or 0
-        await self.check(pk)
+        record = await self.processes.get(pk)
+        if self.pipelines_only and record.view_url is None:
+            raise NotFound("pipeline process", pk)
         return partial(self.services.live.follow, pk, after)
-
-    async def check(self, pk: int) -> None:
-        """Raise NotFound unless there is such a process."""
-        await self.processes.get(pk)
 
 
 class LivePipelineLogHandler(LiveLogHandler):
-    """`/ws/pipeline/logs/<pk>/`: pipelines only, as the polled URL."""
+    """`/ws/pipeline/logs/<pk>/`: pipelines only, as at the polled URL."""
 
-    async def check(self, pk: int) -> None:
-        """Raise NotFound unless there is such a pipeline process."""
-        record = await self.processes.get(pk)
-        if record.view_url is None:
-            raise NotFound("pipeline process", pk)
+    pipelines_only = True
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """The websockets."""
-    kwargs = {"services": services}
+    """Return the routes of the websockets."""
     return [
-        URLSpec(rf"/ws/async/status/{PK}/", LiveStatusHandler, kwargs),
-        URLSpec(rf"/ws/pipeline/logs/{PK}/", LivePipelineLogHandler, kwargs),
-        URLSpec(rf"/ws/processes/{PK}/logs/", LiveLogHandler, kwargs),
+        route(rf"/ws/async/status/{PK}/", LiveStatusHandler, services),
+        route(rf"/ws/pipeline/logs/{PK}/", LivePipelineLogHandler, services),
+        route(rf"/ws/processes/{PK}/logs/", LiveLogHandler, services),
     ]

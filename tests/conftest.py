@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,11 @@ from server.store.driver.connection import Database
 
 CHILD = Path(server.store.__file__).with_name("engine") / "child.py"
 MONGODB_URI = os.environ.get("HELIOGRAPH_TEST_MONGODB_URI")
+
+
+# A shell that puts the tests into the background has them ignore Ctrl-C, and so would what they
+# start, which is to be stopped by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

@@ -1,4 +1,4 @@
-"""`/api/groups/`: groups of data products, to list, make, add to and delete."""
+"""`/api/groups/`: groups of data products; list, make, extend and delete them."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from handlers.http.base import BaseHandler
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import Pk
 from handlers.http.query import PK, page, parse_pk
+from handlers.http.routing import route
 from handlers.services import Services
 from server.core.records import DataProductGroup
 
-#: The fields of a group, in the order of the contract.
+#: The fields of a group, in the order of the API.
 FIELDS = ("pk", "name", "url", "products", "process", "created")
 
 
 class NewGroup(Struct):
-    """What a group is made from."""
+    """The fields of a new group."""
 
     name: str
     products: list[Pk]
 
 
-class FurtherProducts(Struct):
-    """What shall be in a group as well."""
+class AddedProducts(Struct):
+    """Data products to add to a group."""
 
     products: list[Pk]
 
 
 class GroupsHandler(BodyHandler):
-    """The list, and making one."""
+    """All groups."""
 
     async def get(self) -> None:
-        """Answer with a page of them."""
-        found = await self.archive.groups(**page(self))
-        await self.answer(
-            {"groups": [fields_of(group) for group in found.items], "next": found.next}
-        )
+        """Answer with a page of the groups."""
+        found = await self.archive.groups.find(**page(self))
+        groups = [fields_of(group) for group in found.items]
+        await self.answer({"groups": groups, "next": found.next})
 
     async def post(self) -> None:
         """Make a group."""
-        wanted = self.json_input(NewGroup)
-        group = await self.archive.create_group(wanted.name, wanted.products)
+        new = self.json_input(NewGroup)
+        group = await self.archive.groups.create(new.name, new.products)
         self.set_header("Location", f"/api/groups/{group.pk}/")
         self.write_json(fields_of(group), 201)
 
@@ -54,34 +54,33 @@ class GroupHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the group."""
-        await self.answer(fields_of(await self.archive.group(parse_pk(pk))))
+        await self.answer(fields_of(await self.archive.groups.get(parse_pk(pk))))
 
     async def delete(self, pk: str) -> None:
         """Delete the group; its data products stay."""
-        await self.archive.delete_group(parse_pk(pk))
+        await self.archive.groups.delete(parse_pk(pk))
         self.set_status(204)
 
 
 class GroupProductsHandler(BodyHandler):
-    """What is in a group."""
+    """The data products of a group."""
 
     async def post(self, pk: str) -> None:
-        """Add data products; those that are in it already stay where they are."""
-        wanted = self.json_input(FurtherProducts)
-        group = await self.archive.group(parse_pk(pk))
-        self.write_json(fields_of(await self.archive.add_to_group(group, wanted.products)))
+        """Add data products; those that are in the group already stay where they are."""
+        added = self.json_input(AddedProducts)
+        group = await self.archive.groups.get(parse_pk(pk))
+        self.write_json(fields_of(await self.archive.groups.add(group, added.products)))
 
 
 def fields_of(group: DataProductGroup) -> dict[str, Any]:
-    """A group as the contract shows it."""
+    """Return a group as the API shows it."""
     return {name: getattr(group, name) for name in FIELDS}
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """Groups."""
-    kwargs = {"services": services}
+    """Return the routes of the groups."""
     return [
-        URLSpec(r"/api/groups/", GroupsHandler, kwargs),
-        URLSpec(rf"/api/groups/{PK}/", GroupHandler, kwargs),
-        URLSpec(rf"/api/groups/{PK}/products/", GroupProductsHandler, kwargs),
+        route(r"/api/groups/", GroupsHandler, services),
+        route(rf"/api/groups/{PK}/", GroupHandler, services),
+        route(rf"/api/groups/{PK}/products/", GroupProductsHandler, services),
     ]

@@ -1,4 +1,4 @@
-"""`/api/targets/<pk>/lightcurve/`: the measurements of a target, as JSON in pages or CSV in one."""
+"""`/api/targets/<pk>/lightcurve/`: the measurements of a target, as JSON in pages or as one CSV."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from typing import Any
 from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
+from handlers.http.content_headers import download_headers
 from handlers.http.query import PK, choices, integer, parse_pk
+from handlers.http.routing import route
 from handlers.http.streaming import send
 from handlers.services import Services
 from server.core.errors import InvalidInput
 
 FORMATS = frozenset({"json", "csv"})
 COLUMNS = ("time", "magnitude", "error", "filter", "process")
-MOST_ROWS, DEFAULT_ROWS = 10_000, 1_000
+MAX_ROWS, DEFAULT_ROWS = 10_000, 1_000
 
 
 class LightCurveHandler(BaseHandler):
     """The light curve of one target."""
 
     async def get(self, pk: str) -> None:
-        """Answer with a page of it, or with `?format=csv` send the whole."""
-        target = await self.archive.target(parse_pk(pk))
+        """Answer with a page of it, or with all of it for `?format=csv`."""
+        target = await self.archive.targets.get(parse_pk(pk))
         formats = choices(self, "format", FORMATS)
         if len(formats) > 1:
             raise InvalidInput.of("format", "One format is expected.")
-        before, limit = integer(self, "before", 1), integer(self, "limit", 1, MOST_ROWS)
+        before, limit = integer(self, "before", 1), integer(self, "limit", 1, MAX_ROWS)
         if formats == ["csv"]:
             await self._send_csv(target.pk, target.identifier)
             return
-        page = await self.archive.light_curves.page(target.pk, before, limit or DEFAULT_ROWS)
+        page = await self.archive.light_curves.page(
+            target.pk, before=before, limit=limit or DEFAULT_ROWS
+        )
         following = b"null" if page.next is None else b"%d" % page.next
         rows = b",".join(page.rows)
-        await self.answer_ready(b'{"lightcurve":[%b],"next":%b}' % (rows, following))
+        await self.answer_encoded(b'{"lightcurve":[%b],"next":%b}' % (rows, following))
 
     async def _send_csv(self, target: int, identifier: str) -> None:
-        name = f"lightcurve_{identifier}.csv"
-        self.set_header("Content-Type", "text/csv; charset=utf-8")
-        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Cache-Control", "no-cache")
+        download_headers(self, "text/csv; charset=utf-8", f"lightcurve_{identifier}.csv")
         await send(self, self._lines(target))
 
     async def _lines(self, target: int) -> AsyncIterator[bytes]:
@@ -60,5 +60,5 @@ def _table(rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """Light curves."""
-    return [URLSpec(rf"/api/targets/{PK}/lightcurve/", LightCurveHandler, {"services": services})]
+    """Return the route of the light curves."""
+    return [route(rf"/api/targets/{PK}/lightcurve/", LightCurveHandler, services)]

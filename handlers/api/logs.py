@@ -1,7 +1,7 @@
-"""The logs over HTTP.
+"""Logs over HTTP.
 
-The specified `/api/pipeline/logs/<pipeline PK>/` is a pipeline's status with its whole log;
-`/api/processes/<pk>/logs/`, `…/logs.txt` and `…/sections/` are for every type of process.
+The specified `/api/pipeline/logs/<pipeline PK>/` is the status of a pipeline with its whole log;
+`/api/processes/<pk>/logs/`, `…/logs.txt` and `…/sections/` are for processes of every type.
 """
 
 from __future__ import annotations
@@ -11,21 +11,26 @@ import zlib
 from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
-from handlers.http.compression import accepts_gzip, compressed_apart, compressed_pieces
+from handlers.http.compression import accepts_gzip, compressed_in_thread, compressed_pieces
+from handlers.http.content_headers import download_headers
 from handlers.http.query import PK, choices, integer, parse_pk, text
+from handlers.http.routing import route
 from handlers.http.streaming import send, send_ready
 from handlers.services import Services
 from server.core.errors import InvalidInput
 
+LEVELS = frozenset({"debug", "info", "warning", "error"})
+
 
 class PipelineLogsHandler(BaseHandler):
-    """Sends the log as it was when asked for, however long."""
+    """A pipeline's status with its whole log, as they are when the request comes."""
 
     quiet = True
 
     async def get(self, pk: str) -> None:
-        """Answer with the seven keys of the status, the log and the group."""
-        body = await self.processes.log_body(parse_pk(pk))
+        """Answer with the keys of the status, the log and the group."""
+        record = await self.processes.get(parse_pk(pk))
+        body = await self.processes.log_bodies.get(record)
         if self.unchanged(body.version):
             return
         content = await body.read(compressed=accepts_gzip(self))
@@ -37,30 +42,29 @@ class PipelineLogsHandler(BaseHandler):
             await send(self, compressed_pieces(self, content.pieces))
 
 
-LEVELS = frozenset({"debug", "info", "warning", "error"})
-
-
 class LogHandler(BaseHandler):
-    """The log by cursor."""
+    """The lines of a log by cursor."""
 
     quiet = True
 
     async def get(self, pk: str) -> None:
-        """Answer with the lines behind a cursor that match."""
+        """Answer with the matching lines after a cursor."""
         after = integer(self, "after", 0) or 0
         limit = integer(self, "limit", 1, 100_000) or 1_000
-        page = await self.processes.lines(parse_pk(pk), after, limit, *wanted(self))
-        # Lines never change: how far the page reaches says all, for one and the same query.
+        level, q = line_filter(self)
+        record = await self.processes.get(parse_pk(pk))
+        page = await self.processes.log_reader.lines(record, after, limit, level, q)
+        # Lines never change: for the same query, the version is how far the page reaches.
         query = zlib.crc32(self.request.query.encode())
         lines = b",\n".join(page.entries)
         if not self.unchanged(f"{query:x}-{page.next}-{len(lines)}-{int(page.ended)}"):
             ended = b"true" if page.ended else b"false"
             body = b'{"lines":[%b],"next":%d,"ended":%b}' % (lines, page.next, ended)
-            self.write(await compressed_apart(self, body))
+            self.write(await compressed_in_thread(self, body))
 
 
 class SectionsHandler(BaseHandler):
-    """Where in its log the statuses of a process begin."""
+    """The sections of a log: where each status of the process begins."""
 
     async def get(self, pk: str) -> None:
         """Answer with the newest sections, in the order of their lines."""
@@ -68,35 +72,30 @@ class SectionsHandler(BaseHandler):
 
 
 class LogTextHandler(BaseHandler):
-    """The log as a file."""
+    """The log as a text file."""
 
     async def get(self, pk: str) -> None:
-        """Send the text of the lines that match."""
+        """Send the text of the matching lines."""
         record = await self.processes.get(parse_pk(pk))
-        pieces = self.processes.log_text(record, *wanted(self))
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.set_header("Content-Disposition", f'attachment; filename="{record.identifier}.txt"')
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Cache-Control", "no-cache")
+        pieces = self.processes.log_reader.text(record, *line_filter(self))
+        download_headers(self, "text/plain; charset=utf-8", f"{record.identifier}.txt")
         self.set_header("Vary", self.vary)
         await send(self, compressed_pieces(self, pieces))
 
 
-def wanted(handler: BaseHandler) -> tuple[str, str]:
-    """Which lines the query asks for: the least level, and a text in them."""
+def line_filter(handler: BaseHandler) -> tuple[str, str]:
+    """Return which lines the query asks for: the lowest level, and a text in them."""
     levels = choices(handler, "level", LEVELS)
     if len(levels) > 1:
-        raise InvalidInput.of("level", "One level is expected; it includes the graver ones.")
+        raise InvalidInput.of("level", "One level is expected; it includes the more severe ones.")
     return levels[0] if levels else "debug", text(handler, "q") or ""
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """The logs: the specified answer first, then lines, sections and text of any process."""
-    one = rf"/api/processes/{PK}"
-    kwargs = {"services": services}
+    """Return the routes of the logs, the specified one first."""
     return [
-        URLSpec(rf"/api/pipeline/logs/{PK}/", PipelineLogsHandler, kwargs),
-        URLSpec(rf"{one}/logs/", LogHandler, kwargs),
-        URLSpec(rf"{one}/sections/", SectionsHandler, kwargs),
-        URLSpec(rf"{one}/logs\.txt", LogTextHandler, kwargs),
+        route(rf"/api/pipeline/logs/{PK}/", PipelineLogsHandler, services),
+        route(rf"/api/processes/{PK}/logs/", LogHandler, services),
+        route(rf"/api/processes/{PK}/sections/", SectionsHandler, services),
+        route(rf"/api/processes/{PK}/logs\.txt", LogTextHandler, services),
     ]

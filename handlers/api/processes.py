@@ -1,4 +1,4 @@
-"""`/api/processes/`: what was submitted, and what one can do with it."""
+"""`/api/processes/`: submit, list, cancel, rerun and delete processes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from handlers.http.base import BaseHandler
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import Pk
 from handlers.http.query import PK, choices, integer, page, parse_pk
+from handlers.http.routing import route
 from handlers.services import Services
 from server.core.errors import InvalidInput
 from server.core.records import State
 
 STATES = frozenset(state.value for state in State)
-KEY = "Idempotency-Key"
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class Submission(Struct):
@@ -27,17 +28,17 @@ class Submission(Struct):
 
 
 class Rerun(Struct):
-    """What shall be different the next time."""
+    """What to change in the new process."""
 
     flags: dict[str, bool] | UnsetType = UNSET
 
 
 class ProcessesHandler(BodyHandler):
-    """The list, and submitting."""
+    """All processes."""
 
     async def get(self) -> None:
         """Answer with a page of the processes that match."""
-        states = [State(word) for word in choices(self, "state", STATES)]
+        states = [State(value) for value in choices(self, "state", STATES)]
         target = integer(self, "target", 1)
         pipelines = choices(self, "pipeline")
         found = await self.processes.find(
@@ -47,20 +48,22 @@ class ProcessesHandler(BodyHandler):
         await self.answer({"processes": fields, "next": found.next})
 
     async def post(self) -> None:
-        """Submit; with an `Idempotency-Key`, as often as one likes."""
-        wanted = self.json_input(Submission)
+        """Submit a process, once only for each `Idempotency-Key`."""
+        given = self.json_input(Submission)
         record, new = await self.processes.submit(
-            wanted.target, wanted.pipeline, wanted.products, wanted.flags, self._key()
+            given.target, given.pipeline, given.products, given.flags, self._idempotency_key()
         )
         self.set_header("Location", f"/api/processes/{record.pk}/")
         self.write_json(self.processes.fields(record), 201 if new else 200)
 
-    def _key(self) -> str | None:
-        key = self.request.headers.get(KEY)
+    def _idempotency_key(self) -> str | None:
+        key = self.request.headers.get(IDEMPOTENCY_KEY)
         if key is None:
             return None
         if not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
-            raise InvalidInput.of(KEY, "1 to 255 visible ASCII characters are expected.")
+            raise InvalidInput.of(
+                IDEMPOTENCY_KEY, "1 to 255 visible ASCII characters are expected."
+            )
         return key
 
 
@@ -73,25 +76,25 @@ class ProcessHandler(BaseHandler):
         await self.answer(self.processes.fields(record))
 
     async def delete(self, pk: str) -> None:
-        """Delete it with its log and outputs, once it has ended."""
+        """Delete the process with its log and outputs, once it has ended."""
         await self.processes.delete(parse_pk(pk))
         self.set_status(204)
 
 
 class CancelHandler(BodyHandler):
-    """Stopping a process."""
+    """Cancelling a process."""
 
     async def post(self, pk: str) -> None:
-        """Ask for it; the record tells when it has happened."""
+        """Request the cancellation; the record shows when it has happened."""
         record = await self.processes.cancel(parse_pk(pk))
         self.write_json(self.processes.fields(record), 202)
 
 
 class RerunHandler(BodyHandler):
-    """The same again."""
+    """Running a process again."""
 
     async def post(self, pk: str) -> None:
-        """Submit a new process with the same inputs, and other flags if given."""
+        """Submit a new process with the same inputs, and with other flags if given."""
         flags = self.optional_json_input(Rerun).flags
         record = await self.processes.rerun(parse_pk(pk), None if flags is UNSET else flags)
         self.set_header("Location", f"/api/processes/{record.pk}/")
@@ -99,12 +102,10 @@ class RerunHandler(BodyHandler):
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """Processes, and what can be done with them."""
-    one = rf"/api/processes/{PK}"
-    kwargs = {"services": services}
+    """Return the routes of the processes."""
     return [
-        URLSpec(rf"{one}/", ProcessHandler, kwargs),
-        URLSpec(r"/api/processes/", ProcessesHandler, kwargs),
-        URLSpec(rf"{one}/cancel/", CancelHandler, kwargs),
-        URLSpec(rf"{one}/rerun/", RerunHandler, kwargs),
+        route(rf"/api/processes/{PK}/", ProcessHandler, services),
+        route(r"/api/processes/", ProcessesHandler, services),
+        route(rf"/api/processes/{PK}/cancel/", CancelHandler, services),
+        route(rf"/api/processes/{PK}/rerun/", RerunHandler, services),
     ]

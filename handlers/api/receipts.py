@@ -1,4 +1,4 @@
-"""`/api/processes/<pk>/receipt/`: what exactly ran on what."""
+"""`/api/processes/<pk>/receipt/`: what exactly ran, and on what."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
 from handlers.http.query import PK, parse_pk
+from handlers.http.routing import route
 from handlers.services import Services
 
 
@@ -18,5 +19,5 @@ class ReceiptHandler(BaseHandler):
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """The receipts."""
-    return [URLSpec(rf"/api/processes/{PK}/receipt/", ReceiptHandler, {"services": services})]
+    """Return the route of the receipts."""
+    return [route(rf"/api/processes/{PK}/receipt/", ReceiptHandler, services)]

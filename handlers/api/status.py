@@ -7,14 +7,15 @@ import time
 from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
-from handlers.http.compression import LEAST_BYTES, accepts_gzip
+from handlers.http.compression import MIN_BYTES, accepts_gzip
 from handlers.http.query import PK, integer, parse_pk
+from handlers.http.routing import route
 from handlers.http.streaming import send_ready
 from handlers.services import Services
 
 
 class AsyncStatusHandler(BaseHandler):
-    """Answers from the board in memory; only the time stamp is made anew."""
+    """Answers from the status board in memory; only the time stamp is new each time."""
 
     quiet = True
 
@@ -26,13 +27,12 @@ class AsyncStatusHandler(BaseHandler):
         if self.unchanged(version):
             return
         pieces = board.pieces(time.time(), limit)
-        if len(pieces[-1]) >= LEAST_BYTES and accepts_gzip(self):
+        if len(pieces[-1]) >= MIN_BYTES and accepts_gzip(self):
             self.set_header("Content-Encoding", "gzip")
             pieces = await board.compressed(time.time(), limit)
         await send_ready(self, pieces)
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """The status of a target."""
-    kwargs = {"services": services}
-    return [URLSpec(rf"/api/async/status/{PK}/", AsyncStatusHandler, kwargs)]
+    """Return the route of the status."""
+    return [route(rf"/api/async/status/{PK}/", AsyncStatusHandler, services)]

@@ -1,4 +1,4 @@
-"""`/api/targets/` and `/api/target/<pk>/`: what is looked at in the sky."""
+"""`/api/targets/` and `/api/target/<pk>/`: what is observed in the sky."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from handlers.http.base import BaseHandler
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import given_fields
 from handlers.http.query import PK, boolean, page, parse_pk, text
+from handlers.http.routing import route
 from handlers.services import Services
 from server.core.records import ProcessRecord, Target
 
 RightAscension = Annotated[float, Meta(ge=0, lt=360)] | None
 Declination = Annotated[float, Meta(ge=-90, le=90)] | None
 
-#: The fields of a target, in the order of the contract.
+#: The fields of a target, in the order of the API.
 FIELDS = ("pk", "identifier", "name", "ra", "dec", "extra_fields", "created")
 
 
 class NewTarget(Struct):
-    """What a target is made from. Degrees, ICRS."""
+    """The fields of a new target; degrees, ICRS."""
 
     name: str
     identifier: str | None = None
@@ -33,7 +34,7 @@ class NewTarget(Struct):
 
 
 class TargetChange(Struct):
-    """What shall be different about a target."""
+    """The fields of a target to change."""
 
     name: str | UnsetType = UNSET
     identifier: str | UnsetType = UNSET
@@ -43,19 +44,18 @@ class TargetChange(Struct):
 
 
 class TargetsHandler(BodyHandler):
-    """The list, and making one."""
+    """All targets."""
 
     async def get(self) -> None:
-        """Answer with a page of the targets whose name or identifier holds the search."""
-        found = await self.archive.targets(search=text(self, "search"), **page(self))
-        await self.answer(
-            {"targets": [fields_of(target) for target in found.items], "next": found.next}
-        )
+        """Answer with a page of the targets, those that match `search` if it is given."""
+        found = await self.archive.targets.find(search=text(self, "search"), **page(self))
+        targets = [fields_of(target) for target in found.items]
+        await self.answer({"targets": targets, "next": found.next})
 
     async def post(self) -> None:
         """Make a target."""
-        wanted = self.json_input(NewTarget)
-        target = await self.archive.create_target(**structs.asdict(wanted))
+        new = self.json_input(NewTarget)
+        target = await self.archive.targets.create(**structs.asdict(new))
         self.set_header("Location", f"/api/targets/{target.pk}/")
         self.write_json(fields_of(target), 201)
 
@@ -65,40 +65,38 @@ class TargetHandler(BodyHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the target."""
-        await self.answer(fields_of(await self.archive.target(parse_pk(pk))))
+        await self.answer(fields_of(await self.archive.targets.get(parse_pk(pk))))
 
     async def patch(self, pk: str) -> None:
         """Change the fields that are given."""
         changes = given_fields(self.json_input(TargetChange))
-        self.write_json(fields_of(await self.archive.edit_target(parse_pk(pk), changes)))
+        self.write_json(fields_of(await self.archive.targets.edit(parse_pk(pk), changes)))
 
     async def delete(self, pk: str) -> None:
-        """Delete it; with processes only by `?force=true`, then they go too."""
-        target = await self.archive.target(parse_pk(pk))
-        await self.processes.delete_of_target(target.pk, boolean(self, "force"))
-        await self.archive.delete_target(target.pk)
+        """Delete the target; with `?force=true` its processes as well, else it must have none."""
+        await self.processes.delete_target(parse_pk(pk), force=boolean(self, "force"))
         self.set_status(204)
 
 
 class TargetTimelapsesHandler(BaseHandler):
-    """A target with its finished timelapses, in the words of the predecessor."""
+    """A target with its finished timelapses, in the form of the predecessor's API."""
 
     async def get(self, pk: str) -> None:
         """Answer with the target's name and extra fields, and its timelapses, newest first."""
-        target = await self.archive.target(parse_pk(pk))
+        target = await self.archive.targets.get(parse_pk(pk))
         records = await self.processes.succeeded_timelapses(target.pk)
         timelapses = [timelapse_fields(record) for record in records if record.outputs]
-        named = {"name": target.name, "extra_fields": target.extra_fields}
-        await self.answer({"target": named, "timelapses": timelapses})
+        fields = {"name": target.name, "extra_fields": target.extra_fields}
+        await self.answer({"target": fields, "timelapses": timelapses})
 
 
 def fields_of(target: Target) -> dict[str, Any]:
-    """A target as the contract shows it."""
+    """Return a target as the API shows it."""
     return {name: getattr(target, name) for name in FIELDS}
 
 
 def timelapse_fields(record: ProcessRecord) -> dict[str, Any]:
-    """A succeeded timelapse as the contract shows it; its one output is named as it is."""
+    """Return a succeeded timelapse as the API shows it; its one output has the same name."""
     name = record.identifier
     return {
         "name": name,
@@ -110,10 +108,9 @@ def timelapse_fields(record: ProcessRecord) -> dict[str, Any]:
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """Targets."""
-    kwargs = {"services": services}
+    """Return the routes of the targets."""
     return [
-        URLSpec(r"/api/targets/", TargetsHandler, kwargs),
-        URLSpec(rf"/api/targets/{PK}/", TargetHandler, kwargs),
-        URLSpec(rf"/api/target/{PK}/", TargetTimelapsesHandler, kwargs),
+        route(r"/api/targets/", TargetsHandler, services),
+        route(rf"/api/targets/{PK}/", TargetHandler, services),
+        route(rf"/api/target/{PK}/", TargetTimelapsesHandler, services),
     ]

@@ -1,1 +1,1 @@
-"""Files in and out: uploads, downloads, zips and pictures."""
+"""Files: uploads, downloads, zips and previews."""

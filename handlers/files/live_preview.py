@@ -1,4 +1,4 @@
-"""`/processes/<pk>/preview.png`: what a run shows of itself while it goes on."""
+"""`/processes/<pk>/preview.png`: the latest picture of a run, while it runs."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from tornado.routing import URLSpec
 from handlers.http.base import BaseHandler
 from handlers.http.content_headers import sandbox_headers
 from handlers.http.query import PK, parse_pk
+from handlers.http.routing import route
 from handlers.services import Services
 from server.core.errors import NotFound
 from server.core.records import State
 
 
-class RunPictureHandler(BaseHandler):
-    """The picture of now; its digest is the version."""
+class LivePreviewHandler(BaseHandler):
+    """The latest picture of a run; its digest is the version."""
 
     quiet = True
 
     async def get(self, pk: str) -> None:
-        """Send the picture, unless the client has it. There is none before the first and after."""
+        """Send the picture, unless the client has it. There is one only while the process runs."""
         record = await self.processes.get(parse_pk(pk))
         running = record.state is State.RUNNING
-        picture = await self.services.picture(record) if running else None
+        picture = await self.services.live_preview(record) if running else None
         if picture is None:
             raise NotFound("picture of process", pk)
         sandbox_headers(self)
@@ -36,5 +37,5 @@ class RunPictureHandler(BaseHandler):
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """The pictures of runs."""
-    return [URLSpec(rf"/processes/{PK}/preview\.png", RunPictureHandler, {"services": services})]
+    """Return the route of the live previews."""
+    return [route(rf"/processes/{PK}/preview\.png", LivePreviewHandler, services)]

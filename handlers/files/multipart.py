@@ -9,12 +9,12 @@ from server.core.errors import InvalidInput
 
 FIELD = "file"
 
-#: What comes out of the parser: a name begins a file, bytes continue it.
+#: What the parser finds: a name begins a file, bytes continue it.
 Event = str | bytes
 
 
 def boundary_of(content_type: str) -> bytes:
-    """The boundary that a `Content-Type` names."""
+    """Return the boundary that a `Content-Type` names. Raise InvalidInput without one."""
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
         raise InvalidInput(detail="The Content-Type names no boundary.")
@@ -22,7 +22,7 @@ def boundary_of(content_type: str) -> bytes:
 
 
 class FileParts:
-    """Takes a body apart. Every part must be a file named `file`."""
+    """The parser of a body, in which every part must be a file named `file`."""
 
     def __init__(self, boundary: bytes) -> None:
         self._events: list[Event] = []
@@ -46,16 +46,16 @@ class FileParts:
             raise InvalidInput(detail=f"{error}.") from error
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """What a piece of the body holds. Raises InvalidInput."""
+        """Return what a piece of the body holds. Raise InvalidInput."""
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise InvalidInput(detail=f"This is no multipart/form-data: {error}.") from error
+            raise InvalidInput(detail=f"This is not multipart/form-data: {error}.") from error
         events, self._events = self._events, []
         return events
 
     def finish(self) -> None:
-        """Raise InvalidInput unless the body was whole."""
+        """Raise InvalidInput unless the body was complete."""
         if not self._ended:
             raise InvalidInput(detail="The body ends before its last boundary.")
 
@@ -84,7 +84,7 @@ class FileParts:
         try:
             self._events.append(options[b"filename"].decode())
         except UnicodeDecodeError as error:
-            raise InvalidInput.of(FIELD, "A file name is no UTF-8.") from error
+            raise InvalidInput.of(FIELD, "A file name is not valid UTF-8.") from error
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         self._events.append(data[start:end])

@@ -1,4 +1,7 @@
-"""Uploads: from the connection to the archive without ever being held whole."""
+"""Uploads: from the connection to the archive, never whole in memory.
+
+`multipart` parses the body; the handler of the route is in `handlers.api.products`.
+"""
 
 from __future__ import annotations
 
@@ -17,32 +20,35 @@ if TYPE_CHECKING:
     from handlers.services import Services
     from server.archive.archive import Archive
 
-#: What the headers of a part and its boundary may add to a file.
-ENVELOPE_BYTES = 16_384
+#: How much the headers of a part and its boundary may add to a file.
+PART_HEADER_BYTES = 16_384
 
-_farewells: set[asyncio.Task[None]] = set()
+#: Referenced here, as the event loop alone would let them be collected.
+_cleanups: set[asyncio.Task[None]] = set()
 
 
 class UploadSession:
-    """One upload on its way in: all of it is stored or, unless `commit` is reached, nothing."""
+    """One upload: all of its files are stored or, unless it comes to `commit`, none."""
 
     def __init__(self, archive: Archive, target: int, boundary: bytes) -> None:
         self._archive = archive
         self._target = target
         self._parts = FileParts(boundary)
         self._stack = AsyncExitStack()
-        # The client may vanish while a piece is being written.
+        # The client may disconnect while a piece is being written.
         self._lock = asyncio.Lock()
         self._open = False
 
     async def start(self) -> None:
-        """Raise NotFound unless there is such a target, then be ready for files."""
-        await self._archive.target(self._target)
-        self._upload = await self._stack.enter_async_context(self._archive.upload(self._target))
+        """Open the upload. Raise NotFound when there is no such target."""
+        await self._archive.targets.get(self._target)
+        self._upload = await self._stack.enter_async_context(
+            self._archive.products.upload(self._target)
+        )
         self._open = True
 
     async def take(self, chunk: bytes) -> None:
-        """Store a piece of the body; the next one waits for it."""
+        """Store a piece of the body; the next one waits until it is stored."""
         async with self._lock:
             for event in self._parts.feed(chunk) if self._open else ():
                 if isinstance(event, str):
@@ -51,7 +57,7 @@ class UploadSession:
                     await self._upload.write(event)
 
     async def commit(self) -> list[DataProduct]:
-        """Make the data products."""
+        """Store the data products and return them. Raise InvalidInput for an incomplete body."""
         async with self._lock:
             self._parts.finish()
             return await self._upload.commit()
@@ -63,14 +69,14 @@ class UploadSession:
             await self._stack.aclose()
 
     def abandon(self) -> None:
-        """`end`, from where nobody can wait for it."""
-        farewell = asyncio.ensure_future(self.end())
-        _farewells.add(farewell)
-        farewell.add_done_callback(_farewells.discard)
+        """Start `end` where nothing can wait for it."""
+        cleanup = asyncio.ensure_future(self.end())
+        _cleanups.add(cleanup)
+        cleanup.add_done_callback(_cleanups.discard)
 
 
 class UploadHandler(BodyHandler):
-    """A handler whose POST takes files for the target in its path."""
+    """A handler whose POST takes files for the target in its path. Heirs call `commit`."""
 
     media_type = "multipart/form-data"
 
@@ -78,25 +84,25 @@ class UploadHandler(BodyHandler):
         """Take the collaborators."""
         super().initialize(services)
         uploads = services.config.uploads
-        self.limit_bytes = uploads.limit_parts * (uploads.limit_bytes + ENVELOPE_BYTES)
-        self.reception: UploadSession | None = None
+        self.limit_bytes = uploads.limit_parts * (uploads.limit_bytes + PART_HEADER_BYTES)
+        self.session: UploadSession | None = None
 
     async def prepare(self) -> None:
-        """Look at the headers and the target before the body comes."""
+        """Check the headers and the target before the body comes."""
         super().prepare()
         if self.request.method != "POST" or self.refused:
             return
         try:
             content_type = self.request.headers.get("Content-Type", "")
             pk = parse_pk(self.path_args[0])
-            reception = UploadSession(self.archive, pk, boundary_of(content_type))
-            await reception.start()
-            self.reception = reception
+            session = UploadSession(self.archive, pk, boundary_of(content_type))
+            await session.start()
+            self.session = session
         except Exception as error:
             self.refuse(error)
 
     def check_headers(self) -> None:
-        """Refuse what is no upload."""
+        """Refuse a POST that is not an upload."""
         super().check_headers()
         if self.request.method == "POST":
             if not self.has_body and self.declared_bytes is None:
@@ -104,31 +110,31 @@ class UploadHandler(BodyHandler):
             self.check_type()
 
     async def take(self, chunk: bytes) -> None:
-        """Pass a piece on; none comes before it is written."""
-        if self.reception is not None:
-            await self.reception.take(chunk)
+        """Store a piece; Tornado reads the next one when it is stored."""
+        if self.session is not None:
+            await self.session.take(chunk)
 
     async def commit(self) -> list[DataProduct]:
-        """Make the data products of what came."""
-        assert self.reception is not None
-        return await self.reception.commit()
+        """Store the data products that were uploaded, and return them."""
+        assert self.session is not None
+        return await self.session.commit()
 
     def refuse(self, error: Exception) -> None:
-        """Answer with this error once the body is through."""
+        """Answer with this error once the body is read; nothing is stored."""
         super().refuse(error)
-        self._leave()
+        self._clean_up()
 
     def on_finish(self) -> None:
-        """Clean up when the answer is sent."""
+        """Clean up when the answer has been sent."""
         super().on_finish()
-        self._leave()
+        self._clean_up()
 
     def on_connection_close(self) -> None:
-        """Clean up when the client has gone."""
+        """Clean up when the client has disconnected."""
         super().on_connection_close()
-        self._leave()
+        self._clean_up()
 
-    def _leave(self) -> None:
-        if self.reception is not None:
-            self.reception.abandon()
-            self.reception = None
+    def _clean_up(self) -> None:
+        if self.session is not None:
+            self.session.abandon()
+            self.session = None

@@ -1,7 +1,7 @@
 """A zip of any size, made while it is sent.
 
-The standard library writes to a stream that cannot seek; what it has written is taken out after
-each piece. Nothing is compressed: films and `.fz` are already.
+The standard library writes it to a stream that cannot seek; what it has written is taken after each
+piece. Nothing is compressed: videos and `.fz` files already are.
 """
 
 from __future__ import annotations
@@ -13,59 +13,59 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
-from server.core.records import DataProduct
-
-if TYPE_CHECKING:
-    from server.archive.archive import Archive
-
 from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
 from handlers.http.content_headers import disposition, sandbox_headers
 from handlers.http.query import PK, parse_pk
+from handlers.http.routing import route
 from handlers.http.streaming import send
 from handlers.services import Services
+from server.core.records import DataProduct
+
+if TYPE_CHECKING:
+    from server.archive.products import DataProducts
 
 
-class Outlet(io.RawIOBase):
+class PieceStream(io.RawIOBase):
     """A stream that keeps what is written until it is taken."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
     def writable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def write(self, data: Any) -> int:
-        """Keep it."""
+        """Keep what is written."""
         self._pieces.append(bytes(data))
         return len(data)
 
     def take(self) -> bytes:
-        """What was written since the last time."""
+        """Return what was written since the last time."""
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
 
 
-async def zipped(archive: Archive, products: Iterable[DataProduct]) -> AsyncIterator[bytes]:
-    """The pieces of a zip of these products."""
-    outlet = Outlet()
+async def zipped(archived: DataProducts, products: Iterable[DataProduct]) -> AsyncIterator[bytes]:
+    """Yield the pieces of a zip of these products."""
+    stream = PieceStream()
     names: set[str] = set()
-    with zipfile.ZipFile(cast(Any, outlet), "w") as book:
+    with zipfile.ZipFile(cast(Any, stream), "w") as zip_file:
         for product in products:
-            member = zipfile.ZipInfo(unique(product.name, names), _moment(product.created))
-            member.file_size = product.size  # tells whether the entry needs 64-bit sizes
-            async with aclosing(cast(Any, archive.read(product, 0, product.size))) as pieces:
-                with book.open(member, "w") as entry:
+            member = zipfile.ZipInfo(unique(product.name, names), _zip_date(product.created))
+            member.file_size = product.size  # decides whether the entry needs 64-bit sizes
+            async with aclosing(cast(Any, archived.read(product, 0, product.size))) as pieces:
+                with zip_file.open(member, "w") as entry:
                     async for piece in pieces:
                         entry.write(piece)
-                        yield outlet.take()
-    yield outlet.take()
+                        yield stream.take()
+    yield stream.take()
 
 
 def unique(name: str, taken: set[str]) -> str:
-    """The name, with a number before its suffix if it is taken; taken from now on."""
+    """Return the name, with a number before its suffix if it is taken; add it to those taken."""
     stem, dot, suffix = name.partition(".")
     found, number = name, 1
     while found in taken:
@@ -75,26 +75,25 @@ def unique(name: str, taken: set[str]) -> str:
     return found
 
 
-def _moment(seconds: float) -> tuple[int, int, int, int, int, int]:
-    moment = time.gmtime(seconds)
-    # The format begins with 1980.
-    return (max(1980, moment.tm_year), *moment[1:6])
+def _zip_date(seconds: float) -> tuple[int, int, int, int, int, int]:
+    date = time.gmtime(seconds)
+    # The format has no years before 1980.
+    return (max(1980, date.tm_year), *date[1:6])
 
 
 class GroupZipHandler(BaseHandler):
-    """All files of a group at once."""
+    """All files of a group as one zip."""
 
     async def get(self, pk: str) -> None:
-        """Send a zip, made as it goes."""
-        group = await self.archive.group(parse_pk(pk))
-        products = await self.archive.existing(group.products)
+        """Send the zip, made while it is sent."""
+        group = await self.archive.groups.get(parse_pk(pk))
+        products = await self.archive.products.get_many(group.products)
         sandbox_headers(self)
         self.set_header("Content-Type", "application/zip")
         self.set_header("Content-Disposition", disposition("attachment", f"{group.name}.zip"))
-        await send(self, zipped(self.archive, products))
+        await send(self, zipped(self.archive.products, products))
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """All files of a group as one."""
-    pattern = rf"/dataproducts/data/group/{PK}/zip"
-    return [URLSpec(pattern, GroupZipHandler, {"services": services})]
+    """Return the route of the zips."""
+    return [route(rf"/dataproducts/data/group/{PK}/zip", GroupZipHandler, services)]

@@ -1,85 +1,68 @@
-"""The door that every request comes through: host, origin, token, and CORS for allowed origins."""
+"""Access to every handler: host, origin, token, and CORS for allowed origins.
+
+The rules themselves are in `access_rules`; here they are applied to requests.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
 
 from tornado.web import HTTPError, RequestHandler
 
-from handlers.access_rules import COOKIE
-
-if TYPE_CHECKING:
-    from handlers.services import Services
-    from server.archive.archive import Archive
-    from server.processes.service import Processes
+from handlers.access_rules import COOKIE, AccessRules
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-SAFE = frozenset({"GET", "HEAD"})
-SHARED_REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range"
-SHARED_ANSWER_HEADERS = "Content-Range, ETag, Location, Retry-After"
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+CORS_REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range"
+CORS_RESPONSE_HEADERS = "Content-Range, ETag, Location, Retry-After"
 
 
 class GuardedHandler(RequestHandler):
-    """A handler that lets in whom `AccessRules` lets in. What it answers is left to its heirs."""
+    """A handler that refuses whoever the access rules refuse. Answers are left to its heirs."""
 
     open_to_all = False  #: whether it answers without a token
     checks_origin_always = False  #: whether even a GET needs a known origin
 
-    def initialize(self, services: Services) -> None:
-        """Take the collaborators."""
-        self.services = services
-
-    @property
-    def archive(self) -> Archive:
-        """Targets, data products and groups."""
-        return self.services.archive
-
-    @property
-    def processes(self) -> Processes:
-        """The processes and their logs."""
-        return self.services.processes
+    access_rules: AccessRules  #: set by the `initialize` of each heir
 
     def prepare(self) -> Awaitable[None] | None:
-        """Refuse whoever may not come in. Kept cheap: every poll passes here."""
-        access_rules = self.services.access_rules
-        if not access_rules.knows_host(self.request.host):
+        """Refuse requests that the rules do not allow. Keep it cheap: every poll passes here."""
+        rules = self.access_rules
+        if not rules.knows_host(self.request.host):
             raise HTTPError(421)
-        if access_rules.origins:
-            self.share()
-        if self.checks_origin_always or self.request.method not in SAFE:
+        if rules.origins:
+            self.set_cors_headers()
+        if self.checks_origin_always or self.request.method not in SAFE_METHODS:
             self._check_origin()
-        if access_rules.needs_token and not self.open_to_all and not self._has_token():
+        if rules.needs_token and not self.open_to_all and not self._has_token():
             raise HTTPError(401)
         return None
 
     def _check_origin(self) -> None:
         origin = self.request.headers.get("Origin")
-        if origin and not self.services.access_rules.knows_origin(origin, self.request.host):
+        if origin and not self.access_rules.knows_origin(origin, self.request.host):
             raise HTTPError(403)
 
     def _has_token(self) -> bool:
-        if self.request.method == "OPTIONS":  # browsers ask ahead without credentials
+        if self.request.method == "OPTIONS":  # browsers send preflight requests without credentials
             return True
         kind, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() == "bearer" and self.services.access_rules.accepts_token(token.strip()):
+        if kind.lower() == "bearer" and self.access_rules.accepts_token(token.strip()):
             return True
-        return self.services.access_rules.accepts_cookie(self.get_cookie(COOKIE) or "")
+        return self.access_rules.accepts_cookie(self.get_cookie(COOKIE) or "")
 
-    def share(self) -> None:
+    def set_cors_headers(self) -> None:
         """Let pages of allowed origins read the answer (CORS, as in the Fetch standard)."""
         self.set_header("Vary", self.vary)
         origin = self.request.headers.get("Origin", "")
-        if self.services.access_rules.shares_with(origin):
+        if self.access_rules.shares_with(origin):
             self.set_header("Access-Control-Allow-Origin", origin)
-            self.set_header("Access-Control-Expose-Headers", SHARED_ANSWER_HEADERS)
+            self.set_header("Access-Control-Expose-Headers", CORS_RESPONSE_HEADERS)
 
     @property
     def vary(self) -> str:
-        """What of a request the answer depends on."""
-        return (
-            "Accept-Encoding, Origin" if self.services.access_rules.origins else "Accept-Encoding"
-        )
+        """The request headers that the answer depends on."""
+        return "Accept-Encoding, Origin" if self.access_rules.origins else "Accept-Encoding"
 
     def head(self, *arguments: str) -> Awaitable[None] | None:
         """Answer as GET does; Tornado leaves the body out."""
@@ -87,18 +70,18 @@ class GuardedHandler(RequestHandler):
         return answer
 
     def options(self, *_arguments: str) -> None:
-        """Say which methods there are, to browsers that ask ahead too."""
+        """Answer with the methods that there are, also to the preflight requests of browsers."""
         allowed = ", ".join(allowed_methods(type(self)))
         self.set_status(204)
         self.set_header("Allow", allowed)
-        if self.services.access_rules.shares_with(self.request.headers.get("Origin", "")):
+        if self.access_rules.shares_with(self.request.headers.get("Origin", "")):
             self.set_header("Access-Control-Allow-Methods", allowed)
-            self.set_header("Access-Control-Allow-Headers", SHARED_REQUEST_HEADERS)
+            self.set_header("Access-Control-Allow-Headers", CORS_REQUEST_HEADERS)
             self.set_header("Access-Control-Max-Age", "600")
 
 
 def allowed_methods(handler: type[RequestHandler]) -> tuple[str, ...]:
-    """The methods that a handler implements, for `Allow`."""
+    """Return the methods that a handler implements, for `Allow`."""
     return tuple(
         method
         for method in METHODS

@@ -1,4 +1,4 @@
-"""One line in the log per request: `log_function` of the application."""
+"""The access log: one line for each request. `log_function` of the application."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ log = logging.getLogger(__name__)
 
 
 def log_request(handler: RequestHandler) -> None:
-    """Log a finished request: polls at debug, what failed here as a warning, the rest as info."""
+    """Log a finished request: polls at debug, server errors as warnings, the rest as info."""
     status = handler.get_status()
     level = logging.WARNING if status >= 500 else logging.INFO
     if status < 400 and getattr(handler, "quiet", False):
         level = logging.DEBUG
     if log.isEnabledFor(level):
         request = handler.request
-        milliseconds = 1000 * request.request_time()
         log.log(
             level,
             "%s %s %d %.1f ms",
             request.method,
             request.path,
             status,
-            milliseconds,
+            1000 * request.request_time(),
             extra={"action": "request", "remote": request.remote_ip},
         )

@@ -1,7 +1,7 @@
 """Handlers that take a body: its length, its type, and JSON input from it.
 
-The body is taken piece by piece even where it is small, because only so can a refusal be a clear
-answer: closing a connection while the client still sends makes it lose what we said.
+Even a small body is taken piece by piece: if the connection were closed while the client still
+sends, the client would not see the error.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ from server.core.errors import TooLarge
 
 #: Largest body other than an upload.
 BODY_LIMIT_BYTES = 1024**2
-#: How much of a refused body is still taken, and dropped, so that the client gets its answer;
-#: then it gets it at once, and the connection is closed.
+#: How much of a refused body is still read, and dropped, before the error is answered. After that
+#: it is answered at once, and the connection is closed.
 DRAIN_LIMIT_BYTES = 16 * 1024**2
 
 
 @stream_request_body
 class BodyHandler(BaseHandler):
-    """A handler whose methods may call `json_input`. Refusals wait until the body is through."""
+    """A handler whose methods may call `json_input`. Errors are answered after the body.
+
+    Heirs may set `media_type` and `limit_bytes`, refuse more in `check_headers`, and `take` the
+    body in another way.
+    """
 
     media_type = "application/json"
     limit_bytes = BODY_LIMIT_BYTES
@@ -39,8 +43,8 @@ class BodyHandler(BaseHandler):
         self._dropped_bytes = 0
 
     def prepare(self) -> Awaitable[None] | None:
-        """Look at the headers before the body comes."""
-        # The limit is ours to keep, as Tornado's answer to a longer body would be no JSON.
+        """Check the headers before the body comes."""
+        # We keep the limit ourselves, as Tornado's answer to a longer body would not be JSON.
         cast(HTTP1Connection, self.request.connection).set_max_body_size(2**63)
         try:
             super().prepare()
@@ -51,7 +55,7 @@ class BodyHandler(BaseHandler):
 
     @property
     def declared_bytes(self) -> int | None:
-        """The `Content-Length`, None without one; Tornado sees to it that it is a number."""
+        """The `Content-Length`, None without one; Tornado has checked that it is a number."""
         length = self.request.headers.get("Content-Length", "")
         return int(length) if length.isascii() and length.isdigit() else None
 
@@ -66,28 +70,28 @@ class BodyHandler(BaseHandler):
         return self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     def check_headers(self) -> None:
-        """Refuse a body that is too long or not of our type."""
+        """Raise TooLarge or HTTPError 415 for a body that is too long or of another type."""
         if (self.declared_bytes or 0) > self.limit_bytes:
             raise TooLarge(self.limit_bytes)
         if self.declared_bytes:
             self.check_type()
 
     def check_type(self) -> None:
-        """Refuse a body that is not of our type."""
+        """Raise HTTPError 415 for a body that is not of `media_type`."""
         encoding = self.request.headers.get("Content-Encoding", "identity")
         if self.given_media_type != self.media_type or encoding.lower() != "identity":
             raise HTTPError(415)
 
     @property
     def refused(self) -> bool:
-        """Whether the answer is an error already."""
+        """Whether the answer will be an error."""
         return self._refused is not None
 
     def refuse(self, error: Exception) -> None:
-        """Answer with this error once the body is through, in place of the method."""
+        """Answer with this error once the body is read, in place of the method."""
         if self._refused is None:
             self._refused = error
-            # Taking the method's place, no handler can forget to ask.
+            # It replaces the method, so no handler can forget to check.
             setattr(self, str(self.request.method).lower(), self._raise_refused)
 
     def _raise_refused(self, *_arguments: str) -> NoReturn:
@@ -111,8 +115,8 @@ class BodyHandler(BaseHandler):
             self.send_error(exc_info=(type(error), error, error.__traceback__))
 
     async def take(self, chunk: bytes) -> None:
-        """Keep a piece of the body."""
-        if not self.body:  # in chunks, only now it is certain that there is one
+        """Keep a piece of the body. Raise TooLarge when there is too much of it."""
+        if not self.body:  # with chunks, only now it is certain that there is a body
             self.check_type()
         self.body += chunk
         if len(self.body) > self.limit_bytes:
@@ -120,11 +124,11 @@ class BodyHandler(BaseHandler):
             raise TooLarge(self.limit_bytes)
 
     def json_input(self, kind: type[Input]) -> Input:
-        """The input in the body, which must be there."""
+        """Return the input in the body. Raise HTTPError 411 when there is no body."""
         if self.declared_bytes is None and not self.has_body:
             raise HTTPError(411)
         return read_input(bytes(self.body), kind)
 
     def optional_json_input(self, kind: type[Input]) -> Input:
-        """The input in the body, or its defaults when there is no body."""
+        """Return the input in the body, or its defaults when there is no body."""
         return read_input(bytes(self.body), kind) if self.body else kind()

@@ -1,4 +1,4 @@
-"""Bodies made smaller for clients that ask for it (RFC 9110, section 12.5.3)."""
+"""Compression for clients that accept it (RFC 9110, section 12.5.3)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, cast
 
 from tornado.web import RequestHandler
 
-#: Below this a body fits into a packet or two anyway.
-LEAST_BYTES = 1024
-#: More than this takes over a millisecond, and is compressed in a thread.
-AT_ONCE_BYTES = 32_768
+#: A smaller body fits into a packet or two anyway.
+MIN_BYTES = 1024
+#: A larger body takes over a millisecond, and is compressed in a thread.
+IN_LOOP_BYTES = 32_768
 #: Higher levels cost several times as much and save a few percent.
 LEVEL = 5
 
@@ -23,7 +23,7 @@ _REFUSED = re.compile(r"gzip\s*;\s*q=0(\.0+)?\s*(,|$)")
 
 
 def accepts_gzip(handler: RequestHandler) -> bool:
-    """Whether the client takes gzip."""
+    """Return whether the client accepts gzip."""
     accepted = handler.request.headers.get("Accept-Encoding")
     if accepted is None:
         return False
@@ -32,16 +32,16 @@ def accepts_gzip(handler: RequestHandler) -> bool:
 
 
 def compressed(handler: RequestHandler, body: bytes) -> bytes:
-    """The body as it is to be sent, with the header to match."""
-    if len(body) < LEAST_BYTES or not accepts_gzip(handler):
+    """Return the body as it is to be sent, and set the header to match."""
+    if len(body) < MIN_BYTES or not accepts_gzip(handler):
         return body
     handler.set_header("Content-Encoding", "gzip")
     return gzipped(body)
 
 
-async def compressed_apart(handler: RequestHandler, body: bytes) -> bytes:
-    """The same; a long body is compressed in a thread."""
-    if len(body) > AT_ONCE_BYTES and accepts_gzip(handler):
+async def compressed_in_thread(handler: RequestHandler, body: bytes) -> bytes:
+    """Do as `compressed` does, but compress a long body in a thread."""
+    if len(body) > IN_LOOP_BYTES and accepts_gzip(handler):
         handler.set_header("Content-Encoding", "gzip")
         return await asyncio.to_thread(gzipped, body)
     return compressed(handler, body)
@@ -50,7 +50,7 @@ async def compressed_apart(handler: RequestHandler, body: bytes) -> bytes:
 def compressed_pieces(
     handler: RequestHandler, pieces: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
-    """The pieces of a body as they are to be sent, with the header to match."""
+    """Return the pieces of a body as they are to be sent, and set the header to match."""
     if not accepts_gzip(handler):
         return pieces
     handler.set_header("Content-Encoding", "gzip")
@@ -61,7 +61,7 @@ async def _gzipped_pieces(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     async with aclosing(cast(Any, pieces)):
         async for piece in pieces:
-            if len(piece) > AT_ONCE_BYTES:
+            if len(piece) > IN_LOOP_BYTES:
                 packed = await asyncio.to_thread(compressor.compress, piece)
             else:
                 packed = compressor.compress(piece)
@@ -71,5 +71,5 @@ async def _gzipped_pieces(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def gzipped(body: bytes, level: int = LEVEL) -> bytes:
-    """The body compressed, the same bytes each time."""
+    """Return the body compressed, the same bytes each time."""
     return gzip.compress(body, level, mtime=0)

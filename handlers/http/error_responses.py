@@ -1,4 +1,4 @@
-"""What an error becomes in HTTP: the one table from errors to statuses and their JSON."""
+"""Errors in HTTP: the one table from errors to statuses, and the bodies of their answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STATUSES: dict[type[HeliographError], int] = {
     NoRoom: 507,
 }
 
-#: What `detail` says where no error brings its own sentence.
+#: The `detail` of a status whose error brings no sentence of its own.
 SENTENCES = {
     401: "A token is needed.",
     403: "Pages of this origin may not do that.",
@@ -39,7 +39,7 @@ SENTENCES = {
     405: "Method not allowed.",
     411: "The length of the body is needed.",
     415: "This type of body is not accepted.",
-    421: "This server does not go by that name.",
+    421: "This server is not known by that name.",
     500: "Internal server error.",
 }
 
@@ -47,37 +47,37 @@ RETRY_SECONDS = {429: 5, 503: 5}
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A status and what the body says."""
+class ErrorResponse:
+    """The status and the JSON body of an error."""
 
     status: int
     body: dict[str, Any]
 
     @property
     def sentence(self) -> str:
-        """The body in words, for people."""
+        """The body as a sentence, for people."""
         if "detail" in self.body:
             return str(self.body["detail"])
-        return " ".join(f"{field}: {' '.join(said)}" for field, said in self.body.items())
+        return " ".join(f"{field}: {' '.join(messages)}" for field, messages in self.body.items())
 
     @property
     def retry_seconds(self) -> int | None:
-        """When to come back, if that can help."""
+        """How long to wait before the next try, None if that would not help."""
         return RETRY_SECONDS.get(self.status)
 
 
-def refusal_of(error: BaseException | None, status: int = 500) -> Refusal:
-    """The answer to an error; `status` is used when there is none."""
+def error_response_of(error: BaseException | None, status: int = 500) -> ErrorResponse:
+    """Return the answer to an error, or to a status when there is none."""
     if isinstance(error, HTTPError):
-        return Refusal(error.status_code, {"detail": _sentence(error.status_code)})
+        return ErrorResponse(error.status_code, {"detail": _sentence(error.status_code)})
     if error is None:
-        return Refusal(status, {"detail": _sentence(status)})
-    known = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
+        return ErrorResponse(status, {"detail": _sentence(status)})
+    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
     if isinstance(error, InvalidInput) and error.fields:
-        return Refusal(known, dict(error.fields))
-    if known in {404, 500}:
-        return Refusal(known, {"detail": SENTENCES[known]})
-    return Refusal(known, {"detail": _ended(str(error))})
+        return ErrorResponse(status, dict(error.fields))
+    if status in {404, 500}:
+        return ErrorResponse(status, {"detail": SENTENCES[status]})
+    return ErrorResponse(status, {"detail": _ended(str(error))})
 
 
 def _sentence(status: int) -> str:

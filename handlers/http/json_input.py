@@ -1,4 +1,4 @@
-"""From the bytes of a JSON body to typed input, every fault named by its field."""
+"""From the bytes of a JSON body to typed input; every error names its field."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ Input = TypeVar("Input", bound=msgspec.Struct)
 
 Pk = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_PK)]
 
-DEEPEST = 64
+MAX_DEPTH = 64
 PLACE = re.compile(r" - at `\$(.*)`$")
 
 
 def read_input(body: bytes, kind: type[Input]) -> Input:
-    """The input that a body holds. Raises InvalidInput naming each field that is at fault."""
+    """Return the input in a body. Raise InvalidInput naming each field that is wrong."""
     given = decode(body)
     if not isinstance(given, dict):
         raise InvalidInput(detail="A JSON object is expected.")
-    faults: dict[str, list[str]] = {}
+    errors: dict[str, list[str]] = {}
     values: dict[str, Any] = {}
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     for name in given.keys() - fields.keys():
-        faults[name] = ["There is no such field."]
+        errors[name] = ["There is no such field."]
     for name, field in fields.items():
         if name in given:
-            _read_field(name, given[name], field.type, values, faults)
+            _read_field(name, given[name], field.type, values, errors)
         elif field.required:
-            faults[name] = ["This field is required."]
-    if faults:
-        raise InvalidInput(faults)
+            errors[name] = ["This field is required."]
+    if errors:
+        raise InvalidInput(errors)
     return kind(**values)
 
 
 def given_fields(value: msgspec.Struct) -> dict[str, Any]:
-    """The fields that were given, of input whose others are UNSET."""
+    """Return the fields of the input that were given; the others are UNSET."""
     return {
         name: each
         for name in value.__struct_fields__
@@ -48,19 +48,19 @@ def given_fields(value: msgspec.Struct) -> dict[str, Any]:
 
 
 def decode(body: bytes) -> Any:
-    """The value of a JSON text, within the limits of depth and of whole numbers."""
+    """Return the value of a JSON text. Raise InvalidInput beyond the limits of depth and size."""
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(detail=f"This is no JSON that can be read: {error}.") from error
-    _check(value, DEEPEST)
+        raise InvalidInput(detail=f"This is not valid JSON: {error}.") from error
+    _check(value, MAX_DEPTH)
     return value
 
 
 def _check(value: Any, levels: int) -> None:
     if isinstance(value, dict | list):
         if levels == 0:
-            raise InvalidInput(detail=f"More than {DEEPEST} levels of nesting are not accepted.")
+            raise InvalidInput(detail=f"More than {MAX_DEPTH} levels of nesting are not accepted.")
         for each in value.values() if isinstance(value, dict) else value:
             _check(each, levels - 1)
     elif isinstance(value, int) and not -LARGEST - 1 <= value <= LARGEST:
@@ -68,14 +68,14 @@ def _check(value: Any, levels: int) -> None:
 
 
 def _read_field(
-    name: str, given: Any, kind: Any, values: dict[str, Any], faults: dict[str, list[str]]
+    name: str, given: Any, kind: Any, values: dict[str, Any], errors: dict[str, list[str]]
 ) -> None:
     try:
         values[name] = msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
-        faults[name] = [_sentence(str(error))]
+        errors[name] = [_sentence(str(error))]
 
 
 def _sentence(message: str) -> str:
-    """What msgspec found, with the place in words."""
+    """Return msgspec's message as a sentence, the place in it without its notation."""
     return PLACE.sub(r" at \1", message).replace("`", "") + "."

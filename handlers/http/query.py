@@ -1,4 +1,4 @@
-"""What URLs say: PKs in paths, typed query parameters. Bodies are left to `inputs`."""
+"""PKs in paths, and typed query parameters. Bodies are left to `json_input`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tornado.web import RequestHandler
 
 from server.core.errors import InvalidInput, NotFound
 
-#: A PK in a route; with `parse_pk`, whatever is no PK leads to 404.
+#: A PK in the pattern of a route. Any other text there is 404, and so is what `parse_pk` refuses.
 PK = "([1-9][0-9]{0,9})"
 LARGEST_PK = 2**31 - 1
 LARGEST = 2**63 - 1
 
 
 def parse_pk(text: str) -> int:
-    """The PK that a path names. Raises NotFound when there cannot be such a one."""
+    """Return the PK in a path. Raise NotFound when it is out of range."""
     pk = int(text)
     if not 0 < pk <= LARGEST_PK:
         raise NotFound("document", pk)
@@ -23,18 +23,18 @@ def parse_pk(text: str) -> int:
 
 
 def text(handler: RequestHandler, name: str) -> str | None:
-    """A parameter as it was given, None when it was not or is empty."""
+    """Return a parameter as it was given, None when it is missing or empty."""
     given = handler.request.query_arguments.get(name)
     if not given:
         return None
     try:
         return given[-1].decode() or None
     except UnicodeDecodeError as error:
-        raise InvalidInput.of(name, "This is no UTF-8.") from error
+        raise InvalidInput.of(name, "This is not valid UTF-8.") from error
 
 
 def integer(handler: RequestHandler, name: str, least: int, most: int = LARGEST) -> int | None:
-    """A whole number within limits, None when it was not given."""
+    """Return a whole number within limits, None when it is missing. Raise InvalidInput."""
     if name not in handler.request.query_arguments:
         return None
     given = text(handler, name) or ""
@@ -47,23 +47,22 @@ def integer(handler: RequestHandler, name: str, least: int, most: int = LARGEST)
 
 
 def choices(handler: RequestHandler, name: str, known: frozenset[str] | None = None) -> list[str]:
-    """Values with commas between them, each of the known ones; empty when none was given."""
+    """Return the values between commas, none when it is missing. Raise InvalidInput if unknown."""
     given = text(handler, name) or ""
-    found = [word for word in given.split(",") if word]
-    for word in found:
-        if known is not None and word not in known:
-            raise InvalidInput.of(name, f"{word!r} is none of {', '.join(sorted(known))}.")
-    return found
+    values = [value for value in given.split(",") if value]
+    for value in values:
+        if known is not None and value not in known:
+            raise InvalidInput.of(name, f"{value!r} is not one of {', '.join(sorted(known))}.")
+    return values
 
 
 def boolean(handler: RequestHandler, name: str) -> bool:
-    """A parameter that is true or false, false when it was not given."""
-    found = choices(handler, name, frozenset({"true", "false"}))
-    return found == ["true"]
+    """Return whether a parameter is `true`; False when it is `false` or missing."""
+    return choices(handler, name, frozenset({"true", "false"})) == ["true"]
 
 
 def page(handler: RequestHandler) -> dict[str, Any]:
-    """The `before` and `limit` of a list."""
+    """Return the `before` and `limit` of a list, as keyword arguments."""
     limit = integer(handler, "limit", 1, 1_000)
     return {"before": integer(handler, "before", 1), "limit": 100 if limit is None else limit}
 

@@ -1,4 +1,4 @@
-"""Answers that are sent piece by piece: the next piece is made when the last one is on its way."""
+"""Answers that are sent piece by piece: the next piece is made when the last one has been sent."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from tornado.web import RequestHandler
 
 log = logging.getLogger(__name__)
 
-#: Up to here an answer of known size is put together and sent at once.
+#: An answer of known size up to this is joined and sent at once.
 AT_ONCE_BYTES = 256 * 1024
-#: Up to here copying a body is cheaper than one more write, which wakes the client once more.
+#: Copying a body up to this is cheaper than one more write, which wakes the client once more.
 COPIED_BYTES = 512 * 1024
 
 
 async def send(
     handler: RequestHandler, pieces: AsyncIterator[bytes], size_bytes: int | None = None
 ) -> None:
-    """Send the pieces as the body, `size_bytes` together if that is known.
+    """Send the pieces as the body; `size_bytes` is the size of all together, if known.
 
-    An error before the first piece becomes an error answer. After it the connection is cut, so
+    An error before the first piece becomes an error answer. After it the connection is closed, so
     that no client takes a part for the whole.
     """
     async with AsyncExitStack() as stack:
         if hasattr(pieces, "aclose"):
             await stack.enter_async_context(aclosing(cast(Any, pieces)))
         if handler.request.method == "HEAD":
-            await _send_head(handler, size_bytes)
+            await _send_headers(handler, size_bytes)
         elif size_bytes is not None and size_bytes <= AT_ONCE_BYTES:
             handler.write(b"".join([piece async for piece in pieces]))
         else:
@@ -38,19 +38,19 @@ async def send(
 
 
 async def send_ready(handler: RequestHandler, pieces: list[bytes]) -> None:
-    """Send pieces that are all there; long ones as they are, as copying them costs too much."""
+    """Send pieces that are all in memory; long ones are not joined, as copying costs too much."""
     size_bytes = sum(map(len, pieces))
     if size_bytes <= COPIED_BYTES:
         handler.write(b"".join(pieces))
     elif handler.request.method == "HEAD":
-        await _send_head(handler, size_bytes)
+        await _send_headers(handler, size_bytes)
     else:
         handler.set_header("Content-Length", size_bytes)
         await _send_ready(handler, pieces)
 
 
 async def _send_ready(handler: RequestHandler, pieces: list[bytes]) -> None:
-    # Tornado copies what is sent together with the head, but nothing that follows.
+    # Tornado copies what is sent together with the headers, but nothing after them.
     *between, last = pieces
     if between and len(between[0]) <= COPIED_BYTES:
         handler.write(between.pop(0))
@@ -62,12 +62,12 @@ async def _send_ready(handler: RequestHandler, pieces: list[bytes]) -> None:
             sent = handler.flush()
         handler.write(last)
     except StreamClosedError:
-        log.debug("The client of %s went away", handler.request.path)
+        _log_client_gone(handler)
 
 
-async def _send_head(handler: RequestHandler, size_bytes: int | None) -> None:
+async def _send_headers(handler: RequestHandler, size_bytes: int | None) -> None:
     if size_bytes is None:
-        await handler.flush()  # else Tornado would claim a length of 0
+        await handler.flush()  # or else Tornado would declare a length of 0
     else:
         handler.set_header("Content-Length", size_bytes)
 
@@ -84,7 +84,15 @@ async def _send_all(
             await handler.flush()
             piece = await anext(pieces, b"")
     except StreamClosedError:
-        log.debug("The client of %s went away", handler.request.path)
+        _log_client_gone(handler)
     except Exception:
-        log.exception("Sending %s broke off", handler.request.path)
+        log.exception(
+            "Sending %s failed half-way", handler.request.path, extra={"action": "streaming_failed"}
+        )
         handler.detach().close()
+
+
+def _log_client_gone(handler: RequestHandler) -> None:
+    log.debug(
+        "The client of %s disconnected", handler.request.path, extra={"action": "client_gone"}
+    )

@@ -1,61 +1,50 @@
-"""What all pages share: each is drawn with real content before any script runs.
+"""What all pages share: templates, a strict content policy, and errors as pages.
 
-What happens afterwards (live states, uploads, the growing log) is the scripts' part, in `static/`.
+Each page is drawn with its content before any script runs. What happens afterwards (live states,
+uploads, the growing log) is left to the scripts in `static/`.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from http.client import responses
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from handlers.http.base import PageHandler
+from handlers.http.base import BaseHandler
 from handlers.http.compression import compressed
+from handlers.http.error_responses import ErrorResponse
 from handlers.pages import formatting
+from handlers.pages.display import display_kind, has_preview
 from server.core.records import ProcessRecord
 
-#: Besides FITS images, the server makes thumbnails of these.
-PREVIEWED_SUFFIXES = (".png", ".jpg", ".jpeg")
-TEXT_SUFFIXES = (".txt", ".log", ".csv", ".tsv", ".json", ".md", ".yml", ".psx")
+TEMPLATES = Path(__file__).parent.parent / "templates"
+#: Scripts and styles are files of ours; nothing is inline, framed or from elsewhere.
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
 
 
-def has_preview(product: dict[str, Any]) -> bool:
-    """Whether the server can draw a thumbnail of this data product."""
-    if product["fits"]:
-        return bool(product["fits"]["width"])
-    return bool(product["name"].lower().endswith(PREVIEWED_SUFFIXES))
+class Page(BaseHandler):
+    """A handler that answers with a page, errors too. Its heirs `show` a template."""
 
+    def set_default_headers(self) -> None:
+        """Allow no foreign scripts, and tell other sites no addresses; on errors too."""
+        self.set_header("Content-Security-Policy", POLICY)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Cache-Control", "no-cache")
 
-def display_kind(product: dict[str, Any]) -> str:
-    """How a page shows a data product."""
-    kind, name = product["content_type"], product["name"].lower()
-    if kind in ("video/webm", "video/mp4"):
-        return "video"
-    if kind in ("image/gif", "image/png", "image/jpeg"):
-        return "image"
-    if has_preview(product):
-        return "preview"
-    return "text" if name.endswith(TEXT_SUFFIXES) else "file"
-
-
-def json_text(value: Any) -> str:
-    """A value for a `data-` attribute; the template escapes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-class Page(PageHandler):
-    """A page: its template gets the words it needs and the present time."""
-
-    def facts(self, record: ProcessRecord) -> dict[str, Any]:
-        """The contract's record of a process as plain values, and whether it is being stopped."""
-        fields: dict[str, Any] = msgspec.to_builtins(self.processes.fields(record))
-        stopping = record.cancel_requested and not record.state.ended
-        return fields | {"stopping": stopping}
+    def get_template_path(self) -> str:
+        """Return the folder of the templates, wherever the server was started."""
+        return str(TEMPLATES)
 
     def show(self, template: str, **content: Any) -> None:
-        """Draw the template with this content."""
+        """Answer with a template and its content, the functions it calls and the present time."""
         page = self.render_string(
             template,
             formatting=formatting,
@@ -67,3 +56,30 @@ class Page(PageHandler):
         )
         self.set_header("Vary", self.vary)
         self.finish(compressed(self, page))
+
+    def process_fields(self, record: ProcessRecord) -> dict[str, Any]:
+        """Return the API's record of a process as plain values, and whether it is being stopped."""
+        fields: dict[str, Any] = msgspec.to_builtins(self.processes.fields(record))
+        stopping = record.cancel_requested and not record.state.ended
+        return fields | {"stopping": stopping}
+
+    def write_error_body(self, response: ErrorResponse) -> None:
+        """Show the error, or the login form where a token is missing."""
+        if response.status == 401:
+            self.ask_for_token(str(self.request.uri))
+            return
+        self.render(
+            "pages/error.html",
+            status=response.status,
+            reason=responses.get(response.status, "Error"),
+            message=response.sentence,
+        )
+
+    def ask_for_token(self, destination: str, error: str | None = None) -> None:
+        """Show the login form, which leads on to a path of this server."""
+        self.render("pages/login.html", next=destination, error=error)
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON for a `data-` attribute; the template escapes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

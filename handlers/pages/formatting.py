@@ -1,6 +1,6 @@
-"""How pages put numbers into words: times, durations, sizes and coordinates.
+"""How pages write numbers: times, durations, sizes and coordinates.
 
-`static/draw/wording.js` says the same in the browser, so that nothing on a page changes its form
+`static/draw/wording.js` does the same in the browser, so that nothing on a page changes its form
 when live data comes. Both round halves up.
 """
 
@@ -11,24 +11,24 @@ from datetime import UTC, datetime
 from math import floor
 from typing import Any
 
-#: Stands for what is not known.
+#: Shown for what is not known.
 NOTHING = "\u2013"
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def iso(seconds: float) -> str:
-    """An instant as HTML's `datetime` attribute wants it, to the millisecond."""
+    """Return an instant as HTML's `datetime` attribute wants it, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def exact(seconds: float) -> str:
-    """An instant to the second, in UTC."""
+    """Return an instant to the second, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def ago(seconds: float, now: float) -> str:
-    """How long ago an instant was, or its date when that is more than a month."""
+    """Return how long ago an instant was, or its date if that is more than a month."""
     age = now - seconds
     if age < 10:
         return "just now"
@@ -45,7 +45,7 @@ def ago(seconds: float, now: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units."""
+    """Return a length of time in its two largest units."""
     whole = max(0, floor(seconds))
     if whole < _MINUTE:
         return f"{whole} s"
@@ -57,12 +57,12 @@ def duration(seconds: float) -> str:
 
 
 def precise(seconds: float) -> str:
-    """A length of time to the millisecond if it is short, in its two largest units if not."""
+    """Return a short time to the millisecond, a longer one in its two largest units."""
     return f"{seconds:.3f} s" if seconds < _MINUTE else duration(seconds)
 
 
 def size(count: float) -> str:
-    """A number of bytes with a decimal prefix."""
+    """Return a number of bytes with a decimal prefix."""
     if count < 1000:
         return f"{floor(count)} B"
     for unit in ("kB", "MB", "GB"):
@@ -73,46 +73,46 @@ def size(count: float) -> str:
 
 
 def number(value: float) -> str:
-    """A count with thin gaps between its thousands; a whole one without a fraction."""
+    """Return a number with thin spaces between its thousands; a whole one without a fraction."""
     text = f"{value:,.0f}" if value == floor(value) else f"{value:,.2f}"
     return text.replace(",", "\u202f")
 
 
 def at_most(count: int, limit: int) -> str:
-    """A count that was made up to a limit."""
+    """Return a count that was made up to a limit, with a plus beyond it."""
     return f"{number(limit)}+" if count > limit else number(count)
 
 
-def fact(value: Any) -> str:
-    """The value of a further fact on a target: texts as they are, all else as JSON."""
+def extra_field(value: Any) -> str:
+    """Return the value of an extra field of a target: a text as it is, all else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def fact_lines(facts: dict[str, Any]) -> str:
-    """Further facts for a form, one a line. `static/draw/target/target_form.js` reads them."""
-    return "\n".join(f"{name}: {_unmistakable(value)}" for name, value in facts.items())
+def extra_field_lines(fields: dict[str, Any]) -> str:
+    """Return extra fields, one a line, for the form that `target_form.js` reads."""
+    return "\n".join(f"{name}: {_unambiguous(value)}" for name, value in fields.items())
 
 
-def _unmistakable(value: Any) -> str:
-    text = fact(value)
+def _unambiguous(value: Any) -> str:
+    text = extra_field(value)
     if not isinstance(value, str):
         return text
     try:
         json.loads(value)
     except ValueError:
         return json.dumps(value) if value != value.strip() or "\n" in value else text
-    return json.dumps(value)  # a text that looks like a number, say
+    return json.dumps(value)  # a text that reads as a number, for instance
 
 
 def right_ascension(degrees: float) -> str:
-    """Degrees as hours, minutes and seconds of time."""
+    """Return degrees as hours, minutes and seconds of time."""
     hundredths = floor(degrees / 15 * 360_000 + 0.5) % (24 * 360_000)
     minutes, rest = divmod(hundredths, 6000)
     return f"{minutes // 60:02}h {minutes % 60:02}m {rest / 100:05.2f}s"
 
 
 def declination(degrees: float) -> str:
-    """Degrees as signed degrees, minutes and seconds of arc."""
+    """Return degrees as signed degrees, minutes and seconds of arc."""
     tenths = floor(abs(degrees) * 36_000 + 0.5)
     minutes, rest = divmod(tenths, 600)
     sign = "\u2212" if degrees < 0 and tenths else "+"
@@ -120,29 +120,29 @@ def declination(degrees: float) -> str:
 
 
 def degrees(value: float, sign: str = "") -> str:
-    """Degrees to a few hundredths of a second of arc; `sign` "+" is for those that have one."""
+    """Return degrees to a few hundredths of an arc second; `sign` is "+" for signed ones."""
     return f"{value:{sign}.5f}\u00b0".replace("-", "\u2212")
 
 
 def observed(date: object) -> str:
-    """A header's date of observation, to the second."""
+    """Return a header's date of observation, to the second."""
     if isinstance(date, int | float):
         return exact(date).removesuffix(" UTC")
     return str(date).replace("T", " ")[:19] if date else NOTHING
 
 
 def exposure(seconds: object) -> str:
-    """A header's exposure time."""
+    """Return a header's exposure time."""
     return f"{seconds:g} s" if isinstance(seconds, int | float) else NOTHING
 
 
 def clock(seconds: float) -> str:
-    """The time of day of a log line, in UTC until the browser says which it shall be."""
+    """Return the time of day of a log line, in UTC until a script shows the chosen one."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
 
 
 def share(process: dict[str, Any]) -> str:
-    """How much is done of what still runs, as in `12 / 30`."""
+    """Return the progress of a process that has not ended, as in `12 / 30`."""
     progress = process["progress"]
     if progress is None or process["terminal_timestamp"] is not None:
         return ""
@@ -150,7 +150,7 @@ def share(process: dict[str, Any]) -> str:
 
 
 def note(process: dict[str, Any]) -> str:
-    """What there is to say of a process besides its status, in words."""
+    """Return what there is to say of a process besides its status."""
     if process["terminal_timestamp"] is not None:
         message = process["failure_message"] or ""
         return "" if message.lower() == process["status"] else message
@@ -163,14 +163,14 @@ def note(process: dict[str, Any]) -> str:
 
 
 def resources(used: dict[str, object] | None) -> str:
-    """What a run used, in one line, and how it ended if that was not well."""
+    """Return in one line what a run used, and how it ended unless it ended well."""
     if used is None:
         return ""
-    facts = []
+    parts = []
     if isinstance(used["cpu_seconds"], int | float):
-        facts.append(f"{floor(used['cpu_seconds'] * 10 + 0.5) / 10:.1f} s CPU")
+        parts.append(f"{floor(used['cpu_seconds'] * 10 + 0.5) / 10:.1f} s CPU")
     if isinstance(used["peak_rss_bytes"], int | float):
-        facts.append(size(used["peak_rss_bytes"]))
+        parts.append(size(used["peak_rss_bytes"]))
     if used["exit"] != "exit code 0":
-        facts.append(str(used["exit"]))
-    return " · ".join(facts)
+        parts.append(str(used["exit"]))
+    return " · ".join(parts)

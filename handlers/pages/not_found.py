@@ -1,4 +1,4 @@
-"""Whatever no other route answers: 404, or 301 where only the slash at the end is missing."""
+"""Paths without another route: 404, or 301 where only the slash at the end is missing."""
 
 from __future__ import annotations
 
@@ -7,54 +7,54 @@ from collections.abc import Awaitable, Iterable
 
 from tornado.routing import URLSpec
 
-from handlers.http.base import PageHandler
 from handlers.http.body import BodyHandler
+from handlers.http.routing import route
+from handlers.pages.base import Page
 from handlers.services import Services
 from server.core.errors import NotFound
 
 
 class UnknownHandler(BodyHandler):
-    """Unknown paths of the API and of the websockets. Every method is as unknown as the next."""
+    """Unknown paths of the API and of the websockets; every method is answered in the same way."""
 
     media_type = ""
 
     def initialize(self, services: Services, slashed: re.Pattern[str] | None = None) -> None:
-        """Take the paths that exist, each with a slash at its end."""
+        """Take the paths that exist and end in a slash."""
         super().initialize(services)
         self._slashed = slashed
 
     def check_headers(self) -> None:
-        """Any body may come here, it is dropped; say where the path leads instead."""
+        """Raise NotFound unless this is a GET of a path without its slash. Any body is dropped."""
         path = f"{self.request.path}/"
-        if self.request.method not in ("GET", "HEAD") or not self._leads_on(path):
+        if self.request.method not in ("GET", "HEAD") or not self._exists(path):
             raise NotFound("page", self.request.path)
 
-    def _leads_on(self, path: str) -> bool:
+    def _exists(self, path: str) -> bool:
         return self._slashed is not None and self._slashed.fullmatch(path) is not None
 
     def get(self, *_arguments: str) -> None:
-        """Lead on to the same path with its slash."""
+        """Redirect to the same path with its slash."""
         query = f"?{self.request.query}" if self.request.query else ""
         self.redirect(f"{self.request.path}/{query}", permanent=True)
 
     def post(self, *_arguments: str) -> Awaitable[None] | None:
-        """Never reached: `check_headers` has refused. Here so that no method is 405."""
+        """Raise NotFound, as `check_headers` has done before; defined so that no method is 405."""
         raise NotFound("page", self.request.path)
 
     put = patch = delete = post
 
 
-class UnknownPage(UnknownHandler, PageHandler):
+class UnknownPage(UnknownHandler, Page):
     """Unknown paths everywhere else."""
 
 
 def routes(services: Services, known: Iterable[URLSpec]) -> list[URLSpec]:
-    """What remains when these routes are known."""
-    patterns = (route.regex.pattern.removesuffix("$") for route in known)
-    kept = [pattern for pattern in patterns if pattern.endswith("/") and pattern != "/"]
-    web = [pattern for pattern in kept if not pattern.startswith("/ws/")]
-    kwargs = {"services": services, "slashed": re.compile("|".join(web)) if web else None}
+    """Return the routes of all paths that none of the known routes answers."""
+    patterns = (each.regex.pattern.removesuffix("$") for each in known)
+    ending = [pattern for pattern in patterns if pattern.endswith("/") and pattern != "/"]
+    slashed = re.compile("|".join(each for each in ending if not each.startswith("/ws/")))
     return [
-        URLSpec(r"/(?:api|ws)(?:/.*)?", UnknownHandler, kwargs),
-        URLSpec(r".*", UnknownPage, kwargs),
+        route(r"/(?:api|ws)(?:/.*)?", UnknownHandler, services, slashed=slashed),
+        route(r".*", UnknownPage, services, slashed=slashed),
     ]

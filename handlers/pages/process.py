@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 from tornado.routing import URLSpec
 
 from handlers.http.query import PK, parse_pk
+from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.services import Services
 from server.core.errors import NotFound
-from server.core.records import DataProduct, ProcessRecord
+from server.core.records import Flag, ProcessRecord
 
-#: Inputs and outputs in the first paint.
-INPUTS_SHOWN = 100
-
-
-#: Lines of a log in the first paint: as many as a tall screen holds.
+#: How many inputs and outputs the page lists.
+PRODUCTS_SHOWN = 100
+#: How many lines of the log come with the page: as many as a tall screen holds.
 LINES_SHOWN = 60
 
 
@@ -26,47 +24,49 @@ class ProcessPage(Page):
     """`/processes/<pk>` and `/pipeline/<pk>`: the log, live, and the facts."""
 
     async def get(self, pk: str) -> None:
+        """Show the process. Raise NotFound at the second address unless it is a pipeline's."""
         record = await self.processes.get(parse_pk(pk))
         if self.request.path.startswith("/pipeline/") and record.view_url is None:
             raise NotFound("pipeline process", pk)
-        process = self.facts(record)
-        inputs = await self._products(record.products[:INPUTS_SHOWN])
+        inputs, outputs = await self._products(record)
         flags = self._flags(record)
         self.show(
             "pages/process.html",
-            process=process,
-            target=await self.archive.target(record.target),
+            process=self.process_fields(record),
+            target=await self.archive.targets.get(record.target),
             inputs=inputs,
-            more_inputs=max(0, len(record.products) - INPUTS_SHOWN),
-            outputs=await self._products(record.outputs[:INPUTS_SHOWN]),
+            more_inputs=max(0, len(record.products) - PRODUCTS_SHOWN),
+            outputs=outputs,
             flags=flags,
             flag_names={name: flag.long_name for name, flag in flags.items()},
             lines=await self._last_lines(record),
             sections=await self.processes.sections(record.pk),
         )
 
-    async def _products(self, pks: list[int]) -> list[dict[str, Any]]:
-        return await self.archive.product_fields(await self._existing(pks))
-
-    async def _existing(self, pks: list[int]) -> list[DataProduct]:
-        found = await asyncio.gather(
-            *(self.archive.product(pk) for pk in pks), return_exceptions=True
-        )
-        return [product for product in found if isinstance(product, DataProduct)]
+    async def _products(
+        self, record: ProcessRecord
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the inputs and the outputs to list; those that were deleted are left out."""
+        inputs, outputs = record.products[:PRODUCTS_SHOWN], record.outputs[:PRODUCTS_SHOWN]
+        products = await self.archive.products.get_many(list(dict.fromkeys([*inputs, *outputs])))
+        fields = {each["pk"]: each for each in await self.archive.products.fields(products)}
+        return _present(fields, inputs), _present(fields, outputs)
 
     async def _last_lines(self, record: ProcessRecord) -> list[list[Any]]:
         after = max(0, record.log_lines - LINES_SHOWN)
-        page = await self.processes.lines(record.pk, after, LINES_SHOWN)
+        page = await self.processes.log_reader.lines(record, after, LINES_SHOWN)
         lines: list[list[Any]] = json.loads(b"[%b]" % b",".join(page.entries))
         return lines
 
-    def _flags(self, record: ProcessRecord) -> dict[str, Any]:
-        for pipeline in self.processes.pipelines():
-            if pipeline.name == record.pipeline:
-                return dict(pipeline.flags)
-        return {}
+    def _flags(self, record: ProcessRecord) -> dict[str, Flag]:
+        pipeline = self.processes.pipelines.get(record.pipeline)
+        return {} if pipeline is None else pipeline.flags
+
+
+def _present(fields: dict[int, dict[str, Any]], pks: list[int]) -> list[dict[str, Any]]:
+    return [fields[pk] for pk in pks if pk in fields]
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """The page of a process, by either of its addresses."""
-    return [URLSpec(rf"/(?:processes|pipeline)/{PK}", ProcessPage, {"services": services})]
+    """Return the route of the page, at either of its addresses."""
+    return [route(rf"/(?:processes|pipeline)/{PK}", ProcessPage, services)]

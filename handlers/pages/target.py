@@ -6,18 +6,16 @@ from typing import Any
 
 from tornado.routing import URLSpec
 
-from handlers.http.query import PK, parse_pk
+from handlers.http.query import PK, integer, parse_pk
+from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.services import Services
 
-#: How much of each list the page shows at first.
+#: How many of each list the page shows at first.
 PROCESSES_SHOWN = 8
-
-
 PRODUCTS_SHOWN = 100
 
-
-#: Stands where a script will put a new process's facts.
+#: The fields of the empty row that a script fills for a new process.
 BLANK_PROCESS: dict[str, Any] = {
     "pk": "",
     "identifier": "",
@@ -41,21 +39,23 @@ class TargetPage(Page):
     """`/targets/<pk>/`: one target's processes and data products, and a pipeline to run."""
 
     async def get(self, pk: str) -> None:
-        target = await self.archive.target(parse_pk(pk))
-        products = await self.archive.products(target.pk, self.cursor("before"), PRODUCTS_SHOWN)
-        processes = await self.processes.find(target.pk, None, None, None, PROCESSES_SHOWN)
+        """Show the target, its data products from `?before=` on."""
+        target = await self.archive.targets.get(parse_pk(pk))
+        before = integer(self, "before", 1)
+        products = await self.archive.products.find(target.pk, before=before, limit=PRODUCTS_SHOWN)
+        processes = await self.processes.find(target=target.pk, limit=PROCESSES_SHOWN)
         self.show(
             "pages/target.html",
             target=target,
-            products=await self.archive.product_fields(products.items),
+            products=await self.archive.products.fields(products.items),
             older_products=products.next,
-            processes=[self.facts(record) for record in processes.items],
+            processes=[self.process_fields(record) for record in processes.items],
             older=processes.next,
-            pipelines=self.processes.pipelines(),
+            pipelines=self.processes.pipelines.values(),
             blank=BLANK_PROCESS,
         )
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """The page of a target."""
-    return [URLSpec(rf"/targets/{PK}/", TargetPage, {"services": services})]
+    """Return the route of the page of a target."""
+    return [route(rf"/targets/{PK}/", TargetPage, services)]

@@ -9,21 +9,24 @@ from urllib.parse import urlencode
 
 from tornado.routing import URLSpec
 
-from handlers.http.query import text
+from handlers.http.query import integer, text
+from handlers.http.routing import route
 from handlers.pages import formatting
-from handlers.pages.base import Page, has_preview
+from handlers.pages.base import Page
+from handlers.pages.display import has_preview
 from handlers.services import Services
 from server.core.records import ProcessRecord, State, Target
 
-#: How much of a list the page shows at first.
+#: How many targets one page shows.
 TARGETS_SHOWN = 50
-
-
-#: How many data products are looked at for the newest image, at first and then.
-IMAGES_LOOKED_FOR = (5, 100)
-
-
-#: How far the list of targets counts what each has.
+#: How many rows ask the database at the same time, so that other requests get their turn.
+ROWS_AT_ONCE = 8
+#: How many unended processes the rows show, over all targets.
+ACTIVE_SHOWN = 1_000
+#: How many data products are searched for the newest image: mostly it is among the first few, but
+#: tables made by a run may be newer.
+IMAGE_SEARCH_STEPS = (5, 100)
+#: How far data products and processes are counted.
 COUNTED = 200
 
 
@@ -42,43 +45,50 @@ class TargetsPage(Page):
     """`/`: the targets, newest first, and a form for another one."""
 
     async def get(self) -> None:
-        search = text(self, "search") or ""
-        before = self.cursor("before")
-        page = await self.archive.targets(before, TARGETS_SHOWN, search or None)
-        rows = await self._rows(page.items)
+        """Show the targets that match `?search=`, from `?before=` on."""
+        search, before = text(self, "search"), integer(self, "before", 1)
+        page = await self.archive.targets.find(before=before, limit=TARGETS_SHOWN, search=search)
         query = {"before": page.next} | ({"search": search} if search else {})
-        next_url = f"/?{urlencode(query)}" if page.next else None
         self.show(
             "pages/targets.html",
-            rows=rows,
-            search=search,
+            rows=await self._rows(page.items),
+            search=search or "",
             paged=before is not None,
-            next_url=next_url,
+            next_url=f"/?{urlencode(query)}" if page.next else None,
             target=None,
         )
 
     async def _rows(self, targets: list[Target]) -> list[TargetRow]:
-        unended = [State.QUEUED, State.RUNNING]
-        page = await self.processes.find(None, None, unended, None, 1000)
+        active = await self._active()
+        turn = asyncio.Semaphore(ROWS_AT_ONCE)
+
+        async def row(target: Target) -> TargetRow:
+            async with turn:
+                return await self._row(target, active[target.pk])
+
+        return await asyncio.gather(*map(row, targets))
+
+    async def _active(self) -> defaultdict[int, list[ProcessRecord]]:
+        """Return the processes that have not ended, by target, newest first."""
+        page = await self.processes.find(states=[State.QUEUED, State.RUNNING], limit=ACTIVE_SHOWN)
         active = defaultdict(list)
         for record in page.items:
             active[record.target].append(record)
-        return await asyncio.gather(*(self._row(target, active[target.pk]) for target in targets))
+        return active
 
     async def _row(self, target: Target, active: list[ProcessRecord]) -> TargetRow:
         return TargetRow(
             target,
             await self._newest_image(target.pk),
-            formatting.at_most(await self.archive.count_products(target.pk, COUNTED), COUNTED),
+            formatting.at_most(await self.archive.products.count(target.pk, COUNTED), COUNTED),
             formatting.at_most(await self.processes.count(target.pk, COUNTED), COUNTED),
             active,
         )
 
     async def _newest_image(self, target: int) -> int | None:
-        # Mostly it is among the first few; tables that a run has made may lie before it.
         before = None
-        for count in IMAGES_LOOKED_FOR:
-            page = await self.archive.products(target, before, count)
+        for limit in IMAGE_SEARCH_STEPS:
+            page = await self.archive.products.find(target, before=before, limit=limit)
             for product in page.items:
                 if has_preview({"fits": product.fits, "name": product.name}):
                     return product.pk
@@ -89,5 +99,5 @@ class TargetsPage(Page):
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """The list of targets."""
-    return [URLSpec(r"/", TargetsPage, {"services": services})]
+    """Return the route of the list of targets."""
+    return [route(r"/", TargetsPage, services)]

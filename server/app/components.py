@@ -75,6 +75,7 @@ class Components:
             receipts=self.store.receipts,
             sections=self.store.sections,
             archive=self.archive,
+            targets=self.store.targets,
             pool=pool,
             runs=runs,
             pipelines=pipelines.get,
@@ -114,7 +115,7 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
         exchange = _exchange(components, config.leases.lease_seconds)
         await retry_while_unavailable(exchange.start)
         stack.push_async_callback(exchange.stop)
-    await retry_while_unavailable(archive.recover)
+    await retry_while_unavailable(archive.rollback.resolve_own)
     return components
 
 
@@ -159,5 +160,5 @@ def _exchange(
     if components.database.replicated:
         return ChangeStreamExchange(components.database, memory)
     return AnnouncementExchange(
-        components.store, memory, components.hub, components.repository.server_id, lease_seconds
+        components.store, memory, components.repository.server_id, lease_seconds
     )

@@ -100,7 +100,7 @@ class Server:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._stack = AsyncExitStack()
-        self._door = StartingApplication()
+        self._door = StartingApplication(config)
         self.port = 0
         self.services: Services | None = None
 
@@ -212,10 +212,10 @@ class Server:
             live=components.live(processes),
             archive=components.archive,
             ready=ready,
-            preview=components.examiner.preview,
-            headers=components.examiner.headers,
-            previews=self._folder.previews,
-            picture=picture,
+            draw_preview=components.examiner.preview,
+            read_headers=components.examiner.headers,
+            preview_folder=self._folder.previews,
+            live_preview=picture,
         )
 
 

@@ -60,7 +60,9 @@ class Reexamination:
 
     def start(self) -> None:
         """Begin with a first round, in the background."""
-        self._task = asyncio.create_task(repeat_every(PAUSE_SECONDS, self.examine_again, log))
+        self._task = asyncio.create_task(
+            repeat_every(PAUSE_SECONDS, self.examine_again, name="reexamination", log=log)
+        )
 
     async def stop(self) -> None:
         """End the rounds; a try that is cut short counts."""

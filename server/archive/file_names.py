@@ -1,4 +1,4 @@
-"""What files may be called, and what kind of content a name promises."""
+"""What files may be called, and what type of content a name stands for."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _CONTENT_TYPES = {
     ".mp4": "video/mp4",
     ".gif": "image/gif",
 }
-#: Without the system's own tables, so that every server says the same.
+#: Without the system's own tables, so that every server gives the same answer.
 _OTHERS = mimetypes.MimeTypes()
 
 
 def uploaded_name(sent: str) -> str:
-    """The name of an uploaded file. :raises InvalidInput: it has none that can be used."""
+    """Return the name of an uploaded file. :raises InvalidInput: it has no usable name."""
     name = re.split(r"[/\\]", sent)[-1]
     if name in ("", ".", ".."):
         raise InvalidInput.of("file", "Each file needs a name")
@@ -41,7 +41,7 @@ def uploaded_name(sent: str) -> str:
 
 
 def output_name(identifier: str, name: str) -> str:
-    """The name of a run's output, made to fit: its suffix stays, its stem may be cut."""
+    """Return the name of a run's output, cut to fit if need be: its suffix is always kept."""
     clean = "".join("_" if _unprintable(character) else character for character in name)
     whole = f"{identifier}_{clean}"
     suffix = "".join(PurePath(whole).suffixes[-2:]).encode()[-NAME_BYTES // 2 :]
@@ -50,7 +50,7 @@ def output_name(identifier: str, name: str) -> str:
 
 
 def content_type(name: str) -> str:
-    """The media type that the name's last suffix stands for."""
+    """Return the media type that the name's last suffix stands for."""
     suffix = PurePath(name).suffix.lower()
     guessed = _CONTENT_TYPES.get(suffix) or _OTHERS.guess_type(f"x{suffix}")[0]
     return guessed or "application/octet-stream"

@@ -1,33 +1,47 @@
-"""Groups that people make: what may be in one, making it, adding to it.
+"""Groups of data products: what may be in one, create, add, find and delete.
 
-The groups of runs' outputs are made with these, in `transactions`; nothing is added to them.
+The groups of runs' outputs are made in `transactions`; nothing can be added to them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
+from server.archive.products import DataProducts
 from server.archive.target_fields import checked_name
-from server.core.errors import Conflict, InvalidInput
-from server.core.records import DataProduct, DataProductGroup
+from server.archive.visibility import Visibility
+from server.core.errors import Conflict, InvalidInput, NotFound
+from server.core.records import DataProductGroup, ProcessRecord
 from server.store import Store
+from server.store.base import Page
 
 GROUP_PRODUCTS_LIMIT = 10_000
 
-#: Gives those of some products that there are to be seen.
-Existing = Callable[[Sequence[int]], Awaitable[list[DataProduct]]]
-
 
 class Groups:
-    """Makes groups and adds to them."""
+    """All groups that may be seen.
 
-    def __init__(self, store: Store, existing: Existing) -> None:
+    `changed` is called with each process record that no longer names a deleted group.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        products: DataProducts,
+        visibility: Visibility,
+        changed: Callable[[ProcessRecord], object],
+    ) -> None:
         self._store = store
-        self._existing = existing
+        self._products = products
+        self._visibility = visibility
+        self._changed = changed
 
     async def create(self, name: str, products: Sequence[int]) -> DataProductGroup:
-        """Make a group. :raises InvalidInput: the name, or a product that there is not."""
+        """Create a group.
+
+        :raises InvalidInput: the name is not valid, a product is missing, or there are too many.
+        """
         members = list(dict.fromkeys(products))
         bad = _faults(name, members)
         if bad:
@@ -36,32 +50,55 @@ class Groups:
         pk = await self._store.counters.next("group")
         group = DataProductGroup(pk=pk, created=time.time(), name=name, products=members)
         await self._store.groups.insert(group)
-        await self._drop_gone(members)
+        await self._drop_deleted(members)
         return await self._store.groups.get(pk)
 
     async def add(self, group: DataProductGroup, products: Sequence[int]) -> DataProductGroup:
-        """Put further products into a group; those that are in it stay where they are.
+        """Add products to a group; those that are in it already stay where they are.
 
-        :raises InvalidInput: a product that there is not, or too many.
-        :raises Conflict: the group is that of a run's outputs.
+        :raises InvalidInput: a product is missing, or there are too many.
+        :raises Conflict: it is the group of a run's outputs.
         """
         if group.process is not None:
-            raise Conflict(f"{group.name} has what a process made, and nothing else")
+            raise Conflict(f"{group.name} holds outputs of a process; nothing can be added to it")
         members = list(dict.fromkeys([*group.products, *products]))
         if not products or len(members) > GROUP_PRODUCTS_LIMIT:
             raise InvalidInput.of("products", _how_many())
         await self._check_exist(list(dict.fromkeys(products)))
         await self._store.groups.add_products(group.pk, products)
-        await self._drop_gone(list(products))
+        await self._drop_deleted(list(products))
         return await self._store.groups.get(group.pk)
 
+    async def get(self, pk: int) -> DataProductGroup:
+        """Return one group. :raises NotFound: there is no such group, or it is not visible."""
+        for group in await self._visibility.groups([await self._store.groups.get(pk)]):
+            return group
+        raise NotFound("group", pk)
+
+    async def find(self, *, before: int | None = None, limit: int = 100) -> Page[DataProductGroup]:
+        """Return a page of all groups; it may be short and still have a `next`."""
+        page = await self._store.groups.find(before=before, limit=limit)
+        return Page(await self._visibility.groups(page.items), page.next)
+
+    async def delete(self, pk: int) -> None:
+        """Delete a group, not its products.
+
+        :raises NotFound: there is no such group, or it is not visible.
+        """
+        group = await self.get(pk)
+        if group.process is not None:
+            record = await self._store.processes.forget_group(group.process, pk)
+            if record is not None:
+                self._changed(record)
+        await self._store.groups.delete(pk)
+
     async def _check_exist(self, products: list[int]) -> None:
-        found = await self._existing(products)
+        found = await self._products.get_many(products)
         if missing := set(products) - {product.pk for product in found}:
             raise InvalidInput.of("products", f"There is no data product {min(missing)}")
 
-    async def _drop_gone(self, members: list[int]) -> None:
-        """Take out what was deleted meanwhile."""
+    async def _drop_deleted(self, members: list[int]) -> None:
+        """Remove products that were deleted meanwhile."""
         existing = {found.pk for found in await self._store.products.get_many(members)}
         for gone in set(members) - existing:
             await self._store.groups.remove_product(gone)

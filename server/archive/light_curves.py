@@ -1,7 +1,6 @@
-"""The measurements of a target: from what a run gives to pages of rows.
+"""The light curve of a target: from the measurements of a run to pages of rows.
 
-A run's series is shown only if the record of its process names it, as outputs are. Rows are JSON
-from the moment they are stored, so that showing them costs no decoding.
+Rows are stored as JSON, so that showing them takes no decoding.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ from dataclasses import dataclass
 import msgspec
 
 from runners.pipeline.measurements import Measurement
+from server.archive.visibility import Visibility
 from server.core.records import ProcessRecord
-from server.store import Store
+from server.store.archive import light_curves as stored
 from server.store.archive.light_curves import LightCurveChunk
 
 CHUNK_ROWS = 1_000
@@ -36,27 +36,28 @@ class Row(msgspec.Struct):
 
 @dataclass(frozen=True)
 class LightCurvePage:
-    """Rows as ready JSON, newest first; `next` is the `before` of the following page, or None."""
+    """Rows as JSON, newest first; `next` is the `before` of the following page, or None."""
 
     rows: list[bytes]
     next: int | None
 
 
 class LightCurves:
-    """All measurements of all targets."""
+    """All measurements that may be seen, of all targets."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, chunks: stored.LightCurves, visibility: Visibility) -> None:
+        self._chunks = chunks
+        self._visibility = visibility
 
-    async def page(self, target: int, before: int | None, limit: int) -> LightCurvePage:
-        """A page of a target's measurements; it may be short and still have a `next`."""
+    async def page(self, target: int, *, before: int | None = None, limit: int) -> LightCurvePage:
+        """Return a page of a target's measurements; it may be short and still have a `next`."""
         rows: list[bytes] = []
         cursor, seen = before, 0
         while seen < PAGE_CHUNKS:
-            chunks = await self._store.light_curves.read(target, cursor, READ_CHUNKS)
-            shown = await self._shown(chunks)
+            chunks = await self._chunks.read(target, before=cursor, limit=READ_CHUNKS)
+            visible = {chunk.first for chunk in await self._visibility.chunks(chunks)}
             for chunk in chunks:
-                if chunk.first in shown:
+                if chunk.first in visible:
                     texts = _rows_below(chunk, cursor)
                     room = limit - len(rows)
                     rows += texts[:room]
@@ -69,31 +70,20 @@ class LightCurves:
         return LightCurvePage(rows, cursor)
 
     async def all(self, target: int) -> AsyncIterator[list[Row]]:
-        """All measurements of a target, newest first, some at a time."""
+        """Iterate over all measurements of a target, newest first, some at a time."""
         cursor: int | None = None
         while True:
-            page = await self.page(target, cursor, CHUNK_ROWS)
+            page = await self.page(target, before=cursor, limit=CHUNK_ROWS)
             yield [msgspec.json.decode(row, type=Row) for row in page.rows]
             if page.next is None:
                 return
             cursor = page.next
 
-    async def _shown(self, chunks: Sequence[LightCurveChunk]) -> set[int]:
-        """The first numbers of those chunks that the records of their processes name."""
-        if not chunks:
-            return set()
-        named = await self._store.processes.published_by({chunk.process for chunk in chunks})
-        return {
-            chunk.first
-            for chunk in chunks
-            if chunk.process in named and named[chunk.process].series == chunk.series
-        }
-
 
 def chunks_of(
     measurements: Sequence[Measurement], first: int, run: ProcessRecord
 ) -> list[LightCurveChunk]:
-    """The chunks of a run's measurements, sorted by time and numbered from `first`."""
+    """Return the chunks of a run's measurements, sorted by time and numbered from `first`."""
     ordered = sorted(measurements, key=lambda measurement: measurement.time)
     chunks = []
     for start in range(0, len(ordered), CHUNK_ROWS):
@@ -113,6 +103,6 @@ def chunks_of(
 
 
 def _rows_below(chunk: LightCurveChunk, number: int | None) -> list[bytes]:
-    """The rows with lower numbers, newest first."""
+    """Return the rows with lower numbers, newest first."""
     rows = chunk.rows.encode().split(b"\n")
     return (rows if number is None else rows[: number - chunk.first])[::-1]

@@ -1,6 +1,6 @@
-"""The outputs of a run: described, brought into storage, and kept only if its record names them.
+"""The outputs of a run: described, stored, and kept only if the record of its process names them.
 
-Files of reduced data are read and their measurements stored in the same way, all or nothing.
+The measurements in files of reduced data are stored in the same way, all or none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PIECE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file that a run has made; `output_type` is what the pipeline says it is."""
+    """A file that a run has made; `output_type` is the type that the pipeline has declared."""
 
     path: Path
     name: str
@@ -39,7 +39,7 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Publication:
-    """The PKs that the record has to name, and the journal's entry to settle after that."""
+    """What the record has to name, and the PK of the journal entry to remove after that."""
 
     products: list[int]
     group: int | None
@@ -64,9 +64,11 @@ class OutputPublisher:
         self._data_folder = data_folder
 
     async def publish(self, run: ProcessRecord, files: Sequence[OutputFile]) -> Publication:
-        """Store the outputs and their group, seen by nobody until the run's record names them.
+        """Store the outputs and their group, invisible until the run's record names them.
 
-        Leaves the files where they are, so that it may be tried again after a failure.
+        The files stay where they are, so that this can be tried again after a failure.
+
+        :raises InvalidInput: a file of reduced data is not a table of measurements.
         """
         if not files:
             return Publication([], None, None, None)
@@ -92,21 +94,21 @@ class OutputPublisher:
         return Publication(entry.products, entry.group, entry.series, entry.pk)
 
     async def confirm(self, publication: Publication) -> None:
-        """The run's record names it: nothing is to be taken back any more. May be repeated."""
+        """Keep what the run's record names by now. May be repeated."""
         if publication.journal is not None:
             await self._journal.delete(publication.journal)
 
     async def discard(self, process: int, attempt: int) -> None:
-        """Take back what an attempt stored, unless the record names it. May be repeated."""
+        """Delete what an attempt has stored, unless the record names it. May be repeated."""
         for entry in await self._journal.of_process(process):
             if entry.attempt == attempt:
                 await self._rollback.resolve(entry)
 
     async def _chunks(self, tables: list[Path], run: ProcessRecord) -> list[LightCurveChunk]:
-        """The measurements of a run's reduced data. Raises InvalidInput for what is none."""
+        """Return the measurements of a run's reduced data. Raise InvalidInput for other tables."""
         measurements: list[Measurement] = []
         for table in tables:
-            try:  # the run has looked already, so this is for what was changed since
+            try:  # the run has checked the table, but it may have been changed since
                 measurements += await in_thread(read_measurements, table)
             except ValueError as error:
                 raise InvalidInput.of("outputs", str(error)) from error
@@ -120,7 +122,7 @@ class OutputPublisher:
     def _describe(self, path: Path, name: str, copy: Path) -> LocalFile:
         source = path.resolve(strict=True)
         if not source.is_relative_to(self._data_folder.path.resolve()):
-            # Not ours to link to: it may be changed later, and must not be made read-only.
+            # Not linked, as others may change it later and it must not become read-only.
             copy.parent.mkdir(exist_ok=True, mode=0o700)
             shutil.copyfile(source, copy)
             source = copy

@@ -1,6 +1,6 @@
-"""Pictures that were drawn once, kept as files up to a limit; the ones unused for longest go first.
+"""Pictures that have been drawn, kept as files up to a limit; the least recently used go first.
 
-Drawing is left to the examiner; what is drawn and how it is sent to `previews`.
+Drawing is left to the examiner, and what is drawn and how it is sent to `handlers/files/previews`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-#: After a kill, folders of pictures that were being drawn are left behind.
+#: After this time, the folder of a picture being drawn was left behind by a kill.
 ABANDONED_SECONDS = 3600.0
-#: How full the shelf is after tidying, so that not every picture makes it tidy up again.
+#: How full the cache is after tidying, so that it is not tidied for every new picture.
 TIDY_PART = 0.9
 
 #: Draws the picture at a path in a folder of its own.
@@ -23,7 +23,7 @@ Draw = Callable[[Path], Awaitable[None]]
 
 
 class PreviewCache:
-    """A folder of pictures by name; whoever wants one that is being drawn waits for it."""
+    """A folder of pictures by name. Each is drawn once, however many ask for it meanwhile."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
@@ -33,7 +33,7 @@ class PreviewCache:
         self._tidying = asyncio.Lock()
 
     async def get(self, name: str, draw: Draw) -> bytes:
-        """The picture of this name, drawn if need be. Raises what `draw` raises."""
+        """Return the picture of this name, drawn if need be. Raise what `draw` raises."""
         with contextlib.suppress(FileNotFoundError):
             return await asyncio.to_thread(_used, self._folder / name)
         if name not in self._drawing:
@@ -43,7 +43,7 @@ class PreviewCache:
 
     @contextlib.asynccontextmanager
     async def workplace(self) -> AsyncIterator[Path]:
-        """An empty folder for a while, on the shelf's file system."""
+        """Make an empty folder for a while, on the cache's file system."""
         folder = self._folder / f"{secrets.token_hex(8)}.tmp"
         await asyncio.to_thread(folder.mkdir)
         try:
@@ -52,7 +52,7 @@ class PreviewCache:
             await asyncio.to_thread(shutil.rmtree, folder, True)
 
     async def _draw(self, name: str, draw: Draw) -> bytes:
-        # Moved out of its own folder at last, so that nobody ever sees half a picture.
+        # Drawn in a folder of its own and then moved, so that nobody ever sees half a picture.
         async with self.workplace() as folder:
             await draw(folder / name)
             picture = await asyncio.to_thread((folder / name).read_bytes)
@@ -79,10 +79,10 @@ def _used(path: Path) -> bytes:
 
 
 def _tidied(folder: Path, limit_bytes: int) -> int:
-    """Delete what is too much; how many bytes are left."""
+    """Delete what is over the limit, and return how many bytes are left."""
     kept: list[tuple[float, int, Path]] = []
     for path in folder.iterdir():
-        with contextlib.suppress(OSError):  # somebody else may have deleted it
+        with contextlib.suppress(OSError):  # it may have been deleted meanwhile
             facts = path.stat()
             if not path.is_dir():
                 kept.append((facts.st_mtime, facts.st_size, path))

@@ -1,7 +1,7 @@
-"""Settles the journal's entries: what is complete stays, and of anything else nothing.
+"""Ends the entries of the journal: what is complete stays, everything else is undone.
 
-What cannot be settled now, as the database or storage is away, is settled later. Writing the
-entries, and what they speak of, is left to `transactions`.
+What cannot be ended now, because the database or storage is away, is ended later. Writing the
+entries, and what they are about, is left to `transactions`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class Rollback:
-    """What ends each entry of the journal, once or in as many tries as it takes.
+    """Ends entries of the journal, in as many attempts as it takes.
 
-    `changed` is told of each process record that forgets a product, `deleted` of the PK of each
-    process whose deletion is finished.
+    `changed` is called with each process record that no longer names a deleted product, `deleted`
+    with the PK of each process that has been deleted completely.
     """
 
     def __init__(
@@ -39,36 +39,41 @@ class Rollback:
         self._server = server
         self._changed = changed
         self._deleted = deleted
-        #: What could not be taken back yet, as the database was away.
-        self._unsettled: list[JournalEntry] = []
+        #: entries that could not be ended yet
+        self._leftovers: list[JournalEntry] = []
 
     async def take_over(self, entry: JournalEntry) -> None:
-        """Settle what a server that is gone left behind, now or later."""
+        """Take an entry over from a server that is gone, and resolve it now or later."""
         taken = await self._store.journal.take_over(entry, self._server)
         if taken is not None:
             await self._now_or_later(taken, self.resolve)
 
+    async def unfinished_of_others(self) -> list[JournalEntry]:
+        """Return what other servers are about to store or delete, or have left behind."""
+        entries = await self._store.journal.all()
+        return [entry for entry in entries if entry.server != self._server]
+
     async def resolve_own(self) -> None:
-        """At start: resolve what this server left behind, now or later."""
+        """Resolve what this server left behind when it ended, now or later."""
         for entry in await self._store.journal.of_server(self._server):
             await self._now_or_later(entry, self.resolve)
 
     async def resolve_leftovers(self) -> None:
-        """Take back what could not be taken back when it failed."""
-        while self._unsettled:
-            entry = self._unsettled.pop()
+        """Resolve what could not be undone when it failed."""
+        while self._leftovers:
+            entry = self._leftovers.pop()
             with self.resolved_later(entry):
                 await self.resolve(entry)
 
     async def resolve(self, entry: JournalEntry) -> None:
-        """Remove the entry of what is complete, and with it everything that is not."""
+        """End an entry: keep what it is about if that is complete, else undo all of it."""
         if await self._complete(entry):
             await self.close(entry)
         else:
             await self.roll_back(entry)
 
     async def roll_back(self, entry: JournalEntry) -> None:
-        """Remove all that an entry speaks of and the entry. May be repeated."""
+        """Delete everything that an entry is about, then the entry. May be repeated."""
         if entry.process is not None:
             await self._forget(entry, entry.process)
         await self._store.products.delete_many(entry.products)
@@ -83,11 +88,14 @@ class Rollback:
         await self.close(entry)
 
     async def roll_back_failed(self, entry: JournalEntry) -> None:
-        """Take back what failed, now or later; the failure itself is for the caller to raise."""
+        """Undo what failed, now or later; raising the failure itself is left to the caller."""
         await self._now_or_later(entry, self.roll_back)
 
     async def commit(self, entry: JournalEntry) -> None:
-        """Close the entry of what is complete, unless another server has taken it back."""
+        """Remove the entry of what is complete.
+
+        :raises DatabaseAway: another server has taken the entry over and undone it.
+        """
         closed = True
         with contextlib.suppress(HeliographError, OSError), self.resolved_later(entry):
             closed = await self._store.journal.close(entry)
@@ -96,18 +104,28 @@ class Rollback:
             raise DatabaseAway
 
     async def close(self, entry: JournalEntry) -> None:
-        """Remove an entry; what it speaks of stays as it is."""
+        """Remove an entry and leave what it is about as it is."""
         await self._store.journal.delete(entry.pk)
 
     @contextlib.contextmanager
     def resolved_later(self, entry: JournalEntry) -> Iterator[None]:
-        """Keep the entry for later should this fail. A Conflict is a refusal, not a failure."""
+        """Resolve the entry later if this fails. A Conflict is a refusal, not a failure."""
         try:
             yield
         except (HeliographError, OSError) as error:
             if not isinstance(error, Conflict):
-                log.warning("Journal entry %s is settled later: %s", entry.pk, error)
-                self._unsettled.append(entry)
+                log.warning(
+                    "Journal entry %s is resolved later: %s",
+                    entry.pk,
+                    error,
+                    extra={
+                        "action": "journal_entry_deferred",
+                        "entry": entry.pk,
+                        "process_pk": entry.process,
+                        "attempt": entry.attempt,
+                    },
+                )
+                self._leftovers.append(entry)
             raise
 
     async def _now_or_later(
@@ -117,7 +135,7 @@ class Rollback:
             await work(entry)
 
     async def _forget(self, entry: JournalEntry, process: int) -> None:
-        """Delete what a process has besides the entry's products, or its knowledge of those."""
+        """Delete what a process has besides products, or remove the products from its record."""
         if entry.whole:
             await self._store.logs.delete(process)
             await self._store.receipts.delete(process)
@@ -126,12 +144,12 @@ class Rollback:
             return
         for product in entry.products:
             await self._store.processes.forget_output(process, product)
-        # Also what an earlier try has changed.
+        # Also when an earlier attempt has changed the record already.
         for record in await self._store.processes.get_many([process]):
             self._changed(record)
 
     async def _complete(self, entry: JournalEntry) -> bool:
-        if entry.whole:  # a deletion that did not begin as long as there is the record
+        if entry.whole:  # as long as the record is there, its deletion has not begun
             return bool(await self._store.processes.published_by([entry.process or 0]))
         if entry.process is not None:
             named = (await self._store.processes.published_by([entry.process])).get(entry.process)
@@ -141,7 +159,7 @@ class Rollback:
                 return named.series == entry.series
             if named.outputs.isdisjoint(entry.products):
                 return False
-            if entry.group is not None:  # published; what was deleted since is no loss
+            if entry.group is not None:  # published; some may have been deleted since
                 return True
         present = await self._store.products.get_many(entry.products)
         return len(present) == len(entry.products) and await self._have(entry.keys)

@@ -1,7 +1,7 @@
 """The bytes of data products, in a local folder or anywhere that fsspec reaches.
 
-A key is a relative path. What the files are, and who may see them, is left to the archive. All
-blocking work is done in threads.
+A key is a relative path. Which files are data products, and who may see them, is left to
+`products`. All blocking work is done in threads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from server.core.errors import NoRoom, NotFound, StartError
 T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
-#: Random bytes in the name of a file that is not whole yet.
+#: Random bytes in the name of a file that is not complete yet.
 PARTIAL_BYTES = 8
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -43,7 +43,7 @@ class LocalFile:
 class FileStorage:
     """All files below one folder or URL.
 
-    :raises StartError: there is no such kind of storage, or its package is missing.
+    :raises StartError: fsspec does not know this kind of storage, or its package is missing.
     """
 
     def __init__(self, place: str | Path) -> None:
@@ -55,17 +55,17 @@ class FileStorage:
         self._folder = Path(root) if isinstance(self._remote, LocalFileSystem) else None
 
     async def put(self, local: Path, key: str) -> None:
-        """Store a local file under a key, durably and read-only. The local one may go then.
+        """Store a local file under a key, durably and read-only; then the local one may be deleted.
 
-        In a local folder the two are one file where that can be, so that nothing is copied and,
-        if what follows fails, nothing is lost.
+        In a local folder it is linked where possible, so that nothing is copied and, if what
+        follows fails, nothing is lost.
 
         :raises NoRoom: the disk is full; nothing is stored.
         """
         await in_thread(self._put_local if self._folder else self._put_remote, local, key)
 
     async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes from `start` to before `stop`, in pieces. :raises NotFound: no such file."""
+        """Iterate over the bytes from `start` to before `stop`. :raises NotFound: no such file."""
         file = await in_thread(self._open, key)
         try:
             await asyncio.to_thread(file.seek, start)
@@ -78,11 +78,11 @@ class FileStorage:
                 left = None if left is None else left - len(piece)
                 yield piece
         finally:
-            # On its own, since nothing can be awaited any more when the reader was dropped.
+            # Not in a thread: nothing can be awaited any more once the reader was dropped.
             file.close()
 
     async def local(self, key: str, folder: Path) -> Path:
-        """The file itself where it is local, else a copy in the folder that keeps its key.
+        """Return the file itself if it is local, else a copy in the folder under its key.
 
         :raises NotFound: no such file.
         """
@@ -93,7 +93,7 @@ class FileStorage:
         await in_thread(self._delete, key)
 
     async def size(self, key: str) -> int:
-        """How many bytes a file has. :raises NotFound: no such file."""
+        """Return the size of a file in bytes. :raises NotFound: no such file."""
         with _missing(key):
             return int(await in_thread(self._remote.size, self._place(key)))
 
@@ -109,7 +109,7 @@ class FileStorage:
             _sync(place.parent)
             _sync(place.parent.parent)
         finally:
-            # Also when all went well: of two names of one file `replace` leaves both.
+            # Also after a success: if both are names of one file, `replace` leaves both.
             partial.unlink(missing_ok=True)
 
     def _put_remote(self, local: Path, key: str) -> None:
@@ -141,7 +141,7 @@ class FileStorage:
         if self._folder is not None:
             with contextlib.suppress(OSError):  # not empty, or not there
                 for partial in Path(place).parent.glob(f".{'?' * 2 * PARTIAL_BYTES}"):
-                    partial.unlink()  # of a `put` that a kill cut short
+                    partial.unlink()  # left by a `put` that was killed
                 Path(place).parent.rmdir()
 
     def _place(self, key: str) -> str:
@@ -151,7 +151,7 @@ class FileStorage:
 
 
 async def in_thread(work: Callable[..., T], *args: Any) -> T:
-    """The result of blocking work on files. :raises NoRoom: the disk is full."""
+    """Return the result of blocking work on files. :raises NoRoom: the disk is full."""
     try:
         return await asyncio.to_thread(work, *args)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a target's fields may be, and the identifier that its name makes."""
+"""What the fields of a target may hold, and the identifier that is derived from its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IDENTIFIER = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{_IDENTIFIER_LENGTH - 1}}}")
 
 
 def checked(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields as a target has them. :raises InvalidInput: naming each that is wrong."""
+    """Return the fields as a target has them. :raises InvalidInput: names each that is wrong."""
     good: dict[str, Any] = {}
     bad: dict[str, list[str]] = {}
     for field, value in fields.items():
@@ -35,7 +35,7 @@ def checked(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked_name(name: Any) -> str:
-    """A name for people. :raises ValueError: it cannot be one."""
+    """Return a name if it is valid. :raises ValueError: it is not."""
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_LENGTH:
         raise ValueError(f"A text of 1 to {NAME_LENGTH} characters is needed")
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
@@ -44,7 +44,7 @@ def checked_name(name: Any) -> str:
 
 
 def identifiers(name: str, pk: int) -> Iterator[str]:
-    """What a target of this name may be identified by, best first."""
+    """Iterate over the possible identifiers of a target of this name, best first."""
     plain = unicodedata.normalize("NFKD", name).lower()
     plain = "".join(character for character in plain if not unicodedata.combining(character))
     slug = re.sub(r"[^a-z0-9_-]+", "-", plain).strip("-_")[:_IDENTIFIER_LENGTH].rstrip("-_")

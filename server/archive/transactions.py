@@ -1,9 +1,9 @@
-"""Brings files into storage and takes them out, all of them or none wherever a kill falls.
+"""Brings files into storage and takes them out: all or none, whenever the server is killed.
 
-A journal entry is written first and removed last. Whoever finds one later can tell from what there
-is whether the matter was complete, and takes everything back if it was not. Whose entry it is
-decides who may finish: a server that was given up for dead finds its entry in other hands. The
-end of each entry is left to `rollback`.
+A journal entry is written first and removed last. Whether the operation was complete can be told
+from what is there, and whoever finds the entry later undoes it if it was not. Only the server that
+the entry names may finish it, so one that was given up for dead finds that another has taken over.
+Ending the entries is left to `rollback`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from server.store.archive.light_curves import LightCurveChunk
 
 @dataclass(frozen=True)
 class Deposit:
-    """What was brought in. The journal has its entry until somebody removes it."""
+    """What was stored. For a run, its entry stays in the journal until the run's end."""
 
     entry: JournalEntry
     products: list[DataProduct]
 
 
 class FileTransactions:
-    """What moves files between this machine and storage."""
+    """Stores and deletes products, groups, light curves and processes with their files."""
 
     def __init__(
         self, store: Store, files: FileStorage, server: str, examine: Examine, rollback: Rollback
@@ -54,25 +54,24 @@ class FileTransactions:
     ) -> Deposit:
         """Make products of the files, for a run also their group. The local files stay.
 
-        `chunks` are the run's measurements, of one series.
+        `chunks` are the measurements of the run, a single series. The journal entry of a run's
+        outputs stays too, as the end of the run decides whether they are kept. A failure leaves
+        nothing behind, and a cancellation waits until this is done.
 
-        The entry of a run's outputs stays too: whether they are kept is decided by the run's end.
-        A cancellation waits for the end of it. Any failure leaves nothing behind.
-
-        :raises NoRoom: storage or database is full.
+        :raises NoRoom: storage or the database is full.
         :raises NotFound: the target was deleted meanwhile.
         """
         return await finish_even_if_cancelled(self._add(files, target, run, chunks))
 
     async def remove(self, product: DataProduct) -> None:
-        """Delete a product and its file; the process whose output it was forgets it.
+        """Delete a product and its file, also from the record of the process that made it.
 
-        :raises Conflict: an unended process needs it.
+        :raises Conflict: a process that has not ended needs it.
         """
         await finish_even_if_cancelled(self._remove(product))
 
     async def remove_all(self, products: Sequence[DataProduct]) -> None:
-        """Delete products that nobody needs, with their files."""
+        """Delete products that no process needs, with their files."""
         if products:
             entry = await self._removal(products)
             with self._rollback.resolved_later(entry):
@@ -82,9 +81,9 @@ class FileTransactions:
     async def remove_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
     ) -> None:
-        """Delete a process with its log and outputs; `delete` is for the record alone.
+        """Delete a process with its log and outputs; `delete` deletes only the record.
 
-        :raises Conflict: an unended process needs one of the outputs.
+        :raises Conflict: a process that has not ended needs one of the outputs.
         """
         await finish_even_if_cancelled(self._remove_process(record, delete))
 
@@ -93,7 +92,7 @@ class FileTransactions:
         entry = await self._removal([product])
         with self._rollback.resolved_later(entry):
             await self._store.journal.insert(entry)
-            # From here on no submit finds it any more, but one may have found it just before.
+            # From now on no submit finds the product, but one may have found it just before.
             await self._store.products.delete_many([product.pk])
             try:
                 await self._check_unused([product])
@@ -109,11 +108,8 @@ class FileTransactions:
         products = await self._store.products.of_process(record.pk)
         await self._check_unused(products)
         groups = await self._store.groups.of_process(record.pk)
-        entry = JournalEntry(
-            pk=await self._store.counters.next("journal"),
-            server=self._server,
-            products=[product.pk for product in products],
-            keys=[product.key for product in products],
+        entry = await self._entry(
+            products,
             group=groups[0].pk if groups else None,
             process=record.pk,
             whole=True,
@@ -133,13 +129,14 @@ class FileTransactions:
         chunks: Sequence[LightCurveChunk],
     ) -> Deposit:
         await self._rollback.resolve_leftovers()
-        findings = [await examine_new(file, self._examine) for file in files]
-        entry = await self._entry(files, run, chunks)
-        now = time.time()
-        products = [
-            _product(pk, now, file, target, run, found)
-            for pk, file, found in zip(entry.products, files, findings, strict=True)
-        ]
+        products = await self._described(files, target, run)
+        entry = await self._entry(
+            products,
+            group=await self._store.counters.next("group") if run and files else None,
+            process=run.pk if run else None,
+            attempt=run.attempt if run else None,
+            series=chunks[0].series if chunks else None,
+        )
         try:
             await self._put(entry, files, products, run, chunks)
             await self._store.targets.get(target)
@@ -158,43 +155,40 @@ class FileTransactions:
         run: ProcessRecord | None,
         chunks: Sequence[LightCurveChunk],
     ) -> None:
-        """Write the entry, then what it speaks of."""
+        """Write the entry, then what it is about."""
         await self._store.journal.insert(entry)
-        for file, key in zip(files, entry.keys, strict=True):
-            await self._files.put(file.path, key)
+        for file, product in zip(files, products, strict=True):
+            await self._files.put(file.path, product.key)
         await self._store.products.insert_many(products)
         if run is not None and entry.group is not None:
             await self._store.groups.insert(_group(entry.group, products, run))
         await self._store.light_curves.insert_many(chunks)
 
-    async def _entry(
-        self,
-        files: Sequence[LocalFile],
-        run: ProcessRecord | None,
-        chunks: Sequence[LightCurveChunk],
-    ) -> JournalEntry:
-        counters = self._store.counters
-        first = await counters.next("dataproduct", len(files))
-        pks = list(range(first, first + len(files)))
-        return JournalEntry(
-            pk=await counters.next("journal"),
-            server=self._server,
-            products=pks,
-            keys=[f"{pk}/{file.name}" for pk, file in zip(pks, files, strict=True)],
-            group=await counters.next("group") if run and files else None,
-            process=None if run is None else run.pk,
-            attempt=None if run is None else run.attempt,
-            series=chunks[0].series if chunks else None,
-        )
+    async def _described(
+        self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None
+    ) -> list[DataProduct]:
+        """Return the records that the files will have."""
+        findings = [await examine_new(file, self._examine) for file in files]
+        first = await self._store.counters.next("dataproduct", len(files))
+        now = time.time()
+        return [
+            _product(pk, now, file, target, run, found)
+            for pk, (file, found) in enumerate(zip(files, findings, strict=True), first)
+        ]
 
     async def _removal(self, products: Sequence[DataProduct]) -> JournalEntry:
         processes = {product.process for product in products}
+        process = processes.pop() if len(processes) == 1 else None
+        return await self._entry(products, process=process)
+
+    async def _entry(self, products: Sequence[DataProduct], **facts: Any) -> JournalEntry:
+        """Return a new entry about these products; `facts` are its other fields."""
         return JournalEntry(
             pk=await self._store.counters.next("journal"),
             server=self._server,
             products=[product.pk for product in products],
             keys=[product.key for product in products],
-            process=processes.pop() if len(processes) == 1 else None,
+            **facts,
         )
 
     async def _check_unused(self, products: Sequence[DataProduct]) -> None:
@@ -229,7 +223,7 @@ def _product(
         size=file.size,
         sha256=file.sha256,
         content_type=content_type(file.name),
-        process=None if run is None else run.pk,
-        attempt=None if run is None else run.attempt,
+        process=run.pk if run else None,
+        attempt=run.attempt if run else None,
         **found,
     )

@@ -1,4 +1,4 @@
-"""One upload: its parts are written to disk as they come, and become products together."""
+"""An upload: its files are written to disk as they arrive, and become products all together."""
 
 from __future__ import annotations
 
@@ -18,27 +18,26 @@ from server.core.concurrency import finish_even_if_cancelled
 from server.core.errors import InvalidInput, TooLarge
 from server.core.records import DataProduct
 
-#: As much is held in memory before it is worth a thread.
+#: How much is collected in memory before it is worth a thread.
 BUFFER_BYTES = 1 << 20
-
 
 T = TypeVar("T")
 
 
 class UploadLimits(Protocol):
-    """What an upload may be."""
+    """The limits of an upload."""
 
     @property
     def limit_bytes(self) -> int:
-        """The most bytes of one file."""
+        """The largest size of a file in bytes."""
 
     @property
     def limit_parts(self) -> int:
-        """The most files."""
+        """The largest number of files."""
 
 
 class Upload:
-    """Files on their way in. Leaving the context without `commit` removes all of them."""
+    """Files being uploaded. Leaving the context without `commit` deletes all of them."""
 
     def __init__(
         self,
@@ -53,7 +52,7 @@ class Upload:
 
     async def __aenter__(self) -> Self:
         try:
-            await _to_its_end(self._folder.mkdir, 0o700)
+            await _in_thread_to_the_end(self._folder.mkdir, 0o700)
         except asyncio.CancelledError:
             await self._remove()
             raise
@@ -70,33 +69,36 @@ class Upload:
         await self._remove()
 
     async def _remove(self) -> None:
-        await _to_its_end(shutil.rmtree, self._folder, True)
+        await _in_thread_to_the_end(shutil.rmtree, self._folder, True)
 
     async def add(self, name: str) -> None:
-        """Begin the next file. :raises InvalidInput: its name, too many, or the last was empty."""
+        """Begin the next file.
+
+        :raises InvalidInput: its name is not valid, there are too many, or the last one is empty.
+        """
         await self._finish_part()
         if len(self._parts) == self._limits.limit_parts:
             raise InvalidInput.of(
                 "file", f"At most {self._limits.limit_parts} files can be sent at once"
             )
-        # Whoever looks into the file may want to see its suffix.
+        # The file keeps its name, as those who examine it may need its suffix.
         path = self._folder / str(len(self._parts)) / uploaded_name(name)
         self._parts.append(_Part(path))
-        await _to_its_end(self._parts[-1].open)
+        await _in_thread_to_the_end(self._parts[-1].open)
 
     async def write(self, piece: bytes) -> None:
-        """Add to the file begun last. :raises TooLarge: it is over its limit."""
+        """Append to the file begun last. :raises TooLarge: it exceeds the limit."""
         part = self._parts[-1]
         if part.size + len(part.buffer) + len(piece) > self._limits.limit_bytes:
             raise TooLarge(self._limits.limit_bytes)
         part.buffer += piece
         if len(part.buffer) >= BUFFER_BYTES:
-            await _to_its_end(part.flush)
+            await _in_thread_to_the_end(part.flush)
 
     async def commit(self) -> list[DataProduct]:
         """Make products of all files, in their order, or of none.
 
-        :raises InvalidInput: there are none, or the last is empty.
+        :raises InvalidInput: there are no files, or the last one is empty.
         """
         await self._finish_part()
         if not self._parts:
@@ -106,14 +108,14 @@ class Upload:
     async def _finish_part(self) -> None:
         if self._parts:
             part = self._parts[-1]
-            await _to_its_end(part.flush)
+            await _in_thread_to_the_end(part.flush)
             part.close()
             if not part.size:
                 raise InvalidInput.of("file", f"The file {part.path.name} is empty")
 
 
 class _Part:
-    """One file of an upload, on disk but for a buffer."""
+    """One file of an upload, on disk except for a buffer."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -135,7 +137,7 @@ class _Part:
             self.size += len(taken)
 
     def close(self) -> None:
-        # After a full disk there may be something left that cannot be written.
+        # After a full disk, the buffer may hold what cannot be written.
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.close()
@@ -144,6 +146,6 @@ class _Part:
         return LocalFile(self.path, self.path.name, self.size, self._sha256.hexdigest())
 
 
-async def _to_its_end(work: Callable[..., T], *args: Any) -> T:
-    """What blocking work gives. Nothing that was cancelled shall write behind our back."""
+async def _in_thread_to_the_end(work: Callable[..., T], *args: Any) -> T:
+    """Return the result of blocking work, so that it never goes on after a cancellation."""
     return await finish_even_if_cancelled(in_thread(work, *args))

@@ -29,12 +29,17 @@ async def make_demo_on(server: Server) -> None:
 async def make_demo(archive: Archive, processes: Processes, folder: Path) -> None:
     """Make the target with its frames and start both, unless the target is there already."""
     if any(
-        target.identifier == IDENTIFIER for target in (await archive.targets(search="m13")).items
+        target.identifier == IDENTIFIER
+        for target in (await archive.targets.find(search="m13")).items
     ):
         log.info("The demonstration's target is there already")
         return
-    target = await archive.create_target(
-        "Messier 13", IDENTIFIER, RA, DEC, {"constellation": "Hercules", "origin": "synthetic"}
+    target = await archive.targets.create(
+        "Messier 13",
+        identifier=IDENTIFIER,
+        ra=RA,
+        dec=DEC,
+        extra_fields={"constellation": "Hercules", "origin": "synthetic"},
     )
     with tempfile.TemporaryDirectory(dir=folder) as made:
         frames = await asyncio.to_thread(synthesise_series, Path(made))
@@ -44,7 +49,7 @@ async def make_demo(archive: Archive, processes: Processes, folder: Path) -> Non
 
 
 async def _upload(archive: Archive, target: int, frames: list[Path]) -> list[int]:
-    async with archive.upload(target) as upload:
+    async with archive.products.upload(target) as upload:
         for frame in frames:
             await upload.add(frame.name)
             with frame.open("rb") as file:

@@ -1,1 +1,1 @@
-"""What every other package stands on: records, errors, the hub and the data folder."""
+"""What every other package builds on: records, errors, the hub and the data folder."""

@@ -11,7 +11,7 @@ from server.core.errors import DatabaseAway, NoRoom
 
 log = logging.getLogger(__name__)
 
-#: The pauses before the next tries; the last one goes on until the database is back.
+#: The pauses before the next tries; the last one is repeated until the database is back.
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 T = TypeVar("T")
@@ -21,48 +21,69 @@ async def retry_while_unavailable(
     call: Callable[[], Awaitable[T]],
     through: tuple[type[Exception], ...] = (DatabaseAway, NoRoom),
 ) -> T:
-    """What the call gives, once the database answers and has room; `through` is what it outwaits.
+    """Return what the call returns, retrying it while it raises one of the errors in `through`.
 
-    The call may be made again after it had its effect unseen: it must be idempotent.
+    A call may be repeated although it took effect and only its answer was lost, so it must be
+    idempotent.
     """
     tries = 0
-    told: set[type[Exception]] = set()
+    reported: set[type[Exception]] = set()
     while True:
         try:
             result = await call()
         except through as error:
-            if type(error) not in told:
-                told.add(type(error))
-                log.warning("What is to be stored waits: %s", error)
+            if type(error) not in reported:
+                reported.add(type(error))
+                log.warning(
+                    "What is to be stored waits: %s", error, extra={"action": "storing_deferred"}
+                )
             await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
             tries += 1
         else:
-            if told:
-                log.info("What was to be stored is stored, after %d more tries", tries)
+            if reported:
+                log.info(
+                    "What was to be stored is stored, after %d more tries",
+                    tries,
+                    extra={"action": "storing_resumed", "tries": tries},
+                )
             return result
 
 
 async def finish_even_if_cancelled(work: Coroutine[Any, Any, T]) -> T:
-    """What the work gives. A cancellation is let through when the work is done."""
+    """Return what the work returns; let a cancellation through only once the work is done."""
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
         if not task.cancelled() and (error := task.exception()):
-            log.warning("What nobody waits for any more failed: %s", error)
+            log.warning(
+                "What nobody waits for any more failed: %s",
+                error,
+                extra={"action": "cancelled_work_failed"},
+            )
         raise
 
 
 async def repeat_every(
-    seconds: float, work: Callable[[], Awaitable[None]], log: logging.Logger = log
+    seconds: float,
+    work: Callable[[], Awaitable[None]],
+    *,
+    name: str,
+    log: logging.Logger,
+    away_level: int = logging.WARNING,
 ) -> None:
-    """Do the work again and again; what goes wrong is logged, and tried again."""
+    """Do the work again and again, with a pause in between; log what goes wrong and carry on.
+
+    `name` is what messages call the work, and `away_level` the level of the one that says that the
+    database is away.
+    """
     while True:
         try:
             await work()
         except (DatabaseAway, NoRoom) as error:
-            log.warning("%s waits: %s", work.__name__, error)
+            level = away_level if isinstance(error, DatabaseAway) else logging.WARNING
+            log.log(level, "%s waits: %s", name, error, extra={"action": "repetition_deferred"})
         except Exception:
-            log.exception("%s went wrong", work.__name__)
+            log.exception("%s went wrong", name, extra={"action": "repetition_failed"})
         await asyncio.sleep(seconds)

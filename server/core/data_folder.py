@@ -1,6 +1,6 @@
-"""The server's folder on disk: who holds it, where each kind of file goes, the server's own id.
+"""The server's folder on disk: its lock, a subfolder for each kind of file, the server's own id.
 
-What is inside the folders is the business of the parts that use them.
+What is inside the subfolders is left to the packages that use them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from server.core.errors import StartError
 LOCK_WAIT_SECONDS = 5.0
 _RETRY_SECONDS = 0.05
 LOCK = "heliograph.lock"
-#: What the holder has written down by `announce`. Left behind by a kill, so ask for the lock first.
+#: The file that `announce` writes. A kill leaves it behind, so check the lock first.
 ADDRESS = "address"
 
 
 class DataFolder:
-    """A folder that this server alone uses, as long as it is open."""
+    """A folder that only this server uses as long as it is open."""
 
     def __init__(self, path: Path, lock: int, server_id: str) -> None:
         self.path = path
@@ -33,7 +33,7 @@ class DataFolder:
 
     @classmethod
     def open(cls, path: Path | str, wait_seconds: float = LOCK_WAIT_SECONDS) -> DataFolder:
-        """Make the folder where it is missing and lock it.
+        """Create the folder if it does not exist, and lock it.
 
         Blocks up to `wait_seconds` while another server holds it.
 
@@ -54,7 +54,7 @@ class DataFolder:
 
     @property
     def incoming(self) -> Path:
-        """Uploads on their way. On the same file system as `files`, so that moving is renaming."""
+        """Uploads in progress. On the same file system as `files`, so that a move is a rename."""
         return self._subfolder("incoming")
 
     @property
@@ -64,7 +64,7 @@ class DataFolder:
 
     @property
     def previews(self) -> Path:
-        """Thumbnails, which can be made again."""
+        """Previews, which can be drawn again."""
         return self._subfolder("previews")
 
     @property
@@ -73,9 +73,9 @@ class DataFolder:
         return self._subfolder("database")
 
     def set_aside(self) -> None:
-        """At start: move away what uploads and runs have left when an earlier server ended.
+        """Move away what uploads and runs left behind when an earlier server ended.
 
-        Quick, so that nothing need wait for `remove_leftovers`.
+        To be called at the start. It is quick, so that nothing has to wait for `remove_leftovers`.
         """
         aside = self._subfolder("leftovers")
         for folder in (self.incoming, self.runs):
@@ -83,17 +83,17 @@ class DataFolder:
                 leftover.rename(aside / secrets.token_hex(8))
 
     def remove_leftovers(self) -> None:
-        """Delete what was set aside, now or by a server that did not get to it."""
+        """Delete what was set aside, also by an earlier server."""
         shutil.rmtree(self._subfolder("leftovers"), ignore_errors=True)
 
     def announce(self, address: str) -> None:
-        """Write down where this server answers, for whoever else works with the folder."""
+        """Write down the address of this server, for other programs that use the folder."""
         partial = self.path / "address.new"
         partial.write_text(f"{address}\n", encoding="utf-8")
         partial.replace(self.path / ADDRESS)
 
     def close(self) -> None:
-        """Let the next server in. Closing twice is fine."""
+        """Unlock the folder for the next server. Closing twice is fine."""
         if self._lock is not None:
             (self.path / ADDRESS).unlink(missing_ok=True)
             os.close(self._lock)
@@ -106,7 +106,7 @@ class DataFolder:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a server holds the folder now."""
+    """Return whether a server holds the folder now."""
     try:
         descriptor = os.open(path / LOCK, os.O_RDWR)
     except FileNotFoundError:
@@ -121,7 +121,7 @@ def is_held(path: Path) -> bool:
 
 
 def announced(path: Path) -> str | None:
-    """The address that the holder of a folder has written down, None when it has not yet."""
+    """Return the address that the holder of a folder has written down, None if not yet."""
     with contextlib.suppress(FileNotFoundError):
         return (path / ADDRESS).read_text(encoding="utf-8").strip() or None
     return None

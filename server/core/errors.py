@@ -1,4 +1,4 @@
-"""The domain's errors. They carry facts and write their own sentence; they know no HTTP.
+"""The domain's errors; they know no HTTP.
 
 HeliographError
 ├── NotFound            no such document
@@ -6,18 +6,21 @@ HeliographError
 ├── Conflict            the request is well formed but the present state forbids it
 ├── TooLarge            a body or file is over its limit
 ├── NoRoom              the disk is full
-├── QueueFull           too many processes wait already
+├── QueueFull           too many processes are waiting already
 ├── DatabaseAway        the database does not answer
-├── AlreadyTaken        a unique value exists already (the store's edge)
+├── AlreadyTaken        a unique value exists already (raised by the store)
 ├── LeaseLost           a write of a run met a newer attempt or another owner
-└── StartError          the server cannot start, and the message says what to change
+└── StartError          the server cannot start
+
+Each error carries facts, as attributes, and makes its own sentence of them, so whoever raises one
+gives facts only. Conflict and StartError have many causes, and are given the sentence instead.
 """
 
 from __future__ import annotations
 
 
 class HeliographError(Exception):
-    """What all errors of the domain have in common: a sentence for people."""
+    """An error of the domain; `str` of it is a sentence for people."""
 
 
 class NotFound(HeliographError):
@@ -30,24 +33,24 @@ class NotFound(HeliographError):
 
 
 class InvalidInput(HeliographError):
-    """Input that cannot be accepted: messages by field, or one for the whole of it."""
+    """Input that cannot be accepted: messages by field in `fields`, or `detail` for all of it."""
 
     def __init__(
         self, fields: dict[str, list[str]] | None = None, detail: str | None = None
     ) -> None:
         self.fields = fields or {}
         self.detail = detail
-        sentences = [f"{field}: {' '.join(said)}" for field, said in self.fields.items()]
+        sentences = [f"{field}: {' '.join(texts)}" for field, texts in self.fields.items()]
         super().__init__(detail or "; ".join(sentences))
 
     @classmethod
     def of(cls, field: str, message: str) -> InvalidInput:
-        """One message about one field."""
+        """Return the error with one message about one field."""
         return cls({field: [message]})
 
 
 class Conflict(HeliographError):
-    """The present state of things forbids the request."""
+    """The present state forbids the request; the sentence says what is in the way."""
 
 
 class TooLarge(HeliographError):
@@ -59,14 +62,14 @@ class TooLarge(HeliographError):
 
 
 class NoRoom(HeliographError):
-    """There is no room left on the disk."""
+    """The disk is full."""
 
     def __init__(self) -> None:
         super().__init__("There is no room left on the server's disk")
 
 
 class QueueFull(HeliographError):
-    """As many processes wait as the configuration allows."""
+    """As many processes are waiting as the configuration allows."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} processes are waiting already, try again later")
@@ -84,7 +87,7 @@ class AlreadyTaken(HeliographError):
     """A value that must be unique exists already."""
 
     def __init__(self, collection: str) -> None:
-        super().__init__(f"A unique value of {collection} is taken already")
+        super().__init__(f"A unique value of {collection} is already taken")
         self.collection = collection
 
 
@@ -92,10 +95,10 @@ class LeaseLost(HeliographError):
     """A write of a run met a newer attempt, another owner or an ended record."""
 
     def __init__(self, pk: int, attempt: int) -> None:
-        super().__init__(f"Attempt {attempt} of process {pk} belongs to this server no more")
+        super().__init__(f"Attempt {attempt} of process {pk} no longer belongs to this server")
         self.pk = pk
         self.attempt = attempt
 
 
 class StartError(HeliographError):
-    """The server cannot start; the message names what to change."""
+    """The server cannot start; the sentence says what to change."""

@@ -1,7 +1,7 @@
-"""Gzip bodies put together of parts (RFC 1951 and 1952), so that what stays is compressed once.
+"""Gzip bodies made of parts (RFC 1951 and 1952), so that what does not change is compressed once.
 
-A body is a head, a text and a tail. The text may be long and grow: it is compressed as it comes.
-Head and tail are short and change: they stand beside it as they are, in stored blocks.
+A body is a head, a text and a tail. The text may be long and grow, and is compressed as it comes.
+Head and tail are short and change, and are added as they are, in stored blocks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEVEL = 5
 #: More than this takes over a millisecond, and is compressed in a thread.
 AT_ONCE_BYTES = 32_768
 PIECE_BYTES = 524_288
-#: What zlib holds to compress on, about.
+#: What zlib holds as long as it may have to go on compressing, about.
 ZLIB_BYTES = 268_000
 
 _STORED_BYTES = 65_535
@@ -26,14 +26,14 @@ _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
 class Pieces:
-    """Bytes that grow at their end, in pieces that never change once they were given out."""
+    """Bytes that grow at the end, in pieces that never change once they are taken."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
         self.size = 0
 
     def add(self, data: bytes) -> None:
-        """Put data behind what is there."""
+        """Append data."""
         self.size += len(data)
         if self.pieces and len(self.pieces[-1]) + len(data) <= PIECE_BYTES:
             self.pieces[-1] += data
@@ -41,7 +41,7 @@ class Pieces:
             self.pieces.append(data)
 
     def behind(self, start: int) -> Iterator[bytes]:
-        """What stands behind the first `start` bytes."""
+        """Iterate over what follows the first `start` bytes."""
         for piece in self.pieces:
             if start < len(piece):
                 yield piece[start:]
@@ -49,7 +49,7 @@ class Pieces:
 
 
 class Deflated:
-    """A text that was added piece by piece, compressed."""
+    """A text that is added piece by piece, compressed."""
 
     def __init__(self) -> None:
         self._compressor: Any = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -59,11 +59,11 @@ class Deflated:
 
     @property
     def size(self) -> int:
-        """How much memory it takes, about."""
+        """The memory that it takes, in bytes, about."""
         return self._packed.size + (ZLIB_BYTES if self._compressor else 0)
 
     def end(self) -> None:
-        """Nothing will be added any more: give back what zlib holds."""
+        """Free what zlib holds; nothing can be added after this."""
         self._compressor = None
 
     async def add(self, text: bytes) -> None:
@@ -74,7 +74,7 @@ class Deflated:
             await asyncio.to_thread(self._add, text)
 
     def _add(self, text: bytes) -> None:
-        # Flushed to a whole byte, so that it can be sent, and stored blocks can follow.
+        # Flushed to a whole byte, so that it can be sent and stored blocks can follow.
         self._packed.add(
             self._compressor.compress(text) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
         )
@@ -82,7 +82,7 @@ class Deflated:
         self._crc = zlib.crc32(text, self._crc)
 
     def body(self, head: bytes, tail: bytes) -> list[bytes]:
-        """The gzip form of head, text and tail."""
+        """Return head, text and tail as gzip, in pieces."""
         crc = zlib.crc32(tail, crc32_combine(zlib.crc32(head), self._crc, self.text_bytes))
         size = len(head) + self.text_bytes + len(tail)
         end = crc.to_bytes(4, "little") + (size % 2**32).to_bytes(4, "little")
@@ -91,7 +91,7 @@ class Deflated:
 
 
 def _stored(data: bytes, last: bool = False) -> Iterator[bytes]:
-    """The data in blocks that are not compressed (RFC 1951, 3.2.4)."""
+    """Iterate over the data in blocks that are not compressed (RFC 1951, 3.2.4)."""
     for start in range(0, len(data) or 1, _STORED_BYTES):
         block = data[start : start + _STORED_BYTES]
         final = last and start + _STORED_BYTES >= len(data)

@@ -1,6 +1,7 @@
-"""Who waits for what. A wake-up carries no data: whoever is woken reads from its own cursor.
+"""Wakes those who wait for a topic.
 
-Knows neither sockets nor the store.
+A wake-up carries no data: a reader that is woken reads on from its own cursor. Knows neither
+sockets nor the store.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Self
 class Subscription:
     """One reader's interest in some topics. Wake-ups that come while it is busy are merged.
 
-    Use as a context manager: subscribe first, then read, then wait, so that nothing falls between.
+    Use as a context manager: subscribe first, then read, then wait, so that no change is missed.
     """
 
     def __init__(self, hub: Hub, topics: tuple[Hashable, ...]) -> None:
@@ -35,11 +36,11 @@ class Subscription:
         self._hub._remove(self, self._topics)
 
     def wake(self) -> None:
-        """Let the reader look again."""
+        """Wake the reader."""
         self._woken.set()
 
     async def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for a wake-up since the last call; False when the time is over without one."""
+        """Wait for a wake-up since the last call; return False if none comes in time."""
         if not self._woken.is_set():
             try:
                 await asyncio.wait_for(self._woken.wait(), timeout_seconds)
@@ -50,29 +51,29 @@ class Subscription:
 
 
 class Hub:
-    """All subscriptions of this server, by topic."""
+    """The subscriptions of this server, by topic."""
 
     def __init__(self) -> None:
         self._waiting: dict[Hashable, set[Subscription]] = {}
         self._listeners: list[Callable[[Hashable], None]] = []
 
     def subscribe(self, *topics: Hashable) -> Subscription:
-        """A subscription to these topics, to be entered with `with`."""
+        """Return a subscription to these topics, to be entered with `with`."""
         return Subscription(self, topics)
 
     def listen(self, listener: Callable[[Hashable], None]) -> None:
-        """Tell of every topic that is woken."""
+        """Call the listener with every topic that is woken."""
         self._listeners.append(listener)
 
     def wake(self, topic: Hashable) -> None:
-        """Wake everybody who waits for the topic; costs nothing when nobody does."""
+        """Wake all who wait for the topic, and call the listeners."""
         for subscription in self._waiting.get(topic, ()):
             subscription.wake()
         for listener in self._listeners:
             listener(topic)
 
     def wake_all(self) -> None:
-        """Wake everybody."""
+        """Wake all who wait for any topic."""
         for subscriptions in self._waiting.values():
             for subscription in subscriptions:
                 subscription.wake()

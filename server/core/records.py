@@ -1,4 +1,4 @@
-"""The records: what the store keeps and everything else passes around, frozen.
+"""The records, frozen: what the store keeps and everything else passes around.
 
 A change makes a new record (`evolve`). Times are Unix seconds, PKs positive integers.
 """
@@ -17,9 +17,9 @@ class State(enum.StrEnum):
 
     QUEUED = "queued"  #: stored, waits for a slot
     RUNNING = "running"  #: claimed by a server
-    SUCCEEDED = "succeeded"  #: ended well, its outputs are published
-    FAILED = "failed"  #: ended badly, `failure_message` says why
-    CANCELLED = "cancelled"  #: ended because somebody asked for it
+    SUCCEEDED = "succeeded"  #: ended without error, its outputs are published
+    FAILED = "failed"  #: ended with an error, `failure_message` says why
+    CANCELLED = "cancelled"  #: ended on request
 
     @property
     def ended(self) -> bool:
@@ -27,8 +27,12 @@ class State(enum.StrEnum):
         return not MOVES[self]
 
 
-#: The only legal moves between states. A process goes back to the queue when its server was lost
-#: or handed it back.
+#: The `failure_message` of a process that was lost once too often, and of one that was cancelled.
+LOST = "Lost: the server that ran it stopped"
+CANCELLED = "Cancelled"
+
+#: The only legal moves between states. A process goes back to the queue when its server is lost or
+#: hands it back.
 MOVES: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
     State.RUNNING: frozenset({State.QUEUED, State.SUCCEEDED, State.FAILED, State.CANCELLED}),
@@ -37,7 +41,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset(),
 }
 
-#: The specified `status` of each state. While running, the pipeline's own words replace it.
+#: The specified `status` of each state. While a process runs, its pipeline can replace it.
 STATUS_OF_STATE: dict[State, str] = {
     State.QUEUED: "pending",
     State.RUNNING: "running",
@@ -54,29 +58,29 @@ def check_move(before: State, after: State) -> None:
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What all stored records share: a PK that is the document's `_id`."""
+    """What all stored records have: a PK, which is the document's `_id`, and a time."""
 
     pk: int
     created: float
 
     def evolve(self, **changes: Any) -> Self:
-        """The same record with these fields changed."""
+        """Return the same record with these fields changed."""
         return msgspec.structs.replace(self, **changes)
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
-        """The record that a stored document holds; fields that only indexes need are left out."""
+        """Return the record that a document holds, without fields that only indexes need."""
         known = {name: document[name] for name in cls.__struct_fields__ if name in document}
         return msgspec.convert(known | {"pk": document["_id"]}, cls)
 
     def to_document(self) -> dict[str, Any]:
-        """The document to store, `_id` being the PK."""
+        """Return the document to store, `_id` being the PK."""
         document: dict[str, Any] = msgspec.to_builtins(self)
         return {"_id": self.pk, **document}
 
 
 class Target(Record, frozen=True, kw_only=True):
-    """Something in the sky. `ra` and `dec` in degrees, ICRS."""
+    """Something in the sky that is observed. `ra` and `dec` in degrees, ICRS."""
 
     identifier: str
     name: str
@@ -86,17 +90,19 @@ class Target(Record, frozen=True, kw_only=True):
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
-        # Users choose the keys, and a database is particular about dots and dollars in those.
+        """Return the target that a document holds; its extra fields are stored as JSON text."""
+        # Users choose the keys, and databases give dots and dollars in keys a meaning.
         extra = msgspec.json.decode(document["extra_fields"])
         return super().from_document(document | {"extra_fields": extra})
 
     def to_document(self) -> dict[str, Any]:
+        """Return the document to store, with the extra fields as JSON text."""
         document = super().to_document()
         return document | {"extra_fields": msgspec.json.encode(self.extra_fields).decode()}
 
 
 class DataProduct(Record, frozen=True, kw_only=True):
-    """A file: an uploaded one, or (`process` and `attempt` given) the output of a run.
+    """A file: an uploaded one, or the output of a run if it has `process` and `attempt`.
 
     `fits` is None for a file that is not FITS, and while `examinations_left` is above 0: then the
     file could not be examined yet.
@@ -114,17 +120,17 @@ class DataProduct(Record, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        """Where the bytes are, relative to the server."""
+        """Where to download the bytes, relative to the server."""
         return f"/dataproducts/{self.pk}/file/{quote(self.name, safe='')}"
 
     @property
     def key(self) -> str:
-        """The file's place in storage. It ends in the name, as pipelines look at suffixes."""
+        """The file's key in storage. It ends in the name, as pipelines look at suffixes."""
         return f"{self.pk}/{self.name}"
 
 
 class DataProductGroup(Record, frozen=True, kw_only=True):
-    """Data products that belong together; `process` is the one whose outputs they are."""
+    """Data products that belong together; `process` is set if they are a run's outputs."""
 
     name: str
     products: list[int]
@@ -137,7 +143,7 @@ class DataProductGroup(Record, frozen=True, kw_only=True):
 
 
 def group_url(pk: int) -> str:
-    """The page of a group, relative to the server."""
+    """Return the page of a group, relative to the server."""
     return f"/dataproducts/data/group/{pk}/"
 
 
@@ -149,7 +155,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Resources(msgspec.Struct, frozen=True):
-    """What a run used; `exit` tells in words how its OS process ended."""
+    """What a run used; `exit` is a sentence about how its OS process ended."""
 
     cpu_seconds: float | None
     peak_rss_bytes: int | None
@@ -157,11 +163,11 @@ class Resources(msgspec.Struct, frozen=True):
 
 
 class ProcessRecord(Record, frozen=True, kw_only=True):
-    """One process: what was asked for, where it stands, what came of it.
+    """One process: what was submitted, its state, and its results.
 
-    `version` counts the writes, so that of two copies the newer is known. `owner` is the server
-    that runs it. `lost` and `died` count the attempts that ended because the server was lost and
-    because the child died or raised. `series` is that of its measurements in the light curve.
+    `version` counts the writes, so that the newer of two copies can be told. `owner` is the server
+    that runs it. `lost` counts the attempts that ended because the server was lost, `died` those
+    that ended because the child died or raised. `series` is that of its measurements.
     """
 
     identifier: str
@@ -204,7 +210,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
         return None if self.group is None else group_url(self.group)
 
     def status_fields(self) -> dict[str, Any]:
-        """The six keys of the specified status API, in its order."""
+        """Return the six keys of the specified status API, in its order."""
         return {
             "identifier": self.identifier,
             "created": self.created,
@@ -223,9 +229,9 @@ class Flag(msgspec.Struct, frozen=True):
 
 
 class PipelineDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server knows of a pipeline class, learned from a child process.
+    """What the server knows about a pipeline class, read in a child process.
 
-    `allowed_suffixes` empty means any file. `error` is why it cannot run, or None.
+    Empty `allowed_suffixes` allow any file. `error` is why it cannot run, or None.
     """
 
     name: str
@@ -238,9 +244,3 @@ class PipelineDescription(msgspec.Struct, frozen=True, kw_only=True):
     extension: str = ""  #: of the identifier: a timelapse's `.webm`
     source: str | None = None  #: the file that the class is written in
     error: str | None = None
-
-
-LOST = "Lost: the server that ran it stopped"
-
-
-CANCELLED = "Cancelled"

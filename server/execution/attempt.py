@@ -1,14 +1,13 @@
 """One attempt of a process, from its launch to its last state.
 
-Whatever happens to the child, the record is settled. What it says is stored by `recorder`; when to
-start an attempt, and how many there are, is left to `dispatcher`.
+Whatever happens to the child, the record gets an end. What the run says is stored by `recorder`;
+when to start an attempt, and how many there are, is left to `dispatcher`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from typing import Any
 
 from runners.execution.pool import Run, TemplateLost
@@ -23,13 +22,13 @@ from server.execution.verdict import RunEnd, StopReason
 
 log = logging.getLogger(__name__)
 
-#: How long a child may take to end once it has said that it is done: threads and children of its
-#: own may hold it up.
+#: How long a child may take to exit after its last message: threads and children of its own may
+#: keep it from exiting.
 LINGER_SECONDS = 5.0
 
 
 class Attempt:
-    """A claimed process on its way to the end."""
+    """A claimed process on its way to its end."""
 
     def __init__(self, record: ProcessRecord, services: RunServices) -> None:
         self.pk = record.pk
@@ -41,31 +40,31 @@ class Attempt:
         self._lingered = False
 
     def stop(self, why: StopReason) -> None:
-        """Have the run ended; the first reason counts, but for a lost lease, which beats all."""
+        """Have the run ended. The first reason counts, but a lost lease overrides any other."""
         if self._stop is None or why is StopReason.LOST:
             self._stop = why
         self._stopped.set()
 
     async def run(self) -> None:
-        """Live through the attempt; all that can go wrong with a run ends the process."""
+        """Carry out the attempt; whatever goes wrong with the run ends the process."""
         try:
             await self._run()
         except LeaseLost as error:
-            log.warning("%s; its run was ended here", error)
-            await self._clear()
+            log.warning(
+                "%s; its run was ended here",
+                error,
+                extra={"action": "run_abandoned", "process_pk": self.pk, "attempt": self.number},
+            )
+            await self._services.remove_folder(self._recorder.record)
             # It may have come between the publication and the end that would have named it.
             await retry_while_unavailable(
-                lambda: self._services.archive.discard(self.pk, self.number)
+                lambda: self._services.archive.outputs.discard(self.pk, self.number)
             )
         except Exception:
-            await self._clear()
+            await self._services.remove_folder(self._recorder.record)
             raise
         finally:
             self._services.logs.release(self.pk)
-
-    async def _clear(self) -> None:
-        folder = self._services.folder(self._recorder.record)
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _run(self) -> None:
         if self._recorder.record.cancel_requested:
@@ -73,17 +72,22 @@ class Attempt:
         if self.number > 1:
             self._recorder.messages.say(f"Attempt {self.number} begins")
             await self._recorder.finish_log()
+        end = await self._run_child()
+        if self._stop is StopReason.LOST:
+            raise LeaseLost(self.pk, self.number)
+        await conclude(self._recorder, end)
+
+    async def _run_child(self) -> RunEnd:
+        """Launch the child, unless stopped before, and return how it ended."""
         kills = oom_kills.count()
         run = failure = code = None
         if not self._stopped.is_set():
-            run, failure = await self._launched()
+            run, failure = await self._launch()
         if run is not None:
-            code = await self._live(run)
+            code = await self._supervise(run)
             if run.orphaned and self._recorder.messages.last is None:
-                raise TemplateLost  # no fault of the run's: it counts as lost
-        if self._stop is StopReason.LOST:
-            raise LeaseLost(self.pk, self.number)
-        end = RunEnd(
+                raise TemplateLost  # not the run's fault: it counts as lost
+        return RunEnd(
             stop=self._stop,
             code=code,
             failure=failure,
@@ -91,27 +95,32 @@ class Attempt:
             lingered=self._lingered,
             oom_kills=oom_kills.count() > kills if code == -9 else False,
         )
-        await conclude(self._recorder, end)
 
-    async def _launched(self) -> tuple[Run | None, str | None]:
+    async def _launch(self) -> tuple[Run | None, str | None]:
+        """Return the started run, or why it could not be started."""
         try:
-            run, self._recorder.inputs = await launch(self._recorder.record, self._services)
-            return run, None
+            run, inputs = await launch(self._recorder.record, self._services)
         except Exception as error:
-            log.exception("Process %s could not be started", self.pk)
+            log.exception(
+                "Process %s could not be started",
+                self.pk,
+                extra={"action": "launch_failed", "process_pk": self.pk, "attempt": self.number},
+            )
             return None, f"The pipeline could not be started: {error}"
+        self._recorder.note_inputs(inputs)
+        return run, None
 
-    async def _live(self, run: Run) -> int:
-        """See the child to its end, and store all that it said; its exit code."""
+    async def _supervise(self, run: Run) -> int:
+        """Wait for the child's end, store all that it said, and return its exit code."""
         try:
-            # Whoever of them fails ends all: a defect must not pass for anything else.
+            # A failure of any of these ends all: a defect must not pass for anything else.
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._recorder.store_news())
                 watchers = [tasks.create_task(self._recorder.usage.measure(run.pid))]
                 for name, reader in run.readers.items():
                     watchers.append(tasks.create_task(self._recorder.output.pump(name, reader)))
-                await self._until_end(run)
-                # What the child left behind in its group would hold its pipes open.
+                await self._wait_for_end(run)
+                # What the child left behind in its group would keep its pipes open.
                 await termination.kill(run)
                 for task in watchers:
                     task.cancel()
@@ -125,8 +134,8 @@ class Attempt:
             run.close()
         return await run.wait()
 
-    async def _until_end(self, run: Run) -> None:
-        """Wait for the child's end, and bring it about when it is to be stopped."""
+    async def _wait_for_end(self, run: Run) -> None:
+        """Wait for the child's end, and bring it about when the run is to be stopped."""
         ended = asyncio.create_task(run.wait())
         stopped = asyncio.create_task(self._stopped.wait())
         finished = asyncio.create_task(self._recorder.output.finished.wait())
@@ -142,12 +151,12 @@ class Attempt:
             elif not ended.done():
                 self.stop(StopReason.TIMEOUT)
             if not ended.done():
-                await self._bring_to_end(run)
+                await self._end(run)
         finally:
             for task in (ended, stopped, finished):
                 task.cancel()
 
-    async def _bring_to_end(self, run: Run) -> None:
+    async def _end(self, run: Run) -> None:
         self._recorder.usage.sample(run.pid)
         if self._lingered or self._stop is StopReason.LOST:
             await termination.kill(run)

@@ -1,19 +1,18 @@
-"""How an attempt ends: what is said last, and which state the process moves to.
+"""How an attempt ends: its last words in the log, its outputs, and the state of its process.
 
-The one place that decides between success, failure, cancelled and one more recorder.
+What the end amounts to is decided by `verdict`; this is the one place that acts on it, and that
+tries a run that failed once more.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
-import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
-from server.archive.archive import OutputFile, Publication
+from server.archive.outputs import OutputFile, Publication
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import DatabaseAway, HeliographError, LeaseLost
 from server.core.records import Resources, State
@@ -24,27 +23,26 @@ from server.execution.verdict import Outcome, RunEnd, decide
 
 log = logging.getLogger(__name__)
 
-#: Of the OS processes that a run left behind so many are named in its log.
+#: How many of the OS processes that a run left behind are named in its log.
 ESCAPED_NAMED = 20
 
 
 async def conclude(recorder: RunRecorder, end: RunEnd) -> None:
     """Say the last words, publish the outputs and move the record. Raises LeaseLost."""
-    services, record = recorder.services, recorder.record
     if recorder.messages.usage is not None:
         recorder.usage.take(*recorder.messages.usage)
-    if end.code == -signal.SIGXCPU:  # samples come too seldom to have seen the last of it
+    if end.code == -signal.SIGXCPU:  # the samples are too far apart to show the last of it
         recorder.usage.take(end.limits.cpu_seconds or 0, 0)
     outcome = decide(recorder.messages, end)
     await _say_last_words(recorder, end, outcome)
-    facts: dict[str, Any] = {"resources": _resources(recorder, end)}
-    if (progress := recorder.messages.untold_progress) is not None:
-        facts["progress"] = progress
+    fields: dict[str, Any] = {"resources": _resources(recorder, end)}
+    if (progress := recorder.messages.unstored_progress) is not None:
+        fields["progress"] = progress
     if outcome.state is State.SUCCEEDED:
-        outcome = await _succeed(recorder, facts)
+        outcome = await _succeed(recorder, fields)
     if outcome.state is not State.SUCCEEDED:
-        await _settle(recorder, outcome, facts)
-    await _clear(services.folder(record))
+        await _end_or_requeue(recorder, outcome, fields)
+    await recorder.services.remove_folder(recorder.record)
 
 
 async def _say_last_words(recorder: RunRecorder, end: RunEnd, outcome: Outcome) -> None:
@@ -53,7 +51,7 @@ async def _say_last_words(recorder: RunRecorder, end: RunEnd, outcome: Outcome) 
         say(left_out, "warning")
     if end.lingered:
         say(
-            "It was done but did not end: threads or children held it up, and it was killed",
+            "It was done but did not end: threads or children kept it running, and it was killed",
             "warning",
         )
     if outcome.state is None:
@@ -80,35 +78,43 @@ def _likely_cause(recorder: RunRecorder, end: RunEnd) -> str | None:
 
 def _resources(recorder: RunRecorder, end: RunEnd) -> Resources:
     usage, code = recorder.usage, end.code
-    words = "not started" if code is None else exit_messages.exit_in_words(code)
-    return Resources(usage.cpu_seconds, usage.peak_rss_bytes, words)
+    exit_text = "not started" if code is None else exit_messages.exit_in_words(code)
+    return Resources(usage.cpu_seconds, usage.peak_rss_bytes, exit_text)
 
 
-async def _succeed(recorder: RunRecorder, facts: dict[str, Any]) -> Outcome:
-    """Publish the outputs and end the record in one write; what went wrong, if it did."""
+async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
+    """Publish the outputs and end the record in one write. Return whether that succeeded."""
     services = recorder.services
     try:
         published = await _publish(recorder)
     except LeaseLost:
         raise
     except (OSError, ValueError, HeliographError) as error:
-        log.exception("The outputs of process %s could not be stored", recorder.pk)
+        log.exception(
+            "The outputs of process %s could not be stored",
+            recorder.pk,
+            extra={
+                "action": "publication_failed",
+                "process_pk": recorder.pk,
+                "attempt": recorder.record.attempt,
+            },
+        )
         message = f"The outputs could not be stored: {error}"
         recorder.messages.say(message, "error")
         return Outcome(State.FAILED, message)
-    facts |= {
+    fields |= {
         "outputs": published.products,
         "group": published.group,
         "series": published.series,
     }
     lines = await recorder.finish_log()
-    await recorder.end(State.SUCCEEDED, log_lines=lines, **facts)
-    await retry_while_unavailable(lambda: services.archive.confirm(published))
+    await recorder.end(State.SUCCEEDED, log_lines=lines, **fields)
+    await retry_while_unavailable(lambda: services.archive.outputs.confirm(published))
     return Outcome(State.SUCCEEDED)
 
 
 async def _publish(recorder: RunRecorder) -> Publication:
-    """Store the outputs, waiting for the database if need be, but not for room."""
+    """Store the outputs, waiting for the database if need be, but not for free storage."""
     archive, record, outputs = recorder.services.archive, recorder.record, recorder.messages.outputs
     if len(outputs) > OUTPUTS_LIMIT:
         raise ValueError(f"there are more than {OUTPUTS_LIMIT}")
@@ -116,19 +122,19 @@ async def _publish(recorder: RunRecorder) -> Publication:
     tries = itertools.count()
 
     async def publish() -> Publication:
-        if next(tries):  # what was stored before the database went away is found again by nobody
-            await archive.discard(record.pk, record.attempt)
-        return await archive.publish(record, files)
+        if next(tries):  # nothing else would find what was stored before the database went away
+            await archive.outputs.discard(record.pk, record.attempt)
+        return await archive.outputs.publish(record, files)
 
     return await retry_while_unavailable(publish, through=(DatabaseAway,))
 
 
-async def _settle(recorder: RunRecorder, outcome: Outcome, facts: dict[str, Any]) -> None:
+async def _end_or_requeue(recorder: RunRecorder, outcome: Outcome, fields: dict[str, Any]) -> None:
     """Move the record of a run that did not succeed."""
-    record, repository = recorder.record, recorder.services.repository
-    again = outcome.died and record.died < recorder.services.config.retries_on_failure_of(
-        record.pipeline
-    )
+    record, services = recorder.record, recorder.services
+    repository = services.repository
+    retries = services.config.retries_on_failure_of(record.pipeline)
+    again = outcome.died and record.died < retries
     if again:
         recorder.messages.say("It will be tried again", "warning")
     lines = await recorder.finish_log()
@@ -137,8 +143,4 @@ async def _settle(recorder: RunRecorder, outcome: Outcome, facts: dict[str, Any]
     elif outcome.state is None:
         await repository.requeue(record, log_lines=lines)
     else:
-        await repository.end(record, outcome.state, outcome.message, log_lines=lines, **facts)
-
-
-async def _clear(folder: Path) -> None:
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await repository.end(record, outcome.state, outcome.message, log_lines=lines, **fields)

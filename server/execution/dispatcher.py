@@ -1,6 +1,6 @@
-"""Claims queued processes for free slots, keeps this server's lease, settles what was lost.
+"""Claims queued processes for free slots, keeps this server's lease, has lost runs settled.
 
-What happens in an attempt is left to `attempt`, what lost runs become to `recovery`.
+What happens in an attempt is left to `attempt`, what becomes of lost runs to `recovery`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from server.execution.verdict import StopReason
 
 log = logging.getLogger(__name__)
 
-
-#: How long handing back may take once the runs were told to end: the kill ladder and a few writes.
+#: How long handing back may take once the runs are stopped: the kill ladder and a few writes.
 HAND_BACK_SECONDS = 10.0
 
 
@@ -32,23 +31,25 @@ class Dispatcher:
         self._services = services
         self._hub = hub
         self._recovery = recovery
-        #: by PK and number: the next attempt may be ours while a lost one still ends
+        #: by PK and number, as the next attempt may be ours while a lost one is still ending
         self._attempts: dict[tuple[int, int], tuple[Attempt, asyncio.Task[None]]] = {}
         self._loops: list[asyncio.Task[None]] = []
         #: whether no more work is taken
         self.closing = False
-        # Held while claimed processes are not yet known as attempts of ours.
+        #: held while a claimed process is not yet among our attempts
         self._claiming = asyncio.Lock()
 
     def start(self) -> None:
-        """Take up work; what this server left behind is settled already."""
+        """Start to work. What this server left behind last time must be settled by now."""
         leases = self._services.config.leases
         for period, work in (
-            (leases.heartbeat_seconds, self._recovery.beat),
+            (leases.heartbeat_seconds, self._recovery.heartbeats.beat),
             (leases.check_seconds, self._reconcile),
             (leases.check_seconds, self._recovery.settle_others),
         ):
-            self._loops.append(asyncio.create_task(repeat_every(period, work)))
+            self._loops.append(
+                asyncio.create_task(repeat_every(period, work, name=work.__name__, log=log))
+            )
         self._loops.append(asyncio.create_task(self._claim_loop(leases.check_seconds)))
 
     async def stop(self) -> None:
@@ -69,25 +70,28 @@ class Dispatcher:
         await asyncio.gather(*self._loops, return_exceptions=True)
         if not self._attempts:
             with contextlib.suppress(HeliographError):
-                await self._recovery.leave()
+                await self._recovery.heartbeats.leave()
 
     async def _claim_loop(self, check_seconds: float) -> None:
-        # A record that was stored without an answer is not known to be queued: we look at times.
-        look = True
+        # A record whose insertion got no answer is not known to be queued, so the store is asked
+        # from time to time as well.
+        ask_store = True
         with self._hub.subscribe("queue") as subscription:
             while not self.closing:
                 try:
-                    await self._fill_slots(look)
+                    await self._fill_slots(ask_store)
                 except (DatabaseAway, NoRoom) as error:
-                    log.warning("Nothing can be claimed now: %s", error)
+                    log.warning(
+                        "Nothing can be claimed now: %s", error, extra={"action": "claim_deferred"}
+                    )
                 except Exception:
-                    log.exception("Claiming went wrong")
-                look = not await subscription.wait(check_seconds)
+                    log.exception("Claiming failed", extra={"action": "claim_failed"})
+                ask_store = not await subscription.wait(check_seconds)
 
-    async def _fill_slots(self, look: bool) -> None:
-        """Claim as long as there is room and, unless we are to `look`, work that we know of."""
+    async def _fill_slots(self, ask_store: bool) -> None:
+        """Claim while slots are free and work is known to wait or, if asked, may be stored."""
         while len(self._attempts) < self._services.pool.workers and not self.closing:
-            if not (look or self._services.repository.queue.queued):
+            if not (ask_store or self._services.repository.queue.queued):
                 return
             async with self._claiming:
                 record = await self._services.repository.claim()
@@ -106,20 +110,28 @@ class Dispatcher:
         try:
             await attempt.run()
         except Exception:
-            log.exception("The attempt of process %s broke off", attempt.pk)
+            log.exception(
+                "The attempt of process %s broke off",
+                attempt.pk,
+                extra={
+                    "action": "attempt_broke_off",
+                    "process_pk": attempt.pk,
+                    "attempt": attempt.number,
+                },
+            )
         finally:
             listening.cancel()
         try:
-            # After a defect of ours, or a lease that nobody took, it counts as a lost run, so that
-            # it cannot go on for ever.
+            # After a defect of ours, or a lease that nobody took over, it counts as a lost run, so
+            # that it is not retried for ever.
             if not await self._is_over(attempt):
-                await self._recovery.check_ended(attempt.pk, attempt.number)
+                await self._recovery.settle_if_running(attempt.pk, attempt.number)
         finally:
             del self._attempts[attempt.pk, attempt.number]
             self._hub.wake("queue")
 
     async def _is_over(self, attempt: Attempt) -> bool:
-        """Whether the record says so, as far as we know."""
+        """Return whether the attempt is over by its record, as far as that is known here."""
         try:
             known = await self._services.repository.get(attempt.pk)
         except HeliographError:
@@ -127,7 +139,7 @@ class Dispatcher:
         return known.state is not State.RUNNING or known.attempt != attempt.number
 
     async def _listen(self, attempt: Attempt) -> None:
-        """StopReason the attempt when its record says that it is to be cancelled."""
+        """Stop the attempt when its record says that it is to be cancelled."""
         with self._hub.subscribe(("process", attempt.pk)) as subscription:
             while True:
                 with contextlib.suppress(HeliographError):
@@ -137,13 +149,14 @@ class Dispatcher:
                 await subscription.wait()
 
     async def _reconcile(self) -> None:
-        """Compare what the store says that we run with what we run."""
+        """Compare what we run according to the store with what we do run."""
+        repository = self._services.repository
         async with self._claiming:
             ours = dict(self._attempts)
-            stored = {(record.pk, record.attempt): record for record in await self._recovery.own()}
+            stored = {(record.pk, record.attempt): record for record in await repository.owned()}
         for key, (attempt, _) in ours.items():
             if key in stored:
-                self._services.repository.accept(stored[key])
+                repository.accept(stored[key])
             elif key in self._attempts and await self._was_taken(attempt):
                 attempt.stop(StopReason.LOST)
         for key, record in stored.items():
@@ -151,9 +164,9 @@ class Dispatcher:
                 await self._recovery.put_back(record)
 
     async def _was_taken(self, attempt: Attempt) -> bool:
-        """Whether a record that is not ours was taken from us, and not just ended by us."""
+        """Return whether a run that is no longer ours was taken over, not just ended by us."""
         try:
-            stored = self._services.repository.accept(await self._recovery.stored(attempt.pk))
+            stored = await self._services.repository.reread(attempt.pk)
         except NotFound:
             return True
         return stored.attempt != attempt.number or not stored.state.ended

@@ -22,6 +22,7 @@ from server.core.errors import NoRoom, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
+from server.store.archive.targets import Targets
 from server.store.processes.receipts import Receipts
 from server.store.processes.sections import Sections
 
@@ -36,26 +37,32 @@ class RunServices:
     receipts: Receipts
     sections: Sections
     archive: Archive
+    targets: Targets
     pool: Pool
     runs: Path
     pipelines: Callable[[str], PipelineDescription | None]
 
     def folder(self, record: ProcessRecord) -> Path:
-        """The folder of an attempt, its own: the next one may begin before it is cleared."""
+        """Return the folder of one attempt: the next may begin before it is removed."""
         return self.runs / f"{record.pk}-{record.attempt}"
+
+    async def remove_folder(self, record: ProcessRecord) -> None:
+        """Remove the folder of an attempt."""
+        await asyncio.to_thread(shutil.rmtree, self.folder(record), ignore_errors=True)
 
 
 async def launch(record: ProcessRecord, services: RunServices) -> tuple[Run, list[DataProduct]]:
-    """Start the child of an attempt; the run, and the products that it was given."""
+    """Start the child of an attempt. Return the run, and the products that it was given."""
     target, products = await retry_while_unavailable(lambda: _given(record, services))
     spec = await retry_while_unavailable(lambda: _spec(record, target, products, services))
     return await services.pool.launch(worker.run, msgspec.json.encode(spec)), products
 
 
 async def _given(record: ProcessRecord, services: RunServices) -> tuple[Target, list[DataProduct]]:
-    """The target, and the products in their order. Raises NotFound for what is gone."""
+    """Return the target, and the products in their order. Raises NotFound for a missing one."""
     target, products = await asyncio.gather(
-        services.archive.target(record.target), services.archive.existing(record.products)
+        services.targets.get(record.target),
+        services.archive.products.get_many(record.products),
     )
     if missing := set(record.products) - {product.pk for product in products}:
         raise NotFound("data product", min(missing))
@@ -95,9 +102,9 @@ def _make_empty(folder: Path) -> None:
 
 async def _input(product: DataProduct, services: RunServices, folder: Path) -> InputProduct:
     try:
-        path = await services.archive.path(product, folder)
+        path = await services.archive.products.path(product, folder)
     except NoRoom as error:
-        # No loss to give up, unlike what the database is to store: the run fails and says why.
+        # Not to be waited out, unlike a write to the database: nothing is lost if the run fails.
         raise OSError(errno.ENOSPC, str(error)) from error
     return worker.input_product(product.pk, product.name, str(path))
 

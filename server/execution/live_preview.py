@@ -1,6 +1,6 @@
-"""The picture that a run shows of itself while it goes on: `preview.png` in its working folder.
+"""The picture that a run shows of its work in progress: `preview.png` in its working folder.
 
-Only the server that runs it has it. What the picture shows is the pipeline's business.
+Only the server that runs it has the picture. What it shows is up to the pipeline.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ LIMIT_BYTES = 8 * 2**20
 
 
 def read_picture(folder: Path) -> bytes | None:
-    """The PNG in an attempt's folder; None when there is none, or what is there is none."""
+    """Return the PNG in an attempt's folder, or None when it is missing or not a PNG."""
     try:
-        # Neither followed nor waited for: a pipeline may have put anything there.
+        # No link is followed and no pipe waited for: a pipeline may have put anything there.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         descriptor = os.open(folder / "work" / PICTURE, flags)
     except OSError:

@@ -1,7 +1,7 @@
-"""Stores what one attempt says: its lines, sections, receipt, and the changes of its record.
+"""Stores what one run says: its lines, sections, receipt, and the changes of its record.
 
-Everything waits for a database that is away, and is stored in order and once. When a child lives
-and ends is left to `attempt`, what the end amounts to is left to `verdict` and `conclusion`.
+Everything waits for a database that is away, and is stored in order and once. Starting and ending
+the child is left to `attempt`, what its end amounts to is left to `verdict` and `conclusion`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from server.execution.child.output_buffer import OutputBuffer
 from server.execution.child.resource_usage import Usage
 from server.execution.launch import RunServices
 from server.logs.limit import LogLimit
-from server.processes.receipt import Noted
+from server.processes.receipt import RunFacts
 from server.store.processes.sections import Section
 
-#: Shortest time between two writes of lines, and of the record; the first one goes at once.
+#: Shortest time between two writes of lines, and of the record; the first is made at once.
 LINES_SECONDS = 0.01
 RECORD_SECONDS = 0.05
 
 
 class RunRecorder:
-    """What is known of a run, and the one way for it into the store."""
+    """What is known of a run, and the one writer of it to the store."""
 
     def __init__(self, record: ProcessRecord, services: RunServices) -> None:
         self.record = record
@@ -36,9 +36,8 @@ class RunRecorder:
         self.messages = self.output.messages
         self.usage = Usage()
         self.log_limit = LogLimit(self.limits.log_bytes)
-        #: what the run was given, for its receipt
-        self.inputs: Sequence[DataProduct] = ()
-        self._receipt_kept = False
+        self._inputs: Sequence[DataProduct] = ()
+        self._receipt_stored = False
         self._record_written = 0.0
         self._closing = asyncio.Event()
 
@@ -46,6 +45,10 @@ class RunRecorder:
     def pk(self) -> int:
         """The process's PK."""
         return self.record.pk
+
+    def note_inputs(self, inputs: Sequence[DataProduct]) -> None:
+        """Remember which products the run was given, for its receipt."""
+        self._inputs = inputs
 
     async def store_news(self) -> None:
         """Store what is new until `close`: at once after a quiet time, then in batches."""
@@ -64,11 +67,11 @@ class RunRecorder:
         await self._store_all()
 
     def close(self) -> None:
-        """Have `store_news` return once all is stored that was said by now."""
+        """Have `store_news` return as soon as everything said so far is stored."""
         self._closing.set()
 
     async def finish_log(self) -> int:
-        """Store all that is left to say, by us, at any length. Return the last line's number."""
+        """Store the server's own lines, beyond any limit, and return the last line's number."""
         lines, _ = self.output.take()
         if lines:
             await self.services.logs.append(self.pk, self.record.attempt, lines)
@@ -79,10 +82,10 @@ class RunRecorder:
         self.record = await self.services.repository.end(self.record, state, message, **changes)
 
     async def _store_all(self) -> bool:
-        """Store what there is. Return whether there were lines."""
+        """Store what is new. Return whether there were lines."""
         stored = await self._store_lines()
-        if self.messages.provenance is not None and not self._receipt_kept:
-            await self._keep_receipt(self.messages.provenance)
+        if self.messages.provenance is not None and not self._receipt_stored:
+            await self._store_receipt(self.messages.provenance)
         now = asyncio.get_running_loop().time()
         if self.messages.changed and now - self._record_written >= RECORD_SECONDS:
             self._record_written = now
@@ -90,7 +93,7 @@ class RunRecorder:
         return stored
 
     async def _store_lines(self) -> bool:
-        """Store what the run said, as far as its log may grow. Return whether it said anything."""
+        """Store the lines that the log's limit admits. Return whether there were any lines."""
         sections = self.messages.take_sections()
         lines, characters = self.output.take()
         if sections:
@@ -105,20 +108,20 @@ class RunRecorder:
         return bool(lines)
 
     async def _store_sections(self, sections: list[Section]) -> None:
-        """Keep where in the log statuses begin; what its limit leaves out has no sections."""
+        """Store where in the log statuses begin; lines beyond the limit have no sections."""
         if self.log_limit.reached:
             return
         last = await retry_while_unavailable(lambda: self.services.logs.last_line(self.pk))
         numbered = [section._replace(line=last + section.line + 1) for section in sections]
         await retry_while_unavailable(lambda: self.services.sections.put(self.pk, numbered))
 
-    async def _keep_receipt(self, told: dict[str, Any]) -> None:
-        """Store what the run is made of, once."""
-        self._receipt_kept = True
-        noted = Noted.of(list(self.inputs), told)
-        if noted is None:
+    async def _store_receipt(self, provenance: dict[str, Any]) -> None:
+        """Store what the run read and imported, once."""
+        self._receipt_stored = True
+        facts = RunFacts.of(self._inputs, provenance)
+        if facts is None:
             return
-        text, receipts = noted.to_text(), self.services.receipts
+        text, receipts = facts.to_text(), self.services.receipts
         await retry_while_unavailable(lambda: receipts.put(self.pk, self.record.attempt, text))
 
     async def _store_changes(self, changes: dict[str, Any]) -> None:

@@ -13,11 +13,11 @@ from server.execution.child.messages import ChildMessages
 
 
 class StopReason(enum.Enum):
-    """Why a run is stopped before it ended by itself."""
+    """Why a run is stopped before it ends by itself."""
 
-    CANCEL = enum.auto()  #: somebody asked for it
-    TIMEOUT = enum.auto()  #: it ran for longer than it may
-    HAND_BACK = enum.auto()  #: the server stops, the process goes back to the queue
+    CANCEL = enum.auto()  #: a user asked for it
+    TIMEOUT = enum.auto()  #: it ran for longer than its limit
+    HAND_BACK = enum.auto()  #: the server stops, and the process goes back to the queue
     LOST = enum.auto()  #: the lease was lost: nothing may be written any more
 
 
@@ -25,8 +25,8 @@ class StopReason(enum.Enum):
 class RunEnd:
     """The bare facts: why it was stopped, how the child exited, why it could not start.
 
-    `lingered` says that it was killed as it did not end when it was done, `oom_kills` whether
-    the kernel has ended processes for lack of memory meanwhile.
+    `lingered` means that it was done but did not exit, and was killed; `oom_kills` that the kernel
+    killed processes for lack of memory while it ran.
     """
 
     stop: StopReason | None
@@ -39,7 +39,10 @@ class RunEnd:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What follows from them. `state` None means: back to the queue."""
+    """What follows from the facts: the last state and message, or `state` None to re-queue.
+
+    `died` means that the child failed by itself, which may be retried.
+    """
 
     state: State | None
     message: str | None = None
@@ -47,7 +50,7 @@ class Outcome:
 
 
 def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
-    """What the facts amount to. A run that finished before it was stopped has finished."""
+    """Return what the facts amount to. A run that was done before it was stopped has succeeded."""
     if messages.last == ("done",):
         return Outcome(State.SUCCEEDED)
     match end.stop:
@@ -61,6 +64,6 @@ def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
         return Outcome(State.FAILED, end.failure)
     if messages.last and messages.last[0] == "failed":
         return Outcome(State.FAILED, messages.last[1], died=True)
-    # By itself it only says that it was cancelled when a stranger sent it the signal for that.
+    # Not asked to by us, a child ends as cancelled only when somebody else sent it SIGTERM.
     code = -signal.SIGTERM if messages.last == ("cancelled",) else end.code or 0
     return Outcome(State.FAILED, exit_messages.failure_of_exit(code), died=True)

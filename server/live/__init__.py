@@ -1,1 +1,1 @@
-"""What is pushed: sources of frames, and the feeds that send each frame to all who watch."""
+"""What is pushed: sources of frames, and the feeds that send each frame to all its viewers."""

@@ -1,10 +1,10 @@
-"""Sends what happens to all who watch, each frame made once.
+"""Sends news to all viewers, making each frame once.
 
-Viewers that have caught up are served by one loop for each topic, which writes the same ready frame
-to every one of them. One that does not take its frames at once gets along by itself, from where it
-stands, and awaits each write, until it has caught up. So a viewer costs a cursor and one frame.
+Viewers that have caught up are served by one loop per feed, which writes the same ready frame to
+each of them. A viewer that falls behind is served by itself, from its own cursor, and each of its
+writes is awaited, until it has caught up. So a viewer costs a cursor and one frame.
 
-What there is to send is left to the sources, in `follow`; how it is written to the viewers.
+What there is to send is left to `sources`, how it is written to the viewers.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from weakref import WeakValueDictionary
 from server.core.hub import Hub, Subscription
 from server.live.websocket_frames import Frame
 
-#: Where somebody stands: something frozen, equal for those who have seen the same.
+#: Where a viewer stands: immutable, and equal for viewers that have seen the same.
 Cursor = TypeVar("Cursor")
 Cursor_contra = TypeVar("Cursor_contra", contravariant=True)
 
 
 class Step(NamedTuple):
-    """What comes behind a cursor: a frame and the cursor behind it, or nothing now.
+    """What follows a cursor: a frame and the cursor after it, or nothing yet.
 
-    `pause` is how long to wait before the next look; without a frame, a wake-up ends it sooner.
+    `pause` is how long to wait before the next step; without a frame, a wake-up ends it early.
+    `over` marks the last frame of all.
     """
 
     frame: Frame | None
@@ -35,18 +36,18 @@ class Step(NamedTuple):
 
 
 class Source(Protocol[Cursor_contra]):
-    """Something to follow. It may be followed from any number of places at once."""
+    """Something to follow, from any number of cursors at once."""
 
     @property
     def topics(self) -> tuple[Hashable, ...]:
-        """The topics of the hub that tell when there is something new."""
+        """The topics of the hub that are woken when there is something new."""
 
     async def step(self, cursor: Cursor_contra) -> Step:
-        """What comes behind a cursor. Raises what shall end the following."""
+        """Return what follows a cursor. An exception ends the feed for its viewers."""
 
 
 class Viewer(Protocol):
-    """One who watches."""
+    """A connected client."""
 
     @property
     def ready(self) -> bool:
@@ -73,7 +74,7 @@ class Feed(Generic[Cursor]):
         self._idle.set()
 
     async def serve(self, viewer: Viewer, cursor: Cursor) -> None:
-        """Send a viewer all that comes behind a cursor, to the end."""
+        """Send a viewer all that follows a cursor, to the end."""
         at: Cursor | None = cursor
         while at is not None:
             at = await self._catch_up(viewer, at)
@@ -81,11 +82,11 @@ class Feed(Generic[Cursor]):
                 at = await self._stay(viewer, at)
 
     async def _catch_up(self, viewer: Viewer, cursor: Cursor) -> Cursor | None:
-        """Serve it by itself up to the cursor of the others; None when all is over."""
+        """Serve a viewer by itself up to the cursor of the others. Return None at the end."""
         with self._hub.subscribe(*self._source.topics) as subscription:
             await viewer.taken()
             while True:
-                # By its name the frame stays to be found by others who come to the same cursor.
+                # While `step` holds the frame, the source can give it to others at the same cursor.
                 step = await self._source.step(cursor)
                 cursor = step.cursor
                 if step.frame is not None:
@@ -103,14 +104,14 @@ class Feed(Generic[Cursor]):
         return not self._viewers or cursor == self._cursor
 
     async def _rest(self, subscription: Subscription, pause: float | None) -> None:
-        """Wait for the others, who have something to send still, or else for something new."""
+        """Wait until the others have been sent all there is, or else for something new."""
         if self._idle.is_set():
             await subscription.wait(pause)
         else:
             await self._idle.wait()
 
     async def _stay(self, viewer: Viewer, cursor: Cursor) -> Cursor | None:
-        """Be served with the others; where it stands when it falls behind, None at the end."""
+        """Serve a viewer with the others. Return its cursor if it falls behind, None at the end."""
         left = asyncio.get_running_loop().create_future()
         self._viewers[viewer] = left
         if self._loop is None:
@@ -161,7 +162,7 @@ class Feed(Generic[Cursor]):
                     left.set_result(None)
 
     def _send(self, frame: Frame) -> None:
-        """Write a frame to all who are ready; the others stay behind."""
+        """Write a frame to all viewers that are ready; the others fall behind."""
         for viewer, left in self._viewers.items():
             if left.done():
                 continue
@@ -175,14 +176,14 @@ class Feed(Generic[Cursor]):
 
 
 class Feeds:
-    """The feeds of all that is watched now, by what they follow."""
+    """The feeds that have viewers now, by what they follow."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._feeds: WeakValueDictionary[Hashable, Feed[Any]] = WeakValueDictionary()
 
     def of(self, key: Hashable, source: Callable[[], Source[Cursor]]) -> Feed[Cursor]:
-        """The feed of this key, its source made if nobody watches it yet."""
+        """Return the feed with this key, made from a new source if it has no viewers yet."""
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = Feed(self._hub, source())

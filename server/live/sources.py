@@ -1,7 +1,7 @@
 """What the websockets send: the log of a process, and the status of a target's processes.
 
-A cursor is the cursor of somebody who watches. Subscribe, then read behind it; a wake-up carries no
-data, so nothing is sent that is not stored.
+A cursor tells what a viewer has seen. Each feed subscribes first and then reads what follows its
+cursor; as a wake-up carries no data, nothing is sent that is not stored.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from server.logs.reader import LogReader
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
 
-#: Changes of a record that follow each other faster are merged into one frame.
+#: Changes of a record that come faster than this are merged into one frame.
 MERGE_SECONDS = 0.05
-#: The same for the changes of a target's processes; a few after a quiet time go at once.
+#: The same for the changes of a target's processes; after a quiet time, a few are sent at once.
 STATUS_SECONDS = 0.01
 STATUS_BURST = 8
 
@@ -33,7 +33,11 @@ _END = Frame(message(b'{"type":"end"}'))
 
 
 class LiveSources:
-    """Everybody who follows something on this server."""
+    """All that is followed on this server.
+
+    `fields` makes the record of a process as the API shows it. `board` returns the status board of
+    a target, and raises NotFound when there is no such target.
+    """
 
     def __init__(
         self,
@@ -50,22 +54,22 @@ class LiveSources:
         self._feeds = Feeds(hub)
 
     async def follow(self, pk: int, after: int, viewer: Viewer) -> None:
-        """Send a process: its record, all lines behind the cursor, the live ones, and the end.
+        """Send a process: its record, the lines after number `after`, new lines, and the end.
 
-        Raises NotFound for an unknown process, also when it is deleted meanwhile, and OSError when
-        the viewer is gone.
+        Raises NotFound for an unknown process, also when it is deleted in the meantime, and OSError
+        when the viewer is gone.
         """
         record = await self._repository.get(pk)
-        cursor = min(after, await self._reader.last_line(record))
+        line = min(after, await self._reader.last_line(record))
         feed = self._feeds.of(
             ("log", pk), lambda: _Log(pk, self._repository, self._reader, self._fields)
         )
-        await feed.serve(viewer, _LogCursor(cursor))
+        await feed.serve(viewer, _LogCursor(line))
 
     async def follow_status(self, target: int, viewer: Viewer) -> None:
-        """Send a target's processes: a snapshot, then what changed, in its newest state only.
+        """Send a target's processes: a snapshot, then the newest state of each that changes.
 
-        Raises as `follow` does.
+        Raises the same errors as `follow`.
         """
         feed = self._feeds.of(("status", target), lambda: _Status(target, self._board))
         await feed.serve(viewer, _SNAPSHOT)
@@ -75,8 +79,8 @@ class LiveSources:
 class _LogCursor:
     """The last line sent, the version of the record sent last, and when the next may be sent."""
 
-    cursor: int
-    shown: int = 0
+    line: int
+    version: int = 0
     due: float = dataclasses.field(default=0.0, compare=False)
 
 
@@ -94,7 +98,7 @@ class _Log:
         self._repository = repository
         self._reader = reader
         self._fields = fields
-        #: frames that are on their way to somebody, by the line they come behind
+        #: frames that are being sent to some viewer, by the line that they follow
         self._sending: WeakValueDictionary[int, Frame] = WeakValueDictionary()
 
     @property
@@ -103,54 +107,55 @@ class _Log:
         return ("process", self._pk), ("log", self._pk)
 
     async def step(self, cursor: _LogCursor) -> Step:
-        """The record when it is time for it, else the next lines; last the record and the end."""
+        """Return the record when it is due, else the next lines; at last the record and the end."""
         record = await self._repository.get(self._pk)
-        news = record.version != cursor.shown
-        if news and not (cursor.shown and record.state.ended) and cursor.due <= time.monotonic():
+        changed = record.version != cursor.version
+        # The end of a process that the viewer knows comes after all lines.
+        last = record.state.ended and cursor.version != 0
+        if changed and not last and cursor.due <= time.monotonic():
             return self._process(record, cursor)
-        frame = await self._lines(record, cursor.cursor)
+        frame = await self._lines(record, cursor.line)
         if frame is not None:
-            return Step(frame, dataclasses.replace(cursor, cursor=frame.last))
+            return Step(frame, dataclasses.replace(cursor, line=frame.last))
         if not record.state.ended:
-            return Step(None, cursor, cursor.due - time.monotonic() if news else None)
-        # Whoever is told of the end has all lines by then.
-        return self._process(record, cursor) if news else Step(_END, cursor, over=True)
+            return Step(None, cursor, cursor.due - time.monotonic() if changed else None)
+        return self._process(record, cursor) if changed else Step(_END, cursor, over=True)
 
     def _process(self, record: ProcessRecord, cursor: _LogCursor) -> Step:
         frame = Frame(message(b'{"type":"process","process":', _encode(self._fields(record)), b"}"))
         due = time.monotonic() + MERGE_SECONDS
-        return Step(frame, _LogCursor(cursor.cursor, record.version, due))
+        return Step(frame, _LogCursor(cursor.line, record.version, due))
 
-    async def _lines(self, record: ProcessRecord, cursor: int) -> Frame | None:
-        sending = self._sending.get(cursor)
+    async def _lines(self, record: ProcessRecord, after: int) -> Frame | None:
+        sending = self._sending.get(after)
         if sending is not None:
             return sending
-        part = await self._reader.read(record, cursor)
+        part = await self._reader.read(record, after)
         if part is None:
             return None
         wire = message(b'{"type":"lines","lines":[', part.entries, b"]}")
-        frame = self._sending[cursor] = Frame(wire, part.last)
+        frame = self._sending[after] = Frame(wire, part.last)
         return frame
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _StatusCursor:
-    """The version of the board that was sent last, and until when its frames are paid for.
+    """The version of the board sent last, and the time that its frames have used up.
 
-    Each takes `STATUS_SECONDS` of that time, which may be `STATUS_BURST` of them ahead.
+    Each frame uses `STATUS_SECONDS`, and may be sent `STATUS_BURST` frames ahead of that time.
     """
 
     version: int
-    paid: float = dataclasses.field(default=0.0, compare=False)
+    used_until: float = dataclasses.field(default=0.0, compare=False)
 
-    def behind(self, version: int) -> tuple[_StatusCursor, float]:
-        """The cursor behind one more frame, and how long to wait before the next."""
+    def after_frame(self, version: int) -> tuple[_StatusCursor, float]:
+        """Return the cursor after one more frame, and how long to wait before the next."""
         now = time.monotonic()
-        paid = max(self.paid, now) + STATUS_SECONDS
-        return _StatusCursor(version, paid), max(0.0, paid - now - STATUS_BURST * STATUS_SECONDS)
+        until = max(self.used_until, now) + STATUS_SECONDS
+        return _StatusCursor(version, until), max(0.0, until - now - STATUS_BURST * STATUS_SECONDS)
 
 
-#: The cursor of somebody who has seen nothing yet.
+#: The cursor of a viewer that has seen nothing yet.
 _SNAPSHOT = _StatusCursor(-1)
 
 
@@ -167,7 +172,7 @@ class _Status:
         return (("target", self._target),)
 
     async def step(self, cursor: _StatusCursor) -> Step:
-        """The snapshot, or what changed behind a version, all in one frame."""
+        """Return the snapshot, or all that changed after a version, in one frame."""
         board = await self._board(self._target)
         now = time.time()
         if cursor == _SNAPSHOT:
@@ -177,4 +182,4 @@ class _Status:
         changed = [message(stamp, entry, b"}") for entry in board.changes(cursor.version)]
         if not changed:
             return Step(None, dataclasses.replace(cursor, version=board.version))
-        return Step(Frame(b"".join(changed)), *cursor.behind(board.version))
+        return Step(Frame(b"".join(changed)), *cursor.after_frame(board.version))

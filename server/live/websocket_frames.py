@@ -1,4 +1,4 @@
-"""Messages for websockets, encoded once for all who get them (RFC 6455, section 5.2)."""
+"""Messages for websockets, encoded once for all their receivers (RFC 6455, section 5.2)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _FINAL_TEXT = b"\x81"
 
 
 class Frame:
-    """One or more text messages as they go over the wire. `last` is the last line in it, if any."""
+    """One or more text messages as they are sent. `last` is the number of the last line, if any."""
 
     __slots__ = ("__weakref__", "last", "wire")
 
@@ -16,12 +16,12 @@ class Frame:
 
 
 def message(*parts: bytes) -> bytes:
-    """The frame of one text message, given in parts."""
+    """Make the frame of one text message, given in parts."""
     return b"".join((_FINAL_TEXT, _length(sum(map(len, parts))), *parts))
 
 
 def _length(size: int) -> bytes:
-    """From a server, so without a mask."""
+    """Encode the length of a payload; what a server sends is not masked."""
     if size < 126:
         return bytes([size])
     if size < 2**16:

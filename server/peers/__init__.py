@@ -1,1 +1,1 @@
-"""The other servers on the same database: heartbeats, and what they have changed."""
+"""The other servers on the same database: whether they are alive, and what they have changed."""

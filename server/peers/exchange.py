@@ -1,52 +1,53 @@
-"""Tells what other servers on the same database have changed, so that caches stays right.
+"""Exchanges what the servers on one database have changed, so that their caches stay correct.
 
-Every change wakes a topic of the hub on the server that makes it. Here these wake-ups cross over:
-by change streams where the database has any, else by announcements that each server stores and the
-others read a few times a second. They carry no data either: what changed is read again.
+Every change wakes a topic of the hub on the server that makes it. Here these topics reach the other
+servers: by change streams where the database has any, else by announcements that each server stores
+and the others read several times a second. They carry no data: what has changed is read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from server.core.concurrency import repeat_every
 from server.core.errors import AlreadyTaken, DatabaseAway
-from server.core.hub import Hub
-from server.peers.invalidation import EVERYTHING, KINDS, CacheInvalidation, Topic
+from server.peers.invalidation import EVERYTHING, CacheInvalidation, Topic
 from server.store import Store
 from server.store.driver.connection import Database
 
 log = logging.getLogger(__name__)
 
-#: How often is announced, how often the others' announcements are read, and who the others are.
+#: How often this server announces, reads the others' announcements, and looks who the others are.
 ANNOUNCE_SECONDS = 0.05
 POLL_SECONDS = 0.1
 SERVERS_SECONDS = 2.0
-#: Most topics in one announcement, and most that wait; beyond it all is said to have changed.
+#: The most topics in one announcement, and the most that may wait before it is EVERYTHING.
 TOPICS = 500
 WAITING_TOPICS = 20_000
-#: Announcements that a server keeps for those who are late, and how often it looks.
+#: How many announcements a server keeps for late readers, and after how many new ones it prunes.
 KEPT, PRUNE_EVERY = 2_000, 500
 RETRY_SECONDS = 1.0
+#: The kinds of topics, by the collection that is watched for them.
+_WATCHED = {"processes": "process", "log_chunks": "log", "targets": "target"}
 
 _LINES = 2**32
 
 
 class Exchange:
-    """Loops that go on through whatever goes wrong."""
+    """Tasks that run until they are stopped."""
 
     def __init__(self) -> None:
         self._loops: list[asyncio.Task[None]] = []
 
     def run(self, *loops: Coroutine[Any, Any, None]) -> None:
-        """Start loops."""
+        """Start loops, each of which must survive its own failures."""
         self._loops += [asyncio.create_task(loop) for loop in loops]
 
     async def stop(self) -> None:
-        """Take part no more."""
+        """Stop taking part."""
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -59,47 +60,44 @@ class AnnouncementExchange(Exchange):
         self,
         store: Store,
         caches: CacheInvalidation,
-        hub: Hub,
         server_id: str,
         lease_seconds: float,
     ) -> None:
         super().__init__()
         self._store = store
         self._caches = caches
-        self._hub = hub
         self._server_id = server_id
         self._lease_seconds = lease_seconds
         self._number = 0
-        #: what is to be announced; at first what was not before the last end of this server
+        #: what is to be announced; at first what this server may not have announced when it ended
         self._news: set[Topic] = {EVERYTHING}
-        #: by other server: the number of its last announcement that was read
+        #: the number of the last announcement read, by other server
         self._read: dict[str, int] = {}
-        #: by other server: its heartbeat as last seen, and when that was first seen (monotonic)
+        #: the last heartbeat and when it was first seen (monotonic), by other server
         self._beats: dict[str, tuple[int, float]] = {}
 
     async def start(self) -> None:
-        """Take part from now on. May be tried again."""
+        """Take part from now on. May be called again after a failure."""
         self._number = await self._store.announcements.last(self._server_id)
         await self._meet()
-        self._hub.listen(self._hear)
+        self._caches.listen(lambda topic: self._news.add(topic))
         self._caches.set_notified(True)
         self.run(
-            repeat_every(ANNOUNCE_SECONDS, self._announce),
-            repeat_every(POLL_SECONDS, self._poll),
-            repeat_every(SERVERS_SECONDS, self._meet),
+            _repeated(ANNOUNCE_SECONDS, self._announce),
+            _repeated(POLL_SECONDS, self._poll),
+            _repeated(SERVERS_SECONDS, self._meet),
         )
 
     async def stop(self) -> None:
-        """Announce what is left, and take part no more."""
+        """Announce what is left, and stop taking part."""
         await super().stop()
         try:
             await self._announce()
         except DatabaseAway:
-            log.warning("The last changes could not be announced; the others find out later")
-
-    def _hear(self, topic: Hashable) -> None:
-        if not self._caches.learning and isinstance(topic, tuple) and topic[0] in KINDS:
-            self._news.add(topic)
+            log.warning(
+                "The last changes could not be announced; the others find out later",
+                extra={"action": "last_announcement_failed", "server_id": self._server_id},
+            )
 
     async def _announce(self) -> None:
         news, self._news = self._news, set()
@@ -110,7 +108,11 @@ class AnnouncementExchange(Exchange):
             try:
                 await self._store.announcements.insert(self._server_id, self._number + 1, part)
             except AlreadyTaken:
-                log.debug("Announcement %d was stored already", self._number + 1)
+                log.debug(
+                    "Announcement %d was stored already",
+                    self._number + 1,
+                    extra={"action": "announcement_repeated", "number": self._number + 1},
+                )
             except BaseException:
                 self._news |= news
                 raise
@@ -125,13 +127,17 @@ class AnnouncementExchange(Exchange):
             if not found:
                 continue
             if found[0].number != read + 1:
-                log.warning("Missed announcements of server %s", server)
+                log.warning(
+                    "Missed announcements of server %s",
+                    server,
+                    extra={"action": "announcements_missed", "server_id": server},
+                )
                 await self._caches.forget_all()
             await self._caches.refresh(topic for each in found for topic in each.topics)
             self._read[server] = found[-1].number
 
     async def _meet(self) -> None:
-        """Learn of new servers, and of those that went without having announced all."""
+        """Find new servers, and those that ended without having announced everything."""
         beats = await self._store.servers.all()
         beats.pop(self._server_id, None)
         now = asyncio.get_running_loop().time()
@@ -162,8 +168,7 @@ class ChangeStreamExchange(Exchange):
 
     async def start(self) -> None:
         """Take part from now on."""
-        names = {"processes": "process", "log_chunks": "log", "targets": "target"}
-        self.run(*(self._watch(name, kind) for name, kind in names.items()), self._learn())
+        self.run(*(self._watch(name, kind) for name, kind in _WATCHED.items()), self._refresh())
 
     async def _watch(self, name: str, kind: str) -> None:
         while True:
@@ -171,7 +176,7 @@ class ChangeStreamExchange(Exchange):
                 async with self._database.watch(name) as stream:
                     self._hear(EVERYTHING)  # what happened before
                     self._open.add(name)
-                    self._caches.set_notified(len(self._open) == 3)
+                    self._caches.set_notified(len(self._open) == len(_WATCHED))
                     async for pk, version in stream:
                         if kind == "log":
                             self._hear((kind, pk // _LINES))
@@ -180,14 +185,19 @@ class ChangeStreamExchange(Exchange):
             except Exception as error:
                 self._open.discard(name)
                 self._caches.set_notified(False)
-                log.warning("Watching the %s is tried again: %s", name, error)
+                log.warning(
+                    "Watching the %s is tried again: %s",
+                    name,
+                    error,
+                    extra={"action": "watch_retried", "collection": name},
+                )
             await asyncio.sleep(RETRY_SECONDS)
 
     def _hear(self, topic: Topic) -> None:
         self._news.add(topic)
         self._woken.set()
 
-    async def _learn(self) -> None:
+    async def _refresh(self) -> None:
         while True:
             await self._woken.wait()
             self._woken.clear()
@@ -195,6 +205,17 @@ class ChangeStreamExchange(Exchange):
             try:
                 await self._caches.refresh(news)
             except Exception as error:
-                log.warning("What changed elsewhere is read again: %s", error)
+                log.warning(
+                    "What changed elsewhere is read again: %s",
+                    error,
+                    extra={"action": "refresh_retried"},
+                )
                 self._hear(EVERYTHING)
                 await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _repeated(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    # While the database is away, others report it often enough.
+    await repeat_every(
+        seconds, work, name="The exchange with other servers", log=log, away_level=logging.DEBUG
+    )

@@ -1,9 +1,9 @@
-"""Who of the servers on this database is gone: whose heartbeat stands still.
+"""Which servers on this database are gone: those whose heartbeat stands still.
 
 A heartbeat is a counter, and how long it has been still is measured by the observer's own
 monotonic clock, so no two clocks are ever compared. Only time in which the observer really looked
-counts: after an outage of the database, or a stop of the observer itself, nobody is taken for dead
-who had no chance to beat.
+counts: after an outage of the database, or a stop of the observer itself, no server is taken for
+dead that had no chance to beat.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import NamedTuple
 from server.config.sections import Leases
 from server.store.peers.heartbeats import Servers
 
-#: The most that one look can add, in periods between two looks: a late one is no dead server.
+#: The most that one look can add, in periods between looks: a late look is no sign of a dead peer.
 MOST_PERIODS = 2.0
 
 
 class _Seen(NamedTuple):
-    """A counter (None before the first beat), and for how long it was seen at that."""
+    """A counter (None before the first beat), and for how long it has been seen at this value."""
 
     beats: int | None
     still_seconds: float
 
 
 class Heartbeats:
-    """This server's own heartbeat, and what it knows of the others'."""
+    """The heartbeat of this server, and what it knows of the others'."""
 
     def __init__(self, servers: Servers, own: str, leases: Leases) -> None:
         self._servers = servers
@@ -38,15 +38,15 @@ class Heartbeats:
         self._looked_at: float | None = None
 
     async def beat(self) -> None:
-        """One heartbeat of this server."""
+        """Add one heartbeat of this server."""
         await self._servers.beat(self._own, time.time())
 
     async def leave(self) -> None:
-        """Be forgotten: nothing of this server's is left."""
+        """Delete this server's heartbeat, as none of its work is left."""
         await self._servers.delete(self._own)
 
     async def still(self, servers: Set[str]) -> set[str]:
-        """Which of these have not beaten for a lease; to be asked every `check_seconds`."""
+        """Return those that have not beaten for a lease; to be called every `check_seconds`."""
         others = servers - {self._own}
         beats = await self._servers.all() if others else {}
         passed = self._passed()
@@ -61,7 +61,7 @@ class Heartbeats:
         return {server for server, seen in self._seen.items() if seen.still_seconds >= lease}
 
     def _passed(self) -> float:
-        """The seconds since the last look, as far as they count."""
+        """Return the seconds since the last look, as far as they count."""
         now, before = asyncio.get_running_loop().time(), self._looked_at
         self._looked_at = now
         if before is None:

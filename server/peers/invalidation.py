@@ -1,62 +1,72 @@
-"""What this server has in memory of a database that others write to, and how it is put right.
+"""What this server caches of a database that others write to, and how it is brought up to date.
 
-Who tells that something changed is left to `changes`.
+Who reports that something has changed is left to `exchange`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from server.core.hub import Hub
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
 from server.store import Store
 
-#: What was touched: the kind of the topic and a PK.
+#: What has changed: the kind of the topic and a PK.
 Topic = tuple[str, int]
-#: The topic of a server that cannot tell what it has changed.
+#: The topic of a server that does not know what it has changed.
 EVERYTHING: Topic = ("everything", 0)
-KINDS = frozenset({"process", "log", "target"})
+_KINDS = frozenset({"process", "log", "target"})
 
 
 class CacheInvalidation:
-    """The records with their boards, and the ends of the logs."""
+    """The caches: records with their boards, and the ends of the logs."""
 
     def __init__(self, store: Store, repository: ProcessRepository, logs: Logs, hub: Hub) -> None:
         self._store = store
         self._repository = repository
         self._logs = logs
         self._hub = hub
-        #: set while a wake-up is no news to other servers, as it came from them
-        self.learning = False
+        #: Whether changes of other servers are being applied just now.
+        self._applying = False
+
+    def listen(self, listener: Callable[[Topic], object]) -> None:
+        """Call the listener with each topic that this server itself changes from now on."""
+
+        def woken(topic: Hashable) -> None:
+            # A wake-up that comes from another server is no news to the others.
+            if not self._applying and isinstance(topic, tuple) and topic[0] in _KINDS:
+                listener(topic)
+
+        self._hub.listen(woken)
 
     async def refresh(self, topics: Iterable[Topic]) -> None:
-        """Read again what changed elsewhere, and wake those who wait for it."""
+        """Read again what other servers have changed, and wake those who wait for it."""
         pks: dict[str, set[int]] = {}
         for kind, pk in topics:
             pks.setdefault(kind, set()).add(pk)
         if EVERYTHING[0] in pks:
             await self.forget_all()
             return
-        await self._learn_records(pks.get("process", set()))
-        await self._learn_targets(pks.get("target", set()))
-        self._apply(lambda: self._each(self._logs.grown, pks.get("log", set())))
+        await self._refresh_records(pks.get("process", set()))
+        await self._refresh_targets(pks.get("target", set()))
+        self._apply(lambda: _each(self._logs.grown, pks.get("log", set())))
 
     async def forget_all(self) -> None:
-        """Nothing can be relied on any more: all is read again when somebody asks."""
+        """Invalidate everything, so that it is read again when it is needed."""
         self._apply(self._logs.forget_ends)
         await self._repository.forget()
         self._apply(self._hub.wake_all)
 
-    def set_notified(self, told: bool) -> None:
-        """Whether we are told of all that others write, and need not look each time."""
-        self._logs.watched = told
+    def set_notified(self, notified: bool) -> None:
+        """Set whether all that others write is reported here, so that nobody need poll for it."""
+        self._logs.watched = notified
 
     def knows(self, pk: int, version: int | None) -> bool:
-        """Whether this version of a record is in memory, as when this server has written it."""
+        """Return whether this version of a record is cached, as when this server has written it."""
         return version is not None and self._repository.knows(pk, version)
 
-    async def _learn_records(self, pks: set[int]) -> None:
+    async def _refresh_records(self, pks: set[int]) -> None:
         if not pks:
             return
         found = {record.pk: record for record in await self._store.processes.get_many(pks)}
@@ -68,24 +78,25 @@ class CacheInvalidation:
                 else:
                     self._repository.gone(pk)
                     self._logs.forget(pk)
-            # What was submitted elsewhere may be for a free slot of ours.
+            # What was submitted elsewhere may be for a free slot of this server.
             self._hub.wake("queue")
 
         self._apply(show)
 
-    async def _learn_targets(self, pks: set[int]) -> None:
+    async def _refresh_targets(self, pks: set[int]) -> None:
         known = {pk for pk in pks if self._repository.known_board(pk) is not None}
         if known:
-            there = {target.pk for target in await self._store.targets.get_many(known)}
-            self._apply(lambda: self._each(self._repository.drop_target, known - there))
-
-    def _each(self, change: Callable[[int], object], pks: set[int]) -> None:
-        for pk in pks:
-            change(pk)
+            existing = {target.pk for target in await self._store.targets.get_many(known)}
+            self._apply(lambda: _each(self._repository.drop_target, known - existing))
 
     def _apply(self, change: Callable[[], object]) -> None:
-        self.learning = True
+        self._applying = True
         try:
             change()
         finally:
-            self.learning = False
+            self._applying = False
+
+
+def _each(change: Callable[[int], object], pks: set[int]) -> None:
+    for pk in pks:
+        change(pk)

@@ -1,7 +1,7 @@
 """The pipelines that this server knows: built in, installed by entry point, configured.
 
-Each run imports its pipeline as it is then. What must be known before, flags and suffixes, is
-learned again when the file that a class is written in has changed.
+Each run imports its pipeline as it is then. What must be known before a run, such as flags and
+suffixes, is read again when the source file of a class has changed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ from server.core.records import PipelineDescription
 
 log = logging.getLogger(__name__)
 
-#: Between two looks at the files of pipelines.
-LOOK_SECONDS = 1.0
+#: Between two checks of the source files.
+CHECK_SECONDS = 1.0
 
 
 async def find_pipelines(config: Config, pool: Pool) -> dict[str, PipelineDescription]:
-    """All pipelines by name. Raises StartError, naming the key, for a bad configured one."""
+    """Describe all pipelines, by name.
+
+    Raises StartError, which names the key, when a configured one is bad.
+    """
     configured = {name: entry.path for name, entry in config.pipelines.items()}
     paths = BUILT_IN | installed_pipelines() | configured
-    found = await asyncio.gather(*(_described(config, pool, *pair) for pair in paths.items()))
+    found = await asyncio.gather(*(_describe(config, pool, *pair) for pair in paths.items()))
     bad = [each for each in found if each.error and each.name in configured]
     if bad:
         raise StartError(
@@ -40,7 +43,7 @@ async def find_pipelines(config: Config, pool: Pool) -> dict[str, PipelineDescri
 
 
 class PipelineWatch:
-    """Keeps descriptions up to date while authors write; a class that is broken gets its error."""
+    """Keeps descriptions up to date while authors write; a broken class gets its error."""
 
     def __init__(
         self, config: Config, pool: Pool, pipelines: dict[str, PipelineDescription]
@@ -52,12 +55,12 @@ class PipelineWatch:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Look for changes from now on."""
-        await self._changed()
+        """Watch for changes from now on."""
+        await self._find_changed()
         self._task = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -65,15 +68,19 @@ class PipelineWatch:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            for name in await self._changed():
+            await asyncio.sleep(CHECK_SECONDS)
+            for name in await self._find_changed():
                 try:
-                    await self._learn(name)
+                    await self._update(name)
                 except Exception:
-                    log.exception("The pipeline %s could not be looked at", name)
+                    log.exception(
+                        "The pipeline %s could not be described",
+                        name,
+                        extra={"action": "describing_failed", "pipeline": name},
+                    )
 
-    async def _changed(self) -> list[str]:
-        """The pipelines whose files are not as they were when this was asked last."""
+    async def _find_changed(self) -> list[str]:
+        """Return the pipelines whose source files changed since the last call."""
         sources = {
             name: each.source for name, each in self._pipelines.items() if name not in BUILT_IN
         }
@@ -81,19 +88,28 @@ class PipelineWatch:
         before, self._seen = self._seen, versions
         return [name for name in versions if name in before and before[name] != versions[name]]
 
-    async def _learn(self, name: str) -> None:
+    async def _update(self, name: str) -> None:
         known = self._pipelines[name]
-        found = await _described(self._config, self._pool, name, known.path)
+        found = await _describe(self._config, self._pool, name, known.path)
         if found.error:
-            log.warning("The pipeline %s cannot run any more: %s", name, found.error)
-            # What to look at until it is repaired.
+            log.warning(
+                "The pipeline %s can no longer run: %s",
+                name,
+                found.error,
+                extra={"action": "pipeline_broken", "pipeline": name},
+            )
+            # The file to watch until it is repaired.
             found = msgspec.structs.replace(found, source=known.source)
         if found != known:
-            log.info("The pipeline %s has changed", name)
+            log.info(
+                "The pipeline %s has changed",
+                name,
+                extra={"action": "pipeline_changed", "pipeline": name},
+            )
             self._pipelines[name] = found
 
 
-async def _described(config: Config, pool: Pool, name: str, path: str) -> PipelineDescription:
+async def _describe(config: Config, pool: Pool, name: str, path: str) -> PipelineDescription:
     folder = None if config.folder is None else str(config.folder)
     found = _description(name, path, await describe(pool, path, folder))
     if found.process_type != "timelapse":
@@ -103,7 +119,7 @@ async def _described(config: Config, pool: Pool, name: str, path: str) -> Pipeli
 
 
 def _description(name: str, path: str, fields: dict[str, Any]) -> PipelineDescription:
-    """Make the description of what a child has told, which may be anything."""
+    """Make a description of the fields that a child has sent, which may be anything."""
     try:
         return msgspec.convert({**fields, "name": name, "path": path}, PipelineDescription)
     except msgspec.ValidationError as error:
@@ -111,7 +127,7 @@ def _description(name: str, path: str, fields: dict[str, Any]) -> PipelineDescri
 
 
 def _versions(sources: dict[str, str | None]) -> dict[str, tuple[int, int] | None]:
-    """Modification time and size of each file, None for one that is not there."""
+    """Return the modification time and size of each file, None for a missing one."""
     versions: dict[str, tuple[int, int] | None] = {}
     for name, source in sources.items():
         versions[name] = None

@@ -1,17 +1,18 @@
-"""What waits in the queue and what runs, on any server, as far as it is known here.
+"""What is queued and what is running, on any server, as far as it is known here.
 
-Learned by the repository at the start, then kept up to date with each record that it is told of.
+Loaded by the repository at the start, then kept up to date with each record that it accepts.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 
 from server.core.records import ProcessRecord, State
 
 
 class ProcessQueue:
-    """All processes that have not ended: `queued` and `running` are read by many."""
+    """All processes that have not ended."""
 
     def __init__(self) -> None:
         #: the PKs in the order in which they will be claimed
@@ -20,8 +21,16 @@ class ProcessQueue:
         self.running: dict[int, str] = {}
 
     def position(self, pk: int) -> int:
-        """The position of a waiting process, 1 being that of the next to be claimed."""
+        """Return the position of a queued process; the next to be claimed is number 1."""
         return 1 + bisect_left(self.queued, pk)
+
+    def set_queued(self, pks: Iterable[int]) -> None:
+        """Replace what is known to be queued."""
+        self.queued = sorted(pks)
+
+    def set_running(self, records: Iterable[ProcessRecord]) -> None:
+        """Replace what is known to be running."""
+        self.running = {record.pk: record.identifier for record in records}
 
     def note(self, record: ProcessRecord) -> None:
         """Take the newest state of a process."""
@@ -33,7 +42,7 @@ class ProcessQueue:
 
     def forget(self, pk: int) -> None:
         """Forget a process; an unknown one is fine."""
-        place = bisect_left(self.queued, pk)
-        if place < len(self.queued) and self.queued[place] == pk:
-            del self.queued[place]
+        index = bisect_left(self.queued, pk)
+        if index < len(self.queued) and self.queued[index] == pk:
+            del self.queued[index]
         self.running.pop(pk, None)

@@ -1,7 +1,7 @@
-"""The receipt of a process: what exactly ran on what, for whoever wants to believe the result.
+"""The receipt of a process: what exactly ran on what, so that its result can be trusted.
 
-Inputs and provenance are noted while the run goes on; flags and times are the record's. What is
-not known is said.
+Inputs and provenance are stored while the run goes on; flags and times are the record's. What is
+not known is stated.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import msgspec
 
 from server.core.records import DataProduct, ProcessRecord, State
 
-#: What a run may tell of itself. A whole environment takes a hundredth of it.
+#: The longest environment and source that a run may report. A usual one has a hundredth of it.
 FACTS_LIMIT_CHARACTERS = 1_000_000
 
 NOT_YET = "It has not started yet, so nothing has been read or imported."
 NEVER = "It never started, so nothing was read or imported."
-NOT_TOLD_YET = "The run has not told yet what it is made of."
-NOT_TOLD = "The run ended before it told what it is made of."
-NOT_IMPORTED = "The pipeline could not be imported, so there is no source to tell of."
+NOT_REPORTED_YET = "The run has not reported its inputs and environment yet."
+NOT_REPORTED = "The run ended before it reported its inputs and environment."
+NOT_IMPORTED = "The pipeline could not be imported, so its source is not known."
 NO_SOURCE = "The pipeline's module has no source file that could be read."
 
 
 class Input(msgspec.Struct, frozen=True):
-    """A file that a run was given; `pk` is that of its data product, which may be gone by now."""
+    """A file that a run was given; `pk` is its data product's, which may be deleted by now."""
 
     pk: int
     name: str
@@ -34,7 +34,7 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """What a run found installed: `packages` from name to version."""
+    """What a run found installed: `packages` maps names to versions."""
 
     python: str
     platform: str
@@ -42,40 +42,44 @@ class Environment(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True, rename={"path": "class"}):
-    """The pipeline's class, and the file of its module as it was imported."""
+    """The pipeline's class, and its module's file as it was imported."""
 
     path: str
     file: str | None
     sha256: str | None
 
 
-class Noted(msgspec.Struct, frozen=True):
-    """What is noted of an attempt while it runs."""
+class RunFacts(msgspec.Struct, frozen=True):
+    """What is stored of an attempt while it runs."""
 
     inputs: list[Input]
     environment: Environment
     source: Source | None
 
     @classmethod
-    def of(cls, inputs: Sequence[DataProduct], told: dict[str, Any]) -> Self | None:
-        """What an attempt was given and tells of itself; None if that makes no sense."""
+    def of(cls, inputs: Sequence[DataProduct], provenance: dict[str, Any]) -> Self | None:
+        """Join an attempt's inputs and what it reports; None when that is malformed or too long."""
         given = [Input(each.pk, each.name, each.size, each.sha256) for each in inputs]
         try:
-            environment = msgspec.convert(told, Environment)
-            source = msgspec.convert(told.get("source"), Source | None)
+            environment = msgspec.convert(provenance, Environment)
+            source = msgspec.convert(provenance.get("source"), Source | None)
         except msgspec.ValidationError:  # a pipeline may write to the pipe as well
             return None
-        noted = cls(given, environment, source)
         small = len(msgspec.json.encode((environment, source))) <= FACTS_LIMIT_CHARACTERS
-        return noted if small else None
+        return cls(given, environment, source) if small else None
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read what `to_text` made."""
+        return msgspec.json.decode(text, type=cls)
 
     def to_text(self) -> str:
-        """As it is stored: package names are no keys for a database."""
+        """Return the text to be stored: a database takes no package names as keys."""
         return msgspec.json.encode(self).decode()
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
-    """When what happened, in Unix seconds, and how long it took; None for what has not."""
+    """When what happened, in Unix seconds, and how long it took; None if it has not happened."""
 
     created: float
     started: float | None
@@ -86,7 +90,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The receipt as the contract shows it. `unknown` says in words what is missing and why."""
+    """The receipt as the API shows it. `unknown` says what is missing and why."""
 
     process: int
     identifier: str
@@ -100,9 +104,9 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     unknown: str | None
 
 
-def receipt_of(record: ProcessRecord, noted: str | None) -> Receipt:
-    """The receipt of a process, from its record and what was noted of its last attempt."""
-    facts = None if noted is None else msgspec.json.decode(noted, type=Noted)
+def receipt_of(record: ProcessRecord, facts_text: str | None) -> Receipt:
+    """Make the receipt of a process, from its record and the facts stored of its last attempt."""
+    facts = None if facts_text is None else RunFacts.from_text(facts_text)
     return Receipt(
         process=record.pk,
         identifier=record.identifier,
@@ -129,11 +133,11 @@ def _timings(record: ProcessRecord) -> Timings:
     )
 
 
-def _unknown(record: ProcessRecord, facts: Noted | None) -> str | None:
+def _unknown(record: ProcessRecord, facts: RunFacts | None) -> str | None:
     if facts is not None:
         if facts.source is None:
             return NOT_IMPORTED
         return None if facts.source.sha256 else NO_SOURCE
     if not record.attempt:
         return NEVER if record.state.ended else NOT_YET
-    return NOT_TOLD_YET if record.state is State.RUNNING else NOT_TOLD
+    return NOT_REPORTED_YET if record.state is State.RUNNING else NOT_REPORTED

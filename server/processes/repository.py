@@ -1,18 +1,16 @@
-"""The only writer of process records. Each write is stored, then shown: to the copies in memory,
-the status boards and the hub, in this order.
+"""The only writer of process records.
 
-What a move means (when to retry, what a cancel does to a run) is left to `processes`, `attempt` and
-`dispatcher`.
+Each write is stored, then passed to the copies in memory, the status boards and the hub, in this
+order. What a move means (when to retry, what a cancel does to a run) is left to `service`, and to
+`attempt`, `conclusion` and `recovery` in `execution`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import FIFOCache, LRUCache
 
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import LeaseLost
@@ -22,11 +20,15 @@ from server.processes.queue import ProcessQueue
 from server.processes.status_boards import StatusBoard, StatusBoards
 from server.store.processes.records import ProcessStore
 
+#: Records in memory.
 RECORDS = 20_000
+#: The newest deletions that are remembered. A copy read before its record was deleted may arrive
+#: after that; it is late by seconds at most, in which far fewer processes can be deleted.
+DELETIONS = 20_000
 
 
 class ProcessRepository:
-    """The process records: one door for every write, copies in memory for every read."""
+    """The process records: one place for every write, copies in memory for every read."""
 
     def __init__(self, store: ProcessStore, hub: Hub, server_id: str) -> None:
         self._store = store
@@ -34,60 +36,51 @@ class ProcessRepository:
         self.server_id = server_id
         self._records: LRUCache[int, ProcessRecord] = LRUCache(RECORDS)
         self._boards = StatusBoards(self._records_of)
-        self._gone_meanwhile: list[set[int]] = []
+        #: the PKs of the processes deleted last: of these, nothing is kept any more
+        self._deleted: FIFOCache[int, None] = FIFOCache(DELETIONS)
         self.queue = ProcessQueue()
 
     async def load(self) -> None:
-        """Learn what waits and what runs."""
-        self.queue.queued = sorted(await self._store.queued_pks())
-        running = await self._store.running()
-        self.queue.running = {record.pk: record.identifier for record in running}
+        """Read what is queued and what is running."""
+        self.queue.set_queued(await self._store.queued_pks())
+        self.queue.set_running(await self._store.running())
 
     # Reading
 
     async def get(self, pk: int) -> ProcessRecord:
-        """The record of a process. Raises NotFound."""
+        """Return the record of a process. Raises NotFound."""
         known = self._records.get(pk)
         if known is not None:
             return known
-        with self._reading() as gone:
-            record = await self._store.get(pk)
-        return record if pk in gone else self._remember(record)
+        record = await self._store.get(pk)
+        return record if pk in self._deleted else self._remember(record)
 
-    async def ended(self, pk: int) -> ProcessRecord:
-        """The record of a process, once it has ended."""
+    async def reread(self, pk: int) -> ProcessRecord:
+        """Return the record of a process as it is stored now. Raises NotFound."""
+        return self.accept(await self._store.get(pk))
+
+    async def owned(self) -> list[ProcessRecord]:
+        """Return what this server runs according to the store."""
+        return await self._store.owned_by([self.server_id])
+
+    async def wait_for_end(self, pk: int) -> ProcessRecord:
+        """Return the record of a process, once it has ended."""
         with self._hub.subscribe(("process", pk)) as subscription:
             while not (record := await self.get(pk)).state.ended:
                 await subscription.wait()
         return record
 
     def known_board(self, target: int) -> StatusBoard | None:
-        """The status board of a target, if it is in memory."""
+        """Return the status board of a target, if it is in memory."""
         return self._boards.known(target)
 
-    def drop_target(self, target: int) -> None:
-        """Forget the board of a deleted target."""
-        self._boards.drop(target)
-        self._hub.wake(("target", target))
-
     async def board(self, target: int) -> StatusBoard:
-        """The status board of a target, which is not looked for."""
+        """Return the status board of a target; whether there is such a target is not checked."""
         return await self._boards.get(target)
 
     async def _records_of(self, target: int) -> list[ProcessRecord]:
-        with self._reading() as gone:
-            records = await self._store.of_target(target)
-        return [record for record in records if record.pk not in gone]
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[set[int]]:
-        """What is deleted meanwhile. It must not be kept: nobody would tell of it again."""
-        gone: set[int] = set()
-        self._gone_meanwhile.append(gone)
-        try:
-            yield gone
-        finally:
-            self._gone_meanwhile = [each for each in self._gone_meanwhile if each is not gone]
+        records = await self._store.of_target(target)
+        return [record for record in records if record.pk not in self._deleted]
 
     # Writing
 
@@ -103,7 +96,7 @@ class ProcessRepository:
         return None if record is None else self.accept(record)
 
     async def write(self, record: ProcessRecord, **changes: Any) -> ProcessRecord:
-        """Change a running process of this server. Raises LeaseLost when it is no more ours."""
+        """Change a running process of this server. Raises LeaseLost when it is no longer ours."""
         return self.accept(
             await self._store.write(record.pk, record.attempt, self.server_id, changes)
         )
@@ -122,8 +115,7 @@ class ProcessRepository:
     ) -> ProcessRecord:
         """Move a running process of this server to its last state. Raises LeaseLost."""
         check_move(record.state, state)
-        changes |= _last(record, state, message)
-
+        changes |= _end_fields(record, state, message)
         return self.accept(
             await retry_while_unavailable(
                 lambda: self._store.end(record.pk, record.attempt, self.server_id, changes)
@@ -148,13 +140,13 @@ class ProcessRepository:
         return requeued
 
     async def cancel_queued(self, record: ProcessRecord, message: str) -> ProcessRecord | None:
-        """End a process that has not started; None when it is not queued any more."""
-        changes = _last(record, State.CANCELLED, message)
+        """End a process that has not started. Return None when it is no longer queued."""
+        changes = _end_fields(record, State.CANCELLED, message)
         cancelled = await self._store.cancel_queued(record.pk, changes)
         return None if cancelled is None else self.accept(cancelled)
 
     async def request_cancel(self, pk: int) -> ProcessRecord | None:
-        """Mark a running process as to be cancelled; None when it is not running."""
+        """Mark a running process as to be cancelled. Return None when it is not running."""
         record = await self._store.request_cancel(pk)
         return None if record is None else self.accept(record)
 
@@ -164,33 +156,37 @@ class ProcessRepository:
         self.gone(record.pk)
         self._hub.wake(("target", record.target))
 
-    # What others wrote
+    # What is stored by now, by whichever server
 
     def gone(self, pk: int) -> None:
         """Forget a process that was deleted."""
-        for meanwhile in self._gone_meanwhile:
-            meanwhile.add(pk)
+        self._deleted[pk] = None
         self._records.pop(pk, None)
         self.queue.forget(pk)
         for target in self._boards.remove(pk):
             self._hub.wake(("target", target))
         self._hub.wake(("process", pk))
 
+    def drop_target(self, target: int) -> None:
+        """Forget the board of a deleted target."""
+        self._boards.drop(target)
+        self._hub.wake(("target", target))
+
     async def forget(self) -> None:
-        """Forget all copies, and learn anew what waits and runs."""
+        """Forget all copies, and read anew what is queued and running."""
         self._records.clear()
         self._boards.clear()
         await self.load()
 
     def knows(self, pk: int, version: int) -> bool:
-        """Whether this version of a record, or a newer one, is in memory."""
+        """Return whether this version of a record, or a newer one, is in memory."""
         known = self._records.get(pk)
         return known is not None and known.version >= version
 
     def accept(self, record: ProcessRecord) -> ProcessRecord:
-        """Take a record as it is stored, by whichever server, and show it unless it is old."""
+        """Take a record as it was stored, and publish it unless it is outdated. Return it."""
         known = self._records.get(record.pk)
-        if known is not None and known.version >= record.version:
+        if record.pk in self._deleted or (known is not None and known.version >= record.version):
             return record
         self._remember(record)
         self.queue.note(record)
@@ -209,11 +205,12 @@ class ProcessRepository:
         return known
 
 
-def _last(record: ProcessRecord, state: State, message: str | None) -> dict[str, Any]:
-    """What a move to a last state changes. The clock may have been set back since the submit."""
+def _end_fields(record: ProcessRecord, state: State, message: str | None) -> dict[str, Any]:
+    """Return what a move to a last state changes."""
     return {
         "state": state,
         "status": STATUS_OF_STATE[state],
+        # The clock may have been set back since the submit.
         "terminal_timestamp": max(time.time(), record.created),
         "failure_message": message,
     }

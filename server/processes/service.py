@@ -1,21 +1,22 @@
 """The processes, as handlers know them: submit, find, cancel, rerun, delete.
 
-Writing records is left to `repository`, running them to `dispatcher`, showing logs to `log_views`.
+Writing records is left to `repository`, running them to `dispatcher`, and reading logs to the
+readers of `server/logs`, which are handed out.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from server.archive.archive import Archive
 from server.config import Config
 from server.core.errors import Conflict
 from server.core.records import CANCELLED, PipelineDescription, ProcessRecord, State
-from server.logs.bodies import LogBodies, LogBody
+from server.logs.bodies import LogBodies
 from server.logs.logs import Logs
-from server.logs.reader import LinesPage, LogReader
+from server.logs.reader import LogReader
 from server.processes.receipt import Receipt, receipt_of
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
@@ -24,14 +25,20 @@ from server.store import Store
 from server.store.base import Page
 from server.store.processes.sections import Section
 
+#: How long a forced deletion waits for a cancelled process to end.
 DELETE_WAIT_SECONDS = 10.0
-#: How many of the running processes a waiting one names.
+#: How many of the running processes a queued one names.
 HOLDERS_NAMED = 3
 STOPPING = "It was cancelled and is being stopped"
 
 
 class Processes:
-    """All processes. Every change goes through the repository; refusals are errors of ours."""
+    """All processes. Refusals are errors of the domain.
+
+    Handlers read records by `get`, `find` and `count`, as they may know neither the store nor the
+    repository, which writes. What only reads is handed out: `log_reader` and `log_bodies`, which
+    take a record, and `pipelines` by name, where one that cannot run has an `error`.
+    """
 
     def __init__(
         self,
@@ -48,33 +55,31 @@ class Processes:
         self._repository = repository
         self._logs = logs
         self._archive = archive
-        self._pipelines = pipelines
-        self._config = config
-        self._reader = reader
-        self._bodies = LogBodies(reader, config.cache.log_bytes // 2)
-        self._submits = SubmissionService(store, repository, pipelines, config.queue.limit)
-
-    def pipelines(self) -> list[PipelineDescription]:
-        """What can be run, and what cannot with the reason."""
-        return list(self._pipelines.values())
+        self._submission = SubmissionService(store, repository, pipelines, config.queue.limit)
+        self.pipelines: Mapping[str, PipelineDescription] = pipelines
+        self.log_reader = reader
+        self.log_bodies = LogBodies(reader, config.cache.log_bytes // 2)
 
     async def get(self, pk: int) -> ProcessRecord:
-        """One record. Raises NotFound."""
+        """Return the record of a process. Raises NotFound."""
         return await self._repository.get(pk)
 
     async def find(
         self,
+        *,
         target: int | None = None,
         pipelines: Iterable[str] | None = None,
         states: Iterable[State] | None = None,
         before: int | None = None,
         limit: int = 100,
     ) -> Page[ProcessRecord]:
-        """A page of the processes that match, newest first."""
-        return await self._store.processes.find(target, pipelines, states, before, limit)
+        """Return a page of the processes that match, newest first."""
+        return await self._store.processes.find(
+            target=target, pipelines=pipelines, states=states, before=before, limit=limit
+        )
 
     async def count(self, target: int, most: int) -> int:
-        """How many processes a target has; `most` + 1 stands for any larger number."""
+        """Return how many processes a target has; `most` + 1 stands for any larger number."""
         return await self._store.processes.count(target, most)
 
     async def submit(
@@ -85,49 +90,54 @@ class Processes:
         flags: dict[str, bool],
         key: str | None = None,
     ) -> tuple[ProcessRecord, bool]:
-        """Store a new process; it waits for a slot from now on.
+        """Store a new process, which then waits for a slot. Return it, and whether it is new.
 
-        With a key that was used before for the same submit, the process of then; the second value
-        says whether it is new. Raises InvalidInput, QueueFull, and Conflict for a key that was used
-        for another submit.
+        A key that was used before for the same submit returns the process made then. Raises
+        InvalidInput, QueueFull, and Conflict for a key that was used for another submit.
         """
-        return await self._submits.submit(Submit(target, pipeline, products, flags), key)
+        return await self._submission.submit(Submit(target, pipeline, products, flags), key)
 
     async def cancel(self, pk: int) -> ProcessRecord:
-        """Cancel a process: one that waits never starts, a run is stopped. Raises Conflict."""
+        """Cancel a process: a queued one never starts, a run is stopped. Raises Conflict."""
         record = await self._repository.get(pk)
         while not record.state.ended:
             if record.state is State.QUEUED:
-                cancelled = await self._cancel_queued(record)
+                cancelled = await self._repository.cancel_queued(record, CANCELLED)
             else:
                 cancelled = await self._repository.request_cancel(pk)
             if cancelled is not None:
                 return cancelled
-            # It moved on meanwhile.
-            record = self._repository.accept(await self._store.processes.get(pk))
+            # It has changed in the meantime.
+            record = await self._repository.reread(pk)
         raise Conflict(f"Process {pk} has ended already")
 
-    async def _cancel_queued(self, record: ProcessRecord) -> ProcessRecord | None:
-        return await self._repository.cancel_queued(record, CANCELLED)
-
     async def rerun(self, pk: int, flags: dict[str, bool] | None = None) -> ProcessRecord:
-        """A new process with the same inputs and flags, but for those given.
+        """Submit a new process with the same inputs and flags, except for those given.
 
-        Raises InvalidInput when its inputs or its pipeline are not there any more.
+        Raises InvalidInput when its inputs or its pipeline no longer exist.
         """
-        return await self._submits.rerun(await self._repository.get(pk), flags or {})
+        return await self._submission.rerun(await self._repository.get(pk), flags or {})
 
     async def delete(self, pk: int) -> None:
         """Delete an ended process with its log and outputs. Raises Conflict while it has not."""
         record = await self._repository.get(pk)
         if not record.state.ended:
             raise Conflict(f"Process {pk} has not ended")
-        await self._archive.delete_process(record, self._repository.delete)
+        await self._archive.transactions.remove_process(record, self._repository.delete)
         self._logs.forget(pk)
-        self._bodies.forget(pk)
+        self.log_bodies.forget(pk)
+
+    async def delete_target(self, pk: int, *, force: bool) -> None:
+        """Delete a target with its data products and, if `force` is given, its processes.
+
+        Raises NotFound, and Conflict without `force` when the target has processes.
+        """
+        await self._archive.targets.get(pk)
+        await self.delete_of_target(pk, force)
+        await self._archive.targets.delete(pk)
 
     async def delete_of_target(self, target: int, force: bool) -> None:
-        """Delete all processes of a target; without `force` raise Conflict when there are any."""
+        """Delete all processes of a target; without `force`, raise Conflict if it has any."""
         records = await self._store.processes.of_target(target)
         if records and not force:
             raise Conflict(f"Target {target} has processes; add ?force=true to delete them too")
@@ -143,47 +153,30 @@ class Processes:
             return
         try:
             async with asyncio.timeout(DELETE_WAIT_SECONDS):
-                await self._repository.ended(record.pk)
+                await self._repository.wait_for_end(record.pk)
         except TimeoutError:
             raise Conflict(f"Process {record.pk} has not ended yet, try again later") from None
 
     async def board(self, target: int) -> StatusBoard:
-        """The status board of a target. Raises NotFound when there is no such target."""
+        """Return the status board of a target. Raises NotFound when there is no such target."""
         known = self._repository.known_board(target)
         if known is None:
             await self._store.targets.get(target)
             known = await self._repository.board(target)
         return known
 
-    async def lines(
-        self, pk: int, after: int, limit: int, level: str = "debug", q: str = ""
-    ) -> LinesPage:
-        """Lines of a log behind a cursor, filtered. Raises NotFound."""
-        record = await self._repository.get(pk)
-        return await self._reader.lines(record, after, limit, level, q)
-
     async def receipt(self, pk: int) -> Receipt:
-        """What exactly ran on what, in the last attempt. Raises NotFound."""
+        """Return what exactly ran on what in the last attempt. Raises NotFound."""
         record = await self._repository.get(pk)
         return receipt_of(record, await self._store.receipts.get(pk, record.attempt))
 
     async def sections(self, pk: int) -> list[Section]:
-        """Where the statuses of a process begin in its log. Raises NotFound."""
+        """Return where the statuses of a process begin in its log. Raises NotFound."""
         record = await self._repository.get(pk)
         return await self._store.sections.newest(record.pk)
 
-    async def log_body(self, pk: int) -> LogBody:
-        """The specified answer of the pipeline logs API. Raises NotFound."""
-        return await self._bodies.get(await self._repository.get(pk))
-
-    def log_text(
-        self, record: ProcessRecord, level: str = "debug", q: str = ""
-    ) -> AsyncIterator[bytes]:
-        """The text of a log in pieces, filtered."""
-        return self._reader.text(record, level, q)
-
     async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
-        """The timelapses that are there to be looked at, newest first."""
+        """Return the timelapses of a target that have succeeded, newest first."""
         return [
             record
             for record in await self._store.processes.of_target(target)
@@ -191,7 +184,7 @@ class Processes:
         ]
 
     def fields(self, record: ProcessRecord) -> dict[str, Any]:
-        """The contract's record of a process."""
+        """Return the record of a process as the API shows it."""
         lines = self._logs.last_known(record.pk)
         if record.state.ended or lines is None:
             lines = record.log_lines
@@ -215,7 +208,7 @@ class Processes:
         }
 
     def _waiting_for(self, record: ProcessRecord) -> str | None:
-        """Why a process waits, or what it is waited for; None when there is nothing."""
+        """Say why a process waits, or that it is being stopped; None when neither is so."""
         if record.state is State.RUNNING and record.cancel_requested:
             return STOPPING
         if record.state is not State.QUEUED:
@@ -226,7 +219,7 @@ class Processes:
 
 
 def _holders(running: list[str]) -> str:
-    """Who has the slots, in words that stay short."""
+    """Say which processes hold the slots, in a short phrase."""
     if not running:
         return "it is about to start"
     named, more = ", ".join(running[:HOLDERS_NAMED]), len(running) - HOLDERS_NAMED

@@ -1,7 +1,6 @@
 """The specified status of each target's processes, ready to be sent.
 
-A board is written through by the repository, and encodes each process once per change. When it is
-loaded, and for how long it is kept, is left to `status_boards`.
+A board is written through by the repository, and encodes each process once per change.
 """
 
 from __future__ import annotations
@@ -18,12 +17,15 @@ import msgspec
 from server.core.gzip_body import Deflated
 from server.core.records import ProcessRecord
 
-#: Bodies of different limits that are kept of one board.
+#: Bodies of different limits that one board keeps.
 LIMITS = 8
+#: Boards in memory, and processes on all of them together.
+BOARDS = 1_000
+PROCESSES = 200_000
 
 _encode = msgspec.json.Encoder().encode
-#: One for all boards, so that a board loaded anew is newer than the one it replaces. It starts
-#: anywhere, so that no version of before a restart comes again.
+#: Shared by all boards, so that a board loaded anew is newer than the one it replaces. It starts
+#: at a random number, so that no version from before a restart comes again.
 _versions = itertools.count(secrets.randbits(60))
 
 
@@ -34,9 +36,8 @@ class StatusBoard:
         self.target = target
         self.version = next(_versions)
         self._order: list[tuple[float, int]] = []
-        #: by PK: the version of the record, when it was created, and its ready JSON
+        #: by PK: the version of the record, when it was created, and its JSON
         self._entries: dict[int, tuple[int, float, bytes]] = {}
-        self._deleted: set[int] = set()
         self._tails: dict[int | None, bytes] = {}
         self._packed: dict[int | None, asyncio.Future[Deflated]] = {}
         #: the version of the board at each process's last change, in the order of the changes
@@ -46,9 +47,9 @@ class StatusBoard:
         return len(self._entries)
 
     def put(self, record: ProcessRecord) -> None:
-        """Take a record, unless it is older than what is here."""
+        """Take a record, unless it is older than the one on the board."""
         known = self._entries.get(record.pk)
-        if record.pk in self._deleted or (known and known[0] >= record.version):
+        if known is not None and known[0] >= record.version:
             return
         if known is None:
             # Negative, so that the newest comes first and a tie goes to the higher PK.
@@ -58,8 +59,7 @@ class StatusBoard:
         self._touch(record.pk)
 
     def remove(self, pk: int) -> bool:
-        """Forget a process for good; whether it was here."""
-        self._deleted.add(pk)
+        """Take a process off the board. Return whether it was on it."""
         known = self._entries.pop(pk, None)
         if known is None:
             return False
@@ -75,23 +75,23 @@ class StatusBoard:
         self._changed.move_to_end(pk)
 
     def body(self, timestamp: float, limit: int | None = None) -> bytes:
-        """The whole answer of the status API, with the newest `limit` processes or all."""
+        """Return the whole answer of the status API, with the newest `limit` processes or all."""
         return b"".join(self.pieces(timestamp, limit))
 
     def pieces(self, timestamp: float, limit: int | None = None) -> list[bytes]:
-        """The same in two pieces, of which only the short one is new each time."""
+        """Return the answer in two pieces, of which only the short first one is new each time."""
         return [_head(timestamp), self._tail(limit)]
 
     async def compressed(self, timestamp: float, limit: int | None = None) -> list[bytes]:
-        """The same as gzip; all but the time stamp is compressed once per change."""
+        """Return the answer as gzip; all but the time stamp is compressed once per change."""
         packing = self._packed.get(limit)
         if packing is None:
-            packing = self._packed[limit] = asyncio.ensure_future(_packed(self._tail(limit)))
+            packing = self._packed[limit] = asyncio.ensure_future(_pack(self._tail(limit)))
         packed = await asyncio.shield(packing)
         return packed.body(_head(timestamp), b"")
 
     def _tail(self, limit: int | None) -> bytes:
-        """What stands behind the time stamp."""
+        """Return what follows the time stamp."""
         tail = self._tails.get(limit)
         if tail is None:
             if len(self._tails) >= LIMITS:
@@ -106,7 +106,7 @@ class StatusBoard:
         self._packed.clear()
 
     def changes(self, since: int) -> Iterable[bytes]:
-        """The newest state of each process that changed behind a version, oldest change first."""
+        """Return the newest state of each process changed after a version, oldest change first."""
         changed = []
         for pk in reversed(self._changed):
             if self._changed[pk] <= since:
@@ -119,39 +119,35 @@ def _head(timestamp: float) -> bytes:
     return b'{"timestamp":%b' % _encode(timestamp)
 
 
-async def _packed(tail: bytes) -> Deflated:
+async def _pack(tail: bytes) -> Deflated:
     deflated = Deflated()
     await deflated.add(tail)
     deflated.end()
     return deflated
 
 
-#: Boards in memory, and processes on all of them together.
-BOARDS = 1_000
-PROCESSES = 200_000
-
-
 class StatusBoards:
-    """The boards in memory. The least recently read are dropped first.
+    """The boards in memory; the least recently read are dropped first.
 
-    `records_of` reads all records of a target, less what is deleted meanwhile.
+    `read_records` returns all records of a target but those deleted in the meantime. Whoever calls
+    `put` offers no record that was deleted before: a board does not remember deletions.
     """
 
-    def __init__(self, records_of: Callable[[int], Awaitable[list[ProcessRecord]]]) -> None:
-        self._records_of = records_of
+    def __init__(self, read_records: Callable[[int], Awaitable[list[ProcessRecord]]]) -> None:
+        self._read_records = read_records
         self._boards: OrderedDict[int, StatusBoard] = OrderedDict()
         self._unfilled: list[StatusBoard] = []
         self._loading: dict[int, asyncio.Future[StatusBoard]] = {}
 
     def known(self, target: int) -> StatusBoard | None:
-        """The board of a target, if it is in memory."""
+        """Return the board of a target, if it is in memory."""
         board = self._boards.get(target)
         if board is not None:
             self._boards.move_to_end(target)
         return board
 
     async def get(self, target: int) -> StatusBoard:
-        """The board of a target, filled once for all who ask for it meanwhile."""
+        """Return the board of a target, loaded once for all who ask for it at the same time."""
         board = self.known(target)
         if board is not None:
             return board
@@ -162,32 +158,32 @@ class StatusBoards:
         return await asyncio.shield(loading)
 
     def put(self, record: ProcessRecord) -> None:
-        """Take a record onto the board of its target, also onto one that is being filled."""
+        """Put a record on the board of its target, even if that is still being filled."""
         ready = self.known(record.target)
         for board in self._unfilled if ready is None else [*self._unfilled, ready]:
             if board.target == record.target:
                 board.put(record)
 
     def remove(self, pk: int) -> list[int]:
-        """Forget a process for good; the targets on whose boards it was."""
+        """Take a process off all boards. Return the targets on whose boards it was."""
         boards = [*self._boards.values(), *self._unfilled]
         return [board.target for board in boards if board.remove(pk)]
 
     def clear(self) -> None:
-        """Forget all boards."""
+        """Drop all boards."""
         self._boards.clear()
 
     def drop(self, target: int) -> None:
-        """Forget a board."""
+        """Drop the board of a target."""
         self._boards.pop(target, None)
 
     async def _load(self, target: int) -> StatusBoard:
-        # Kept before it is filled: what is written meanwhile reaches it, and is never older than
-        # what the store gives.
+        # Known before it is filled: what is written in the meantime reaches it, and is never older
+        # than what the store returns.
         board = StatusBoard(target)
         self._unfilled.append(board)
         try:
-            for record in await self._records_of(target):
+            for record in await self._read_records(target):
                 board.put(record)
         finally:
             self._unfilled.remove(board)
@@ -195,7 +191,7 @@ class StatusBoards:
         return board
 
     def _keep(self, board: StatusBoard) -> None:
-        """Keep a board, and make room for it."""
+        """Keep a board, and drop others to make room for it."""
         self._boards[board.target] = board
         while len(self._boards) > 1 and (
             len(self._boards) > BOARDS or sum(map(len, self._boards.values())) > PROCESSES

@@ -1,4 +1,4 @@
-"""Turns submits into stored processes: checked, named, and once however often they are repeated."""
+"""Turns submits into stored processes: checked, named, and only once when repeated with a key."""
 
 from __future__ import annotations
 
@@ -25,26 +25,29 @@ from server.store import Store
 from server.store.counters import Counters
 from server.store.processes.idempotency_keys import Submission, Submissions
 
-#: How many names are tried for processes of a kind that start within one second.
+#: How many identifiers are tried for processes of a kind that are submitted within one second.
 IDENTIFIER_TRIES = 100_000
+#: For how many kinds and seconds the last number used is remembered.
 SECONDS_REMEMBERED = 1_000
+#: How long an idempotency key is valid.
+KEY_SECONDS = 30 * 86_400
 
 
 class Submit(NamedTuple):
-    """What is asked for, not yet checked."""
+    """What a client asks for, not yet checked."""
 
     target: int | None
     pipeline: str
     products: list[int]
     flags: dict[str, bool]
 
-    def digestible(self) -> bytes:
-        """The same bytes for the same submit."""
+    def canonical(self) -> bytes:
+        """Return bytes that are equal for equal submits."""
         return msgspec.json.encode([*self[:3], sorted(self.flags.items())])
 
 
 class SubmissionService:
-    """The way into the queue."""
+    """Checks submits and puts new processes into the queue."""
 
     def __init__(
         self,
@@ -57,25 +60,24 @@ class SubmissionService:
         self._repository = repository
         self._pipelines = pipelines
         self._queue_limit = queue_limit
-        self._idempotency = IdempotencyKeys(store.submissions, store.counters)
-        # The last number used for an identifier within its second, so that many submits at once
-        # need not try each.
+        self._keys = IdempotencyKeys(store.submissions, store.counters)
+        #: by kind and second: the last number used, so that many submits at once need not try each
         self._numbers: LRUCache[str, int] = LRUCache(SECONDS_REMEMBERED)
 
     async def submit(self, submit: Submit, key: str | None) -> tuple[ProcessRecord, bool]:
-        """Store a process; the second value says whether it is new."""
+        """Store a process. Return it, and whether it is new."""
         if key is None:
-            # At once, as each takes a while: the PK of what is refused is never used.
+            # Both at the same time, as each takes a while: the PK of a refused submit stays unused.
             (record, target), pk = await asyncio.gather(self._checked(submit), self._next_pk())
             return await self._add(record.evolve(pk=pk), target), True
-        body = submit.digestible()
-        known = await self._idempotency.find(key, body)
+        body = submit.canonical()
+        known = await self._keys.find(key, body)
         if known is not None:
             if first := await self._existing(known):
                 return first, False
-            await self._idempotency.check_not_gone(key)
+            await self._keys.check_not_gone(key)
         record, target = await self._checked(submit)
-        pk = await self._idempotency.reserve(key, body)
+        pk = await self._keys.reserve(key, body)
         return await self._add_once(record.evolve(pk=pk), target)
 
     async def rerun(self, record: ProcessRecord, flags: dict[str, bool]) -> ProcessRecord:
@@ -95,7 +97,7 @@ class SubmissionService:
         return found[0] if found else None
 
     async def _checked(self, submit: Submit) -> tuple[ProcessRecord, Target]:
-        """The record of a submit, still without a PK, and its target."""
+        """Return the record of a submit, still without a PK, and its target."""
         target, products = await asyncio.gather(
             check_target(self._store, submit.target),
             self._store.products.get_many(submit.products[:MAX_INPUTS]),
@@ -115,7 +117,7 @@ class SubmissionService:
         return make_record(0, target, pipeline, submit.products, flags), target
 
     async def _add_once(self, record: ProcessRecord, target: Target) -> tuple[ProcessRecord, bool]:
-        """Add a record unless one with its PK is there already."""
+        """Add a record unless one with its PK exists already."""
         first = await self._existing(record.pk)
         if first is not None:
             return first, False
@@ -131,7 +133,7 @@ class SubmissionService:
             try:
                 await self._repository.add(named)
             except AlreadyTaken:
-                # Its name, or its PK: then this very submit is stored already.
+                # Its identifier is taken, or its PK: then this very submit is stored already.
                 stored = await self._existing(record.pk)
                 if stored is not None:
                     return self._repository.accept(stored)
@@ -140,26 +142,22 @@ class SubmissionService:
         raise Conflict("There are too many processes of this kind in this second")
 
     def _number(self, first_name: str) -> int:
-        """The next number to try within a second, by the name that has none."""
+        """Return the next number to try within a second, given the identifier without one."""
         self._numbers[first_name] = number = self._numbers.get(first_name, 0) + 1
         return number
 
 
-KEEP_SECONDS = 30 * 86_400
-KEY_LIMIT = 255
-
-
 class IdempotencyKeys:
-    """The keys of the last 30 days."""
+    """The keys of submits in the last 30 days."""
 
     def __init__(self, submissions: Submissions, counters: Counters) -> None:
         self._submissions = submissions
         self._counters = counters
 
     async def find(self, key: str, body: bytes) -> int | None:
-        """The PK that goes with a key. Raises Conflict when it was used for another body."""
+        """Return the PK that a key stands for. Raises Conflict if it was used for another body."""
         known = await self._submissions.get(key)
-        if known is None or known.created < time.time() - KEEP_SECONDS:
+        if known is None or known.created < time.time() - KEY_SECONDS:
             return None
         return _same(known, body)
 
@@ -170,8 +168,8 @@ class IdempotencyKeys:
             raise Conflict("The process of this Idempotency-Key was deleted")
 
     async def reserve(self, key: str, body: bytes) -> int:
-        """The PK for a new submit with this key, or for the same one made at the same time."""
-        await self._submissions.delete_older(time.time() - KEEP_SECONDS)
+        """Return the PK for a new submit with this key, or for the same one made concurrently."""
+        await self._submissions.delete_older(time.time() - KEY_SECONDS)
         pk = await self._counters.next("processes")
         try:
             await self._submissions.insert(

@@ -1,6 +1,6 @@
 """Checks what is submitted, and makes the record of a new process.
 
-Everything that can be known before a run is checked here, where the answer is still 400.
+Everything that can be known before a run is checked here, while the client can still be answered.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_INPUTS = 10_000
 
 
 def check_flags(pipeline: PipelineDescription, given: dict[str, bool]) -> dict[str, bool]:
-    """All flags of a pipeline, as given or by default. Raises InvalidInput for unknown ones."""
+    """Return all flags of a pipeline, as given or by default. Raises InvalidInput."""
     unknown = sorted(set(given) - set(pipeline.flags))
     if unknown:
         known = ", ".join(pipeline.flags) or "none"
@@ -32,7 +32,7 @@ def check_flags(pipeline: PipelineDescription, given: dict[str, bool]) -> dict[s
 
 
 async def check_target(store: Store, target: int | None) -> Target:
-    """The target of a submit. Raises InvalidInput when there is none."""
+    """Return the target of a submit. Raises InvalidInput when it is missing."""
     if target is None:
         raise InvalidInput.of("target", NO_TARGET)
     try:
@@ -44,7 +44,7 @@ async def check_target(store: Store, target: int | None) -> Target:
 def check_products(
     pipeline: PipelineDescription, target: int, pks: list[int], found: Iterable[DataProduct]
 ) -> None:
-    """Raise InvalidInput unless these are different products of the target, fit for the run."""
+    """Raise InvalidInput unless these are distinct products of the target, fit for the run."""
     if not pks:
         raise InvalidInput.of("products", NO_INPUTS)
     if len(pks) > MAX_INPUTS:
@@ -78,7 +78,7 @@ def make_record(
     products: list[int],
     flags: dict[str, bool],
 ) -> ProcessRecord:
-    """The record of a new process, created now."""
+    """Make the record of a new process, created now."""
     created = time.time()
     return ProcessRecord(
         pk=pk,
@@ -93,7 +93,7 @@ def make_record(
 
 
 def identifier(pipeline: PipelineDescription, target: Target, created: float, number: int) -> str:
-    """The identifier of the `number`-th process of its kind within a second (UTC)."""
+    """Return the identifier of the `number`-th process of its kind within a second (UTC)."""
     stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime(created))
     suffix = "" if number == 1 else f"-{number}"
     return f"{pipeline.short_name}_{target.identifier}_{stamp}{suffix}{pipeline.extension}"

@@ -1,4 +1,4 @@
-"""What the collections of plain records share: one record by its PK, many of them, a page."""
+"""What the collections share: records by PK, pages of them, and keys for indexes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from server.core.records import Record
 from server.store.driver.collection import Document
 from server.store.driver.connection import Database
 
-R = TypeVar("R", bound=Record)
-
 #: Room for the PKs of one target's products in an index key.
 PK_RANGE = 2**32
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Items newest first; `next` is the `before` of the following page, None on the last."""
+
+    items: list[T]
+    next: int | None
 
 
 class RecordCollection(Generic[R]):
     """A collection of records of one kind; `pk` is a field too, as a range on `_id` scans."""
 
-    #: How a missing one is called in NotFound.
+    #: What NotFound calls a record.
     kind: str
     record: type[R]
     #: The name of the collection.
@@ -30,18 +39,18 @@ class RecordCollection(Generic[R]):
         self._collection = database.collection(self.name)
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods upper_bound need."""
+        """Make the indexes that the methods below need."""
         await self._collection.ensure_index("pk")
 
     async def get(self, pk: int) -> R:
-        """One record. :raises NotFound: there is none."""
+        """Return one record. :raises NotFound: there is no such record."""
         document = await self._collection.get(pk)
         if document is None:
             raise NotFound(self.kind, pk)
         return self.record.from_document(document)
 
     async def get_many(self, pks: Iterable[int]) -> list[R]:
-        """The records in the order asked for; missing ones are left out."""
+        """Return the records in the order asked for, without those that are missing."""
         return self._records(await self._collection.get_many(pks))
 
     async def delete(self, pk: int) -> None:
@@ -49,7 +58,7 @@ class RecordCollection(Generic[R]):
         await self._collection.delete({"_id": pk})
 
     async def _page(self, field: str, low: int, high: int, limit: int) -> Page[R]:
-        """The newest with `low` < field < `high`, `field` being the PK or ending in it."""
+        """Return the newest with `low` < field < `high`, `field` being the PK or ending in it."""
         # One more than asked for tells whether there is a next page.
         found = await self._collection.find(
             {field: {"$gt": low, "$lt": high}}, sort=(field, -1), limit=limit + 1
@@ -62,16 +71,16 @@ class RecordCollection(Generic[R]):
 
 
 def upper_bound(pk: int | None) -> int:
-    """The upper end of a range of PKs that ends before this one, if there is one."""
+    """Return the exclusive end of a range of PKs: this PK, or the end of all PKs for None."""
     return PK_RANGE if pk is None else min(pk, PK_RANGE)
 
 
-T = TypeVar("T")
+def text_key(text: str) -> str:
+    """Return a text as an index key, which the embedded engine does not take for a date."""
+    return f"={text}"
 
 
-@dataclass(frozen=True)
-class Page(Generic[T]):
-    """Items newest first; `next` is the `before` of the following page, None on the last."""
-
-    items: list[T]
-    next: int | None
+def load(kind: type[T], document: Document) -> T:
+    """Return the dataclass of this kind that a document holds; what it lacks is the default."""
+    names = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    return kind(**{name: document[name] for name in names if name in document})

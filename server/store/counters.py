@@ -7,19 +7,19 @@ from server.store.driver.connection import Database
 
 
 class Counters:
-    """Atomic counters, by kind."""
+    """One atomic counter for each kind of document."""
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection("counters")
 
     async def ensure_indexes(self) -> None:
-        """Nothing to make: counters are found by `_id`."""
+        """Make no index: counters are found by `_id`."""
 
     async def next(self, kind: str, count: int = 1) -> int:
         """Reserve `count` consecutive PKs and return the first of them."""
         try:
             counter = await self._add(kind, count)
-        except AlreadyTaken:  # two first uses at once, and MongoDB let the other one insert
+        except AlreadyTaken:  # another caller's upsert came first and inserted the counter
             counter = await self._add(kind, count)
         return counter - count + 1
 

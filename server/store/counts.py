@@ -1,7 +1,7 @@
-"""How many documents of a collection each target has: looked at up to a limit, then remembered.
+"""How many documents of a collection each target has, counted up to a limit and cached.
 
-The embedded engine counts by reading, so what was counted is kept for a moment. What this server
-writes is known at once, what another one writes when the moment is over.
+The embedded engine counts by reading, so a count is kept for some seconds. This server's own writes
+are counted at once, those of other servers only once these seconds are over.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 from server.store.driver.collection import Collection
 
-REMEMBERED_SECONDS = 10.0
-REMEMBERED_TARGETS = 10_000
+CACHED_SECONDS = 10.0
+CACHED_TARGETS = 10_000
 
 
 class TargetCounts:
-    """Counts by target. `span` gives the range of the field `by_target` that is a target's."""
+    """Counts by target. `span` returns a target's range of the field `by_target`."""
 
     def __init__(self, collection: Collection, span: Callable[[int], dict[str, Any]]) -> None:
         self._collection = collection
@@ -25,7 +25,7 @@ class TargetCounts:
         self._known: dict[int, tuple[float, int]] = {}
 
     async def of(self, target: int, most: int) -> int:
-        """How many the target has; `most` + 1 stands for any larger number."""
+        """Return how many the target has; `most` + 1 stands for any larger number."""
         now = time.monotonic()
         until, count = self._known.get(target, (0.0, 0))
         if now < until:
@@ -33,13 +33,13 @@ class TargetCounts:
         found = await self._collection.find(
             {"by_target": self._span(target)}, limit=most + 1, fields=("by_target",)
         )
-        if len(self._known) >= REMEMBERED_TARGETS:
+        if len(self._known) >= CACHED_TARGETS:
             self._known.clear()
-        self._known[target] = (now + REMEMBERED_SECONDS, len(found))
+        self._known[target] = (now + CACHED_SECONDS, len(found))
         return len(found)
 
     def forget(self, *targets: int) -> None:
-        """These have changed; without any, all may have."""
+        """Drop the counts of targets that have changed; without any, drop all."""
         if not targets:
             self._known.clear()
         for target in targets:

@@ -76,11 +76,16 @@ export class ProcessFeed {
     this.reader.endedUnseen(status);
   }
 
-  /** Fetch the newest records now. */
+  /** Fetch the newest records now. An answer that the filters have overtaken is dropped. */
   async fetch() {
+    const query = this.#query();
+    const page = await get(`/api/processes/?${query}`);
+    if (query === this.#query()) this.#take(page);
+  }
+
+  #query() {
     const { target, limit, filters } = this;
-    const query = new URLSearchParams({ target: `${target}`, limit: `${limit}`, ...filters });
-    this.#take(await get(`/api/processes/?${query}`));
+    return `${new URLSearchParams({ target: `${target}`, limit: `${limit}`, ...filters })}`;
   }
 
   /** @param {{processes: any[], next: number | null}} page */

@@ -22,6 +22,8 @@ from tornado.websocket import WebSocketClosedError, websocket_connect
 from tests.acceptance.conftest import Servers
 from tests.integration.conftest import Client
 
+pytestmark = pytest.mark.slow
+
 LONG = [pytest.mark.long, pytest.mark.timeout(1_200), pytest.mark.gen_test(timeout=1_200)]
 SHORT = [pytest.mark.timeout(180), pytest.mark.gen_test(timeout=170)]
 

@@ -10,6 +10,8 @@ from tests.browser.support.accessibility import fetch_axe, violations
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_looks import pages_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:

@@ -11,6 +11,8 @@ from tests.browser.conftest import PATIENCE_MS, Open, opener
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_log_page import numbers
 
+pytestmark = pytest.mark.slow
+
 #: In place of a proxy that lets no websocket through, until it is told to.
 REFUSE = """
   window.sockets = 0;

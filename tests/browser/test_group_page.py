@@ -18,6 +18,8 @@ from tests.browser.conftest import Open, opener
 from tests.browser.support.observatory import Observatory
 from tests.browser.support.showing_pipelines import HOSTILE
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 BANDS = "".join(
     f"{58545 + n / 7:.3f},{11 + n % 5 / 10:.1f},0.02,{'BV'[n % 2]}\n" for n in range(60)

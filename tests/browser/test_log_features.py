@@ -12,6 +12,8 @@ from tests.browser.conftest import Open
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_log_page import numbers
 
+pytestmark = pytest.mark.slow
+
 OpenLog = Callable[..., Page]
 
 #: The lines at which the pipeline `Stages` says what it does.

@@ -13,6 +13,8 @@ from handlers.pages import formatting
 from tests.browser.conftest import Open
 from tests.browser.support.observatory import Observatory
 
+pytestmark = pytest.mark.slow
+
 FIRST_PAINT_BYTES = 50_000
 SHIFTS = """
   window.shifts = 0;

@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Open, opener
 from tests.browser.support.observatory import Observatory
 
+pytestmark = pytest.mark.slow
+
 STOPPED_MS = 15_000
 
 

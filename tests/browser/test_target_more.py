@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_target_page import DROP, rows
+
+pytestmark = pytest.mark.slow
 
 WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 #: Without it, as on a plain HTTP page from another machine, no digest can be made before.
@@ -164,6 +166,30 @@ def test_the_end_of_a_process_that_is_not_shown_is_told_once(
         expect(page.locator("#process-news")).to_have_text(": ".join(ended[-1]))
     assert page.evaluate("window.told") == ended
     expect(page.locator("#processes tbody tr")).to_have_count(0 if wanted else 2)
+
+
+def test_a_late_answer_does_not_undo_the_choice_of_processes(
+    open_page: Open, observatory: Observatory
+) -> None:
+    target = observatory.make_target()
+    products = observatory.upload(target, {"notes.txt": b"x"})
+    for pipeline in ("Dummy", "Hostile"):
+        observatory.ended(observatory.submit(target, pipeline, products))
+    page = open_page("/login")
+    late: list[Route] = []
+    unfiltered = re.compile(r"/api/processes/\?target=\d+&limit=\d+$")
+    page.route(unfiltered, lambda route: late.append(route))
+    page.goto(f"/targets/{target}/")
+    shown = page.locator("#processes tbody tr")
+    expect(shown).to_have_count(2)
+    page.get_by_label("State of the processes to show").select_option("failed")
+    expect(shown).to_have_count(1)
+    page.wait_for_timeout(500)
+    assert late
+    for route in late:
+        route.continue_()
+    page.wait_for_timeout(500)
+    expect(shown).to_have_count(1)
 
 
 @WIDTHS

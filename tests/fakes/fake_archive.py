@@ -51,6 +51,9 @@ class FakeArchive:
     """The archive as handlers see it."""
 
     def __init__(self) -> None:
+        self.targets = FakeTargets(self)
+        self.products = FakeProducts(self)
+        self.groups = FakeGroups(self)
         self.stored_targets: dict[int, Target] = {1: a_target()}
         self.stored_products: dict[int, DataProduct] = {}
         self.stored_groups: dict[int, DataProductGroup] = {}
@@ -62,6 +65,8 @@ class FakeArchive:
         self.may_write = asyncio.Event()
         self.may_write.set()
         self.write_fault: Exception | None = None
+        self.read_fault: Exception | None = None
+        self.most_at_once = 0  #: how many pages of products were read at once
 
     def keep(self, pk: int, name: str, data: bytes, **changes: Any) -> DataProduct:
         """Store a data product."""
@@ -69,60 +74,76 @@ class FakeArchive:
         self.bytes[pk] = data
         return self.stored_products[pk]
 
-    async def create_target(self, **given: Any) -> Target:
-        self.calls.append(("create_target", given))
+
+class FakeTargets:
+    """The targets of a fake archive."""
+
+    def __init__(self, archive: FakeArchive) -> None:
+        self.archive = archive
+
+    async def create(self, **given: Any) -> Target:
+        self.archive.calls.append(("create_target", given))
         return a_target(2, name=given["name"])
 
-    async def edit_target(self, pk: int, changes: dict[str, Any]) -> Target:
-        return (await self.target(pk)).evolve(**changes)
+    async def edit(self, pk: int, changes: dict[str, Any]) -> Target:
+        return (await self.get(pk)).evolve(**changes)
 
-    async def delete_target(self, pk: int) -> None:
-        del self.stored_targets[pk]
+    async def delete(self, pk: int) -> None:
+        del self.archive.stored_targets[pk]
 
-    async def target(self, pk: int) -> Target:
-        return _one(self.stored_targets, "target", pk)
+    async def get(self, pk: int) -> Target:
+        return _one(self.archive.stored_targets, "target", pk)
 
-    async def count_products(self, _target: int, _most: int) -> int:
-        return len(self.stored_products)
+    async def find(self, **wanted: Any) -> Page[Target]:
+        self.archive.calls.append(("targets", wanted))
+        return Page(list(self.archive.stored_targets.values()), 1)
 
-    async def targets(self, **wanted: Any) -> Page[Target]:
-        self.calls.append(("targets", wanted))
-        return Page(list(self.stored_targets.values()), 1)
 
-    async def product(self, pk: int) -> DataProduct:
-        return _one(self.stored_products, "data product", pk)
+class FakeProducts:
+    """The data products of a fake archive."""
 
-    async def existing(self, pks: list[int]) -> list[DataProduct]:
-        return [self.stored_products[pk] for pk in pks if pk in self.stored_products]
+    def __init__(self, archive: FakeArchive) -> None:
+        self.archive = archive
+        self._at_once = 0
 
-    async def products(self, target: int, **_wanted: Any) -> Page[DataProduct]:
-        return Page(list(self.stored_products.values()), None)
+    async def count(self, _target: int, _most: int) -> int:
+        return len(self.archive.stored_products)
 
-    async def group(self, pk: int) -> DataProductGroup:
-        return _one(self.stored_groups, "group", pk)
+    async def get(self, pk: int) -> DataProduct:
+        self._read("product", pk)
+        return _one(self.archive.stored_products, "data product", pk)
 
-    async def groups(self, **_wanted: Any) -> Page[DataProductGroup]:
-        return Page(list(self.stored_groups.values()), None)
+    async def get_many(self, pks: list[int]) -> list[DataProduct]:
+        self._read("existing", pks)
+        stored = self.archive.stored_products
+        return [stored[pk] for pk in pks if pk in stored]
 
-    async def product_fields(self, products: list[DataProduct]) -> list[dict[str, Any]]:
-        return [{"pk": each.pk, "name": each.name, "size": each.size} for each in products]
+    async def find(self, target: int, **_wanted: Any) -> Page[DataProduct]:
+        self._at_once += 1
+        self.archive.most_at_once = max(self.archive.most_at_once, self._at_once)
+        await asyncio.sleep(0)
+        self._at_once -= 1
+        return Page(list(self.archive.stored_products.values()), None)
 
-    async def delete_product(self, pk: int) -> None:
+    async def fields(self, products: list[DataProduct]) -> list[dict[str, Any]]:
+        self.archive.calls.append(("product_fields", [product.pk for product in products]))
+        names = ("pk", "name", "target", "size", "sha256", "content_type", "created", "url")
+        return [
+            {name: getattr(product, name) for name in names}
+            | {"groups": [], "process": product.process, "fits": product.fits}
+            for product in products
+        ]
+
+    def _read(self, name: str, pks: int | list[int]) -> None:
+        self.archive.calls.append((name, pks))
+        if self.archive.read_fault is not None:
+            raise self.archive.read_fault
+
+    async def delete(self, pk: int) -> None:
         raise Conflict(f"Data product {pk} is needed")
 
-    async def create_group(self, name: str, products: list[int]) -> DataProductGroup:
-        group = DataProductGroup(pk=37, created=NOW, name=name, products=products)
-        self.stored_groups[37] = group
-        return group
-
-    async def add_to_group(self, group: DataProductGroup, products: list[int]) -> DataProductGroup:
-        return group.evolve(products=[*group.products, *products])
-
-    async def delete_group(self, pk: int) -> None:
-        del self.stored_groups[pk]
-
     async def read(self, product: DataProduct, start: int, stop: int) -> AsyncIterator[bytes]:
-        data = self.bytes[product.pk][start:stop]
+        data = self.archive.bytes[product.pk][start:stop]
         for begin in range(0, len(data), 65_536):
             yield data[begin : begin + 65_536]
 
@@ -131,12 +152,36 @@ class FakeArchive:
 
     @asynccontextmanager
     async def upload(self, _target: int) -> AsyncIterator[FakeUpload]:
-        upload = FakeUpload(self)
-        self.uploads.append(upload)
+        upload = FakeUpload(self.archive)
+        self.archive.uploads.append(upload)
         try:
             yield upload
         finally:
-            self.left.append(upload)
+            self.archive.left.append(upload)
+
+
+class FakeGroups:
+    """The groups of a fake archive."""
+
+    def __init__(self, archive: FakeArchive) -> None:
+        self.archive = archive
+
+    async def get(self, pk: int) -> DataProductGroup:
+        return _one(self.archive.stored_groups, "group", pk)
+
+    async def find(self, **_wanted: Any) -> Page[DataProductGroup]:
+        return Page(list(self.archive.stored_groups.values()), None)
+
+    async def create(self, name: str, products: list[int]) -> DataProductGroup:
+        group = DataProductGroup(pk=37, created=NOW, name=name, products=products)
+        self.archive.stored_groups[37] = group
+        return group
+
+    async def add(self, group: DataProductGroup, products: list[int]) -> DataProductGroup:
+        return group.evolve(products=[*group.products, *products])
+
+    async def delete(self, pk: int) -> None:
+        del self.archive.stored_groups[pk]
 
 
 def _one(stored: dict[int, T], kind: str, pk: int) -> T:

@@ -18,12 +18,13 @@ from server.logs.bodies import Content
 from server.processes.receipt import Receipt, receipt_of
 from server.store.base import Page
 from server.store.processes.sections import Section
+from tests.fakes.fake_archive import FakeArchive
 from tests.fakes.some_records import a_process
 
 
 @dataclass
 class Body:
-    """What `log_body` gives."""
+    """What `FakeLogBodies.get` returns."""
 
     log: list[bytes] | AsyncIterator[bytes]
     version: str = "v1"
@@ -38,7 +39,7 @@ class Body:
 
 
 class Lines(NamedTuple):
-    """What `lines` gives."""
+    """What `FakeLogReader.lines` returns."""
 
     entries: list[bytes]
     next: int
@@ -46,7 +47,7 @@ class Lines(NamedTuple):
 
 
 async def pieces_of(*pieces: bytes) -> AsyncIterator[bytes]:
-    """The pieces, one after the other."""
+    """Yield the pieces, one after the other."""
     for piece in pieces:
         yield piece
 
@@ -69,10 +70,47 @@ class Board:
         return [msgspec.json.encode({"timestamp": timestamp, "processes": processes})]
 
 
+class FakeLogReader:
+    """The lines of `FakeProcesses.log`."""
+
+    def __init__(self, processes: FakeProcesses) -> None:
+        self._processes = processes
+
+    async def lines(self, record: ProcessRecord, *asked: Any) -> Lines:
+        self._processes.calls.append(("lines", record.pk, *asked))
+        first = b'[1,2.5,"info","%b"]' % self._processes.lines_text.encode()
+        return Lines([first, b'[2,2.5,"info","b"]'], 2, True)
+
+    async def text(self, *asked: Any) -> AsyncIterator[bytes]:
+        self._processes.calls.append(("log_text", *asked))
+        for piece in self._processes.log:
+            yield piece
+        if self._processes.log_fault is not None:
+            raise self._processes.log_fault
+
+
+class FakeLogBodies:
+    """The whole of `FakeProcesses.log`."""
+
+    def __init__(self, processes: FakeProcesses) -> None:
+        self._processes = processes
+
+    async def get(self, record: ProcessRecord) -> Body:
+        if record.view_url is None:
+            raise NotFound("pipeline process", record.pk)
+        log = self._processes.log
+        return Body(pieces_of(*log) if self._processes.log_is_streamed else log)
+
+
 class FakeProcesses:
     """Processes as handlers see them. `calls` holds what was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, archive: FakeArchive) -> None:
+        self.archive = archive
+        dummy = PipelineDescription(name="Dummy", path="runners.dummy.Dummy", short_name="dummy")
+        self.pipelines = {dummy.name: dummy}
+        self.log_reader = FakeLogReader(self)
+        self.log_bodies = FakeLogBodies(self)
         self.records: dict[int, ProcessRecord] = {}
         self.boards: dict[int, Board] = {}
         self.log: list[bytes] = []
@@ -128,15 +166,17 @@ class FakeProcesses:
     async def count(self, _target: int, _most: int) -> int:
         return len(self.records)
 
-    async def delete_of_target(self, target: int, force: bool) -> None:
+    async def delete_target(self, pk: int, *, force: bool) -> None:
+        await self.archive.targets.get(pk)
         if not force:
             raise Conflict("There are processes")
-
-    def pipelines(self) -> list[PipelineDescription]:
-        return [PipelineDescription(name="Dummy", path="runners.dummy.Dummy", short_name="dummy")]
+        await self.archive.targets.delete(pk)
 
     def fields(self, record: ProcessRecord) -> dict[str, Any]:
-        return {"pk": record.pk, **record.status_fields(), "state": record.state}
+        names = ("process_type", "pipeline", "target", "products", "flags", "state", "progress")
+        names += ("started", "attempt", "log_lines", "outputs", "group", "resources")
+        fields = {name: getattr(record, name) for name in names}
+        return {"pk": record.pk, **record.status_fields(), **fields, "waiting_for": None}
 
     async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
         return [record for record in self.records.values() if record.state is State.SUCCEEDED]
@@ -145,24 +185,6 @@ class FakeProcesses:
         if target not in self.boards:
             raise NotFound("target", target)
         return self.boards[target]
-
-    async def log_body(self, pk: int) -> Body:
-        record = await self.get(pk)
-        if record.view_url is None:
-            raise NotFound("pipeline process", pk)
-        return Body(pieces_of(*self.log) if self.log_is_streamed else self.log)
-
-    async def lines(self, *asked: Any) -> Lines:
-        self.calls.append(("lines", *asked))
-        first = b'[1,2.5,"info","%b"]' % self.lines_text.encode()
-        return Lines([first, b'[2,2.5,"info","b"]'], 2, True)
-
-    async def log_text(self, *asked: Any) -> AsyncIterator[bytes]:
-        self.calls.append(("log_text", *asked))
-        for piece in self.log:
-            yield piece
-        if self.log_fault is not None:
-            raise self.log_fault
 
     async def follow(self, pk: int, after: int, viewer: Viewer) -> None:
         self.cursor = after

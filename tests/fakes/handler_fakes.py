@@ -29,12 +29,15 @@ class Fakes:
     """The collaborators, and the server that they make with these settings."""
 
     previews: Path = Path("/nowhere")
-    processes: FakeProcesses = field(default_factory=FakeProcesses)
     archive: FakeArchive = field(default_factory=FakeArchive)
+    processes: FakeProcesses = field(init=False)
     config: Config = field(default_factory=Config)
     problem: str | None = None
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.processes = FakeProcesses(self.archive)
 
     def configure(
         self,
@@ -42,7 +45,7 @@ class Fakes:
         uploads: dict[str, Any] | None = None,
         websockets: dict[str, Any] | None = None,
     ) -> None:
-        """Change settings."""
+        """Replace settings of the configuration."""
         self.config = replace(
             self.config,
             http=Http(**(http or {})),
@@ -53,35 +56,35 @@ class Fakes:
     async def ready(self) -> str | None:
         return self.problem
 
-    async def headers(self, source: Path) -> dict[str, Any]:
+    async def read_headers(self, source: Path) -> dict[str, Any]:
         if self.draw_fault is not None:
             raise self.draw_fault
         return {"hdus": [{"name": source.name, "kind": "image", "cards": []}], "cut": False}
 
-    async def preview(self, source: Path, picture: Path, size: int, _stretch: str) -> None:
+    async def draw_preview(self, source: Path, picture: Path, size: int, _stretch: str) -> None:
         self.drawn.append((source, size))
         await asyncio.sleep(0.05)
         if self.draw_fault is not None:
             raise self.draw_fault
         await asyncio.to_thread(picture.write_bytes, b"\x89PNG")
 
-    async def picture(self, record: ProcessRecord) -> bytes | None:
-        """No run shows anything."""
+    async def live_preview(self, record: ProcessRecord) -> bytes | None:
+        """Return None: no run has a picture."""
         return None
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Client]:
-        """Serve for as long as it takes."""
+        """Serve until the context ends, and yield a client."""
         services = Services(
             config=self.config,
             processes=cast(Any, self.processes),
             live=cast(Any, self.processes),
             archive=cast(Any, self.archive),
             ready=self.ready,
-            preview=self.preview,
-            headers=self.headers,
-            previews=self.previews,
-            picture=self.picture,
+            draw_preview=self.draw_preview,
+            read_headers=self.read_headers,
+            preview_folder=self.previews,
+            live_preview=self.live_preview,
         )
         socket, port = bind_unused_port()
         server = HTTPServer(Application(all_routes(services)), max_body_size=1024**2)
@@ -98,31 +101,31 @@ class Fakes:
 
 @dataclass
 class Client:
-    """Asks the server of a test."""
+    """A client of the server of a test."""
 
     http: AsyncHTTPClient
     port: int
     services: Services
 
     async def fetch(self, path: str, method: str = "GET", **options: Any) -> HTTPResponse:
-        """Whatever the server answers, errors and redirects too."""
+        """Return whatever the server answers, errors and redirects too."""
         options.setdefault("follow_redirects", False)
         options.setdefault("allow_nonstandard_methods", True)
         url = f"http://127.0.0.1:{self.port}{path}"
         return await self.http.fetch(url, method=method, raise_error=False, **options)
 
     async def send(self, path: str, value: Any, method: str = "POST") -> HTTPResponse:
-        """Send a value as JSON."""
+        """Send a value as JSON, and return the answer."""
         headers = {"Content-Type": "application/json"}
         body = value if isinstance(value, bytes) else msgspec.json.encode(value)
         return await self.fetch(path, method, headers=headers, body=body)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A plain connection."""
+        """Open a plain connection."""
         return await asyncio.open_connection("127.0.0.1", self.port)
 
     async def exchange(self, request: bytes) -> bytes:
-        """Send these bytes, and read until the server closes."""
+        """Send these bytes, and return what comes until the server closes."""
         reader, writer = await self.connect()
         writer.write(request)
         answer = await reader.read()
@@ -131,14 +134,14 @@ class Client:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until something is so, for 5 s at most."""
+    """Wait until the condition holds, for at most 5 s."""
     for _ in range(500):
         if condition():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("It did not come to pass")
+    raise AssertionError("The condition did not become true within 5 s")
 
 
 def json_of(response: HTTPResponse) -> Any:
-    """The JSON that a response holds."""
+    """Return the JSON that a response holds."""
     return msgspec.json.decode(response.body)

@@ -30,6 +30,20 @@ def a_process(pk: int = 51, **changes: Any) -> ProcessRecord:
     return record.evolve(**changes)
 
 
+def a_record(pk: int) -> ProcessRecord:
+    """A new process of target 1 for a real store: its identifier is its own."""
+    return ProcessRecord(
+        pk=pk,
+        created=1795485782.4920993,
+        identifier=f"dummy_m13_{pk}",
+        process_type="pipeline",
+        pipeline="Dummy",
+        target=1,
+        products=[1],
+        flags={},
+    )
+
+
 def a_product(pk: int, name: str, data: bytes, **changes: Any) -> DataProduct:
     """A data product of target 1 with these bytes."""
     product = DataProduct(

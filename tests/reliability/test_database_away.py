@@ -14,7 +14,7 @@ from tests.reliability.tools.proxy import Proxy
 from tests.reliability.tools.serving import Client
 from tests.reliability.tools.shared import Shared, observatory
 
-pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 OUTAGE_SECONDS = 2.0
 LEASE_SECONDS = 2.0

@@ -17,7 +17,7 @@ from tests.reliability.tools.scenario import wrongs
 from tests.reliability.tools.serving import Client, Server, short_folder
 from tests.reliability.tools.snapshot import socket_uri, take
 
-pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 STORAGE_MIB, DATA_MIB = 8, 32
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.reliability.tools.serving import ROOT
 
+pytestmark = pytest.mark.slow
+
 SUMMARY = re.compile(r"seed \d+: (\d+) of (\d+) database calls met faults")
 LITTLE = ("tests/integration/execution/test_runs.py", "-k", "outputs or lines")
 

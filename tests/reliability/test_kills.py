@@ -6,7 +6,7 @@ import pytest
 
 from tests.reliability.tools import cancels, children
 
-pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 #: What a busy machine may need beyond the bar, most of which is the grace that a run is given.
 SLACK_SECONDS = 6.0

@@ -6,6 +6,8 @@ import pytest
 
 from tests.reliability.tools.soak import Options, figures, soak
 
+pytestmark = pytest.mark.slow
+
 SMALL = Options(processes=30, kills=3, seed=7, limit_seconds=100, tell=False)
 LARGE = Options(processes=10_000, kills=200, seed=1, limit_seconds=3400)
 

@@ -10,7 +10,7 @@ from tests.reliability.tools.scenario import wrongs
 from tests.reliability.tools.serving import Client, Server, short_folder
 from tests.reliability.tools.sweep import figures, sweep
 
-pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 #: The scenario makes about 140 calls.
 SAMPLES = [

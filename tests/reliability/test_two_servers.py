@@ -18,7 +18,7 @@ from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.serving import Client, Server
 from tests.reliability.tools.shared import Shared, observatory
 
-pytestmark = [pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
 #: The configuration's lease and time between two looks, and what a busy machine may need.
 LOST = "Lost: the server that ran it stopped"

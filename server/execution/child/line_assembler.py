@@ -1,4 +1,4 @@
-"""Makes lines of what a child says: pieces of text held until their line ends, torn at a limit."""
+"""Assembles lines from the pieces of text that a child writes, and cuts lines that are too long."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ from collections.abc import Sequence
 
 from server.logs.entries import Line
 
+#: The longest line that is stored in one piece.
 LINE_LIMIT_BYTES = 65_536
-
-
-#: So many characters are within the limit in any encoding.
+#: Fewer characters than this are within that limit in any encoding.
 SHORT_CHARACTERS = LINE_LIMIT_BYTES // 4
-
-
+#: How long the beginning of a line is held before it is stored without its end.
 HOLD_SECONDS = 1.0
 
-
-#: Half as dear as calling the class.
+#: Half as expensive as calling the class.
 _line = tuple.__new__
 
 
 class _Held:
-    """The beginning of a line whose end has not come yet."""
+    """The beginning of a line whose end is still missing."""
 
     def __init__(self, now: float, time: float, level: str) -> None:
         self.since = now
@@ -33,7 +30,7 @@ class _Held:
 
 
 class LineAssembler:
-    """Puts the text of several streams together to lines, in the order of their ends."""
+    """Assembles the text of several streams into lines, in the order of their ends."""
 
     def __init__(self) -> None:
         self._held: dict[str, _Held] = {}
@@ -41,20 +38,11 @@ class LineAssembler:
         self.ready_characters = 0
 
     def feed(self, stream: str, time: float, level: str, text: str, now: float) -> None:
-        """Take text as it came. `now` is a monotonic time, for how long a beginning is held."""
+        """Take a piece of text. `now` is a monotonic time, to tell how long a beginning is held."""
         self.feed_all([("", stream, time, level, text)], now)
 
-    def _feed(self, stream: str, time: float, level: str, text: str, now: float) -> None:
-        *ended, rest = text.split("\n")
-        if ended:
-            self._hold(stream, time, level, ended[0], now)
-            self._end(stream, unended=False)
-            self._add_whole(stream, time, level, ended[1:], now)
-        if rest:
-            self._hold(stream, time, level, rest, now)
-
     def feed_all(self, texts: Sequence[tuple[str, str, float, str, str]], now: float) -> None:
-        """Take much text: each with a word before its stream, time, level and text."""
+        """Take many pieces: tuples of a tag that is ignored, stream, time, level and text."""
         held, add = self._held, self.ready.append
         for _, stream, time, level, text in texts:
             end = len(text) - 1
@@ -66,25 +54,33 @@ class LineAssembler:
                 self._feed(stream, time, level, text, now)
 
     def release(self, now: float | None = None) -> float | None:
-        """Let go of beginnings held too long, or of all without `now`; the next one's time."""
+        """Store beginnings held too long, or all of them without `now`.
+
+        Return when the next one is due.
+        """
         for stream in list(self._held):
             if now is None or self._held[stream].since + HOLD_SECONDS <= now:
                 self._end(stream, unended=True)
         return min((held.since + HOLD_SECONDS for held in self._held.values()), default=None)
 
     def take(self) -> list[Line]:
-        """The assembled lines, which are then forgotten here."""
+        """Remove the assembled lines and return them."""
         lines, self.ready, self.ready_characters = self.ready, [], 0
         return lines
 
-    def _add(self, line: Line) -> None:
-        self.ready.append(line)
-        self.ready_characters += len(line.text)
+    def _feed(self, stream: str, time: float, level: str, text: str, now: float) -> None:
+        *ended, rest = text.split("\n")
+        if ended:
+            self._hold(stream, time, level, ended[0], now)
+            self._end(stream, unended=False)
+            self._add_whole(stream, time, level, ended[1:], now)
+        if rest:
+            self._hold(stream, time, level, rest, now)
 
     def _add_whole(
         self, stream: str, time: float, level: str, pieces: list[str], now: float
     ) -> None:
-        """Lines that came in one go, of which there may be a hundred thousand."""
+        """Add lines that came in one piece, of which there may be a hundred thousand."""
         if all(len(piece) < SHORT_CHARACTERS for piece in pieces):
             self.ready += [Line(time, level, piece) for piece in pieces]
             self.ready_characters += sum(map(len, pieces))
@@ -103,7 +99,7 @@ class LineAssembler:
             self._cut(held)
 
     def _cut(self, held: _Held) -> None:
-        """Turn all but the last piece of a long line into entries."""
+        """Turn all but the last piece of a line over the limit into lines of their own."""
         data = "".join(held.pieces).encode()
         while len(data) > LINE_LIMIT_BYTES:
             end = LINE_LIMIT_BYTES
@@ -119,13 +115,17 @@ class LineAssembler:
         if text or not unended:
             self._add(Line(held.time, held.level, text, unended))
 
+    def _add(self, line: Line) -> None:
+        self.ready.append(line)
+        self.ready_characters += len(line.text)
+
 
 class Utf8Text:
-    """Decodes the bytes of a stream piece by piece; what is no UTF-8 is shown by U+FFFD."""
+    """Decodes the bytes of a stream piece by piece; U+FFFD replaces what is not valid UTF-8."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, data: bytes) -> str:
-        """The text so far; empty data ends it."""
+        """Decode the next bytes; empty data ends the stream."""
         return self._decoder.decode(data, final=not data)

@@ -1,6 +1,6 @@
 """Reads what a child says: messages of its pipe and the raw bytes of its descriptors 1 and 2.
 
-Bad messages never stop a run: they are shown in its log. Storing is left to `attempt`.
+Bad messages never stop a run: they are shown in its log. Storing is left to `recorder`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from server.execution.child.line_assembler import LineAssembler, Utf8Text
 from server.store.processes.sections import Section
 
 MESSAGE_LIMIT_BYTES = 1_048_576
-#: Where the numbers end that a database can store.
+#: The first whole number that the database cannot store.
 LARGEST = 2**63
-#: What a run can have made; the last one more shows that it was too many.
+#: The most outputs of a run; one more is kept, which shows that there were too many.
 OUTPUTS_LIMIT = 10_000
 #: How many of an attempt's statuses are kept as sections of its log.
 SECTIONS_LIMIT = 10_000
@@ -28,9 +28,9 @@ _decoder = msgspec.json.Decoder()
 _Stream = Literal["log", "stdout", "stderr", "logging", "traceback"]
 _Level = Literal["debug", "info", "warning", "error"]
 STREAMS, LEVELS = frozenset(get_args(_Stream)), frozenset(get_args(_Level))
-#: The latest time, in Unix seconds, that makes sense, and backwards the earliest.
+#: The latest time, in Unix seconds, that makes sense; negated, the earliest.
 LATEST = 1e12
-#: A message with text.
+#: A text message.
 _Text = tuple[
     Literal["t"], _Stream, Annotated[float, msgspec.Meta(ge=-LATEST, le=LATEST)], _Level, str
 ]
@@ -38,17 +38,17 @@ _text_decoder = msgspec.json.Decoder(_Text)
 
 
 class ChildMessages:
-    """What a run has said so far, and what of it is not stored yet."""
+    """What a run has said so far, and which parts of it are not stored yet."""
 
     def __init__(self) -> None:
         self.assembler = LineAssembler()
         self._changes: dict[str, Any] = {}
         self.outputs: list[tuple[str, str, str]] = []
-        #: CPU seconds and peak RSS in bytes, as last told by the child
+        #: CPU seconds and peak RSS in bytes, as last reported by the child
         self.usage: tuple[float, int] | None = None
         #: the PID of the child's parent
         self.parent: int | None = None
-        #: what the run says it is made of; the first word on that counts
+        #: what the run read and imported; the first message about it counts
         self.provenance: dict[str, Any] | None = None
         #: the child's last message, `("done",)`, `("failed", message)` or `("cancelled",)`
         self.last: tuple[str, ...] | None = None
@@ -59,7 +59,7 @@ class ChildMessages:
         self._raw = {"out": (Utf8Text(), "info"), "err": (Utf8Text(), "warning")}
 
     def feed_messages(self, data: bytes) -> None:
-        """Take bytes of the message pipe."""
+        """Take bytes from the message pipe."""
         data = self._rest + data
         end = data.rfind(b"\n") + 1
         if not end and len(data) > MESSAGE_LIMIT_BYTES:
@@ -74,7 +74,7 @@ class ChildMessages:
             self._take(message, now)
 
     def end(self) -> None:
-        """The pipes are at their ends: what is left of a message torn apart is shown as text."""
+        """Take the end of the pipes. What is left of an incomplete message is shown as text."""
         for name in self._raw:
             self.feed_raw(name, b"")
         rest, self._rest = self._rest, b""
@@ -89,11 +89,11 @@ class ChildMessages:
             self._text(name, time.time(), level, text, time.monotonic())
 
     def say(self, text: str, level: str = "info") -> None:
-        """A line of the server's own."""
+        """Add a line of the server's own."""
         self.assembler.feed("server", time.time(), level, text + "\n", time.monotonic())
 
     def divert(self, leave_out: Callable[[str], None]) -> None:
-        """Give the run's text to this from now on, as no more of it is stored."""
+        """Pass the run's text to `leave_out` from now on, as no more of it is stored."""
         self._leave_out = leave_out
 
     @property
@@ -102,8 +102,8 @@ class ChildMessages:
         return bool(self._changes)
 
     @property
-    def untold_progress(self) -> Progress | None:
-        """The newest progress, if it was not taken with the changes."""
+    def unstored_progress(self) -> Progress | None:
+        """The newest progress, unless it was taken with the changes."""
         return self._changes.get("progress")
 
     def take_changes(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class ChildMessages:
         return taken
 
     def take_sections(self) -> list[Section]:
-        """The statuses since the last call; `line` counts the assembled lines before each."""
+        """Return the statuses since the last call; `line` counts the lines assembled before it."""
         taken, self._sections = self._sections, []
         return taken
 
@@ -120,7 +120,7 @@ class ChildMessages:
         self._changes["status"] = text
         lines = len(self.assembler.ready)
         if self._sections and self._sections[-1].line == lines:
-            self._sections.pop()  # nothing was said in it
+            self._sections.pop()  # it has no lines
         elif self._sections_left == 0:
             return
         else:
@@ -128,7 +128,7 @@ class ChildMessages:
         self._sections.append(Section(lines, time.time(), text))
 
     def _take(self, message: Any, now: float) -> None:
-        # Before the others: to match a pattern costs more than all else about a line.
+        # Before the others, as matching a pattern costs more than all else about a line.
         if type(message) is list and len(message) == 5 and message[0] == "t":
             _, stream, when, level, text = message
             if is_text(stream, when, level, text):
@@ -146,8 +146,8 @@ class ChildMessages:
                     self.outputs.append((path, name, kind))
             case ["usage", float(cpu), int(rss)] if math.isfinite(cpu) and 0 <= rss < LARGEST:
                 self.usage = (cpu, rss)
-            case ["done" | "cancelled" as word]:
-                self.last = self.last or (word,)
+            case ["done" | "cancelled" as last]:
+                self.last = self.last or (last,)
             case ["failed", str(text)]:
                 self.last = self.last or ("failed", text)
             case ["hello", int(), int(parent)]:
@@ -161,7 +161,7 @@ class ChildMessages:
         raw = message if isinstance(message, bytes) else msgspec.json.encode(message)
         text = raw.decode("utf-8", "replace").removesuffix("\n")
         if not text:
-            return  # what a last message begins with
+            return  # a last message begins with a line end
         self._text("unknown", time.time(), "warning", text + "\n", now)
 
     def _text(self, stream: str, when: float, level: str, text: str, now: float) -> None:
@@ -172,7 +172,7 @@ class ChildMessages:
 
 
 def is_text(stream: Any, when: Any, level: Any, text: Any) -> bool:
-    """Whether these are the parts of a message with text."""
+    """Return whether these are the parts of a text message."""
     return (
         type(stream) is str
         and type(when) in (float, int)
@@ -185,7 +185,7 @@ def is_text(stream: Any, when: Any, level: Any, text: Any) -> bool:
 
 
 def _texts(whole: bytes) -> list[_Text] | None:
-    """The messages in these lines if all of them are text."""
+    """Decode these lines if all of them are text messages."""
     try:
         return _text_decoder.decode_lines(whole)
     except (msgspec.DecodeError, UnicodeDecodeError):  # a ValidationError is one
@@ -193,7 +193,7 @@ def _texts(whole: bytes) -> list[_Text] | None:
 
 
 def _decode(whole: bytes) -> list[Any]:
-    """The messages in these lines; a line that is no JSON stays bytes."""
+    """Decode the messages in these lines; a line that is not valid JSON stays bytes."""
     try:
         return _decoder.decode_lines(whole)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Takes in what a child says, as fast as it can be stored; what it means is left to `messages`."""
+"""Reads what a child says, as fast as it can be stored; what it means is left to `messages`."""
 
 from __future__ import annotations
 
@@ -8,31 +8,34 @@ from runners.execution.pipes import Reader
 from server.execution.child.messages import ChildMessages
 from server.logs.entries import Line
 
-#: What may wait to be stored before the child is held back.
+#: How much may wait to be stored before the child is made to wait.
 SPOOL_CHARACTERS = 2_000_000
 SPOOL_LINES = 20_000
 
 
 class OutputBuffer:
-    """The bounded way from a child's pipes to the store. `news` is set when there is any."""
+    """The bounded buffer between a child's pipes and the store.
+
+    `news` is set when there is something to store, and cleared by whoever stores it.
+    """
 
     def __init__(self) -> None:
         self.messages = ChildMessages()
         self.news = asyncio.Event()
-        #: the child has said its last message
+        #: set when the child has sent its last message
         self.finished = asyncio.Event()
         self._room = asyncio.Event()
 
     async def pump(self, name: str, reader: Reader) -> None:
-        """Take in a pipe to its end, holding its writer back while there is no room."""
+        """Read a pipe to its end, making its writer wait while the buffer is full."""
         while data := await reader.read():
             self._feed(name, data)
             await self._until_room()
 
     async def drain(self, readers: dict[str, Reader]) -> None:
-        """Take in what is in the pipes now that the whole group of the run is gone.
+        """Read what is in the pipes now that the whole process group of the run is gone.
 
-        Who left it may hold them open, and write on for ever: that is not waited for.
+        A process that left the group may keep them open and write for ever: it is not waited for.
         """
         for name, reader in readers.items():
             left = reader.present_bytes()
@@ -44,7 +47,7 @@ class OutputBuffer:
         self.news.set()
 
     def take(self) -> tuple[list[Line], int]:
-        """The lines to store, which are forgotten here, and how many characters they have."""
+        """Remove the lines to be stored, and return them and how many characters they have."""
         assembler = self.messages.assembler
         characters = assembler.ready_characters
         self._room.set()

@@ -1,6 +1,6 @@
-"""What a run uses, sampled while it lives: a killed child leaves no account of itself.
+"""What a run uses, sampled while it lasts: a killed child cannot report it.
 
-Also which OS processes it left behind. What is said of that is left to `attempt_end`.
+Also which OS processes it left behind. What the log says of these is left to `conclusion`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import psutil
 from runners.execution import process_tags
 
 SAMPLE_SECONDS = 0.5
-#: What seems to have escaped may be about to end: its parents and its children often are.
+#: What seems to have escaped may be about to end, as its parents and children often are.
 SETTLE_SECONDS = 0.1
-#: Whether each process's children can be asked for; else all processes have to be looked at.
+#: Whether the children of one process can be listed; else all processes must be looked at.
 LISTED = process_tags.lists_children()
 
 
 class Usage:
-    """CPU seconds and peak memory of a run and its descendants, as far as they were seen."""
+    """CPU seconds and peak memory of a run and its descendants, as far as they were sampled."""
 
     def __init__(self) -> None:
         self.cpu_seconds: float | None = None
@@ -28,14 +28,14 @@ class Usage:
         self._seen: dict[int, psutil.Process] = {}
 
     async def measure(self, pid: int) -> None:
-        """Look again and again, until cancelled."""
+        """Sample again and again, until cancelled."""
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
-            # There may be hundreds, each of which takes three files to read.
+            # There may be hundreds of processes, each of which takes three files to read.
             await asyncio.to_thread(self.sample, pid)
 
     def sample(self, pid: int) -> None:
-        """Look once."""
+        """Sample the run and its descendants once."""
         cpu, rss = 0.0, 0
         for member in [pid, *descendants(pid)]:
             with suppress(psutil.Error):
@@ -48,14 +48,14 @@ class Usage:
         self.peak_rss_bytes = max(rss, self.peak_rss_bytes or 0)
 
     def take(self, cpu_seconds: float, peak_rss_bytes: int) -> None:
-        """Take what the child says of itself, which knows its own peak."""
+        """Take what the child reports: it knows its own peak."""
         self.cpu_seconds = max(cpu_seconds, self.cpu_seconds or 0.0)
         self.peak_rss_bytes = max(peak_rss_bytes, self.peak_rss_bytes or 0)
 
     async def escaped(self, parent: int | None, pk: int, identifier: str) -> dict[int, str]:
-        """PIDs and command names of what left the group of a run that has ended, and lives on.
+        """Return the PIDs and command names of processes that outlive the run that started them.
 
-        `parent` is the run's, which on Linux adopts what it leaves behind.
+        `parent` is the PID of the run's parent, which on Linux adopts what the run leaves behind.
         """
         if not self._escaped(parent, pk, identifier):
             return {}
@@ -71,10 +71,10 @@ class Usage:
 
 
 def descendants(pid: int) -> list[int]:
-    """The PIDs of all that a process has started, and those have, as far as they are alive."""
+    """Return the PIDs of all living descendants of a process."""
     if LISTED:
         found = process_tags.children_of(pid)
-        for each in found:  # which grows meanwhile
+        for each in found:  # the list grows during the loop
             found += process_tags.children_of(each)
         return found
     with suppress(psutil.Error):
@@ -83,7 +83,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def _name(pid: int) -> str | None:
-    """The command name of a process; None when it has ended, even if nobody has taken note."""
+    """Return the command name of a process; None when it has ended, even as a zombie."""
     with suppress(psutil.Error):
         process = psutil.Process(pid)
         if process.status() != psutil.STATUS_ZOMBIE:

@@ -17,25 +17,29 @@ LOOK_SECONDS = 0.01
 
 
 async def terminate(run: Run) -> None:
-    """End a run and its whole process group; they are gone when this returns."""
+    """End a run and its whole process group; both are gone when this returns."""
     run.ask()
     if not await _ends_within(run, ASK_SECONDS):
         run.signal_group(signal.SIGTERM)
-        # Who is stopped hears nothing else.
+        # A stopped process gets no other signal before it is continued.
         run.signal_group(signal.SIGCONT)
         await _ends_within(run, GRACE_SECONDS)
     await kill(run)
 
 
 async def kill(run: Run) -> None:
-    """Kill what is left of a run's process group, and see to it that nothing is."""
-    # Nothing tells when a process group is empty, so it must be looked at again and again.
+    """Kill what is left of a run's process group, and verify that nothing is."""
+    # Nothing notifies us when a process group is empty, so it is polled.
     for _ in range(round(VERIFY_SECONDS / LOOK_SECONDS)):
         if not run.signal_group(signal.SIGKILL):
             break
         await asyncio.sleep(LOOK_SECONDS)
     else:
-        log.error("The group of OS process %s does not end, though it was killed", run.pid)
+        log.error(
+            "The group of OS process %s was killed but does not end",
+            run.pid,
+            extra={"action": "kill_failed", "pid": run.pid},
+        )
     await run.wait()
 
 

@@ -1,4 +1,4 @@
-"""The records of groups of data products, and which product is in which."""
+"""The records of groups of data products, and which products are in which groups."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ class Groups(RecordCollection[DataProductGroup]):
         self._memberships = database.collection("memberships")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods upper_bound need."""
+        """Make the indexes that the methods below need."""
         await super().ensure_indexes()
         await self._collection.ensure_index("process")
 
     async def insert(self, group: DataProductGroup) -> None:
         """Store a new group. :raises AlreadyTaken: its PK exists."""
-        # Memberships first: without its group one is not seen, but a group that its products do
-        # not know of would keep their PKs when they are deleted.
+        # Memberships first: one without its group is never seen, but a group without memberships
+        # would keep the PKs of its products when they are deleted.
         for product in dict.fromkeys(group.products):
             await self._join(product, group.pk)
         await self._collection.insert(group.to_document() | {"version": 1})
 
     async def add_products(self, pk: int, products: Sequence[int]) -> None:
-        """Put further products behind those of a group; who is in it already stays where it is.
+        """Append products to those of a group; those that are in it already stay where they are.
 
-        A group that is not there, or goes meanwhile, is fine.
+        A group that does not exist, or is deleted meanwhile, is fine.
         """
         for product in dict.fromkeys(products):
             await self._join(product, pk)
@@ -50,12 +50,12 @@ class Groups(RecordCollection[DataProductGroup]):
             if await self._change_products(document, members):
                 return
 
-    async def find(self, before: int | None = None, limit: int = 100) -> Page[DataProductGroup]:
-        """A page of all groups."""
+    async def find(self, *, before: int | None = None, limit: int = 100) -> Page[DataProductGroup]:
+        """Return a page of all groups."""
         return await self._page("pk", 0, upper_bound(before), limit)
 
     async def containing(self, products: Sequence[int]) -> dict[int, list[int]]:
-        """The PKs of the groups that each product is in, ascending."""
+        """Return the PKs of the groups that each product is in, ascending."""
         documents = await self._memberships.get_many(dict.fromkeys(products))
         claimed = {document["_id"]: _groups(document) for document in documents}
         groups = {group for pks in claimed.values() for group in pks}
@@ -65,14 +65,14 @@ class Groups(RecordCollection[DataProductGroup]):
         }
 
     async def remove_product(self, product: int) -> None:
-        """Take a deleted product out of all its groups."""
+        """Remove a deleted product from all its groups."""
         membership = await self._memberships.get(product)
         for pk in _groups(membership or {}):
             await self._remove(pk, product)
         await self._memberships.delete({"_id": product})
 
     async def of_process(self, process: int) -> list[DataProductGroup]:
-        """The groups of outputs of a process's attempts."""
+        """Return the groups of outputs of a process's attempts."""
         return self._records(await self._collection.find({"process": process}))
 
     async def delete(self, pk: int) -> None:
@@ -86,18 +86,18 @@ class Groups(RecordCollection[DataProductGroup]):
         member = {"_id": product}
         try:
             await self._memberships.change(member, set={_field(group): True}, upsert=True)
-        except AlreadyTaken:  # MongoDB let another group of the product make the document first
+        except AlreadyTaken:  # another group of the product inserted the document first
             await self._memberships.change(member, set={_field(group): True})
 
     async def _remove(self, pk: int, product: int) -> None:
-        # Another product may go at the same time, so look again until nothing came between.
+        # Another product may be removed at the same time, so try until nothing came in between.
         while (document := await self._collection.get(pk)) is not None:
             left = [member for member in document["products"] if member != product]
             if await self._change_products(document, left):
                 return
 
     async def _change_products(self, document: Document, products: list[int]) -> bool:
-        """Whether nothing came between the reading and this."""
+        """Return whether the group has not changed since it was read, and so was written."""
         unchanged = {"_id": document["_id"], "version": document["version"]}
         changed = await self._collection.change(
             unchanged, set={"products": products}, inc={"version": 1}

@@ -1,9 +1,10 @@
-"""What is on its way into storage or out of it: what to undo or finish if the server ends."""
+"""What is being stored or deleted, so that it can be finished or undone if the server ends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from server.store.base import load
 from server.store.driver.collection import Document
 from server.store.driver.connection import Database
 
@@ -12,8 +13,8 @@ from server.store.driver.connection import Database
 class JournalEntry:
     """Products, groups and keys of files that are being stored or deleted by a server.
 
-    For the outputs of a run `process` and `attempt` say whose, and `series` is that of its
-    measurements. `whole` says that the process itself is being deleted.
+    For the outputs of a run, `process` and `attempt` say whose they are, and `series` is that of
+    its measurements. `whole` means that the process itself is being deleted.
     """
 
     pk: int
@@ -28,13 +29,13 @@ class JournalEntry:
 
 
 class Journal:
-    """All entries. One that is there is about something that is not complete, or only just."""
+    """All entries. What an entry is about is incomplete, or was completed only just now."""
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection("journal")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods upper_bound need."""
+        """Make the indexes that the methods below need."""
         for field in ("server", "process"):
             await self._collection.ensure_index(field)
 
@@ -43,36 +44,32 @@ class Journal:
         await self._collection.insert({"_id": entry.pk, **vars(entry)})
 
     async def of_server(self, server: str) -> list[JournalEntry]:
-        """The entries of one server."""
+        """Return the entries of one server."""
         return _entries(await self._collection.find({"server": server}))
 
     async def of_process(self, process: int) -> list[JournalEntry]:
-        """The entries of a process's attempts."""
+        """Return the entries of a process's attempts."""
         return _entries(await self._collection.find({"process": process}))
 
     async def take_over(self, entry: JournalEntry, server: str) -> JournalEntry | None:
-        """Make an entry that of another server; None when it is not there or has moved on."""
+        """Move an entry to another server; return None if it is gone, or a third server's."""
         document = await self._collection.change(
             {"_id": entry.pk, "server": entry.server}, set={"server": server}
         )
-        return None if document is None else _entries([document])[0]
+        return None if document is None else load(JournalEntry, document)
 
     async def close(self, entry: JournalEntry) -> bool:
-        """Delete an entry; False when it is not there, or another server's by now."""
+        """Delete an entry; return False if it is gone, or another server's by now."""
         return await self._collection.delete({"_id": entry.pk, "server": entry.server}) > 0
 
     async def delete(self, pk: int) -> None:
-        """Delete an entry, whose ever it is; a missing one is fine."""
+        """Delete an entry of any server; a missing one is fine."""
         await self._collection.delete({"_id": pk})
 
     async def all(self) -> list[JournalEntry]:
-        """Every server's entries."""
+        """Return the entries of all servers."""
         return _entries(await self._collection.find({"server": {"$gt": ""}}))
 
 
 def _entries(documents: list[Document]) -> list[JournalEntry]:
-    names = JournalEntry.__dataclass_fields__
-    return [
-        JournalEntry(**{name: found[name] for name in names if name in found})
-        for found in documents
-    ]
+    return [load(JournalEntry, document) for document in documents]

@@ -1,6 +1,6 @@
-"""The measurements of targets, in immutable chunks that are stored once and deleted together.
+"""The measurements of targets, in chunks that never change and are deleted a series at a time.
 
-What the rows hold is the writer's business: here they are ready text.
+What the rows contain is left to the writer: here they are text.
 """
 
 from __future__ import annotations
@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.store.base import PK_RANGE, upper_bound
-from server.store.driver.collection import Document
+from server.store.base import PK_RANGE, load, upper_bound
 from server.store.driver.connection import Database
 
 
 @dataclass(frozen=True)
 class LightCurveChunk:
-    """Consecutive measurements of a target, numbered from `first`; `rows` has one JSON a line.
+    """Consecutive measurements of a target, numbered from `first`; a line of JSON for each.
 
-    `series` is the number of the first one that the same attempt of a process gave.
+    `series` is the number of the first measurement that the same attempt of a process made.
     """
 
     first: int
@@ -35,7 +34,7 @@ class LightCurves:
         self._collection = database.collection("light_curves")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods upper_bound need."""
+        """Make the indexes that the methods below need."""
         for field in ("by_target", "series"):
             await self._collection.ensure_index(field)
 
@@ -52,22 +51,18 @@ class LightCurves:
             ]
         )
 
-    async def read(self, target: int, before: int | None, limit: int) -> list[LightCurveChunk]:
-        """The newest chunks of a target that begin before a number, at most `limit`."""
+    async def read(
+        self, target: int, *, before: int | None = None, limit: int
+    ) -> list[LightCurveChunk]:
+        """Return the newest chunks of a target that begin before a number, at most `limit`."""
         start = target * PK_RANGE
         found = await self._collection.find(
             {"by_target": {"$gt": start, "$lt": start + upper_bound(before)}},
             sort=("by_target", -1),
             limit=limit,
         )
-        return [_chunk(document) for document in found]
+        return [load(LightCurveChunk, document) for document in found]
 
     async def delete(self, series: int) -> None:
         """Delete a series; a missing one is fine."""
         await self._collection.delete({"series": series})
-
-
-def _chunk(document: Document) -> LightCurveChunk:
-    return LightCurveChunk(
-        **{name: document[name] for name in LightCurveChunk.__dataclass_fields__}
-    )

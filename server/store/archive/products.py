@@ -21,7 +21,7 @@ class DataProducts(RecordCollection[DataProduct]):
         self._counts = TargetCounts(self._collection, _of_target)
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods upper_bound need."""
+        """Make the indexes that the methods below need."""
         for field in ("by_target", "process", "examinations_left"):
             await self._collection.ensure_index(field)
 
@@ -36,18 +36,18 @@ class DataProducts(RecordCollection[DataProduct]):
         self._counts.forget(*(product.target for product in products))
 
     async def count(self, target: int, most: int) -> int:
-        """How many products a target has; `most` + 1 stands for any larger number."""
+        """Return how many products a target has; `most` + 1 stands for any larger number."""
         return await self._counts.of(target, most)
 
     async def find(
-        self, target: int, before: int | None = None, limit: int = 100
+        self, target: int, *, before: int | None = None, limit: int = 100
     ) -> Page[DataProduct]:
-        """A page of a target's products."""
+        """Return a page of a target's products."""
         start = target * PK_RANGE
         return await self._page("by_target", start, start + upper_bound(before), limit)
 
     async def of_process(self, process: int) -> list[DataProduct]:
-        """All outputs of a process's attempts, in the order of their PKs."""
+        """Return all outputs of a process's attempts, in the order of their PKs."""
         found = self._records(await self._collection.find({"process": process}))
         return sorted(found, key=lambda product: product.pk)
 

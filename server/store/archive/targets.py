@@ -6,9 +6,9 @@ from typing import Any
 
 from server.core.errors import NotFound
 from server.core.records import Target
-from server.store.base import Page, RecordCollection, upper_bound
+from server.store.base import Page, RecordCollection, text_key, upper_bound
 
-#: How many targets one search may look at before it returns a short page.
+#: How many targets one search may examine before it returns a short page.
 _EXAMINED_LIMIT = 10_000
 _SEARCH_BATCH = 1_000
 
@@ -19,27 +19,28 @@ class Targets(RecordCollection[Target]):
     kind, record, name = "target", Target, "targets"
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods upper_bound need."""
+        """Make the indexes that the methods below need."""
         await super().ensure_indexes()
         await self._collection.ensure_index("by_identifier", unique=True)
 
     async def insert(self, target: Target) -> None:
         """Store a new target. :raises AlreadyTaken: its PK or identifier exists."""
-        key = {"by_identifier": _identifier_key(target.identifier)}
+        key = {"by_identifier": text_key(target.identifier)}
         await self._collection.insert(target.to_document() | key)
 
     async def by_identifier(self, identifier: str) -> Target | None:
-        """The target with this identifier."""
-        wanted = {"by_identifier": _identifier_key(identifier)}
+        """Return the target with this identifier, if there is one."""
+        wanted = {"by_identifier": text_key(identifier)}
         found = self._records(await self._collection.find(wanted, limit=1))
         return found[0] if found else None
 
     async def find(
-        self, before: int | None = None, limit: int = 100, search: str | None = None
+        self, *, before: int | None = None, limit: int = 100, search: str | None = None
     ) -> Page[Target]:
-        """A page of the targets that have the search text in name or identifier, in any case.
+        """Return a page of the targets whose name or identifier contains the search text.
 
-        A search looks at a bounded number, so its page may be short and still have a `next`.
+        Case does not matter. A search examines a bounded number of targets, so its page may be
+        short and still have a `next`.
         """
         if not search:
             return await self._page("pk", 0, upper_bound(before), limit)
@@ -55,11 +56,11 @@ class Targets(RecordCollection[Target]):
         return Page(matching, before)
 
     async def change(self, pk: int, **fields: Any) -> Target:
-        """Change fields of a target. :raises NotFound: there is none."""
-        # Through a record, which knows how each field is stored.
+        """Change fields of a target. :raises NotFound: there is no such target."""
+        # By way of a record, which knows how each field is stored.
         before = await self.get(pk)
         document = before.evolve(**fields).to_document()
-        keys = {"identifier": {"by_identifier": _identifier_key(document["identifier"])}}
+        keys = {"identifier": {"by_identifier": text_key(document["identifier"])}}
         changes = {name: document[name] for name in fields}
         for name in fields:
             changes |= keys.get(name, {})
@@ -67,11 +68,6 @@ class Targets(RecordCollection[Target]):
         if changed is None:
             raise NotFound(self.kind, pk)
         return Target.from_document(changed)
-
-
-def _identifier_key(identifier: str) -> str:
-    # The embedded engine takes what begins like a date for a time.
-    return f"={identifier}"
 
 
 def _has(target: Target, search: str) -> bool:

@@ -1,4 +1,8 @@
-"""One collection by the small dialect that both engines speak; the documents are left to others."""
+"""One collection, in the small dialect that MongoDB and the embedded engine both speak.
+
+Single-field indexes, whole values set, counters incremented, no arrays grown in place. What the
+documents mean is left to the collections of the store.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +15,18 @@ from pymongo.errors import PyMongoError
 
 from server.store.driver.errors import translated
 
-Document = dict[str, Any]
-
-
-T = TypeVar("T")
-
-
 #: How many documents one answer of the server carries at most, and one `$in` names.
 _BATCH = 1_000
+
+Document = dict[str, Any]
+T = TypeVar("T")
 
 
 class Collection:
     """The whole dialect. Every filter names one indexed field, or `_id`, and what else must hold.
 
-    All methods raise DatabaseAway and NoRoom, the writing ones AlreadyTaken for a unique value that
-    another document has.
+    All methods raise DatabaseAway and NoRoom; those that write also raise AlreadyTaken for a unique
+    value that another document has.
     """
 
     def __init__(self, collection: AsyncIOMotorCollection[Document], name: str) -> None:
@@ -42,11 +43,11 @@ class Collection:
             await self._call("insert_many", lambda: self._collection.insert_many(documents))
 
     async def get(self, pk: int | str) -> Document | None:
-        """The document with this `_id`."""
+        """Return the document with this `_id`."""
         return await self._call("get", lambda: self._collection.find_one({"_id": pk}))
 
     async def get_many(self, pks: Iterable[int | str]) -> list[Document]:
-        """The documents with these `_id`s in the order asked for; missing ones are left out."""
+        """Return the documents with these `_id`s in the order asked for, without missing ones."""
         asked = list(pks)
         found: dict[int | str, Document] = {}
         for start in range(0, len(asked), _BATCH):
@@ -61,7 +62,10 @@ class Collection:
         limit: int = 0,
         fields: Sequence[str] | None = None,
     ) -> list[Document]:
-        """All documents that match, at most `limit` if that is not 0, with these fields or all."""
+        """Return the documents that match, at most `limit` unless that is 0.
+
+        `fields` names those to read; without it, they are complete.
+        """
 
         def work() -> Awaitable[list[Document]]:
             cursor = self._collection.find(
@@ -84,9 +88,9 @@ class Collection:
         sort: tuple[str, int] | None = None,
         upsert: bool = False,
     ) -> Document | None:
-        """Change one document that matches, atomically, and return it as it is then.
+        """Change one document that matches, atomically, and return its new state.
 
-        None when nothing matched. With `upsert` a document made of the filter is changed then.
+        Return None if nothing matches; with `upsert`, change a document made of the filter then.
         """
         update = {"$set": set, "$inc": inc, "$unset": dict.fromkeys(unset, "")}
         return await self._call(
@@ -101,7 +105,7 @@ class Collection:
         )
 
     async def replace(self, document: Document, upsert: bool = False) -> bool:
-        """Put the document in the place of the one with its `_id`; whether there was one."""
+        """Replace the document with the same `_id`; return whether there was one."""
         result = await self._call(
             "replace",
             lambda: self._collection.replace_one({"_id": document["_id"]}, document, upsert=upsert),
@@ -114,13 +118,13 @@ class Collection:
         return result.deleted_count
 
     async def ensure_index(self, field: str, unique: bool = False) -> None:
-        """Make an index on one field unless there is one."""
+        """Create an index on one field unless it exists."""
         await self._call(
             "ensure_index", lambda: self._collection.create_index([(field, 1)], unique=unique)
         )
 
     async def _call(self, operation: str, work: Callable[[], Awaitable[T]]) -> T:
-        # Every operation comes through here: tests let it fail, wait, or act and then fail.
+        # Every operation passes here: tests make it fail, wait, or succeed and then fail.
         try:
             return await work()
         except PyMongoError as error:

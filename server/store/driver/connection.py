@@ -1,8 +1,6 @@
-"""The one file that knows the driver: connects to MongoDB or to the embedded engine.
+"""Connects to MongoDB or to the embedded engine, and watches what changes in a collection.
 
-Offers the small dialect that both engines speak (single-field indexes, whole values set, counters
-incremented, no arrays grown in place) and turns the driver's errors into the domain's. What the
-documents mean is left to the other modules of the store.
+Reading and writing documents is left to `collection`.
 """
 
 from __future__ import annotations
@@ -20,6 +18,23 @@ from server.core.errors import StartError
 from server.store.driver.collection import Collection, Document
 from server.store.driver.errors import AUTHENTICATION_FAILED, translated
 
+SELECTION_SECONDS = 2.0
+#: Also the limit for heartbeats: one that is late cancels all operations, so not too short.
+CONNECT_SECONDS = 10.0
+SOCKET_SECONDS = 20.0
+
+#: What a change stream reports: which document has changed and its version, not the new values.
+_WATCHED = [
+    {
+        "$project": {
+            "operationType": 1,
+            "documentKey": 1,
+            "fullDocument.version": 1,
+            "updateDescription.updatedFields.version": 1,
+        }
+    }
+]
+
 
 class Database:
     """A connection pool to one database."""
@@ -34,7 +49,7 @@ class Database:
     async def open(cls, uri: str, name: str = "heliograph") -> Database:
         """Connect; a database named in the URI wins over `name`.
 
-        :raises DatabaseAway: nobody answers within the time-outs.
+        :raises DatabaseAway: no server answers within the time-outs.
         :raises StartError: the URI or its credentials are wrong.
         """
         client = _client(uri)
@@ -45,26 +60,26 @@ class Database:
             raise
 
     async def ping(self) -> None:
-        """Ask for an answer. :raises DatabaseAway: there was none."""
+        """Check that the server answers. :raises DatabaseAway: it does not."""
         try:
             await self._client.admin.command("ping")
         except PyMongoError as error:
             raise translated(error, "admin") from error
 
     def collection(self, name: str) -> Collection:
-        """The collection of this name, made by the first write."""
+        """Return the collection of this name, which the first write creates."""
         return Collection(self._database[name], name)
 
     @asynccontextmanager
     async def watch(self, name: str) -> AsyncIterator[AsyncIterator[tuple[int, int | None]]]:
-        """What changes in a collection from now on: `_id`s, and the `version` that is set, if any.
+        """Watch a collection: iterate over the `_id` and new `version`, if any, of each change.
 
         Only where the server is `replicated`. Ends with an error when the connection does.
         """
-        stream = self._database[name].watch(WATCHED)
+        stream = self._database[name].watch(_WATCHED)
         try:
             await stream.try_next()  # opens it
-            yield changes(stream)
+            yield _changes(stream)
         except PyMongoError as error:
             raise translated(error, name) from error
         finally:
@@ -77,9 +92,22 @@ class Database:
 
 def _client(uri: str) -> AsyncIOMotorClient[Document]:
     try:
-        return AsyncIOMotorClient(uri, io_loop=asyncio.get_running_loop(), **client_options())
+        return AsyncIOMotorClient(uri, io_loop=asyncio.get_running_loop(), **_options())
     except (errors.ConfigurationError, ValueError) as error:  # InvalidURI is one
         raise StartError(f"mongodb.uri cannot be used: {error}") from error
+
+
+def _options() -> dict[str, Any]:
+    """Return the options of a client, by the names that they have in a URI as well."""
+    return {
+        "appname": "heliograph",
+        "w": "majority",
+        "journal": True,
+        "serverSelectionTimeoutMS": round(SELECTION_SECONDS * 1000),
+        "connectTimeoutMS": round(CONNECT_SECONDS * 1000),
+        "socketTimeoutMS": round(SOCKET_SECONDS * 1000),
+        "waitQueueTimeoutMS": round(SOCKET_SECONDS * 1000),
+    }
 
 
 async def _replicated(client: AsyncIOMotorClient[Document]) -> bool:
@@ -94,40 +122,7 @@ async def _replicated(client: AsyncIOMotorClient[Document]) -> bool:
     return "setName" in hello or hello.get("msg") == "isdbgrid"
 
 
-SELECTION_SECONDS = 2.0
-#: For heartbeats as well: one that is late cancels everything under way, so not too short.
-CONNECT_SECONDS = 10.0
-SOCKET_SECONDS = 20.0
-
-
-def client_options() -> dict[str, Any]:
-    """The options of a client, by the names that they have in a URI as well."""
-    return {
-        "appname": "heliograph",
-        "w": "majority",
-        "journal": True,
-        "serverSelectionTimeoutMS": round(SELECTION_SECONDS * 1000),
-        "connectTimeoutMS": round(CONNECT_SECONDS * 1000),
-        "socketTimeoutMS": round(SOCKET_SECONDS * 1000),
-        "waitQueueTimeoutMS": round(SOCKET_SECONDS * 1000),
-    }
-
-
-#: Of a change, what tells what was changed, without what it was changed to.
-WATCHED = [
-    {
-        "$project": {
-            "operationType": 1,
-            "documentKey": 1,
-            "fullDocument.version": 1,
-            "updateDescription.updatedFields.version": 1,
-        }
-    }
-]
-
-
-async def changes(stream: Any) -> AsyncIterator[tuple[int, int | None]]:
-    """The `_id` of each change of a stream of `WATCHED`, and the `version` set, if any."""
+async def _changes(stream: Any) -> AsyncIterator[tuple[int, int | None]]:
     async for change in stream:
         fields: dict[str, Any] = {}
         if change["operationType"] != "delete":

@@ -1,7 +1,4 @@
-"""What the codes and words of a database's error mean, for MongoDB and the embedded engine alike.
-
-What the driver says by the kind of its exceptions is left to `database`.
-"""
+"""Translates the driver's errors into the domain's, for MongoDB and the embedded engine alike."""
 
 from __future__ import annotations
 
@@ -10,34 +7,34 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from server.core.errors import AlreadyTaken, DatabaseAway, HeliographError, NoRoom
 
+AUTHENTICATION_FAILED = 18
 _DUPLICATE_KEY = 11000
 _OUT_OF_DISK_SPACE = 14031
-AUTHENTICATION_FAILED = 18
 #: Shutting down, stepping down, interrupted: the server will be back, or another one.
 _AWAY = frozenset({50, 64, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
 
 
-def meaning(codes: set[int], said: str, collection: str) -> HeliographError | None:
-    """The domain's error for these codes or what was said, in lower case; None for others."""
-    if _DUPLICATE_KEY in codes:
-        return AlreadyTaken(collection)
-    if _OUT_OF_DISK_SPACE in codes or "disk is full" in said or "no space left" in said:
-        return NoRoom()
-    if codes & _AWAY or "database is locked" in said:
-        return DatabaseAway()
-    return None
-
-
 def translated(error: PyMongoError, collection: str) -> HeliographError | PyMongoError:
-    """The domain's error for one of the driver's, or the same error where there is none."""
-    said = str(error).lower()
-    if meant := meaning(_codes(error), said, collection):
+    """Return the domain's error for one of the driver's, or the same error if it has none."""
+    message = str(error).lower()
+    if meant := _meaning(_codes(error), message, collection):
         return meant
     if isinstance(error, errors.ConnectionFailure | errors.ExecutionTimeout | errors.WTimeoutError):
         return DatabaseAway()
-    if isinstance(error, errors.InvalidOperation) and "after close" in said:
+    if isinstance(error, errors.InvalidOperation) and "after close" in message:
         return DatabaseAway()  # while the server stops, requests still come in
     return error
+
+
+def _meaning(codes: set[int], message: str, collection: str) -> HeliographError | None:
+    """Return what error codes or a lower-case message mean, if they mean anything special."""
+    if _DUPLICATE_KEY in codes:
+        return AlreadyTaken(collection)
+    if _OUT_OF_DISK_SPACE in codes or "disk is full" in message or "no space left" in message:
+        return NoRoom()
+    if codes & _AWAY or "database is locked" in message:
+        return DatabaseAway()
+    return None
 
 
 def _codes(error: PyMongoError) -> set[int]:

@@ -1,8 +1,8 @@
 """The embedded engine's own process: MongoDB's wire protocol over SQLite, on a Unix socket.
 
-Run as a script by `engine.py`, and so imports nothing of this project. It ends at the end of file
-on its standard input, that is with its server, however that one ends. Signals that a whole group
-or control group gets are ignored: the server has to finish its writes first.
+Run as a script by `supervisor.py`, so it imports nothing of this project. It ends at the end of
+file on its standard input, that is with its server, however the server ends. It ignores signals
+that a whole process group or control group gets: the server has to finish its writes first.
 
     python child.py <folder of the database files> <path of the socket>
 
@@ -33,7 +33,7 @@ LOCK_WAIT_SECONDS = 5.0
 _WRITES = frozenset({"insert", "findAndModify", "update", "delete"})
 _OUT_OF_DISK_SPACE = 14031
 
-#: What the package hides from its client, by thread.
+#: The error that the package hides from its client, by thread.
 _swallowed = threading.local()
 
 Message = dict[str, Any]
@@ -41,16 +41,18 @@ Answer = tuple[int, dict[str, Any]]
 
 
 class Handler(nx_27017.handler.NeoSQLiteHandler):  # type: ignore[misc]  # it has no types
-    """The package's handler, whose commands that write are one transaction each.
+    """The package's handler, with one transaction for each command that writes.
 
-    The package makes one of every document, so that an `insert_many` is slow, as each waits for the
-    disk, and may be cut in the middle; and two of an upsert.
+    The package makes one for each document, so that an `insert_many` is slow, since each waits for
+    the disk, and can stop half-way; for an upsert it makes two.
     """
 
     def handle_insert(self, msg: Message) -> Answer:
+        """Answer an insert."""
         return self._one_transaction(msg, super().handle_insert)
 
     def handle_command(self, msg: Message) -> Answer:
+        """Answer any other command; one that failed is answered by its error."""
         command = _command(msg)
         if not _WRITES & command.keys():
             answer: Answer = super().handle_command(msg)
@@ -71,7 +73,7 @@ class Handler(nx_27017.handler.NeoSQLiteHandler):  # type: ignore[misc]  # it ha
         name = command.get("$db", "test")
         with self._lock_for(name):
             database = self.get_database(name)
-            # How durable it is to be cannot be set within the transaction.
+            # Durability cannot be set within the transaction.
             self._apply_write_concern(database, name, command.get("writeConcern"))
             database.db.execute("BEGIN")
             try:
@@ -91,17 +93,17 @@ def _command(msg: Message) -> dict[str, Any]:
 
 
 def _failure(error: Exception) -> dict[str, Any]:
-    said = nx_27017.handler._bulk_write_error(error, 0)
-    full = "no transaction is active" in said["errmsg"]
-    code = _OUT_OF_DISK_SPACE if full else said["code"]
-    return {"ok": 0, "errmsg": said["errmsg"], "code": code}
+    facts = nx_27017.handler._bulk_write_error(error, 0)
+    full = "no transaction is active" in facts["errmsg"]
+    code = _OUT_OF_DISK_SPACE if full else facts["code"]
+    return {"ok": 0, "errmsg": facts["errmsg"], "code": code}
 
 
 def _report_failures() -> None:
-    """Let a failed findAndModify be an error, as on MongoDB.
+    """Make a failed findAndModify an error, as it is on MongoDB.
 
-    The package answers as if nothing had matched, and a run whose write meets a full disk would
-    take that for the loss of its lease.
+    The package answers as if nothing had matched, which a run whose write meets a full disk would
+    take for the loss of its lease.
     """
     update = Collection.find_one_and_update
 
@@ -116,9 +118,9 @@ def _report_failures() -> None:
 
 
 def _keep_values_exact() -> None:
-    """Let changes be made in Python.
+    """Have changes made in Python.
 
-    In SQL a float that is set loses its last two digits, and a boolean becomes a number.
+    In SQL, a float that is set loses its last two digits, and a boolean becomes a number.
     """
     UpdateOperationsMixin._can_use_sql_updates = lambda *args: False
 
@@ -164,7 +166,7 @@ async def _serve(folder: Path, socket: Path) -> None:
     await _end_of_input()
     server.close()
     handler.finish()
-    # Connections still open would hold asyncio and its threads up, and all is on disk.
+    # Open connections would delay the end of asyncio and its threads, and everything is on disk.
     _tidy(folder, socket)
     os._exit(0)
 

@@ -24,7 +24,7 @@ SOCKET_PATH_BYTES = 103
 START_SECONDS = 15.0
 STOP_SECONDS = 10.0
 _BACK_OFF_SECONDS = (0.0, 0.2, 1.0, 5.0)
-#: Whoever lived this long had a good start, and the count of failures begins anew.
+#: After a child has lived this long, failures are counted anew.
 _STEADY_SECONDS = 10.0
 _CHILD = Path(__file__).with_name("child.py")
 
@@ -38,7 +38,7 @@ class Engine:
         self._messages: asyncio.Task[None] | None = None
         self._folder = Path()
         self._socket = Path()
-        self._last_words = ""
+        self._last_message = ""
 
     @property
     def pid(self) -> int | None:
@@ -48,7 +48,7 @@ class Engine:
     async def start(self, data_folder: DataFolder) -> str:
         """Start the engine and return the MongoDB URI of its socket.
 
-        :raises StartError: it did not come up; names the holder when another engine has the files.
+        :raises StartError: it did not start; names the holder if another engine has the files.
         """
         self._folder = data_folder.database
         self._socket = _socket_path(self._folder)
@@ -57,7 +57,7 @@ class Engine:
         return f"mongodb://{quote(str(self._socket), safe='')}"
 
     async def stop(self) -> None:
-        """Let the engine finish what it does and wait for its end."""
+        """Let the engine finish its work, and wait for its end."""
         if self._supervisor is not None:
             self._supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -73,24 +73,26 @@ class Engine:
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
-        self._messages = asyncio.create_task(self._pass_on(self._process), name="engine messages")
+        self._messages = asyncio.create_task(
+            self._log_messages(self._process), name="engine messages"
+        )
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(START_SECONDS):
-                said = (await self._process.stdout.readline()).decode("utf-8", "replace").split()
+                report = (await self._process.stdout.readline()).decode("utf-8", "replace").split()
         except TimeoutError:
-            said = []
-        if said != ["ready"]:
+            report = []
+        if report != ["ready"]:
             await self._end_child()
-            raise StartError(self._why_not(said))
+            raise StartError(self._why_not_ready(report))
 
-    def _why_not(self, said: list[str]) -> str:
-        if said[:1] == ["locked"]:
+    def _why_not_ready(self, report: list[str]) -> str:
+        if report[:1] == ["locked"]:
             return (
-                f"Another database engine (pid {' '.join(said[1:])}) uses {self._folder}: "
+                f"Another database engine (pid {' '.join(report[1:])}) uses {self._folder}: "
                 "stop it, or choose another data folder with --data"
             )
-        why = self._last_words or "it does not answer"
+        why = self._last_message or "it does not answer"
         return f"The embedded database engine did not start in {self._folder}: {why}"
 
     async def _supervise(self) -> None:
@@ -101,25 +103,34 @@ class Engine:
             status = await self._process.wait()
             steady = time.monotonic() - born > _STEADY_SECONDS
             failures = 0 if steady else min(failures + 1, len(_BACK_OFF_SECONDS) - 1)
-            log.error("The database engine ended (exit status %s), starting it again", status)
+            log.error(
+                "The database engine ended (exit status %s), starting it again",
+                status,
+                extra={"action": "engine_ended", "exit_status": status},
+            )
             await asyncio.sleep(_BACK_OFF_SECONDS[0 if steady else failures - 1])
             try:
                 await self._spawn()
             except (OSError, StartError) as error:
-                log.error("The database engine did not start: %s", error)
+                log.error(
+                    "The database engine did not start: %s",
+                    error,
+                    extra={"action": "engine_start_failed"},
+                )
 
-    async def _pass_on(self, process: asyncio.subprocess.Process) -> None:
+    async def _log_messages(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
-        self._last_words = ""
+        self._last_message = ""
         while True:
             try:
                 line = await process.stderr.readline()
-            except ValueError:  # longer than the reader's limit, and thrown away
+            except ValueError:  # a line over the reader's limit, which it has dropped
                 continue
             if not line:
                 return
-            self._last_words = line.decode("utf-8", "replace").strip() or self._last_words
-            log.warning("Database engine: %s", line.decode("utf-8", "replace").rstrip())
+            message = line.decode("utf-8", "replace").rstrip()
+            self._last_message = message.strip() or self._last_message
+            log.warning("Database engine: %s", message, extra={"action": "engine_message"})
 
     async def _end_child(self) -> None:
         process, messages = self._process, self._messages
@@ -130,14 +141,16 @@ class Engine:
             async with asyncio.timeout(STOP_SECONDS):
                 await process.wait()
         except TimeoutError:
-            log.error("The database engine does not end, it is killed")
+            log.error(
+                "The database engine does not end and is killed", extra={"action": "engine_killed"}
+            )
             process.kill()
             await process.wait()
         await messages
 
 
 def _socket_path(folder: Path) -> Path:
-    """In the database's folder, or in a private temporary one where that path is too long."""
+    """Return a path in the database's folder, or in a private temporary one if it is too long."""
     path = folder / "engine.sock"
     if len(str(path).encode()) <= SOCKET_PATH_BYTES:
         return path

@@ -1,1 +1,1 @@
-"""Collections by which servers on one database know each other."""
+"""Collections by which the servers on one database know of each other."""

@@ -7,23 +7,23 @@ from server.store.driver.connection import Database
 
 
 class Servers:
-    """One counter per server that is or was."""
+    """A counter for each server that runs, or ended without leaving."""
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection("servers")
 
     async def ensure_indexes(self) -> None:
-        """Nothing to make: there are few servers."""
+        """Make no index: there are few servers."""
 
     async def beat(self, server: str, now: float) -> int:
-        """Add one heartbeat and return how many there are; `now` is for people to read."""
+        """Add one heartbeat and return how many there are; `now` is there for people to read."""
         try:
             return await self._beat(server, now)
-        except AlreadyTaken:  # the first of two at once was the one to make the document
+        except AlreadyTaken:  # another caller's upsert came first and inserted the document
             return await self._beat(server, now)
 
     async def all(self) -> dict[str, int]:
-        """How many heartbeats each server has made."""
+        """Return how many heartbeats each server has made."""
         return {found["_id"]: found["beats"] for found in await self._collection.find({})}
 
     async def delete(self, server: str) -> None:

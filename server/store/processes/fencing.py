@@ -1,7 +1,7 @@
-"""Writes to the record of a process that count only as long as it is what the writer takes it for.
+"""Writes to a process record that take effect only in the state that the writer believes it is in.
 
-Each write of a run is fenced by attempt and owner, so that a server that lost a run cannot write to
-it any more. What is written, and what it means, is left to `processes`.
+Each write of a run is fenced by attempt and owner, so that a server that has lost the run can no
+longer write to it. What is written, and what it means, is left to `records`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ async def fenced(
     changes: Mapping[str, Any],
     **keys: int | str,
 ) -> ProcessRecord:
-    """Change the record of a run; `keys` are what the document has for the indexes only.
+    """Change the record of a run; `keys` are fields of the document that only indexes need.
 
-    :raises LeaseLost: the run is not this owner's any more.
+    :raises LeaseLost: the run no longer belongs to this owner.
     """
     document = await collection.change(
         {"_id": pk, "attempt": attempt, "owner": owner, "state": State.RUNNING.value},
@@ -48,7 +48,7 @@ async def changed_in(
     unset: Iterable[str] = (),
     **keys: int | str,
 ) -> ProcessRecord | None:
-    """Change the record of a process that is in this state; None when it is not any more."""
+    """Change the record of a process in this state; return None if it has left the state."""
     document = await collection.change(
         {"_id": pk, "state": state.value},
         set=_checked(changes) | keys,
@@ -59,7 +59,7 @@ async def changed_in(
 
 
 def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes as a document has them. :raises TypeError: a record has no such field."""
+    """Return the changes as a document has them. :raises TypeError: there is no such field."""
     if unknown := changes.keys() - _FIELDS:
         raise TypeError(f"A process record has no field {', '.join(sorted(unknown))}")
     builtins: dict[str, Any] = msgspec.to_builtins(dict(changes))

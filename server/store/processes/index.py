@@ -1,6 +1,6 @@
-"""How process records are found page by page: their index keys, and reading along those.
+"""How process records are found page by page: their index keys, and reading along an index.
 
-The embedded engine uses single-field indexes only, so what a query needs is put into one field.
+The embedded engine uses single-field indexes only, so a query's condition and the PK share a field.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from functools import partial
 from typing import Any
 
 from server.core.records import ProcessRecord, State
-from server.store.base import PK_RANGE, Page
+from server.store.base import PK_RANGE, Page, text_key
 from server.store.driver.collection import Collection, Document
 
 LARGEST_PK = 10**12 - 1
-#: How many documents one `find_page` may look at before it returns a short page.
+#: How many documents one `find_page` may examine before it returns a short page.
 EXAMINED_LIMIT = 5_000
 _LARGEST_BATCH = 500
 
-#: Reads the newest documents with a PK below the first number, at most as many as the second says.
+#: Reads the newest documents with a PK below the first number; the second is how many at most.
 _Source = Callable[[int, int], Awaitable[list[Document]]]
 
 
 def index_keys(record: ProcessRecord) -> dict[str, Any]:
-    """The fields that a new record's document has for the indexes only."""
+    """Return the fields that a new record's document has for the indexes only."""
     keys: dict[str, Any] = {
         "by_identifier": text_key(record.identifier),
         "by_target": record.target * PK_RANGE + record.pk,
@@ -37,30 +37,26 @@ def index_keys(record: ProcessRecord) -> dict[str, Any]:
     return keys
 
 
-def text_key(text: str) -> str:
-    """A text as an index key: the embedded engine takes what begins like a date for a time."""
-    return f"={text}"
-
-
 def ended_key(state: State, pk: int) -> str:
-    """State and PK of an ended process in one."""
+    """Return the index key of an ended process: state and PK in one."""
     return _ending_in_pk(state.value, pk)
 
 
 def of_target(target: int, before: int = PK_RANGE) -> dict[str, int]:
-    """The range of `by_target` that holds the target's processes upper_bound a PK."""
+    """Return the range of `by_target` that holds the target's processes below a PK."""
     return {"$gte": target * PK_RANGE, "$lt": target * PK_RANGE + min(before, PK_RANGE)}
 
 
 async def find_page(
     collection: Collection,
+    *,
     target: int | None,
     pipelines: Iterable[str] | None,
     states: Iterable[State] | None,
     before: int | None,
     limit: int,
 ) -> Page[ProcessRecord]:
-    """A page of what matches all that is given, read along the index of one of the conditions."""
+    """Return a page of what matches all conditions, read along the index of one of them."""
     filters: dict[str, set[str]] = {}
     if pipelines is not None:
         filters["pipeline"] = set(pipelines)
@@ -73,7 +69,7 @@ async def find_page(
 def _sources(
     collection: Collection, target: int | None, filters: dict[str, set[str]]
 ) -> list[_Source]:
-    """What to read along; the condition that this takes care of is taken out of the filters."""
+    """Return what to read along; the condition that this meets is removed from the filters."""
     if target is not None:
         return [partial(_of_target, collection, target)]
     if "state" in filters:
@@ -132,7 +128,7 @@ async def _ending(
 
 
 async def _running(collection: Collection, before: int, limit: int) -> list[Document]:
-    # As many as there are slots: all of them are read and then put in order.
+    # There are only as many as slots, so all of them are read and then put in order.
     found = await collection.find({"owner": {"$gt": ""}})
     return heapq.nlargest(limit, (running for running in found if running["pk"] < before), key=_pk)
 
@@ -151,5 +147,5 @@ def _pk(document: Document) -> int:
 
 
 def records(documents: Iterable[Document]) -> list[ProcessRecord]:
-    """The records of these documents, in their order."""
+    """Return the records of these documents, in their order."""
     return [ProcessRecord.from_document(document) for document in documents]

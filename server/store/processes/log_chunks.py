@@ -1,6 +1,6 @@
-"""The lines of processes, in immutable chunks that are appended and never changed.
+"""The lines of processes, in chunks that are appended and never changed.
 
-What the entries hold is the writer's business: here they are one ready text.
+What the entries contain is left to the writer: here they are text.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from server.store.driver.collection import Document
+from server.store.base import load
 from server.store.driver.connection import Database
 
 #: Room for the line numbers of one process in the key.
@@ -18,9 +18,9 @@ _DELETE_STEP = 500
 
 @dataclass(frozen=True)
 class LogChunk:
-    """Consecutive lines of one process, numbered from `first`; `entries` is their ready JSON.
+    """Consecutive lines of one process, numbered from `first`; `entries` is their JSON.
 
-    `log_bytes` is how long the entries of the log are up to the end of this chunk.
+    `log_bytes` is the size of all entries of the log up to the end of this chunk.
     """
 
     process: int
@@ -37,7 +37,7 @@ class LogChunk:
 
 
 class LogEnd(NamedTuple):
-    """Where a log ends: the number of its last line, and how long all its entries are."""
+    """Where a log ends: the number of its last line, and the size of all its entries."""
 
     line: int
     log_bytes: int
@@ -50,7 +50,7 @@ class LogChunks:
         self._collection = database.collection("log_chunks")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods upper_bound need."""
+        """Make the indexes that the methods below need."""
         await self._collection.ensure_index("key", unique=True)
 
     async def insert(self, chunk: LogChunk) -> None:
@@ -60,27 +60,27 @@ class LogChunks:
         await self._collection.insert({"_id": key, "key": key, **vars(chunk)})
 
     async def get(self, process: int, first: int) -> LogChunk | None:
-        """The chunk that begins at exactly this line."""
+        """Return the chunk that begins at exactly this line."""
         document = await self._collection.get(_key(process, first))
-        return None if document is None else _chunk(document)
+        return None if document is None else load(LogChunk, document)
 
     async def read(self, process: int, first_line: int, limit_chunks: int) -> list[LogChunk]:
-        """Chunks in order, from the one that holds `first_line`, or else the first one after it."""
+        """Return chunks in order, from the one with `first_line` or else the first after it."""
         chunks, after = [], 0
         if first_line > 1:
             chunks, after = await self._holding(process, first_line), first_line + 1
         if room := limit_chunks - len(chunks):
             span = _range(process, after)
             found = await self._collection.find({"key": span}, sort=("key", 1), limit=room)
-            chunks += map(_chunk, found)
+            chunks += [load(LogChunk, document) for document in found]
         return chunks
 
     async def last_line(self, process: int) -> int:
-        """The number of the last line stored, 0 when there is none."""
+        """Return the number of the last line stored, 0 if there is none."""
         return (await self.end(process)).line
 
     async def end(self, process: int) -> LogEnd:
-        """Where the log ends, by its last chunk alone."""
+        """Return where the log ends, by its last chunk alone."""
         found = await self._collection.find(
             {"key": _range(process)},
             sort=("key", -1),
@@ -93,7 +93,7 @@ class LogChunks:
         return LogEnd(last["first"] + last["count"] - 1, last.get("log_bytes", 0))
 
     async def delete(self, process: int) -> None:
-        """Delete all chunks of a process, in steps that hold nobody else up."""
+        """Delete all chunks of a process, in steps short enough not to hold others up."""
         while True:
             found = await self._collection.find(
                 {"key": _range(process)}, sort=("key", 1), limit=_DELETE_STEP, fields=("key",)
@@ -106,7 +106,8 @@ class LogChunks:
     async def _holding(self, process: int, line: int) -> list[LogChunk]:
         span = {"$gte": _key(process, 0), "$lte": _key(process, line)}
         found = await self._collection.find({"key": span}, sort=("key", -1), limit=1)
-        return [chunk for chunk in map(_chunk, found) if chunk.last >= line]
+        chunks = [load(LogChunk, document) for document in found]
+        return [chunk for chunk in chunks if chunk.last >= line]
 
 
 def _key(process: int, line: int) -> int:
@@ -115,8 +116,3 @@ def _key(process: int, line: int) -> int:
 
 def _range(process: int, line: int = 0) -> dict[str, Any]:
     return {"$gte": _key(process, line), "$lt": _key(process + 1, 0)}
-
-
-def _chunk(document: Document) -> LogChunk:
-    fields = LogChunk.__dataclass_fields__
-    return LogChunk(**{name: document[name] for name in fields if name in document})

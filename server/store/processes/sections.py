@@ -10,7 +10,7 @@ from server.store.driver.connection import Database
 
 #: Room for the line numbers of one process in the key.
 _LINES = 2**32
-#: The most that one answer tells: a page cannot show more.
+#: The most in one answer: a page cannot show more.
 NEWEST = 1_000
 
 
@@ -29,21 +29,21 @@ class Sections:
         self._collection = database.collection("sections")
 
     async def ensure_indexes(self) -> None:
-        """Make the indexes that the methods upper_bound need."""
+        """Make the indexes that the methods below need."""
         await self._collection.ensure_index("key")
 
     async def put(self, process: int, sections: Sequence[Section]) -> None:
-        """Keep sections. May be repeated."""
+        """Store sections. May be repeated."""
         for section in sections:
             await self._collection.replace(_document(process, section), upsert=True)
 
     async def newest(self, process: int) -> list[Section]:
-        """The newest sections of a process, in the order of their lines."""
+        """Return the newest sections of a process, in the order of their lines."""
         found = await self._collection.find({"key": _span(process)}, sort=("key", -1), limit=NEWEST)
         return [_section(document) for document in reversed(found)]
 
     async def delete(self, process: int) -> None:
-        """Forget the sections of a process."""
+        """Delete the sections of a process."""
         await self._collection.delete({"key": _span(process)})
 
 

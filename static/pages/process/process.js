@@ -10,7 +10,6 @@ import { swapRegion } from "../../draw/region.js";
 import { keepTimes } from "../../draw/times.js";
 import { getPage, request } from "../../server/api.js";
 import { getSections, LogFeed } from "../../server/log_feed.js";
-import { deleteProcess } from "../deletion.js";
 import { watchLog } from "./log.js";
 
 const QUEUE_MS = 3000;
@@ -154,9 +153,12 @@ async function doAct(name, flags) {
       const again = await request("POST", `/api/processes/${record.pk}/rerun/`, body);
       return location.assign(pageOf(again));
     }
-    case "delete":
+    case "delete": {
+      // Seldom wanted, so that it is not among what the first paint waits for.
+      const { deleteProcess } = await import("../deletion.js");
       if (!(await deleteProcess(record.pk, record.identifier))) return;
       return location.assign(`/targets/${record.target}/`);
+    }
     default:
       throw new Error(`Unknown act ${name}`);
   }

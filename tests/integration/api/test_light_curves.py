@@ -21,10 +21,10 @@ __all__ = ["bench"]
 async def publish(bench: Bench, target: Target, name: str, count: int) -> ProcessRecord:
     """A run that has ended with so many measurements and no file."""
     run = await bench.run(target.pk, name)
-    published = await bench.archive.publish(run, [bench.measurements(run, count)])
+    published = await bench.archive.outputs.publish(run, [bench.measurements(run, count)])
     assert (published.products, published.group) == ([], None)
     await bench.end(run, [], None, published.series)
-    await bench.archive.confirm(published)
+    await bench.archive.outputs.confirm(published)
     return run
 
 
@@ -34,14 +34,14 @@ async def test_pages_of_any_size_hold_each_measurement_once(
     target = await bench.target()
     await publish(bench, target, "first", CHUNK_ROWS + 3)
     await publish(bench, target, "second", 2)
-    whole = (await bench.archive.light_curves.page(target.pk, None, 10_000)).rows
+    whole = (await bench.archive.light_curves.page(target.pk, limit=10_000)).rows
     assert len(whole) == CHUNK_ROWS + 5
     assert b'"time":58001.0,"magnitude":12.01,"error":0.01,"filter":"V","process":2' in whole[0]
     for limit in (1, 2, 400, CHUNK_ROWS, CHUNK_ROWS + 5):
         rows: list[bytes] = []
         before: int | None = None
         for _ in range(50):
-            page = await bench.archive.light_curves.page(target.pk, before, limit)
+            page = await bench.archive.light_curves.page(target.pk, before=before, limit=limit)
             assert len(page.rows) <= limit
             rows += page.rows
             before = page.next
@@ -59,11 +59,11 @@ async def test_pages_of_any_size_hold_each_measurement_once(
 async def test_only_what_the_record_names_is_shown(runner: asyncio.Runner, bench: Bench) -> None:
     target = await bench.target()
     run = await bench.run(target.pk)
-    published = await bench.archive.publish(run, [bench.measurements(run, 5)])
-    page = await bench.archive.light_curves.page(target.pk, None, 10)
+    published = await bench.archive.outputs.publish(run, [bench.measurements(run, 5)])
+    page = await bench.archive.light_curves.page(target.pk, limit=10)
     assert (page.rows, page.next) == ([], None)
-    await bench.archive.discard(run.pk, run.attempt)
-    assert await bench.store.light_curves.read(target.pk, None, 10) == []
+    await bench.archive.outputs.discard(run.pk, run.attempt)
+    assert await bench.store.light_curves.read(target.pk, limit=10) == []
     await bench.end(run, [], None, published.series)
     await bench.check_consistent()
 
@@ -72,9 +72,9 @@ async def test_many_small_series_make_short_pages(runner: asyncio.Runner, bench:
     target = await bench.target()
     for number in range(PAGE_CHUNKS + 2):
         await publish(bench, target, f"run-{number}", 1)
-    page = await bench.archive.light_curves.page(target.pk, None, 10_000)
+    page = await bench.archive.light_curves.page(target.pk, limit=10_000)
     assert len(page.rows) == PAGE_CHUNKS
-    rest = await bench.archive.light_curves.page(target.pk, page.next, 10_000)
+    rest = await bench.archive.light_curves.page(target.pk, before=page.next, limit=10_000)
     assert (len(rest.rows), rest.next) == (2, None)
 
 
@@ -86,7 +86,7 @@ async def test_a_table_that_was_changed_since_it_was_looked_at_is_refused(
     file = bench.measurements(run, 5)
     file.path.write_text("nothing")
     with pytest.raises(InvalidInput, match="no column time"):
-        await bench.archive.publish(run, [file])
+        await bench.archive.outputs.publish(run, [file])
     await bench.check_consistent()
 
 

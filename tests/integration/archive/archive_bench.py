@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from server.archive.archive import Archive, OutputFile
+from server.archive.archive import Archive
+from server.archive.outputs import OutputFile
 from server.archive.storage import FileStorage
 from server.core.data_folder import DataFolder
 from server.core.errors import DatabaseAway
@@ -52,11 +53,11 @@ class Bench:
         )
 
     async def target(self) -> Target:
-        return await self.archive.create_target("M 13")
+        return await self.archive.targets.create("M 13")
 
     async def upload(self, target: int, *names: str) -> list[DataProduct]:
         """Products with small files of these names."""
-        async with self.archive.upload(target) as upload:
+        async with self.archive.products.upload(target) as upload:
             for name in names:
                 await upload.add(name)
                 await upload.write(f"content of {name}".encode())
@@ -105,7 +106,7 @@ class Bench:
         await self.store.processes.end(run.pk, run.attempt, "s1", ending)
 
     async def content(self, product: DataProduct) -> bytes:
-        return b"".join([piece async for piece in self.archive.read(product)])
+        return b"".join([piece async for piece in self.archive.products.read(product)])
 
     def stored(self) -> list[str]:
         """The keys of all files in storage."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from server.archive import storage as files_module
-from server.archive.archive import OutputFile
+from server.archive.outputs import OutputFile
 from server.core.errors import Conflict, InvalidInput, NoRoom, NotFound, TooLarge
 from tests.integration.archive.archive_bench import Bench, bench
 
@@ -21,39 +21,41 @@ __all__ = ["bench"]
 
 async def test_a_target_gets_an_identifier_of_its_own(runner: asyncio.Runner, bench: Bench) -> None:
     archive = bench.archive
-    made = [await archive.create_target(name) for name in ("M 13", "m-13", "星", "M 13")]
+    made = [await archive.targets.create(name) for name in ("M 13", "m-13", "星", "M 13")]
     assert [target.identifier for target in made] == ["m-13", "m-13-2", "target-3", "m-13-3"]
-    given = await archive.create_target("X", "2026-11-24-comet", 0, -90, {"a.b": 1})
+    given = await archive.targets.create(
+        "X", identifier="2026-11-24-comet", ra=0, dec=-90, extra_fields={"a.b": 1}
+    )
     assert (given.identifier, given.ra, given.dec) == ("2026-11-24-comet", 0.0, -90.0)
-    assert await archive.target(given.pk) == given
+    assert await archive.targets.get(given.pk) == given
     with pytest.raises(Conflict, match="comet"):
-        await archive.create_target("Y", "2026-11-24-comet")
+        await archive.targets.create("Y", identifier="2026-11-24-comet")
 
 
 async def test_targets_made_at_once_all_get_one(runner: asyncio.Runner, bench: Bench) -> None:
-    made = await asyncio.gather(*(bench.archive.create_target("M 13") for _ in range(12)))
+    made = await asyncio.gather(*(bench.archive.targets.create("M 13") for _ in range(12)))
     expected = {"m-13"} | {f"m-13-{number}" for number in range(2, 13)}
     assert {target.identifier for target in made} == expected
 
 
 async def test_bad_fields_of_a_target_are_all_named(runner: asyncio.Runner, bench: Bench) -> None:
     with pytest.raises(InvalidInput) as raised:
-        await bench.archive.create_target("", "Ä", 360, 91)
+        await bench.archive.targets.create("", identifier="Ä", ra=360, dec=91)
     assert list(raised.value.fields) == ["name", "ra", "dec", "identifier"]
     target = await bench.target()
     with pytest.raises(InvalidInput):
-        await bench.archive.edit_target(target.pk, {"name": "fine", "dec": float("nan")})
-    assert await bench.archive.target(target.pk) == target
+        await bench.archive.targets.edit(target.pk, {"name": "fine", "dec": float("nan")})
+    assert await bench.archive.targets.get(target.pk) == target
 
 
 async def test_a_target_is_edited(runner: asyncio.Runner, bench: Bench) -> None:
     target, other = await bench.target(), await bench.target()
-    edited = await bench.archive.edit_target(target.pk, {"ra": 12, "identifier": "new"})
+    edited = await bench.archive.targets.edit(target.pk, {"ra": 12, "identifier": "new"})
     assert edited == target.evolve(ra=12.0, identifier="new")
     with pytest.raises(Conflict, match="new"):
-        await bench.archive.edit_target(other.pk, {"identifier": "new"})
+        await bench.archive.targets.edit(other.pk, {"identifier": "new"})
     with pytest.raises(NotFound):
-        await bench.archive.edit_target(99, {"name": "x"})
+        await bench.archive.targets.edit(99, {"name": "x"})
 
 
 async def test_uploaded_files_become_products_in_their_order(
@@ -61,7 +63,7 @@ async def test_uploaded_files_become_products_in_their_order(
 ) -> None:
     target = await bench.target()
     large = os.urandom(2_500_000)
-    async with bench.archive.upload(target.pk) as upload:
+    async with bench.archive.products.upload(target.pk) as upload:
         await upload.add("C:\\b.fits")
         for start in range(0, len(large), 65_536):
             await upload.write(large[start : start + 65_536])
@@ -77,10 +79,10 @@ async def test_uploaded_files_become_products_in_their_order(
     ]
     assert products[0].fits == {"date": None, "exposure": 1.5}
     assert await bench.content(products[0]) == large
-    page = await bench.archive.products(target.pk)
+    page = await bench.archive.products.find(target.pk)
     assert page.items == products[::-1]
-    assert await bench.archive.product(products[1].pk) == products[1]
-    assert (await bench.archive.path(products[0])).name == "b.fits"
+    assert await bench.archive.products.get(products[1].pk) == products[1]
+    assert (await bench.archive.products.path(products[0])).name == "b.fits"
     await bench.check_consistent()
 
 
@@ -88,10 +90,10 @@ async def test_an_upload_that_is_not_committed_leaves_nothing(
     runner: asyncio.Runner, bench: Bench
 ) -> None:
     target = await bench.target()
-    async with bench.archive.upload(target.pk) as upload:
+    async with bench.archive.products.upload(target.pk) as upload:
         await upload.add("a.fits")
         await upload.write(b"x" * 2_000_000)
-    assert (await bench.archive.products(target.pk)).items == []
+    assert (await bench.archive.products.find(target.pk)).items == []
     await bench.check_consistent()
 
 
@@ -145,7 +147,7 @@ async def test_an_upload_that_cannot_be_taken_leaves_nothing(
     expected: type[Exception],
 ) -> None:
     target = await bench.target()
-    async with bench.archive.upload(target.pk) as upload:
+    async with bench.archive.products.upload(target.pk) as upload:
         with pytest.raises(expected) as raised:
             await send(upload)
     if isinstance(raised.value, InvalidInput):
@@ -158,10 +160,10 @@ async def test_an_upload_for_a_target_deleted_meanwhile_leaves_nothing(
     runner: asyncio.Runner, bench: Bench
 ) -> None:
     target = await bench.target()
-    async with bench.archive.upload(target.pk) as upload:
+    async with bench.archive.products.upload(target.pk) as upload:
         await upload.add("a")
         await upload.write(b"a")
-        await bench.archive.delete_target(target.pk)
+        await bench.archive.targets.delete(target.pk)
         with pytest.raises(NotFound):
             await upload.commit()
     await bench.check_consistent()
@@ -210,29 +212,29 @@ async def test_outputs_are_seen_only_when_the_record_names_them(
     target = await bench.target()
     run = await bench.run(target.pk)
     files = bench.outputs(run, "a.csv", "a.txt")
-    published = await bench.archive.publish(run, files)
+    published = await bench.archive.outputs.publish(run, files)
     assert published.group is not None
     for pk in published.products:
         with pytest.raises(NotFound):
-            await bench.archive.product(pk)
+            await bench.archive.products.get(pk)
     with pytest.raises(NotFound):
-        await bench.archive.group(published.group)
-    assert (await bench.archive.products(target.pk)).items == []
-    assert (await bench.archive.groups()).items == []
+        await bench.archive.groups.get(published.group)
+    assert (await bench.archive.products.find(target.pk)).items == []
+    assert (await bench.archive.groups.find()).items == []
     with pytest.raises(InvalidInput):
-        await bench.archive.create_group("Mine", published.products)
+        await bench.archive.groups.create("Mine", published.products)
 
     await bench.end(run, published.products, published.group)
-    await bench.archive.confirm(published)
-    await bench.archive.confirm(published)
-    products = [await bench.archive.product(pk) for pk in published.products]
+    await bench.archive.outputs.confirm(published)
+    await bench.archive.outputs.confirm(published)
+    products = [await bench.archive.products.get(pk) for pk in published.products]
     assert [product.name for product in products] == ["dummy_m13_a.csv", "dummy_m13_a.txt"]
     assert await bench.content(products[0]) == b"content of a.csv"
-    group = await bench.archive.group(published.group)
+    group = await bench.archive.groups.get(published.group)
     assert (group.name, group.products) == ("dummy_m13_outputs", published.products)
-    assert (await bench.archive.groups()).items == [group]
-    assert (await bench.archive.products(target.pk)).items == products[::-1]
-    [fields, _] = await bench.archive.product_fields(products)
+    assert (await bench.archive.groups.find()).items == [group]
+    assert (await bench.archive.products.find(target.pk)).items == products[::-1]
+    [fields, _] = await bench.archive.products.fields(products)
     assert fields["groups"] == [group.pk]
     assert fields["process"] == run.pk
     assert list(fields) == [
@@ -244,9 +246,9 @@ async def test_outputs_are_seen_only_when_the_record_names_them(
 
 async def test_no_outputs_make_no_group(runner: asyncio.Runner, bench: Bench) -> None:
     run = await bench.run((await bench.target()).pk)
-    published = await bench.archive.publish(run, [])
+    published = await bench.archive.outputs.publish(run, [])
     assert (published.products, published.group) == ([], None)
-    await bench.archive.confirm(published)
+    await bench.archive.outputs.confirm(published)
     await bench.check_consistent()
 
 
@@ -254,7 +256,7 @@ async def test_a_timelapse_is_called_as_its_process(runner: asyncio.Runner, benc
     target = await bench.target()
     name = "timelapse_m13_2026-11-24-001002.webm"
     run = await bench.run(target.pk, name, process_type="timelapse")
-    published = await bench.archive.publish(run, bench.outputs(run, "film.webm"))
+    published = await bench.archive.outputs.publish(run, bench.outputs(run, "film.webm"))
     [product] = await bench.store.products.get_many(published.products)
     assert product.name == name
     assert product.content_type == "video/webm"
@@ -265,9 +267,9 @@ async def test_two_outputs_of_one_name_are_two_products(
 ) -> None:
     run = await bench.run((await bench.target()).pk)
     [file] = bench.outputs(run, "a.csv")
-    published = await bench.archive.publish(run, [file, file])
+    published = await bench.archive.outputs.publish(run, [file, file])
     await bench.end(run, published.products, published.group)
-    await bench.archive.confirm(published)
+    await bench.archive.outputs.confirm(published)
     assert len(bench.stored()) == 2
     await bench.check_consistent()
 
@@ -279,7 +281,7 @@ async def test_a_file_that_is_not_ours_is_copied_and_left_as_it_was(
     elsewhere = tmp_path / "elsewhere.csv"
     elsewhere.write_text("mine")
     elsewhere.chmod(0o644)
-    published = await bench.archive.publish(run, [OutputFile(elsewhere, "elsewhere.csv")])
+    published = await bench.archive.outputs.publish(run, [OutputFile(elsewhere, "elsewhere.csv")])
     elsewhere.write_text("changed")
     [product] = await bench.store.products.get_many(published.products)
     assert await bench.content(product) == b"mine"
@@ -292,9 +294,9 @@ async def test_an_input_given_out_again_stays_an_input(
     target = await bench.target()
     [given] = await bench.upload(target.pk, "a.fits")
     run = await bench.run(target.pk, products=[given.pk])
-    path = await bench.archive.path(given)
-    published = await bench.archive.publish(run, [OutputFile(path, "a.fits")])
-    await bench.archive.discard(run.pk, run.attempt)
+    path = await bench.archive.products.path(given)
+    published = await bench.archive.outputs.publish(run, [OutputFile(path, "a.fits")])
+    await bench.archive.outputs.discard(run.pk, run.attempt)
     assert await bench.content(given) == b"content of a.fits"
     assert len(published.products) == 1
     await bench.check_consistent()
@@ -305,15 +307,15 @@ async def test_a_discarded_attempt_leaves_nothing_and_another_can_publish(
 ) -> None:
     run = await bench.run((await bench.target()).pk)
     files = bench.outputs(run, "a.csv")
-    await bench.archive.publish(run, files)
+    await bench.archive.outputs.publish(run, files)
     for _ in range(2):
-        await bench.archive.discard(run.pk, run.attempt)
+        await bench.archive.outputs.discard(run.pk, run.attempt)
         await bench.check_consistent()
         assert bench.stored() == []
-    again = await bench.archive.publish(run, files)
+    again = await bench.archive.outputs.publish(run, files)
     await bench.end(run, again.products, again.group)
-    await bench.archive.discard(run.pk, run.attempt)  # the record names them: too late
-    assert (await bench.archive.product(again.products[0])).name == "dummy_m13_a.csv"
+    await bench.archive.outputs.discard(run.pk, run.attempt)  # the record names them: too late
+    assert (await bench.archive.products.get(again.products[0])).name == "dummy_m13_a.csv"
     await bench.check_consistent()
 
 
@@ -324,11 +326,11 @@ async def test_a_product_that_a_process_waits_for_cannot_be_deleted(
     [product] = await bench.upload(target.pk, "a.fits")
     run = await bench.run(target.pk, products=[product.pk])
     with pytest.raises(Conflict, match=r"a\.fits"):
-        await bench.archive.delete_product(product.pk)
+        await bench.archive.products.delete(product.pk)
     await bench.end(run, [], None)
-    await bench.archive.delete_product(product.pk)
+    await bench.archive.products.delete(product.pk)
     with pytest.raises(NotFound):
-        await bench.archive.delete_product(product.pk)
+        await bench.archive.products.delete(product.pk)
     assert bench.stored() == []
     await bench.check_consistent()
 
@@ -345,8 +347,8 @@ async def test_a_product_wanted_while_it_is_deleted_stays(
 
     monkeypatch.setattr(bench.store.processes, "users_of", users_of)
     with pytest.raises(Conflict, match="process 7"):
-        await bench.archive.delete_product(product.pk)
-    assert await bench.archive.product(product.pk) == product
+        await bench.archive.products.delete(product.pk)
+    assert await bench.archive.products.get(product.pk) == product
     await bench.check_consistent()
 
 
@@ -354,24 +356,24 @@ async def test_a_deleted_output_is_forgotten_by_record_and_groups(
     runner: asyncio.Runner, bench: Bench
 ) -> None:
     run = await bench.run((await bench.target()).pk)
-    published = await bench.archive.publish(run, bench.outputs(run, "a.csv", "b.csv"))
+    published = await bench.archive.outputs.publish(run, bench.outputs(run, "a.csv", "b.csv"))
     await bench.end(run, published.products, published.group)
-    await bench.archive.confirm(published)
+    await bench.archive.outputs.confirm(published)
     first, second = published.products
-    mine = await bench.archive.create_group("Mine", [second, first, second])
+    mine = await bench.archive.groups.create("Mine", [second, first, second])
     assert mine.products == [second, first]
-    await bench.archive.delete_product(first)
-    assert (await bench.archive.group(mine.pk)).products == [second]
+    await bench.archive.products.delete(first)
+    assert (await bench.archive.groups.get(mine.pk)).products == [second]
     assert published.group is not None
-    assert (await bench.archive.group(published.group)).products == [second]
+    assert (await bench.archive.groups.get(published.group)).products == [second]
     assert [(record.outputs, record.group) for record in bench.shown] == [
         ([second], published.group)
     ]
-    await bench.archive.delete_group(published.group)
+    await bench.archive.groups.delete(published.group)
     assert bench.shown[-1].group is None
     assert await bench.store.processes.get(run.pk) == bench.shown[-1]
     with pytest.raises(NotFound):
-        await bench.archive.delete_group(published.group)
+        await bench.archive.groups.delete(published.group)
     await bench.check_consistent()
 
 
@@ -381,11 +383,11 @@ async def test_a_deleted_target_takes_its_products_along(
     target, other = await bench.target(), await bench.target()
     products = await bench.upload(target.pk, "a", "b")
     kept = await bench.upload(other.pk, "c")
-    group = await bench.archive.create_group("G", [product.pk for product in products + kept])
-    await bench.archive.delete_target(target.pk)
+    group = await bench.archive.groups.create("G", [product.pk for product in products + kept])
+    await bench.archive.targets.delete(target.pk)
     with pytest.raises(NotFound):
-        await bench.archive.target(target.pk)
-    assert (await bench.archive.group(group.pk)).products == [kept[0].pk]
+        await bench.archive.targets.get(target.pk)
+    assert (await bench.archive.groups.get(group.pk)).products == [kept[0].pk]
     assert bench.stored() == [kept[0].key]
     await bench.check_consistent()
 
@@ -399,6 +401,6 @@ async def test_a_group_that_cannot_be_made_names_the_field(
 ) -> None:
     await bench.upload((await bench.target()).pk, "a")
     with pytest.raises(InvalidInput) as raised:
-        await bench.archive.create_group(name, products)
+        await bench.archive.groups.create(name, products)
     assert list(raised.value.fields) == [field]
     await bench.check_consistent()

@@ -18,6 +18,8 @@ from server.core.records import ProcessRecord, State, Target
 from server.store.processes.log_chunks import LogChunk
 from tests.integration.archive.archive_bench import Bench, Faults, Limits, Pauses, bench, examine
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["bench"]
 
 
@@ -28,19 +30,19 @@ async def upload_two(bench: Bench, target: Target) -> None:
 async def publish_two(bench: Bench, target: Target) -> None:
     run = await bench.run(target.pk, f"dummy_{os.urandom(4).hex()}")
     files = bench.outputs(run, "a.csv", "b.csv")
-    published = await bench.archive.publish(run, files)
+    published = await bench.archive.outputs.publish(run, files)
     await twice(lambda: bench.end(run, published.products, published.group))
-    await twice(lambda: bench.archive.confirm(published))
+    await twice(lambda: bench.archive.outputs.confirm(published))
 
 
 async def publish_measured(bench: Bench, target: Target) -> None:
     run = await bench.run(target.pk, f"dummy_{os.urandom(4).hex()}")
     files = [*bench.outputs(run, "a.csv", "b.csv"), bench.measurements(run, 1001)]
-    published = await bench.archive.publish(run, files)
+    published = await bench.archive.outputs.publish(run, files)
     await twice(
         lambda: bench.end(run, published.products, published.group, series=published.series)
     )
-    await twice(lambda: bench.archive.confirm(published))
+    await twice(lambda: bench.archive.outputs.confirm(published))
 
 
 async def twice(work: Callable[[], Awaitable[None]]) -> None:
@@ -52,13 +54,13 @@ async def twice(work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def delete_one(bench: Bench, target: Target) -> None:
-    [product, _] = (await bench.archive.products(target.pk)).items
-    await bench.archive.delete_product(product.pk)
+    [product, _] = (await bench.archive.products.find(target.pk)).items
+    await bench.archive.products.delete(product.pk)
 
 
 async def delete_process(bench: Bench, target: Target) -> None:
     for run in await bench.store.processes.of_target(target.pk):
-        await bench.archive.delete_process(run, delete_record(bench))
+        await bench.archive.transactions.remove_process(run, delete_record(bench))
 
 
 def delete_record(bench: Bench) -> Callable[[ProcessRecord], Awaitable[None]]:
@@ -82,7 +84,7 @@ SCENARIOS = [
 async def check_whole_or_nothing(bench: Bench, target: Target) -> None:
     """What there is can be seen and read: what a run has stored and no record names is gone."""
     products = (await bench.store.products.find(target.pk)).items
-    assert (await bench.archive.products(target.pk)).items == products
+    assert (await bench.archive.products.find(target.pk)).items == products
     for product in products:
         assert (await bench.content(product)).startswith(b"content of")
     for run in await bench.store.processes.of_target(target.pk):
@@ -90,8 +92,8 @@ async def check_whole_or_nothing(bench: Bench, target: Target) -> None:
         assert run.outputs == sorted(mine)
         assert (run.group is None) == (run.outputs == [])
         if run.group is not None:
-            assert (await bench.archive.group(run.group)).products == run.outputs
-    measured = (await bench.archive.light_curves.page(target.pk, None, 10_000)).rows
+            assert (await bench.archive.groups.get(run.group)).products == run.outputs
+    measured = (await bench.archive.light_curves.page(target.pk, limit=10_000)).rows
     assert len(measured) in (0, 1001)
 
 
@@ -120,7 +122,7 @@ async def test_a_server_that_ends_at_any_call_leaves_whole_things_or_nothing(
         met = faults.met
         faults.none()
         bench.archive = bench.restarted()
-        await bench.archive.recover()
+        await bench.archive.rollback.resolve_own()
         await bench.check_consistent()
         await check_whole_or_nothing(bench, target)
         if scenario in (upload_two, publish_two, publish_measured):
@@ -165,7 +167,7 @@ async def test_a_call_that_fails_leaves_whole_things_or_nothing(
 async def settle_runs(bench: Bench) -> None:
     """What the server's recovery does with runs that are left: take back, then fail them."""
     for run in await bench.store.processes.running():
-        await bench.archive.discard(run.pk, run.attempt)
+        await bench.archive.outputs.discard(run.pk, run.attempt)
         await bench.store.processes.end(run.pk, run.attempt, "s1", {"state": State.FAILED})
     while (queued := await bench.store.processes.claim("s1", 2.5)) is not None:
         await bench.store.processes.end(queued.pk, queued.attempt, "s1", {"state": State.FAILED})
@@ -178,7 +180,7 @@ async def test_a_deleted_process_goes_whole(runner: asyncio.Runner, bench: Bench
     await bench.store.logs.insert(LogChunk(run.pk, 1, 1, 1, '[1,1.5,"info","a"]'))
     await delete_process(bench, target)
     assert await bench.store.logs.last_line(run.pk) == 0
-    assert (await bench.archive.groups()).items == []
+    assert (await bench.archive.groups.find()).items == []
     assert bench.stored() == []
     await bench.check_consistent()
 
@@ -191,7 +193,7 @@ async def test_a_process_whose_output_is_needed_is_not_deleted(
     [run] = await bench.store.processes.of_target(target.pk)
     user = await bench.run(target.pk, products=run.outputs[:1])
     with pytest.raises(Conflict, match=f"process {user.pk}"):
-        await bench.archive.delete_process(run, delete_record(bench))
+        await bench.archive.transactions.remove_process(run, delete_record(bench))
     assert await bench.store.processes.get(run.pk) == run
     await check_whole_or_nothing(bench, target)
 
@@ -212,10 +214,10 @@ async def test_a_deletion_that_met_its_server_s_end_is_finished_or_never_was(
         met = faults.met
         faults.none()
         bench.archive = bench.restarted()
-        await bench.archive.recover()
+        await bench.archive.rollback.resolve_own()
         there = await bench.store.processes.of_target(target.pk) != []
         assert (await bench.store.logs.last_line(run.pk) == 1) is there
-        assert len((await bench.archive.products(target.pk)).items) == (2 if there else 0)
+        assert len((await bench.archive.products.find(target.pk)).items) == (2 if there else 0)
         await bench.check_consistent()
         outcomes.add(there)
         if not met:
@@ -243,7 +245,7 @@ async def test_a_deletion_that_fails_is_finished_or_undone_without_a_restart(
             await scenario(bench, target)
         met = faults.met
         faults.none()
-        await bench.archive.resolve_leftovers()
+        await bench.archive.rollback.resolve_leftovers()
         assert await bench.store.journal.all() == []
         # Whoever has it in memory was told.
         there = await bench.store.processes.get_many([before.pk])
@@ -269,8 +271,8 @@ async def test_what_a_lost_server_left_is_settled_by_another(
             await upload_two(bench, target)
         met = faults.met
         faults.none()
-        for entry in await another.unfinished_of_others():
-            await another.take_over(entry)
+        for entry in await another.rollback.unfinished_of_others():
+            await another.rollback.take_over(entry)
         await bench.check_consistent()
         await check_whole_or_nothing(bench, target)
         if not met:
@@ -287,8 +289,8 @@ async def test_a_server_given_up_for_dead_does_not_bring_back_what_was_taken_bac
     another = Archive(bench.store, FileStorage(bench.folder.files), folder, examine, Limits())
 
     async def take_over() -> None:
-        for entry in await another.unfinished_of_others():
-            await another.take_over(entry)
+        for entry in await another.rollback.unfinished_of_others():
+            await another.rollback.take_over(entry)
 
     pauses, call, refused = Pauses(monkeypatch, take_over), 0, 0
     while True:

@@ -19,7 +19,7 @@ from server.store.driver.collection import Collection
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, eventually, scripted_config
 
-pytestmark = [pytest.mark.gen_test(timeout=100), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=100), pytest.mark.timeout(120)]
 
 WRITING = {"insert", "insert_many", "change", "replace"}
 LIMIT_BYTES = 20_000

@@ -24,7 +24,7 @@ from server.execution.child import termination
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, alive, eventually, scripted_config
 
-pytestmark = pytest.mark.gen_test(timeout=50)
+pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=50)]
 
 GONE_SECONDS = 6.0
 

@@ -19,7 +19,7 @@ from server.store.driver.connection import Database
 from tests.integration.api.test_live import connected, next_message
 from tests.integration.conftest import Client, make_config
 
-pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
 
 WAIT_SECONDS = 40
 

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from server.core import concurrency
-from server.core.concurrency import retry_while_unavailable
+from server.core.concurrency import repeat_every, retry_while_unavailable
 from server.core.errors import AlreadyTaken, DatabaseAway, HeliographError, NoRoom
 
 
@@ -72,3 +72,29 @@ def test_what_need_not_wait_for_room_does_not() -> None:
     with pytest.raises(NoRoom):
         asyncio.run(retry_while_unavailable(call, through=(DatabaseAway,)))
     assert call.calls == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (DatabaseAway(), logging.DEBUG),
+        (NoRoom(), logging.WARNING),
+        (ValueError("a defect"), logging.ERROR),
+    ],
+)
+def test_repeated_work_goes_on_whatever_goes_wrong(
+    caplog: pytest.LogCaptureFixture, error: Exception, level: int
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    outcomes: list[Exception] = [error, asyncio.CancelledError()]  # type: ignore[list-item]
+
+    async def work() -> None:
+        raise outcomes.pop(0)
+
+    log = logging.getLogger("of the caller")
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(repeat_every(1, work, name="The work", log=log, away_level=logging.DEBUG))
+    assert outcomes == []
+    [record] = [each for each in caplog.records if each.name == "of the caller"]
+    assert record.levelno == level
+    assert record.message.startswith("The work ")

@@ -1,4 +1,4 @@
-"""What becomes of a lost run when two who look after it find it at the same time."""
+"""What becomes of a lost run when two tasks find it at the same time."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from server.execution.recovery import Recovery
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
 from server.store import Store
-from tests.unit.processes.test_repository import a_record
+from tests.fakes.some_records import a_record
 
 
 class SlowArchive:
-    """Has nothing to take back, but lets that take its time."""
+    """An archive with nothing to discard, which blocks until `go_on` is set."""
 
     def __init__(self) -> None:
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+        self.outputs = self
 
     async def discard(self, process: int, attempt: int) -> None:
         self.reached.set()
@@ -30,19 +31,17 @@ class SlowArchive:
 
 
 class Lost:
-    """A recovery, and a run of its server's that it is about to settle."""
+    """A recovery, and a run of its own server that it is about to settle."""
 
     def __init__(self, store: Store) -> None:
         self.store, self.archive, hub = store, SlowArchive(), Hub()
-        repository, logs = (
-            ProcessRepository(store.processes, hub, "s1"),
-            Logs(store.logs, hub, 1_000_000),
-        )
+        repository = ProcessRepository(store.processes, hub, "s1")
+        logs = Logs(store.logs, hub, 1_000_000)
         archive = cast(Archive, self.archive)
         self.recovery = Recovery(store, repository, logs, archive, Config())
 
     async def settling(self) -> tuple[ProcessRecord, asyncio.Task[None]]:
-        """The run, and who is in the midst of settling it."""
+        """Return the run, and the task that is settling it."""
         await self.store.processes.insert(a_record(1))
         record = await self.store.processes.claim("s1", 5.0)
         assert record is not None
@@ -50,10 +49,10 @@ class Lost:
         await self.archive.reached.wait()
         return record, task
 
-    async def said(self) -> list[Any]:
+    async def lines_per_chunk(self) -> list[Any]:
         return [chunk.count for chunk in await self.store.logs.read(1, 1, 10)]
 
-    async def standing(self) -> tuple[State, int, int]:
+    async def state(self) -> tuple[State, int, int]:
         record = await self.store.processes.get(1)
         return record.state, record.attempt, record.lost
 
@@ -66,28 +65,28 @@ def lost(runner: asyncio.Runner, store: Store) -> Lost:
     return runner.run(made())
 
 
-async def test_a_lost_run_is_settled_once_by_whoever_comes_first(
+async def test_a_lost_run_is_settled_once_by_the_first_to_find_it(
     runner: asyncio.Runner, lost: Lost
 ) -> None:
     record, settling = await lost.settling()
     await lost.recovery.put_back(record)
     await lost.recovery.settle_left(record)
-    assert await lost.standing() == (State.RUNNING, 1, 0)
+    assert await lost.state() == (State.RUNNING, 1, 0)
     lost.archive.go_on.set()
     await settling
-    assert await lost.standing() == (State.QUEUED, 1, 1)
-    assert await lost.said() == [1]
+    assert await lost.state() == (State.QUEUED, 1, 1)
+    assert await lost.lines_per_chunk() == [1]
 
 
-async def test_who_read_the_record_before_it_was_settled_changes_nothing(
+async def test_a_record_read_before_it_was_settled_changes_nothing(
     runner: asyncio.Runner, lost: Lost
 ) -> None:
     record, settling = await lost.settling()
     lost.archive.go_on.set()
     await settling
     await lost.recovery.put_back(record)
-    assert await lost.standing() == (State.QUEUED, 1, 1)
+    assert await lost.state() == (State.QUEUED, 1, 1)
     await lost.store.processes.claim("s1", 6.0)
     await lost.recovery.put_back(record)
-    assert await lost.standing() == (State.RUNNING, 2, 1)
-    assert await lost.said() == [1]
+    assert await lost.state() == (State.RUNNING, 2, 1)
+    assert await lost.lines_per_chunk() == [1]

@@ -1,8 +1,8 @@
-"""Several servers move the same records about in any order: only legal moves, only by who may.
+"""Several servers change the same records in any order: only legal moves, only by the owner.
 
-Hypothesis chooses what is done next, and by whom; a model of a few lines says what must come of it.
-The records are real ones in the session's database. Servers keep what they were given, so that what
-was taken from them is written to by stale hands all the time.
+Hypothesis chooses what is done next, and by which server; a small model tells the expected result.
+The records are real ones in the session's database. Servers keep the records that they were given,
+so that they often write to runs that were taken over from them.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from server.core.records import MOVES, STATUS_OF_STATE, ProcessRecord, State
 from server.processes.repository import ProcessRepository
 from server.store import Store
 from server.store.processes.index import ended_key
+from tests.fakes.some_records import a_record
 from tests.reliability.tools import faults
 from tests.reliability.tools.faults import UNHEARD, Orders
 
@@ -39,7 +40,7 @@ T = TypeVar("T")
 Document = dict[str, Any]
 
 SERVERS = ("s1", "s2")
-#: More would seldom meet.
+#: With more, two steps would rarely concern the same one.
 PROCESSES = 3
 LAST = [State.SUCCEEDED, State.FAILED, State.CANCELLED]
 #: What a record keeps once it has ended.
@@ -50,7 +51,7 @@ some_server = st.sampled_from(SERVERS)
 
 @dataclass
 class Model:
-    """Where a process must stand."""
+    """The state that a process must have."""
 
     state: State = State.QUEUED
     attempt: int = 0
@@ -60,7 +61,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Held:
-    """What a server knows of a run, true or not any more."""
+    """What a server believes of a run, whether still true or not."""
 
     server: str
     record: ProcessRecord
@@ -76,7 +77,7 @@ class Servers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledgers = {
+        self.repositories = {
             name: ProcessRepository(self.store.processes, Hub(), name) for name in SERVERS
         }
         self.models: dict[int, Model] = {}
@@ -84,7 +85,7 @@ class Servers(RuleBasedStateMachine):
         self.pk = 0
 
     def run(self, work: Coroutine[Any, Any, T], unheard: bool = False) -> T:
-        """Do it; `unheard` lets the answer to its first write of a record get lost."""
+        """Do the work; `unheard` loses the answer to its first write of a record."""
         orders = Orders(kinds=(UNHEARD,), only="change processes", at=(1,) if unheard else ())
         remove = faults.install(faults.Faults(orders))
         try:
@@ -93,7 +94,7 @@ class Servers(RuleBasedStateMachine):
             remove()
 
     def is_current(self, held: Held) -> bool:
-        """Whether the run is this server's still."""
+        """Return whether the run is still this server's."""
         model = self.models.get(held.record.pk)
         known = (State.RUNNING, held.record.attempt, held.server)
         return model is not None and (model.state, model.attempt, model.owner) == known
@@ -102,17 +103,17 @@ class Servers(RuleBasedStateMachine):
     @rule(server=some_server)
     def submit(self, server: str) -> None:
         self.pk += 1
-        self.run(self.ledgers[server].add(a_record(self.pk)))
+        self.run(self.repositories[server].add(a_record(self.pk)))
         self.models[self.pk] = Model()
 
     def queued(self) -> list[int]:
-        """What must be claimed next, and so on."""
+        """Return the PKs in the order in which they must be claimed."""
         return sorted(pk for pk, model in self.models.items() if model.state is State.QUEUED)
 
     @precondition(lambda self: self.queued())
     @rule(target=held, server=some_server)
     def claim(self, server: str) -> Any:
-        record = self.run(self.ledgers[server].claim())
+        record = self.run(self.repositories[server].claim())
         assert record is not None
         assert record.pk == self.queued()[0]
         model = self.models[record.pk]
@@ -122,7 +123,7 @@ class Servers(RuleBasedStateMachine):
 
     @rule(held=held, status=st.sampled_from(["Measuring", "Waiting"]))
     def write(self, held: Held, status: str) -> None:
-        work = self.ledgers[held.server].write(held.record, status=status)
+        work = self.repositories[held.server].write(held.record, status=status)
         if self.is_current(held):
             assert self.run(work).status == status
         else:
@@ -130,7 +131,7 @@ class Servers(RuleBasedStateMachine):
 
     @rule(target=held, held=held, server=some_server)
     def take_over(self, held: Held, server: str) -> Any:
-        work = self.ledgers[server].take_over(held.record)
+        work = self.repositories[server].take_over(held.record)
         if not self.is_current(held):
             self.is_refused(work)
             return multiple()
@@ -141,7 +142,7 @@ class Servers(RuleBasedStateMachine):
     @rule(held=held, state=st.sampled_from(LAST), unheard=st.booleans())
     def end(self, held: Held, state: State, unheard: bool) -> None:
         message = None if state is State.SUCCEEDED else "It was not to be"
-        work = self.ledgers[held.server].end(held.record, state, message)
+        work = self.repositories[held.server].end(held.record, state, message)
         if not self.is_current(held):
             return self.is_refused(work)
         assert self.run(work, unheard).state is state
@@ -152,13 +153,13 @@ class Servers(RuleBasedStateMachine):
     @rule(held=held, unheard=st.booleans())
     def requeue(self, held: Held, unheard: bool) -> None:
         model = self.models.get(held.record.pk)
-        work = self.ledgers[held.server].requeue(held.record)
+        work = self.repositories[held.server].requeue(held.record)
         if self.is_current(held):
             assert self.run(work, unheard).state is State.QUEUED
             assert model is not None
             model.state, model.owner = State.QUEUED, None
         elif model and (model.state, model.attempt) == (State.QUEUED, held.record.attempt):
-            # Done already, by whomsoever.
+            # Done already, by any server.
             assert self.run(work).state is State.QUEUED
         else:
             self.is_refused(work)
@@ -167,7 +168,7 @@ class Servers(RuleBasedStateMachine):
     @rule(server=some_server, data=st.data())
     def ask_to_cancel(self, server: str, data: st.DataObject) -> None:
         pk = data.draw(st.sampled_from(sorted(self.models)))
-        asked = self.run(self.ledgers[server].request_cancel(pk))
+        asked = self.run(self.repositories[server].request_cancel(pk))
         assert (asked is not None) is (self.models[pk].state is State.RUNNING)
         self.models[pk].cancel_requested |= asked is not None
 
@@ -176,7 +177,7 @@ class Servers(RuleBasedStateMachine):
     def cancel_what_waits(self, server: str, data: st.DataObject) -> None:
         pk = data.draw(st.sampled_from(sorted(self.models)))
         record = self.run(self.store.processes.get(pk))
-        cancelled = self.run(self.ledgers[server].cancel_queued(record, "Out"))
+        cancelled = self.run(self.repositories[server].cancel_queued(record, "Out"))
         assert (cancelled is not None) is (self.models[pk].state is State.QUEUED)
         if cancelled is not None:
             self.models[pk].state = State.CANCELLED
@@ -186,7 +187,7 @@ class Servers(RuleBasedStateMachine):
     def delete(self, server: str, data: st.DataObject) -> None:
         ended = [pk for pk, model in self.models.items() if model.state in LAST]
         pk = data.draw(st.sampled_from(ended))
-        self.run(self.ledgers[server].delete(self.run(self.store.processes.get(pk))))
+        self.run(self.repositories[server].delete(self.run(self.store.processes.get(pk))))
         del self.models[pk], self.before[pk]
         with pytest.raises(NotFound):
             self.run(self.store.processes.get(pk))
@@ -194,7 +195,9 @@ class Servers(RuleBasedStateMachine):
     @precondition(lambda self: self.models)
     @rule(server=some_server, data=st.data())
     def restart(self, server: str, data: st.DataObject) -> None:
-        repository = self.ledgers[server] = ProcessRepository(self.store.processes, Hub(), server)
+        repository = self.repositories[server] = ProcessRepository(
+            self.store.processes, Hub(), server
+        )
         self.run(repository.load())
         running = {pk for pk, model in self.models.items() if model.state is State.RUNNING}
         assert repository.queue.queued == self.queued()
@@ -205,7 +208,7 @@ class Servers(RuleBasedStateMachine):
             assert self.run(repository.claim()) is None
 
     def is_refused(self, work: Coroutine[Any, Any, object]) -> None:
-        """Who has lost a run writes nothing."""
+        """Expect that a server that has lost a run writes nothing."""
         with pytest.raises(LeaseLost):
             self.run(work)
 
@@ -226,11 +229,11 @@ class Servers(RuleBasedStateMachine):
                 assert found["status"] == STATUS_OF_STATE[model.state]
             self.follows(self.before.get(pk, found), found)
         self.before = documents
-        for repository in self.ledgers.values():
-            self.knows_no_more(repository)
+        for repository in self.repositories.values():
+            self.remembers_only_what_was_stored(repository)
 
     def follows(self, before: Document, after: Document) -> None:
-        """One step is one legal move or none; an end is never written over."""
+        """Expect one legal move or none in one step, and that an end is never overwritten."""
         if before["state"] != after["state"]:
             assert State(after["state"]) in MOVES[State(before["state"])]
         assert before["attempt"] <= after["attempt"] <= before["attempt"] + 1
@@ -238,8 +241,8 @@ class Servers(RuleBasedStateMachine):
         if State(before["state"]) in LAST:
             assert [before[name] for name in FINAL] == [after[name] for name in FINAL]
 
-    def knows_no_more(self, repository: ProcessRepository) -> None:
-        """What a server shows was stored so, if maybe not of late."""
+    def remembers_only_what_was_stored(self, repository: ProcessRepository) -> None:
+        """Expect that what a server has in memory was stored like this, now or earlier."""
         for pk in self.models.keys() & repository._records.keys():
             known, stored = repository._records[pk], self.before[pk]
             assert known.version <= stored["version"]
@@ -247,7 +250,7 @@ class Servers(RuleBasedStateMachine):
                 assert known == ProcessRecord.from_document(stored)
 
     def stored(self) -> dict[int, Document]:
-        """All documents as they are."""
+        """Return all documents by PK."""
         collection = self.store.processes._collection
         return {found["_id"]: found for found in self.run(collection.find({"pk": {"$gt": 0}}))}
 
@@ -256,23 +259,9 @@ class Servers(RuleBasedStateMachine):
             self.run(self.store.processes.delete(pk))
 
 
-def a_record(pk: int) -> ProcessRecord:
-    """The record of a new process."""
-    return ProcessRecord(
-        pk=pk,
-        created=1795485782.4920993,
-        identifier=f"dummy_m13_{pk}",
-        process_type="pipeline",
-        pipeline="Dummy",
-        target=1,
-        products=[1],
-        flags={},
-    )
-
-
-# Finding the shortest way to a failure may take some time.
+# Finding the shortest way to a failure may take a while.
 @pytest.mark.timeout(300)
-def test_only_legal_moves_are_made_and_only_by_who_may(
+def test_only_legal_moves_are_made_and_only_by_the_owner(
     runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(concurrency, "RETRY_SECONDS", (0.0,))

@@ -14,7 +14,7 @@ from handlers.pages import formatting
 
 
 def read(text: str) -> Angle:
-    """An angle as astropy reads it, to whom 60 minutes or seconds are an error."""
+    """Return the angle as astropy reads it; to astropy, 60 minutes or seconds are an error."""
     for written, plain in zip("\u2212\u00b0\u2032\u2033", "-dms", strict=True):
         text = text.replace(written, plain)
     with warnings.catch_warnings():

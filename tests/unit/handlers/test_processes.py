@@ -232,6 +232,7 @@ async def test_cancel_rerun_and_delete() -> None:
 
 async def test_lines_come_behind_a_cursor_and_filtered() -> None:
     fakes = Fakes()
+    fakes.processes.records[51] = a_process(51)
     async with fakes.serving() as client:
         answer = json_of(await client.fetch("/api/processes/51/logs/"))
         lines = [[1, 2.5, "info", "a"], [2, 2.5, "info", "b"]]

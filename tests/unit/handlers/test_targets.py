@@ -146,7 +146,7 @@ async def test_a_zip_holds_every_file_of_the_group() -> None:
 async def test_a_zip_is_never_whole_in_memory() -> None:
     archive = FakeArchive()
     product = archive.keep(1, "large.fits", b"x" * 4_000_000)
-    pieces = [len(piece) async for piece in zipped(archive, [product])]  # type: ignore[arg-type]
+    pieces = [len(piece) async for piece in zipped(archive.products, [product])]  # type: ignore[arg-type]
     assert max(pieces) < 100_000
     assert sum(pieces) > 4_000_000
 

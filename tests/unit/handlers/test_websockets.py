@@ -168,7 +168,7 @@ GOODBYE = b"\x88\x02\x03\xf5"  # a close frame with 1013
 
 
 async def upgraded(client: Client) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A websocket that says nothing by itself."""
+    """Open a websocket whose client sends nothing by itself."""
     reader, writer = await client.connect()
     lines = [f"GET {LOG} HTTP/1.1", "Host: localhost", *map(": ".join, UPGRADE.items())]
     writer.write("\r\n".join([*lines, "", ""]).encode())

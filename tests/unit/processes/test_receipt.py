@@ -1,4 +1,4 @@
-"""The receipt of a process, from its record and what was noted while it ran."""
+"""The receipt of a process, from its record and what was stored while it ran."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from server.core.records import ProcessRecord, Resources, State
 from server.processes import receipt
-from server.processes.receipt import Noted, receipt_of
+from server.processes.receipt import RunFacts, receipt_of
 from tests.fakes.some_records import a_process, a_product
 
-TOLD: dict[str, Any] = {
+PROVENANCE: dict[str, Any] = {
     "python": "3.11.7",
     "platform": "linux x86_64",
     "packages": {"numpy": "2.4.6", "a.b$c": "1"},
@@ -20,8 +20,8 @@ TOLD: dict[str, Any] = {
 }
 
 
-def noted(**changes: Any) -> str:
-    facts = Noted.of([a_product(7, "frame.fits", b"x")], TOLD | changes)
+def facts_text(**changes: Any) -> str:
+    facts = RunFacts.of([a_product(7, "frame.fits", b"x")], PROVENANCE | changes)
     assert facts is not None
     return facts.to_text()
 
@@ -31,14 +31,14 @@ def a_run(**changes: Any) -> ProcessRecord:
     return a_process(attempt=1, state=State.RUNNING, started=started).evolve(**changes)
 
 
-def test_a_finished_run_is_told_whole() -> None:
+def test_a_finished_run_has_a_complete_receipt() -> None:
     record = a_run(
         state=State.SUCCEEDED,
         terminal_timestamp=a_process().created + 5,
         resources=Resources(1.5, 10, "exit code 0"),
         flags={"deep": True},
     )
-    found = msgspec.to_builtins(receipt_of(record, noted()))
+    found = msgspec.to_builtins(receipt_of(record, facts_text()))
     sha256 = a_product(7, "frame.fits", b"x").sha256
     assert found["inputs"] == [{"pk": 7, "name": "frame.fits", "size": 1, "sha256": sha256}]
     assert found["flags"] == {"deep": True}
@@ -55,29 +55,29 @@ def test_a_finished_run_is_told_whole() -> None:
     [
         (a_process(), None, receipt.NOT_YET),
         (a_process(state=State.CANCELLED), None, receipt.NEVER),
-        (a_run(), None, receipt.NOT_TOLD_YET),
-        (a_run(state=State.FAILED), None, receipt.NOT_TOLD),
-        (a_run(), noted(source=None), receipt.NOT_IMPORTED),
-        (a_run(), noted(source=TOLD["source"] | {"sha256": None}), receipt.NO_SOURCE),
+        (a_run(), None, receipt.NOT_REPORTED_YET),
+        (a_run(state=State.FAILED), None, receipt.NOT_REPORTED),
+        (a_run(), facts_text(source=None), receipt.NOT_IMPORTED),
+        (a_run(), facts_text(source=PROVENANCE["source"] | {"sha256": None}), receipt.NO_SOURCE),
     ],
 )
-def test_what_is_not_known_is_said(record: ProcessRecord, facts: str | None, unknown: str) -> None:
+def test_what_is_unknown_is_stated(record: ProcessRecord, facts: str | None, unknown: str) -> None:
     found = receipt_of(record, facts)
     assert found.unknown == unknown
     assert (found.inputs is None) == (facts is None)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "provenance",
     [
         {},
-        TOLD | {"packages": {"numpy": 2}},
-        TOLD | {"source": "a.py"},
-        TOLD | {"packages": {str(number): "1" * 100 for number in range(20_000)}},
+        PROVENANCE | {"packages": {"numpy": 2}},
+        PROVENANCE | {"source": "a.py"},
+        PROVENANCE | {"packages": {str(number): "1" * 100 for number in range(20_000)}},
     ],
 )
-def test_what_makes_no_sense_is_not_noted(told: dict[str, Any]) -> None:
-    assert Noted.of([], told) is None
+def test_a_malformed_or_too_long_report_is_not_stored(provenance: dict[str, Any]) -> None:
+    assert RunFacts.of([], provenance) is None
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_times() -> None:

@@ -72,13 +72,15 @@ def test_a_change_changes_the_version_and_only_changed_processes_are_told() -> N
     assert [json.loads(entry)["status"] for entry in board.changes(seen)] == ["Plotting"]
 
 
-def test_a_deleted_process_is_gone_for_good() -> None:
+def test_a_removed_process_is_off_the_board_and_its_version_is_new() -> None:
     board = StatusBoard(1)
     board.put(process(1))
+    before = board.version
     assert board.remove(1)
+    assert board.version != before
     assert not board.remove(1)
-    board.put(process(1, version=9))
     assert identifiers(board) == []
+    assert list(board.changes(before)) == []
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 9)), max_size=30))

@@ -1,4 +1,4 @@
-"""How ends are put into words."""
+"""How the end of a run is described."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.execution.child.exit_messages import exit_in_words, failure_of_exit,
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "text"),
     [
         (0, "exit code 0"),
         (3, "exit code 3"),
@@ -20,13 +20,13 @@ from server.execution.child.exit_messages import exit_in_words, failure_of_exit,
         (-40, "signal 40"),
     ],
 )
-def test_exit_codes_and_signals_have_words(code: int, words: str) -> None:
-    assert exit_in_words(code) == words
-    assert words.split()[-1] in failure_of_exit(code)
+def test_exit_codes_and_signals_are_described(code: int, text: str) -> None:
+    assert exit_in_words(code) == text
+    assert text.split()[-1] in failure_of_exit(code)
 
 
 @pytest.mark.parametrize(
-    ("code", "limits", "cpu_seconds", "memory_kills", "said"),
+    ("code", "limits", "cpu_seconds", "oom_kills", "said"),
     [
         (0, Limits(), 1.0, True, None),
         (3, Limits(cpu_seconds=1), 5.0, True, None),
@@ -40,8 +40,8 @@ def test_exit_codes_and_signals_have_words(code: int, words: str) -> None:
     ],
 )
 def test_a_cause_is_named_where_it_is_likely(
-    code: int, limits: Limits, cpu_seconds: float | None, memory_kills: bool, said: str | None
+    code: int, limits: Limits, cpu_seconds: float | None, oom_kills: bool, said: str | None
 ) -> None:
-    cause = likely_cause(code, limits, cpu_seconds, memory_kills)
+    cause = likely_cause(code, limits, cpu_seconds, oom_kills)
     assert (cause is None) == (said is None)
     assert said is None or (cause is not None and said in cause)

@@ -1,4 +1,4 @@
-"""What the server makes of a child's words, good and bad."""
+"""What the server makes of a child's messages, good and bad."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ def said(*messages: object) -> bytes:
     return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
 
 
-def texts(ingest: ChildMessages) -> list[tuple[str, str]]:
-    return [(line.level, line.text) for line in ingest.assembler.take()]
+def texts(received: ChildMessages) -> list[tuple[str, str]]:
+    return [(line.level, line.text) for line in received.assembler.take()]
 
 
 def test_text_becomes_lines_at_its_level() -> None:
-    ingest = ChildMessages()
-    ingest.feed_messages(
+    received = ChildMessages()
+    received.feed_messages(
         said(["t", "log", 1.5, "info", "a\n"], ["t", "stderr", 1.5, "warning", "b\n"])
     )
-    assert texts(ingest) == [("info", "a"), ("warning", "b")]
+    assert texts(received) == [("info", "a"), ("warning", "b")]
 
 
 def test_a_message_may_come_in_pieces() -> None:
-    ingest = ChildMessages()
+    received = ChildMessages()
     for byte in said(["t", "log", 1.5, "info", "whole\n"]):
-        ingest.feed_messages(bytes([byte]))
-    assert texts(ingest) == [("info", "whole")]
+        received.feed_messages(bytes([byte]))
+    assert texts(received) == [("info", "whole")]
 
 
-def test_the_first_word_on_the_provenance_counts() -> None:
-    ingest = ChildMessages()
-    ingest.feed_messages(said(["provenance", {"python": "3"}], ["provenance", {}]))
-    assert ingest.provenance == {"python": "3"}
-    ingest.feed_messages(said(["provenance", "nonsense"]))
-    assert texts(ingest) == [("warning", '["provenance","nonsense"]')]
+def test_the_first_message_about_provenance_counts() -> None:
+    received = ChildMessages()
+    received.feed_messages(said(["provenance", {"python": "3"}], ["provenance", {}]))
+    assert received.provenance == {"python": "3"}
+    received.feed_messages(said(["provenance", "nonsense"]))
+    assert texts(received) == [("warning", '["provenance","nonsense"]')]
 
 
 def test_the_newest_status_and_progress_count() -> None:
-    ingest = ChildMessages()
-    ingest.feed_messages(said(["status", "One"], ["status", "Two"], ["progress", 1.0, 2.0]))
-    assert ingest.take_changes() == {"status": "Two", "progress": Progress(1.0, 2.0)}
+    received = ChildMessages()
+    received.feed_messages(said(["status", "One"], ["status", "Two"], ["progress", 1.0, 2.0]))
+    assert received.take_changes() == {"status": "Two", "progress": Progress(1.0, 2.0)}
 
 
 def test_the_first_last_message_counts() -> None:
-    ingest = ChildMessages()
-    ingest.feed_messages(said(["done"], ["cancelled"], ["failed", "late"]))
-    assert ingest.last == ("done",)
+    received = ChildMessages()
+    received.feed_messages(said(["done"], ["cancelled"], ["failed", "late"]))
+    assert received.last == ("done",)
 
 
 @pytest.mark.parametrize(
     "line", [b"no json\n", b'["t","log",1.5,"loud","x"]\n', b'["unknown"]\n', b"{}\n", b"\xff\n"]
 )
-def test_what_is_no_message_is_shown_in_the_log(line: bytes) -> None:
-    ingest = ChildMessages()
-    ingest.feed_messages(line + said(["t", "log", 1.5, "info", "next\n"]))
-    [(level, _), following] = texts(ingest)
+def test_what_is_not_a_message_is_shown_in_the_log(line: bytes) -> None:
+    received = ChildMessages()
+    received.feed_messages(line + said(["t", "log", 1.5, "info", "next\n"]))
+    [(level, _), following] = texts(received)
     assert (level, following) == ("warning", ("info", "next"))
 
 
@@ -78,50 +78,50 @@ TEXT_MESSAGES = st.tuples(
 
 
 @given(st.lists(TEXT_MESSAGES, max_size=8))
-def test_text_is_taken_alike_alone_and_among_other_messages(messages: list[object]) -> None:
+def test_text_is_taken_the_same_way_alone_and_among_other_messages(messages: list[object]) -> None:
     alone, among = ChildMessages(), ChildMessages()
     for message in messages:
         alone.feed_messages(said(message))
     among.feed_messages(said(["status", "Among"], *messages))
-    for ingest in (alone, among):
-        ingest.end()
+    for received in (alone, among):
+        received.end()
     assert texts(alone) == texts(among)
 
 
-def test_a_message_torn_apart_by_the_end_is_shown() -> None:
-    ingest = ChildMessages()
-    ingest.feed_messages(b'["t","log",1.5,"info","las')
-    ingest.end()
-    assert texts(ingest) == [("warning", '["t","log",1.5,"info","las')]
+def test_a_message_cut_off_by_the_end_is_shown() -> None:
+    received = ChildMessages()
+    received.feed_messages(b'["t","log",1.5,"info","las')
+    received.end()
+    assert texts(received) == [("warning", '["t","log",1.5,"info","las')]
 
 
 def test_endless_bytes_without_a_line_end_are_not_hoarded() -> None:
-    ingest = ChildMessages()
-    ingest.feed_messages(b"x" * (MESSAGE_LIMIT_BYTES + 1))
-    ingest.end()
-    assert sum(len(text) for _, text in texts(ingest)) == MESSAGE_LIMIT_BYTES + 1
+    received = ChildMessages()
+    received.feed_messages(b"x" * (MESSAGE_LIMIT_BYTES + 1))
+    received.end()
+    assert sum(len(text) for _, text in texts(received)) == MESSAGE_LIMIT_BYTES + 1
 
 
 def test_raw_output_is_shown_by_its_descriptor() -> None:
-    ingest = ChildMessages()
-    ingest.feed_raw("out", b"from C\n")
-    ingest.feed_raw("err", b"caf\xc3")
-    ingest.feed_raw("err", b"\xa9 \xff\n")
-    assert texts(ingest) == [("info", "from C"), ("warning", "café \ufffd")]
+    received = ChildMessages()
+    received.feed_raw("out", b"from C\n")
+    received.feed_raw("err", b"caf\xc3")
+    received.feed_raw("err", b"\xa9 \xff\n")
+    assert texts(received) == [("info", "from C"), ("warning", "café \ufffd")]
 
 
 @given(st.lists(st.binary(max_size=30)))
 def test_no_bytes_break_it(pieces: list[bytes]) -> None:
-    ingest = ChildMessages()
+    received = ChildMessages()
     for piece in pieces:
-        ingest.feed_messages(piece)
-        ingest.feed_raw("out", piece)
-    ingest.end()
-    assert all(isinstance(text, str) for _, text in texts(ingest))
+        received.feed_messages(piece)
+        received.feed_raw("out", piece)
+    received.end()
+    assert all(isinstance(text, str) for _, text in texts(received))
 
 
 def test_a_status_begins_a_section_at_the_next_line() -> None:
-    ingest = ChildMessages()
+    received = ChildMessages()
     said = [
         ["status", "Reading"],
         ["t", "log", 1.5, "info", "a\nb\n"],
@@ -129,16 +129,16 @@ def test_a_status_begins_a_section_at_the_next_line() -> None:
         ["status", "Measuring"],
         ["t", "log", 1.5, "info", "c\n"],
     ]
-    ingest.feed_messages(b"".join(json.dumps(message).encode() + b"\n" for message in said))
-    taken = [(section.line, section.status) for section in ingest.take_sections()]
+    received.feed_messages(b"".join(json.dumps(message).encode() + b"\n" for message in said))
+    taken = [(section.line, section.status) for section in received.take_sections()]
     assert taken == [(0, "Reading"), (2, "Measuring")]
-    assert ingest.take_sections() == []
+    assert received.take_sections() == []
 
 
 def test_the_sections_of_an_attempt_are_bounded() -> None:
-    ingest = ChildMessages()
+    received = ChildMessages()
     for number in range(SECTIONS_LIMIT + 5):
         messages = [["t", "log", 1.5, "info", "x\n"], ["status", f"Part {number}"]]
-        ingest.feed_messages(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
-    assert len(ingest.take_sections()) == SECTIONS_LIMIT
-    assert ingest.take_changes()["status"] == f"Part {SECTIONS_LIMIT + 4}"
+        received.feed_messages(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
+    assert len(received.take_sections()) == SECTIONS_LIMIT
+    assert received.take_changes()["status"] == f"Part {SECTIONS_LIMIT + 4}"

@@ -1,4 +1,4 @@
-"""Who may come in: hosts, origins, tokens, cookies."""
+"""Access: hosts, origins, tokens and cookies."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def test_a_host_is_a_name_and_perhaps_a_port(host: str, name: str) -> None:
         ("", False),
     ],
 )
-def test_a_guard_knows_the_configured_hosts(host: str, known: bool) -> None:
-    guard = AccessRules(Http(allowed_hosts=("proxy.example", "narrow.example:81")))
-    assert guard.knows_host(host) is known
+def test_the_rules_know_the_configured_hosts(host: str, known: bool) -> None:
+    rules = AccessRules(Http(allowed_hosts=("proxy.example", "narrow.example:81")))
+    assert rules.knows_host(host) is known
 
 
 def test_listening_everywhere_makes_every_address_known_but_no_name() -> None:
-    guard = AccessRules(Http(host="0.0.0.0"))
-    assert guard.knows_host("10.0.0.1:8642")
-    assert not guard.knows_host("evil.example")
+    rules = AccessRules(Http(host="0.0.0.0"))
+    assert rules.knows_host("10.0.0.1:8642")
+    assert not rules.knows_host("evil.example")
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_an_origin_is_ours_or_an_allowed_one(origin: str, host: str, known: bool
 
 
 def test_the_cookie_is_not_the_token() -> None:
-    guard = AccessRules(Http(tokens=(TOKEN,)))
-    assert guard.accepts_token(TOKEN)
-    assert guard.accepts_cookie(cookie_of(TOKEN))
-    assert not guard.accepts_cookie(TOKEN)
-    assert not guard.accepts_token(cookie_of(TOKEN))
-    assert not guard.accepts_token("")
+    rules = AccessRules(Http(tokens=(TOKEN,)))
+    assert rules.accepts_token(TOKEN)
+    assert rules.accepts_cookie(cookie_of(TOKEN))
+    assert not rules.accepts_cookie(TOKEN)
+    assert not rules.accepts_token(cookie_of(TOKEN))
+    assert not rules.accepts_token("")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""How a page shows a data product: as a video, an image, a preview, text or a plain file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+VIDEO_TYPES = ("video/webm", "video/mp4")
+IMAGE_TYPES = ("image/gif", "image/png", "image/jpeg")
+#: Besides FITS images, the server draws previews of these.
+PREVIEWED_SUFFIXES = (".png", ".jpg", ".jpeg")
+TEXT_SUFFIXES = (".txt", ".log", ".csv", ".tsv", ".json", ".md", ".yml", ".psx")
+
+
+def has_preview(product: dict[str, Any]) -> bool:
+    """Return whether the server can draw a preview of this data product."""
+    if product["fits"]:
+        return bool(product["fits"]["width"])
+    return bool(product["name"].lower().endswith(PREVIEWED_SUFFIXES))
+
+
+def display_kind(product: dict[str, Any]) -> str:
+    """Return how to show a data product: video, image, preview, text or file."""
+    if product["content_type"] in VIDEO_TYPES:
+        return "video"
+    if product["content_type"] in IMAGE_TYPES:
+        return "image"
+    if has_preview(product):
+        return "preview"
+    return "text" if product["name"].lower().endswith(TEXT_SUFFIXES) else "file"

@@ -1,0 +1,113 @@
+"""Data products: upload, find, read and delete, records and files together.
+
+How files get into storage and out of it is left to `transactions`, and who may see an output to
+`visibility`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from server.archive.rollback import Rollback
+from server.archive.storage import FileStorage, LocalFile
+from server.archive.transactions import FileTransactions
+from server.archive.uploads import Upload, UploadLimits
+from server.archive.visibility import Visibility
+from server.core.data_folder import DataFolder
+from server.core.errors import NotFound
+from server.core.records import DataProduct
+from server.store import Store
+from server.store.base import Page
+
+#: The fields of the record that the contract shows as they are.
+_SHOWN = ("pk", "name", "target", "size", "sha256", "content_type", "created", "url")
+
+
+class DataProducts:
+    """All data products that may be seen."""
+
+    def __init__(
+        self,
+        store: Store,
+        files: FileStorage,
+        data_folder: DataFolder,
+        limits: UploadLimits,
+        transactions: FileTransactions,
+        rollback: Rollback,
+        visibility: Visibility,
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._data_folder = data_folder
+        self._limits = limits
+        self._transactions = transactions
+        self._rollback = rollback
+        self._visibility = visibility
+
+    def upload(self, target: int) -> Upload:
+        """Return an upload of files for a target, to be entered with `async with`."""
+
+        async def store(files: list[LocalFile]) -> list[DataProduct]:
+            return (await self._transactions.add(files, target)).products
+
+        return Upload(self._data_folder.incoming, self._limits, store)
+
+    async def get(self, pk: int) -> DataProduct:
+        """Return one product. :raises NotFound: there is no such product, or it is not visible."""
+        for product in await self._visibility.products([await self._store.products.get(pk)]):
+            return product
+        raise NotFound("data product", pk)
+
+    async def get_many(self, pks: Sequence[int]) -> list[DataProduct]:
+        """Return the products in the order asked for, without those missing or not visible."""
+        return await self._visibility.products(await self._store.products.get_many(pks))
+
+    async def find(
+        self, target: int, *, before: int | None = None, limit: int = 100
+    ) -> Page[DataProduct]:
+        """Return a page of a target's products; it may be short and still have a `next`."""
+        page = await self._store.products.find(target, before=before, limit=limit)
+        return Page(await self._visibility.products(page.items), page.next)
+
+    async def count(self, target: int, most: int) -> int:
+        """Return how many products a target has; `most` + 1 stands for any larger number."""
+        return await self._store.products.count(target, most)
+
+    async def fields(self, products: Sequence[DataProduct]) -> list[dict[str, Any]]:
+        """Return the products as the contract shows them."""
+        groups = await self._store.groups.containing([product.pk for product in products])
+        return [
+            {name: getattr(product, name) for name in _SHOWN}
+            | {"groups": groups[product.pk], "process": product.process, "fits": product.fits}
+            for product in products
+        ]
+
+    async def delete(self, pk: int) -> None:
+        """Delete a product and its file.
+
+        :raises NotFound: there is no such product, or it is not visible.
+        :raises Conflict: a process that has not ended needs it.
+        """
+        try:
+            product = await self.get(pk)
+        except NotFound:
+            # An attempt that failed may have deleted it: groups and its process may still name it.
+            await self._rollback.resolve_leftovers()
+            raise
+        await self._transactions.remove(product)
+
+    def read(
+        self, product: DataProduct, start: int = 0, stop: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Iterate over the bytes of a product from `start` to before `stop`, in pieces."""
+        return self._files.read(product.key, start, stop)
+
+    async def path(self, product: DataProduct, folder: Path | None = None) -> Path:
+        """Return a local file with the product's bytes, not to be changed.
+
+        It is the stored file itself, or a copy in the folder when storage is remote.
+        """
+        copies = self._data_folder.incoming / "copies"
+        return await self._files.local(product.key, copies if folder is None else folder)

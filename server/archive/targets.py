@@ -1,0 +1,91 @@
+"""Targets: create, edit, find and delete. What a field may hold is left to `target_fields`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from server.archive.target_fields import checked, identifiers
+from server.archive.transactions import FileTransactions
+from server.core.errors import AlreadyTaken, Conflict
+from server.core.records import Target
+from server.store import Store
+from server.store.base import Page
+
+_DELETE_STEP = 100
+
+
+class Targets:
+    """All targets. `gone` is called with the PK of each one that is deleted."""
+
+    def __init__(
+        self, store: Store, transactions: FileTransactions, gone: Callable[[int], object]
+    ) -> None:
+        self._store = store
+        self._transactions = transactions
+        self._gone = gone
+
+    async def create(
+        self,
+        name: str,
+        *,
+        identifier: str | None = None,
+        ra: float | None = None,
+        dec: float | None = None,
+        extra_fields: dict[str, Any] | None = None,
+    ) -> Target:
+        """Create a target; without an identifier, derive one from its name.
+
+        :raises InvalidInput: some fields are not valid; it names each of them.
+        :raises Conflict: the given identifier is taken.
+        """
+        given = {"name": name, "ra": ra, "dec": dec, "extra_fields": extra_fields or {}}
+        fields = checked(given if identifier is None else given | {"identifier": identifier})
+        pk = await self._store.counters.next("target")
+        for candidate in identifiers(name, pk) if identifier is None else [identifier]:
+            target = Target(**fields | {"pk": pk, "created": time.time(), "identifier": candidate})
+            try:
+                await self._store.targets.insert(target)
+            except AlreadyTaken:
+                continue
+            return target
+        raise Conflict(f"The identifier {identifier} is taken")
+
+    async def edit(self, pk: int, changes: dict[str, Any]) -> Target:
+        """Change fields of a target.
+
+        :raises NotFound: there is no such target.
+        :raises InvalidInput: some fields are not valid; it names each of them.
+        :raises Conflict: the new identifier is taken.
+        """
+        await self.get(pk)
+        try:
+            return await self._store.targets.change(pk, **checked(changes))
+        except AlreadyTaken as error:
+            raise Conflict(f"The identifier {changes['identifier']} is taken") from error
+
+    async def delete(self, pk: int) -> None:
+        """Delete a target with its products; its processes must have been deleted before.
+
+        :raises NotFound: there is no such target.
+        """
+        await self.get(pk)
+        await self._delete_products(pk)
+        await self._store.targets.delete(pk)
+        self._gone(pk)
+        await self._delete_products(pk)  # an upload may have come in between
+
+    async def get(self, pk: int) -> Target:
+        """Return one target. :raises NotFound: there is no such target."""
+        return await self._store.targets.get(pk)
+
+    async def find(
+        self, *, before: int | None = None, limit: int = 100, search: str | None = None
+    ) -> Page[Target]:
+        """Return a page of the targets whose name or identifier contains the search text."""
+        return await self._store.targets.find(before=before, limit=limit, search=search)
+
+    async def _delete_products(self, target: int) -> None:
+        while products := (await self._store.products.find(target, limit=_DELETE_STEP)).items:
+            await self._transactions.remove_all(products)

@@ -1,0 +1,47 @@
+"""All collections of one database, each under the name of what it keeps."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from server.store.archive.groups import Groups
+from server.store.archive.journal import Journal
+from server.store.archive.light_curves import LightCurves
+from server.store.archive.products import DataProducts
+from server.store.archive.targets import Targets
+from server.store.counters import Counters
+from server.store.driver.connection import Database
+from server.store.peers.announcements import Announcements
+from server.store.peers.heartbeats import Servers
+from server.store.processes.idempotency_keys import Submissions
+from server.store.processes.log_chunks import LogChunks
+from server.store.processes.receipts import Receipts
+from server.store.processes.records import ProcessStore
+from server.store.processes.sections import Sections
+
+
+class Store:
+    """The collections of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self.counters = Counters(database)
+        self.targets = Targets(database)
+        self.products = DataProducts(database)
+        self.groups = Groups(database)
+        self.processes = ProcessStore(database)
+        self.logs = LogChunks(database)
+        self.light_curves = LightCurves(database)
+        self.journal = Journal(database)
+        self.receipts = Receipts(database)
+        self.sections = Sections(database)
+        self.servers = Servers(database)
+        self.submissions = Submissions(database)
+        self.announcements = Announcements(database)
+
+    @classmethod
+    async def open(cls, database: Database) -> Self:
+        """Return the store of a database once all its indexes are there."""
+        store = cls(database)
+        for collection in vars(store).values():
+            await collection.ensure_indexes()
+        return store
