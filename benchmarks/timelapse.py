@@ -33,7 +33,7 @@ from astropy.stats import sigma_clip
 
 from runners.fits.files import quiet
 from runners.fits.images import find_frame, read_frame
-from runners.imaging.scaling import framing
+from runners.imaging.scaling import view_of
 from runners.synthetic import synthesise_series
 from runners.timelapse.encoder import open_film
 from runners.timelapse.rendering import FrameWork, film_frames, in_order
@@ -103,7 +103,7 @@ def ours(paths: list[Path], film: Path, normalise: bool) -> None:
     """A film as `runners.timelapse` makes it."""
     with quiet():
         frames = in_order(find_frame(path) for path in paths)
-        view = framing(frames[0].width, frames[0].height, SIZE)
+        view = view_of(frames[0].width, frames[0].height, SIZE)
         with open_film(film, film.suffix[1:], FPS, view.width, view.height) as out:
             for picture in film_frames(frames, FrameWork(view, normalise_background=normalise)):
                 out.add(picture.shades)

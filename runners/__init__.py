@@ -1,6 +1,7 @@
-"""How a pipeline runs, and the pipelines that come with Heliograph.
+"""Pipelines: how they run, those that come with Heliograph, and what authors import.
 
-What authors import: `from runners import AsyncError, PipelineOutput, PipelineProcess`.
+A pipeline begins with `from runners import AsyncError, PipelineOutput, PipelineProcess`, and its
+test with `from runners.testing import run_pipeline`.
 """
 
 from runners.pipeline.process import (

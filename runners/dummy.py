@@ -1,4 +1,4 @@
-"""The smallest pipeline that uses everything: an example for authors, and something to try."""
+"""The smallest pipeline that uses every feature: an example for authors, and something to try."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Dummy(PipelineProcess):
 
 
 def size_and_checksum(path: Path) -> tuple[int, str]:
-    """A file's size in bytes and its SHA-256 in hexadecimal, whatever its length."""
+    """Return a file's size in bytes and its SHA-256 in hexadecimal, without loading it whole."""
     with path.open("rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
         return file.tell(), checksum

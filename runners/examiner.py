@@ -1,8 +1,9 @@
-"""A child process that looks into files nobody vouches for, so that the server need not.
+"""A child process that examines untrusted files, so that the server need not open them.
 
-Facts, headers and previews are made off the loop, within a limit on time and memory. A file that
-hangs or kills the child costs an answer, never the server: the next request gets a new child.
-What is looked for is left to `facts`, `headers` and `preview`. They speak JSON, one object a line.
+Metadata, headers and previews are made off the event loop, within limits on time and memory. A file
+that hangs or kills the child costs one answer, never the server: a new child takes over. How files
+are read is left to `runners.fits` and `runners.imaging`. Requests and answers are JSON, one object
+per line.
 """
 
 from __future__ import annotations
@@ -10,93 +11,124 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import resource
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import IO, Any
 
-#: What an answer may take, in the child's own time and as seen from the server.
+from runners.execution.exits import exit_in_words
+
+log = logging.getLogger(__name__)
+
+#: How long an answer may take, in the child's own time and as seen from the server.
 ANSWER_SECONDS = 10.0
-#: What a new child may take to import its libraries.
+#: How long a new child may take to import its libraries.
 START_SECONDS = 30.0
-#: What a request may wait for those before it.
+#: How long a request may wait for those before it.
 QUEUE_SECONDS = 60.0
+#: The pause before another child is started after one that did not get ready.
+RESTART_SECONDS = 10.0
 ADDRESS_SPACE_BYTES = 4 * 2**30
 ANSWER_BYTES = 2**20
 
 
+class ExaminationError(ValueError):
+    """A file could not be examined this time, which says nothing about the file: try again later.
+
+    The message is a sentence for people.
+    """
+
+
 class Examiner:
-    """Answers one request at a time; the rest wait, though not for ever."""
+    """Answers one request at a time; the others wait, up to `QUEUE_SECONDS`.
+
+    All requests raise ExaminationError if the child dies or takes too long.
+    """
 
     def __init__(self, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._answer_seconds = answer_seconds
         self._child: asyncio.subprocess.Process | None = None
-        self._ready = False
+        self._ready: asyncio.Task[dict[str, Any]] | None = None
+        self._problem: str | None = None
         self._turn = asyncio.Lock()
         self._exchanges: set[asyncio.Task[dict[str, Any]]] = set()
+        self._keepers: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def start(self) -> None:
-        """Start the child; it gets ready on its own while others go on."""
+        """Start the child unless there is one; it imports its libraries after this returns."""
         async with self._turn:
             if self._child is None and not self._closed:
-                self._child = await _spawn()
+                await self._spawn()
+
+    def problem(self) -> str | None:
+        """Return why no file can be examined at this moment, in a sentence, or None."""
+        return self._problem
 
     async def metadata(self, path: str | Path) -> dict[str, Any] | None:
-        """What `fits_metadata` tells of a file; None too when it did not get to."""
-        answer = await self._ask({"facts": str(path)})
-        metadata: dict[str, Any] | None = answer.get("facts")
+        """Return what `fits_metadata` finds in a file, None if it is not a legible FITS file.
+
+        :raises ExaminationError: it could not be examined, so that it may be either.
+        """
+        answer = await self._ask(path, {"metadata": str(path)})
+        if "error" in answer:
+            raise ExaminationError(answer["error"])
+        metadata: dict[str, Any] | None = answer["metadata"]
         return metadata
 
     async def headers(self, path: str | Path) -> dict[str, Any]:
-        """What `runners.fits.headers.fits_headers` gives. Raises ValueError with a sentence."""
-        answer = await self._ask({"headers": str(path)})
+        """Return what `fits_headers` finds in a file. Raise ValueError with a sentence."""
+        answer = await self._ask(path, {"headers": str(path)})
         if "error" in answer:
             raise ValueError(answer["error"])
-        found: dict[str, Any] = answer["headers"]
-        return found
+        headers: dict[str, Any] = answer["headers"]
+        return headers
 
     async def preview(
         self, path: str | Path, out_path: str | Path, size: int, stretch: str = "asinh"
     ) -> None:
-        """Write a picture as `runners.imaging.preview.preview_png` does.
-
-        Raises ValueError, with a sentence for people, when there can be none.
-        """
-        answer = await self._ask({"preview": [str(path), str(out_path), size, stretch]})
+        """Write a preview as `preview_png` does. Raise ValueError with a sentence."""
+        answer = await self._ask(path, {"preview": [str(path), str(out_path), size, stretch]})
         if "error" in answer:
             raise ValueError(answer["error"])
 
     async def close(self) -> None:
-        """End the child. Requests that are waiting are answered as if it had died."""
+        """End the child. Requests that are waiting raise ExaminationError."""
         self._closed = True
-        await self._drop()
-        async with self._turn:  # which comes after those who wait
-            await self._drop()
+        await self._kill()
+        async with self._turn:  # which comes after all that wait
+            await self._kill()
+        for keeper in self._keepers:
+            keeper.cancel()
+        if self._keepers:
+            await asyncio.wait(self._keepers)
 
-    async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        # Whoever asked may go away, but the answer must be read all the same: hence the shield.
-        exchange = asyncio.create_task(self._exchange(request))
+    async def _ask(self, path: str | Path, request: dict[str, Any]) -> dict[str, Any]:
+        # The asker may go away, but the answer must be read all the same: hence the shield.
+        exchange = asyncio.create_task(self._exchange(path, request))
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._exchanges.discard)
         return await asyncio.shield(exchange)
 
-    async def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _exchange(self, path: str | Path, request: dict[str, Any]) -> dict[str, Any]:
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
                 await self._turn.acquire()
-        except TimeoutError:
-            return {"error": "Too many files are waiting to be looked at, try again later"}
+        except TimeoutError as error:
+            message = "Too many files are waiting to be examined, try again later"
+            raise ExaminationError(message) from error
         try:
             return await self._answer(request)
-        except TimeoutError:
-            await self._drop()
-            return {"error": "Looking at the file took too long"}
-        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
-            await self._drop()
-            return {"error": "The file could not be looked at"}
+        except TimeoutError as error:
+            await self._give_up(path)
+            raise ExaminationError("Examining the file took too long") from error
+        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
+            await self._give_up(path)
+            raise ExaminationError("The file could not be examined") from error
         finally:
             self._turn.release()
 
@@ -108,28 +140,78 @@ class Examiner:
         return await _line(child, self._answer_seconds)
 
     async def _ready_child(self) -> asyncio.subprocess.Process:
-        if self._child is not None and self._child.returncode is not None:
-            await self._drop()
         if self._closed:
             raise EOFError
-        if self._child is None:
-            self._child = await _spawn()
-        if not self._ready:
-            await _line(self._child, START_SECONDS)
-            self._ready = True
+        if self._child is None or self._child.returncode is not None:
+            await self._kill()
+            await self._spawn()
+        assert self._child is not None
+        assert self._ready is not None
+        await asyncio.shield(self._ready)
         return self._child
 
-    async def _drop(self) -> None:
-        child, self._child, self._ready = self._child, None, False
-        if child is not None:
-            # It leads a session of its own, so nothing that it started is left either.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
+    async def _give_up(self, path: str | Path) -> None:
+        """Replace the child that did not answer."""
+        ending = await self._kill()
+        if not self._closed:
+            log.warning(
+                "%s could not be examined, and the child ended with %s", path, ending,
+                extra={"action": "examination_failed"},
+            )  # fmt: skip
+            self._keep(self._restart(0))
+
+    async def _spawn(self) -> None:
+        self._child = child = await _start_child()
+        self._ready = ready = asyncio.create_task(_line(child, START_SECONDS))
+        # Retrieves its error, as perhaps no request waits for it.
+        ready.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._keep(self._watch(child, ready))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        keeper = asyncio.create_task(work)
+        self._keepers.add(keeper)
+        keeper.add_done_callback(self._keepers.discard)
+
+    async def _watch(
+        self, child: asyncio.subprocess.Process, ready: asyncio.Task[dict[str, Any]]
+    ) -> None:
+        """Replace a child that ends by itself, after a pause if it never got ready."""
+        await asyncio.wait({ready})
+        was_ready = ready.exception() is None
+        if was_ready:
+            self._problem = None
             await child.wait()
+        async with self._turn:
+            if child is not self._child:  # the last request has replaced it
+                return
+            ending = await self._kill()
+        self._problem = f"The process that examines files ended with {ending}"
+        log.warning("%s", self._problem, extra={"action": "examiner_ended"})
+        await self._restart(0 if was_ready else RESTART_SECONDS)
+
+    async def _restart(self, pause_seconds: float) -> None:
+        """Start a child, trying until there is one."""
+        while True:
+            await asyncio.sleep(pause_seconds)
+            try:
+                return await self.start()
+            except OSError as error:
+                self._problem = f"The process that examines files cannot be started: {error}"
+                pause_seconds = RESTART_SECONDS
+
+    async def _kill(self) -> str:
+        """Kill the child if there is one, and return how it ended, in words."""
+        child, self._child = self._child, None
+        if child is None:
+            return "no exit code"
+        # It leads a session of its own, so that what it has started is killed too.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        return exit_in_words(await child.wait())
 
 
-async def _spawn() -> asyncio.subprocess.Process:
-    # -P: a module that lies in the server's working directory is not imported instead of ours.
+async def _start_child() -> asyncio.subprocess.Process:
+    # -P: no module in the server's working directory is imported in place of ours.
     return await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "runners.examiner",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -138,7 +220,7 @@ async def _spawn() -> asyncio.subprocess.Process:
 
 
 def _environment() -> dict[str, str]:
-    """The server's, and in a source checkout the place where this package is."""
+    """Return the server's environment, in a source checkout with this package's folder added."""
     environment, root = dict(os.environ), Path(__file__).resolve().parent.parent
     if root.name not in ("site-packages", "dist-packages"):
         paths = [str(root), environment.get("PYTHONPATH", "")]
@@ -157,24 +239,24 @@ async def _line(child: asyncio.subprocess.Process, limit_seconds: float) -> dict
 
 
 def main() -> None:
-    """The child: answer requests until standard input ends."""
+    """Answer requests until standard input ends: the child's side."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Answers go where standard output went; what libraries print must not get among them.
+    # Answers go where standard output went; what libraries print must not mix with them.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     serve(sys.stdin, answers)
 
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
-    """Say that the libraries are there, then answer each line of `requests`."""
+    """Import the libraries, report that they are ready, then answer each line of `requests`."""
     from runners.fits import headers, metadata
     from runners.imaging import preview
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
-        if "facts" in request:
-            return {"facts": metadata.fits_metadata(request["facts"])}
         try:
+            if "metadata" in request:
+                return {"metadata": metadata.fits_metadata(request["metadata"])}
             if "headers" in request:
                 return {"headers": headers.fits_headers(request["headers"])}
             preview.preview_png(*request["preview"])
@@ -184,7 +266,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
 
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in requests:
-        # Should the server die meanwhile, a request that hangs must end all the same.
+        # A request that hangs must end even if the server has died meanwhile.
         signal.setitimer(signal.ITIMER_REAL, 2 * ANSWER_SECONDS)
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
         signal.setitimer(signal.ITIMER_REAL, 0)

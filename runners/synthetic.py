@@ -1,7 +1,7 @@
-"""Synthetic observations: a globular cluster with a night's faults, for demonstrations and tests.
+"""Synthetic observations: a globular cluster on an imperfect night, for demonstrations and tests.
 
-The field drifts, a minor planet crosses it, the sky brightens towards dawn; there are noise, cosmic
-rays and every way in which FITS stores pixels. All is a function of the seed.
+The field drifts, a minor planet crosses it, and the sky brightens towards dawn; there are noise,
+cosmic rays and every way in which FITS stores pixels. Everything is a function of the seed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-Image = NDArray[np.float32]
+from runners.fits.images import Image
 
 #: M13 (NGC 6205), degrees ICRS (Goldsbury et al. 2010, AJ 140, 1830).
 CENTRE_RA_DEC = (250.4235, 36.4613)
@@ -24,20 +24,20 @@ EXPOSURE_SECONDS = 60.0
 CADENCE_SECONDS = 90.0
 #: How far the field moves between frames, in pixels (right, up).
 DRIFT = (0.35, -0.2)
-#: The sky in ADU: at first, and how much brighter the last frame and the upper edge are.
+#: The sky in ADU: in the first frame, and how much brighter the last frame and the upper edge are.
 SKY, DAWN, GRADIENT = 300.0, 450.0, 60.0
 ADU_PER_ELECTRON = 1 / 1.5
 READ_NOISE = 4.0
 PSF_SIGMA = 1.3
 STAMP = 7
 COSMIC_RAYS = 6
-#: How pixels are stored, in turn, and whether in compressed tiles (`.fits.fz`).
+#: The pixel types in turn, and whether the tiles are compressed (`.fits.fz`).
 STORED = (("i2", False), ("u2", True), ("f4", False), ("i2", True), ("u2", False), ("f4", True))
 
 
 @dataclass(frozen=True, slots=True)
 class Stars:
-    """Places in pixels from the lower left, and fluxes in ADU per exposure."""
+    """Positions in pixels from the lower left, and fluxes in ADU per exposure."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -47,10 +47,11 @@ class Stars:
 def synthesise_series(
     folder: str | Path, count: int = 24, size: tuple[int, int] = (256, 320), seed: int = 13
 ) -> list[Path]:
-    """Write `count` frames of `size` (height, width) pixels into a folder; their paths, in order.
+    """Write `count` frames of `size` (height, width) pixels, and return their paths in order.
 
-    By turns `.fits` and `.fits.fz`, as int16, uint16 (by BZERO) and float32, with DATE-OBS,
-    EXPTIME, FILTER, INSTRUME, OBJECT and a celestial WCS. The same arguments give the same bytes.
+    They alternate between `.fits` and `.fits.fz` and between int16, uint16 (by BZERO) and float32,
+    and have DATE-OBS, EXPTIME, FILTER, INSTRUME, OBJECT and a celestial WCS. The same arguments
+    give the same bytes.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ def synthesise_series(
 
 
 def _cluster(random: np.random.Generator, size: tuple[int, int]) -> Stars:
-    """Cluster stars after Plummer (1911), and a third as many of the field around them."""
+    """Make cluster stars after Plummer (1911), and a third as many field stars."""
     height, width = size
     cluster, field = max(height * width // 160, 12), max(height * width // 480, 4)
     within = random.uniform(0, 0.95, cluster)
@@ -91,7 +92,7 @@ def _frame(
 
 
 def _expose(light: NDArray[np.float64], x: float, y: float, flux: float) -> None:
-    """Add a star, as a Gaussian, where it is on the image."""
+    """Add a star, as a Gaussian, to the part of the image that it covers."""
     left, low = int(x) - STAMP, int(y) - STAMP
     columns = np.arange(max(left, 0), min(left + 2 * STAMP + 1, light.shape[1]))
     rows = np.arange(max(low, 0), min(low + 2 * STAMP + 1, light.shape[0]))

@@ -1,10 +1,11 @@
-"""For authors: runs a pipeline in the process that calls, with no server and no database.
+"""For authors: runs a pipeline in the calling process, without a server or a database.
 
     run = run_pipeline(Example, ["a.fits", "b.fits"], deep=True)
     assert run.statuses == ["Measuring"]
     assert run.path("catalogue.csv").read_text().startswith("x,y")
 
-What is checked at a submit and after a run is checked here too, in the same words.
+The checks of a submit and of a run's outputs are made here too, with the same messages. A target of
+your own is a `RunTarget`: `run_pipeline(Example, files, target=RunTarget(1, "m31", "Messier 31"))`.
 """
 
 from __future__ import annotations
@@ -30,15 +31,18 @@ from runners.pipeline.process import (
     suffix_problem,
 )
 
+__all__ = ["PipelineRun", "RunTarget", "run_pipeline"]
+
+#: The target unless another is given.
 TARGET = RunTarget(1, "m13", "Messier 13", 250.4235, 36.4613)
 
 
 class PipelineRun:
-    """A run that has ended well: what it said, and the files that it made."""
+    """A run that has succeeded: what it logged and reported, and the files that it made."""
 
     def __init__(self) -> None:
         self.cancelled = False
-        #: each text that `log` was called with, its end included
+        #: each text that was logged, with its end
         self.texts: list[str] = []
         self.statuses: list[str] = []
         #: each (done, total) in order
@@ -53,24 +57,27 @@ class PipelineRun:
 
     @property
     def measurements(self) -> list[Measurement]:
-        """The reduced data."""
+        """The measurements in the outputs that are reduced data."""
         tables = [each.path for each in self.outputs if each.output_type == REDUCED_DATUM]
         return [measurement for table in tables for measurement in read_measurements(table)]
 
     def path(self, name: str) -> Path:
-        """The output of this name. Raises KeyError when there is none."""
+        """Return the path of the output of this name. Raise KeyError if there is none."""
         found = {each.name: each.path for each in self.outputs}
         return found[name]
 
-    # What the pipeline sees of it: the `Reporter`.
+    # The pipeline's side, a `Reporter`:
 
     def text(self, text: str) -> None:
+        """Keep text that was logged."""
         self.texts.append(text)
 
     def status(self, text: str) -> None:
+        """Keep a status."""
         self.statuses.append(text)
 
     def progress(self, done: float, total: float) -> None:
+        """Keep the progress."""
         self.progress_made.append((done, total))
 
 
@@ -84,11 +91,11 @@ def run_pipeline(
     cancelled: bool = False,
     **flags: bool,
 ) -> PipelineRun:
-    """Run a pipeline on files with these flags, the others being as by default.
+    """Run a pipeline on files with these flags; the other flags have their defaults.
 
-    The run's folder is a new one that is removed with the returned run, unless `folder` names an
-    empty one. `cancelled` lets `check_cancelled()` end it. Raises AsyncError as the pipeline does
-    or for what a submit would refuse; what else the pipeline raises is raised as well.
+    The run's folder is `folder`, an empty one, or a temporary one that is removed with the returned
+    run. `cancelled` makes `check_cancelled()` end the run. Raise AsyncError for what a submit would
+    refuse; whatever the pipeline raises is raised too.
     """
     inputs = _inputs(pipeline, [Path(file).absolute() for file in files])
     run = PipelineRun()
@@ -102,7 +109,7 @@ def run_pipeline(
 
 
 def _inputs(pipeline: type[PipelineProcess], paths: list[Path]) -> InputFiles:
-    """The files as a run has them. Raises AsyncError for those that a submit would refuse."""
+    """Return the files as a run has them. Raise AsyncError if a submit would refuse them."""
     if not paths:
         raise AsyncError(NO_INPUTS)
     for path in paths:
@@ -117,7 +124,7 @@ def _inputs(pipeline: type[PipelineProcess], paths: list[Path]) -> InputFiles:
 
 
 def _folder_of(run: PipelineRun) -> Path:
-    """A new folder that goes with the run."""
+    """Make a folder that is removed with the run."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-"))
     weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
     return folder

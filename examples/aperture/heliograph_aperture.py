@@ -1,7 +1,7 @@
-"""Aperture photometry of the brightest star near the centre of each frame.
+"""Aperture photometry of the star nearest to the centre of each frame.
 
-A worked example of a pipeline for Heliograph: it has a flag, says what it does, shows how far it
-is, can be cancelled, makes a catalogue for each frame, a table of all, a plot, and reduced data.
+A worked example of a pipeline for Heliograph: it has a flag, reports status and progress, can be
+cancelled, and makes a catalogue of each frame, a light curve, a plot, and reduced data.
 """
 
 import csv
@@ -20,7 +20,7 @@ PLOT_SIZE, PLOT_MARGIN = (640, 360), 30
 
 
 class AperturePhotometry(PipelineProcess):
-    """Measures the star next to the centre of each frame against all others.
+    """Measures the star nearest to the centre of each frame against all others.
 
     Makes a catalogue of each frame, a light curve in differential magnitudes and its plot.
     """
@@ -30,6 +30,7 @@ class AperturePhotometry(PipelineProcess):
     flags = {"wide": {"default": False, "long_name": "Use an aperture twice as wide"}}
 
     def do_pipeline(self, tmpdir, wide=False):
+        """Yield the catalogues, the plot, and the light curve as a file and as reduced data."""
         radius = 8.0 if wide else 4.0
         products, curve = self.input_files.all(), []
         for done, product in enumerate(products, 1):
@@ -59,7 +60,7 @@ class AperturePhotometry(PipelineProcess):
 
 
 def read(product):
-    """The first 2-D image of a file, as sep wants it, and its header."""
+    """Return the first 2-D image of a file, in the form that sep needs, and its header."""
     with fits.open(product.data.path) as hdus:
         for hdu in hdus:
             if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2:
@@ -68,7 +69,7 @@ def read(product):
 
 
 def measure(image, radius):
-    """(x, y, flux, error) of each star, the brightest first."""
+    """Return (x, y, flux, error) of each star, brightest first."""
     background = sep.Background(image)
     light = image - background.back()
     found = sep.extract(light, THRESHOLD_SIGMA, err=background.globalrms)
@@ -80,7 +81,7 @@ def measure(image, radius):
 
 
 def differential(stars, shape):
-    """Magnitude and error of the star next to the centre, compared with all others together."""
+    """Return magnitude and error of the star nearest to the centre, relative to all others."""
     height, width = shape
     star = min(stars, key=lambda each: (each[0] - width / 2) ** 2 + (each[1] - height / 2) ** 2)
     others = [each for each in stars if each is not star]
@@ -92,14 +93,14 @@ def differential(stars, shape):
 
 
 def mjd(header):
-    """The Modified Julian Date at which the exposure began, UTC."""
+    """Return the Modified Julian Date at which the exposure began, UTC."""
     if "DATE-OBS" not in header:
         raise AsyncError("A frame has no DATE-OBS")
     return float(Time(header["DATE-OBS"], scale="utc").mjd)
 
 
 def write(path, names, rows):
-    """A table as CSV."""
+    """Write a table as CSV and return its path."""
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(names)
@@ -108,7 +109,7 @@ def write(path, names, rows):
 
 
 def plot(path, curve):
-    """The light curve as dots, bright above."""
+    """Plot the light curve as dots, bright at the top, and return the path."""
     times, magnitudes = (np.array(column) for column in list(zip(*curve))[:2])
     picture = Image.new("L", PLOT_SIZE, 255)
     draw = ImageDraw.Draw(picture)
@@ -119,6 +120,6 @@ def plot(path, curve):
 
 
 def scaled(values, size):
-    """Places on an axis of so many pixels."""
+    """Return positions on an axis of this size in pixels."""
     span = float(np.ptp(values)) or 1.0
     return PLOT_MARGIN + (values - values.min()) / span * (size - 2 * PLOT_MARGIN)

@@ -31,7 +31,7 @@ class AliveHandler(JsonHandler):
 
 
 class ReadyHandler(BaseHandler):
-    """Asks the database, and whether the server is stopping."""
+    """Asks database, pool and examiner, and whether the server is stopping."""
 
     open_to_all = True
     quiet = True

@@ -12,7 +12,7 @@ __all__ = ["AstroSource"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use what authors name here, so that the server never loads numpy by it."""
+    """Import `AstroSource` on first use, so that naming it loads neither numpy nor astropy."""
     if name in __all__:
         return getattr(import_module("runners.astrosource.pipeline"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,8 @@
 """Imports the package astrosource so that it works offline, quietly and with checked certificates.
 
-Left to itself it fetches a table of the Earth's rotation while it is imported, asks VizieR for
-known variables in any case and again for ever when nobody answers, turns off the check of
-certificates, draws progress bars and logs everything twice.
+By itself it downloads a table of the Earth's rotation while it is imported, always asks VizieR for
+known variables and repeats that for ever without an answer, disables the check of certificates,
+draws progress bars, and logs everything twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-#: The package, and what it imports but does not ask for.
+#: The package, and what it imports without declaring it.
 NEEDED = ("astrosource", "tqdm")
 ENVIRONMENT = {
     "PYTHONHTTPSVERIFY": "1",
@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MPLBACKEND": "agg",
     "TQDM_DISABLE": "1",
-    # It has breakpoints, and nobody to type at them.
+    # It has breakpoints, and a run has no terminal.
     "PYTHONBREAKPOINT": "0",
 }
 
@@ -37,7 +37,7 @@ log = logging.getLogger("astrosource")
 
 
 def missing() -> str | None:
-    """The first of the needed packages that is not installed; imports nothing."""
+    """Return the first of the needed packages that is not installed. Import nothing."""
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
             return name
@@ -46,13 +46,12 @@ def missing() -> str | None:
 
 @contextlib.contextmanager
 def prepared(folder: Path, online: bool) -> Iterator[ModuleType]:
-    """The package's module, to be used within the block; `online` lets it ask VizieR.
+    """Import the package for use within the block; `online` allows it to ask VizieR.
 
-    The Earth's rotation is kept in the folder. Changes this process for good, so it must be a
-    child.
+    Its cache is in the folder. This process is changed for good, so it must be a child.
     """
     os.environ.update(ENVIRONMENT)
-    # Its pools then inherit what is done here; started anew they would import it as it is.
+    # Its pools then inherit these changes; with another start method they would import it anew.
     multiprocessing.set_start_method("fork", force=True)
     cache = folder / "cache"
     cache.mkdir(exist_ok=True)
@@ -70,7 +69,7 @@ def prepared(folder: Path, online: bool) -> Iterator[ModuleType]:
 
 
 def _seed_earth_rotation() -> None:
-    """Give the bundled table of the Earth's rotation (IERS-B) to whoever would download it."""
+    """Put the bundled table of the Earth's rotation (IERS-B) in the place of the one online."""
     from astropy.utils import iers
     from astropy.utils.data import import_file_to_cache
 
@@ -79,14 +78,14 @@ def _seed_earth_rotation() -> None:
 
 
 def _logger(name: str, verbose: object = False) -> logging.Logger:
-    """In place of the package's own, which adds a second handler and colours."""
+    """Replace the package's own function, which adds a second handler and colours."""
     logger = logging.getLogger(name)
     logger.setLevel(logging.INFO)
     return logger
 
 
 def _array(given: Any, dtype: Any = None) -> Any:
-    """In place of `numpy.asarray`, which makes a matrix of tables that are equally long."""
+    """Replace `numpy.asarray`, which turns tables of equal length into one matrix."""
     if dtype is not object:
         return np.asarray(given, dtype=dtype)
     made = np.empty(len(given), dtype=object)
@@ -101,20 +100,22 @@ def _vizier(online: bool) -> type[Any]:
     from astroquery.vizier import VizierClass
 
     def nothing(catalogue: object) -> Any:
-        """No answer. Of its search for known variables the package wants a table all the same."""
+        """Return an empty answer; for known variables, the package expects an empty table."""
         known = Table(names=("RAJ2000", "DEJ2000"))
         return TableList([("B/vsx/vsx", known)] if catalogue == "VSX" else [])
 
-    class Vizier(VizierClass):  # type: ignore[misc]  # it comes without types
-        """Answers nothing where the real one would be asked again and again."""
+    class Vizier(VizierClass):  # type: ignore[misc]  # astroquery has no types
+        """Answers with nothing offline and after an error, where the package would ask for ever."""
 
         def query_region(self, *given: Any, **options: Any) -> Any:
+            """Ask VizieR for a region, if that is allowed."""
             if not online:
                 return nothing(options.get("catalog"))
             try:
                 return super().query_region(*given, **options)
             except Exception as error:
-                log.warning("VizieR did not answer: %.300s", error)
+                action = {"action": "vizier_failed"}
+                log.warning("VizieR did not answer: %.300s", error, extra=action)
                 return nothing(options.get("catalog"))
 
     return Vizier

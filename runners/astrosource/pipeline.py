@@ -1,8 +1,8 @@
 """The built-in astrosource: the light curve of a star from photometry tables of its field.
 
 The package does the work (Fitzgerald et al. 2021, JOSS 6(58), 2641); it comes with the extra
-`astrosource`. Here are its inputs, stages and outputs; how it is kept from the network and from
-noise is left to `astrosource_package`.
+`astrosource`. This module handles inputs, stages and outputs; keeping the package offline and quiet
+is left to `package`.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from runners.pipeline.process import AsyncError, PipelineOutput, PipelineProcess
 
 STAGES = ("Gathering", "Analysing", "Comparison stars", "Photometry", "Plotting")
 TABLE = ".psx"
-#: What tables are named after, `_` between: object, filter, JD, date, airmass, and more.
+#: The parts of a table's name, separated by `_`: object, filter, JD, date, airmass, and more.
 TABLE_NAME = re.compile(r"[^_]*_[^_]+_\d+d?\d*_[^_]*_\d+a?\d*_.*", re.ASCII)
-#: The folders in which the package leaves results, and what of them is for people: its `.eps` are
-#: the same plots once more, its pickles are its own.
+#: The folders in which the package leaves results, and the suffixes of those for users: its `.eps`
+#: files repeat the plots, and its pickles are for itself.
 RESULTS = ("results", "outputcats", "outputplots", "checkplots", "periods")
 CATALOGUES, PLOTS = {".csv", ".txt"}, {".png"}
-#: Columns of its table of measurements, and those of calibrated magnitudes where there are any.
+#: Columns of its table of measurements; the last ones are calibrated magnitudes, if there are any.
 TIME, DIFFERENTIAL, CALIBRATED = 6, (10, 11), (-2, -1)
-#: How far from the target a star may be to be taken for it: the package's own default.
+#: How far a star may be from the target to be identified with it: the package's own default.
 RADIUS_ARCSEC = 1.5
-#: The least measurements that its plots and period searches can do with.
+#: What its plots and period searches need.
 LEAST_MEASUREMENTS = 3
-#: What it says when it can use no file, whatever the reason.
+#: The beginnings of its messages if it can use no file, for whatever reason.
 NO_FILES = ("No files of type", "Either there are no files")
 
 
 class Coordinates(NamedTuple):
-    """Where a target is, in degrees (ICRS)."""
+    """The position of a target in degrees (ICRS)."""
 
     ra: float
     dec: float
@@ -70,7 +70,7 @@ class AstroSource(PipelineProcess):
 
     @classmethod
     def unavailable(cls) -> str | None:
-        """What to install when the package, or something that it needs, is not there."""
+        """Return what to install if the package, or something that it needs, is missing."""
         absent = missing()
         if absent is None:
             return None
@@ -79,8 +79,8 @@ class AstroSource(PipelineProcess):
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path | PipelineOutput]:
         """Yield plots, catalogues and the light curve, which is reduced data too.
 
-        Raises AsyncError when the target has no coordinates, when its files are not those of one
-        field and filter, and when the star was measured less than three times.
+        Raise AsyncError if the target has no coordinates, if the files are not of one field and
+        filter, and if the star was measured fewer than three times.
         """
         folder, coordinates, paths = Path(tmpdir), self._coordinates(), self._paths()
         period, calibrate = flags.get("period", False), flags.get("calibrate", False)
@@ -105,7 +105,7 @@ class AstroSource(PipelineProcess):
         return Coordinates(self.target.ra, self.target.dec)
 
     def _paths(self) -> list[Path]:
-        """The inputs, known to be enough and of one kind."""
+        """Return the inputs. Raise AsyncError unless they are enough and of one kind."""
         products = self.input_files.all()
         if len(products) < LEAST_MEASUREMENTS:
             raise AsyncError(f"At least {LEAST_MEASUREMENTS} files are needed")
@@ -128,7 +128,7 @@ class AstroSource(PipelineProcess):
         paths: list[Path],
         calibrate: bool,
     ) -> Any:
-        """The package's series of those files that it can use."""
+        """Return the package's series of the files that it can use."""
         self.log(f"{len(paths)} files, target at {coordinates}")
         with self._stage("Gathering"):
             try:
@@ -147,7 +147,7 @@ class AstroSource(PipelineProcess):
         return series
 
     def _analyse(self, package: Any, series: Any, calibrate: bool) -> None:
-        """Find the stars of the series, and those to compare the target with."""
+        """Find the stars of the series, and the comparison stars among them."""
         find = package.find_comparisons
 
         def find_comparisons(*given: Any, **options: Any) -> Any:
@@ -164,7 +164,7 @@ class AstroSource(PipelineProcess):
             )
 
     def _measured(self, series: Any, coordinates: Coordinates) -> list[Measurement]:
-        """The measurements of the target, by time."""
+        """Return the measurements of the target, by time."""
         with self._stage("Photometry"):
             series.photometry(filesave=True, targets=series.targets)
             columns = [TIME, *(CALIBRATED if series.calibrated else DIFFERENTIAL)]
@@ -186,7 +186,7 @@ class AstroSource(PipelineProcess):
 
     @contextlib.contextmanager
     def _stage(self, name: str) -> Iterator[None]:
-        """Say what is being done; what goes wrong in it fails the run with a reason."""
+        """Show a stage as status and progress; an error within it fails the run with a reason."""
         self.check_cancelled()
         self.update_status(name)
         self.progress(STAGES.index(name), len(STAGES))
@@ -194,16 +194,16 @@ class AstroSource(PipelineProcess):
             yield
         except AsyncError:
             raise
-        except SystemExit as error:  # the package's way to say that the target is all there is
+        except SystemExit as error:  # the package found no star but the target
             raise AsyncError(f"{name}: no stars to compare the target with") from error
         except Exception as error:
             print(traceback.format_exc(), file=sys.stderr, end="")
-            said = str(error).strip() or type(error).__name__
-            raise AsyncError(f"{name}: astrosource says: {said:.500}") from error
+            reason = str(error).strip() or type(error).__name__
+            raise AsyncError(f"{name}: astrosource says: {reason:.500}") from error
 
 
 def measurements(table: Any, columns: Sequence[int], filter: str) -> list[Measurement]:
-    """The whole rows of the package's table, by time; its times are JD or MJD."""
+    """Return the complete rows of the package's table, by time; its times are JD or MJD."""
     rows = np.asarray(table, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] <= max(columns):  # nothing was measured
         return []
@@ -215,7 +215,7 @@ def measurements(table: Any, columns: Sequence[int], filter: str) -> list[Measur
 
 
 def write_light_curve(path: Path, measured: list[Measurement]) -> Path:
-    """A table of reduced data; the times to a millisecond."""
+    """Write a table of reduced data, with times to a millisecond, and return its path."""
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(Measurement._fields)
@@ -225,7 +225,7 @@ def write_light_curve(path: Path, measured: list[Measurement]) -> Path:
 
 
 def results(folder: Path, plots: bool) -> Iterator[Path]:
-    """What the package left for people, in order."""
+    """Yield the package's results for users, in order."""
     wanted = CATALOGUES | (PLOTS if plots else set())
     for name in RESULTS:
         for path in sorted((folder / name).glob("*")):

@@ -1,4 +1,4 @@
-"""Keeps a child apart from the server that it comes from: its session, descriptors and streams.
+"""Separates a child from the server that started it: its session, descriptors and streams.
 
 What the child does then is left to `runners.execution.worker`.
 """
@@ -17,32 +17,32 @@ from runners.execution.reporter import LogHandler, PipeReporter, TextStream
 
 
 def isolate(import_folder: str | None) -> None:
-    """Leave the server's session, and make an author's modules importable."""
+    """Leave the server's session, and put the authors' folder on the import path."""
     os.setsid()
-    _let_go()
+    _close_inherited()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # By time and size a changed file may look like the one that was compiled a moment ago.
+    # A file that was just changed can have the time and size of its compiled predecessor.
     sys.dont_write_bytecode = True
     if import_folder:
         sys.path.insert(0, import_folder)
 
 
-def _let_go() -> None:
-    """Close what multiprocessing holds of the server's: the template must see the server's end."""
+def _close_inherited() -> None:
+    """Close the server's descriptors, so that the template notices when the server ends."""
     for holder, name in (
         (getattr(forkserver, "_forkserver", None), "_forkserver_alive_fd"),
         (getattr(resource_tracker, "_resource_tracker", None), "_fd"),
     ):
         descriptor = getattr(holder, name, None)
         if descriptor is not None:
-            # Unset, multiprocessing makes new ones should the pipeline use it.
+            # Once it is unset, multiprocessing makes a new one if the pipeline needs it.
             setattr(holder, name, None)
             os.close(descriptor)
 
 
 def redirect(reporter: PipeReporter, out: Connection, err: Connection) -> None:
-    """Let all that is printed, logged or warned of be heard by the server; nothing can be read."""
-    # At descriptor level too: C libraries and programs started by the pipeline are heard as well.
+    """Send all output, log records and warnings to the server; standard input is empty."""
+    # Also at descriptor level, for C libraries and programs that the pipeline starts.
     null = os.open(os.devnull, os.O_RDONLY)
     for source, descriptor in ((null, 0), (out.fileno(), 1), (err.fileno(), 2)):
         os.dup2(source, descriptor)

@@ -1,7 +1,7 @@
-"""What a run may use of the machine, and how the child is held to it.
+"""Limits on what a run may use of the machine, enforced by the kernel.
 
-The kernel does the holding. Where a limit comes from is left to the configuration; how long a run
-may take is the server's to watch.
+Where a limit comes from is left to the configuration, and the time that a run may take to the
+server.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-#: Added to what the kernel would take by: when memory runs out, it ends a run and not the server.
+#: Added to the kernel's badness score: when memory runs out, it kills a run and not the server.
 OUT_OF_MEMORY_SCORE = 500
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a run may use; None leaves it as it is. `nice` is added to the process's niceness."""
+    """The limits of a run; None leaves one as it is. `nice` is added to the process's niceness."""
 
     address_space_bytes: int | None = None
     cpu_seconds: int | None = None
@@ -30,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 def apply(limits: Limits) -> None:
-    """Hold this process, and all that it starts, to the limits; no core is dumped."""
+    """Limit this process and all that it starts, and disable core dumps."""
     kinds = {
         resource.RLIMIT_AS: limits.address_space_bytes,
         resource.RLIMIT_CPU: limits.cpu_seconds,
@@ -41,7 +41,7 @@ def apply(limits: Limits) -> None:
     for kind, limit in kinds.items():
         if limit is not None:
             _limit(kind, limit)
-    # A write over the size limit is then an OSError that says so, and not a signal.
+    # Ignored, so that a write over the size limit raises an OSError.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     if limits.nice:
         os.nice(limits.nice)
@@ -51,8 +51,8 @@ def apply(limits: Limits) -> None:
 
 
 def _limit(kind: int, limit: int) -> None:
-    """Limit a resource for good: the hard limit too, so that it cannot be lifted again."""
-    # Over its soft limit of CPU seconds a run gets a signal that says so, over the other SIGKILL.
+    """Set the soft and the hard limit of a resource, so that it cannot be raised again."""
+    # SIGXCPU comes at the soft limit of CPU seconds, SIGKILL at the hard one.
     wanted = (limit, limit + 1 if kind == resource.RLIMIT_CPU else limit)
     most = resource.getrlimit(kind)[1]
     if most != resource.RLIM_INFINITY:
@@ -61,7 +61,7 @@ def _limit(kind: int, limit: int) -> None:
 
 
 def out_of_memory(limits: Limits) -> str:
-    """The line that the log has below the traceback of a MemoryError."""
+    """Return the line to log below the traceback of a MemoryError."""
     limit = limits.address_space_bytes
     if limit is None:
         return "It was out of memory\n"

@@ -1,27 +1,30 @@
 """The in-process executor pool: starts each run as a fresh child of a warm template process.
 
-It knows OS processes, pipes and signals; what the messages mean is left to its callers, and what
-the child does with them to `runners.execution.worker`.
+It knows OS processes and signals. What the messages mean is left to its callers, and what the child
+does to `runners.execution.worker`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
+import importlib
+import logging
 import multiprocessing
 import os
 import signal
-import sys
-import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from runners.execution import worker
+from runners.execution.exits import exit_in_words
+from runners.execution.pipes import Pipe, Reader, present_bytes
+
+log = logging.getLogger(__name__)
 
 #: Imported once by the template, so that no run pays for them. Never an author's module.
 WARM_MODULES = [
@@ -31,39 +34,57 @@ WARM_MODULES = [
     "astropy.io.fits",
     "astropy.visualization",
 ]
-PIPE_BYTES = 262_144
-READ_BYTES = 131_072
-_SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
+#: How much of the first child's standard error is kept.
+STDERR_BYTES = 4096
+#: How much of its last line is quoted.
+QUOTED_CHARACTERS = 300
+#: How long a template that closed its socket may take to end.
+TEMPLATE_END_SECONDS = 5.0
+LOOK_SECONDS = 0.01
 
 
 class TemplateLost(Exception):
-    """The process that starts the runs is gone, and with it all runs."""
+    """The process that starts the runs has ended, and all runs with it."""
+
+
+class WarmUpFailed(Exception):
+    """The first child cannot import what every run needs, so no run could start.
+
+    The message says how it ended and quotes the last line that it wrote to standard error.
+    """
+
+    def __init__(self, ending: str, stderr: str = "") -> None:
+        last_line = stderr.strip().rpartition("\n")[2][:QUOTED_CHARACTERS]
+        super().__init__(f"{ending}: {last_line}" if last_line else ending)
+        self.stderr = stderr
 
 
 class Run:
     """A started child: its pipes to read, its end to wait for, its group to signal."""
 
-    def __init__(self, process: ForkServerProcess, readers: dict[str, Reader], control: int):
+    def __init__(
+        self, process: ForkServerProcess, readers: dict[str, Reader], control: int
+    ) -> None:
         self._process = process
         self._control = control
         self.readers = readers
         self.pid: int = process.pid or 0
         self._gone = False
-        #: nobody was left to tell how the child ended
+        #: whether the template was gone, so that the child's exit code is unknown
         self.orphaned = False
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(process.sentinel, self._on_end)
 
     def _on_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._process.sentinel)
-        self.orphaned = _present_bytes(self._process.sentinel) == 0
+        self.orphaned = present_bytes(self._process.sentinel) == 0
         self._process.join()
         code = self._process.exitcode
         if not self._ended.done():
             self._ended.set_result(255 if code is None else code)
 
     async def wait(self) -> int:
-        """The exit code, once the child has ended; negative for the signal that killed it."""
+        """Wait for the child's end and return its exit code, negative for a signal."""
         return await asyncio.shield(self._ended)
 
     @property
@@ -72,13 +93,13 @@ class Run:
         return self._ended.done()
 
     def ask(self) -> None:
-        """Ask the pipeline to stop where it is safe."""
+        """Ask the pipeline to stop at its next `check_cancelled`."""
         with contextlib.suppress(OSError):
             os.write(self._control, worker.CANCEL)
 
     def signal_group(self, number: signal.Signals) -> bool:
-        """Send a signal to the child and all in its group; False when nobody is left."""
-        if self._gone:  # its number may be another group's by now
+        """Send a signal to the child and its group; return False if no process is left in it."""
+        if self._gone:  # another group may have its number by now
             return False
         try:
             os.killpg(self.pid, number)
@@ -86,7 +107,7 @@ class Run:
             self._gone = self.ended
             # Between fork and setsid there is no such group yet, only the child.
             return self._signal_child(number)
-        except PermissionError:  # macOS says so of a group of zombies
+        except PermissionError:  # raised by macOS for a group of zombies
             return False
         return True
 
@@ -103,7 +124,7 @@ class Run:
         return False
 
     def close(self) -> None:
-        """Give back the descriptors."""
+        """Close the descriptors."""
         for reader in self.readers.values():
             reader.close()
         if self._control >= 0:
@@ -115,83 +136,8 @@ class Run:
             self._process.close()
 
 
-class Reader:
-    """The server's end of a pipe. What nobody reads stays in the pipe and holds the writer back."""
-
-    def __init__(self, descriptor: int) -> None:
-        os.set_blocking(descriptor, False)
-        self._descriptor = descriptor
-
-    async def read(self) -> bytes:
-        """The next bytes, at most `READ_BYTES`; empty at the end."""
-        while True:
-            try:
-                return os.read(self._descriptor, READ_BYTES)
-            except BlockingIOError:
-                await self._readable()
-
-    def read_present(self, limit: int) -> bytes:
-        """At most so many bytes of those that are in the pipe."""
-        with contextlib.suppress(BlockingIOError):
-            return os.read(self._descriptor, min(limit, READ_BYTES))
-        return b""
-
-    def present_bytes(self) -> int:
-        """How many bytes are in the pipe."""
-        return _present_bytes(self._descriptor)
-
-    async def _readable(self) -> None:
-        loop = asyncio.get_running_loop()
-        ready = loop.create_future()
-
-        def wake() -> None:
-            if not ready.done():
-                ready.set_result(None)
-
-        loop.add_reader(self._descriptor, wake)
-        try:
-            await ready
-        finally:
-            if self._descriptor >= 0:
-                loop.remove_reader(self._descriptor)
-
-    def close(self) -> None:
-        """Close the pipe."""
-        if self._descriptor >= 0:
-            # Its number may soon be another's, which would not be watched then.
-            asyncio.get_running_loop().remove_reader(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def _present_bytes(descriptor: int) -> int:
-    answer = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
-    return int.from_bytes(answer, sys.byteorder)
-
-
-@dataclass
-class _Pipe:
-    """The two ends of a pipe, as long as they are ours."""
-
-    ours: int
-    theirs: Connection
-
-    @classmethod
-    def reading(cls) -> _Pipe:
-        ours, theirs = os.pipe()
-        if _SET_PIPE_SIZE is not None:
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(ours, _SET_PIPE_SIZE, PIPE_BYTES)
-        return cls(ours, Connection(theirs, readable=False))
-
-    @classmethod
-    def writing(cls) -> _Pipe:
-        theirs, ours = os.pipe()
-        return cls(ours, Connection(theirs, writable=False))
-
-
 class Pool:
-    """Starts runs. `workers` is how many there may be at once; the dispatcher keeps to it."""
+    """Starts runs. `workers` is how many may run at once, which the dispatcher heeds."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -200,25 +146,35 @@ class Pool:
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
 
     async def start(self) -> None:
-        """Start the template and wait until it is warm."""
+        """Start the template and wait until it is warm.
+
+        :raises WarmUpFailed: a first child, which imports what every run needs, fails.
+        """
         self._context.set_forkserver_preload(WARM_MODULES)
-        run = await self.launch(_nothing)
         try:
-            await run.wait()
-        finally:
-            run.close()
+            await self._import_in_child(WARM_MODULES)
+        except (EOFError, OSError):
+            await self._explain_dead_template()
+
+    def problem(self) -> str | None:
+        """Return why no run can be started at this moment, in a sentence, or None."""
+        code = _template_exit_code()
+        if code is None:
+            return None
+        ending = exit_in_words(code)
+        return f"The process that starts the runs ended with {ending}; the next run restarts it"
 
     async def launch(self, entry: Callable[..., None], *arguments: Any) -> Run:
         """Start a child that calls `entry(*arguments, messages, out, err, control)`."""
-        pipes = {name: _Pipe.reading() for name in ("messages", "out", "err")}
-        control = _Pipe.writing()
+        pipes = {name: Pipe.reading() for name in ("messages", "out", "err")}
+        control = Pipe.writing()
         ends = [pipe.theirs for pipe in (*pipes.values(), control)]
         process = self._context.Process(target=entry, args=(*arguments, *ends), daemon=False)
         starting = asyncio.get_running_loop().run_in_executor(self._starter, process.start)
         try:
             await asyncio.shield(starting)
         except BaseException:
-            # It is not to be disturbed, but what comes of it is not wanted any more.
+            # The start cannot be interrupted, but its child must not be left running.
             await asyncio.wait([starting])
             if not starting.cancelled() and starting.exception() is None:
                 process.kill()
@@ -232,9 +188,63 @@ class Pool:
         return Run(process, readers, control.ours)
 
     def close(self) -> None:
-        """Take no more work. The template ends by itself when the server does."""
+        """Start no more runs. The template ends by itself when the server does."""
         self._starter.shutdown(wait=False, cancel_futures=True)
 
+    async def _import_in_child(self, modules: Sequence[str]) -> None:
+        """Import modules in a first child, at no cost if the template has them already."""
+        run = await self.launch(_import_all, list(modules))
+        try:
+            stderr = await run.readers["err"].read_end(STDERR_BYTES)
+            code = await run.wait()
+        finally:
+            run.close()
+        if code:
+            text = stderr.decode(errors="replace")
+            log.error("The first child failed:\n%s", text, extra={"action": "warm_up_failed"})
+            raise WarmUpFailed(f"the first child ended with {exit_in_words(code)}", text)
 
-def _nothing(*ends: Connection) -> None:
-    """What the first child does: its start warms the template."""
+    async def _explain_dead_template(self) -> None:
+        """Raise WarmUpFailed for a template that died while it imported its modules.
+
+        Its standard error is the server's, so the modules are imported again where it can be read:
+        by a child of a template that imports nothing.
+        """
+        code = await _wait_for_template_end()
+        self._context.set_forkserver_preload([])
+        with contextlib.suppress(EOFError, OSError):
+            await self._import_in_child(WARM_MODULES)
+        ending = "could not be started" if code is None else f"ended with {exit_in_words(code)}"
+        raise WarmUpFailed(f"the process that starts the runs {ending}")
+
+
+async def _wait_for_template_end() -> int | None:
+    for _ in range(round(TEMPLATE_END_SECONDS / LOOK_SECONDS)):
+        if (code := _template_exit_code()) is not None:
+            return code
+        await asyncio.sleep(LOOK_SECONDS)
+    return None
+
+
+def _template_exit_code() -> int | None:
+    """Return the exit code of the template, None while it runs and where that cannot be known.
+
+    It is multiprocessing's child, which reaps it when it starts the next process.
+    """
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if pid is None or not hasattr(os, "waitid"):  # as on macOS
+        return None
+    try:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # just reaped, as its successor is starting
+        return None
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+
+def _import_all(modules: list[str], *ends: Connection) -> None:
+    """Import modules, in the first child; its standard error goes to the server."""
+    os.dup2(ends[2].fileno(), 2)
+    for name in modules:
+        importlib.import_module(name)

@@ -1,7 +1,7 @@
-"""How to tell, of any OS process, which run it comes from: marks that descendants inherit.
+"""Tags by which any OS process can be traced to its run: its descendants inherit them.
 
-Programs inherit the environment, forks the name of the process; on Linux both can be read from
-outside, whatever the process does with its session, its parent or its working directory.
+Programs inherit the environment, forks also the name of the process. On Linux both can be read from
+outside, whatever a process does with its session, its parent or its working directory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ VARIABLE = "PIPELINE_PROCESS"
 
 
 def tag(pk: int, identifier: str) -> None:
-    """Mark this OS process, and so all that it will start, as the run of a process."""
+    """Tag this OS process, and so all that it starts, as the run of a process."""
     os.environ[VARIABLE] = identifier
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
@@ -24,21 +24,21 @@ def tag(pk: int, identifier: str) -> None:
 
 
 def belongs_to(pid: int, pk: int, identifier: str) -> bool:
-    """Whether an OS process, the run itself or another, comes from the run of a process."""
+    """Return whether an OS process is the run of a process or descends from it."""
     name = _read(pid, "comm").removesuffix(b"\n")
     if name == _name(pk).encode():
         return True
-    # The names of other runs spare us reading their environment.
+    # The environment of other runs need not be read: their names tell.
     return not name.startswith(b"run-") and _entry(identifier) in _environment(pid)
 
 
 def has_mark(pid: int) -> bool:
-    """Whether this is a program that was started by some run; a run itself is not."""
+    """Return whether this is a program that some run has started; a run itself is not."""
     return _entry("") in _environment(pid)
 
 
 def children_of(pid: int) -> list[int]:
-    """The PIDs of the children of a process; none where the system does not list them."""
+    """Return the PIDs of a process's children; none where the system does not list them."""
     children: list[int] = []
     with contextlib.suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -47,7 +47,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def lists_children() -> bool:
-    """Whether this system lists the children of a process."""
+    """Return whether this system lists the children of a process."""
     return any(Path("/proc/self/task").glob("*/children"))
 
 
@@ -56,7 +56,7 @@ def _name(pk: int) -> str:
 
 
 def _entry(value: str) -> bytes:
-    """How the variable stands in an environment; without its end for an empty value."""
+    """Return the variable as an environment holds it; the beginning of it for an empty value."""
     return f"\0{VARIABLE}={value}".encode() + (b"\0" if value else b"")
 
 

@@ -1,7 +1,6 @@
-"""What a run is made of: the interpreter, the installed packages, the pipeline's source.
+"""The provenance of a run: the interpreter, the installed packages, the pipeline's source.
 
-Looked up in the child of the run, so that it is what this run had. Keeping it is left to the
-server.
+Determined in the child, so that it is what this run had. Storing it is left to the server.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-#: How an installed distribution's folder is called: PEP 376, and setuptools before it. Reading the
-#: metadata within takes a hundred times as long, and says the same.
+#: The name of an installed distribution's folder (PEP 376, and setuptools before it). Reading the
+#: metadata within takes a hundred times as long and gives the same.
 INSTALLED = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(-py[\d.]+)?\.(dist|egg)-info")
 MOST_PACKAGES = 2000
 KNOWN_FOLDERS = 100
 
 
 def provenance(pipeline: type | None) -> dict[str, Any]:
-    """Facts on this process as plain values. Never raises.
+    """Return the provenance of a run of this process as plain values. Never raise.
 
-    `python` and `platform` as text, `packages` from normalised name to version, and `source` of the
-    class's module: `class` (its path), `file` (its name), `sha256`; None without a class, `sha256`
-    None where there is no source to read.
+    `python` and `platform` are text, `packages` maps normalised names to versions, and `source` is
+    about the class's module: `class` (its path), `file` (its name), `sha256`. `source` is None
+    without a class, `sha256` if there is no source to read.
     """
     return {
         "python": platform.python_version(),
@@ -41,10 +40,10 @@ def provenance(pipeline: type | None) -> dict[str, Any]:
 
 
 def installed_packages(folders: Iterable[str]) -> dict[str, str]:
-    """The versions of what can be imported from these folders; the first of a name counts."""
+    """Return the versions of the packages in these folders; the first one of a name counts."""
     found: dict[str, str] = {}
     for folder in dict.fromkeys(folders):
-        with contextlib.suppress(OSError):  # not there, or an archive
+        with contextlib.suppress(OSError):  # missing, or an archive
             path = Path(folder).absolute()
             for name, version in _packages_in(path, path.stat().st_mtime_ns):
                 found.setdefault(name, version)
@@ -53,7 +52,7 @@ def installed_packages(folders: Iterable[str]) -> dict[str, str]:
 
 @lru_cache(KNOWN_FOLDERS)
 def _packages_in(folder: Path, _changed: int) -> list[tuple[str, str]]:
-    """What is installed in a folder; the template has looked before its runs, unless it changed."""
+    """Return the packages in a folder; the template has filled the cache for its runs."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name.endswith("-info")]
     matches = filter(None, map(INSTALLED.fullmatch, names))
@@ -61,7 +60,7 @@ def _packages_in(folder: Path, _changed: int) -> list[tuple[str, str]]:
 
 
 def _normalised(name: str) -> str:
-    """A distribution's name as PEP 503 has it."""
+    """Normalise a distribution's name as PEP 503 does."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -76,7 +75,7 @@ def _source(pipeline: type) -> dict[str, str | None]:
 
 
 def _source_of(module: ModuleType) -> tuple[str | None, bytes | None]:
-    """The name and the bytes of a module's file, by way of what loaded it: that may be a zip."""
+    """Return the name and the bytes of a module's file, from its loader: it may be in a zip."""
     path = getattr(module, "__file__", None)
     if not isinstance(path, str):
         return None, None

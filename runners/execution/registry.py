@@ -1,4 +1,4 @@
-"""Which pipelines there are, and what each of them is, learned in child processes.
+"""The pipelines that are built in or installed, and the description of a pipeline's class.
 
 The server never imports an author's module: a child does, describes the class as JSON and ends.
 """
@@ -28,14 +28,14 @@ DESCRIBE_SECONDS = 30.0
 
 
 def installed_pipelines() -> dict[str, str]:
-    """The pipelines that installed packages offer by entry point, name to class path."""
+    """Return the pipelines that installed packages provide by entry point, name to class path."""
     return {
         point.name: point.value.replace(":", ".") for point in entry_points(group=ENTRY_POINT_GROUP)
     }
 
 
 async def describe(pool: Pool, path: str, import_folder: str | None) -> dict[str, Any]:
-    """Return the fields that a child finds at a class path; `error` says why it cannot run."""
+    """Return the description that a child makes of a class; `error` says why it cannot run."""
     run = await pool.launch(describe_in_child, path, import_folder)
     try:
         answer = await asyncio.wait_for(_all(run.readers["messages"].read), DESCRIBE_SECONDS)
@@ -62,19 +62,19 @@ async def _all(read: Any) -> bytes:
 def describe_in_child(
     path: str, import_folder: str | None, messages: Connection, *others: Connection
 ) -> None:
-    """The child's side: import the class and send what it says of itself."""
+    """Import the class and send its description: the child's side."""
     isolate(import_folder)
     try:
         answer = describe_class(worker.load(path))
     except BaseException as error:
-        answer = {"error": f"{type(error).__name__}: {worker.words(error)}"}
+        answer = {"error": f"{type(error).__name__}: {worker.message_of(error)}"}
     messages_fd = messages.fileno()
     with open(messages_fd, "wb", closefd=False) as pipe:
         pipe.write(msgspec.json.encode(answer))
 
 
 def describe_class(pipeline: type[PipelineProcess]) -> dict[str, Any]:
-    """The facts of a pipeline class. Raises for declarations that make no sense."""
+    """Return the description of a pipeline class. Raise an error for invalid attributes."""
     flags = {
         name: {
             "default": bool(flag.get("default", False)),
@@ -96,7 +96,7 @@ def describe_class(pipeline: type[PipelineProcess]) -> dict[str, Any]:
 def _source(pipeline: type[PipelineProcess]) -> str | None:
     try:
         return inspect.getsourcefile(pipeline)
-    except TypeError:  # not written in a file
+    except TypeError:  # not defined in a file
         return None
 
 

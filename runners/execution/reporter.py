@@ -1,10 +1,10 @@
-"""The child's end of the pipe: everything a run says, as newline-delimited JSON.
+"""The child's end of the pipe: everything that a run reports, as newline-delimited JSON.
 
 A message is one array: `["t", stream, time, level, text]` for text, `["status", text]`,
 `["progress", done, total]`, `["output", path, name, type]`, `["hello", pid, parent's pid]`,
-`["usage", CPU seconds, peak RSS in bytes]`, `["provenance", facts]`, and last `["done"]`,
+`["usage", CPU seconds, peak RSS in bytes]`, `["provenance", fields]`, and last `["done"]`,
 `["failed", message]` or `["cancelled"]`. Each has left the process when the call returns, so that a
-crash loses nothing. Lines are put together by the server, which outlives us.
+crash loses nothing. The server, which outlives this process, assembles the lines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class PipeReporter:
-    """Writes messages to a file descriptor. Safe to use from several threads."""
+    """Writes messages to a file descriptor, from any thread."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -33,7 +33,7 @@ class PipeReporter:
         self.cancelled = False
 
     def text(self, text: str, stream: str = "log", level: str = "info") -> None:
-        """Send text of a stream as it is, line ends included."""
+        """Send the text of a stream unchanged, line ends included."""
         if len(text) > PIECE_CHARACTERS:
             for start in range(0, len(text), PIECE_CHARACTERS):
                 self.text(text[start : start + PIECE_CHARACTERS], stream, level)
@@ -45,11 +45,11 @@ class PipeReporter:
         self._write(message + b"\n")
 
     def status(self, text: str) -> None:
-        """Send the pipeline's own words on what it does."""
+        """Send the status that the pipeline sets."""
         self.send("status", without_surrogates(text))
 
     def progress(self, done: float, total: float) -> None:
-        """Send how much is done. Raises ValueError unless both are finite numbers."""
+        """Send how much is done. Raise ValueError unless both are finite numbers."""
         done, total = float(done), float(total)
         if not (math.isfinite(done) and math.isfinite(total)):
             raise ValueError("progress takes finite numbers")
@@ -60,11 +60,11 @@ class PipeReporter:
         self._write(_encode(message) + b"\n")
 
     def end(self, *message: Any) -> None:
-        """Send the last message, on a line of its own even if something was torn apart before."""
+        """Send the last message, on a line of its own even after one that was cut short."""
         self._write(b"\n" + _encode(message) + b"\n")
 
     def _write(self, data: bytes) -> None:
-        # One write per message: what fits into the pipe's atomic size never mixes with another's.
+        # One write per message: up to PIPE_BUF bytes it is never mixed with that of a fork.
         with self._lock:
             written = os.write(self._descriptor, data)
             while written < len(data):
@@ -72,12 +72,12 @@ class PipeReporter:
 
 
 def without_surrogates(text: str) -> str:
-    """The text with each lone surrogate shown by U+FFFD."""
+    """Return the text with U+FFFD in place of each lone surrogate."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class TextStream(io.TextIOBase):
-    """`sys.stdout` or `sys.stderr` of a run: goes the same way as `log()`, so the order is kept."""
+    """`sys.stdout` or `sys.stderr` of a run. It shares the pipe of `log()`, so order is kept."""
 
     def __init__(self, reporter: PipeReporter, stream: str, level: str, descriptor: int) -> None:
         self._reporter = reporter
@@ -90,18 +90,21 @@ class TextStream(io.TextIOBase):
     errors = "replace"
 
     def writable(self) -> bool:
+        """Return True, as a text stream for output does."""
         return True
 
     def fileno(self) -> int:
+        """Return the descriptor, for those who write to it themselves."""
         return self._descriptor
 
     def write(self, text: str) -> int:
+        """Send the text at once; nothing is buffered."""
         self._reporter.text(text, self._stream, self._level)
         return len(text)
 
 
 class LogHandler(logging.Handler):
-    """Sends records of the `logging` module, each as whole lines at its own level."""
+    """Sends records of the `logging` module as whole lines, each with its level."""
 
     def __init__(self, reporter: PipeReporter) -> None:
         super().__init__()
@@ -109,6 +112,7 @@ class LogHandler(logging.Handler):
         self.setFormatter(logging.Formatter("%(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Send a record."""
         try:
             self._reporter.text(self.format(record) + "\n", "logging", level_name(record.levelno))
         except Exception:
@@ -116,7 +120,7 @@ class LogHandler(logging.Handler):
 
 
 def level_name(number: int) -> str:
-    """The log level of a `logging` level number."""
+    """Return the log level for a `logging` level number."""
     if number >= logging.ERROR:
         return "error"
     if number >= logging.WARNING:

@@ -1,9 +1,9 @@
-"""Makes the template process the parent that runs need. Imported by the template alone.
+"""Turns this process into the template that runs are forked from. Imported by the template alone.
 
-Importing it changes the process. On Linux the template then adopts what runs leave behind, so that
-it can be found; each run dies with the template, whatever its threads do; and the template, which
-ends when its server does, however that ended, takes the groups of its runs along. Elsewhere the
-runs see to that themselves, see `runners.execution.worker`.
+Importing it changes the process. On Linux the template then adopts the processes that runs leave
+behind, so that they can be found; each run dies with the template, whatever its threads do; and the
+template, which ends with its server however that ended, kills the process groups of its runs.
+Elsewhere the runs do that themselves, see `runners.execution.worker`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOOKS = 200
 
 
 class _Template:
-    """This process, and which one it was that forked last."""
+    """The state of the template: its own PID, and that of the process that forked last."""
 
     def __init__(self) -> None:
         self.pid = self.forking = os.getpid()
@@ -42,19 +42,19 @@ class _Template:
     def _before_fork(self) -> None:
         self.forking = os.getpid()
         if self.forking == self.pid:
-            # A collection would write to what the run shares with us, and so copy it.
+            # A garbage collection would write to the pages shared with the run, and so copy them.
             gc.freeze()
 
     def _in_child(self) -> None:
-        """Have a run die with us. What a run forks itself comes by here too."""
+        """Make a run die with the template. Called in the forks of a run, too, which it leaves."""
         if self.forking != self.pid:
             return
         self._prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != self.pid:  # we were gone already
+        if os.getppid() != self.pid:  # the template has ended already
             os._exit(1)
 
     def _end_runs(self) -> None:
-        """Kill the groups of all runs: a run that holds the interpreter's lock cannot do it."""
+        """Kill the groups of all runs: one that holds the interpreter's lock cannot do it."""
         if os.getpid() != self.pid:
             return
         for _ in range(LOOKS):
@@ -80,9 +80,9 @@ def _reap() -> None:
             pass
 
 
-# What was adopted ends at some time, which the template is not told of beforehand.
+# An adopted process that ends is unexpected to multiprocessing.
 warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
 if sys.platform == "linux" and Path("/proc/self/stat").exists():
     _template = _Template()
-# Runs look only for what was installed since.
+# Fills the cache, so that runs look only for what has been installed since.
 installed_packages(sys.path)

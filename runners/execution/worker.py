@@ -1,8 +1,8 @@
 """The child's side of a run: set up, import the pipeline, run it, report.
 
 Runs in the main thread of an OS process of its own, forked from the warm template. The server's
-side is `pool`; how messages are written is left to `reporter`, what a run may use to `limits`, and
-how it is kept apart from the server to `isolation`.
+side is `pool`; writing messages is left to `reporter`, resource limits to `limits`, and separation
+from the server to `isolation`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from runners.pipeline.process import AsyncError, Cancelled, PipelineProcess
 
 UNEXPECTED = "An unexpected error occurred"
 CANCEL = b"c"
-#: Kept back where the address space is limited, to say with what came of it.
+#: Reserved where the address space is limited, and freed to report that it is exhausted.
 RESERVE_BYTES = 4 * 2**20
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a child must know, as JSON; `import_folder` goes onto the import path."""
+    """All that a child needs to know, sent as JSON; `import_folder` goes on the import path."""
 
     pk: int
     path: str
@@ -53,7 +53,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
 
 
-#: Made by the template, so that no run takes the time for it.
+#: Made by the template, so that no run spends the time.
 _SPECIFICATION = msgspec.json.Decoder(RunSpec)
 
 
@@ -69,27 +69,27 @@ def run(
     reporter = PipeReporter(messages.fileno())
     redirect(reporter, out, err)
     _start_watching(control, reporter)
-    _hear_sigterm()
+    _handle_sigterm()
     reporter.send("hello", os.getpid(), os.getppid())
     _usage(reporter)
     try:
         _report(reporter, run_spec)
     except OSError as error:
-        _say_raw(f"The pipe over which the run is heard does not work any more: {error}\n")
+        _write_raw(f"The pipe over which the run reports does not work any more: {error}\n")
         os._exit(1)
 
 
 def _start_watching(control: Connection, reporter: PipeReporter) -> None:
-    # In a thread that hears no SIGTERM: taken there by a run that was stopped and goes on, it would
-    # not end the sleep of the main thread, which alone acts on it.
+    # SIGTERM is blocked in the thread: delivered there, to a run that was stopped and continues, it
+    # would not interrupt the main thread, which alone acts on it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_watch, args=(control, reporter), daemon=True).start()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch(control: Connection, reporter: PipeReporter) -> None:
-    # The server's pipe closes when the server is gone, however it went: then nothing may stay.
-    # (Should the interpreter's lock be held for ever, the template sees to it, where it can.)
+    # The pipe closes when the server has ended, in whatever way: then nothing may be left running.
+    # (If the interpreter's lock is held for ever, the template kills the run, where it can.)
     try:
         while data := os.read(control.fileno(), 1):
             if data == CANCEL:
@@ -99,11 +99,11 @@ def _watch(control: Connection, reporter: PipeReporter) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _hear_sigterm() -> None:
-    """Be cancelled by SIGTERM, and let forks of the pipeline's own end by it as elsewhere.
+def _handle_sigterm() -> None:
+    """Cancel the run on SIGTERM, and let SIGTERM end the pipeline's own forks as usual.
 
-    A fork forgets the signals that come before it has its bearings, and a handler in Python is not
-    called while a lock is waited for. So SIGTERM waits there until it ends the fork by itself.
+    A fork loses signals that arrive while it is set up, and a handler in Python is not called while
+    a lock is waited for. So SIGTERM is blocked there until its default action ends the fork.
     """
     masks = threading.local()
 
@@ -137,21 +137,21 @@ def _report(reporter: PipeReporter, spec: RunSpec) -> None:
     except Cancelled:
         last = ("cancelled",)
     except AsyncError as error:
-        last = ("failed", words(error))
+        last = ("failed", message_of(error))
     except BaseException as error:
         if reserve is not None:
             reserve.close()
         _explain(reporter, error, spec.limits, forked=os.getpid() != run)
         last = ("failed", UNEXPECTED)
     if os.getpid() != run:
-        os._exit(0)  # forked by the pipeline and come back here: it does not speak for the run
+        os._exit(0)  # a fork of the pipeline that returned here does not report for the run
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _usage(reporter)
     reporter.end(*last)
 
 
 def _explain(reporter: PipeReporter, error: BaseException, limits: Limits, forked: bool) -> None:
-    """Bring an error that nobody expected into the log."""
+    """Log an unexpected error."""
     if forked and isinstance(error, SystemExit):
         return
     text = _traceback(error)
@@ -160,17 +160,17 @@ def _explain(reporter: PipeReporter, error: BaseException, limits: Limits, forke
     try:
         reporter.text(text, "traceback", "error")
     except OSError:
-        _say_raw(text)
+        _write_raw(text)
         raise
 
 
-def _say_raw(text: str) -> None:
+def _write_raw(text: str) -> None:
     with contextlib.suppress(OSError):
         os.write(2, text.encode("utf-8", "replace"))
 
 
 def _usage(reporter: PipeReporter) -> None:
-    """Tell CPU seconds and peak RSS in bytes, of this process and those it waited for."""
+    """Report CPU seconds and peak RSS in bytes, of this process and those it has waited for."""
     own, waited = (
         resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
@@ -192,7 +192,7 @@ def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
 
 
 def _imported(reporter: PipeReporter, path: str) -> type[PipelineProcess]:
-    """The pipeline's class; what it and its environment are is told even when there is none."""
+    """Import the pipeline's class; the provenance is reported even if that fails."""
     found = None
     try:
         found = load(path)
@@ -202,7 +202,7 @@ def _imported(reporter: PipeReporter, path: str) -> type[PipelineProcess]:
 
 
 def load(path: str) -> type[PipelineProcess]:
-    """Import the class at `package.module.Class`. Raises AsyncError when it is not a pipeline."""
+    """Import the class at `package.module.Class`. Raise AsyncError if it is not a pipeline."""
     module_name, _, class_name = path.rpartition(".")
     found = getattr(importlib.import_module(module_name), class_name, None)
     if not (isinstance(found, type) and issubclass(found, PipelineProcess)):
@@ -210,9 +210,9 @@ def load(path: str) -> type[PipelineProcess]:
     return found
 
 
-def words(error: BaseException) -> str:
-    """What an exception says of itself, if it can."""
-    # An author's __str__ may raise as well.
+def message_of(error: BaseException) -> str:
+    """Return an exception's message, `UNEXPECTED` if it has none."""
+    # An author's __str__ may raise an error itself.
     with contextlib.suppress(Exception):
         return str(error).encode("utf-8", "replace").decode() or UNEXPECTED
     return UNEXPECTED
@@ -227,5 +227,5 @@ def _traceback(error: BaseException) -> str:
 
 
 def input_product(pk: int, name: str, path: str) -> InputProduct:
-    """An input as the child sees it."""
+    """Return an input as the child sees it."""
     return InputProduct(pk, name, InputData(path, name))

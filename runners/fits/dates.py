@@ -1,8 +1,8 @@
-"""When an image was taken: from the FITS keywords for time to Unix seconds in UTC.
+"""The date of an observation: from the FITS keywords for time to Unix seconds in UTC.
 
 Follows section 9 of the FITS standard 4.0 where headers do, and the habits of observatories where
-they do not: local times with a zone or without, dates and times in two keywords, `dd/mm/yy`.
-Reading the files is left to `frames` and `facts`.
+they do not: local times with or without a zone, date and time in two keywords, `dd/mm/yy`. Reading
+the files is left to `images` and `metadata`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Header = Mapping[str, object]
 DAY_SECONDS = 86400.0
 #: MJD of 1970-01-01T00:00 UTC.
 EPOCH_MJD = 40587.0
-#: Years 1886 to 2132: what lies outside is a placeholder or no MJD.
+#: Years 1886 to 2132: anything outside is a placeholder or not an MJD.
 PLAUSIBLE_MJD = (10_000.0, 100_000.0)
-#: Clocks of the world differ by multiples of this: less is rounding or a mid-exposure MJD.
+#: Time zones differ by multiples of this: a smaller difference is rounding or a mid-exposure MJD.
 LEAST_ZONE_SECONDS = 15 * 60.0
 #: How far each time scale is ahead of TAI, in seconds (FITS standard 4.0, table 30).
 AHEAD_OF_TAI = {"TAI": 0.0, "IAT": 0.0, "GPS": -19.0, "TT": 32.184, "TDT": 32.184,
@@ -38,7 +38,10 @@ _OLD = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a date keyword means: Unix seconds, read as UTC unless `zoned`, a day unless `timed`."""
+    """The value of a date keyword in Unix seconds: `timed` with a time of day, `zoned` with a zone.
+
+    Without a zone it is read as UTC.
+    """
 
     seconds: float
     timed: bool
@@ -46,9 +49,9 @@ class Moment:
 
 
 def observation_date(headers: Iterable[Header]) -> float:
-    """The Unix time of the first of a file's headers that tells one.
+    """Return the Unix time of the first of a file's headers that has a date.
 
-    Raises ValueError, with a sentence that lacks only the file's name, if none does.
+    Raise ValueError, with a sentence that lacks only the file's name, if none has.
     """
     problem = "has no observation date (DATE-OBS, UT-OBS, MJD-OBS or DATE-AVG)"
     for header in headers:
@@ -62,10 +65,10 @@ def observation_date(headers: Iterable[Header]) -> float:
 
 
 def date_of(header: Header) -> float | None:
-    """The Unix time at which the exposure of one header began (or its middle), None if untold.
+    """Return the Unix time at which a header's exposure began (or its middle), None if unknown.
 
-    A `UT-OBS` with date and time is believed first, then a `DATE-OBS` with a zone. One without is
-    UTC by the standard, yet local time in many a file: `UT-OBS` and `MJD-OBS` decide.
+    A `UT-OBS` with date and time takes precedence, then a `DATE-OBS` with a zone. Without a zone it
+    is UTC by the standard, but local time in many files: `UT-OBS` and `MJD-OBS` decide.
     """
     moment = parse_date(header.get("UT-OBS"))
     if moment is not None and moment.timed:
@@ -79,7 +82,7 @@ def date_of(header: Header) -> float | None:
 
 
 def parse_date(value: object) -> Moment | None:
-    """What a date keyword says: ISO 8601 with or without time and zone, or `dd/mm/yy` of 19yy."""
+    """Parse a date keyword: ISO 8601 with or without time and zone, or `dd/mm/yy` of 19yy."""
     text = value.strip() if isinstance(value, str) else ""
     if iso := _ISO.fullmatch(text):
         midnight = _midnight(int(iso[1]), int(iso[2]), int(iso[3]))
@@ -103,7 +106,7 @@ def _without_date_obs(header: Header) -> float | None:
 
 
 def _zoneless(begun: Moment, header: Header) -> float:
-    """A date and time without zone, set right by the keywords that are surely UT."""
+    """Correct a date and time without a zone by the keywords that are certainly UT."""
     clock = _clock(header, "UT-OBS")
     if clock is not None:
         days = round((begun.seconds - clock) / DAY_SECONDS)
@@ -133,7 +136,7 @@ def _midnight(year: int, month: int, day: int) -> float | None:
 
 
 def _clock_seconds(hours: str | None, minutes: str | None, seconds: str | None) -> float | None:
-    """Seconds since midnight; None for a time that no clock shows, leap seconds aside."""
+    """Return the seconds since midnight, None for an impossible time; leap seconds are allowed."""
     h, m, s = int(hours or 0), int(minutes or 0), float(seconds or 0)
     return h * 3600 + m * 60 + s if h <= 24 and m < 60 and s < 61 else None
 
@@ -145,7 +148,7 @@ def _clock(header: Header, keyword: str) -> float | None:
 
 
 def _zone_seconds(zone: str | None) -> float:
-    """How far local time is ahead of UTC."""
+    """Return how far local time is ahead of UTC."""
     if zone is None or zone[0] not in "+-":
         return 0.0
     digits = zone[1:].replace(":", "").ljust(4, "0")
@@ -159,12 +162,12 @@ def _mjd(header: Header, keyword: str) -> float | None:
         return None
     if not PLAUSIBLE_MJD[0] < value < PLAUSIBLE_MJD[1]:
         return None
-    # To the microsecond, so that a day given as 56486.0 stays a whole day.
+    # Rounded to the microsecond, so that 56486.0 stays a whole day.
     return _to_utc(round((value - EPOCH_MJD) * DAY_SECONDS, 6), header)
 
 
 def _to_utc(seconds: float, header: Header) -> float:
-    """Unix seconds from a reading of the clock that `TIMESYS` names (UTC unless it does)."""
+    """Convert seconds of the time scale that `TIMESYS` names (by default UTC) to Unix seconds."""
     ahead = AHEAD_OF_TAI.get(str(header.get("TIMESYS", "UTC")).strip().upper())
     if ahead is None:
         return seconds

@@ -1,11 +1,12 @@
-"""Opening FITS files that nobody vouches for, and walking their HDUs without touching data.
+"""Opening untrusted FITS files, and walking their HDUs without touching the data.
 
-What is no FITS, cut short, hostile or huge ends in a `FrameError` that names the file. What the
-HDUs mean is left to `frames` and `facts`.
+A file that is not FITS, cut short, hostile or huge ends in a `FrameError` that names it. What the
+HDUs mean is left to `images`, `metadata` and `headers`.
 """
 
 from __future__ import annotations
 
+import errno
 import gzip
 import tempfile
 import warnings
@@ -18,16 +19,20 @@ from astropy.io import fits
 
 SIGNATURE = b"SIMPLE  ="  # FITS standard 4.0, section 4.4.1
 GZIP_SIGNATURE = b"\x1f\x8b"
-#: A file with more is not walked to its end.
+#: Further HDUs of a file are ignored.
 MOST_HDUS = 1000
-#: Noise does not compress: what unpacks to more than this many times its size shows no sky …
+#: Noise does not compress: a file that unpacks to more than this many times its size shows no sky …
 MOST_TIMES_UNPACKED = 200
 #: … unless it is small enough not to matter.
 HARMLESS_BYTES = 64 * 2**20
+#: Errors of the machine, not of the file: it may be legible another time.
+MACHINE_ERRORS = frozenset(
+    {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE}
+)
 
 
 class FrameError(ValueError):
-    """A file cannot be used as a frame; the message is a sentence that names the file."""
+    """A file that cannot be used as a frame; the message is a sentence that names the file."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name} {problem}")
@@ -35,62 +40,69 @@ class FrameError(ValueError):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep astropy's remarks on odd headers to itself. Not for threads: warnings are global."""
+    """Silence astropy's warnings about odd headers. Not for threads: warnings are global."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def looks_like_fits(path: Path) -> bool:
-    """Whether the first bytes, unpacked if need be, are those of a FITS file."""
+    """Return whether a file begins as FITS files do, once unpacked if need be.
+
+    Raise OSError if the machine is why it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(len(SIGNATURE))
         if start.startswith(GZIP_SIGNATURE):
             with gzip.open(path) as unpacked:
                 start = unpacked.read(len(SIGNATURE))
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError) as error:
+        if is_of_machine(error):
+            raise
         return False
     return start == SIGNATURE
 
 
+def is_of_machine(error: BaseException) -> bool:
+    """Return whether an error is the machine's, so that the file may be legible another time."""
+    return isinstance(error, OSError) and error.errno in MACHINE_ERRORS
+
+
 @contextmanager
 def open_fits(path: Path, name: str) -> Iterator[fits.HDUList]:
-    """The HDUs of a file that may be packed by gzip; `name` is what people call it.
+    """Open a file that may be packed by gzip, and yield its HDUs; errors call it `name`.
 
-    Raises FrameError on entering, and for any error that reading within the block raises.
+    Raise FrameError on entering, and in place of any error within the block.
     """
     if path.stat().st_size == 0:
         raise FrameError(name, "is empty")
-    if not looks_like_fits(path):
-        raise FrameError(name, "is not a FITS file")
-    # Not memory-mapped: a file that shrinks meanwhile would kill the process with SIGBUS.
-    with (
-        reading(name),
-        _unpacked(path, name) as file,
-        fits.open(file, memmap=False) as hdus,
-    ):
-        yield hdus
+    with reading(name):
+        if not looks_like_fits(path):
+            raise FrameError(name, "is not a FITS file")
+        # Not memory-mapped: a file that shrinks meanwhile would kill the process with SIGBUS.
+        with _unpacked(path, name) as file, fits.open(file, memmap=False) as hdus:
+            yield hdus
 
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Make any error within the block a FrameError."""
+    """Raise FrameError in place of any error within the block."""
     try:
         yield
     except FrameError:
         raise
     except MemoryError as error:
         raise FrameError(name, "needs more memory than there is") from error
-    except Exception as error:  # astropy, cfitsio and zlib raise whatever comes to mind
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise FrameError(name, f"cannot be read: {said:.200}") from error
+    except Exception as error:  # astropy, cfitsio and zlib raise errors of every kind
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise FrameError(name, f"cannot be read: {reason:.200}") from error
 
 
 def walk(hdus: fits.HDUList) -> Iterator[tuple[int, Any]]:
-    """Each HDU with its index, read no sooner than asked for; ends where the file gets illegible.
+    """Yield each HDU with its index, read only when it is needed, up to the first illegible one.
 
-    Raises whatever astropy does if not even the first can be read.
+    Raise whatever astropy raises if that is the very first.
     """
     for index in range(MOST_HDUS):
         try:
@@ -105,7 +117,7 @@ def walk(hdus: fits.HDUList) -> Iterator[tuple[int, Any]]:
 
 
 def check_ratio(name: str, packed_bytes: int, unpacked_bytes: int) -> None:
-    """Raise FrameError for what unpacks to absurdly more than it is."""
+    """Raise FrameError for a file that unpacks to absurdly more than its own size."""
     most = max(HARMLESS_BYTES, MOST_TIMES_UNPACKED * packed_bytes)
     if unpacked_bytes > most:
         raise FrameError(name, f"is a bomb: its {packed_bytes:,} bytes unpack to over {most:,}")
@@ -113,7 +125,7 @@ def check_ratio(name: str, packed_bytes: int, unpacked_bytes: int) -> None:
 
 @contextmanager
 def _unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """The file's bytes; one packed by gzip is unpacked to disk first, as far as is harmless."""
+    """Open a file for reading; unpack one that is packed by gzip to disk first, within bounds."""
     with path.open("rb") as file:
         if file.read(2) != GZIP_SIGNATURE:
             file.seek(0)
@@ -126,6 +138,6 @@ def _unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
             check_ratio(name, size, unpacked_bytes)
             plain.write(piece)
         plain.flush()
-        # Opened anew, as astropy takes no file for reading that can be written to.
+        # Opened again, as astropy refuses to read from a file that is open for writing.
         with Path(plain.name).open("rb") as file:
             yield file

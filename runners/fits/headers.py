@@ -1,6 +1,6 @@
-"""The headers of a FITS file as people read them: keyword, value, comment, HDU by HDU.
+"""The headers of a FITS file for display: keyword, value and comment, HDU by HDU.
 
-No pixel is read, and a header without end is not read to it.
+No pixel is read, and of an endless header only the beginning.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ MOST_CHARACTERS = 200
 
 
 def fits_headers(path: str | Path) -> dict[str, Any]:
-    """`hdus`: each with `name`, `kind` and `cards`, a list of [keyword, value, comment] as text.
+    """Return `hdus`, each with `name`, `kind` and `cards`, a list of [keyword, value, comment].
 
-    `cut` says whether there is more. Raises ValueError, with a sentence that names the file, for
-    what is no FITS file or cannot be read.
+    All of these are text, and `cut` says whether there is more. Raise ValueError, with a sentence
+    that names the file, if it is not FITS or cannot be read.
     """
     path = Path(path)
     found: list[dict[str, Any]] = []
@@ -44,7 +44,7 @@ def _card(card: Any) -> list[str]:
         value = card.value
         shown = ("T" if value else "F") if isinstance(value, bool) else _text(value)
         return [_text(card.keyword), shown, _text(card.comment)]
-    except Exception:  # a card against the standard; astropy raises whatever comes to mind
+    except Exception:  # a card that violates the standard; astropy raises errors of every kind
         return ["", _text(card.image).rstrip(), ""]
 
 

@@ -1,6 +1,6 @@
-"""Frames: the first 2-D image of a FITS file, found by its headers, read when asked for.
+"""Frames: the first 2-D image of a FITS file, found by its headers and read on demand.
 
-Headers are judged before any pixel is touched. Opening is left to `fitsfiles`, dates to `dates`.
+Headers are checked before any pixel is read. Opening is left to `files`, dates to `dates`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from runners.fits.dates import observation_date
 from runners.fits.files import FrameError, check_ratio, open_fits, reading, walk
 from runners.fits.raw_pixels import PlainPixels, plain_pixels, plain_primary
 
-__all__ = ["Frame", "FrameError", "find_frame", "first_number", "first_text", "read_frame"]
-
+#: Pixels, shape (height, width).
 Image = NDArray[np.float32]
 
-#: Some libraries crash on images of fewer pixels a side, and nobody can see anything in them.
+#: Some libraries crash on images with shorter sides, which show nothing anyway.
 LEAST_SIDE = 16
 #: 20,000 x 20,000: beyond any single detector, and 1.6 GB as float32.
 MOST_PIXELS = 400_000_000
@@ -31,12 +30,11 @@ BLOCK_BYTES = 2880
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where an image is and what its headers say: sides in pixels, date in Unix seconds.
+    """The place of an image and its metadata: sides in pixels, date in Unix seconds.
 
-    `date` is None where none is known, and `undated` is then the problem, for a FrameError. Frames
-    of one `kind` (filter and exposure) can be expected to be equally bright. `arcsec` is the side
-    of a pixel in the sky, None where the headers do not tell. `plain` is how to read without
-    astropy, where that does.
+    If `date` is None, `undated` is the problem, for a FrameError. Frames of one `kind` (filter and
+    exposure) should be equally bright. `arcsec` is the angular size of a pixel, None if the headers
+    do not give it. `plain` is set where the pixels can be read without astropy.
     """
 
     path: Path
@@ -52,22 +50,22 @@ class Frame:
 
     @property
     def sides(self) -> str:
-        """Width x height, as FITS and people give them."""
+        """Width x height, the order of FITS."""
         return f"{self.width} x {self.height}"
 
 
 def find_frame(path: Path, name: str | None = None) -> Frame:
-    """The first HDU with a 2-D image of positive size; further axes of one pixel are allowed.
+    """Return the first 2-D image of positive size; further axes of one pixel are allowed.
 
-    Only headers are read. Raises FrameError, naming `name`, for files without such an image and
-    for one that is tiny, huge or cut short.
+    Only headers are read. Raise FrameError, with `name`, if there is no such image, and if it is
+    tiny, huge or cut short.
     """
     name = name or path.name
     return _find_plain(path, name) or _find(path, name)
 
 
 def _find_plain(path: Path, name: str) -> Frame | None:
-    """The frame of a file that needs no more than its first header looked at."""
+    """Return the frame of a file whose first header suffices, else None."""
     found = plain_primary(path)
     if found is None:
         return None
@@ -78,7 +76,7 @@ def _find_plain(path: Path, name: str) -> Frame | None:
             return None
         axes = header["NAXIS1"], header["NAXIS2"]
         _check_size(name, axes)
-        return _frame(path, name, 0, axes, [header], (date, ""), plain)
+        return _frame(path, name, hdu=0, axes=axes, headers=[header], dated=(date, ""), plain=plain)
 
 
 def _find(path: Path, name: str) -> Frame:
@@ -91,17 +89,24 @@ def _find(path: Path, name: str) -> Frame:
             if is_flat(axes):
                 _check_size(name, axes)
                 _check_extent(name, path, hdu)
-                dated, plain = _date(headers, hdus), plain_pixels(hdu, path)
-                return _frame(path, name, index, axes, headers, dated, plain)
+                return _frame(
+                    path,
+                    name,
+                    hdu=index,
+                    axes=axes,
+                    headers=headers,
+                    dated=_date(headers, hdus),
+                    plain=plain_pixels(hdu, path),
+                )
             if axes:
                 others.append(axes)
         raise FrameError(name, _no_image(others))
 
 
 def read_frame(frame: Frame) -> Image:
-    """The pixels, shape (height, width), first row at the bottom of the sky, native float32.
+    """Return the pixels, shape (height, width), bottom row first, as native float32.
 
-    BZERO and BSCALE are applied; blank and infinite pixels are NaN. Raises FrameError if the file
+    BZERO and BSCALE are applied; blank and infinite pixels are NaN. Raise FrameError if the file
     cannot be read or no pixel is finite.
     """
     image = _pixels(frame)
@@ -123,7 +128,7 @@ def _pixels(frame: Frame) -> Image:
 
 
 def image_axes(hdu: Any) -> tuple[int, ...]:
-    """The declared sides of an image HDU, width first; empty for tables and headers alone."""
+    """Return the declared sides of an image HDU, width first; empty for any other HDU."""
     if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
         return ()
     count = hdu.header.get("NAXIS", 0)
@@ -131,12 +136,12 @@ def image_axes(hdu: Any) -> tuple[int, ...]:
 
 
 def is_flat(axes: tuple[int, ...]) -> bool:
-    """Whether sides are those of a 2-D image that is not empty."""
+    """Return whether these are the sides of a 2-D image that is not empty."""
     return len(axes) >= 2 and min(axes) > 0 and all(side == 1 for side in axes[2:])
 
 
 def first_text(headers: list[Any], *keywords: str) -> str | None:
-    """The first value that is not blank among these keywords, as text."""
+    """Return the first value of these keywords that is not blank, as text."""
     for keyword in keywords:
         for header in headers:
             text = str(header.get(keyword) or "").strip()
@@ -146,7 +151,7 @@ def first_text(headers: list[Any], *keywords: str) -> str | None:
 
 
 def first_number(headers: list[Any], *keywords: str) -> float | None:
-    """The first finite number, not negative, among these keywords."""
+    """Return the first value of these keywords that is a finite number and not negative."""
     for keyword in keywords:
         for header in headers:
             value = header.get(keyword)
@@ -159,22 +164,37 @@ def first_number(headers: list[Any], *keywords: str) -> float | None:
 def _frame(
     path: Path,
     name: str,
-    index: int,
+    *,
+    hdu: int,
     axes: tuple[int, ...],
     headers: list[Any],
     dated: tuple[float | None, str],
     plain: PlainPixels | None,
 ) -> Frame:
+    date, undated = dated
+    return Frame(
+        path=path,
+        name=name,
+        hdu=hdu,
+        width=axes[0],
+        height=axes[1],
+        date=date,
+        undated=undated,
+        kind=_kind(headers),
+        arcsec=pixel_scale(headers[-1]),
+        plain=plain,
+    )
+
+
+def _kind(headers: list[Any]) -> str:
     exposure = first_number(headers[::-1], "EXPTIME", "EXPOSURE")
-    # Exposures that differ by clockwork only are alike.
-    alike = "" if exposure is None else f"{exposure:.1e}"
-    kind = f"{first_text(headers[::-1], 'FILTER') or ''} {alike}"
-    scale = pixel_scale(headers[-1])
-    return Frame(path, name, index, axes[0], axes[1], *dated, kind, scale, plain)
+    # Two digits, as exposures differ slightly by the shutter.
+    rounded = "" if exposure is None else f"{exposure:.1e}"
+    return f"{first_text(headers[::-1], 'FILTER') or ''} {rounded}"
 
 
 def pixel_scale(header: Any) -> float | None:
-    """The side of a pixel in arcseconds, by a celestial WCS (Calabretta & Greisen 2002)."""
+    """Return the side of a pixel in arcseconds, by a celestial WCS (Calabretta & Greisen 2002)."""
     if not str(header.get("CTYPE1", "")).upper().startswith(("RA--", "DEC-", "GLON", "GLAT")):
         return None
     try:
@@ -194,7 +214,7 @@ def _date(headers: list[Any], hdus: Any) -> tuple[float | None, str]:
     date = _date_by(headers)
     if date is not None:
         return date, ""
-    try:  # rare enough to look at the rest of the file
+    try:  # rare enough to read the rest of the file
         return observation_date([hdu.header for _, hdu in walk(hdus)]), ""
     except ValueError as problem:
         return None, str(problem)
@@ -218,13 +238,13 @@ def _check_size(name: str, axes: tuple[int, ...]) -> None:
 
 
 def _check_extent(name: str, path: Path, hdu: Any) -> None:
-    """Refuse data that the file cannot hold, before a library tries to make room for it."""
+    """Raise FrameError for more data than the file holds, before a library allocates memory."""
     place, file = hdu.fileinfo(), hdu.fileinfo()["file"]
     pixel_bytes = abs(int(hdu.header["BITPIX"])) // 8
     unpacked_bytes = int(hdu.header["NAXIS1"]) * int(hdu.header["NAXIS2"]) * pixel_bytes
     if isinstance(hdu, fits.CompImageHDU):
         check_ratio(name, path.stat().st_size, unpacked_bytes)
-        # The length of a table's heap is known to the block only.
+        # The end of a table's heap is known only to the nearest block.
         unpacked_bytes = place["datSpan"] - BLOCK_BYTES + 1
     needed = place["datLoc"] + unpacked_bytes
     if needed > file.size:

@@ -1,7 +1,7 @@
-"""Pixels that are stored as they are: where they lie is kept, and they are read from there.
+"""Reads pixels that are stored plainly from their place in the file, without astropy.
 
-For a camera's frame astropy takes longer to open the file than all pixels take to be read. What is
-scaled, packed, has blank pixels or is odd in any way is left to it.
+For a camera's frame, astropy takes longer to open the file than reading all pixels takes. Images
+that are scaled, packed, partly blank or odd in any way are left to it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runners.fits.files import SIGNATURE
 
 #: Types that float32 holds exactly, by BITPIX (FITS standard 4.0, table 8).
 TYPES = {8: ">u1", 16: ">i2", -32: ">f4"}
-#: What BZERO adds to 16-bit numbers that have no sign (FITS standard 4.0, table 11).
+#: BZERO of unsigned 16-bit numbers (FITS standard 4.0, table 11).
 UNSIGNED_ZERO = 32768
 #: Longer headers are left to astropy.
 HEADER_BYTES = 36 * 2880
@@ -27,16 +27,16 @@ HEADER_BYTES = 36 * 2880
 
 @dataclass(frozen=True, slots=True)
 class PlainPixels:
-    """Where in a file pixels begin, in bytes, their type, and what is to be added to each."""
+    """Where the pixels of a file begin, in bytes, their type, and what is added to each."""
 
     offset: int
     dtype: str
     zero: int
 
     def read(self, path: Path, height: int, width: int) -> NDArray[np.float32]:
-        """The pixels, shape (height, width), as native float32.
+        """Return the pixels, shape (height, width), as native float32.
 
-        Raises ValueError if the file no longer has them all, and OSError if it cannot be read.
+        Raise ValueError if the file no longer has them all, and OSError if it cannot be read.
         """
         count = height * width
         stored = np.fromfile(path, self.dtype, count, offset=self.offset)
@@ -49,7 +49,7 @@ class PlainPixels:
 
 
 def plain_pixels(hdu: Any, path: Path) -> PlainPixels | None:
-    """Where the pixels of an image HDU lie in the file, or None where that does not do."""
+    """Return where the pixels of an image HDU are in the file, None if they need astropy."""
     place = hdu.fileinfo()
     if isinstance(hdu, fits.CompImageHDU) or place["file"].name != str(path):
         return None  # packed, or unpacked to another file
@@ -57,9 +57,9 @@ def plain_pixels(hdu: Any, path: Path) -> PlainPixels | None:
 
 
 def plain_primary(path: Path) -> tuple[fits.Header, PlainPixels] | None:
-    """The header of the primary HDU and where its pixels lie, if that is a whole, plain image.
+    """Return the primary header and where its pixels are, if that is a complete, plain image.
 
-    None where it is not, or where anything is wrong: astropy will tell what.
+    None if it is not, or if anything is wrong: astropy finds out what.
     """
     try:
         with path.open("rb") as file:

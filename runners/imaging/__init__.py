@@ -1,1 +1,1 @@
-"""Pictures of frames: brightness, stretches, scaling, cosmic rays and alignment."""
+"""Image processing for films and previews: levels, stretches, scaling, cosmic rays, alignment."""

@@ -1,7 +1,7 @@
-"""How bright each pixel is shown: levels of a frame, made steady along a series, then a stretch.
+"""How bright each pixel is shown: the levels of a frame, smoothed along a series, and a stretch.
 
-Levels come from all pixels rather than from ZScale, whose lower limit is about the least of a
-thousand samples: a film would flicker by it. Order and reading of frames are left to `timelapse`.
+Levels come from many pixels rather than from ZScale, whose lower limit is about the least of a
+thousand samples and would make a film flicker. Reading and sorting frames is left to `timelapse`.
 """
 
 from __future__ import annotations
@@ -18,37 +18,39 @@ import numpy as np
 import sep
 from numpy.typing import NDArray
 
-Image = NDArray[np.float32]
+from runners.fits.images import Image
+
+#: Grey levels from 0 to 255, shape (height, width).
 GreyImage = NDArray[np.uint8]
 T = TypeVar("T")
 
-#: The shade of the sky, of 255: dark, with room for its noise. It is the same in every frame.
+#: The grey level of the sky, of 255: dark, with room for its noise, the same in every frame.
 SKY_SHADE = 32
 #: The stretch is linear below about this many sigma over the sky and logarithmic above.
 LINEAR_SIGMA = 6.0
-#: White is where so many pixels in a hundred are brighter …
+#: The percentage of pixels that are brighter than white …
 WHITE_PERCENT = 0.04
-#: … within these numbers of sigma over the sky: a starless frame keeps a dark sky, and a very
-#: bright star does not drown the faint ones.
+#: … which lies within these numbers of sigma above the sky: a frame without stars keeps a dark sky,
+#: and a very bright star does not hide the faint ones.
 WHITE_SIGMA = (20.0, 1000.0)
-#: Steps from black to white that the stretch tells apart: finer than a shade, also near black.
+#: Steps of the stretch from black to white: finer than a grey level even near black.
 STEPS = 2**15
-#: Frames before and after that one frame's levels are taken from.
+#: How many frames before and after a frame its levels are smoothed over.
 REACH = 4
-#: Pixels looked at for the levels: their error is then about 1 % of sigma.
+#: Pixels sampled for the levels, whose error is then about 1 % of sigma.
 SAMPLES = 30_000
-#: Noise is taken as no less than this part of what is shown: an image may have none.
+#: White lies at most so many sigma above the sky: an image may have no noise at all.
 MOST_RANGE = 3000.0
-#: How far the mean of a Gaussian's ranks between 10 and 20 % lies below its middle, in sigma.
+#: How far the mean of a Gaussian's ranks between 10 and 20 % lies below its median, in sigma.
 LOW_RANKS_SIGMA = 1.0446
-#: The mesh of the background, as a part of the longest side: stars are smaller, gradients larger.
+#: How many background meshes the longest side has: stars are smaller than one, gradients larger.
 MESH_PART = 8
 LEAST_MESH = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Brightness in units of the image: the sky, its noise (one sigma), and what shows as white."""
+    """Levels in units of the image: the sky, its noise (one sigma), and white."""
 
     sky: float
     sigma: float
@@ -56,23 +58,23 @@ class Levels:
 
 
 def levels(image: Image) -> Levels:
-    """The levels of a 2-D image without NaN.
+    """Return the levels of a 2-D image without NaN.
 
     Sky and noise are means over ranks of brightness (the middle 40 %, and the tenth around minus
-    one sigma, where there are no stars): raw images are whole numbers, and their medians jump.
+    one sigma, where there are no stars): raw images are integers, and their medians jump.
     """
     ranked = np.sort(_samples(image), axis=None)
     sky, low = _mean_of_ranks(ranked, 0.3, 0.7), _mean_of_ranks(ranked, 0.1, 0.2)
     white = float(ranked[round((len(ranked) - 1) * (1 - WHITE_PERCENT / 100))])
     noise = (sky - low) / LOW_RANKS_SIGMA
-    # Where more than half of the pixels are alike (masked, or no sky at all) there is no noise.
+    # There is no noise if more than half of the pixels are equal (masked, or not of the sky).
     sigma = max(noise, (white - sky) / MOST_RANGE, abs(sky) * 1e-6, 1e-30)
     least, most = (sky + sigma * factor for factor in WHITE_SIGMA)
     return Levels(sky, sigma, min(max(white, least), most))
 
 
 def subtract_background(image: Image) -> Image:
-    """The image less its background, found with SEP (Barbary 2016, JOSS 1(6), 58)."""
+    """Return the image minus its background, as found by SEP (Barbary 2016, JOSS 1(6), 58)."""
     mesh = max(LEAST_MESH, max(image.shape) // MESH_PART)
     whole = np.require(image, np.float32, ["C", "W"])
     background = sep.Background(whole, bw=mesh, bh=mesh)
@@ -83,10 +85,10 @@ def subtract_background(image: Image) -> Image:
 def smooth_levels(
     series: Iterable[tuple[T, Levels, str]], reach: int = REACH
 ) -> Iterator[tuple[T, Levels]]:
-    """Each item with its levels made steady; holds 2 * reach + 1 items at a time.
+    """Yield each item with smoothed levels, holding 2 * reach + 1 items at a time.
 
-    Items come as (item, levels, kind), in order. The sky stays each frame's own, so that a drift
-    is never seen; noise and white are the medians over neighbours of the same kind, so that odd
+    `series` yields (item, levels, kind) in order. The sky level stays that of each frame, so that a
+    drift does not show; noise and white are medians over neighbours of the same kind, so that odd
     frames (a satellite, a cloud) do not change the contrast.
     """
     coming = iter(series)
@@ -103,15 +105,15 @@ def smooth_levels(
 
 
 def stretched(image: Image, levels: Levels) -> GreyImage:
-    """GreyImage from 0 to 255 by an inverse hyperbolic sine, shape unchanged.
+    """Return grey levels from 0 to 255 by an inverse hyperbolic sine; the shape is unchanged.
 
     After Lupton et al. 2004, PASP 116, 133: linear for the faint, logarithmic for the bright. Black
-    lies where it gives the sky its shade.
+    is chosen so that the sky gets the level SKY_SHADE.
     """
     softening = LINEAR_SIGMA * levels.sigma
     height = (levels.white - levels.sky) / softening
     depth = 0.0
-    for _ in range(3):  # converges at once, as the logarithm of what is added hardly counts
+    for _ in range(3):  # converges at once, as the logarithm hardly depends on the depth
         depth = math.sinh(SKY_SHADE / 255 * math.asinh(height + depth))
     places = image - np.float32(levels.sky - depth * softening)
     places *= np.float32((STEPS - 1) / ((height + depth) * softening))
@@ -126,7 +128,7 @@ def _shared(own: Levels, near: list[Levels]) -> Levels:
 
 @lru_cache(maxsize=8)
 def _curve(top: float) -> GreyImage:
-    """The shade of each step from black to white; looked up, as it takes long to compute."""
+    """Return the grey level of each step from black to white: a table, as asinh is slow."""
     linear = np.linspace(0, top, STEPS, dtype=np.float32)
     shades: GreyImage = np.rint(np.arcsinh(linear) * (255 / math.asinh(top))).astype(np.uint8)
     return shades

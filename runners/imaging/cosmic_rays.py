@@ -1,7 +1,7 @@
-"""Cosmic rays taken out of a single exposure, at a small part of the cost of the usual way.
+"""Removes cosmic rays from a single exposure, at a fraction of the usual cost.
 
 After L.A.Cosmic (van Dokkum 2001, PASP 113, 1420): a ray has sharper edges than a star, and fine
-structure that no star has. But medians are taken of the few sharp pixels only, and once.
+structure that no star has. But medians are taken around the few sharp pixels only, and once.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.float32]
+from runners.fits.images import Image
 
-#: A pixel is looked at if its Laplacian is so many sigma over none …
+#: A pixel is a candidate if its Laplacian is so many sigma above zero …
 SHARP_SIGMA = 5.0
-#: … and is a ray if it rises over its neighbours this many times as much as those over theirs. A
-#: star of FWHM 2 pixels, as wide as well sampled ones are at least, reaches 3.5.
+#: … and a ray if it exceeds its neighbours by this many times as much as they exceed theirs. A star
+#: with a FWHM of 2 pixels, the least of well sampled ones, reaches 3.5.
 CONTRAST = 5.0
-#: Pixels looked at for the noise.
+#: Pixels sampled for the noise.
 SAMPLES = 30_000
 SIGMA_OF_MAD = 1.4826
-#: Pixels whose neighbours are gathered at the same time: bounds memory in crowded fields.
+#: Candidates whose neighbours are gathered at a time, which limits memory in crowded fields.
 AT_ONCE = 100_000
 
 _REACH = 2
@@ -29,10 +29,10 @@ _RING = [offset for offset in _OFFSETS if max(map(abs, offset)) == _REACH]
 
 
 def without_cosmic_rays(image: Image) -> Image:
-    """The image, shape (height, width), each ray replaced by the median of the pixels around it.
+    """Return the image, shape (height, width), with each ray replaced by the median around it.
 
-    NaN stays, and so does what touches it or lies within two pixels of the edge. Stars must have
-    a FWHM of two pixels, else they are taken for rays.
+    NaN pixels, their neighbours, and pixels within two of the edge are left unchanged. Stars need a
+    FWHM of at least two pixels, or they are taken for rays.
     """
     sharpness = _laplacian(image)
     limit = SHARP_SIGMA * _sigma(sharpness)
@@ -45,7 +45,7 @@ def without_cosmic_rays(image: Image) -> Image:
 
 
 def _laplacian(image: Image) -> Image:
-    """How far each pixel lies over the mean of its four neighbours; two pixels less a side."""
+    """Return each pixel minus the mean of its four neighbours, without a border of two pixels."""
     inner = image[_REACH:-_REACH, _REACH:-_REACH]
     beside = image[1:-3, 2:-2] + image[3:-1, 2:-2]
     beside += image[2:-2, 1:-3]
@@ -72,6 +72,6 @@ def _replace(
         for offsets in (_NEAR, _RING)
     )
     rise = image[rows, columns] - near
-    # Comparisons with NaN are false, so that what touches one is left alone.
+    # Comparisons with NaN are false, so that its neighbours are left unchanged.
     rays = (rise > limit) & (rise > CONTRAST * (near - ring))
     clean[rows[rays], columns[rays]] = near[rays]

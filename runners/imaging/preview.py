@@ -1,7 +1,7 @@
-"""Pictures of data products: FITS images by a stretch, PNG and JPEG made small.
+"""Previews of data products: stretched FITS images, and PNG and JPEG scaled down.
 
-Reading FITS is left to `frames`, its shades to `stretches`, a limit on time and memory to
-`examiner`. Nobody vouches for the files, so sides are looked at before pixels.
+Reading FITS is left to `runners.fits`, stretching to `stretches`, limits on time and memory to
+`runners.examiner`. The files are untrusted, so their size is checked before any pixel is read.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ MOST_PIXELS = 100_000_000
 def preview_png(
     path: str | Path, out_path: str | Path, size: int, stretch: str = STRETCHES[0]
 ) -> None:
-    """Write a PNG with its longest side at most `size` pixels; nothing is enlarged.
+    """Write a PNG whose longest side is at most `size` pixels; nothing is enlarged.
 
-    Takes FITS (tile-compressed and packed by gzip too), PNG and JPEG, told apart by their content;
-    `stretch`, one of STRETCHES, is for FITS only.
-    Raises ValueError, with a sentence that names the file, for anything else and for what is
-    broken, hostile or too large.
+    The file is FITS (also tile-compressed or packed by gzip), PNG or JPEG, recognised by its
+    content; `stretch`, one of STRETCHES, is for FITS only. Raise ValueError, with a sentence that
+    names the file, for anything else and for what is broken, hostile or too large.
     """
     path = Path(path)
     with quiet():
         picture = _sky(path, size, stretch) if looks_like_fits(path) else _picture(path, size)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
-    # Whole or not at all, whenever this process is killed.
+    # Renamed at the end, so that a kill never leaves half a file.
     partial = Path(f"{out_path}.part")
     partial.write_bytes(buffer.getvalue())
     partial.replace(out_path)
@@ -64,12 +63,12 @@ def _picture(path: Path, size: int) -> Pictures.Image:
         raise FrameError(path.name, "is not a FITS, PNG or JPEG image") from error
     except MemoryError as error:
         raise FrameError(path.name, "needs more memory than there is") from error
-    except Exception as error:  # a broken picture raises OSError, SyntaxError, struct.error …
+    except Exception as error:  # a broken file raises OSError, SyntaxError, struct.error …
         raise FrameError(path.name, f"cannot be read: {error!s:.200}") from error
 
 
 def _plain(picture: Pictures.Image) -> Pictures.Image:
-    """The same in a mode that every browser shows."""
+    """Convert an image to a mode that every browser shows."""
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits and more
         deep = np.asarray(picture, dtype=np.float32)
         low, high = float(deep.min()), float(deep.max())

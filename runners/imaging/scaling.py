@@ -1,4 +1,4 @@
-"""Which part of an image is shown, and at what size: cropping and area-averaging downscale.
+"""Which part of an image is shown, and at what size: cropping and downscaling by area averages.
 
 Brightness is left to `brightness`.
 """
@@ -12,24 +12,26 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.float32]
+from runners.fits.images import Image
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A centred box of the image, in pixels (left, lower, right, upper), and the sides it gets."""
+    """A centred box of an image, in pixels (left, lower, right, upper), and its size when shown."""
 
     box: tuple[float, float, float, float]
     width: int
     height: int
 
 
-def view_of(width: int, height: int, size: int, crop_scale: float = 1.0, even: bool = True) -> View:
-    """How to show an image of these sides with its longest side at most `size` pixels.
+def view_of(
+    width: int, height: int, size: int, *, crop_scale: float = 1.0, even: bool = True
+) -> View:
+    """Return the view of an image of this size whose longest side is at most `size` pixels.
 
-    `crop_scale` is the part of each side that is kept around the centre. Nothing is enlarged. The
-    aspect ratio is kept: sides rounded down, to even numbers (as films need) where asked for, show
-    a box that is smaller by the same factor.
+    `crop_scale` is the part of each side that is kept around the centre. Nothing is enlarged. Sides
+    are rounded down, to even numbers (as films need) if `even`; the box shrinks by the same factor,
+    so that the aspect ratio is kept.
     """
     kept_width, kept_height = max(width * crop_scale, 2.0), max(height * crop_scale, 2.0)
     shrink = min(1.0, size / max(kept_width, kept_height))
@@ -44,10 +46,10 @@ def view_of(width: int, height: int, size: int, crop_scale: float = 1.0, even: b
 
 
 def rescale(image: Image, view: View) -> Image:
-    """The framed part of an image, shape (view.height, view.width).
+    """Return the part of an image that a view shows, shape (view.height, view.width).
 
-    Each pixel is the mean of the area it covers, so flux is kept whatever the ratio; NaN pixels do
-    not count, and are the image's median where nothing else is.
+    Each pixel is the mean of the area that it covers, so the mean flux is kept at any ratio. NaN
+    pixels do not count; where there are no others, the image's median is shown.
     """
     blank = np.isnan(image)
     if not blank.any():
@@ -59,7 +61,7 @@ def rescale(image: Image, view: View) -> Image:
 
 
 def _side(length: float, even: bool) -> int:
-    # A hair more, as 500.0 may come out of the arithmetic as 499.999….
+    # Slightly more, as the arithmetic may make 499.999… of 500.
     whole = int(length + 1e-6)
     return max(whole - whole % 2, 2) if even else max(whole, 1)
 
@@ -68,15 +70,15 @@ def _averaged(image: Image, view: View) -> Image:
     left, lower, right, upper = view.box
     if (right - left, upper - lower) == (view.width, view.height):
         return image[int(lower) : int(upper), int(left) : int(right)]
-    # By columns only once there are fewer rows, and both times along rows, which lie together.
+    # Rows first, so that fewer are left for the columns; transposed, as rows are contiguous.
     narrow = _means(image, lower, upper, view.height).T.copy()
     return _means(narrow, left, right, view.width).T.copy()
 
 
 def _means(image: Image, begin: float, end: float, count: int) -> Image:
-    """Means of rows over `count` equal parts of [begin, end], by how much of each row is in it."""
+    """Return the means of rows over `count` equal parts of [begin, end], weighted by overlap."""
     means = np.empty((count, image.shape[1]), np.float32)
-    rows = np.empty_like(means)  # one for all steps: making it anew costs as much as filling it
+    rows = np.empty_like(means)  # reused by all steps: allocating costs as much as filling
     for step, (places, shares) in enumerate(_shares(begin, end, count, len(image))):
         into = rows if step else means
         np.take(image, places, axis=0, out=into, mode="clip")
@@ -90,9 +92,9 @@ def _means(image: Image, begin: float, end: float, count: int) -> Image:
 def _shares(
     begin: float, end: float, count: int, length: int
 ) -> list[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """The rows of `length` that each of the parts begins with, their next ones, and so on.
+    """Return the first row of each part of [begin, end], the second, and so on, up to `length`.
 
-    Each with its share in the part, as a column.
+    Each comes with the shares of these rows in their parts, as a column.
     """
     edges, part = np.linspace(begin, end, count + 1), (end - begin) / count
     below, above = edges[:-1], edges[1:]

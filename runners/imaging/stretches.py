@@ -1,24 +1,25 @@
-"""How brightness becomes shades in a preview: the timelapse's way, and those that people ask for.
+"""Stretches, from brightness to the grey levels of a preview: that of films, and common others.
 
-Where black and white lie is found from the image alone; size and format are left to `preview`.
+Black and white levels come from the image alone; size and format are left to `preview`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from runners.imaging.brightness import GreyImage, Image, levels, stretched
+from runners.fits.images import Image
+from runners.imaging.brightness import GreyImage, levels, stretched
 
-#: The first one is what is shown unless another is asked for.
+#: The first one is the default.
 STRETCHES = ("asinh", "zscale", "linear", "sqrt", "log")
-#: Black lies so many sigma under the sky in the last three.
+#: How many sigma below the sky black lies in the last three.
 BLACK_SIGMA = 1.5
 #: As in astropy's LogStretch and DS9: how steep the logarithm is.
 LOG_STEEPNESS = 1000.0
 
 
 def shades(image: Image, stretch: str) -> GreyImage:
-    """GreyImage from 0 to 255 of a 2-D image without NaN, shape unchanged."""
+    """Return the grey levels, 0 to 255, of a 2-D image without NaN; the shape is unchanged."""
     if stretch == "asinh":
         return stretched(image, levels(image))
     part = _part(image, *(_zscale(image) if stretch == "zscale" else _sky_to_white(image)))
@@ -31,7 +32,7 @@ def shades(image: Image, stretch: str) -> GreyImage:
 
 
 def _part(image: Image, low: float, high: float) -> Image:
-    """How far each pixel lies from black to white, 0 to 1."""
+    """Return where each pixel lies between black and white, 0 to 1."""
     part = (image - np.float32(low)) / np.float32(max(high - low, 1e-30))
     return np.clip(part, 0, 1, out=part)
 
@@ -42,8 +43,8 @@ def _sky_to_white(image: Image) -> tuple[float, float]:
 
 
 def _zscale(image: Image) -> tuple[float, float]:
-    """IRAF's limits: the slope of the ranked samples, whatever the few bright ones do."""
-    from astropy.visualization import ZScaleInterval  # takes a while, and is seldom asked for
+    """Return IRAF's limits, from the slope of the ranked samples without the few bright ones."""
+    from astropy.visualization import ZScaleInterval  # slow to import, and seldom needed
 
     low, high = ZScaleInterval().get_limits(image)
     return float(low), float(high)

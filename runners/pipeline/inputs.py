@@ -1,4 +1,4 @@
-"""What a pipeline sees of its target and its input files: plain local things, no database."""
+"""The target and the input files of a run, as a pipeline sees them: local, without a database."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class RunTarget:
 
 @dataclass(frozen=True)
 class InputData:
-    """The bytes of an input: `path` is a local file not to be changed, `name` the uploaded name."""
+    """The content of an input: `path` is a local file, not to be changed; `name` as uploaded."""
 
     path: str
     name: str
 
     def open(self, mode: str = "rb") -> IO[Any]:
-        """The file, opened for reading."""
+        """Open the file for reading."""
         return Path(self.path).open(mode)
 
     def read(self) -> bytes:
-        """All bytes of the file."""
+        """Return the content of the file."""
         return Path(self.path).read_bytes()
 
     @property
@@ -57,19 +57,19 @@ class InputFiles:
         self._products = products
 
     def all(self) -> list[InputProduct]:
-        """All inputs."""
+        """Return all inputs."""
         return list(self._products)
 
     def first(self) -> InputProduct | None:
-        """The first input, or None."""
+        """Return the first input, or None."""
         return self._products[0] if self._products else None
 
     def count(self) -> int:
-        """How many there are."""
+        """Return how many inputs there are."""
         return len(self._products)
 
     def exists(self) -> bool:
-        """Whether there are any."""
+        """Return whether there are any inputs."""
         return bool(self._products)
 
     def __iter__(self) -> Iterator[InputProduct]:

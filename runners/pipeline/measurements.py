@@ -1,8 +1,8 @@
-"""Reduced data: the tables of measurements that a pipeline gives as `ReducedDatum`.
+"""Reduced data: the tables of measurements that a pipeline returns as `ReducedDatum`.
 
-A table is CSV with a line of names, or JSON: an object, or a list of objects. Times are Modified
-Julian Dates in days, as surveys give them (JD less 2,400,000.5); Julian Dates are known by their
-size. Where they are stored is left to the server.
+A table is CSV with a header line, or JSON: an object, or a list of objects. Times are Modified
+Julian Dates in days, as in surveys (JD less 2,400,000.5); Julian Dates are recognised by their
+size. Storing them is left to the server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-#: What one run may give: a night's light curve has thousands.
+#: How many one run may return: a night's light curve has thousands.
 MOST_MEASUREMENTS = 100_000
 MOST_BYTES = 32 * 2**20
 LEAST_JD = 2_400_000.0
@@ -24,7 +24,7 @@ FILTER_CHARACTERS = 50
 
 
 class Measurement(NamedTuple):
-    """The brightness of a target at a time in MJD; `error` in magnitudes, None when unknown."""
+    """A target's magnitude at a time in MJD; `error` in magnitudes, None if unknown."""
 
     time: float
     magnitude: float
@@ -33,22 +33,22 @@ class Measurement(NamedTuple):
 
 
 def mjd(time: float) -> float:
-    """A time in MJD, given as that or as a Julian Date."""
+    """Return a time in MJD, given in MJD or as a Julian Date."""
     return time - MJD_OF_JD if time >= LEAST_JD else time
 
 
 def read_measurements(path: Path) -> list[Measurement]:
-    """The measurements of a table, in its order.
+    """Return the measurements of a table, in its order.
 
-    Columns `time` and `magnitude` are needed, `error` and `filter` may be there, others are left
-    out. Raises ValueError with a sentence that names the file, and the row if one is wrong.
+    The columns `time` and `magnitude` are required, `error` and `filter` are optional, others are
+    ignored. Raise ValueError with a sentence that names the file, and the row if one is invalid.
     """
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path.name} is larger than {MOST_BYTES:,} bytes")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is no UTF-8") from error
+        raise ValueError(f"{path.name} is not valid UTF-8") from error
     found = []
     for number, row in enumerate(_rows(path.name, text), 1):
         if number > MOST_MEASUREMENTS:
@@ -67,7 +67,7 @@ def _rows(name: str, text: str) -> Iterable[Mapping[str, Any]]:
     names = [column.strip().lower() for column in next(table, [])]
     if missing := [column for column in ("time", "magnitude") if column not in names]:
         raise ValueError(f"{name} has no column {' and no column '.join(missing)}")
-    # A row that is cut short lacks its last columns; one that is too long has nameless ones.
+    # A short row lacks its last columns; the surplus of a long one has no names and is dropped.
     return (dict(zip(names, row, strict=False)) for row in table if row)
 
 

@@ -1,6 +1,6 @@
-"""What a pipeline made, checked: each file is there, and reduced data can be read.
+"""The outputs of a pipeline, checked: each file exists, and reduced data can be read.
 
-The same for a run and for a test of a pipeline, so that a test finds what a run would.
+A run and a test of a pipeline share these checks, so that a test finds what a run would.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from runners.pipeline.process import REDUCED_DATUM, AsyncError, outputs_of
 
 
 class Made(NamedTuple):
-    """A file that is there, the name it shall get, and `DataProduct` or `ReducedDatum`."""
+    """A file that exists, the name that it gets, and `DataProduct` or `ReducedDatum`."""
 
     path: Path
     name: str
@@ -22,9 +22,9 @@ class Made(NamedTuple):
 
 
 def made(result: Any, folder: Path) -> Iterator[Made]:
-    """The outputs that `do_pipeline` returned or yields, relative paths being within the folder.
+    """Yield the outputs that `do_pipeline` returned or yields; relative paths start at the folder.
 
-    Raises AsyncError for what is no output, no file, or no table of measurements.
+    Raise AsyncError for what is not an output, not a file, or not a table of measurements.
     """
     for output in outputs_of(result):
         path = folder / output.path

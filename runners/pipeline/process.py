@@ -1,7 +1,7 @@
 """What authors of pipelines import: the base class, its errors and its outputs.
 
-The surface is that of tom_education's `PipelineProcess`, so that a pipeline moves here by changing
-its import. How a run is set up and reported is left to `runners.execution.worker`.
+The interface is that of tom_education's `PipelineProcess`: a pipeline moves here by changing its
+import. How a run is set up and reported is left to `runners.execution.worker`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from runners.pipeline.inputs import InputFiles, RunTarget
 STATUS_LIMIT = 200
 DATA_PRODUCT, REDUCED_DATUM = "DataProduct", "ReducedDatum"
 NO_INPUTS = "No input files to process"
-#: The server's own words for a record's first and last states.
+#: Set by the server alone, for a record's first and last states.
 RESERVED_STATUSES = frozenset({"pending", "created", "failed", "cancelled"})
 
 
@@ -25,7 +25,7 @@ class AsyncError(Exception):
 
 
 class Cancelled(BaseException):
-    """Somebody cancelled the run. No `Exception`, so that `except Exception` lets it pass."""
+    """The run was cancelled. Not an `Exception`, so that `except Exception` does not catch it."""
 
 
 class DataProduct:
@@ -33,7 +33,7 @@ class DataProduct:
 
 
 class ReducedDatum:
-    """As `output_type`: the file is a table of measurements of the target; see `reduced`."""
+    """As `output_type`: the file is a table of measurements, see `pipeline.measurements`."""
 
 
 class PipelineOutput(NamedTuple):
@@ -48,7 +48,7 @@ class PipelineOutput(NamedTuple):
     name: str | None = None
 
     def type_name(self) -> str:
-        """`DataProduct` or `ReducedDatum`; raises AsyncError for anything else."""
+        """Return `DataProduct` or `ReducedDatum`. Raise AsyncError for anything else."""
         given = self.output_type
         name = given if isinstance(given, str) else getattr(given, "__name__", str(given))
         if name not in (DATA_PRODUCT, REDUCED_DATUM):
@@ -57,20 +57,28 @@ class PipelineOutput(NamedTuple):
 
 
 class Reporter(Protocol):
-    """Where a run's words go: to the server, or in `runners.testing` to a list."""
+    """What receives a run's log and status: the server, or in `runners.testing` the test."""
 
-    def text(self, text: str) -> None: ...
-    def status(self, text: str) -> None: ...
-    def progress(self, done: float, total: float) -> None: ...
+    def text(self, text: str) -> None:
+        """Take text for the log, line ends included."""
+
+    def status(self, text: str) -> None:
+        """Take a new status."""
+
+    def progress(self, done: float, total: float) -> None:
+        """Take how much is done."""
+
     @property
-    def cancelled(self) -> bool: ...
+    def cancelled(self) -> bool:
+        """Whether the run is to end."""
 
 
 class PipelineProcess:
-    """A pipeline: subclass it, say what files and flags it takes, write `do_pipeline`.
+    """A pipeline: subclass it, declare what files and flags it takes, write `do_pipeline`.
 
-    `short_name` begins the identifiers of its processes. `allowed_suffixes` None or empty means any
-    file. `flags` maps a name to `{"default": bool, "long_name": str}`.
+    The identifiers of its processes begin with `short_name`. It takes any file if
+    `allowed_suffixes` is None or empty. `flags` maps each name to
+    `{"default": bool, "long_name": str}`.
     """
 
     short_name: ClassVar[str] = "pipeline"
@@ -92,28 +100,27 @@ class PipelineProcess:
         self.identifier = identifier
         self.settings = settings or {}
         self.status = "running"
-        self._text = reporter.text
 
     @classmethod
     def unavailable(cls) -> str | None:
-        """Why this pipeline cannot run on this machine, in a sentence; None when it can."""
+        """Return why this pipeline cannot run on this machine, in a sentence, or None."""
         return None
 
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterable[Any] | None:
         """Do the work: return or yield the output files (paths or `PipelineOutput`), or None.
 
-        `tmpdir` is an empty folder of this attempt. Raises AsyncError to fail with a message.
+        `tmpdir` is an empty folder of this attempt. Raise AsyncError to fail with a message.
         """
         raise AsyncError("Must be implemented in child classes")
 
     def log(self, msg: object, end: str = "\n") -> None:
-        """Write to the log of the process. It has left this process when the call returns."""
-        self._text(f"{msg}{end}")
+        """Write to the log of the process; on return the text is on its way to the server."""
+        self._reporter.text(f"{msg}{end}")
 
     def update_status(self, text: str) -> AbstractContextManager[None]:
-        """Say what is being done now; to be used as `with self.update_status("Measuring"):`.
+        """Set the status to what is being done, as in `with self.update_status("Measuring"):`.
 
-        The text stays until the next one. Raises ValueError for the server's own words.
+        It stays until the next one. Raise ValueError for a status that only the server sets.
         """
         text = str(text)[:STATUS_LIMIT]
         if text in RESERVED_STATUSES:
@@ -123,20 +130,20 @@ class PipelineProcess:
         return nullcontext()
 
     def progress(self, done: float, total: float) -> None:
-        """Say how much is done: `done` of `total`, finite numbers of a unit of your choice."""
+        """Report that `done` of `total` is done, finite numbers in a unit of your choice."""
         self._reporter.progress(done, total)
 
     def check_cancelled(self) -> None:
-        """End the run here if somebody cancelled it; call it where stopping is safe."""
+        """End the run here if it has been cancelled; call this where stopping is safe."""
         if self._reporter.cancelled:
             raise Cancelled
 
     def save(self) -> None:
-        """Does nothing: kept for the predecessor's pipelines, every change is stored at once."""
+        """Do nothing: kept for the predecessor's pipelines; every change is stored at once."""
 
 
 def suffix_problem(allowed: Sequence[str], name: str) -> str | None:
-    """Why a file is not for a pipeline, in the predecessor's words; None when it is."""
+    """Return why a pipeline does not take a file, in the predecessor's words, or None."""
     if not allowed or name.lower().endswith(tuple(suffix.lower() for suffix in allowed)):
         return None
     return (
@@ -146,7 +153,7 @@ def suffix_problem(allowed: Sequence[str], name: str) -> str | None:
 
 
 def flags_of(pipeline: type[PipelineProcess], given: Mapping[str, bool]) -> dict[str, bool]:
-    """All flags of a pipeline, as given or by default. Raises AsyncError for unknown ones."""
+    """Return all flags of a pipeline, given or by default. Raise AsyncError for unknown ones."""
     known = pipeline.flags or {}
     if unknown := sorted(set(given) - set(known)):
         raise AsyncError(f"Unknown flag '{unknown[0]}' (known: {', '.join(known) or 'none'})")
@@ -154,7 +161,7 @@ def flags_of(pipeline: type[PipelineProcess], given: Mapping[str, bool]) -> dict
 
 
 def outputs_of(result: Any) -> Iterator[PipelineOutput]:
-    """What `do_pipeline` gave, one output at a time; raises AsyncError for what is no output."""
+    """Yield the outputs of `do_pipeline` one by one. Raise AsyncError for anything else."""
     if result is None:
         return
     if isinstance(result, str | Path | PipelineOutput):

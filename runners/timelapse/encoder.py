@@ -1,6 +1,6 @@
-"""Films: shades of grey, frame by frame, encoded as WebM, MP4 or GIF that any browser plays.
+"""Encodes films of grey frames as WebM, MP4 or GIF that any browser plays.
 
-Frames are encoded as they come and none is kept. What they show is left to others.
+Frames are encoded as they come, and none is kept. What they show is left to `rendering`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from typing import Any, cast
 import av
 import numpy as np
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
-GreyImage = NDArray[np.uint8]
+from runners.imaging.brightness import GreyImage
 
 #: More threads gain nothing at these sizes, and each holds frames.
 MOST_THREADS = 4
@@ -26,7 +25,7 @@ MOST_THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What the libraries need to be told for a format."""
+    """The parameters of the libraries for a format."""
 
     codec: str
     pixels: str
@@ -35,8 +34,8 @@ class Encoding:
 
 
 ENCODINGS = {
-    # Realtime VP9 is about 15 times as fast as its default and no bigger on noisy skies. It gains
-    # nothing by looking ahead, and then encodes all the frames it holds when there are no more.
+    # Realtime VP9 is about 15 times as fast as its default and no larger for noisy skies. Lookahead
+    # gains nothing, and would leave frames to be encoded after the last one has come.
     "webm": Encoding(
         "libvpx-vp9",
         "yuv420p",
@@ -49,7 +48,7 @@ ENCODINGS = {
             "lag-in-frames": "0",
         },
     ),
-    # The index goes to the front, so that playing starts before the whole file is there.
+    # The index goes to the front, so that playing starts before the whole file has arrived.
     "mp4": Encoding(
         "libx264", "yuv420p", {"preset": "veryfast", "crf": "23"}, {"movflags": "+faststart"}
     ),
@@ -58,7 +57,7 @@ ENCODINGS = {
 
 
 class Film:
-    """A film being written; made by `open_film`."""
+    """A film that is being written; `open_film` makes it."""
 
     def __init__(self, container: Any, stream: VideoStream, frame_seconds: Fraction) -> None:
         self._container = container
@@ -69,21 +68,21 @@ class Film:
     def add(self, shades: GreyImage) -> None:
         """Append a frame: uint8, shape (height, width), top row first."""
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shades), format="gray")
-        # Not the stream's own time base, which becomes the container's once there is a header.
+        # Not the stream's own time base, which becomes the container's after the header.
         frame.pts, frame.time_base = self._frames, self._frame_seconds
         self._frames += 1
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Write what the encoder still holds."""
+        """Write the frames that the encoder still holds."""
         self._container.mux(self._stream.encode(None))
 
 
 @contextmanager
 def open_film(path: Path, format: str, fps: float, width: int, height: int) -> Iterator[Film]:
-    """A film to `add` frames to; whole once the block is left without an error.
+    """Open a film to `add` frames to; it is complete when the block ends without an error.
 
-    `format` is `webm` (VP9), `mp4` (H.264) or `gif`; sides are even. Raises ValueError otherwise.
+    `format` is `webm` (VP9), `mp4` (H.264) or `gif`, and sides are even, else raise ValueError.
     """
     if format not in ENCODINGS:
         raise ValueError(f"A film can be {', '.join(ENCODINGS)}, but not '{format}'")

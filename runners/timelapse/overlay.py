@@ -1,4 +1,4 @@
-"""What is written over the frames of a film: target, time, and a bar that shows the scale."""
+"""The overlay of the frames of a film: target, time and scale bar."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-GreyImage = NDArray[np.uint8]
+from runners.imaging.brightness import GreyImage
 
 WHITE, BLACK = 255, 0
-#: The height of letters, as a part of the film's and at least.
+#: The height of letters: this fraction of the film's height, and at least so many pixels.
 TEXT_PART, LEAST_TEXT = 28, 9
-#: The bar is at most this part of the width.
+#: The bar is at most this fraction of the width.
 BAR_PART = 4
 #: Lengths of the bar in arcseconds, with their names, from short to long.
 LENGTHS = [
@@ -30,13 +29,13 @@ LENGTHS = [
 
 @dataclass(frozen=True)
 class Overlay:
-    """Words for the frames of one film; `arcsec` is the scale of its pixels, None when unknown."""
+    """The text for the frames of a film; `arcsec` is the size of its pixels, None if unknown."""
 
     title: str
     arcsec: float | None = None
 
     def drawn(self, shades: GreyImage, date: float | None) -> GreyImage:
-        """A copy of a frame, top row first, with its time (Unix seconds) written on it."""
+        """Return a copy of a frame, top row first, with the text and its date (Unix seconds)."""
         picture = Image.fromarray(np.ascontiguousarray(shades))
         draw = ImageDraw.Draw(picture)
         size = max(LEAST_TEXT, picture.height // TEXT_PART)
@@ -61,7 +60,7 @@ class Overlay:
 
 
 def bar_of(arcsec: float | None, width: int) -> tuple[int, str] | None:
-    """The longest bar that fits, in pixels and in words."""
+    """Return the length in pixels of the longest bar that fits and its label, None for no bar."""
     if arcsec is None:
         return None
     fitting = [

@@ -1,7 +1,7 @@
-"""The built-in timelapse: frames of one target, in the order they were taken, as a film.
+"""The built-in timelapse: the frames of a target, in the order in which they were taken, as a film.
 
-Headers are read first, for dates and sizes; then the pictures are made, ahead of the encoder, and
-dropped. How is left to `pictures`, encoding to `film`, words on the frames to `overlay`.
+All headers are read first, for dates and sizes; then each frame is rendered, encoded and dropped.
+Rendering is left to `rendering`, encoding to `encoder`, text on the frames to `overlay`.
 """
 
 from __future__ import annotations
@@ -14,30 +14,28 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as Pictures
 
 from runners.fits.files import FrameError, quiet
 from runners.fits.images import Frame, find_frame
 from runners.imaging import alignment
+from runners.imaging.brightness import GreyImage
 from runners.imaging.scaling import View, view_of
 from runners.pipeline.process import NO_INPUTS, AsyncError, PipelineProcess
 from runners.timelapse.encoder import open_film
 from runners.timelapse.overlay import Overlay
 from runners.timelapse.rendering import FrameWork, film_frames, in_order
 
-GreyImage = NDArray[np.uint8]
-
-#: How often the preview changes at most, and its longest side.
+#: The least time between two previews, and the longest side of one.
 PREVIEW_SECONDS = 1.0
 PREVIEW_SIDE = 640
 
 
 @dataclass(frozen=True, slots=True)
 class FilmSettings:
-    """How a film is made: `size` is its longest side in pixels at most, `fps` frames a second.
+    """How a film is made: the limit `size` of its longest side in pixels, `fps` frames per second.
 
-    `crop_scale` is the part of each side that `crop` keeps.
+    `crop_scale` is the part of each side that the flag `crop` keeps.
     """
 
     format: str = "webm"
@@ -47,19 +45,19 @@ class FilmSettings:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> FilmSettings:
-        """Those among the settings of a run that are about films."""
+        """Return the settings of a run that concern films."""
         return cls(**{key: settings[key] for key in cls.__slots__ if key in settings})
 
 
 class Preview:
-    """The last frame as a PNG file, whole whenever somebody looks, and not made too often."""
+    """The last frame as a PNG file, replaced as a whole, and not too often."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._shown_at = -math.inf
 
     def show(self, shades: GreyImage) -> None:
-        """Make it this frame, unless it was changed a moment ago."""
+        """Replace the preview by this frame, unless it was replaced a moment ago."""
         if time.monotonic() - self._shown_at < PREVIEW_SECONDS:
             return
         picture = Pictures.fromarray(np.ascontiguousarray(shades))
@@ -101,9 +99,9 @@ class Timelapse(PipelineProcess):
     }
 
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path]:
-        """Yield the film, `timelapse.<format>`; raise AsyncError for a frame that cannot be used.
+        """Yield the film, `timelapse.<format>`. Raise AsyncError for a frame that cannot be used.
 
-        Flags are taken as off when not given. The last frame is `preview.png` while it goes on.
+        A missing flag is off. While the film is made, `preview.png` is its last frame.
         """
         settings, folder = FilmSettings.of(self.settings), Path(tmpdir)
         path = folder / f"timelapse.{settings.format}"
@@ -134,7 +132,7 @@ class Timelapse(PipelineProcess):
         self, path: Path, frames: list[Frame], settings: FilmSettings, flags: Mapping[str, bool]
     ) -> None:
         crop_scale = settings.crop_scale if flags.get("crop") else 1.0
-        view = view_of(frames[0].width, frames[0].height, settings.size, crop_scale)
+        view = view_of(frames[0].width, frames[0].height, settings.size, crop_scale=crop_scale)
         work = FrameWork.of(view, flags)
         overlay = overlay_of(self.target.name, frames[0], view) if flags.get("overlay") else None
         preview = Preview(path.with_name("preview.png"))
@@ -156,6 +154,6 @@ class Timelapse(PipelineProcess):
 
 
 def overlay_of(title: str, frame: Frame, view: View) -> Overlay:
-    """What is written on the frames of a film like this one."""
+    """Return the overlay of a film whose frames have the scale of this one."""
     shrink = (view.box[2] - view.box[0]) / view.width
     return Overlay(title, None if frame.arcsec is None else frame.arcsec * shrink)

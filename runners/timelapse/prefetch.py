@@ -1,7 +1,7 @@
-"""Work done in order by a few threads, some items ahead of its use.
+"""Prefetching: a few threads work on items, in order, some way ahead of the use of the results.
 
-Whoever waits for a result takes over what no thread has begun, so that no core is idle though
-there is a thread less than cores (but always one).
+The thread that waits for a result works on items that no other has begun, so that no core is idle
+although there is one thread fewer than cores (but always one).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Generic, TypeVar
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
-#: Threads beside the one that uses the results; more would wait for it.
+#: Threads besides the one that uses the results; more would wait for it.
 THREADS = min(3, max(1, (os.cpu_count() or 1) - 1))
-#: Items ahead of use: those that are worked on, and one that waits.
+#: Items begun ahead of use: those in work, of the waiting thread too, and one more.
 AHEAD = THREADS + 2
 
 
 class _Job(Generic[Given, Made]):
-    """One item, to be worked on by the first that comes to it."""
+    """The work on one item, done by the first thread that gets to it."""
 
     def __init__(
         self, pool: ThreadPoolExecutor, work: Callable[[Given], Made], item: Given
@@ -35,12 +35,12 @@ class _Job(Generic[Given, Made]):
         return self._future.done()
 
     def help(self) -> None:
-        """Do it here and now, unless somebody has begun."""
+        """Do the work in this thread, unless another has begun."""
         if self._future.cancel():
             self._future = Future()
             try:
                 self._future.set_result(self._work(self._item))
-            except Exception as error:  # raised to whoever asks for the result, as a thread's is
+            except Exception as error:  # `result` raises it, as for work done by a thread
                 self._future.set_exception(error)
 
     def result(self) -> Made:
@@ -49,8 +49,8 @@ class _Job(Generic[Given, Made]):
 
 @contextmanager
 def helpers() -> Iterator[ThreadPoolExecutor]:
-    """The threads; what nobody waits for any more is not begun."""
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ahead")
+    """Yield the threads; at the end, no work that is still waiting is begun."""
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="prefetch")
     try:
         yield pool
     finally:
@@ -60,9 +60,9 @@ def helpers() -> Iterator[ThreadPoolExecutor]:
 def prefetch(
     pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given]
 ) -> Iterator[Made]:
-    """What `work` makes of each item, in order; at most AHEAD more are begun.
+    """Yield the result of `work` for each item, in order, with at most AHEAD further ones begun.
 
-    Raises whatever it raises, in its place.
+    Raise what `work` raises when it is that item's turn.
     """
     ahead: deque[_Job[Given, Made]] = deque()
     for item in items:
@@ -74,7 +74,7 @@ def prefetch(
 
 
 def _first(ahead: deque[_Job[Given, Made]]) -> Made:
-    """Take the first result, helping as long as it is not there."""
+    """Take the first result, working on other items until it is there."""
     first = ahead[0]
     for job in ahead:
         if first.is_done():

@@ -1,7 +1,7 @@
-"""Frames made into pictures: read, cleaned, aligned and stretched by a few threads ahead of use.
+"""Renders frames: a few threads read, clean, register and stretch them ahead of use.
 
 Each frame is read once and dropped, so memory depends on the size of a frame, not on their number.
-Reading is left to `frames`, size to `view`, brightness to `brightness`, films to `film`.
+Reading is left to `runners.fits.images`, the steps to `runners.imaging`, films to `encoder`.
 """
 
 from __future__ import annotations
@@ -12,26 +12,29 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runners.fits.files import FrameError
-from runners.fits.images import Frame, read_frame
+from runners.fits.images import Frame, Image, read_frame
 from runners.imaging import alignment
 from runners.imaging.alignment import StarPositions
-from runners.imaging.brightness import Levels, levels, smooth_levels, stretched, subtract_background
+from runners.imaging.brightness import (
+    GreyImage,
+    Levels,
+    levels,
+    smooth_levels,
+    stretched,
+    subtract_background,
+)
 from runners.imaging.cosmic_rays import without_cosmic_rays
 from runners.imaging.scaling import View, rescale
 from runners.timelapse.prefetch import helpers, prefetch
 
-Image = NDArray[np.float32]
-GreyImage = NDArray[np.uint8]
-
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A frame of the film: shades of shape (view.height, view.width), top row first.
+    """A rendered frame: grey levels of shape (view.height, view.width), top row first.
 
-    `aligned` is false for one that should have been and could not.
+    `aligned` is false for a frame that should have been registered and could not be.
     """
 
     shades: GreyImage
@@ -47,7 +50,7 @@ class _MadeFrame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FrameWork:
-    """What is done to each frame before it is stretched; by several threads at a time."""
+    """The steps that each frame goes through before it is stretched; safe for several threads."""
 
     view: View
     normalise_background: bool = False
@@ -56,22 +59,22 @@ class FrameWork:
 
     @classmethod
     def of(cls, view: View, flags: Mapping[str, bool]) -> FrameWork:
-        """The work that flags ask for."""
+        """Return the steps that flags ask for."""
         return cls(view, **{name: flags.get(name, False) for name in cls.__slots__[1:]})
 
     def read(
         self, frame: Frame, reference: StarPositions | None = None
     ) -> tuple[_MadeFrame, Levels, str]:
-        """The frame as it is shown, its levels and its kind; aligned to a reference if given."""
+        """Return the frame, registered to a reference if there is one, its levels and its kind."""
         image, is_aligned = self._image(frame), True
-        own = levels(image)  # before there is anything from outside the image on it
+        own = levels(image)  # before the image has pixels from outside the frame
         if reference is not None:
             moved = alignment.aligned(image, reference, own.sky)
             image, is_aligned = (image, False) if moved is None else (moved, True)
         return _MadeFrame(image, frame, is_aligned), own, frame.kind
 
     def reference(self, frame: Frame) -> StarPositions:
-        """The places of the stars to which other frames are aligned."""
+        """Return the positions of the stars to which other frames are registered."""
         return alignment.star_places(self._image(frame))
 
     def _image(self, frame: Frame) -> Image:
@@ -83,9 +86,9 @@ class FrameWork:
 
 
 def in_order(frames: Iterable[Frame]) -> list[Frame]:
-    """The frames by date, then by name.
+    """Return the frames by date, then by name.
 
-    Raises FrameError for one without a date and for one whose sides are not those of the first.
+    Raise FrameError for a frame without a date and for one that differs in size from the first.
     """
     given = list(frames)
     for frame in given:
@@ -98,9 +101,9 @@ def in_order(frames: Iterable[Frame]) -> list[Frame]:
 
 
 def film_frames(frames: Sequence[Frame], work: FrameWork) -> Iterator[Picture]:
-    """The pictures of a film, in the order of the frames, brightness steady along them.
+    """Yield the rendered frames of a film, in their order, with smoothed brightness.
 
-    Raises FrameError for a frame that cannot be read.
+    Raise FrameError for a frame that cannot be read.
     """
     reference = work.reference(frames[0]) if work.align else None
     read = partial(work.read, reference=reference)

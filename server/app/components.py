@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from runners.examiner import Examiner
 from server.archive.archive import Archive
+from server.archive.examination import Reexamination
 from server.archive.storage import FileStorage
 from server.config import Config
 from server.core.concurrency import retry_while_unavailable
@@ -38,6 +39,7 @@ class Components:
     logs: Logs
     reader: LogReader
     archive: Archive
+    reexamination: Reexamination
 
 
 async def open_components(config: Config, folder: DataFolder, stack: AsyncExitStack) -> Components:
@@ -56,7 +58,9 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
     alone = config.mongodb.uri is None
     # The other half is for the bodies of the logs API.
     logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone=alone)
-    archive = _archive(config, folder, store, examiner, repository)
+    files = FileStorage(config.storage_url)
+    archive = _archive(config, folder, store, files, examiner, repository)
+    copies = folder.incoming / "examination"
     components = Components(
         database=database,
         store=store,
@@ -66,6 +70,7 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
         logs=logs,
         reader=LogReader(logs),
         archive=archive,
+        reexamination=Reexamination(store.products, files, examiner.metadata, copies),
     )
     if not alone:
         exchange = _exchange(components, config.leases.lease_seconds)
@@ -79,12 +84,13 @@ def _archive(
     config: Config,
     folder: DataFolder,
     store: Store,
+    files: FileStorage,
     examiner: Examiner,
     repository: ProcessRepository,
 ) -> Archive:
     return Archive(
         store,
-        FileStorage(config.storage_url),
+        files,
         folder,
         examiner.metadata,
         config.uploads,

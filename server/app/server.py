@@ -25,7 +25,7 @@ from handlers.http.body import BODY_LIMIT_BYTES
 from handlers.routes import all_routes
 from handlers.services import Services
 from handlers.starting import StartingApplication
-from runners.execution.pool import Pool
+from runners.execution.pool import Pool, WarmUpFailed
 from server.app.components import Components, open_components
 from server.app.logging_setup import set_up_logging
 from server.config import Config
@@ -183,7 +183,12 @@ class Server:
         )
         await recovery.settle_own()
         await components.examiner.start()
-        await warming
+        try:
+            await warming
+        except WarmUpFailed as error:
+            raise StartError(f"No run could start here: {error}") from error
+        stack.push_async_callback(components.reexamination.stop)
+        components.reexamination.start()
         # Runs.
         pipelines = await find_pipelines(config, pool)
         watch = PipelineWatch(config, pool, pipelines)
@@ -245,7 +250,7 @@ class Server:
                 await components.database.ping()
             except DatabaseAway as error:
                 return str(error)
-            return None
+            return run_services.pool.problem() or components.examiner.problem()
 
         async def picture(record: ProcessRecord) -> bytes | None:
             return await asyncio.to_thread(read_picture, run_services.folder(record))

@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from server.archive.examination import Examine, examine_new
 from server.archive.file_names import content_type
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
@@ -23,9 +23,6 @@ from server.core.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
 from server.store.archive.light_curves import LightCurveChunk
-
-#: Returns the facts of a FITS file, None for any other file.
-Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
 
 
 @dataclass(frozen=True)
@@ -171,12 +168,12 @@ class FileTransactions:
         self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None
     ) -> list[DataProduct]:
         """Return the records that the files will have."""
-        facts = [await self._examine(file.path) for file in files]
+        findings = [await examine_new(file, self._examine) for file in files]
         first = await self._store.counters.next("dataproduct", len(files))
         now = time.time()
         return [
-            _product(pk, now, file, target, run, fits)
-            for pk, (file, fits) in enumerate(zip(files, facts, strict=True), first)
+            _product(pk, now, file, target, run, found)
+            for pk, (file, found) in enumerate(zip(files, findings, strict=True), first)
         ]
 
     async def _removal(self, products: Sequence[DataProduct]) -> JournalEntry:
@@ -216,7 +213,7 @@ def _product(
     file: LocalFile,
     target: int,
     run: ProcessRecord | None,
-    fits: dict[str, Any] | None,
+    found: dict[str, Any],
 ) -> DataProduct:
     return DataProduct(
         pk=pk,
@@ -228,5 +225,5 @@ def _product(
         content_type=content_type(file.name),
         process=run.pk if run else None,
         attempt=run.attempt if run else None,
-        fits=fits,
+        **found,
     )

@@ -113,7 +113,11 @@ class Target(Record, frozen=True, kw_only=True):
 
 
 class DataProduct(Record, frozen=True, kw_only=True):
-    """A file: an uploaded one, or the output of a run if it has `process` and `attempt`."""
+    """A file: an uploaded one, or the output of a run if it has `process` and `attempt`.
+
+    `fits` is None for a file that is not FITS, and while `examinations_left` is above 0: then the
+    file could not be examined yet.
+    """
 
     name: str
     target: int
@@ -123,6 +127,7 @@ class DataProduct(Record, frozen=True, kw_only=True):
     process: int | None = None
     attempt: int | None = None
     fits: dict[str, Any] | None = None
+    examinations_left: int = 0
 
     @property
     def url(self) -> str:

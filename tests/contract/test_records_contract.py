@@ -68,6 +68,26 @@ async def test_what_targets_have_is_counted_up_to_a_limit(
     assert await store.products.count(2, 3) == 1
 
 
+async def test_each_try_of_an_examination_is_taken_once(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    await store.products.insert_many(
+        [a_product(1), a_product(2, examinations_left=2), a_product(3, examinations_left=5)]
+    )
+    due = await store.products.unexamined(10)
+    assert [product.pk for product in due] == [3, 2]
+    assert [product.pk for product in await store.products.unexamined(1)] == [3]
+    taken = await asyncio.gather(*(store.products.take_examination(due[0]) for _ in range(8)))
+    assert sorted(taken) == [False] * 7 + [True]
+    assert (await store.products.get(3)).examinations_left == 4
+    await store.products.set_metadata(3, {"date": None, "filter": "V", "width": 80})
+    await store.products.set_metadata(2, None)
+    await store.products.set_metadata(9, None)
+    assert await store.products.unexamined(10) == []
+    found = [(product.pk, product.fits) for product in (await store.products.find(1)).items]
+    assert found == [(3, {"date": None, "filter": "V", "width": 80}), (2, None), (1, None)]
+
+
 async def test_counters_never_give_a_number_twice(runner: asyncio.Runner, store: Store) -> None:
     counts = [1, 3] * 40
     firsts = await asyncio.gather(*(store.counters.next("process", count) for count in counts))

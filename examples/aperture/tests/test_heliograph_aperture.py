@@ -14,7 +14,7 @@ PLACES = [(48, 48), (20, 70), (75, 25), (15, 15)]
 
 
 def frame(folder, number, brightness):
-    """A frame of four stars, the middle one of which is as bright as said."""
+    """Write a frame of four stars, the middle one with this brightness, and return its path."""
     image = np.random.default_rng(number).normal(100, 3, (SIDE, SIDE))
     y, x = np.mgrid[:SIDE, :SIDE]
     for place, light in zip(PLACES, (brightness, 1, 1, 1)):
@@ -27,6 +27,7 @@ def frame(folder, number, brightness):
 
 @pytest.mark.parametrize("wide", [False, True])
 def test_a_star_that_is_half_as_bright_is_three_quarters_of_a_magnitude_fainter(tmp_path, wide):
+    """Half the flux is 0.75 magnitudes; with an aperture of either size."""
     files = [frame(tmp_path, 0, 1.0), frame(tmp_path, 1, 0.5)]
     run = run_pipeline(AperturePhotometry, files, wide=wide)
     first, second = run.measurements
@@ -37,6 +38,7 @@ def test_a_star_that_is_half_as_bright_is_three_quarters_of_a_magnitude_fainter(
 
 
 def test_it_says_what_it_does_and_makes_its_files(tmp_path):
+    """Log, statuses, progress and the names of the outputs are what users see."""
     run = run_pipeline(AperturePhotometry, [frame(tmp_path, 0, 1.0)])
     assert run.log == ["frame0.fits: 4 stars"]
     assert run.statuses == ["Measuring frame 1 of 1", "Plotting"]
@@ -47,6 +49,7 @@ def test_it_says_what_it_does_and_makes_its_files(tmp_path):
 
 
 def test_a_frame_without_stars_is_an_error(tmp_path):
+    """The run fails with a message instead of an empty light curve."""
     path = tmp_path / "empty.fits"
     image = np.random.default_rng(1).normal(100, 3, (SIDE, SIDE)).astype("float32")
     fits.writeto(path, image)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from runners.execution.pool import Reader
+from runners.execution.pipes import Reader
 from server.execution.child.messages import ChildMessages
 from server.logs.entries import Line
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from server.core.records import KEY_RANGE, DataProduct
 from server.store.base import Page, RecordCollection, upper_bound
@@ -21,7 +22,7 @@ class DataProducts(RecordCollection[DataProduct]):
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
-        for field in ("by_target", "process"):
+        for field in ("by_target", "process", "examinations_left"):
             await self._collection.ensure_index(field)
 
     async def insert_many(self, products: Sequence[DataProduct]) -> None:
@@ -49,6 +50,22 @@ class DataProducts(RecordCollection[DataProduct]):
         """Return all outputs of a process's attempts, in the order of their PKs."""
         found = self._records(await self._collection.find({"process": process}))
         return sorted(found, key=lambda product: product.pk)
+
+    async def unexamined(self, limit: int) -> list[DataProduct]:
+        """Return products that are to be examined again, those with the most tries left first."""
+        field = "examinations_left"
+        return self._records(
+            await self._collection.find({field: {"$gt": 0}}, sort=(field, -1), limit=limit)
+        )
+
+    async def take_examination(self, product: DataProduct) -> bool:
+        """Use one of a product's tries; return False if that has been done, or it is deleted."""
+        unchanged = {"_id": product.pk, "examinations_left": product.examinations_left}
+        return await self._collection.change(unchanged, inc={"examinations_left": -1}) is not None
+
+    async def set_metadata(self, pk: int, fits: dict[str, Any] | None) -> None:
+        """Store what an examination found, None if it is not a FITS file; no try is left then."""
+        await self._collection.change({"_id": pk}, set={"fits": fits, "examinations_left": 0})
 
     async def delete_many(self, pks: Iterable[int]) -> None:
         """Delete products; missing ones are fine."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import io
 import json
+import logging
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from runners import examiner
-from runners.examiner import Examiner, serve
+from runners.examiner import ExaminationError, Examiner, serve
 from tests.fakes.sky import noise, write_fits
 
 
@@ -76,8 +80,113 @@ def test_a_child_that_died_is_replaced(tmp_path: Path) -> None:
     async def scenario(child: Examiner) -> None:
         assert await child.metadata(path) is not None
         os.kill(pid_of(child), signal.SIGKILL)
-        await child.metadata(path)  # None when asked before the death was noticed
+        with contextlib.suppress(ExaminationError):  # asked before the death was noticed
+            await child.metadata(path)
         assert await child.metadata(path) is not None
+
+    examine(scenario)
+
+
+def test_a_child_that_dies_while_it_examines_is_no_verdict_on_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_fits(tmp_path / "a.fits", noise())
+
+    async def scenario(child: Examiner) -> None:
+        assert await child.metadata(path) is not None
+        os.kill(pid_of(child), signal.SIGSTOP)
+        asked = asyncio.ensure_future(child.metadata(path))
+        await asyncio.sleep(0.1)
+        os.kill(pid_of(child), signal.SIGKILL)
+        with pytest.raises(ExaminationError, match=r"^The file could not be examined$"):
+            await asked
+        assert await child.metadata(path) is not None
+
+    with caplog.at_level(logging.WARNING):
+        examine(scenario)
+    [record] = caplog.records
+    assert record.getMessage() == (
+        f"{path} could not be examined, and the child ended with signal 9 (SIGKILL)"
+    )
+    assert vars(record)["action"] == "examination_failed"
+
+
+def test_a_time_out_is_no_verdict_on_the_file(tmp_path: Path) -> None:
+    path = write_fits(tmp_path / "a.fits", noise())
+
+    async def scenario(child: Examiner) -> None:
+        assert await child.metadata(path) is not None
+        os.kill(pid_of(child), signal.SIGSTOP)
+        with pytest.raises(ExaminationError, match="took too long"):
+            await child.metadata(path)
+
+    examine(scenario, answer_seconds=1.0)
+
+
+def test_a_corrupt_file_is_no_fits_file_for_good(tmp_path: Path) -> None:
+    (tmp_path / "a.fits").write_bytes(b"SIMPLE  =" + b"?" * 10_000)
+
+    async def scenario(child: Examiner) -> None:
+        assert await child.metadata(tmp_path / "a.fits") is None
+
+    examine(scenario)
+
+
+def test_a_child_that_dies_idle_is_replaced_unasked(tmp_path: Path) -> None:
+    path = write_fits(tmp_path / "a.fits", noise())
+
+    async def scenario(child: Examiner) -> None:
+        assert await child.metadata(path) is not None
+        assert child.problem() is None
+        dead = pid_of(child)
+        os.kill(dead, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while child.problem() is None:
+                await asyncio.sleep(0.001)
+            assert child.problem() == (
+                "The process that examines files ended with signal 9 (SIGKILL)"
+            )
+            while child.problem() is not None:
+                await asyncio.sleep(0.01)
+        assert pid_of(child) != dead
+
+    examine(scenario)
+
+
+def test_a_child_that_never_gets_ready_is_a_problem_until_one_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(examiner, "RESTART_SECONDS", 0.05)
+    start, tries = examiner._start_child, iter(range(3))
+
+    async def start_child() -> asyncio.subprocess.Process:
+        match next(tries, None):
+            case None:
+                return await start()
+            case 1:
+                raise OSError(11, "Resource temporarily unavailable")
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-S", "-c", "raise SystemExit(3)"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    monkeypatch.setattr(examiner, "_start_child", start_child)
+
+    async def scenario(child: Examiner) -> None:
+        seen: list[str | None] = []
+        async with asyncio.timeout(30):
+            while seen[-1:] != [None] or len(seen) < 2:
+                if child.problem() not in seen[-1:]:
+                    seen.append(child.problem())
+                await asyncio.sleep(0.001)
+        ended = "The process that examines files ended with exit code 3"
+        refused = (
+            "The process that examines files cannot be started: "
+            "[Errno 11] Resource temporarily unavailable"
+        )
+        assert seen == [None, ended, refused, ended, None]
 
     examine(scenario)
 
@@ -117,7 +226,8 @@ def test_waiting_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     async def scenario(child: Examiner) -> None:
         async with child._turn:
-            assert await child.metadata(tmp_path) is None
+            with pytest.raises(ExaminationError, match="Too many files are waiting"):
+                await child.metadata(tmp_path)
             with pytest.raises(ValueError, match="Too many files are waiting"):
                 await child.preview(tmp_path, tmp_path / "out.png", 64)
 
@@ -130,8 +240,10 @@ def test_after_close_nothing_is_left_and_nobody_waits(tmp_path: Path) -> None:
         await asyncio.sleep(0)
         pid = pid_of(child)
         await child.close()
-        assert await asyncio.gather(*asked) == [None, None, None]
-        assert await child.metadata(tmp_path) is None
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [ExaminationError] * 3
+        with pytest.raises(ExaminationError):
+            await child.metadata(tmp_path)
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 
@@ -152,15 +264,38 @@ def test_the_child_ends_with_its_input(tmp_path: Path) -> None:
 def test_the_childs_side_answers_line_by_line(tmp_path: Path) -> None:
     path = write_fits(tmp_path / "a.fits", noise())
     requests = [
-        {"facts": str(path)},
+        {"metadata": str(path)},
         {"preview": [str(path), str(tmp_path / "out.png"), 32]},
         {"preview": [str(tmp_path / "gone"), str(tmp_path / "no.png"), 32]},
     ]
     answers = io.StringIO()
     serve(io.StringIO("".join(json.dumps(request) + "\n" for request in requests)), answers)
-    ready, facts, preview, gone = map(json.loads, answers.getvalue().splitlines())
+    ready, found, preview, gone = map(json.loads, answers.getvalue().splitlines())
 
     assert ready == {"ready": True}
-    assert facts["facts"]["width"] == 80
+    assert found["metadata"]["width"] == 80
     assert preview == {}
     assert "gone" in gone["error"]
+
+
+def test_a_fault_of_the_machine_is_no_verdict_on_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("runners.fits.metadata.fits_metadata", fail)
+    answers = io.StringIO()
+    serve(io.StringIO('{"metadata": "a.fits"}\n'), answers)
+    _ready, answer = map(json.loads, answers.getvalue().splitlines())
+    assert answer == {"error": "[Errno 5] Input/output error"}
+
+    async def scenario(child: Examiner) -> None:
+        async def answer_so(*_request: object) -> object:
+            return answer
+
+        monkeypatch.setattr(child, "_exchange", answer_so)
+        with pytest.raises(ExaminationError, match="Input/output error"):
+            await child.metadata(tmp_path)
+
+    examine(scenario)

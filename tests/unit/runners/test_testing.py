@@ -10,10 +10,9 @@ from typing import Any, ClassVar
 import pytest
 
 from runners import AsyncError, PipelineOutput, PipelineProcess, ReducedDatum
-from runners.pipeline.inputs import RunTarget
 from runners.pipeline.measurements import Measurement
 from runners.pipeline.process import Cancelled
-from runners.testing import run_pipeline
+from runners.testing import RunTarget, run_pipeline
 
 
 class Example(PipelineProcess):

@@ -1,7 +1,8 @@
-"""Facts: what headers tell, and that nothing is bad enough to raise."""
+"""Metadata: what headers tell, and that no file is bad enough to raise."""
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 from pathlib import Path
@@ -86,6 +87,34 @@ def test_what_is_no_legible_fits_file_has_no_facts(tmp_path: Path, content: byte
 
 def test_a_file_that_is_not_there_has_no_facts(tmp_path: Path) -> None:
     assert fits_metadata(tmp_path / "gone.fits") is None
+
+
+def test_a_full_disk_says_nothing_about_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_fits(tmp_path / "a.fits", noise())
+    packed = tmp_path / "a.fits.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+
+    def full(*_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        fits_metadata(packed)
+
+
+def test_a_disk_that_fails_says_nothing_about_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_fits(tmp_path / "a.fits", noise())
+
+    def fail(*_options: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        fits_metadata(path)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

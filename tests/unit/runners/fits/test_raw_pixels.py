@@ -10,7 +10,8 @@ import pytest
 from astropy.io import fits
 
 from runners.fits import images
-from runners.fits.images import FrameError, find_frame, read_frame
+from runners.fits.files import FrameError
+from runners.fits.images import find_frame, read_frame
 from runners.fits.raw_pixels import HEADER_BYTES, plain_primary
 from tests.fakes.sky import noise, write_fits
 

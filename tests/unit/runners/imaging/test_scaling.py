@@ -21,7 +21,7 @@ from tests.fakes.sky import noise
 def test_the_shown_box_is_within_the_image_and_keeps_its_shape(
     width: int, height: int, size: int, crop_scale: float, even: bool
 ) -> None:
-    view = view_of(width, height, size, crop_scale, even)
+    view = view_of(width, height, size, crop_scale=crop_scale, even=even)
     left, lower, right, upper = view.box
 
     assert 0 <= left < right <= width + 1e-6

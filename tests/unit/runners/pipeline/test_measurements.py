@@ -73,7 +73,7 @@ def test_a_table_without_rows_has_no_measurements(tmp_path: Path) -> None:
         ('[{"time": true, "magnitude": 1}]', "time True is no finite number"),
         ('[{"time": [1], "magnitude": 1}]', r"time \[1\] is no finite number"),
         ('[{"time": 1, "magnitude": ' + "9" * 400 + "}]", "is no finite number"),
-        (b"\x89PNG\xff", "is no UTF-8"),
+        (b"\x89PNG\xff", "is not valid UTF-8"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_file_and_the_row(
