@@ -1,1 +1,1 @@
-"""The composition root: builds every part, starts and stops them in order."""
+"""The composition root: builds every part, and starts and stops them in order."""

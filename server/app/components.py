@@ -1,32 +1,26 @@
-"""The components beneath runs and requests: database, memory and archive, opened in their order.
+"""The components beneath runs and requests: database, cached records and logs, archive.
 
-Nothing here takes requests or runs anything; `app` puts that on top.
+They are opened in their order here. What runs pipelines and answers requests is built on them in
+`server.app.server`.
 """
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from runners.examiner import Examiner
-from runners.execution.pool import Pool
 from server.archive.archive import Archive
-from server.archive.examination import Reexamination
 from server.archive.storage import FileStorage
 from server.config import Config
 from server.core.concurrency import retry_while_unavailable
 from server.core.data_folder import DataFolder
 from server.core.hub import Hub
-from server.core.records import PipelineDescription
-from server.execution.launch import RunServices
-from server.live.sources import LiveSources
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
 from server.peers.exchange import AnnouncementExchange, ChangeStreamExchange
 from server.peers.invalidation import CacheInvalidation
 from server.processes.repository import ProcessRepository
-from server.processes.service import Processes
 from server.store import Store
 from server.store.driver.connection import Database
 from server.store.engine.supervisor import Engine
@@ -34,7 +28,7 @@ from server.store.engine.supervisor import Engine
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """What everything else stands on."""
+    """What runs and requests are built on."""
 
     database: Database
     store: Store
@@ -43,49 +37,15 @@ class Components:
     repository: ProcessRepository
     logs: Logs
     reader: LogReader
+    files: FileStorage
     archive: Archive
-    reexamination: Reexamination
-
-    def processes(self, config: Config, pipelines: dict[str, PipelineDescription]) -> Processes:
-        """The processes as handlers know them."""
-        return Processes(
-            store=self.store,
-            repository=self.repository,
-            logs=self.logs,
-            reader=self.reader,
-            archive=self.archive,
-            pipelines=pipelines,
-            config=config,
-        )
-
-    def live(self, processes: Processes) -> LiveSources:
-        """What is pushed to whoever watches."""
-        return LiveSources(
-            self.repository, self.reader, self.hub, processes.fields, processes.board
-        )
-
-    def run_services(
-        self, config: Config, pool: Pool, runs: Path, pipelines: dict[str, PipelineDescription]
-    ) -> RunServices:
-        """What attempts work with."""
-        return RunServices(
-            config=config,
-            repository=self.repository,
-            logs=self.logs,
-            receipts=self.store.receipts,
-            sections=self.store.sections,
-            archive=self.archive,
-            targets=self.store.targets,
-            pool=pool,
-            runs=runs,
-            pipelines=pipelines.get,
-        )
 
 
 async def open_components(config: Config, folder: DataFolder, stack: AsyncExitStack) -> Components:
-    """Open all components, waiting for the database as long as it takes; the stack closes them.
+    """Open all components in their order, waiting for the database as long as it takes.
 
-    What this server left half done in storage is made whole or taken back by then.
+    The stack closes them. On return, whatever this server left unfinished in storage has been
+    completed or undone.
     """
     database = await _database(config, folder, stack)
     store = await retry_while_unavailable(lambda: Store.open(database))
@@ -95,11 +55,10 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
     repository = ProcessRepository(store.processes, hub, folder.server_id)
     await retry_while_unavailable(repository.load)
     alone = config.mongodb.uri is None
-    # The other half is for the bodies made of them.
-    logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone)
+    # The other half is for the bodies of the logs API.
+    logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone=alone)
     files = FileStorage(config.storage_url)
     archive = _archive(config, folder, store, files, examiner, repository)
-    copies = folder.incoming / "examination"
     components = Components(
         database=database,
         store=store,
@@ -108,8 +67,8 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
         repository=repository,
         logs=logs,
         reader=LogReader(logs),
+        files=files,
         archive=archive,
-        reexamination=Reexamination(store.products, files, examiner.metadata, copies),
     )
     if not alone:
         exchange = _exchange(components, config.leases.lease_seconds)
@@ -153,7 +112,7 @@ async def _database(config: Config, folder: DataFolder, stack: AsyncExitStack) -
 def _exchange(
     components: Components, lease_seconds: float
 ) -> ChangeStreamExchange | AnnouncementExchange:
-    """What keeps memory right beside other servers."""
+    """Return what keeps memory up to date with what other servers write."""
     memory = CacheInvalidation(
         components.store, components.repository, components.logs, components.hub
     )

@@ -1,6 +1,7 @@
-"""The composition root: starts each part on one exit stack, in order. The only one that knows all.
+"""The composition root: builds every part and starts it in order, on one exit stack.
 
-The port is bound first: until the database answers, the health checks do and all else is 503.
+`Server.start` shows that order; only this package knows all parts. The port is bound first: until
+the database answers, only the health checks work and anything else gets 503.
 """
 
 from __future__ import annotations
@@ -26,35 +27,36 @@ from handlers.services import Services
 from handlers.starting import StartingApplication
 from runners.execution.pool import Pool, WarmUpFailed
 from server.app.components import Components, open_components
+from server.app.logging_setup import set_up_logging
 from server.config import Config
 from server.core.data_folder import DataFolder
 from server.core.errors import DatabaseAway, StartError
-from server.core.records import ProcessRecord
+from server.core.records import PipelineDescription, ProcessRecord
 from server.execution.dispatcher import Dispatcher
 from server.execution.launch import RunServices
 from server.execution.live_preview import read_picture
 from server.execution.recovery import Recovery
+from server.execution.reexamination import Reexamination
+from server.live.sources import LiveSources
 from server.processes.pipelines import PipelineWatch, find_pipelines
 from server.processes.service import Processes
 
 log = logging.getLogger(__name__)
 
-#: Connections that may wait to be accepted: viewers come back all at once after a restart.
+#: Connections that may wait to be accepted: after a restart, all viewers reconnect at once.
 BACKLOG = 2048
 DRAIN_SECONDS = 1.0
 
-#: What a command line wants done by a server that has just become ready.
+#: What the command line does with a server that has just become ready.
 OnReady = Callable[["Server"], Awaitable[None]]
 
 
 def run(config: Config, on_ready: OnReady | None = None) -> int:
     """Run the server until a signal stops it, and return the exit status.
 
-    `on_ready` is called once, with the running server, when it can take work.
+    `on_ready` is called once, with the running server, when that can take work.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up_logging()
     # What runs inherit holds no secret, and the template that starts them comes from here.
     for name in [name for name in os.environ if name.startswith("HELIOGRAPH_")]:
         del os.environ[name]
@@ -82,7 +84,7 @@ async def _serve_until_stopped(config: Config, on_ready: OnReady | None) -> int:
 
 
 def _listen_for_signals(stopped: asyncio.Event) -> None:
-    """The first signal stops the server in order, the second one at once."""
+    """Stop the server in order at the first signal, at once at the second one."""
 
     def stop() -> None:
         if stopped.is_set():
@@ -95,14 +97,14 @@ def _listen_for_signals(stopped: asyncio.Event) -> None:
 
 
 class Server:
-    """A whole server: bound when entered, serving after `start`, gone when left."""
+    """A whole server: bound when entered, serving after `start`, stopped when left."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._stack = AsyncExitStack()
-        self._door = StartingApplication(config)
+        self._application = StartingApplication(config)
+        self._services: Services | None = None
         self.port = 0
-        self.services: Services | None = None
 
     @property
     def incoming(self) -> Path:
@@ -111,9 +113,16 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Where the pages are."""
+        """The URL of the first page."""
         host = self.config.http.host
         return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+
+    @property
+    def services(self) -> Services:
+        """What the handlers work with, once the server has started."""
+        if self._services is None:
+            raise RuntimeError("The server has not started")
+        return self._services
 
     async def __aenter__(self) -> Server:
         self._folder = await asyncio.to_thread(DataFolder.open, self.config.data)
@@ -139,27 +148,36 @@ class Server:
                 "take another with --port, or 0 for any free one"
             ) from error
         self.port = sockets[0].getsockname()[1]
-        self._http = server = HTTPServer(self._door, max_body_size=BODY_LIMIT_BYTES, xheaders=False)
+        self._http = server = HTTPServer(
+            self._application, max_body_size=BODY_LIMIT_BYTES, xheaders=False
+        )
         server.add_sockets(sockets)
         self._stack.push_async_callback(self._close_http)
 
     async def _close_http(self) -> None:
-        """Answer nobody any more; done again, it does nothing."""
+        """Accept no more connections and close the open ones. Calling it twice is fine."""
         self._http.stop()
-        if self.services is not None:
-            await self.services.sockets.close_all()
+        if self._services is not None:
+            await self._services.sockets.close_all()
         try:
             await asyncio.wait_for(self._http.close_all_connections(), DRAIN_SECONDS)
         except TimeoutError:
-            log.warning("Some connections did not end in time")
+            log.warning(
+                "Some connections did not close in time",
+                extra={"action": "connections_still_open"},
+            )
 
     async def start(self) -> None:
-        """Start all components, waiting for the database as long as it takes."""
+        """Build and start every part in its order, waiting for the database as long as it takes.
+
+        The stack stops them in the reverse order.
+        """
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         pool = Pool(config.pool.slots)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
+        # Storage, and what this server left behind when it ended last time.
         components = await open_components(config, self._folder, stack)
         recovery = Recovery(
             components.store, components.repository, components.logs, components.archive, config
@@ -170,24 +188,65 @@ class Server:
             await warming
         except WarmUpFailed as error:
             raise StartError(f"No run could start here: {error}") from error
-        stack.push_async_callback(components.reexamination.stop)
-        components.reexamination.start()
+        reexamination = self._reexamination(components)
+        stack.push_async_callback(reexamination.stop)
+        reexamination.start()
+        # Runs.
         pipelines = await find_pipelines(config, pool)
         watch = PipelineWatch(config, pool, pipelines)
         stack.push_async_callback(watch.stop)
         await watch.start()
-        run_services = components.run_services(config, pool, self._folder.runs, pipelines)
+        run_services = self._run_services(components, pool, pipelines)
         dispatcher = Dispatcher(run_services, components.hub, recovery)
-        processes = components.processes(config, pipelines)
-        self.services = self._services(components, processes, run_services, dispatcher)
+        # Requests.
+        processes = self._processes(components, pipelines)
+        self._services = self._handler_services(components, processes, run_services, dispatcher)
         dispatcher.start()
-        # What stops last answers longest: polls go on while runs end, but not without a database.
+        # Stopped in the reverse order: polls are answered until the runs have ended, but not
+        # without a database.
         stack.push_async_callback(self._close_http)
         stack.push_async_callback(dispatcher.stop)
-        self._door.open(make_application(self.services))
+        self._application.open(make_application(self._services))
         await asyncio.to_thread(self._folder.remove_leftovers)
 
-    def _services(
+    def _reexamination(self, components: Components) -> Reexamination:
+        return Reexamination(
+            components.store.products,
+            components.files,
+            components.examiner.metadata,
+            self._folder.incoming / "examination",
+        )
+
+    def _run_services(
+        self, components: Components, pool: Pool, pipelines: dict[str, PipelineDescription]
+    ) -> RunServices:
+        return RunServices(
+            config=self.config,
+            repository=components.repository,
+            logs=components.logs,
+            receipts=components.store.receipts,
+            sections=components.store.sections,
+            archive=components.archive,
+            targets=components.store.targets,
+            pool=pool,
+            runs=self._folder.runs,
+            pipelines=pipelines.get,
+        )
+
+    def _processes(
+        self, components: Components, pipelines: dict[str, PipelineDescription]
+    ) -> Processes:
+        return Processes(
+            store=components.store,
+            repository=components.repository,
+            logs=components.logs,
+            reader=components.reader,
+            archive=components.archive,
+            pipelines=pipelines,
+            config=self.config,
+        )
+
+    def _handler_services(
         self,
         components: Components,
         processes: Processes,
@@ -209,7 +268,13 @@ class Server:
         return Services(
             config=self.config,
             processes=processes,
-            live=components.live(processes),
+            live=LiveSources(
+                components.repository,
+                components.reader,
+                components.hub,
+                processes.fields,
+                processes.board,
+            ),
             archive=components.archive,
             ready=ready,
             draw_preview=components.examiner.preview,
@@ -220,5 +285,5 @@ class Server:
 
 
 def make_application(services: Services) -> Application:
-    """The application with all routes; also for tests that bring services of their own."""
+    """Return the application with all routes; tests call it with services of their own."""
     return Application([*all_routes(services)], log_function=access_log.log_request)

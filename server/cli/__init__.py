@@ -1,1 +1,1 @@
-"""What the command line does besides running a server: one run in a terminal, and the demo."""
+"""The command line besides the server itself: single runs in a terminal, and the demo."""

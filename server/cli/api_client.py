@@ -1,6 +1,6 @@
-"""A client of a server's HTTP API, for the command line. Blocks, and streams files either way.
+"""A blocking client of a server's HTTP API, for the command line. Streams files both ways.
 
-What is asked for, and what the answers mean, is left to `terminal`.
+What to request, and what the answers mean, is left to `run`.
 """
 
 from __future__ import annotations
@@ -13,24 +13,27 @@ from typing import Any
 import httpx
 
 TIMEOUT_SECONDS = 60.0
-#: Each request has a connection of its own: none is left open that a stopping server waits for.
+#: Each request has a connection of its own: a server that stops would wait for an idle one.
 LIMITS = httpx.Limits(max_keepalive_connections=0)
 
 
 class Refused(Exception):
-    """The server refused a request, or did not answer; the message is for people."""
+    """The server refused a request or did not answer; the message is for people.
 
-    def __init__(self, status: int | None, message: str) -> None:
+    `status` is that of the answer, if there was one.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
 
 
 class ApiClient:
-    """Talks to one server, without any proxy."""
+    """Talks to one server, without any proxy. To be closed after use."""
 
     def __init__(self, address: str, token: str | None = None) -> None:
         self._address = address
-        # Nothing is gained by compressing what does not leave the machine.
+        # Most servers are on this machine: compression would gain nothing.
         headers = {"Accept-Encoding": "identity"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -40,20 +43,24 @@ class ApiClient:
             timeout=TIMEOUT_SECONDS,
             limits=LIMITS,
             trust_env=False,
-            # Servers speak plain HTTP: certificates would be read in vain, which takes a while.
+            # Servers speak plain HTTP: loading certificates takes time and is of no use.
             verify=False,
         )
 
+    def close(self) -> None:
+        """Free what the client holds."""
+        self._http.close()
+
     def get(self, path: str) -> Any:
-        """The decoded answer of a GET. Raises Refused."""
+        """Return the decoded answer to a GET, or raise Refused."""
         return self._call("GET", path)
 
     def post(self, path: str, body: Any = None) -> Any:
-        """The decoded answer of a POST. Raises Refused."""
+        """Return the decoded answer to a POST, or raise Refused."""
         return self._call("POST", path, json=body)
 
     def all(self, path: str, plural: str) -> Iterator[Any]:
-        """All items of a list, page by page. Raises Refused."""
+        """Yield all items of a list, page by page, or raise Refused."""
         before = ""
         while True:
             page = self.get(f"{path}{'&' if '?' in path else '?'}limit=1000{before}")
@@ -63,7 +70,10 @@ class ApiClient:
             before = f"&before={page['next']}"
 
     def upload(self, target: int, paths: Sequence[Path]) -> list[int]:
-        """Upload files for a target; the PKs of their products. Raises Refused and OSError."""
+        """Upload files for a target and return the PKs of their data products.
+
+        Raise OSError when a file cannot be read, and Refused.
+        """
         with ExitStack() as stack:
             opened = [stack.enter_context(path.open("rb")) for path in paths]
             files = [
@@ -74,7 +84,10 @@ class ApiClient:
         return [product["pk"] for product in made["dataproducts"]]
 
     def download(self, path: str, into: Path) -> None:
-        """Write the bytes that a path answers with into a file. Raises Refused and OSError."""
+        """Write the answer to a GET into a file.
+
+        Raise OSError when the file cannot be written, and Refused.
+        """
         with self._answer("GET", path) as answer, into.open("wb") as file:
             for piece in answer.iter_bytes():
                 file.write(piece)
@@ -85,28 +98,28 @@ class ApiClient:
 
     @contextmanager
     def _answer(self, method: str, path: str, **content: Any) -> Iterator[httpx.Response]:
-        """What the server answers to a request, its body still to be read."""
+        """Send a request and yield the answer, whose body is still to be read."""
         try:
             with self._http.stream(method, path, **content) as answer:
                 if not answer.is_success:
                     raise _refusal(answer)
                 yield answer
         except httpx.HTTPError as error:
-            said = str(error) or type(error).__name__
-            message = f"The server at {self._address} does not answer: {said}"
-            raise Refused(None, message) from error
+            reason = str(error) or type(error).__name__
+            raise Refused(f"The server at {self._address} does not answer: {reason}") from error
 
 
 def _refusal(answer: httpx.Response) -> Refused:
-    """What an error answer says, in a sentence."""
+    """Return the error that an answer describes, in a sentence."""
     if answer.status_code == 401:
-        return Refused(401, "The server wants a token: give one in HELIOGRAPH_HTTP_TOKENS")
+        message = "The server wants a token: give one in HELIOGRAPH_HTTP_TOKENS"
+        return Refused(message, status=401)
     try:
         answer.read()
         body = answer.json()
-        said = body.get("detail") or "; ".join(
+        message = body.get("detail") or "; ".join(
             f"{field}: {' '.join(messages)}" for field, messages in body.items()
         )
     except (ValueError, AttributeError, TypeError, httpx.HTTPError):
-        said = answer.reason_phrase
-    return Refused(answer.status_code, str(said))
+        message = answer.reason_phrase
+    return Refused(str(message), status=answer.status_code)

@@ -1,4 +1,4 @@
-"""`--demo`: a target with a series of synthetic frames, and two processes running on them."""
+"""`--demo`: a target with a series of synthetic frames, and two processes that use them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,21 @@ PIECE_BYTES = 1 << 20
 
 
 async def make_demo_on(server: Server) -> None:
-    """Make the demonstration on a server that has just become ready."""
-    assert server.services is not None
-    await make_demo(server.services.archive, server.services.processes, server.incoming)
+    """Create the demonstration on a server that has just become ready."""
+    services = server.services
+    await make_demo(services.archive, services.processes, server.incoming)
 
 
 async def make_demo(archive: Archive, processes: Processes, folder: Path) -> None:
-    """Make the target with its frames and start both, unless the target is there already."""
+    """Create the target with its frames and submit both processes, unless the target exists."""
     if any(
         target.identifier == IDENTIFIER
         for target in (await archive.targets.find(search="m13")).items
     ):
-        log.info("The demonstration's target is there already")
+        log.info(
+            "The demonstration's target exists already",
+            extra={"action": "demo_skipped", "target_identifier": IDENTIFIER},
+        )
         return
     target = await archive.targets.create(
         "Messier 13",

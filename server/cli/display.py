@@ -1,6 +1,6 @@
-"""What a run looks like in a terminal: its log above, one line of status and progress below.
+"""The display of a run in a terminal: the log, and below it a line with status and progress.
 
-Where nobody looks (a pipe, a file) there is the log alone.
+If the output is not a terminal, only the log is written.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from rich.progress import (
 from rich.text import Text
 
 STYLES = {"error": "red", "warning": "yellow", "debug": "dim"}
-#: Characters that move the cursor or do worse in a terminal.
+#: Characters that move the cursor of a terminal, or worse.
 _CONTROLS = {code: "\ufffd" for code in (*range(32), 127, *range(128, 160)) if code != 9}
 
 
 class TerminalView:
-    """A display to be entered with `with`, fed with log entries and records as the API has them."""
+    """A display, entered by `with`, of log entries and records as the API returns them."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = Console(highlight=False) if console is None else console
@@ -51,22 +51,22 @@ class TerminalView:
         trace: TracebackType | None,
     ) -> None:
         if self._unended:
-            self._show("".join(self._unended), "info")
+            self._write("".join(self._unended), "info")
         self._progress.stop()
 
-    def say(self, text: str, style: str = "") -> None:
-        """A line of the command's own."""
+    def message(self, text: str, style: str = "") -> None:
+        """Write a line of the command itself."""
         self._console.print(Text(text.translate(_CONTROLS), style), soft_wrap=True)
 
     def line(self, entry: list[Any]) -> None:
-        """A log entry; pieces of a line wait for its end."""
+        """Write a log entry; parts of a line are held until its end arrives."""
         self._unended.append(str(entry[3]))
         if len(entry) < 5:
-            self._show("".join(self._unended), str(entry[2]))
+            self._write("".join(self._unended), str(entry[2]))
             self._unended.clear()
 
     def record(self, record: dict[str, Any]) -> None:
-        """A record of the process, of now."""
+        """Show the status and the progress in a record of the process."""
         progress = record["progress"] or {"done": 0, "total": None}
         self._progress.update(
             self._task,
@@ -75,5 +75,5 @@ class TerminalView:
             total=progress["total"],
         )
 
-    def _show(self, text: str, level: str) -> None:
-        self.say(text, STYLES.get(level, ""))
+    def _write(self, text: str, level: str) -> None:
+        self.message(text, STYLES.get(level, ""))

@@ -1,6 +1,6 @@
-"""A server to talk to from the command line: the one that uses the data folder, else one of ours.
+"""The server that a command works with: the one that uses the data folder, or a temporary one.
 
-Ours runs in a thread of this process, on a loopback port of its own, as long as the block lasts.
+The temporary one runs in a thread of this process, on a free loopback port.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from server.app.logging_setup import set_up_logging
 from server.cli.api_client import ApiClient
 from server.config import Config
 from server.config.sections import Http
@@ -26,31 +27,32 @@ START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 
-#: Addresses that mean every address of the machine, and where to find them on it.
+#: Addresses that stand for all addresses of the machine, and how to reach them on it.
 ANYWHERE = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
 
 
 @contextlib.contextmanager
 def server_of(config: Config) -> Iterator[ApiClient]:
-    """A client of the server of a configuration's data folder.
+    """Yield a client of the server that uses the configured data folder.
 
-    :raises StartError: there is none and none can be started.
+    Start a server for the duration of the block if none does. Raise StartError if that fails.
     """
     folder = config.data
     if is_held(folder):
-        tokens = config.http.tokens
-        yield ApiClient(_announced(folder), tokens[0] if tokens else None)
+        token = next(iter(config.http.tokens), None)
+        with contextlib.closing(ApiClient(_announced(folder), token)) as client:
+            yield client
         return
-    with _started(config) as address:
-        yield ApiClient(address)
+    with _started(config) as address, contextlib.closing(ApiClient(address)) as client:
+        yield client
 
 
 def _announced(folder: Path) -> str:
-    """The address of the server that holds the folder; it may be about to say it."""
+    """Return the address of the server that uses the folder, which may be about to announce it."""
     deadline = time.monotonic() + ANNOUNCE_SECONDS
     while (address := announced(folder)) is None:
         if time.monotonic() > deadline:
-            raise StartError(f"A server uses the data folder {folder}, but says no address")
+            raise StartError(f"A server uses the data folder {folder} but announces no address")
         time.sleep(_LOOK_SECONDS)
     for everywhere, here in ANYWHERE.items():
         address = address.replace(everywhere, here)
@@ -59,12 +61,12 @@ def _announced(folder: Path) -> str:
 
 @contextlib.contextmanager
 def _started(config: Config) -> Iterator[str]:
-    """The address of a server in a thread of this process."""
-    logging.basicConfig(level=logging.WARNING)
+    """Start a server in a thread of this process and yield its address."""
+    set_up_logging(logging.WARNING)
     for name in [name for name in os.environ if name.startswith("HELIOGRAPH_")]:
         del os.environ[name]  # as for any server: runs inherit no secrets
-    ours = dataclasses.replace(config, http=Http(host="127.0.0.1", port=0))
-    thread = _ServerThread(ours)
+    temporary = dataclasses.replace(config, http=Http(host="127.0.0.1", port=0))
+    thread = _ServerThread(temporary)
     thread.start()
     try:
         yield thread.ready()
@@ -101,7 +103,10 @@ class _ServerThread(threading.Thread):
             await self._stopping.wait()
 
     def ready(self) -> str:
-        """The address, once it serves. Raises StartError, or whatever kept it from starting."""
+        """Wait until the server is ready and return its address.
+
+        Raise whatever kept it from starting, StartError if that took too long.
+        """
         if not self._is_ready.wait(START_SECONDS):
             raise StartError("The server did not start in time")
         if self._failure is not None:
@@ -109,7 +114,7 @@ class _ServerThread(threading.Thread):
         return self._address
 
     def stop(self) -> None:
-        """Stop it in order."""
-        with contextlib.suppress(RuntimeError):  # it has ended already
+        """Stop the server in order."""
+        with contextlib.suppress(RuntimeError):  # its loop is closed already
             self._loop.call_soon_threadsafe(self._stopping.set)
         self.join(STOP_SECONDS)

@@ -1,13 +1,12 @@
-"""Runs from the command line: `python -m server timelapse …` and `python -m server run …`.
+"""Single runs from the command line: `python -m server timelapse …` and `python -m server run …`.
 
-They go the way of every submit: over the API of the server that uses the data folder, or of one
-that is started for as long as it takes.
+Like every run they are submitted over the API, either of the server that uses the data folder or
+of one that is started for the purpose.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,43 +19,39 @@ from runners.timelapse.pipeline import Timelapse
 from server.archive.file_names import uploaded_name
 from server.cli.api_client import ApiClient, Refused
 from server.cli.display import TerminalView
+from server.cli.exit_status import ExitStatus
 from server.cli.local_server import server_of
-from server.config import find_file, load
+from server.cli.options import add_common_options, load_config
 from server.core.errors import InvalidInput, StartError
 
-#: How a command ends; Ctrl-C ends any program with 130.
-SUCCEEDED, FAILED, REFUSED, CANCELLED = 0, 1, 2, 130
 POLL_SECONDS = 0.2
 UPLOAD_PARTS = 50
 
 
 def main(argv: Sequence[str]) -> int:
-    """Make a run and follow it to its end; the exit status."""
+    """Submit a run, follow it to its end, and return the exit status."""
     args = parser().parse_args(argv)
-    options = {} if args.data is None else {"data": args.data}
     try:
-        path = Path(args.config) if args.config is not None else find_file()
-        config = load(path, os.environ, options)
-        with server_of(config) as client:
+        with server_of(load_config(args)) as client:
             return _run(client, args)
     except (StartError, Refused, InvalidInput, OSError) as error:
-        print(f"heliograph: {_words(error)}", file=sys.stderr)
-        return REFUSED
+        print(f"heliograph: {_sentence(error)}", file=sys.stderr)
+        return ExitStatus.NOT_STARTED
     except KeyboardInterrupt:
-        return CANCELLED
+        return ExitStatus.CANCELLED
 
 
-def _words(error: Exception) -> str:
+def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)
 
 
 def parser() -> argparse.ArgumentParser:
-    """What both commands take."""
+    """Return the parser of both commands."""
     made = argparse.ArgumentParser(prog="heliograph", allow_abbrev=False)
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    film = commands.add_parser("timelapse", help="make a film of frames", allow_abbrev=False)
+    film = commands.add_parser("timelapse", help="make a film from frames", allow_abbrev=False)
     film.set_defaults(pipeline="Timelapse")
     _add_common(film)
     for name, flag in (Timelapse.flags or {}).items():
@@ -65,87 +60,99 @@ def parser() -> argparse.ArgumentParser:
             option, dest="flags", action="append_const", const=name, help=flag["long_name"]
         )
     run = commands.add_parser("run", help="run a pipeline on files", allow_abbrev=False)
-    run.add_argument("pipeline", metavar="PIPELINE", help="its name, as in /api/pipelines/")
+    run.add_argument(
+        "pipeline", metavar="PIPELINE", help="name of the pipeline, as in /api/pipelines/"
+    )
     _add_common(run)
-    run.add_argument("--flag", dest="flags", action="append", metavar="NAME", help="switch on")
-    run.add_argument("--no-flag", dest="off", action="append", metavar="NAME", help="switch off")
+    run.add_argument(
+        "--flag", dest="flags", action="append", metavar="NAME", help="switch a flag on"
+    )
+    run.add_argument(
+        "--no-flag", dest="off", action="append", metavar="NAME", help="switch a flag off"
+    )
     return made
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "target", metavar="TARGET", help="PK, identifier or name; with files, made when missing"
+        "target",
+        metavar="TARGET",
+        help="PK, identifier or name; created if it is new and files are given",
     )
     command.add_argument(
         "files",
         metavar="FILE",
         nargs="*",
         type=Path,
-        help="files to upload first (default: all uploaded files of the target that fit)",
+        help="files to upload and use (default: all uploaded files of the target that fit)",
     )
-    command.add_argument("--group", metavar="PK", type=int, help="the files of this group instead")
     command.add_argument(
-        "-o", "--output", metavar="DIR", type=Path, help="copy what was made into this folder"
+        "--group", metavar="PK", type=int, help="use the files of this group instead"
     )
-    command.add_argument("--config", metavar="F", help="configuration (default: ./config.yml)")
-    command.add_argument("--data", metavar="DIR", help="folder of all that the server keeps")
+    command.add_argument(
+        "-o", "--output", metavar="DIR", type=Path, help="copy the outputs into this folder"
+    )
+    add_common_options(command)
     command.set_defaults(flags=[], off=[])
 
 
 def _run(client: ApiClient, args: argparse.Namespace) -> int:
     suffixes = suffixes_of(client, args.pipeline)
-    for path in args.files:  # before anything is made, say what is wrong
+    for path in args.files:  # report what is wrong before anything is created
         path.open("rb").close()
         uploaded_name(path.name)
         if problem := suffix_problem(suffixes, path.name):
-            raise Refused(None, problem)
+            raise Refused(problem)
     with TerminalView() as view:
-        target = find_target(client, args.target, make=bool(args.files), say=view.say)
+        target = find_target(client, args.target, create=bool(args.files), report=view.message)
         products = _products(client, args, target, suffixes)
         flags = dict.fromkeys(args.flags or [], True) | dict.fromkeys(args.off or [], False)
         wanted = {"target": target, "pipeline": args.pipeline, "products": products}
         record = client.post("/api/processes/", wanted | {"flags": flags})
         record = follow(client, record, view)
-        return _report(client, record, args.output, view.say)
+        return _report(client, record, args.output, view.message)
 
 
 def find_target(
-    client: ApiClient, given: str, make: bool, say: Callable[[str], object] = print
+    client: ApiClient, given: str, *, create: bool, report: Callable[[str], object] = print
 ) -> int:
-    """The PK of the target that is meant. Raises Refused when there is none to be found or made."""
+    """Return the PK of the target with this PK, identifier or name, or of a new one.
+
+    Raise Refused when several have the name, or none and none is to be created.
+    """
     if given.isascii() and given.isdigit():
         try:
             return int(client.get(f"/api/targets/{int(given)}/")["pk"])
         except Refused as error:
             if error.status != 404:
                 raise
-            raise Refused(404, f"There is no target {given}") from error
+            raise Refused(f"There is no target {given}", status=404) from error
     found = list(client.all(f"/api/targets/?search={quote(given, safe='')}", "targets"))
     for field in ("identifier", "name"):
         same = [target["pk"] for target in found if target[field] == given]
         if len(same) == 1:
             return int(same[0])
         if same:
-            raise Refused(None, f"Several targets are named {given}: give the identifier of one")
-    if not make:
-        raise Refused(None, f"There is no target {given}")
+            raise Refused(f"Several targets are named {given}: give the identifier of one")
+    if not create:
+        raise Refused(f"There is no target {given}")
     made = client.post("/api/targets/", {"name": given})
-    say(f"Target {made['identifier']} was made")
+    report(f"Target {made['identifier']} was made")
     return int(made["pk"])
 
 
 def suffixes_of(client: ApiClient, pipeline: str) -> list[str]:
-    """What the names of files may end in for a pipeline. Raises Refused for an unknown one."""
+    """Return the file suffixes that a pipeline accepts. Raise Refused if it is unknown."""
     known = {each["name"]: each for each in client.get("/api/pipelines/")["pipelines"]}
     if pipeline not in known:
-        raise Refused(None, f"Unknown pipeline '{pipeline}' (known: {', '.join(sorted(known))})")
+        raise Refused(f"Unknown pipeline '{pipeline}' (known: {', '.join(sorted(known))})")
     return list(known[pipeline]["allowed_suffixes"])
 
 
 def _products(
     client: ApiClient, args: argparse.Namespace, target: int, suffixes: list[str]
 ) -> list[int]:
-    """The inputs: uploaded now, of a group, or what the target has that the pipeline takes."""
+    """Return the PKs of the inputs: files uploaded now, a group, or all uploads that fit."""
     if args.files:
         steps = range(0, len(args.files), UPLOAD_PARTS)
         parts = [args.files[start : start + UPLOAD_PARTS] for start in steps]
@@ -166,11 +173,11 @@ def _members(client: ApiClient, group: int) -> list[int]:
     except Refused as error:
         if error.status != 404:
             raise
-        raise Refused(404, f"There is no group {group}") from error
+        raise Refused(f"There is no group {group}", status=404) from error
 
 
 def follow(client: ApiClient, record: dict[str, Any], view: TerminalView) -> dict[str, Any]:
-    """Show a process until it has ended; Ctrl-C cancels it. The record of its end."""
+    """Show a process until it has ended, and return its last record. Ctrl-C cancels it."""
     path, line = f"/api/processes/{record['pk']}/", 0
     while True:
         try:
@@ -185,7 +192,7 @@ def follow(client: ApiClient, record: dict[str, Any], view: TerminalView) -> dic
             if not page["lines"]:
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            view.say("Cancelling; once more to leave at once", "yellow")
+            view.message("Cancelling; once more to leave at once", "yellow")
             try:
                 client.post(f"{path}cancel/")
             except Refused as error:
@@ -194,15 +201,15 @@ def follow(client: ApiClient, record: dict[str, Any], view: TerminalView) -> dic
 
 
 def _report(
-    client: ApiClient, record: dict[str, Any], folder: Path | None, say: Callable[..., object]
+    client: ApiClient, record: dict[str, Any], folder: Path | None, report: Callable[..., object]
 ) -> int:
-    """Say how it ended, and copy what it made; the exit status."""
+    """Report how the run ended, copy its outputs, and return the exit status."""
     if record["state"] != "succeeded":
-        say(f"{record['identifier']} {record['state']}: {record['failure_message']}", "red")
-        return CANCELLED if record["state"] == "cancelled" else FAILED
+        report(f"{record['identifier']} {record['state']}: {record['failure_message']}", "red")
+        return ExitStatus.CANCELLED if record["state"] == "cancelled" else ExitStatus.FAILED
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    say(f"{record['identifier']} succeeded", "green")
+    report(f"{record['identifier']} succeeded", "green")
     for pk in record["outputs"]:
         product = client.get(f"/api/dataproducts/{pk}/")
         where = f"data product {pk}"
@@ -210,5 +217,5 @@ def _report(
             path = folder / product["name"]
             client.download(product["url"], path)
             where = str(path)
-        say(f"Created {product['name']} ({product['size']:,} bytes): {where}")
-    return SUCCEEDED
+        report(f"Created {product['name']} ({product['size']:,} bytes): {where}")
+    return ExitStatus.SUCCEEDED

@@ -169,7 +169,6 @@ def number(low: float, high: float, *, above: bool = False) -> Rule:
 
 def size(low: int = 1) -> Rule:
     """Allow a count of bytes: an integer, or a text with a unit such as 16 MiB."""
-
     count = integer(low)
 
     def accept(value: object) -> Any:

@@ -1,1 +1,1 @@
-"""The logs: lines numbered, stored, kept in memory, and read by cursor."""
+"""The logs: lines are numbered, stored, cached, and read by cursor."""

@@ -1,7 +1,7 @@
-"""The specified answer of the pipeline logs API, kept while it is hot.
+"""The specified answer of the pipeline logs API, cached while a log is in use.
 
-Of a log up to a size, the text stays in memory as it stands in the JSON, and for those who ask for
-it compressed as well; both only grow at their ends. A longer one is streamed from the store.
+The text of a log stays in memory as it stands in the JSON and, for clients that accept it,
+compressed as well; both only grow at their ends. A text over the limit is streamed from the store.
 """
 
 from __future__ import annotations
@@ -16,54 +16,99 @@ import msgspec
 from server.core.errors import NotFound
 from server.core.gzip_body import Deflated, Pieces
 from server.core.records import ProcessRecord
-from server.logs.logs import text_of
+from server.logs.entries import entries_text
 from server.logs.reader import LogReader
 
-#: The longest text that is kept in memory.
+#: The longest text that is cached.
 WHOLE_BYTES = 33_554_432
-#: Up to here the body of an ended process is kept in one piece as well.
+#: Up to this size, the body itself is cached as well.
 READY_BYTES = 262_144
-#: From here on compressing is worth it.
+#: From this size on, compression is worth it.
 COMPRESSED_BYTES = 1_024
-#: What a log kept takes in memory besides its text, about.
+#: Memory that a cached log takes besides its text, roughly.
 KEPT_BYTES = 1_000
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Content(NamedTuple):
-    """A body in pieces: all of them, together `size` bytes, or as they are read."""
+    """A body in pieces, either all of them, `size` bytes in total, or as they are read."""
 
     pieces: list[bytes] | AsyncIterator[bytes]
     size: int | None
     compressed: bool = False
 
 
-class _Kept:
+class _CachedText:
     """The text of a log up to a line, as the inside of a JSON string."""
 
     def __init__(self) -> None:
-        self.text = Pieces()
-        self.deflated: Deflated | None = None
-        self.cursor = 0
-        self.ready: tuple[str, bytes] = ("", b"")
+        #: held by whoever reads or extends the text
         self.lock = asyncio.Lock()
+        self.text = Pieces()
+        #: the last line of the text
+        self.cursor = 0
+        #: whether the log is longer than what is cached of any
         self.too_large = False
+        #: the size when it was last counted
         self.counted = 0
+        self._deflated: Deflated | None = None
+        self._ready: tuple[str, bytes] = ("", b"")
 
     @property
     def size(self) -> int:
-        """How much memory it takes, about."""
-        packed = 0 if self.deflated is None else self.deflated.size
-        return KEPT_BYTES + self.text.size + packed + len(self.ready[1])
+        """The memory that it takes, roughly."""
+        deflated = 0 if self._deflated is None else self._deflated.size
+        return KEPT_BYTES + self.text.size + deflated + len(self._ready[1])
+
+    def add(self, piece: bytes, last: int) -> None:
+        """Add the text up to a line."""
+        self.text.add(piece)
+        self.cursor = last
 
     def clear(self) -> None:
-        """Forget the text."""
-        self.text, self.deflated, self.cursor, self.ready = Pieces(), None, 0, ("", b"")
+        """Drop the text."""
+        self.text, self.cursor, self._deflated, self._ready = Pieces(), 0, None, ("", b"")
+
+    def give_up(self) -> None:
+        """Drop the text and cache no more of this log, as it is too large."""
+        self.clear()
+        self.too_large = True
+
+    def recount(self) -> int:
+        """Return by how much the size has grown since the last call."""
+        before, self.counted = self.counted, self.size
+        return self.counted - before
+
+    def ready(self, version: str) -> Content | None:
+        """Return the body in this version if it is cached as a whole."""
+        known, body = self._ready
+        return Content([body], len(body)) if known == version else None
+
+    def plain(self, head: bytes, tail: bytes, version: str) -> Content:
+        """Return the body, and cache a short one as a whole."""
+        pieces = [head, *self.text.pieces, tail]
+        size = len(head) + self.text.size + len(tail)
+        if size <= READY_BYTES:
+            pieces = [b"".join(pieces)]
+            self._ready = (version, pieces[0])
+        return Content(pieces, size)
+
+    async def gzipped(self, head: bytes, tail: bytes, ended: bool) -> Content:
+        """Return the compressed body; `ended` says that the text will not grow any more."""
+        deflated = self._deflated
+        if deflated is None:
+            deflated = self._deflated = Deflated()
+        for piece in self.text.behind(deflated.text_bytes):
+            await deflated.add(piece)
+        if ended:
+            deflated.end()
+        pieces = deflated.body(head, tail)
+        return Content(pieces, sum(map(len, pieces)), compressed=True)
 
 
 class LogBody:
-    """The answer as it is now. `version` changes with it."""
+    """The answer as it is now."""
 
     def __init__(self, bodies: LogBodies, record: ProcessRecord, last: int) -> None:
         self._bodies = bodies
@@ -72,116 +117,99 @@ class LogBody:
 
     @property
     def version(self) -> str:
-        """Changes with the body."""
+        """A text that changes whenever the body changes."""
         return f"{self.record.version}-{self.last}"
 
-    async def read(self, compressed: bool = False) -> Content:
-        """The body, perhaps compressed: what is short or streamed is not."""
-        return await self._bodies.read(self, compressed)
+    async def read(self, *, compressed: bool = False) -> Content:
+        """Return the body, compressed if so wished unless it is short or streamed."""
+        return await self._bodies.read(self, compressed=compressed)
 
 
 class LogBodies:
-    """Bodies of the logs API; `cache_bytes` bounds those kept in memory."""
+    """Bodies of the logs API; `cache_bytes` limits the memory for them."""
 
     def __init__(self, reader: LogReader, cache_bytes: int) -> None:
         self._reader = reader
         self._cache_bytes = cache_bytes
         self._used_bytes = 0
-        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._cached: OrderedDict[int, _CachedText] = OrderedDict()
 
     async def get(self, record: ProcessRecord) -> LogBody:
-        """The answer for a pipeline process. Raises NotFound for any other type."""
+        """Return the answer for a pipeline process. Raise NotFound for any other type."""
         if record.process_type != "pipeline":
             raise NotFound("pipeline", record.pk)
         return LogBody(self, record, await self._reader.last_line(record))
 
-    async def read(self, body: LogBody, compressed: bool) -> Content:
-        """The content of a body, from memory as far as it is there."""
+    async def read(self, body: LogBody, *, compressed: bool) -> Content:
+        """Return the content of a body, from memory as far as it is cached."""
         pk = body.record.pk
-        kept = self._kept.get(pk)
-        if kept is not None and not compressed and kept.ready[0] == body.version:
-            self._kept.move_to_end(pk)
-            return Content([kept.ready[1]], len(kept.ready[1]))
-        if kept is None:
-            kept = self._kept[pk] = _Kept()
-        async with kept.lock:
-            content = await self._content(kept, body, compressed)
-        self._count(pk, kept)
+        cached = self._cached.get(pk)
+        if cached is None:
+            cached = self._cached[pk] = _CachedText()
+        elif not compressed and (ready := cached.ready(body.version)) is not None:
+            self._cached.move_to_end(pk)
+            return ready
+        async with cached.lock:
+            content = await self._content(cached, body, compressed)
+        self._count(pk, cached)
         return content or Content(self._stream(body), None)
 
-    async def _content(self, kept: _Kept, body: LogBody, compressed: bool) -> Content | None:
-        """The whole body, from what is kept and what came since; None when it is too large."""
-        if kept.cursor > body.last and body.record.state.ended:
-            kept.clear()  # of a lost run, which wrote on
-        if not await self._extend(kept, body):
+    def forget(self, pk: int) -> None:
+        """Drop the body of a process from memory."""
+        cached = self._cached.pop(pk, None)
+        if cached is not None:
+            self._used_bytes -= cached.counted
+
+    async def _content(
+        self, cached: _CachedText, body: LogBody, compressed: bool
+    ) -> Content | None:
+        """Return the body from the cached text and what was stored since, None if too large."""
+        if cached.cursor > body.last and body.record.state.ended:
+            cached.clear()  # a lost run has written past the end that its record counts
+        if not await self._extend(cached, body):
             return None
         head, tail = _frame(body.record)
-        if compressed and kept.text.size >= COMPRESSED_BYTES:
-            pieces = (await self._deflated(kept, body)).body(head, tail)
-            return Content(pieces, sum(map(len, pieces)), True)
-        pieces = [head, *kept.text.pieces, tail]
-        size = len(head) + kept.text.size + len(tail)
-        if size <= READY_BYTES:
-            pieces = [b"".join(pieces)]
-            kept.ready = (body.version, pieces[0])
-        return Content(pieces, size)
+        if compressed and cached.text.size >= COMPRESSED_BYTES:
+            return await cached.gzipped(head, tail, body.record.state.ended)
+        return cached.plain(head, tail, body.version)
 
-    async def _extend(self, kept: _Kept, body: LogBody) -> bool:
-        """Add what came since; False when it is too much."""
+    async def _extend(self, cached: _CachedText, body: LogBody) -> bool:
+        """Add what was stored since; return False if the text is too large to be cached."""
         limit = min(WHOLE_BYTES, self._cache_bytes)
-        if kept.too_large:
+        if cached.too_large:
             return False
-        async for part in self._reader.parts(body.record, kept.cursor, body.last):
-            piece = escaped(text_of(part.entries))
-            if kept.text.size + len(piece) > limit:
-                kept.clear()
-                kept.too_large = True
+        async for part in self._reader.parts(body.record, cached.cursor, body.last):
+            piece = escaped(entries_text(part.entries))
+            if cached.text.size + len(piece) > limit:
+                cached.give_up()
                 return False
-            kept.text.add(piece)
-            kept.cursor = part.last
+            cached.add(piece, part.last)
         return True
-
-    async def _deflated(self, kept: _Kept, body: LogBody) -> Deflated:
-        deflated = kept.deflated
-        if deflated is None:
-            deflated = kept.deflated = Deflated()
-        for piece in kept.text.behind(deflated.text_bytes):
-            await deflated.add(piece)
-        if body.record.state.ended:
-            deflated.end()
-        return deflated
 
     async def _stream(self, body: LogBody) -> AsyncIterator[bytes]:
         head, tail = _frame(body.record)
         yield head
         async for part in self._reader.parts(body.record, 0, body.last):
-            yield escaped(text_of(part.entries))
+            yield escaped(entries_text(part.entries))
         yield tail
 
-    def _count(self, pk: int, kept: _Kept) -> None:
-        """Note how much memory a log takes now, and make room."""
-        if self._kept.get(pk) is not kept:
-            return  # forgotten meanwhile
-        self._kept.move_to_end(pk)
-        self._used_bytes += kept.size - kept.counted
-        kept.counted = kept.size
-        while self._used_bytes > self._cache_bytes and self._kept:
-            self.forget(next(iter(self._kept)))
-
-    def forget(self, pk: int) -> None:
-        """Drop the body of a process."""
-        kept = self._kept.pop(pk, None)
-        if kept is not None:
-            self._used_bytes -= kept.counted
+    def _count(self, pk: int, cached: _CachedText) -> None:
+        """Count the memory that a log takes now, and drop others if that is too much."""
+        if self._cached.get(pk) is not cached:
+            return  # dropped meanwhile
+        self._cached.move_to_end(pk)
+        self._used_bytes += cached.recount()
+        while self._used_bytes > self._cache_bytes and self._cached:
+            self.forget(next(iter(self._cached)))
 
 
 def escaped(text: str) -> bytes:
-    """The text as the inside of a JSON string."""
+    """Return the text as the inside of a JSON string."""
     return _encode(text)[1:-1]
 
 
 def _frame(record: ProcessRecord) -> tuple[bytes, bytes]:
-    """What stands before and behind the text of the log."""
+    """Return what precedes and what follows the text of the log in a body."""
     head = _encode(record.status_fields())[:-1] + b',"logs":"'
     rest = _encode({"group_name": record.group_name, "group_url": record.group_url})
     return head, b'",' + rest[1:]

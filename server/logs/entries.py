@@ -1,8 +1,8 @@
-"""From a run's text to numbered log entries: assembling lines, and encoding them once and for all.
+"""Log entries: numbered lines, encoded once as the JSON that is stored and sent.
 
-An entry is ready JSON, `[number, time, level, text]`, with a fifth element `true` where no line end
-follows. Entries of a chunk stand one after the other with `,\\n` between: raw line ends do not
-occur inside JSON, so a chunk is a JSON array's inside and can be cut at line ends.
+An entry is `[number, time, level, text]`, with a fifth element `true` if no line end follows the
+text. A comma and a line end separate entries: JSON escapes line ends within a text, so entries are
+the inside of a JSON array that can be cut at line ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _decode_entries = msgspec.json.Decoder(list[list[int | float | str | bool]]).dec
 
 
 class Line(NamedTuple):
-    """A line of a log before it has a number. `unended` says that no line end follows the text."""
+    """A line of a log without its number. `unended` says that no line end follows the text."""
 
     time: float
     level: str
@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
 
 def encode_entries(first: int, lines: Sequence[Line]) -> bytes:
-    """The lines as the inside of a JSON array of entries, numbered from `first`."""
+    """Return the lines as the inside of a JSON array of entries, numbered from `first`."""
     numbered = [
         (number, *line) if line[3] else (number, line[0], line[1], line[2])
         for number, line in enumerate(lines, first)
@@ -37,7 +37,7 @@ def encode_entries(first: int, lines: Sequence[Line]) -> bytes:
 
 
 def entries_text(entries: bytes) -> str:
-    """The bytes that the log shows for these entries: each text with its line end."""
+    """Return the text of these entries, with the line ends that the log shows."""
     return "".join(
         [
             f"{entry[3]}\n" if len(entry) == 4 else str(entry[3])

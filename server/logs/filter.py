@@ -1,4 +1,4 @@
-"""Which lines of a log somebody wants: those of at least a level, with a text in them."""
+"""Filters of log lines: at least a level, and a text that they contain."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from server.logs.entries import SEPARATOR
 LEVELS = ("debug", "info", "warning", "error")
 
 _decode = msgspec.json.Decoder(list[int | float | str | bool]).decode
-#: A text that stands in JSON, and in lower case, as it is.
+#: A text that neither JSON nor lowercasing in ASCII encodes differently.
 _PLAIN = re.compile(r"[ !#-\[\]-~]*", re.ASCII)
 
 
 class Found(NamedTuple):
-    """Entries with separators between, how many they are, and the last line looked at."""
+    """Matching entries with separators between them, their number, and the last line examined."""
 
     entries: bytes
     lines: int
@@ -27,7 +27,7 @@ class Found(NamedTuple):
 
 
 class LogFilter:
-    """Whether an entry is of at least a level and has a text in it, without regard to case."""
+    """Matches entries of at least a level that contain a text, ignoring case."""
 
     def __init__(self, level: str = "debug", q: str = "") -> None:
         graver = LEVELS[LEVELS.index(level) :]
@@ -38,7 +38,7 @@ class LogFilter:
         self.everything = self._every_level and not q
 
     def take(self, part: Slice, most: int) -> Found:
-        """The first entries of a slice that match, at most so many."""
+        """Return the first entries of a slice that match, at most `most` of them."""
         if self.everything:
             part = part.upto(part.first + most - 1)
             return Found(part.entries, part.last - part.first + 1, part.last)
@@ -51,9 +51,9 @@ class LogFilter:
         return Found(SEPARATOR.join(found), len(found), part.last)
 
     def _likely(self, entries: bytes) -> Iterable[bytes]:
-        """The entries to look at. Where all is ASCII, what is not in the JSON is in no text."""
+        """Return the entries that may match: in ASCII, only those whose JSON contains the text."""
         if self._plain and entries.isascii():
-            return _around(self._plain, entries.lower(), entries)
+            return _containing(self._plain, entries.lower(), entries)
         return entries.split(SEPARATOR)
 
     def _matches(self, entry: bytes) -> bool:
@@ -66,12 +66,12 @@ _EVERYTHING = LogFilter()
 
 
 def filter_of(level: str, q: str) -> LogFilter:
-    """The filter; the one that tails ask for is ready."""
+    """Return a filter; the one that lets everything through is shared."""
     return _EVERYTHING if level == "debug" and not q else LogFilter(level, q)
 
 
-def _around(wanted: bytes, lower: bytes, entries: bytes) -> Iterator[bytes]:
-    """Each entry that holds these bytes, being in lower case."""
+def _containing(wanted: bytes, lower: bytes, entries: bytes) -> Iterator[bytes]:
+    """Yield each entry that contains these bytes; `lower` is `entries` in lower case."""
     at = lower.find(wanted)
     while at >= 0:
         start = entries.rfind(b"\n", 0, at) + 1

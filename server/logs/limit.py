@@ -1,6 +1,6 @@
-"""How long a run may make its log: what comes after the limit is counted and not stored.
+"""The limit on the log of a run: what exceeds it is counted and not stored.
 
-The server's own lines do not come by here: they are stored always.
+The server's own lines are not subject to it: they are always stored.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ from collections.abc import Sequence
 
 from server.logs.entries import SEPARATOR, Line, encode_entries
 
-#: What an entry has at most besides its text, and a character of that at most, in JSON.
+#: Most bytes in JSON of an entry without its text, and of one character of the text.
 ENTRY_BYTES = 80
 CHARACTER_BYTES = 6
-#: A line number with as many digits as there can be.
+#: A line number with as many digits as any has.
 LARGE_NUMBER = 10**9
 
 
 class LogLimit:
-    """Admits lines while the log is not longer than `limit_bytes`, entries as they are stored."""
+    """Admits lines as long as the stored entries of the log stay within `limit_bytes`."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        #: nothing is admitted any more
+        #: whether nothing more is admitted
         self.reached = False
         self._lines = 0
         self._bytes = 0
 
     def admit(self, lines: list[Line], characters: int, used_bytes: int) -> list[Line]:
-        """Of lines with so many characters those that are to be stored.
+        """Return those of the lines that are to be stored; `characters` is their total length.
 
-        With the first that is not comes a line that says so. `used_bytes` is how long the log is.
+        A notice follows the last line that fits. `used_bytes` is the present size of the log.
         """
         room = self._limit_bytes - used_bytes
         if not self.reached and CHARACTER_BYTES * characters + ENTRY_BYTES * len(lines) <= room:
-            return lines  # by far the most common, and quickly seen
+            return lines  # by far the most frequent case, recognised without encoding
         fitting = 0 if self.reached else _fitting(lines, room)
         if fitting == len(lines):
             return lines
@@ -51,7 +51,7 @@ class LogLimit:
         self._bytes += _size(text)
 
     def summary(self) -> str | None:
-        """What was left out, in a sentence; None when that is nothing."""
+        """Return a sentence about what was left out, None when nothing was."""
         if not self.reached:
             return None
         return (
@@ -67,7 +67,7 @@ class LogLimit:
 
 
 def _fitting(lines: Sequence[Line], room: int) -> int:
-    """How many of the lines fit."""
+    """Return how many of the lines fit."""
     for count, line in enumerate(lines):
         room -= len(encode_entries(LARGE_NUMBER, [line])) + len(SEPARATOR)
         if room < 0:

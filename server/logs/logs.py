@@ -1,148 +1,142 @@
-"""The logs: lines go in, get their numbers and are stored; readers take them out by cursor.
+"""The logs: lines are numbered and stored; readers fetch them by cursor.
 
-A cursor is the number of the last line seen. What was written or read lately stays in memory, up to
-a limit for all logs together. Who may write is left to `attempt` and `repository`.
+A cursor is the number of the last line seen. Recently written or read entries stay in memory. Who
+may write is left to `server.execution`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import AlreadyTaken, LeaseLost
 from server.core.hub import Hub
-from server.logs.cache import KnownLog, Slice, joined
-from server.logs.entries import Line, encode_entries, entries_text
+from server.logs.cache import Slice, joined
+from server.logs.entries import Line, encode_entries
+from server.logs.known_log import KnownLog
+from server.logs.known_logs import KnownLogs
 from server.store.processes.log_chunks import LogChunk, LogChunks
 
 CHUNK_LINES = 2_000
 CHUNK_CHARACTERS = 262_144
 READ_BYTES = 131_072
-KNOWN_LOGS = 10_000
 
 
 class Logs:
-    """All logs of this server's database. `cache_bytes` bounds the entries kept in memory."""
+    """All logs in the database. `cache_bytes` limits the entries kept in memory.
 
-    def __init__(self, chunks: LogChunks, hub: Hub, cache_bytes: int, alone: bool = True) -> None:
+    `alone` says that no other server uses the database.
+    """
+
+    def __init__(
+        self, chunks: LogChunks, hub: Hub, cache_bytes: int, *, alone: bool = True
+    ) -> None:
         self._alone = alone
-        #: whether we are told, by `grown`, of what other servers write
-        self.watched = False
+        self._notified = False
         self._chunks = chunks
         self._hub = hub
-        self._cache_bytes = cache_bytes
-        self._used_bytes = 0
-        self._logs: OrderedDict[int, KnownLog] = OrderedDict()
+        self._known = KnownLogs(cache_bytes)
         self._loading: dict[tuple[int, int], asyncio.Future[list[Slice]]] = {}
 
     async def append(self, process: int, attempt: int, lines: Sequence[Line]) -> int:
-        """Store lines behind the last one, then wake the readers; the new last line.
+        """Store lines after the last one, wake the readers, and return the new last line.
 
-        Raises LeaseLost when another server has written to this log meanwhile; what is stored by
-        then stays. To be called by one writer, the server that owns the process.
+        Raise LeaseLost when another server has written to this log meanwhile; what was stored
+        before that stays. Only the server that owns the process may call this.
         """
         log = await retry_while_unavailable(lambda: self._log(process))
         async with log.lock:
-            log.written = True
+            log.start_writing()
             for part in _parts(lines):
                 await self._store(process, log, attempt, part)
                 self._hub.wake(("log", process))
         return log.last
 
     async def last_line(self, process: int) -> int:
-        """The number of the last stored line."""
+        """Return the number of the last stored line."""
         log = await self._log(process)
-        if not self._ends_in_memory(log):
-            await self._look_for_end(process, log)
+        if not self._is_current(log):
+            await log.refresh(self._chunks.last_line(process))
         return log.last
 
     async def size(self, process: int) -> int:
-        """How long the entries are that the writer has stored, in bytes, all attempts together."""
+        """Return the size of all entries that the writer has stored, in bytes."""
         return (await self._log(process)).log_bytes
 
+    def set_notified(self, notified: bool) -> None:
+        """Say whether `grown` is called for whatever other servers write.
+
+        While it is not, the end of a log that another server may write to is always read again.
+        """
+        self._notified = notified
+
     def grown(self, process: int) -> None:
-        """Another server has written to this log."""
-        log = self._logs.get(process)
-        if log is not None and log.written:
-            return  # it was ourselves
+        """Note that another server has written to this log, and wake its readers."""
+        log = self._known.get(process)
+        if log is not None and log.written_here:
+            return  # the notification is about this server's own lines
         if log is not None:
-            log.told += 1
+            log.outdate()
         self._hub.wake(("log", process))
 
     def forget_ends(self) -> None:
-        """Any log may have grown elsewhere."""
-        for log in self._logs.values():
-            log.told += 1
+        """Note that other servers may have written to any log."""
+        self._known.outdate()
 
     def last_known(self, process: int) -> int | None:
-        """The last line as far as it is known in memory."""
-        log = self._logs.get(process)
+        """Return the last line that this server knows of, None for a log not in memory."""
+        log = self._known.get(process)
         return None if log is None else log.last
 
     async def read(
-        self, process: int, after: int, limit_bytes: int = READ_BYTES, stored: int = 0
+        self, process: int, after: int, limit_bytes: int = READ_BYTES, *, stored: int = 0
     ) -> Slice | None:
-        """The next entries behind a cursor, about `limit_bytes` of them, or None at the end.
+        """Return the next entries after a cursor, about `limit_bytes` of them, None at the end.
 
-        `stored` is the last line that the reader knows to be there, from a record that has ended.
+        `stored` is the last line that the reader knows to be stored, from an ended record.
         """
         log = await self._log(process)
-        log.last = max(log.last, stored)
-        if after >= log.last and not self._ends_in_memory(log):
-            await self._look_for_end(process, log)
+        log.reach(stored)
+        if after >= log.last and not self._is_current(log):
+            await log.refresh(self._chunks.last_line(process))
         if after >= log.last:
             return None
-        found = log.read(after, limit_bytes)
+        found = log.slices.read(after, limit_bytes)
         if found is not None:
             return found
         loaded = await self._load_once(process, log, after)
         return joined(loaded, 0, after, limit_bytes) if loaded else None
 
-    def begin(self, process: int, new: bool) -> None:
-        """We are the writer of this log from now on; a new one has no lines yet."""
+    def begin(self, process: int, *, new: bool) -> None:
+        """Make this server the writer of a log from now on; a new one has no lines yet."""
         self.forget(process)  # another server may have written to it
         if new:
-            self._add(process, KnownLog(0)).written = True
+            self._known.add(process, KnownLog(0)).start_writing()
 
     def release(self, process: int) -> None:
-        """We are not the writer of this log any more."""
-        if process in self._logs:
-            self._logs[process].written = False
-            self._logs[process].told += 1
+        """Note that this server is no longer the writer of a log."""
+        log = self._known.get(process)
+        if log is not None:
+            log.stop_writing()
 
     def forget(self, process: int) -> None:
         """Drop a log from memory."""
-        log = self._logs.pop(process, None)
-        if log is not None:
-            self._used_bytes -= log.size
+        self._known.forget(process)
 
     async def delete(self, process: int) -> None:
         """Delete a log."""
         self.forget(process)
         await self._chunks.delete(process)
 
-    def _ends_in_memory(self, log: KnownLog) -> bool:
-        """Whether what is not known in memory is not there."""
-        return self._alone or log.written or (self.watched and not log.stale)
-
-    async def _look_for_end(self, process: int, log: KnownLog) -> None:
-        told = log.told  # it may be once more while we look
-        log.last = max(log.last, await self._chunks.last_line(process))
-        log.looked = max(log.looked, told)
+    def _is_current(self, log: KnownLog) -> bool:
+        """Tell whether the log cannot be longer than this server knows."""
+        return self._alone or log.is_current(self._notified)
 
     async def _log(self, process: int) -> KnownLog:
-        log = self._logs.get(process)
+        log = self._known.use(process)
         if log is None:
-            log = self._add(process, KnownLog(*await self._chunks.end(process)))
-        self._logs.move_to_end(process)
-        return log
-
-    def _add(self, process: int, log: KnownLog) -> KnownLog:
-        log = self._logs.setdefault(process, log)
-        if len(self._logs) > KNOWN_LOGS:
-            self.forget(next(iter(self._logs)))
+            log = self._known.add(process, KnownLog(*await self._chunks.end(process)))
         return log
 
     async def _store(
@@ -155,18 +149,16 @@ class Logs:
         try:
             await retry_while_unavailable(lambda: self._chunks.insert(chunk))
         except AlreadyTaken:
-            # Either this very chunk was stored though we were told otherwise, or somebody else
-            # wrote: then this log is not ours any more.
+            # Either this very chunk was stored although the answer was lost, or another server
+            # has written: then the log is no longer this server's.
             if await retry_while_unavailable(lambda: self._chunks.get(process, first)) != chunk:
-                log.last, log.log_bytes = await retry_while_unavailable(
-                    lambda: self._chunks.end(process)
-                )
+                log.move_end(*await retry_while_unavailable(lambda: self._chunks.end(process)))
                 raise LeaseLost(process, attempt) from None
-        log.last, log.log_bytes = first + len(lines) - 1, size
-        self._keep(process, log, Slice(first, log.last, entries))
+        log.move_end(chunk.last, size)
+        self._known.cache(process, log, Slice(first, chunk.last, entries))
 
     async def _load_once(self, process: int, log: KnownLog, after: int) -> list[Slice]:
-        """Read for all who ask for the same at the same time."""
+        """Read once for all who ask for the same at the same time."""
         asked = (process, after)
         loading = self._loading.get(asked)
         if loading is None:
@@ -175,41 +167,18 @@ class Logs:
         return await asyncio.shield(loading)
 
     async def _load(self, process: int, log: KnownLog, after: int) -> list[Slice]:
-        """Read the chunks behind a cursor, and keep them."""
-        chunks = await self._chunks.read(process, after + 1, log.chunks)
+        """Read the chunks after a cursor and cache them."""
+        chunks = await self._chunks.read(process, after + 1, log.slices.chunks)
         loaded = [Slice(chunk.first, chunk.last, chunk.entries.encode()) for chunk in chunks]
-        log.loaded(loaded)
+        log.slices.adapt(loaded)
         for part in loaded:
-            log.last = max(log.last, part.last)
-            self._keep(process, log, part)
+            log.reach(part.last)
+            self._known.cache(process, log, part)
         return loaded
-
-    def _keep(self, process: int, log: KnownLog, new: Slice) -> None:
-        if self._logs.get(process) is not log:
-            return  # forgotten while it was read
-        before = log.size
-        log.keep(new)
-        self._used_bytes += log.size - before
-        if self._used_bytes > self._cache_bytes:
-            self._evict(log)
-
-    def _evict(self, busy: KnownLog) -> None:
-        """Forget the oldest slices: of a log that fills half the room by itself, so that reading
-        it through leaves the others in memory, then of those that were not used for longest.
-        """
-        self._shrink(busy, self._cache_bytes // 2, 1)
-        for log in list(self._logs.values()):
-            if self._used_bytes <= self._cache_bytes:
-                return
-            self._shrink(log, 0, 1 if log is busy else 0)
-
-    def _shrink(self, log: KnownLog, size: int, spare: int) -> None:
-        while self._used_bytes > self._cache_bytes and log.size > size and len(log) > spare:
-            self._used_bytes -= log.forget_oldest()
 
 
 def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
-    """The lines in pieces that fit into one document each."""
+    """Return the lines in parts that fit into one document each."""
     parts: list[Sequence[Line]] = []
     start = characters = 0
     for index, line in enumerate(lines):
@@ -222,8 +191,3 @@ def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
     if start < len(lines):
         parts.append(lines[start:])
     return parts
-
-
-def text_of(entries: bytes) -> str:
-    """The text of entries as `logs` shows it."""
-    return entries_text(entries)

@@ -1,6 +1,6 @@
-"""The logs as they are asked for: pages of lines by cursor, and whole texts in pieces.
+"""Reading logs for requests: pages of lines by cursor, and whole texts in pieces.
 
-The same reader as that of the websockets, in `follow`: a cursor goes in, lines come out.
+The feeds of the websockets, in `server.live`, read here as well.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from typing import NamedTuple
 
 from server.core.records import ProcessRecord
 from server.logs.cache import Slice
+from server.logs.entries import entries_text
 from server.logs.filter import filter_of
-from server.logs.logs import Logs, text_of
+from server.logs.logs import Logs
 
-#: What one request for a page looks at, and sends, at most. Then it is short, with a `next`.
+#: Limits on what is examined and sent for one page. A page that reaches one of them is shorter.
 EXAMINED_LINES = 200_000
 EXAMINED_BYTES = 64 * 1024**2
 PAGE_BYTES = 32 * 1024**2
 
 
 class LinesPage(NamedTuple):
-    """Lines behind a cursor, some in each of `entries`. `next` is the last line examined; `ended`
-    that no more will come.
+    """Lines after a cursor, several in each of `entries`.
+
+    `next` is the last line examined; `ended` says that no more will follow.
     """
 
     entries: list[bytes]
@@ -31,7 +33,7 @@ class LinesPage(NamedTuple):
 
 
 class LogReader:
-    """Reads logs for the outside."""
+    """Reads the logs of processes, given by their records."""
 
     def __init__(self, logs: Logs) -> None:
         self._logs = logs
@@ -39,7 +41,7 @@ class LogReader:
     async def lines(
         self, record: ProcessRecord, after: int, limit: int, level: str = "debug", q: str = ""
     ) -> LinesPage:
-        """At most `limit` lines behind a cursor, of at least a level and with a text in them."""
+        """Return up to `limit` lines after a cursor, of at least a level and containing a text."""
         wanted = filter_of(level, q)
         entries: list[bytes] = []
         last = await self.last_line(record)
@@ -62,24 +64,27 @@ class LogReader:
     async def text(
         self, record: ProcessRecord, level: str = "debug", q: str = ""
     ) -> AsyncIterator[bytes]:
-        """The text of the log in pieces, of the lines that match."""
+        """Yield the text of the lines that match, in pieces."""
         wanted = filter_of(level, q)
         async for part in self.parts(record, 0, await self.last_line(record)):
             found = wanted.take(part, part.last)
             if found.lines:
-                yield text_of(found.entries).encode()
+                yield entries_text(found.entries).encode()
             else:
                 await asyncio.sleep(0)
 
     async def parts(self, record: ProcessRecord, cursor: int, last: int) -> AsyncIterator[Slice]:
-        """What is stored of a log behind a cursor, slice by slice, up to a line."""
+        """Yield the stored lines after a cursor up to a line, slice by slice."""
         while cursor < last and (part := await self.read(record, cursor)) is not None:
             part = part.upto(last)
             cursor = part.last
             yield part
 
     async def read(self, record: ProcessRecord, after: int) -> Slice | None:
-        """The next lines; of an ended process never more than its record counts."""
+        """Return the next lines after a cursor, None at the end.
+
+        Of an ended process, only the lines that its record counts are read.
+        """
         if not record.state.ended:
             return await self._logs.read(record.pk, after)
         if after >= record.log_lines:
@@ -88,5 +93,5 @@ class LogReader:
         return None if part is None else part.upto(record.log_lines)
 
     async def last_line(self, record: ProcessRecord) -> int:
-        """The number of the last line of a log as it is now."""
+        """Return the number of the last line that the log has now."""
         return record.log_lines if record.state.ended else await self._logs.last_line(record.pk)

@@ -60,7 +60,7 @@ class CacheInvalidation:
 
     def set_notified(self, notified: bool) -> None:
         """Set whether all that others write is reported here, so that nobody need poll for it."""
-        self._logs.watched = notified
+        self._logs.set_notified(notified)
 
     def knows(self, pk: int, version: int | None) -> bool:
         """Return whether this version of a record is cached, as when this server has written it."""

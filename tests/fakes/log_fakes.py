@@ -97,7 +97,7 @@ class Reading:
         self.hub = Hub()
         self.chunks = FakeChunks()
         self.repository = FakeRepository(self.hub)
-        self.logs = Logs(cast(Any, self.chunks), self.hub, cache_bytes, alone)
+        self.logs = Logs(cast(Any, self.chunks), self.hub, cache_bytes, alone=alone)
         self.reader = LogReader(self.logs)
         self.repository.accept(a_process())
 

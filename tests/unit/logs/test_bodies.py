@@ -23,7 +23,7 @@ def bodies_of(reading: Reading, cache_bytes: int = 2**20) -> LogBodies:
 
 
 async def answer(body: LogBody, compressed: bool = False) -> dict[str, Any]:
-    content = await body.read(compressed)
+    content = await body.read(compressed=compressed)
     if isinstance(content.pieces, list):
         data = b"".join(content.pieces)
         assert content.size == len(data)
@@ -62,7 +62,7 @@ def test_a_body_is_right_however_the_log_grew_and_whoever_asked(
             assert found["logs"] == text(1, total)
             assert found["status"] == f"v{version}"
             assert list(found)[-3:] == ["logs", "group_name", "group_url"]
-            assert bodies._used_bytes == sum(kept.counted for kept in bodies._kept.values())
+            assert bodies._used_bytes == sum(cached.counted for cached in bodies._cached.values())
             assert bodies._used_bytes <= cache_bytes
 
     asyncio.run(scenario())

@@ -27,7 +27,7 @@ def two_servers(watched: bool) -> tuple[Reading, Reading]:
     """Two servers on one store, and whether the second is told what the first writes."""
     one, other = Reading(alone=False), Reading(alone=False)
     other.logs._chunks = one.logs._chunks
-    other.logs.watched = watched
+    other.logs.set_notified(watched)
     return one, other
 
 
@@ -87,12 +87,12 @@ def test_memory_stays_within_its_bound_and_a_long_log_does_not_drive_others_out(
         cursor = 0
         while (part := await reading.logs.read(2, cursor)) is not None:
             cursor = part.last
-            assert reading.logs._used_bytes <= 200_000
+            assert reading.logs._known.used_bytes <= 200_000
         before = reading.chunks.reads
         await reading.logs.read(1, 0)
         assert cursor == 50_000
-        used = sum(log.size for log in reading.logs._logs.values())
-        assert used == reading.logs._used_bytes
+        used = sum(log.slices.size for log in reading.logs._known._logs.values())
+        assert used == reading.logs._known.used_bytes
         return used, reading.chunks.reads - before
 
     used, reads = asyncio.run(scenario())
@@ -105,7 +105,7 @@ def test_a_forgotten_log_frees_what_it_took() -> None:
         reading = Reading()
         await reading.write(100)
         reading.logs.forget(PK)
-        return reading.logs._used_bytes
+        return reading.logs._known.used_bytes
 
     assert asyncio.run(scenario()) == 0
 
@@ -223,7 +223,7 @@ def test_who_meets_the_lines_of_another_writer_has_lost_the_log() -> None:
 def test_who_begins_a_new_log_knows_that_it_is_empty() -> None:
     async def scenario() -> tuple[int, list[int], int]:
         reading = Reading(alone=False)
-        reading.logs.begin(PK, True)
+        reading.logs.begin(PK, new=True)
         assert await reading.logs.read(PK, 0) is None
         before = reading.chunks.reads
         await reading.write(3)
@@ -240,7 +240,7 @@ def test_who_begins_an_old_log_goes_on_where_the_other_server_ended() -> None:
         await one.write(5)
         await other.logs.last_line(PK)
         await one.write(5)
-        other.logs.begin(PK, False)
+        other.logs.begin(PK, new=False)
         await other.write(2)
         part = await other.logs.read(PK, 8)
         assert part is not None

@@ -1,0 +1,18 @@
+"""The exit status of the command line."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """How a command ended. 2 is also what argparse exits with for wrong arguments."""
+
+    #: the run succeeded; of a server, it was stopped in order
+    SUCCEEDED = 0
+    #: the run failed
+    FAILED = 1
+    #: the server, or the run, could not be started
+    NOT_STARTED = 2
+    #: the run was cancelled: 128 plus SIGINT, as for any program that Ctrl-C ends
+    CANCELLED = 130
