@@ -18,8 +18,7 @@ from handlers.http.routing import route
 from handlers.http.streaming import send, send_ready
 from handlers.services import Services
 from server.core.errors import InvalidInput
-
-LEVELS = frozenset({"debug", "info", "warning", "error"})
+from server.core.records import LEVELS
 
 
 class PipelineLogsHandler(BaseHandler):
@@ -85,7 +84,7 @@ class LogTextHandler(BaseHandler):
 
 def line_filter(handler: BaseHandler) -> tuple[str, str]:
     """Return which lines the query asks for: the lowest level, and a text in them."""
-    levels = choices(handler, "level", LEVELS)
+    levels = choices(handler, "level", frozenset(LEVELS))
     if len(levels) > 1:
         raise InvalidInput.of("level", "One level is expected; it includes the more severe ones.")
     return levels[0] if levels else "debug", text(handler, "q") or ""

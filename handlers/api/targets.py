@@ -14,10 +14,11 @@ from handlers.http.json_input import given_fields
 from handlers.http.query import PK, boolean, page, parse_pk, text
 from handlers.http.routing import route
 from handlers.services import Services
+from server.archive.target_fields import FULL_CIRCLE_DEGREES, POLE_DEGREES
 from server.core.records import ProcessRecord, Target
 
-RightAscension = Annotated[float, Meta(ge=0, lt=360)] | None
-Declination = Annotated[float, Meta(ge=-90, le=90)] | None
+RightAscension = Annotated[float, Meta(ge=0, lt=FULL_CIRCLE_DEGREES)] | None
+Declination = Annotated[float, Meta(ge=-POLE_DEGREES, le=POLE_DEGREES)] | None
 
 #: The fields of a target, in the order of the API.
 FIELDS = ("pk", "identifier", "name", "ra", "dec", "extra_fields", "created")

@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from handlers.http.query import LARGEST, LARGEST_PK
 from server.core.errors import InvalidInput
+from server.core.records import LARGEST_INTEGER, LARGEST_PK
 
 Input = TypeVar("Input", bound=msgspec.Struct)
 
@@ -63,7 +63,7 @@ def _check(value: Any, levels: int) -> None:
             raise InvalidInput(detail=f"More than {MAX_DEPTH} levels of nesting are not accepted.")
         for each in value.values() if isinstance(value, dict) else value:
             _check(each, levels - 1)
-    elif isinstance(value, int) and not -LARGEST - 1 <= value <= LARGEST:
+    elif isinstance(value, int) and not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
         raise InvalidInput(detail="Whole numbers beyond 64 bits are not accepted.")
 
 

@@ -7,11 +7,10 @@ from typing import Any
 from tornado.web import RequestHandler
 
 from server.core.errors import InvalidInput, NotFound
+from server.core.records import LARGEST_INTEGER, LARGEST_PK
 
 #: A PK in the pattern of a route. Any other text there is 404, and so is what `parse_pk` refuses.
 PK = "([1-9][0-9]{0,9})"
-LARGEST_PK = 2**31 - 1
-LARGEST = 2**63 - 1
 
 
 def parse_pk(text: str) -> int:
@@ -33,7 +32,9 @@ def text(handler: RequestHandler, name: str) -> str | None:
         raise InvalidInput.of(name, "This is not valid UTF-8.") from error
 
 
-def integer(handler: RequestHandler, name: str, least: int, most: int = LARGEST) -> int | None:
+def integer(
+    handler: RequestHandler, name: str, least: int, most: int = LARGEST_INTEGER
+) -> int | None:
     """Return a whole number within limits, None when it is missing. Raise InvalidInput."""
     if name not in handler.request.query_arguments:
         return None
@@ -68,6 +69,6 @@ def page(handler: RequestHandler) -> dict[str, Any]:
 
 
 def _expected(least: int, most: int) -> str:
-    if most == LARGEST:
+    if most == LARGEST_INTEGER:
         return f"A whole number of at least {least} is expected."
     return f"A whole number from {least} to {most} is expected."

@@ -29,6 +29,7 @@ from runners.execution.pool import Pool, WarmUpFailed
 from server.app.components import Components, open_components
 from server.app.logging_setup import set_up_logging
 from server.config import Config
+from server.config.sources import remove_variables
 from server.core.data_folder import DataFolder
 from server.core.errors import DatabaseAway, StartError
 from server.core.records import PipelineDescription, ProcessRecord
@@ -58,8 +59,7 @@ def run(config: Config, on_ready: OnReady | None = None) -> int:
     """
     set_up_logging()
     # What runs inherit holds no secret, and the template that starts them comes from here.
-    for name in [name for name in os.environ if name.startswith("HELIOGRAPH_")]:
-        del os.environ[name]
+    remove_variables(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve_until_stopped(config, on_ready))
 

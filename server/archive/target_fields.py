@@ -13,6 +13,9 @@ import msgspec
 from server.core.errors import InvalidInput
 
 NAME_LENGTH = 200
+#: Right ascension stays below the one, declination within the other on either side; ICRS.
+FULL_CIRCLE_DEGREES = 360
+POLE_DEGREES = 90
 EXTRA_FIELDS_BYTES = 64 * 1024
 _IDENTIFIER_LENGTH = 50
 _IDENTIFIER = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{_IDENTIFIER_LENGTH - 1}}}")
@@ -67,11 +70,13 @@ def _identifier(value: Any) -> str:
 
 
 def _ra(value: Any) -> float | None:
-    return _degrees(value, "A number of degrees from 0 to below 360", lambda ra: 0 <= ra < 360)
+    wanted = f"A number of degrees from 0 to below {FULL_CIRCLE_DEGREES}"
+    return _degrees(value, wanted, lambda ra: 0 <= ra < FULL_CIRCLE_DEGREES)
 
 
 def _dec(value: Any) -> float | None:
-    return _degrees(value, "A number of degrees from -90 to 90", lambda dec: -90 <= dec <= 90)
+    wanted = f"A number of degrees from -{POLE_DEGREES} to {POLE_DEGREES}"
+    return _degrees(value, wanted, lambda dec: abs(dec) <= POLE_DEGREES)
 
 
 def _degrees(value: Any, wanted: str, fits: Callable[[float], bool]) -> float | None:

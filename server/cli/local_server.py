@@ -19,6 +19,7 @@ from server.app.logging_setup import set_up_logging
 from server.cli.api_client import ApiClient
 from server.config import Config
 from server.config.sections import Http
+from server.config.sources import remove_variables
 from server.core.data_folder import announced, is_held
 from server.core.errors import StartError
 
@@ -63,8 +64,7 @@ def _announced(folder: Path) -> str:
 def _started(config: Config) -> Iterator[str]:
     """Start a server in a thread of this process and yield its address."""
     set_up_logging(logging.WARNING)
-    for name in [name for name in os.environ if name.startswith("HELIOGRAPH_")]:
-        del os.environ[name]  # as for any server: runs inherit no secrets
+    remove_variables(os.environ)
     temporary = dataclasses.replace(config, http=Http(host="127.0.0.1", port=0))
     thread = _ServerThread(temporary)
     thread.start()

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
+from server.core.records import LARGEST_INTEGER
+
 T = TypeVar("T")
 
 #: The largest integer that the database can store.
-LARGEST = 2**63 - 1
 UNITS = {"B": 1} | {
     name: base**power
     for base, suffix in ((1000, "B"), (1024, "iB"))
@@ -144,14 +145,14 @@ def _is_number(value: object, *kinds: type) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
 
 
-def integer(low: int, high: int = LARGEST) -> Rule:
+def integer(low: int, high: int = LARGEST_INTEGER) -> Rule:
     """Allow the integers from `low` to `high`, both included."""
 
     def accept(value: int) -> int:
         _require(_is_number(value, int) and low <= value <= high)
         return value
 
-    upper = "or more" if high == LARGEST else f"to {high}"
+    upper = "or more" if high == LARGEST_INTEGER else f"to {high}"
     return Rule(f"a whole number, {low} {upper}", accept, _number_from_text(int))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -195,6 +195,12 @@ def _from_options(
             yield Given(name, rules[name].from_text(os.fspath(value)), "command line")
         else:
             yield Given(name, value, "command line")
+
+
+def remove_variables(environ: MutableMapping[str, str]) -> None:
+    """Remove every variable of ours, which may be a secret: what runs inherit must hold none."""
+    for name in [name for name in environ if name.startswith(PREFIX)]:
+        del environ[name]
 
 
 def variable(key: str) -> str:

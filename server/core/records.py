@@ -6,10 +6,21 @@ A change makes a new record (`evolve`). Times are Unix seconds, PKs positive int
 from __future__ import annotations
 
 import enum
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 from urllib.parse import quote
 
 import msgspec
+
+#: The largest PK that a URL or a body may name.
+LARGEST_PK = 2**31 - 1
+#: Room for the PKs or lines of one owner in an index key, `owner * KEY_RANGE + number`. It is in
+#: what is stored, so it never changes.
+KEY_RANGE = 2**32
+#: The largest integer that JSON input, the configuration and the database take alike.
+LARGEST_INTEGER = 2**63 - 1
+Level = Literal["debug", "info", "warning", "error"]
+#: The levels of log lines, the least severe first.
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class State(enum.StrEnum):

@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from server.core.records import LEVELS
 from server.logs.cache import Slice
 from server.logs.entries import SEPARATOR
-
-LEVELS = ("debug", "info", "warning", "error")
 
 _decode = msgspec.json.Decoder(list[int | float | str | bool]).decode
 #: A text that neither JSON nor lowercasing in ASCII encodes differently.

@@ -14,6 +14,7 @@ from typing import Any
 
 from server.core.concurrency import repeat_every
 from server.core.errors import AlreadyTaken, DatabaseAway
+from server.core.records import KEY_RANGE
 from server.peers.invalidation import EVERYTHING, CacheInvalidation, Topic
 from server.store import Store
 from server.store.driver.connection import Database
@@ -32,8 +33,6 @@ KEPT, PRUNE_EVERY = 2_000, 500
 RETRY_SECONDS = 1.0
 #: The kinds of topics, by the collection that is watched for them.
 _WATCHED = {"processes": "process", "log_chunks": "log", "targets": "target"}
-
-_LINES = 2**32
 
 
 class Exchange:
@@ -179,7 +178,7 @@ class ChangeStreamExchange(Exchange):
                     self._caches.set_notified(len(self._open) == len(_WATCHED))
                     async for pk, version in stream:
                         if kind == "log":
-                            self._hear((kind, pk // _LINES))
+                            self._hear((kind, pk // KEY_RANGE))
                         elif not (kind == "process" and self._caches.knows(pk, version)):
                             self._hear((kind, pk))
             except Exception as error:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from server.core.errors import NotFound
-from server.core.records import Record
+from server.core.records import KEY_RANGE, Record
 from server.store.driver.collection import Document
 from server.store.driver.connection import Database
-
-#: Room for the PKs of one target's products in an index key.
-PK_RANGE = 2**32
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -72,7 +69,7 @@ class RecordCollection(Generic[R]):
 
 def upper_bound(pk: int | None) -> int:
     """Return the exclusive end of a range of PKs: this PK, or the end of all PKs for None."""
-    return PK_RANGE if pk is None else min(pk, PK_RANGE)
+    return KEY_RANGE if pk is None else min(pk, KEY_RANGE)
 
 
 def text_key(text: str) -> str:

@@ -12,13 +12,12 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-from server.core.records import Progress
+from server.core.records import LARGEST_INTEGER, LEVELS, Level, Progress
 from server.execution.child.line_assembler import LineAssembler, Utf8Text
 from server.store.processes.sections import Section
 
 MESSAGE_LIMIT_BYTES = 1_048_576
 #: The first whole number that the database cannot store.
-LARGEST = 2**63
 #: The most outputs of a run; one more is kept, which shows that there were too many.
 OUTPUTS_LIMIT = 10_000
 #: How many of an attempt's statuses are kept as sections of its log.
@@ -26,13 +25,12 @@ SECTIONS_LIMIT = 10_000
 
 _decoder = msgspec.json.Decoder()
 _Stream = Literal["log", "stdout", "stderr", "logging", "traceback"]
-_Level = Literal["debug", "info", "warning", "error"]
-STREAMS, LEVELS = frozenset(get_args(_Stream)), frozenset(get_args(_Level))
+STREAMS = frozenset(get_args(_Stream))
 #: The latest time, in Unix seconds, that makes sense; negated, the earliest.
 LATEST = 1e12
 #: A text message.
 _Text = tuple[
-    Literal["t"], _Stream, Annotated[float, msgspec.Meta(ge=-LATEST, le=LATEST)], _Level, str
+    Literal["t"], _Stream, Annotated[float, msgspec.Meta(ge=-LATEST, le=LATEST)], Level, str
 ]
 _text_decoder = msgspec.json.Decoder(_Text)
 
@@ -144,7 +142,9 @@ class ChildMessages:
             case ["output", str(path), str(name), str(kind)]:
                 if len(self.outputs) <= OUTPUTS_LIMIT:
                     self.outputs.append((path, name, kind))
-            case ["usage", float(cpu), int(rss)] if math.isfinite(cpu) and 0 <= rss < LARGEST:
+            case ["usage", float(cpu), int(rss)] if (
+                math.isfinite(cpu) and 0 <= rss <= LARGEST_INTEGER
+            ):
                 self.usage = (cpu, rss)
             case ["done" | "cancelled" as last]:
                 self.last = self.last or (last,)

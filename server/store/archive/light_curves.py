@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.store.base import PK_RANGE, load, upper_bound
+from server.core.records import KEY_RANGE
+from server.store.base import load, upper_bound
 from server.store.driver.connection import Database
 
 
@@ -44,7 +45,7 @@ class LightCurves:
             [
                 {
                     "_id": chunk.first,
-                    "by_target": chunk.target * PK_RANGE + chunk.first,
+                    "by_target": chunk.target * KEY_RANGE + chunk.first,
                     **vars(chunk),
                 }
                 for chunk in chunks
@@ -55,7 +56,7 @@ class LightCurves:
         self, target: int, *, before: int | None = None, limit: int
     ) -> list[LightCurveChunk]:
         """Return the newest chunks of a target that begin before a number, at most `limit`."""
-        start = target * PK_RANGE
+        start = target * KEY_RANGE
         found = await self._collection.find(
             {"by_target": {"$gt": start, "$lt": start + upper_bound(before)}},
             sort=("by_target", -1),

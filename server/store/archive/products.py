@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from server.core.records import DataProduct
-from server.store.base import PK_RANGE, Page, RecordCollection, upper_bound
+from server.core.records import KEY_RANGE, DataProduct
+from server.store.base import Page, RecordCollection, upper_bound
 from server.store.counts import TargetCounts
 from server.store.driver.connection import Database
 
@@ -29,7 +29,7 @@ class DataProducts(RecordCollection[DataProduct]):
         """Store new products. :raises AlreadyTaken: one of the PKs exists."""
         await self._collection.insert_many(
             [
-                product.to_document() | {"by_target": product.target * PK_RANGE + product.pk}
+                product.to_document() | {"by_target": product.target * KEY_RANGE + product.pk}
                 for product in products
             ]
         )
@@ -43,7 +43,7 @@ class DataProducts(RecordCollection[DataProduct]):
         self, target: int, *, before: int | None = None, limit: int = 100
     ) -> Page[DataProduct]:
         """Return a page of a target's products."""
-        start = target * PK_RANGE
+        start = target * KEY_RANGE
         return await self._page("by_target", start, start + upper_bound(before), limit)
 
     async def of_process(self, process: int) -> list[DataProduct]:
@@ -74,4 +74,4 @@ class DataProducts(RecordCollection[DataProduct]):
 
 
 def _of_target(target: int) -> dict[str, int]:
-    return {"$gt": target * PK_RANGE, "$lt": (target + 1) * PK_RANGE}
+    return {"$gt": target * KEY_RANGE, "$lt": (target + 1) * KEY_RANGE}

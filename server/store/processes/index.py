@@ -10,11 +10,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from server.core.records import ProcessRecord, State
-from server.store.base import PK_RANGE, Page, text_key
+from server.core.records import KEY_RANGE, ProcessRecord, State
+from server.store.base import Page, text_key
 from server.store.driver.collection import Collection, Document
 
-LARGEST_PK = 10**12 - 1
 #: How many documents one `find_page` may examine before it returns a short page.
 EXAMINED_LIMIT = 5_000
 _LARGEST_BATCH = 500
@@ -27,7 +26,7 @@ def index_keys(record: ProcessRecord) -> dict[str, Any]:
     """Return the fields that a new record's document has for the indexes only."""
     keys: dict[str, Any] = {
         "by_identifier": text_key(record.identifier),
-        "by_target": record.target * PK_RANGE + record.pk,
+        "by_target": record.target * KEY_RANGE + record.pk,
         "by_pipeline": _ending_in_pk(text_key(record.pipeline), record.pk),
     }
     if record.state is State.QUEUED:
@@ -42,9 +41,9 @@ def ended_key(state: State, pk: int) -> str:
     return _ending_in_pk(state.value, pk)
 
 
-def of_target(target: int, before: int = PK_RANGE) -> dict[str, int]:
+def of_target(target: int, before: int = KEY_RANGE) -> dict[str, int]:
     """Return the range of `by_target` that holds the target's processes below a PK."""
-    return {"$gte": target * PK_RANGE, "$lt": target * PK_RANGE + min(before, PK_RANGE)}
+    return {"$gte": target * KEY_RANGE, "$lt": target * KEY_RANGE + min(before, KEY_RANGE)}
 
 
 async def find_page(
@@ -63,7 +62,7 @@ async def find_page(
     if states is not None:
         filters["state"] = set(states)
     sources = _sources(collection, target, filters)
-    return await _read(sources, filters, LARGEST_PK if before is None else before, limit)
+    return await _read(sources, filters, KEY_RANGE if before is None else before, limit)
 
 
 def _sources(

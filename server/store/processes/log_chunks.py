@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from server.core.records import KEY_RANGE
 from server.store.base import load
 from server.store.driver.connection import Database
 
 #: Room for the line numbers of one process in the key.
-_LINES = 2**32
 _DELETE_STEP = 500
 
 
@@ -111,7 +111,7 @@ class LogChunks:
 
 
 def _key(process: int, line: int) -> int:
-    return process * _LINES + line
+    return process * KEY_RANGE + line
 
 
 def _range(process: int, line: int = 0) -> dict[str, Any]:

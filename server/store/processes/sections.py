@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from server.core.records import KEY_RANGE
 from server.store.driver.collection import Document
 from server.store.driver.connection import Database
 
 #: Room for the line numbers of one process in the key.
-_LINES = 2**32
 #: The most in one answer: a page cannot show more.
 NEWEST = 1_000
 
@@ -49,13 +49,13 @@ class Sections:
 
 def _document(process: int, section: Section) -> Document:
     # The embedded engine scans for a range on `_id`, so the same number is a field as well.
-    key = process * _LINES + section.line
+    key = process * KEY_RANGE + section.line
     return {"_id": key, "key": key, "time": section.time, "status": section.status}
 
 
 def _section(document: Document) -> Section:
-    return Section(document["key"] % _LINES, document["time"], document["status"])
+    return Section(document["key"] % KEY_RANGE, document["time"], document["status"])
 
 
 def _span(process: int) -> dict[str, int]:
-    return {"$gte": process * _LINES, "$lt": (process + 1) * _LINES}
+    return {"$gte": process * KEY_RANGE, "$lt": (process + 1) * KEY_RANGE}

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.records import State
+from server.core.records import LEVELS, State
 from server.logs import reader
 from server.logs.cache import Slice
 from server.logs.entries import Line, encode_entries
-from server.logs.filter import LEVELS, filter_of
+from server.logs.filter import filter_of
 from server.logs.reader import LinesPage
 from tests.fakes.log_fakes import PK, Reading, a_process
 
