@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from runners.examiner import Examiner
 from server.archive.archive import Archive
-from server.archive.examination import Reexamination
 from server.archive.storage import FileStorage
 from server.config import Config
 from server.core.concurrency import retry_while_unavailable
@@ -38,8 +37,8 @@ class Components:
     repository: ProcessRepository
     logs: Logs
     reader: LogReader
+    files: FileStorage
     archive: Archive
-    reexamination: Reexamination
 
 
 async def open_components(config: Config, folder: DataFolder, stack: AsyncExitStack) -> Components:
@@ -60,7 +59,6 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
     logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone=alone)
     files = FileStorage(config.storage_url)
     archive = _archive(config, folder, store, files, examiner, repository)
-    copies = folder.incoming / "examination"
     components = Components(
         database=database,
         store=store,
@@ -69,8 +67,8 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
         repository=repository,
         logs=logs,
         reader=LogReader(logs),
+        files=files,
         archive=archive,
-        reexamination=Reexamination(store.products, files, examiner.metadata, copies),
     )
     if not alone:
         exchange = _exchange(components, config.leases.lease_seconds)

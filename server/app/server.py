@@ -37,6 +37,7 @@ from server.execution.dispatcher import Dispatcher
 from server.execution.launch import RunServices
 from server.execution.live_preview import read_picture
 from server.execution.recovery import Recovery
+from server.execution.reexamination import Reexamination
 from server.live.sources import LiveSources
 from server.processes.pipelines import PipelineWatch, find_pipelines
 from server.processes.service import Processes
@@ -187,8 +188,9 @@ class Server:
             await warming
         except WarmUpFailed as error:
             raise StartError(f"No run could start here: {error}") from error
-        stack.push_async_callback(components.reexamination.stop)
-        components.reexamination.start()
+        reexamination = self._reexamination(components)
+        stack.push_async_callback(reexamination.stop)
+        reexamination.start()
         # Runs.
         pipelines = await find_pipelines(config, pool)
         watch = PipelineWatch(config, pool, pipelines)
@@ -206,6 +208,14 @@ class Server:
         stack.push_async_callback(dispatcher.stop)
         self._application.open(make_application(self._services))
         await asyncio.to_thread(self._folder.remove_leftovers)
+
+    def _reexamination(self, components: Components) -> Reexamination:
+        return Reexamination(
+            components.store.products,
+            components.files,
+            components.examiner.metadata,
+            self._folder.incoming / "examination",
+        )
 
     def _run_services(
         self, components: Components, pool: Pool, pipelines: dict[str, PipelineDescription]

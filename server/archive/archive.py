@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from server.archive.examination import Examine
 from server.archive.groups import Groups
 from server.archive.light_curves import LightCurves
 from server.archive.outputs import OutputPublisher
@@ -15,7 +14,7 @@ from server.archive.products import DataProducts
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage
 from server.archive.targets import Targets
-from server.archive.transactions import FileTransactions
+from server.archive.transactions import Examine, FileTransactions
 from server.archive.uploads import UploadLimits
 from server.archive.visibility import Visibility
 from server.core.data_folder import DataFolder

@@ -8,12 +8,14 @@ Ending the entries is left to `rollback`.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from server.archive.examination import Examine, examine_new
+from runners.examiner import ExaminationError
 from server.archive.file_names import content_type
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
@@ -23,6 +25,15 @@ from server.core.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
 from server.store.archive.light_curves import LightCurveChunk
+
+log = logging.getLogger(__name__)
+
+#: Returns the metadata of a FITS file, None for any other file, or raises ExaminationError.
+Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
+
+#: How often a file that could not be examined is examined again. Some will never be: they kill or
+#: hold up the examiner each time.
+EXAMINATIONS = 5
 
 
 @dataclass(frozen=True)
@@ -168,13 +179,26 @@ class FileTransactions:
         self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None
     ) -> list[DataProduct]:
         """Return the records that the files will have."""
-        findings = [await examine_new(file, self._examine) for file in files]
+        findings = [await self._examined(file) for file in files]
         first = await self._store.counters.next("dataproduct", len(files))
         now = time.time()
         return [
             _product(pk, now, file, target, run, found)
             for pk, (file, found) in enumerate(zip(files, findings, strict=True), first)
         ]
+
+    async def _examined(self, file: LocalFile) -> dict[str, Any]:
+        """Examine a file and return the fields that its product gets from that."""
+        try:
+            return {"fits": await self._examine(file.path)}
+        except ExaminationError as error:
+            log.warning(
+                "%s is stored without metadata and will be examined again: %s",
+                file.name,
+                error,
+                extra={"action": "examination_postponed"},
+            )
+            return {"examinations_left": EXAMINATIONS}
 
     async def _removal(self, products: Sequence[DataProduct]) -> JournalEntry:
         processes = {product.process for product in products}

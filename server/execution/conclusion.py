@@ -12,6 +12,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from runners.execution.exits import exit_in_words
 from server.archive.outputs import OutputFile, Publication
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import DatabaseAway, HeliographError, LeaseLost
@@ -78,7 +79,7 @@ def _likely_cause(recorder: RunRecorder, end: RunEnd) -> str | None:
 
 def _resources(recorder: RunRecorder, end: RunEnd) -> Resources:
     usage, code = recorder.usage, end.code
-    exit_text = "not started" if code is None else exit_messages.exit_in_words(code)
+    exit_text = "not started" if code is None else exit_in_words(code)
     return Resources(usage.cpu_seconds, usage.peak_rss_bytes, exit_text)
 
 

@@ -21,7 +21,12 @@ MOST_ENTRIES = 14
 MOST_LINES = 400
 DRIVERS = ("motor", "pymongo", "bson", "gridfs")
 #: Of `runners`, what runs in the server and knows its event loop.
-IN_THE_SERVER = ("runners.examiner", "runners.execution.pool", "runners.execution.registry")
+IN_THE_SERVER = (
+    "runners.examiner",
+    "runners.execution.pipes",
+    "runners.execution.pool",
+    "runners.execution.registry",
+)
 
 
 def module_name(path: Path) -> str:

@@ -5,15 +5,9 @@ from __future__ import annotations
 import signal
 import time
 
+from runners.execution.exits import signal_name
 from server.config import Limits
 from server.core.records import LOST
-
-
-def exit_in_words(code: int) -> str:
-    """Describe the exit code of an OS process, negative codes being signals."""
-    if code == 0:
-        return "exit code 0"
-    return f"signal {signal_name(-code)}" if code < 0 else f"exit code {code}"
 
 
 def failure_of_exit(code: int) -> str:
@@ -21,14 +15,6 @@ def failure_of_exit(code: int) -> str:
     if code < 0:
         return f"The pipeline was killed by signal {signal_name(-code)}"
     return f"The pipeline ended with exit code {code}"
-
-
-def signal_name(number: int) -> str:
-    """Return the number and name of a signal, such as `9 (SIGKILL)`."""
-    try:
-        return f"{number} ({signal.Signals(number).name})"
-    except ValueError:
-        return str(number)
 
 
 def likely_cause(

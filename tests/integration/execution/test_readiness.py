@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from runners.examiner import Examiner
-from server.archive import examination
+from server.execution import reexamination
 from tests.fakes.sky import noise, write_fits
 from tests.integration.conftest import SAMPLES, Client, Running, make_config, serving
 
@@ -55,7 +55,7 @@ def test_a_server_where_no_run_could_start_does_not_start(tmp_path: Path) -> Non
 @pytest.fixture
 def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     """A server of one's own that examines again soon."""
-    monkeypatch.setattr(examination, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(reexamination, "PAUSE_SECONDS", 0.2)
     with serving(make_config(tmp_path)) as started:
         yield started
 
@@ -104,7 +104,7 @@ async def test_a_server_that_cannot_examine_files_is_not_ready(
 async def test_a_file_whose_examination_was_cut_short_is_examined_again(
     running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examination, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(reexamination, "PAUSE_SECONDS", 0.2)
     others = set(examiners())
     content = write_fits(tmp_path / "a.fits", noise(), FILTER="V").read_bytes()
     with serving(make_config(tmp_path / "data")) as started:

@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
+from runners.execution.exits import exit_in_words
 from server.config import Limits
-from server.execution.child.exit_messages import exit_in_words, failure_of_exit, likely_cause
+from server.execution.child.exit_messages import failure_of_exit, likely_cause
 
 
 @pytest.mark.parametrize(

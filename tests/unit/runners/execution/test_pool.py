@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from runners.execution.exits import exit_in_words
 from runners.execution.pool import QUOTED_CHARACTERS, Pool, WarmUpFailed
 
 ROOT = Path(__file__).parents[4]
@@ -117,11 +116,3 @@ def test_a_dead_template_is_a_problem_until_the_next_run() -> None:
         pool.close()
 
     asyncio.run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [(0, "exit code 0"), (3, "exit code 3"), (-9, "signal 9 (SIGKILL)"), (-99, "signal 99")],
-)
-def test_an_exit_code_is_put_into_words(code: int, words: str) -> None:
-    assert exit_in_words(code) == words

@@ -1,6 +1,6 @@
-"""Files that could not be examined: stored without metadata, and examined again later.
+"""Examines files again that could not be examined when they were stored.
 
-Each such product has the number of tries that are left in its record, so that they go on after a
+The number of tries that are left is in the record of the product, so that they go on after a
 restart and on any server. How files are examined is left to `runners.examiner`.
 """
 
@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from runners.examiner import ExaminationError
-from server.archive.storage import FileStorage, LocalFile
+from server.archive.storage import FileStorage
+from server.archive.transactions import Examine
 from server.core.concurrency import repeat_every
 from server.core.errors import NotFound
 from server.core.records import DataProduct
@@ -23,27 +23,10 @@ from server.store.archive.products import DataProducts
 
 log = logging.getLogger(__name__)
 
-#: Tries after the first one. A file that kills the examiner costs no more of them.
-TRIES = 5
-#: Between two rounds of tries.
+#: The pause between two rounds of tries.
 PAUSE_SECONDS = 30.0
-#: Products of one round.
+#: How many products a round examines at most.
 BATCH = 100
-
-#: Returns the metadata of a FITS file, None for any other; raises ExaminationError.
-Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
-
-
-async def examine_new(file: LocalFile, examine: Examine) -> dict[str, Any]:
-    """Examine a file that comes in, and return the fields that its product gets by that."""
-    try:
-        return {"fits": await examine(file.path)}
-    except ExaminationError as error:
-        log.warning(
-            "%s is stored without metadata and examined again later: %s", file.name, error,
-            extra={"action": "examination_postponed"},
-        )  # fmt: skip
-        return {"examinations_left": TRIES}
 
 
 class Reexamination:

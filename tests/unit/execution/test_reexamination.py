@@ -1,4 +1,4 @@
-"""Examinations that failed: what is stored, and how they are made again."""
+"""Examinations that failed are made again, a few times, and others are not held up by it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from runners.examiner import ExaminationError
-from server.archive import examination
-from server.archive.examination import TRIES, Reexamination, examine_new
-from server.archive.storage import FileStorage, LocalFile
+from server.archive.storage import FileStorage
+from server.archive.transactions import EXAMINATIONS
 from server.core.records import DataProduct
+from server.execution import reexamination as module
+from server.execution.reexamination import Reexamination
 from tests.fakes.some_records import a_product
 
 FOUND = {"filter": "V"}
@@ -64,7 +65,10 @@ def stored(folder: Path, *names: str) -> Products:
         (folder / str(pk)).mkdir()
         (folder / str(pk) / name).write_bytes(b"x")
     return Products(
-        *(a_product(pk, name, b"x", examinations_left=TRIES) for pk, name in enumerate(names, 1))
+        *(
+            a_product(pk, name, b"x", examinations_left=EXAMINATIONS)
+            for pk, name in enumerate(names, 1)
+        )
     )
 
 
@@ -78,25 +82,6 @@ def again(folder: Path, products: Any, examiner: Examiner, rounds: int = 1) -> N
             await reexamination.examine_again()
 
     asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("found", [FOUND, None])
-def test_an_answer_is_stored_at_once_and_for_good(found: Any) -> None:
-    file = LocalFile(Path("/nowhere/a.fits"), "a.fits", 1, "")
-    fields = asyncio.run(examine_new(file, Examiner({"a.fits": found}).metadata))
-    assert fields == {"fits": found}
-
-
-def test_without_an_answer_tries_are_left(caplog: pytest.LogCaptureFixture) -> None:
-    file = LocalFile(Path("/nowhere/a.fits"), "night1.fits", 1, "")
-    fields = asyncio.run(examine_new(file, Examiner({"a.fits": DIED}).metadata))
-    assert fields == {"examinations_left": TRIES}
-    [record] = caplog.records
-    assert record.getMessage() == (
-        "night1.fits is stored without metadata and examined again later: "
-        "The file could not be examined"
-    )
-    assert vars(record)["action"] == "examination_postponed"
 
 
 def test_each_file_is_examined_again_once(tmp_path: Path) -> None:
@@ -119,8 +104,8 @@ def test_a_round_ends_at_a_failure_and_begins_with_others_next_time(tmp_path: Pa
 def test_tries_come_to_an_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     products, examiner = stored(tmp_path, "a.fits"), Examiner({"a.fits": DIED})
     with caplog.at_level(logging.WARNING):
-        again(tmp_path, products, examiner, rounds=TRIES + 3)
-    assert examiner.asked == ["a.fits"] * TRIES
+        again(tmp_path, products, examiner, rounds=EXAMINATIONS + 3)
+    assert examiner.asked == ["a.fits"] * EXAMINATIONS
     assert products.stored[1].fits is None
     assert caplog.messages[-1] == (
         "Data product 1 (a.fits) could not be examined; tries left: 0: "
@@ -133,7 +118,7 @@ def test_a_file_that_is_not_to_be_found_costs_a_try(tmp_path: Path) -> None:
     (tmp_path / "1" / "a.fits").unlink()
     again(tmp_path, products, examiner)
     assert examiner.asked == []
-    assert products.stored[1].examinations_left == TRIES - 1
+    assert products.stored[1].examinations_left == EXAMINATIONS - 1
 
 
 def test_what_another_server_has_begun_with_is_left_to_it(tmp_path: Path) -> None:
@@ -170,7 +155,7 @@ def test_copies_from_remote_storage_are_removed(tmp_path: Path) -> None:
 def test_it_goes_on_in_the_background_until_it_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examination, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
     products: Any = stored(tmp_path, "a.fits")
     examiner = Examiner({"a.fits": DIED})
 
