@@ -1,6 +1,6 @@
-"""Asks a server that has just been started for a page, its health and its static files.
+"""Fetch a page, the health endpoint and the static files of a server that has just started.
 
-The one argument is the file with the server's output, in which its address appears.
+The only argument is the file that holds the server's output, where its address appears.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 import static
 
 WAIT_SECONDS = 60
-# Written by the packaging, or not for browsers.
+# Python files, there for packaging and not for browsers.
 NOT_SERVED = {".py", ".pyc"}
 
 
 def address(output: Path) -> str:
-    """What the server says it listens on, as soon as it says so."""
+    """Return the address that the server prints once it listens."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         said = re.search(r"http://[^\s/]+", output.read_text())
@@ -31,7 +31,7 @@ def address(output: Path) -> str:
 
 
 def wait_until_ready(start: str) -> None:
-    """Return when the server can work; until then it answers 503."""
+    """Wait until the server is ready; until then it answers 503."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
@@ -45,7 +45,7 @@ def wait_until_ready(start: str) -> None:
 
 
 def fetch(url: str) -> bytes:
-    """The body of a 200; raises for anything else."""
+    """Return the body of a 200 response. Raise an error for any other status."""
     with urllib.request.urlopen(url, timeout=10) as answer:
         body: bytes = answer.read()
         print(answer.status, len(body), "bytes", url)
@@ -53,7 +53,7 @@ def fetch(url: str) -> bytes:
 
 
 def main() -> None:
-    """Raise unless all is served."""
+    """Raise an error unless everything is served."""
     start = address(Path(sys.argv[1]))
     wait_until_ready(start)
     assert b"<html" in fetch(f"{start}/").lower()

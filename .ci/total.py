@@ -1,4 +1,4 @@
-"""Add up the closing lines of several runs of pytest, each in a file with all that it printed.
+"""Add up the closing lines of several pytest runs, each in a file with everything it printed.
 
 Prints one line in pytest's own form. Exits with 1 when a file has no closing line.
 """
@@ -17,7 +17,7 @@ SINGULARS = {"warning": "warnings", "error": "errors"}
 
 
 def closing_of(path: Path) -> tuple[Counter[str], float]:
-    """Return what the last closing line in a file counts, and its seconds."""
+    """Return the counts of the last closing line in a file, and its seconds."""
     found = CLOSING.findall(path.read_text(encoding="utf-8", errors="replace"))
     if not found:
         raise SystemExit(f"{path.name} has no closing line of pytest")

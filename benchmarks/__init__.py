@@ -1,1 +1,1 @@
-"""Measurements, each a command that prints ratios against a floor of the same run."""
+"""Measurements, each a command that prints ratios to a floor measured in the same run."""

@@ -1,13 +1,13 @@
-"""Which files somebody opens who follows a process from its POST to its end.
+"""The files to open in order to follow a process from its POST to its end.
 
     python -m benchmarks.files_of_a_run
 
 Starts a server in this process and runs the pipeline Dummy on one file. Every call between the POST
-and the moment the record has ended is noted, in all threads, with the file it comes from. To follow
-the way one opens a file from which it leads on into another one; what only answers (a leaf) is read
-by its name, and so are the three packages that are a world of their own: `handlers/http`,
-`server/store` and `server/core`. All files are printed, those to open with a star. The child's side
-is in `runners/execution/worker.py`.
+and the end of the record is traced, in all threads, with the file it comes from. A file is opened
+if the way leads on from it into another one; a file that only answers (a leaf) is understood from
+its name, and so are three self-contained packages: `handlers/http`, `server/store` and
+`server/core`. All files are printed, those to open with a star. The child's side is in
+`runners/execution/worker.py`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Trace:
         self.calls: set[tuple[Path, Path]] = set()
 
     def note(self, frame: FrameType, event: str, _argument: Any) -> None:
-        """Take a call; for `sys.setprofile`."""
+        """Record a call; for `sys.setprofile`."""
         if event != "call" or (called := of_the_project(frame)) is None:
             return
         self.functions[called].add(frame.f_code.co_qualname)
@@ -76,7 +76,7 @@ def traced() -> Iterator[Trace]:
 
 @cache
 def file_of(name: str) -> Path | None:
-    """Return where a file lies in the project, None when it is none of its code."""
+    """Return where a file lies in the project, None when it is not part of it."""
     path = Path(name)
     if not path.is_relative_to(ROOT):
         return None
@@ -85,7 +85,7 @@ def file_of(name: str) -> Path | None:
 
 
 def of_the_project(frame: FrameType) -> Path | None:
-    """Return the file of a frame, None when it is none of the project's."""
+    """Return the file of a frame, None when it is not part of the project."""
     return file_of(frame.f_code.co_filename)
 
 
@@ -96,7 +96,7 @@ async def follow() -> Trace:
         async with Server(config) as server:
             await server.start()
             target, products = await asyncio.to_thread(make_target, server.port, "M 13")
-            await asyncio.sleep(1)  # whatever an upload leaves to do
+            await asyncio.sleep(1)  # for the work that an upload leaves behind
             with traced() as trace:
                 pk = await asyncio.to_thread(submit, server.port, "Dummy", target, products)
                 await until_ended(server, pk)

@@ -1,10 +1,11 @@
-"""What logging costs a pipeline, and how many lines a second are stored and seen by a viewer.
+"""What logging costs a pipeline, and how many lines a second are stored and reach a viewer.
 
     python -m benchmarks.ingest [--rounds 5] [--lines 300000]
 
-A call of `self.log()` is timed inside the run, the floor being one `os.write` of the line to a pipe
-that somebody reads. Lines per second are counted from the first line at the viewer to the end; the
-floor is Motor inserting ready chunks of 1,000 lines one after the other, in the server's process.
+A call of `self.log()` is timed inside the run; the floor is one `os.write` of the line to a pipe
+that is being read. Lines per second are counted from the first line at the viewer to the end; the
+floor is Motor inserting ready-made chunks of 1,000 lines one after the other, in the server's
+process.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def _calls(ports: Serving, count: int) -> list[int]:
-    """Nanoseconds of a call: of the first tenth, of the last, and of the floor."""
+    """Return the nanoseconds of a call: in the first tenth, in the last one, and of the floor."""
     target, products = make_target(ports.heliograph, "Calls", count=count)
     pk = submit(ports.heliograph, "Timed", target, products)
     said = ""
@@ -61,7 +62,7 @@ def _calls(ports: Serving, count: int) -> list[int]:
 
 
 def _lines(ports: Serving, viewers: int, rounds: int, lines: int, bar: str) -> float:
-    """Measure lines per second; the processor time of the server for one, in microseconds."""
+    """Measure lines per second; return the server's processor time for each, in microseconds."""
     floors, ours, needed = [], [], []
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""What is measured inside the process that serves, beside the server: floors, and lines by hand."""
+"""Measurements inside the serving process: the floors, and lines appended directly."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from server.app.server import Server
 from server.logs.entries import Line, encode_entries
 from server.store.processes.log_chunks import LogChunk, LogChunks
 
-#: What the lines of the benchmarks look like.
+#: The text of a typical log line.
 TEXT = "Processing frame 123456"
 
 
 class BareSocket(WebSocketHandler):
-    """A viewer of the floor: gets what is broadcast."""
+    """A viewer of the floor, which receives what is broadcast."""
 
     viewers: ClassVar[set[BareSocket]] = set()
 
     def open(self, *_arguments: str) -> None:
-        """Keep it."""
+        """Add the socket to the viewers."""
         self.set_nodelay(True)
         self.viewers.add(self)
 
     def on_close(self) -> None:
-        """Forget it."""
+        """Remove the socket from the viewers."""
         self.viewers.discard(self)
 
 
 async def broadcast(_server: Server, count: int) -> float:
-    """Write one ready string to each viewer so many times; the seconds it took."""
+    """Write one ready-made string to each viewer `count` times; return the seconds taken."""
     ready = b'{"type":"lines","lines":[%b]}' % encode_entries(1, [Line(time.time(), "info", TEXT)])
     begun = time.perf_counter()
     for _ in range(count):
@@ -48,9 +48,9 @@ async def broadcast(_server: Server, count: int) -> float:
 
 
 async def append(server: Server, pk: int, count: int, stored: bool) -> float:
-    """Append lines one by one, as a run would that logs them slowly; the seconds it took.
+    """Append lines one by one, as a run that logs slowly would; return the seconds taken.
 
-    Not stored, they are only pushed: then it is the fan-out alone that is measured.
+    Lines that are not stored are only pushed, which measures the fan-out alone.
     """
     assert server.services is not None
     logs = server.services.processes._logs
@@ -65,18 +65,18 @@ async def append(server: Server, pk: int, count: int, stored: bool) -> float:
 
 
 class _Nowhere(LogChunks):
-    """Stores nothing, and takes no time for it."""
+    """Chunks that are dropped, which takes no time."""
 
     def __init__(self) -> None:
         pass
 
     async def insert(self, chunk: LogChunk) -> None:
-        """Let others run, as the database would."""
+        """Let other tasks run, as the database would."""
         await asyncio.sleep(0)
 
 
 async def insert(server: Server, chunks: int, lines: int) -> float:
-    """Have Motor insert ready chunks one after the other; the seconds it took."""
+    """Have Motor insert ready-made chunks one after the other; return the seconds taken."""
     folder = server.config.data
     [socket] = await asyncio.to_thread(lambda: list(folder.rglob("engine.sock")))
     uri = f"mongodb://{quote(str(socket), safe='')}"
@@ -95,7 +95,7 @@ async def insert(server: Server, chunks: int, lines: int) -> float:
 
 
 async def cpu(_server: Server) -> float:
-    """The processor time of the serving process so far, in seconds."""
+    """Return the processor time of the serving process so far, in seconds."""
     return time.process_time()
 
 

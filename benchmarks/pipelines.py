@@ -79,7 +79,7 @@ class Clocks(PipelineProcess):
 
 
 class Changes(PipelineProcess):
-    """Changes its status so many times a second as its target's `rate` says, until cancelled."""
+    """Changes its status as many times a second as its target's `rate` says, until cancelled."""
 
     short_name = "changes"
 
@@ -113,7 +113,7 @@ class Timed(PipelineProcess):
         tenth = count // 10
         first, last = median(taken[:tenth]), median(taken[-tenth:])
         with self.update_status(f"{first:.0f} {last:.0f} {floor:.0f}"):
-            time.sleep(2)  # or else the last status would come at once
+            time.sleep(2)  # otherwise the last status would come at once
 
 
 def _each(call: Any, count: int) -> list[int]:

@@ -2,8 +2,9 @@
 
     python -m benchmarks.poll [--seconds 1] [--rounds 5]
 
-The bare handler answers with the same bytes, in the same process and the same run; rounds of both
-are interleaved, and medians are shown. For a 304 it sends 2 KB, for a tail 1 KB.
+The bare handler answers with the same bytes, in the same process and the same run. Rounds of the
+two are interleaved, and medians are shown. Where Heliograph answers 304, the bare handler sends
+2 KB; for the tail of a log, 1 KB.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from server.config.sections import Pool
 
 PROCESSES = {10: 0.9, 100: 0.9, 1_000: 0.85}
 LOG_BYTES = {1_000: 0.9, 100_000: 0.9, 10_000_000: 0.8}
-#: Runs that change their status at the same time, and how often a second all of them together.
+#: Runs that change their status at the same time, and how often a second they do so in total.
 CHANGING, CHANGES = 4, 50
 
 
 class Poll(NamedTuple):
-    """What to ask for, and with what to compare."""
+    """A request to measure, and what to compare it with."""
 
     name: str
     path: str
@@ -87,7 +88,7 @@ def _measure(ports: Serving, poll: Poll, seconds: float, rounds: int) -> None:
 def _measure_changing(
     ports: Serving, target: int, products: list[int], seconds: float, rounds: int
 ) -> None:
-    """The status of many processes while some of them change; the floor has the same company."""
+    """Measure the status of many processes while some change; the floor bears the same load."""
     port = ports.heliograph
     running = [submit(port, "Changes", target, products) for _ in range(CHANGING)]
     name = f"status of 1,000, {CHANGES} changes a second"
@@ -96,7 +97,7 @@ def _measure_changing(
 
 
 def _measure_growing(ports: Serving, seconds: float, rounds: int) -> None:
-    """A log of 10 MB that gets 1,000 lines a second meanwhile."""
+    """Measure a log of 10 MB that gets 1,000 lines a second meanwhile."""
     port = ports.heliograph
     target, products = make_target(port, "growing", bytes=10_000_000)
     pk = submit(port, "Grows", target, products)

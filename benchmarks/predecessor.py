@@ -1,10 +1,10 @@
-"""Heliograph beside tom_education 1.1.9: polls and lines per second of both in the same run.
+"""Heliograph compared with tom_education 1.1.9: polls and lines per second, in the same run.
 
     python -m benchmarks.predecessor [--rounds 5] [--seconds 2] [--lines 5000] [--python PATH]
 
-tom_education is installed from PyPI into a virtual environment in a temporary folder, or is found
-in the one whose Python is given, and served by gunicorn with 2 workers from SQLite. Rounds of both
-are interleaved, one idle while the other is measured, and medians are shown.
+tom_education is installed from PyPI into a virtual environment in a temporary folder, or taken
+from the environment whose Python is given, and served by gunicorn with 2 workers from SQLite.
+Rounds of the two are interleaved, one idle while the other is measured, and medians are shown.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from benchmarks.viewers import END, Viewer, close, connect
 PROCESSES: dict[int, float] = {10: 40, 100: 150, 1_000: 1_000}
 LOG_BYTES = {1_000: 8, 100_000: 10, 10_000_000: 4.5}
 LINES_BAR = 300
-#: How long a pipeline waits with its first line, so that its viewer is there.
+#: How long a pipeline waits before its first line, so that its viewer is there.
 WAIT_SECONDS = 0.5
 
 
 class Ports(NamedTuple):
-    """Where the two listen."""
+    """The ports on which the two listen."""
 
     predecessor: int
     heliograph: int
 
 
 class Paths(NamedTuple):
-    """What the two are asked for."""
+    """The paths that are requested of the two."""
 
     predecessor: str
     heliograph: str
@@ -74,7 +74,10 @@ def _polls(ports: Ports, theirs: Predecessor, rounds: int, seconds: float) -> No
 def _rates(
     ports: Ports, paths: Paths, rounds: int, seconds: float
 ) -> tuple[list[float], list[float]]:
-    """Answers per second of both, which have to tell as many processes or as long a log."""
+    """Return the answers per second of both.
+
+    Both must report the same number of processes, or a log of the same length.
+    """
     told = [call(port, "GET", path) for port, path in zip(ports, paths, strict=True)]
     if len({_amount(answer) for answer in told}) != 1:
         raise RuntimeError(f"{paths}: the two do not answer the same")
@@ -93,7 +96,7 @@ def _amount(answer: dict[str, object]) -> int:
 
 
 def _lines(theirs: Predecessor, port: int, rounds: int, count: int) -> None:
-    """`log()` itself, and until the last line is stored and at a viewer; theirs stores in it."""
+    """Measure `log()` alone, and up to the last line at a viewer; theirs stores each line in it."""
     head("self.log(), lines/s", "predecessor", "ours", "ratio", "bar")
     floors, called, seen = [], [], []
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -107,7 +110,7 @@ def _lines(theirs: Predecessor, port: int, rounds: int, count: int) -> None:
 
 
 async def _log(port: int, count: int) -> tuple[float, float]:
-    """Lines per second of the calls, and from the first call to the last line at a viewer."""
+    """Return the lines per second of the calls, and up to the last line at a viewer."""
     wanted = {"wait": WAIT_SECONDS, "count": count}
     target, products = await asyncio.to_thread(partial(make_target, port, "Lines", **wanted))
     pk = await asyncio.to_thread(submit, port, "Clocks", target, products)
@@ -121,7 +124,7 @@ async def _log(port: int, count: int) -> tuple[float, float]:
 
 
 class _Clocked(Viewer):
-    """Keeps what comes, and notes when the last line came."""
+    """A viewer that keeps what it receives, and notes when the last line came."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, until=END)
@@ -129,13 +132,13 @@ class _Clocked(Viewer):
         self._kept = bytearray()
 
     def see(self, data: bytes) -> None:
-        """Look at the clock at the last line."""
+        """Note the time of the last line."""
         self._kept += data
         if not self.seen and b'"until ' in data:
             self.seen = time.monotonic_ns()
 
     def time_after(self, word: bytes) -> int:
-        """What a line that begins with a word tells."""
+        """Return the time given by the line that begins with this word."""
         [found] = set(re.findall(rb'"%b (\d+)"' % word, self._kept))
         return int(found)
 

@@ -1,11 +1,11 @@
-"""What runs in the predecessor's own environment, on its own models: rows for polls, and logging.
+"""What runs in the predecessor's own environment, with its own models: rows for polls, and logging.
 
     python predecessor_inside.py fill '[10, 100]' '[1000]'
     python predecessor_inside.py log 5000
 
-It prints JSON: `fill` the PKs of the targets with so many processes and of the pipeline processes
-with logs of so many bytes, `log` the lines per second. It is copied beside the settings, since
-modules of this folder have names of packages that the predecessor imports.
+Prints JSON: `fill` the PKs of the targets with this many processes and of the pipeline processes
+with logs of this many bytes, `log` the lines per second. The file is copied beside the settings,
+since modules in this folder share names with packages that the predecessor imports.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 
 import django
 
-# Models cannot be imported before it: so the imports below it stand late.
+# Models cannot be imported before this, so their imports come late.
 django.setup()
 
 from django.db import transaction  # noqa: E402
@@ -25,7 +25,7 @@ from tom_targets.models import Target  # noqa: E402
 
 
 def fill(counts: list[int], sizes: list[int]) -> list[list[int]]:
-    """Put the rows for the polls."""
+    """Insert the rows for the polls."""
     with transaction.atomic():
         return [[_ended(count) for count in counts], [_logged(size) for size in sizes]]
 
@@ -49,7 +49,7 @@ def _logged(size: int) -> int:
 
 
 def log(count: int) -> float:
-    """Log so many lines on a process of its own, each stored when `log()` returns; lines/s."""
+    """Log lines on a process of its own, each stored when `log()` returns; return lines/s."""
     target = Target.objects.create(name=f"log() {time.time_ns()}", type="SIDEREAL")
     process = PipelineProcess.objects.create(identifier=f"floods_{target.pk}", target=target)
     begun = time.perf_counter()

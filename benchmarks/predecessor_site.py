@@ -1,7 +1,7 @@
 """tom_education 1.1.9 in a virtual environment of its own, served by gunicorn from SQLite.
 
-Nothing of it comes into Heliograph's environment. Its settings are the ones that its own set-up
-command would write, but for `DEBUG`, which keeps every query, and what newer packages ask for.
+None of it enters Heliograph's environment. The settings are those that its own set-up command
+would write, except for `DEBUG`, which keeps every query, and what newer packages require.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 WORKERS = 2
 INSTALL_SECONDS = 900
 APPLICATION = "django.core.wsgi:get_wsgi_application()"
-#: Without what they depend on: TOM Toolkit pins versions that Python 3.11 can no longer install.
+#: Without their dependencies: TOM Toolkit pins versions that Python 3.11 can no longer install.
 PREDECESSOR = ("tom_education==1.1.9", "tomtoolkit==1.6.1", "fits2image==0.4.3")
-#: What they import, in versions that go together on Python 3.11. Django 3.2.19 and later refuse a
-#: form of TOM Toolkit.
+#: Their dependencies, in versions that work together on Python 3.11. Django 3.2.19 and later
+#: reject a form of TOM Toolkit.
 NEEDED = (
     "Django==3.2.18",
     "astroplan==0.10.1",
@@ -67,13 +67,13 @@ urlpatterns = [path("", include("tom_education.urls"))]
 
 
 class Predecessor(NamedTuple):
-    """Its Python, and the folder with its project and its database."""
+    """The predecessor's Python, and the folder with its project and database."""
 
     python: str
     folder: Path
 
     def run(self, *arguments: str) -> str:
-        """Run its Python in its folder; what it printed. Its complaints are shown if it fails."""
+        """Run its Python in its folder; return what it printed. Show its errors if it fails."""
         done = subprocess.run(
             [self.python, "-W", "ignore", *arguments],
             cwd=self.folder,
@@ -87,12 +87,12 @@ class Predecessor(NamedTuple):
         return done.stdout
 
     def ask(self, command: str, *arguments: Any) -> Any:
-        """Run a command of `predecessor_inside`."""
+        """Run a command of `predecessor_inside`; return its answer."""
         return json.loads(self.run("inside.py", command, *map(json.dumps, arguments)))
 
     @contextmanager
     def serving(self) -> Iterator[int]:
-        """gunicorn, until the block is left; its port."""
+        """Run gunicorn until the block is left; yield its port."""
         with socket.create_server(("127.0.0.1", 0)) as listening:
             port: int = listening.getsockname()[1]
             number = listening.fileno()
@@ -119,7 +119,7 @@ class Predecessor(NamedTuple):
 
 @contextmanager
 def predecessor(python: str | None) -> Iterator[Predecessor]:
-    """Its project with an empty database, in an environment that is made unless there is one."""
+    """Yield its project with an empty database, in a new environment unless one is given."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-predecessor-"))
     try:
         found = Predecessor(python or str(folder / "venv" / "bin" / "python"), folder)
@@ -140,7 +140,7 @@ def _install(made: Predecessor) -> None:
 
 
 def _write_project(made: Predecessor) -> None:
-    """Its own template of settings with what is set otherwise, and the routes of its API."""
+    """Write its own template of settings with our changes, and the routes of its API."""
     project = made.folder / "project"
     project.mkdir()
     where = "import importlib.util as u; print(u.find_spec('tom_education').origin)"

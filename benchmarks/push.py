@@ -2,11 +2,11 @@
 
     python -m benchmarks.push [--rounds 5] [--frames 2000]
 
-Fan-out: lines are appended one by one and pushed to all viewers, first without storing them, so
-that it is the fan-out alone that is measured, then with; the floor is Tornado's `write_message` of
-one ready string to each, in the same process. A delivery is a frame at a viewer.
+Fan-out: lines are appended one by one and pushed to all viewers, first without storing them, which
+measures the fan-out alone, then with; the floor is Tornado's `write_message` of one ready-made
+string to each, in the same process. A delivery is a frame at a viewer.
 Flood: a pipeline logs as fast as it can, and 100 viewers follow. Latency: from before `log()` to
-the viewer, of lines that come every 20 ms.
+the viewer, for lines that come every 20 ms.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 async def _fan_out(ports: Serving, count: int, frames: int) -> tuple[float, float, float]:
-    """Deliveries per second of the floor, of ours, and of ours with storing."""
+    """Return the deliveries per second: of the floor, of ours, and of ours with storing."""
     floor = await _rate(ports, [Viewer("/ws", frames) for _ in range(count)], "broadcast", frames)
     target, products = await _in_thread(make_target, ports.heliograph, "Fan-out")
     pk = await _in_thread(submit, ports.heliograph, "Waits", target, products)
@@ -61,7 +61,7 @@ async def _fan_out(ports: Serving, count: int, frames: int) -> tuple[float, floa
     ours = []
     after = 0
     for stored in (False, True):
-        # What was not stored is not there for those who come later.
+        # Lines that were not stored are missing for viewers who come later.
         viewers = [Viewer(f"{path}?after={after}", until=b"the last one") for _ in range(count)]
         ours.append(await _rate(ports, viewers, "append", pk, frames, stored))
         after += frames + 1
@@ -83,7 +83,7 @@ async def _rate(ports: Serving, viewers: list[Viewer], command: str, *arguments:
 
 
 async def flood(ports: Serving, count: int, lines: int) -> float:
-    """Lines per second, from the first ones at a viewer to the end at the last one."""
+    """Return the lines per second, from the first viewer's start to the last viewer's end."""
     target, products = await _in_thread(make_target, ports.heliograph, "Flood", count=lines)
     pk = await _in_thread(submit, ports.heliograph, "Floods", target, products)
     viewers = [Flooded(f"/ws/pipeline/logs/{pk}/") for _ in range(count)]
@@ -103,21 +103,21 @@ def _itself(viewer: Flooded) -> Flooded:
 
 
 class _Clocked(Viewer):
-    """Notes how old the lines are."""
+    """A viewer that notes how old the lines are."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, until=END)
         self.ages: list[float] = []
 
     def see(self, data: bytes) -> None:
-        """Read the times in it; a line comes in one piece, or nearly always."""
+        """Read the times in the data; a line nearly always comes in one piece."""
         now = time.monotonic_ns()
         for part in data.split(b'"at ')[1:]:
             self.ages.append((now - int(part.split(b'"')[0])) / 1e6)
 
 
 async def _latency(ports: Serving, count: int) -> tuple[float, float]:
-    """p50 and p99 of one of the viewers, in milliseconds."""
+    """Return p50 and p99 at one of the viewers, in milliseconds."""
     wanted = {"wait": 0.5 + count / 500, "count": 100, "pause": 0.02}
     target, products = await _in_thread(make_target, ports.heliograph, "Latency", **wanted)
     pk = await _in_thread(submit, ports.heliograph, "Ticks", target, products)

@@ -1,4 +1,4 @@
-"""Load: the same request again and again on a few connections, and how many answers a second."""
+"""Load: the same request again and again on a few connections, and the answers per second."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ CONNECTIONS = 8
 
 
 class _Asker(asyncio.Protocol):
-    """One connection that asks again as soon as it has the whole answer.
+    """One connection that sends its request again as soon as it has the whole answer.
 
-    A server that closes after each answer is asked on a new connection.
+    If the server closes the connection after each answer, a new one is opened.
     """
 
     def __init__(self, request: bytes, port: int, until: float, done: asyncio.Future[int]) -> None:
@@ -28,7 +28,7 @@ class _Asker(asyncio.Protocol):
         self.answers = 0
 
     async def connect(self) -> None:
-        """Connect, for the first time or anew."""
+        """Connect, for the first time or again."""
         try:
             loop = asyncio.get_running_loop()
             await loop.create_connection(lambda: self, "127.0.0.1", self._port)
@@ -36,12 +36,12 @@ class _Asker(asyncio.Protocol):
             self._done.set_exception(error)
 
     def connection_made(self, transport: Any) -> None:
-        """Ask for the first time on this connection."""
+        """Send the request for the first time on this connection."""
         self._transport = transport
         transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Count bytes; ask again at the end of an answer."""
+        """Count bytes; send the request again at the end of an answer."""
         if not self._left:
             self._head += data
             end = self._head.find(b"\r\n\r\n")
@@ -61,7 +61,7 @@ class _Asker(asyncio.Protocol):
                 self._transport.write(self._request)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Go on if that was to be, or tell whoever waits."""
+        """Connect again if the close was expected; otherwise report the failure."""
         if self._done.done():
             return
         if self._closes and not self._left and not self._head:
@@ -83,7 +83,7 @@ def _length(head: bytes) -> int:
 
 
 async def rate(port: int, path: str, seconds: float, headers: str = "") -> float:
-    """Answers per second to GETs of a path."""
+    """Return the answers per second to GETs of a path."""
     loop = asyncio.get_running_loop()
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode()
     started = time.perf_counter()
@@ -95,7 +95,7 @@ async def rate(port: int, path: str, seconds: float, headers: str = "") -> float
 
 
 def call(port: int, method: str, path: str, body: Any = None, **headers: str) -> Any:
-    """One request of the set-up; the decoded answer."""
+    """Send one request of the set-up; return the decoded answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     if data is not None and "Content_Type" not in headers:
@@ -112,7 +112,7 @@ def call(port: int, method: str, path: str, body: Any = None, **headers: str) ->
 
 
 def make_target(port: int, name: str, **extra_fields: Any) -> tuple[int, list[int]]:
-    """A target with one product; their PKs."""
+    """Make a target with one product; return its PK and the product's."""
     made = call(port, "POST", "/api/targets/", {"name": name, "extra_fields": extra_fields})
     head = b'Content-Disposition: form-data; name="file"; filename="a.txt"'
     part = b"\r\n".join([b"--b", head, b"", b"x", b"--b--", b""])
@@ -123,13 +123,13 @@ def make_target(port: int, name: str, **extra_fields: Any) -> tuple[int, list[in
 
 
 def submit(port: int, pipeline: str, target: int, products: list[int]) -> int:
-    """Submit a process; its PK."""
+    """Submit a process; return its PK."""
     body = {"target": target, "pipeline": pipeline, "products": products, "flags": {}}
     return int(call(port, "POST", "/api/processes/", body)["pk"])
 
 
 def ended(port: int, count: int, **extra_fields: Any) -> tuple[int, list[int]]:
-    """A target with so many ended processes, and its products; their PKs."""
+    """Make a target with this many ended processes; return its PK and those of its products."""
     target, products = make_target(port, f"status {count}", **extra_fields)
     for _ in range(count):
         submit(port, "Nothing", target, products)
@@ -138,7 +138,7 @@ def ended(port: int, count: int, **extra_fields: Any) -> tuple[int, list[int]]:
 
 
 def logged(port: int, size: int) -> int:
-    """An ended process with a log of so many bytes; its PK."""
+    """Make an ended process with a log of this many bytes; return its PK."""
     target, products = make_target(port, f"log {size}", bytes=size)
     pk = submit(port, "Writes", target, products)
     wait_for_end(port, target)

@@ -1,11 +1,12 @@
-"""How soon a submit runs, and how many trivial runs a second.
+"""How soon a submitted process runs, and how many trivial runs fit in a second.
 
     python -m benchmarks.runs [--rounds 5] [--runs 100]
 
-A submit is timed from before its POST to the `running` that a websocket tells. Runs are counted
-from the first start to the last end by the records, with one slot and with one for each core, after
-the queue was filled; the floor is a process of a warm forkserver from its start to its exit, one at
-a time, in the benchmark's own process. The last table tells who needs the processor for a run.
+A submit is timed from before its POST to the `running` that a websocket reports. Runs are counted
+from the first start to the last end in the records, with one slot and with one for each core,
+after the queue was filled; the floor is a process of a warm forkserver from its start to its exit,
+one at a time, in the benchmark's own process. The last table shows what uses the processor for a
+run.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from server.config.sections import Pool
 
 SUBMITS = 20
 JSON = {"Content-Type": "application/json"}
-#: Who takes part in a run besides the server, by a word of their command lines.
+#: The parts of a run besides the server, by a word of their command lines.
 PARTS = {"engine/child.py": "the engine", "forkserver": "the template"}
 
 
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def _exits(context: ForkServerContext, count: int) -> float:
-    """Processes per second, one at a time."""
+    """Return the processes per second, one at a time."""
     begun = time.perf_counter()
     for _ in range(count):
         process = context.Process(target=time.monotonic)
@@ -82,7 +83,7 @@ def _exits(context: ForkServerContext, count: int) -> float:
 
 
 def _spent() -> dict[str, float]:
-    """Processor seconds so far of the server and of its children, by their parts in a run."""
+    """Return the processor seconds so far of the server and its children, by part of a run."""
     [serving_process] = multiprocessing.active_children()
     server = psutil.Process(serving_process.pid)
     found = {"the server": sum(server.cpu_times()[:2])}
@@ -96,7 +97,7 @@ def _spent() -> dict[str, float]:
 
 
 def _runs(port: int, slots: int, count: int) -> tuple[float, dict[str, float]]:
-    """Runs per second of a queue that was filled before, and the processor seconds of each."""
+    """Return the runs per second of a full queue, and each part's processor seconds per run."""
     target, products = make_target(port, "Runs")
     blocking = [submit(port, "Waits", target, products) for _ in range(slots)]
     pks = [submit(port, "Nothing", target, products) for _ in range(count)]
@@ -112,7 +113,7 @@ def _runs(port: int, slots: int, count: int) -> tuple[float, dict[str, float]]:
 
 
 def _starts(port: int) -> list[float]:
-    """Milliseconds from a POST to its `running`, one submit at a time."""
+    """Return the milliseconds from a POST to its `running`, one submit at a time."""
     target, products = make_target(port, "Starts")
     body = {"target": target, "pipeline": "Nothing", "products": products, "flags": {}}
     data = json.dumps(body).encode()
@@ -141,7 +142,7 @@ def _until(messages: Iterator[bytes], status: str) -> None:
 
 @contextlib.contextmanager
 def _watching(port: int, target: int) -> Iterator[Iterator[bytes]]:
-    """The messages of a target's websocket."""
+    """Open a target's websocket; yield its messages."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(
             b"GET /ws/async/status/%d/ HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"

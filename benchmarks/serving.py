@@ -1,6 +1,6 @@
 """A Heliograph in a process of its own, beside bare Tornado handlers that are the floor.
 
-The bare handler answers with the very bytes that it was given: no ETag, no checks.
+The bare handler answers with exactly the bytes it was given: no ETag, no checks.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ START_SECONDS = 60
 
 
 class BareHandler(RequestHandler):
-    """Keeps what is put, gives it back."""
+    """A handler that keeps what is put, and returns it."""
 
     kept: ClassVar[dict[str, bytes]] = {}
 
     def compute_etag(self) -> None:
-        """Tornado's digest of the body is not part of the floor."""
+        """Return None, as Tornado's digest of the body is not part of the floor."""
 
     def put(self, name: str) -> None:
-        """Keep a body."""
+        """Keep the body."""
         self.kept[name] = self.request.body
 
     def get(self, name: str) -> None:
-        """Give it back."""
+        """Return the body that was put."""
         self.set_header("Content-Type", "application/json")
         self.write(self.kept[name])
 
 
 class Serving(NamedTuple):
-    """The ports of the two, and a way to have something done in their process."""
+    """The ports of the two, and a way to run commands in their process."""
 
     heliograph: int
     bare: int
     pipe: Connection
 
     def ask(self, command: str, *arguments: Any) -> float:
-        """Run one of `inside.COMMANDS` and wait for what it gives."""
+        """Run one of `inside.COMMANDS`; return its result."""
         self.pipe.send((command, arguments))
         answer = self.pipe.recv()
         if isinstance(answer, Exception):
@@ -68,7 +68,7 @@ class Serving(NamedTuple):
 
 @contextmanager
 def serving(**sections: Any) -> Iterator[Serving]:
-    """Both servers, until the block is left. Further sections go into the configuration."""
+    """Run both servers until the block is left. Further sections go into the configuration."""
     folder = Path(tempfile.mkdtemp(prefix="heliograph-benchmark-"))
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(
@@ -103,7 +103,7 @@ def _serve(folder: str, pipe: Connection, sections: dict[str, Any]) -> None:
 
 
 def _entries(module: ModuleType) -> dict[str, PipelineEntry]:
-    """The pipelines of a module, by their names."""
+    """Return the pipelines of a module by name."""
     found = [each for each in vars(module).values() if isinstance(each, type)]
     return {
         each.__name__: PipelineEntry(path=f"{each.__module__}.{each.__name__}")
@@ -134,7 +134,7 @@ async def _serve_both(config: Config, pipe: Connection) -> None:
 
 
 async def _obey(server: Server, pipe: Connection) -> None:
-    """Do what is asked for, until nobody is there to ask."""
+    """Run the commands that come in, until the other end is closed."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     loop.add_reader(pipe.fileno(), asked.set)

@@ -3,13 +3,13 @@
     pip install astroscrappy fits2image imageio imageio-ffmpeg     # what the naive way needs
     python -m benchmarks.timelapse [--frames 36] [--rounds 3] [--memory 30 300] [--side 2048]
 
-The naive way, that of tom_education 1.1.9, makes a JPEG file of each frame by LCO's fits2image (now
-1.1.0, as the 0.4.3 it asks for fails on this numpy) and gives it to imageio, with the options it
-gives (VP8 for WebM, `-crf 30 -lossless 1` for both); with `normalise_background` it finds cosmic
-rays by astroscrappy and the sky by astropy's `sigma_clip`, by way of a temporary FITS file. Both
-make films of the same frames, 650 x 494 pixels of int16, in the same run; rounds of both are
-interleaved, and medians are shown. Memory is the peak of a fresh process that makes a film of so
-many frames with such sides; `--rounds 0` leaves out the rest.
+The naive way, that of tom_education 1.1.9, makes a JPEG file of each frame with LCO's fits2image
+(now 1.1.0, as the 0.4.3 it asks for fails on this numpy) and passes it to imageio with the same
+options (VP8 for WebM, `-crf 30 -lossless 1` for both); with `normalise_background` it finds cosmic
+rays with astroscrappy and the sky with astropy's `sigma_clip`, through a temporary FITS file. Both
+make films of the same frames, 650 x 494 pixels of int16, in the same run; rounds of the two are
+interleaved, and medians are shown. Memory is the peak of a fresh process that makes a film of
+that many frames with such sides; `--rounds 0` leaves out everything else.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from runners.timelapse.encoder import open_film
 from runners.timelapse.rendering import FrameWork, film_frames, in_order
 
 SIZE, FPS = 500, 10
-#: (height, width), in pixels, which gives even sides at that size.
+#: (height, width) in pixels; scaled to that size, both are even.
 SIDES = (494, 650)
-#: The least ratios to be reached: (normalise_background, format).
+#: The ratios to be reached, by (normalise_background, format).
 BARS = {
     (True, "webm"): 25.0,
     (True, "mp4"): 25.0,
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=2048)
     parser.add_argument("--peak", nargs="+", metavar="FITS", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    logging.disable()  # the naive way's libraries warn of each frame
+    logging.disable()  # the naive way's libraries warn about each frame
     with tempfile.TemporaryDirectory() as folder:
         if given.peak:
             ours([Path(path) for path in given.peak], Path(folder) / "film.webm", False)
@@ -78,7 +78,7 @@ def _compare_speeds(folder: Path, count: int, rounds: int) -> None:
     for normalise in (False, True):
         for format in ("webm", "mp4", "gif"):
             film = folder / f"film.{format}"
-            few = paths[:: 9 if normalise else 1]  # detecting cosmic rays takes long
+            few = paths[:: 9 if normalise else 1]  # detecting cosmic rays is slow
             rates = [
                 (_rate(naive, few, film, normalise), _rate(ours, paths, film, normalise))
                 for _ in range(rounds)
@@ -100,7 +100,7 @@ def _compare_memory(folder: Path, counts: Sequence[int], side: int) -> None:
 
 
 def ours(paths: list[Path], film: Path, normalise: bool) -> None:
-    """A film as `runners.timelapse` makes it."""
+    """Make a film as `runners.timelapse` does."""
     with quiet():
         frames = in_order(find_frame(path) for path in paths)
         view = view_of(frames[0].width, frames[0].height, SIZE)
@@ -110,7 +110,7 @@ def ours(paths: list[Path], film: Path, normalise: bool) -> None:
 
 
 def naive(paths: list[Path], film: Path, normalise: bool) -> None:
-    """A film by way of temporary files, one frame after the other."""
+    """Make a film through temporary files, one frame after the other."""
     import imageio.v2 as imageio
 
     ordered = sorted(paths, key=lambda path: str(fits.getheader(path)["DATE-OBS"]))
@@ -151,14 +151,14 @@ def _without_sky(data: Any) -> Any:
 def _rate(
     make: Callable[[list[Path], Path, bool], None], paths: list[Path], film: Path, normalise: bool
 ) -> float:
-    """Frames per second."""
+    """Return the frames per second."""
     begun = time.perf_counter()
     make(paths, film, normalise)
     return len(paths) / (time.perf_counter() - begun)
 
 
 def _plain_series(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
-    """Frames neither compressed nor scaled, as most cameras write them."""
+    """Write frames neither compressed nor scaled, as most cameras do; return their paths."""
     paths: list[Path] = []
     for path in synthesise_series(folder / "series", count, size):
         frame = find_frame(path)
@@ -169,7 +169,7 @@ def _plain_series(folder: Path, count: int, size: tuple[int, int]) -> list[Path]
 
 
 def _own_peak() -> int:
-    """Peak memory of this process in KiB. Not by getrusage, which counts the parent's on Linux."""
+    """Return the peak memory of this process in KiB; on Linux, getrusage reports the parent's."""
     status = Path("/proc/self/status").read_text()
     found = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
     assert found is not None
@@ -177,7 +177,7 @@ def _own_peak() -> int:
 
 
 def _peak_bytes(frame: Path, folder: Path, count: int) -> int:
-    """Peak memory of a fresh process that makes a film of one frame, linked many times."""
+    """Return the peak memory of a fresh process that makes a film of many links to one frame."""
     links = [folder / f"linked_{count}_{index:04}.fits" for index in range(count)]
     for link in links:
         os.link(frame, link)

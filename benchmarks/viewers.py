@@ -1,4 +1,4 @@
-"""Viewers: websockets that count what comes, as cheaply as Python can."""
+"""Viewers: websockets that count what they receive, as cheaply as Python can."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UPGRADE = (
 
 
 class Viewer(asyncio.Protocol):
-    """Counts frames of lines; done when enough came, or when some bytes came."""
+    """A viewer that counts frames of lines; done after enough frames, or after certain bytes."""
 
     def __init__(self, path: str, enough: int = 0, until: bytes = b"") -> None:
         loop = asyncio.get_running_loop()
@@ -34,7 +34,7 @@ class Viewer(asyncio.Protocol):
         transport.write(UPGRADE % self._path.encode())
 
     def data_received(self, data: bytes) -> None:
-        """Count."""
+        """Count the frames."""
         if not self.upgraded.done():
             if b"101" not in data[:20]:
                 raise RuntimeError(data[:500].decode())
@@ -48,16 +48,16 @@ class Viewer(asyncio.Protocol):
         self.see(data)
 
     def see(self, data: bytes) -> None:
-        """For heirs that look closer."""
+        """Do nothing; subclasses look closer."""
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Say so to whoever waits."""
+        """Report the loss to whoever waits."""
         if not self.done.done():
             self.done.set_exception(error or ConnectionResetError("closed"))
 
 
 class Flooded(asyncio.BufferedProtocol):
-    """Waits for the end of a log, and reads as fast as can be: into the same memory for all."""
+    """A viewer that waits for the end of a log, reading fast into memory that all of them share."""
 
     _memory = bytearray(2**20)
 
@@ -73,7 +73,7 @@ class Flooded(asyncio.BufferedProtocol):
         transport.write(UPGRADE % self._path.encode())
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        """Where to read to."""
+        """Return where to read to."""
         return memoryview(self._memory)
 
     def buffer_updated(self, count: int) -> None:
@@ -85,13 +85,13 @@ class Flooded(asyncio.BufferedProtocol):
             self.done.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Say so to whoever waits."""
+        """Report the loss to whoever waits."""
         if not self.done.done():
             self.done.set_exception(error or ConnectionResetError("closed"))
 
 
 async def connect(viewers: list[Viewer], port: int) -> None:
-    """Connect them all."""
+    """Connect all viewers."""
     loop = asyncio.get_running_loop()
     for viewer in viewers:
         await loop.create_connection(partial(_itself, viewer), "127.0.0.1", port)
@@ -103,7 +103,7 @@ def _itself(viewer: Viewer) -> Viewer:
 
 
 def close(viewers: list[Viewer]) -> None:
-    """Let them go."""
+    """Close all connections."""
     for viewer in viewers:
         viewer.done.cancel()
         viewer.transport.close()

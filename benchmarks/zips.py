@@ -1,6 +1,6 @@
-"""Zips of a group, beside the same files written by `zipfile` in a thread, and by zipstream-ng.
+"""Zips of a group, compared with `zipfile` in a thread, and with zipstream-ng, on the same files.
 
-zipstream-ng is not a dependency; without it its row is left out.
+zipstream-ng is not a dependency; without it, its row is left out.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from server.archive.storage import FileStorage
 from server.core.records import DataProduct
 
 MIB = 2**20
-#: A way to make a zip of products, in pieces.
+#: A way to zip products, in pieces.
 Zip = Callable[["Files", list[DataProduct]], AsyncIterator[bytes]]
 
 
 class Files:
-    """As much of an archive as a zip needs."""
+    """The part of an archive that a zip needs."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._storage = FileStorage(folder)
 
     def read(self, product: DataProduct, start: int, stop: int) -> AsyncIterator[bytes]:
-        """The bytes of a product."""
+        """Return the bytes of a product."""
         return self._storage.read(product.key, start, stop)
 
     def path(self, product: DataProduct) -> Path:
-        """Where it is."""
+        """Return where a product is stored."""
         return self._folder / product.key
 
 
 async def floor(files: Files, products: list[DataProduct]) -> AsyncIterator[bytes]:
-    """A zip by `zipfile` alone, as fast as it goes, that goes nowhere."""
+    """Zip with `zipfile` alone, as fast as it can, and discard the result."""
     await asyncio.to_thread(_write, [files.path(product) for product in products])
     yield b""
 
@@ -56,7 +56,7 @@ def _write(paths: list[Path]) -> None:
 
 
 def by_zipstream(package: Any) -> Zip:
-    """A zip by zipstream-ng, which is given each piece just before it asks for it."""
+    """Return a way to zip with zipstream-ng, given each piece just before it asks for it."""
 
     async def zipped_by_it(files: Files, products: list[DataProduct]) -> AsyncIterator[bytes]:
         book = package.ZipStream()
@@ -82,7 +82,7 @@ def _taken(arrived: deque[bytes]) -> Iterator[bytes]:
 
 
 def _products(folder: Path, count: int, size: int) -> list[DataProduct]:
-    """Files of random bytes, as products."""
+    """Write files of random bytes; return them as products."""
     products = []
     for pk in range(1, count + 1):
         made = DataProduct(
@@ -101,7 +101,7 @@ def _products(folder: Path, count: int, size: int) -> list[DataProduct]:
 
 
 async def _rate(way: Zip, files: Files, products: list[DataProduct]) -> float:
-    """MiB a second."""
+    """Return the MiB per second."""
     begun = time.perf_counter()
     async for _ in way(files, products):
         pass
@@ -109,7 +109,7 @@ async def _rate(way: Zip, files: Files, products: list[DataProduct]) -> float:
 
 
 async def _check(way: Zip, files: Files, products: list[DataProduct]) -> str:
-    """The date of the first file of a zip, which must be whole."""
+    """Check that a zip is complete; return the date of its first file."""
     body = b"".join([piece async for piece in way(files, products)])
     with zipfile.ZipFile(io.BytesIO(body)) as book:
         assert book.testzip() is None
