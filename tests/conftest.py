@@ -1,6 +1,6 @@
-"""Databases for tests: one embedded engine for the session, a database of its own for each test.
+"""Databases for tests: one embedded engine for the session, and a new database for each test.
 
-A coroutine function that asks for `runner`, by itself or through `store`, runs on that loop.
+A coroutine function that asks for `runner`, directly or through `store`, runs on that loop.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ CHILD = Path(server.store.__file__).with_name("engine") / "child.py"
 MONGODB_URI = os.environ.get("HELIOGRAPH_TEST_MONGODB_URI")
 
 
-# A shell that puts the tests into the background has them ignore Ctrl-C, and so would what they
-# start, which is to be stopped by it.
+# A shell that runs the tests in the background makes them ignore Ctrl-C. The servers that they
+# start, and stop by it, would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -43,7 +43,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(autouse=True, scope="session")
 def current_loop() -> Iterator[None]:
-    """A current loop from the start, which pytest-tornado would else make and nobody close."""
+    """Set a current loop, which pytest-tornado would otherwise make and never close."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield
@@ -52,16 +52,16 @@ def current_loop() -> Iterator[None]:
 
 @pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
-    """A loop for the test and its fixtures."""
+    """Yield a loop for the test and its fixtures."""
     with asyncio.Runner() as runner:
         yield runner
 
 
 @pytest.fixture(scope="session")
 def engine_uri() -> Iterator[str]:
-    """The URI of an embedded engine."""
-    # Not in pytest's own folder, whose path may be too long for a socket; and in memory where that
-    # can be, as nobody needs what is in it to outlast the machine.
+    """Yield the URI of an embedded engine."""
+    # Not in pytest's own folder, whose path may be too long for a socket; and in memory where
+    # possible, as none of it has to outlast the machine.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="heliograph-", dir=memory) as folder:
         socket = Path(folder) / "engine.sock"
@@ -80,7 +80,7 @@ def engine_uri() -> Iterator[str]:
 def database(
     request: pytest.FixtureRequest, runner: asyncio.Runner, engine_uri: str
 ) -> Iterator[Database]:
-    """An empty database on each engine that there is."""
+    """Yield an empty database on each available engine."""
     uri = MONGODB_URI if request.param == "mongodb" else engine_uri
     assert uri is not None
     name = f"heliograph_test_{secrets.token_hex(6)}"
@@ -92,7 +92,7 @@ def database(
 
 @pytest.fixture
 def store(runner: asyncio.Runner, database: Database) -> Store:
-    """The store of an empty database."""
+    """Return the store of an empty database."""
     return runner.run(Store.open(database))
 
 

@@ -41,7 +41,7 @@ class ServerProcess:
         self._lines.put(None)
 
     def close(self) -> None:
-        """End it, and read what it printed to the end, which is when its children are gone too."""
+        """Kill it, and read its output to the end, which comes once its children are gone too."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(STOP_SECONDS)
@@ -50,7 +50,7 @@ class ServerProcess:
         self.process.stdout.close()
 
     def client(self) -> Client:
-        """A client, once the server is ready."""
+        """Return a client once the server is ready."""
         while (line := self._lines.get(timeout=START_SECONDS)) is not None:
             if "ready at" in line:
                 return Client(line.split()[-1].rstrip("/"))
@@ -61,14 +61,14 @@ class ServerProcess:
         self.process.send_signal(number)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; the exit status."""
+        """Send a signal and wait for the end; return the exit status."""
         self.send(number)
         return self.process.wait(STOP_SECONDS)
 
 
 @dataclass
 class Servers:
-    """Starts servers on one data folder."""
+    """The servers that a test starts on one data folder."""
 
     folder: Path
     started: list[ServerProcess] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Servers:
         return self.folder / "data"
 
     def start(self, *options: str, environment: dict[str, str] | None = None) -> ServerProcess:
-        """Start one with the sample pipelines and quick leases."""
+        """Start a server with the sample pipelines and short leases."""
         config = SAMPLES / "config.yml"
         command = [sys.executable, "-m", "server", "--config", str(config), "--port", "0"]
         process = subprocess.Popen(
@@ -96,7 +96,7 @@ class Servers:
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[Servers]:
-    """A data folder and the servers that a test starts on it; none is left behind."""
+    """Yield a data folder and the servers that a test starts on it; close them all afterwards."""
     made = Servers(tmp_path)
     yield made
     for server in made.started:

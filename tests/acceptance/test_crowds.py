@@ -1,6 +1,6 @@
-"""Many viewers and many lines: nothing is lost, nobody holds anybody up, memory stays bounded.
+"""Many viewers and many lines: nothing is lost, no viewer delays another, memory stays bounded.
 
-Each test has a small form that always runs, and the real one, which takes minutes.
+Each test has a small form that always runs, and the full one, which takes minutes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Seen:
-    """What a viewer has got so far, checked line by line."""
+    """What a viewer has received so far, checked line by line."""
 
     def __init__(self) -> None:
         self.last = 0
@@ -41,7 +41,7 @@ class Seen:
         self._hash = hashlib.sha256()
 
     def take(self, text: str | bytes) -> None:
-        """One message."""
+        """Check one message and count it in."""
         message = _decode(text)
         self.ended = self.ended or message["type"] == "end"
         if message["type"] == "lines":
@@ -53,12 +53,12 @@ class Seen:
 
     @property
     def digest(self) -> str:
-        """Of all text."""
+        """The digest of all text."""
         return self._hash.hexdigest()
 
 
 def digest_of(lines: int) -> str:
-    """What whoever has seen all of `Counts` or `Paced` has."""
+    """Return the digest that a viewer of all of `Counts` or `Paced` has."""
     text = hashlib.sha256()
     for number in range(1, lines + 1):
         text.update(b"line %d\n" % number)
@@ -66,7 +66,7 @@ def digest_of(lines: int) -> str:
 
 
 async def follow(client: Client, pk: int, seen: Seen, messages: int | None = None) -> None:
-    """Take messages from where one stands, to the end or until so many came."""
+    """Take messages from the last line seen, to the end or until this many have come."""
     url = client.url.replace("http", "ws", 1)
     viewer = await websocket_connect(f"{url}/ws/processes/{pk}/logs/?after={seen.last}")
     try:
@@ -126,7 +126,7 @@ async def test_a_flood_arrives_byte_for_byte_through_all_disconnects(
 
 @contextmanager
 def stalled(client: Client, pk: int, count: int) -> Iterator[list[socket.socket]]:
-    """Viewers that ask for a log and never read."""
+    """Yield the sockets of viewers that ask for a log and never read."""
     host, port = client.url.removeprefix("http://").split(":")
     sockets = []
     try:
@@ -185,7 +185,7 @@ async def test_viewers_that_never_read_cost_little_and_slow_nobody(
         beside = await healthy()
         grown = process.memory_info().rss - before
     assert grown / viewers < 256 * 1024, f"{grown / viewers:,.0f} bytes for each"
-    if viewers == 1_000:  # of fewer the noise of a busy machine is larger than what they do
+    if viewers == 1_000:  # fewer of them cost less than the noise of a busy machine
         assert p99(beside.ages) < max(2 * p99(alone.ages), 0.02)
 
 

@@ -1,4 +1,4 @@
-"""Starting, stopping, killing and starting again: what was accepted stays, nothing is stuck."""
+"""Starting, stopping, killing and restarting: what was accepted stays, and nothing gets stuck."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
 
 
 async def waiting_run(client: Client, **flags: bool) -> tuple[dict[str, Any], int]:
-    """A run that waits, and the PID of its child."""
+    """Start a run that waits; return its record and the PID of its child."""
     target = await client.make_target("Restart")
     products = await client.upload(target, ("a", b"x"))
     record = await client.submit("Waits", target, products, **flags)
@@ -30,7 +30,7 @@ async def waiting_run(client: Client, **flags: bool) -> tuple[dict[str, Any], in
 
 
 async def gone(pid: int) -> None:
-    """Return when an OS process has ended, whether or not anybody has taken note of it."""
+    """Wait until an OS process has ended, whether or not its parent has noticed."""
     async with asyncio.timeout(5):
         with contextlib.suppress(psutil.NoSuchProcess):
             while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
 
 SCRIPTED = {"HELIOGRAPH_PIPELINES": "{Scripted: scripted.Scripted}"}
 
-#: Each says `pids` and its PIDs.
+#: Each logs `pids` and its PIDs.
 WAYS = {
     "a thread that holds the interpreter's lock for ever": """
         import ctypes, os, subprocess

@@ -1,4 +1,4 @@
-"""An author's pipelines on a real server: installed from a package, and changed while it runs."""
+"""An author's pipelines on a real server: installed from a package, and edited while it runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INSTALL_SECONDS = 120
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the example package, installed by pip without a network."""
+    """Install the example package with pip, without a network; return the folder."""
     source = tmp_path_factory.mktemp("source") / "aperture"
     shutil.copytree(EXAMPLE, source, ignore=shutil.ignore_patterns("build", "*.egg-info"))
     folder = tmp_path_factory.mktemp("installed")
@@ -89,7 +89,7 @@ class Mine(PipelineProcess):
 
 
 class Author:
-    """Writes and rewrites a pipeline in the folder of a configuration."""
+    """An author who writes and rewrites a pipeline in the folder of a configuration."""
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "config.yml"
@@ -102,14 +102,14 @@ class Author:
 
 
 async def pipeline(client: Client, name: str) -> dict[str, Any]:
-    """A pipeline as it is listed."""
+    """Return a pipeline as it is listed."""
     listed = (await client.call("/api/pipelines/"))["pipelines"]
     [found] = [each for each in listed if each["name"] == name]
     return dict(found)
 
 
 async def listed_with(client: Client, name: str, **fields: Any) -> dict[str, Any]:
-    """A pipeline, once it is listed with these fields."""
+    """Wait until a pipeline is listed with these fields; return it."""
     async with asyncio.timeout(20):
         while True:
             found = await pipeline(client, name)

@@ -1,4 +1,4 @@
-"""Runs from the command line, with and without a server: what is made, said and answered."""
+"""Runs from the command line, with and without a server: results, output and exit status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
 
 
 def command(data: Path, *arguments: str | Path) -> subprocess.Popen[str]:
-    """A command on a data folder, begun."""
+    """Start a command on a data folder."""
     options = ["--config", str(SAMPLES / "config.yml"), "--data", str(data)]
     return subprocess.Popen(
         [sys.executable, "-m", "server", *map(str, arguments), *options],
@@ -37,7 +37,7 @@ def command(data: Path, *arguments: str | Path) -> subprocess.Popen[str]:
 
 
 async def done(begun: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """How a command ended, and what it wrote."""
+    """Wait for a command to end; return its exit status and what it wrote."""
     try:
         written = await asyncio.to_thread(begun.communicate, timeout=COMMAND_SECONDS)
     finally:
@@ -49,7 +49,7 @@ async def done(begun: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Three frames."""
+    """Write three frames; return their paths."""
     return synthesise_series(tmp_path_factory.mktemp("frames"), count=3, size=(48, 64))
 
 

@@ -1,4 +1,4 @@
-"""A headless Chromium, and a server for it to look at."""
+"""A headless Chromium, and a server for it to visit."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ expect.set_options(timeout=PATIENCE_MS)
 Open = Callable[..., Page]
 
 
-# Not for the session: while Playwright is there, its loop counts as running, and no other may.
+# Not for the session: Playwright's loop counts as running while it is open, and no other may.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser; without one, the tests that need it are skipped."""
+    """Yield the browser; skip the tests that need one where there is none."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium on the PATH")
     with sync_playwright() as playwright:
@@ -44,7 +44,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def observatory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observatory]:
-    """A server that all tests share; each makes targets of its own."""
+    """Yield a server that all tests share; each makes its own targets."""
     observatory = Observatory(tmp_path_factory.mktemp("observatory"))
     observatory.start()
     yield observatory
@@ -53,7 +53,7 @@ def observatory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observator
 
 @pytest.fixture
 def own_observatory(tmp_path: Path) -> Iterator[Observatory]:
-    """A server for one test, which may stop it."""
+    """Yield a server for one test, which may stop it."""
     observatory = Observatory(tmp_path / "data")
     observatory.start()
     yield observatory
@@ -62,7 +62,7 @@ def own_observatory(tmp_path: Path) -> Iterator[Observatory]:
 
 @pytest.fixture
 def run_long(observatory: Observatory) -> Iterator[Callable[..., int]]:
-    """Starts processes that do not end by themselves, and cancels them after the test."""
+    """Yield a function that starts processes without an end; cancel them after the test."""
     processes: list[int] = []
 
     def run(pipeline: str, **flags: bool) -> int:
@@ -78,21 +78,21 @@ def run_long(observatory: Observatory) -> Iterator[Callable[..., int]]:
 
 @pytest.fixture(params=[(360, "dark"), (1280, "light")], ids=["phone", "desk"])
 def look(request: pytest.FixtureRequest) -> tuple[int, str]:
-    """A width and a colour scheme: a phone by night, a desk by day."""
+    """Return a width and a colour scheme: a phone at night, a desktop by day."""
     width, scheme = request.param
     return int(width), str(scheme)
 
 
 @pytest.fixture
 def open_page(browser: Browser, observatory: Observatory) -> Iterator[Open]:
-    """Opens pages of the shared server. Whatever they complain about fails the test."""
+    """Yield a function that opens pages of the shared server; fail if one of them complains."""
     yield from opener(browser, observatory)
 
 
 def opener(
     browser: Browser, observatory: Observatory, forgiven: tuple[str, ...] = ()
 ) -> Iterator[Open]:
-    """What `open_page` gives, for a server of one's own; complaints with those words are none."""
+    """Yield the same for any server; ignore complaints that contain one of these texts."""
     complaints: list[str] = []
     pages: list[Page] = []
 

@@ -1,4 +1,4 @@
-"""Pages are for everybody: axe-core finds nothing to complain of, and a keyboard is enough."""
+"""Pages are for everybody: axe-core finds no fault, and a keyboard is enough."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ CURVE = "MJD,mag,err,filter\n" + "".join(
 
 
 def violations(page: Page | Frame) -> list[str]:
-    """What axe finds, each in a line."""
+    """Return what axe finds, one line for each."""
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: npm install --prefix tests/browser")
-    # By way of the debugger, which the page's policy does not bind.
+    # Through the debugger, to which the page's policy does not apply.
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found: list[Any] = page.evaluate(
         "axe.run(document, {iframes: false, preload: false}).then(answer => answer.violations)"
@@ -37,7 +37,7 @@ def violations(page: Page | Frame) -> list[str]:
 
 @pytest.fixture(scope="module")
 def paths(observatory: Observatory, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Every kind of page with something on it."""
+    """Make every kind of page with something on it; return their paths."""
     frames = synthesise_series(tmp_path_factory.mktemp("frames"), 3, (64, 80))
     files = {path.name: path.read_bytes() for path in frames}
     files |= {"curve.csv": CURVE.encode(), "notes.txt": b"clear sky"}
@@ -66,7 +66,7 @@ def paths(observatory: Observatory, tmp_path_factory: pytest.TempPathFactory) ->
     [
         (360, "dark"),
         (1280, "light"),
-        # The same sizes and colours, put together otherwise.
+        # The same widths and schemes in the other combinations.
         pytest.param(360, "light", marks=pytest.mark.long),
         pytest.param(1280, "dark", marks=pytest.mark.long),
     ],

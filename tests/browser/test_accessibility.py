@@ -1,4 +1,4 @@
-"""No page shuts anybody out, as far as axe-core can tell."""
+"""Every page is accessible, as far as axe-core can tell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core."""
+    """Return the source of axe-core."""
     return fetch_axe(tmp_path_factory.mktemp("axe"))
 
 
@@ -24,7 +24,7 @@ PAIRS = pytest.mark.parametrize(
     [
         (360, "dark"),
         (1280, "light"),
-        # The same sizes and colours, put together otherwise.
+        # The same widths and schemes in the other combinations.
         pytest.param(360, "light", marks=pytest.mark.long),
         pytest.param(1280, "dark", marks=pytest.mark.long),
     ],

@@ -1,4 +1,4 @@
-"""Pages live through restarts of the server and through networks that refuse websockets."""
+"""Pages survive restarts of the server and networks that refuse websockets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.browser.test_log_page import numbers
 
 pytestmark = pytest.mark.slow
 
-#: In place of a proxy that lets no websocket through, until it is told to.
+#: Stands in for a proxy that lets no websocket through, until it is allowed to.
 REFUSE = """
   window.sockets = 0;
   window.Open = window.WebSocket;
@@ -28,7 +28,7 @@ REFUSE = """
 
 @pytest.fixture
 def open_own(browser: Browser, own_observatory: Observatory) -> Iterator[Open]:
-    """Opens pages of a server that goes away: the browser notes each request that fails."""
+    """Yield a function that opens pages of a server that may stop; expect failed requests."""
     yield from opener(browser, own_observatory, ("net::ERR_", "WebSocket connection", "503"))
 
 

@@ -1,4 +1,4 @@
-"""The pages of groups and of data products: pictures, headers, tables, light curves."""
+"""The pages of groups and of data products: images, headers, tables, light curves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BANDS = "".join(
     f"{58545 + n / 7:.3f},{11 + n % 5 / 10:.1f},0.02,{'BV'[n % 2]}\n" for n in range(60)
 )
 CURVE = ("MJD,Mag,Mag_err,Filter\n" + BANDS).encode()
-#: How many pixels of a plot have a colour.
+#: The number of coloured pixels in a plot.
 DRAWN = """canvas => {
   const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   let found = 0;
@@ -50,7 +50,7 @@ def moving_picture() -> bytes:
 
 @pytest.fixture
 def make_group(observatory: Observatory, tmp_path: Path) -> Callable[[dict[str, bytes]], Any]:
-    """Makes a group of a frame and these files; its record."""
+    """Return a function that makes a group of a frame and the given files."""
 
     def make(files: dict[str, bytes]) -> Any:
         [frame] = synthesise_series(tmp_path, 1, (64, 80))
@@ -62,7 +62,7 @@ def make_group(observatory: Observatory, tmp_path: Path) -> Callable[[dict[str, 
 
 
 def loaded(image: Locator) -> None:
-    """Wait until a picture is there."""
+    """Wait until an image is loaded."""
     expect(image).to_have_js_property("complete", True)
     assert image.evaluate("image => image.naturalWidth") > 0
 
@@ -124,7 +124,7 @@ def test_what_is_wrong_with_a_picture_is_said(
     [frame] = synthesise_series(tmp_path, 1, (64, 80))
     cut = frame.read_bytes()[:8640]
     [product] = own_observatory.upload(own_observatory.make_target(), {"cut.fits": cut})
-    # The browser notes each request that is refused.
+    # The browser reports each request that is refused.
     for open_page in opener(browser, own_observatory, ("400",)):
         page = open_page(f"/dataproducts/{product}/")
         expect(page.locator("#product-problem")).to_contain_text("cut.fits is cut short")
@@ -157,7 +157,7 @@ def test_the_page_of_a_table_draws_its_light_curve(
 
 
 def watch_curve(page: Page) -> None:
-    """The light curve of CURVE is drawn, in a frame that is shut in."""
+    """Expect the light curve of CURVE to be drawn, in an isolated frame."""
     expect(page.locator('.plot[data-state="drawn"]')).to_be_visible()
     expect(page.locator(".plot [data-slot=words]")).to_contain_text("60 points")
     frame: FrameLocator = page.frame_locator(".plot iframe")

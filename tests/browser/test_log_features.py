@@ -1,4 +1,4 @@
-"""What one can do with a log, on a phone and on a desk, by day and by night."""
+"""What can be done with a log, on a phone and on a desktop, by day and at night."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 OpenLog = Callable[..., Page]
 
-#: The lines at which the pipeline `Stages` says what it does.
+#: The lines at which the pipeline `Stages` names its stages.
 STAGES = ((2, "Calibrating"), (44, "Aligning"), (86, "Measuring"))
 LAST_LINE = 127
 WORDS_OF_SPEECH = """
@@ -30,7 +30,7 @@ WORDS_OF_SPEECH = """
 
 @pytest.fixture
 def open_log(open_page: Open, look: tuple[int, str]) -> OpenLog:
-    """Opens the page of a process in this look, and waits until the scripts have drawn it."""
+    """Return a function that opens a process's page in this look, and waits until it is drawn."""
 
     def open_it(process: int, place: str = "") -> Page:
         width, scheme = look
@@ -43,7 +43,7 @@ def open_log(open_page: Open, look: tuple[int, str]) -> OpenLog:
 
 @pytest.fixture(scope="module")
 def stages(observatory: Observatory) -> int:
-    """A process that went through three stages and has ended."""
+    """Run a process through three stages to its end; return its PK."""
     process = observatory.run("Stages")
     observatory.ended(process)
     return process
@@ -51,7 +51,7 @@ def stages(observatory: Observatory) -> int:
 
 @pytest.fixture(scope="module")
 def flood(observatory: Observatory) -> int:
-    """A process that wrote 30,000 lines."""
+    """Run a process that writes 30,000 lines; return its PK."""
     process = observatory.run("Flood")
     observatory.ended(process)
     return process

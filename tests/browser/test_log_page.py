@@ -16,12 +16,12 @@ LINES = 30_000
 
 
 def line(page: Page, number: int) -> str:
-    """The text of a line that is drawn."""
+    """Return the text of a line that is drawn."""
     return page.locator(f'.line[data-number="{number}"] .text').inner_text()
 
 
 def numbers(page: Page) -> list[int]:
-    """The numbers of the lines that are drawn, all at one moment."""
+    """Return the numbers of the lines drawn, all at one moment."""
     found: list[int] = page.evaluate(
         "[...document.querySelectorAll('.line .no')].map(link => Number(link.textContent))"
     )
@@ -29,7 +29,7 @@ def numbers(page: Page) -> list[int]:
 
 
 def at_the_end(page: Page) -> bool:
-    """Whether the log is scrolled to its end."""
+    """Return whether the log is scrolled to its end."""
     return bool(
         page.locator("#log").evaluate("b => b.scrollTop + b.clientHeight >= b.scrollHeight - 2")
     )
@@ -149,7 +149,7 @@ def test_a_timelapse_has_a_log_page_but_no_pipeline_page(
     assert page.request.get(f"/pipeline/{process}").status == 404
 
 
-#: Notes which pictures of a running timelapse the page has shown.
+#: Records which images of a running timelapse the page has shown.
 NOTE_FRAMES = """
 window.framesShown = [];
 new MutationObserver(() => {

@@ -1,4 +1,4 @@
-"""What every page must be: within its window, small, steady, in words that agree."""
+"""What holds for every page: it fits its window, is small and stable, and its texts agree."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHIFTS = """
 
 
 def pages_of(observatory: Observatory) -> list[str]:
-    """One page of each kind, with something on it."""
+    """Make one page of each kind, with something on it; return their paths."""
     process = observatory.run("Ticks")
     record = observatory.ended(process)
     return [
@@ -46,7 +46,7 @@ def pages_of(observatory: Observatory) -> list[str]:
         (360, "light"),
         (1280, "light"),
         (2560, "light"),
-        # Colours move nothing: seen to now and then.
+        # Colours do not affect the layout, so these run only with `long`.
         *[pytest.param(width, "dark", marks=pytest.mark.long) for width in (360, 1280, 2560)],
     ],
 )
@@ -91,7 +91,7 @@ def test_the_first_paint_is_small_and_all_ours(open_page: Open, observatory: Obs
         page.goto(path)
         page.wait_for_load_state("load")
         kinds = ("Document", "Stylesheet", "Script")
-        # What was asked for before we listened has no entry.
+        # Requests from before we listened have no entry.
         answered = {key: size for key, size in sizes.items() if key in urls}
         counted = {urls[key][0]: size for key, size in answered.items() if urls[key][1] in kinds}
         assert sum(counted.values()) < FIRST_PAINT_BYTES, counted
@@ -148,7 +148,7 @@ def test_server_and_scripts_say_numbers_alike(open_page: Open) -> None:
 
 
 def words_of(page: Page, values: dict[str, object]) -> dict[str, list[str]]:
-    """What the script's functions make of the values."""
+    """Return the texts that the script's functions make of the values."""
     answer: dict[str, list[str]] = page.evaluate(
         """async text => {
           const given = JSON.parse(text);

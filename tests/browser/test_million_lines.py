@@ -15,7 +15,7 @@ LINES = 1_000_000
 RUN_SECONDS = 180
 #: What a log may cost, however long it is.
 ROWS, HEAP_GROWTH_MB = 150, 25
-#: A long task of the browser keeps it from answering the hand; frames come every 16.7 ms.
+#: During a long task the browser does not respond; frames come every 16.7 ms.
 LONG_TASK_MS, FRAME_MS = 250, 100
 WATCH = """
   window.frames = []; window.tasks = [];
@@ -47,24 +47,24 @@ class Smoothness:
         )
 
     def quantile(self, share: float) -> float:
-        """The time within which this share of the frames came."""
+        """Return the time within which this share of the frames came."""
         return sorted(self.frames)[int(len(self.frames) * share)]
 
 
 def measured(page: Page) -> Smoothness:
-    """What happened since the last time."""
+    """Return what happened since the last call."""
     return Smoothness(*page.evaluate("[window.frames.splice(0), window.tasks.splice(0)]"))
 
 
 def heap_mb(session: CDPSession) -> float:
-    """The heap of the page's scripts after a collection, in megabytes."""
+    """Return the heap of the page's scripts after a collection, in megabytes."""
     session.send("HeapProfiler.collectGarbage")
     metrics = session.send("Performance.getMetrics")["metrics"]
     return float(next(each["value"] for each in metrics if each["name"] == "JSHeapUsedSize")) / 1e6
 
 
 def scroll_to(page: Page, share: float) -> None:
-    """Drag the scroll bar's thumb there."""
+    """Scroll to this share of the log, as by dragging the scroll bar."""
     page.locator("#log").evaluate(
         "(box, share) => box.scrollTop = share * (box.scrollHeight - box.clientHeight)", share
     )
@@ -72,7 +72,7 @@ def scroll_to(page: Page, share: float) -> None:
 
 @pytest.fixture(scope="module")
 def million(observatory: Observatory) -> int:
-    """A process that wrote a million lines."""
+    """Run a process that writes a million lines; return its PK."""
     process = observatory.run("Flood", million=True)
     deadline = time.monotonic() + RUN_SECONDS
     while observatory.call("GET", f"/api/processes/{process}/")["terminal_timestamp"] is None:

@@ -1,4 +1,4 @@
-"""The laws of the scripts in `static/`, kept by reading them. Needs no browser."""
+"""The rules for the scripts in `static/`, checked by reading them. Needs no browser."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ DYNAMIC_IMPORT = re.compile(r'const \{([^}]*)\} = await import\("([^"]+)"\)')
 EXPORT = re.compile(r"^export (?:async )?(?:class|function|const|let) (\w+)", re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", re.DOTALL)
 
-#: The only ways in which a script could make markup of a text.
+#: The only ways in which a script could turn text into markup.
 MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function")
 PAGE = re.compile(r"\b(document|HTMLElement|querySelector\w*|localStorage)\b")
 NETWORK = re.compile(r"\b(WebSocket|XMLHttpRequest|EventSource|(?<!#)fetch\()")
 
 
 def code(module: Path) -> str:
-    """A module without its comments."""
+    """Return a module without its comments."""
     return COMMENT.sub("", module.read_text())
 
 
 def imports_of(module: Path) -> list[tuple[str, str]]:
-    """What a module imports: names with commas between, and from where."""
+    """Return what a module imports: the names, separated by commas, and from where."""
     text = module.read_text()
     return [*IMPORT.findall(text), *DYNAMIC_IMPORT.findall(text)]
 
 
 def named(path: Path) -> str:
-    """A module's name for a test."""
+    """Return a module's name for the id of a test."""
     return str(path.relative_to(ROOT))
 
 

@@ -1,4 +1,4 @@
-"""What pages show of a process on its way: waiting, running, being stopped, tried again, ended."""
+"""What pages show of a process: waiting, running, being stopped, retried, ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STOPPED_MS = 15_000
 
 @pytest.fixture
 def show(open_page: Open, look: tuple[int, str]) -> Callable[[str], Page]:
-    """Opens a page of the shared server in this look."""
+    """Return a function that opens a page of the shared server in this look."""
     return lambda path: open_page(path, width=look[0], scheme=look[1])
 
 
@@ -26,7 +26,7 @@ def show(open_page: Open, look: tuple[int, str]) -> Callable[[str], Page]:
 def show_own(
     browser: Browser, own_observatory: Observatory, look: tuple[int, str]
 ) -> Iterator[Callable[[str], Page]]:
-    """Opens a page of a server of the test's own in this look."""
+    """Yield a function that opens a page of the test's own server in this look."""
     opening = opener(browser, own_observatory)
     open_page = next(opening)
     yield lambda path: open_page(path, width=look[0], scheme=look[1])

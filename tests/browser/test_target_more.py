@@ -14,9 +14,9 @@ from tests.browser.test_target_page import DROP, rows
 pytestmark = pytest.mark.slow
 
 WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
-#: Without it, as on a plain HTTP page from another machine, no digest can be made before.
+#: Without it, as on a plain HTTP page from another machine, no digest can be made beforehand.
 NO_DIGESTS = "Object.defineProperty(Crypto.prototype, 'subtle', {value: undefined});"
-#: A browser that may notify, and a window that nobody looks at.
+#: A browser that may notify, with its window in the background.
 LOOKS_ELSEWHERE = """
   window.told = [];
   window.Notification = class {
@@ -103,7 +103,7 @@ def test_a_group_without_a_name_is_not_made(open_page: Open, observatory: Observ
 
 
 def give_curve(page: Page, points: list[dict[str, float | None]]) -> None:
-    """Let the server have this reduced data."""
+    """Let the server return this reduced data."""
     answer = {"lightcurve": points, "next": None}
     page.route(re.compile("/lightcurve/"), lambda route: route.fulfill(json=answer))
 

@@ -10,7 +10,7 @@ from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open
 from tests.browser.support.observatory import Observatory
 
-#: Browsers send `"` as `%22` in the name of a file, so there is none.
+#: Browsers send `"` in a file name as `%22`, so it has none.
 HOSTILE_NAME = "'><svg onload=document.title='taken'>.txt"
 
 DROP = """names => {
@@ -24,12 +24,12 @@ DROP = """names => {
 
 
 def products(page: Page) -> list[str]:
-    """The names of the data products, as they are shown."""
+    """Return the names of the data products as shown."""
     return page.locator("#product-list tbody th > a").all_inner_texts()
 
 
 def rows(count: int) -> dict[str, bytes]:
-    """As many files to upload."""
+    """Return this many files to upload."""
     return {f"file {number}.txt": b"x" for number in range(count)}
 
 

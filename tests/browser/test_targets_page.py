@@ -19,7 +19,7 @@ WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "li
 
 
 def open_form(page: Page) -> None:
-    """Open the form for a new target, which is open already where there is no target yet."""
+    """Open the form for a new target, which is open already where there are no targets yet."""
     if not page.get_by_label("Name", exact=True).is_visible():
         page.locator("summary", has_text="New target").click()
 

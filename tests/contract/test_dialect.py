@@ -1,6 +1,6 @@
 """What the store relies on in either engine, operation by operation.
 
-What the embedded engine gets wrong is here as a test of the way round it.
+Where the embedded engine is wrong, a test covers the workaround.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ VALUES: list[Any] = [
 
 @pytest.fixture
 def collection(database: Database) -> Collection:
-    """An empty collection."""
+    """Return an empty collection."""
     return database.collection("things")
 
 
@@ -51,7 +51,7 @@ def collection(database: Database) -> Collection:
 async def test_a_value_comes_back_as_it_was_inserted_and_as_it_was_set(
     runner: asyncio.Runner, collection: Collection, value: Any
 ) -> None:
-    """Left to itself the embedded engine rounds floats and makes numbers of booleans when set."""
+    """By itself, the embedded engine rounds floats and turns booleans into numbers when set."""
     await collection.insert({"_id": 1, "value": value})
     changed = await collection.change({"_id": 1}, set={"other": value})
     replaced = await collection.change({"_id": 1}, set={"value": 0})
@@ -59,7 +59,7 @@ async def test_a_value_comes_back_as_it_was_inserted_and_as_it_was_set(
     restored = await collection.change({"_id": 1}, set={"value": value})
     for found in (changed, restored, await collection.get(1)):
         assert found == {"_id": 1, "value": value, "other": value}
-        # For 64-bit integers the driver has a class of its own, derived from `int`.
+        # The driver has a class of its own for 64-bit integers, derived from `int`.
         assert isinstance(found["value"], type(value))
         assert isinstance(found["other"], bool) is isinstance(value, bool)
 
@@ -185,7 +185,7 @@ async def test_hundreds_of_changes_at_once_are_all_counted(
 async def test_of_many_changes_with_the_same_fence_one_wins(
     runner: asyncio.Runner, collection: Collection
 ) -> None:
-    """Compare and swap, again and again, by twenty at once: nobody's step gets lost."""
+    """Compare and swap again and again, from twenty tasks at once: no step gets lost."""
     await collection.insert({"_id": 1, "version": 0, "sum": 0})
     wins = []
 
@@ -230,7 +230,7 @@ async def test_a_unique_value_is_taken_once_also_by_a_change(
 async def test_a_change_that_cannot_be_made_is_an_error(
     runner: asyncio.Runner, collection: Collection
 ) -> None:
-    """The embedded engine's package answers as if nothing had matched: a lost lease, to a run."""
+    """The embedded engine's package reports no match instead, to a run a lost lease."""
     await collection.insert({"_id": 1, "text": "no number"})
     with pytest.raises(OperationFailure):
         await collection.change({"_id": 1}, inc={"text": 1})
@@ -270,7 +270,7 @@ async def test_an_empty_collection_answers_everything(
 async def test_a_text_that_begins_like_a_date_is_found_with_a_sign_in_front(
     runner: asyncio.Runner, collection: Collection
 ) -> None:
-    """The embedded engine compares what looks like a date as a time, and finds nothing then."""
+    """The embedded engine compares what looks like a date as a time, and then finds nothing."""
     await collection.ensure_index("key", unique=True)
     keys = ["=2026-11-24", "=2026-11-24-comet", "=2026-11-24T00:00:00", "=11-24-2026x"]
     await collection.insert_many([{"_id": pk, "key": key} for pk, key in enumerate(keys)])
@@ -283,7 +283,7 @@ async def test_a_text_that_begins_like_a_date_is_found_with_a_sign_in_front(
 async def test_a_text_as_id_with_a_letter_in_front_stays_a_text(
     runner: asyncio.Runner, collection: Collection
 ) -> None:
-    """The embedded engine makes a number of an id of digits, and an ObjectId of 24 of hex."""
+    """The embedded engine turns digits into a number, and 24 hex digits into an ObjectId."""
     pks = ["k123", "k1e5", "k" + "a" * 23, "k" + "0" * 64]
     await collection.insert_many([{"_id": pk} for pk in pks])
     assert [found["_id"] for found in await collection.get_many(pks)] == pks

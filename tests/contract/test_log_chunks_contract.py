@@ -15,7 +15,7 @@ from server.store.processes.log_chunks import LogChunk
 
 
 def chunks_of(process: int, sizes: list[int]) -> list[LogChunk]:
-    """Chunks with so many lines each, one after the other."""
+    """Make chunks with this many lines each, one after the other."""
     chunks, first = [], 1
     for size in sizes:
         chunks.append(LogChunk(process, first, size, 1, f"lines of {process} from {first}"))

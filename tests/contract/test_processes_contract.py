@@ -17,7 +17,7 @@ from server.store.processes.records import Published
 
 
 def a_process(pk: int, **fields: Any) -> ProcessRecord:
-    """A record of a queued process."""
+    """Make a record of a queued process."""
     known = {
         "created": 1795485782.4920993,
         "identifier": f"dummy_m13_{pk}",
@@ -264,7 +264,7 @@ TARGETS, PIPELINES = (1, 2, 3), ("Dummy", "2026-11-24 survey", "Dum")
 
 
 async def populate(store: Store) -> dict[int, ProcessRecord]:
-    """One process of each target, pipeline and state, twice; running ones by two servers."""
+    """Insert two processes per target, pipeline and state; two servers own the running ones."""
     kinds = itertools.product(TARGETS, PIPELINES, State, (1, 2))
     records = {}
     for pk, (target, pipeline, state, number) in enumerate(kinds, 1):
@@ -335,7 +335,7 @@ async def test_a_page_looks_at_a_bounded_number_and_then_is_short(
 async def test_no_operation_slows_down_as_records_pile_up(
     runner: asyncio.Runner, store: Store
 ) -> None:
-    """A scan of the embedded engine costs 1 µs or more a document: at 6,000 it would show."""
+    """A scan of the embedded engine costs 1 µs or more per document: with 6,000 it would show."""
 
     def ended(first: int, count: int) -> list[dict[str, Any]]:
         records = (

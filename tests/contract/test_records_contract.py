@@ -1,4 +1,4 @@
-"""What the store promises of targets, products, groups and its own books, on either engine."""
+"""What the store promises of targets, products, groups and its own records, on either engine."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ async def test_targets_are_listed_in_pages_and_searched(
     assert [target.pk for target in (await store.targets.find(before=3)).items] == [2, 1]
     first = await store.targets.find(search="GROSSE g")
     assert [target.pk for target in first.items] == [11, 6]
-    assert first.next == 5  # as many as one search looks at
+    assert first.next == 5  # as many as one search examines
     rest = await store.targets.find(search="GROSSE g", before=first.next)
     assert [target.pk for target in rest.items] == [1]
     assert rest.next is None

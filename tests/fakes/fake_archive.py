@@ -66,7 +66,7 @@ class FakeArchive:
         self.may_write.set()
         self.write_fault: Exception | None = None
         self.read_fault: Exception | None = None
-        self.most_at_once = 0  #: how many pages of products were read at once
+        self.most_at_once = 0  #: how many pages of products were read at the same time
 
     def keep(self, pk: int, name: str, data: bytes, **changes: Any) -> DataProduct:
         """Store a data product."""

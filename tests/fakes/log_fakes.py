@@ -1,4 +1,4 @@
-"""Logs over a store that lives in a dictionary, and what reads them."""
+"""Logs over a store kept in a dictionary, and what reads them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ PK = 51
 
 
 def a_process(pk: int = PK, **changes: Any) -> ProcessRecord:
-    """A queued pipeline process of target 1, told from others by its name and its time."""
+    """Make a queued pipeline process of target 1, with an identifier and a time of its own."""
     own = {"created": float(pk), "identifier": f"dummy_m13_{pk}"}
     return some_records.a_process(pk, **(own | changes))
 
 
 def lines(count: int, text: str = "line", level: str = "info", first: int = 1) -> list[Line]:
-    """Lines `line 1` and so on."""
+    """Make the lines `line 1`, `line 2` and so on."""
     return [Line(1.5, level, f"{text} {number}") for number in range(first, first + count)]
 
 
 class FakeChunks:
-    """The store of chunks; `reads` counts how often it was asked."""
+    """The store of chunks; `reads` counts the queries."""
 
     def __init__(self) -> None:
         self.stored: dict[int, list[LogChunk]] = {}
@@ -70,7 +70,7 @@ class FakeChunks:
 
 
 class FakeRepository:
-    """Records in a dictionary; `show` wakes those who wait, as the real one."""
+    """Records in a dictionary; `show` wakes whoever waits, as the real one does."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -91,7 +91,7 @@ class FakeRepository:
 
 
 class Reading:
-    """Everything that reading a log takes."""
+    """Everything needed to read a log."""
 
     def __init__(self, cache_bytes: int = 2**20, alone: bool = True) -> None:
         self.hub = Hub()
@@ -102,6 +102,6 @@ class Reading:
         self.repository.accept(a_process())
 
     async def write(self, count: int, process: int = PK, **how: Any) -> None:
-        """Append lines that go on counting."""
+        """Append lines, numbered on from the last one."""
         first = await self.logs.last_line(process) + 1
         await self.logs.append(process, 1, lines(count, first=first, **how))

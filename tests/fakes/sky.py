@@ -16,12 +16,12 @@ DATE = "2026-03-01T00:00:00"
 
 
 def noise(height: int = 64, width: int = 80, sky: float = 300.0, seed: int = 1) -> NDArray[Any]:
-    """A starless sky of 300 ADU with a noise of 10 ADU, float32."""
+    """Return a starless sky of 300 ADU with a noise of 10 ADU, float32."""
     return np.random.default_rng(seed).normal(sky, 10, (height, width)).astype(np.float32)
 
 
 def write_fits(path: Path, pixels: NDArray[Any] | None, **cards: Any) -> Path:
-    """One image in the primary HDU; cards are keywords with `_` for `-`."""
+    """Write one image into the primary HDU; cards are keywords with `_` for `-`."""
     hdu = fits.PrimaryHDU(pixels)
     for keyword, value in ({"DATE_OBS": DATE} | cards).items():
         if value is not None:
@@ -31,7 +31,7 @@ def write_fits(path: Path, pixels: NDArray[Any] | None, **cards: Any) -> Path:
 
 
 def declare(path: Path, bitpix: int, *sides: int, kept_bytes: int = 2880) -> Path:
-    """A file whose header declares an image of these sides, whatever follows it."""
+    """Write a file whose header declares an image of these sides, whatever follows it."""
     header = fits.Header({"SIMPLE": True, "BITPIX": bitpix, "NAXIS": len(sides)})
     for axis, side in enumerate(sides, 1):
         header[f"NAXIS{axis}"] = side
@@ -41,14 +41,14 @@ def declare(path: Path, bitpix: int, *sides: int, kept_bytes: int = 2880) -> Pat
 
 
 def decoded(path: Path) -> list[NDArray[np.uint8]]:
-    """The frames of a film as shades of grey."""
+    """Return the frames of a film as shades of grey."""
     with av.open(str(path)) as container:
         frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
     return [np.asarray(frame, dtype=np.uint8) for frame in frames]
 
 
 class Recorder:
-    """A run's reporter that keeps what it is told."""
+    """A run's reporter that keeps what it is given."""
 
     def __init__(self) -> None:
         self.cancelled = False
@@ -72,7 +72,7 @@ class Recorder:
 
 
 def run_of(pipeline: Any, paths: list[Path], settings: dict[str, Any] | None = None) -> Any:
-    """A run of a pipeline class on these files, told to a `Recorder`: (pipeline, recorder)."""
+    """Make a run of a pipeline class on these files; return it and its `Recorder`."""
     products = [
         InputProduct(pk, path.name, InputData(str(path), path.name))
         for pk, path in enumerate(paths, 1)

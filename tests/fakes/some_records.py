@@ -11,12 +11,12 @@ NOW = 1_564_740_586.489885
 
 
 def a_target(pk: int = 1, **changes: Any) -> Target:
-    """A target, M13 unless told otherwise."""
+    """Make a target, M13 by default."""
     return Target(pk=pk, created=NOW, identifier="m13", name="M13").evolve(**changes)
 
 
 def a_process(pk: int = 51, **changes: Any) -> ProcessRecord:
-    """A queued pipeline process."""
+    """Make a queued pipeline process."""
     record = ProcessRecord(
         pk=pk,
         created=NOW,
@@ -31,7 +31,7 @@ def a_process(pk: int = 51, **changes: Any) -> ProcessRecord:
 
 
 def a_record(pk: int) -> ProcessRecord:
-    """A new process of target 1 for a real store: its identifier is its own."""
+    """Make a new process of target 1 for a real store, with an identifier of its own."""
     return ProcessRecord(
         pk=pk,
         created=1795485782.4920993,
@@ -45,7 +45,7 @@ def a_record(pk: int) -> ProcessRecord:
 
 
 def a_product(pk: int, name: str, data: bytes, **changes: Any) -> DataProduct:
-    """A data product of target 1 with these bytes."""
+    """Make a data product of target 1 with these bytes."""
     product = DataProduct(
         pk=pk,
         created=NOW,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-#: The field's centre is the variable star.
+#: The centre of the field, and the place of the variable star.
 RA, DEC = 163.26, -49.9
 PERIOD_DAYS, AMPLITUDE_MAGNITUDES = 0.37, 0.35
 STARS = 40
@@ -16,7 +16,7 @@ NIGHTS = 6.0
 
 
 def write_tables(folder: Path, seed: int = 7) -> list[Path]:
-    """Tables of the stars at random times, brightness being 1 % uncertain.
+    """Write tables of the stars at random times, with brightness uncertain by 1 %.
 
     The columns: RA and Dec in degrees, x and y in pixels, counts, their error, two more errors.
     """

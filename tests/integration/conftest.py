@@ -1,10 +1,10 @@
 """A real server for the integration tests: one for the session, in a thread of its own.
 
-Tests share it: each makes a target of its own. Whoever needs a server to stop or to kill starts
+Tests share it, and each makes its own targets. Tests that stop or kill a server start
 `python -m server`, as the acceptance tests do.
 
-With HELIOGRAPH_TEST_FAULTS=<seed> the database calls of these servers fail, are late, or fail after
-they had their effect, now and then, and the client does what a client should: it asks again.
+With HELIOGRAPH_TEST_FAULTS=<seed>, some database calls of these servers fail, are late, or fail
+after taking effect, and the client does what a client should: it retries.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from server.config.sections import Http, Leases, Pool
 from tests.reliability.tools.faults import DELAY, FAIL, UNHEARD, Faults, Orders, install
 
 FAULTS = os.environ.get("HELIOGRAPH_TEST_FAULTS")
-#: Of a hundred database calls so many meet a fault.
+#: How many of a hundred database calls meet a fault.
 FAULTS_PERCENT = 3
 TRIES = 50
 PAUSE_SECONDS = 0.05
@@ -58,24 +58,24 @@ PIPELINES = [
 
 @dataclass(frozen=True)
 class Running:
-    """A server that runs in a thread, and the loop it runs on."""
+    """A server that runs in a thread, and its loop."""
 
     server: Server
     loop: asyncio.AbstractEventLoop
 
     @property
     def url(self) -> str:
-        """The address without a slash at its end."""
+        """The address without a trailing slash."""
         return self.server.address.rstrip("/")
 
     @property
     def socket_url(self) -> str:
-        """The same for websockets."""
+        """The same address for websockets."""
         return self.url.replace("http", "ws", 1)
 
 
 def make_config(data: Path) -> Config:
-    """A configuration for tests: any port, the sample pipelines, quick leases."""
+    """Make a configuration for tests: any port, the sample pipelines, short leases."""
     return Config(
         http=Http(port=0),
         data=data,
@@ -89,14 +89,14 @@ def make_config(data: Path) -> Config:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The session's server."""
+    """Yield the session's server."""
     with serving(make_config(tmp_path_factory.mktemp("heliograph"))) as running:
         yield running
 
 
 @contextmanager
 def serving(config: Config) -> Iterator[Running]:
-    """A server in a thread of its own, until the block is left."""
+    """Run a server in a thread of its own until the block is left."""
     server = Server(config)
     loop = uvloop.new_event_loop()
     remove = _install_faults(loop)
@@ -142,7 +142,7 @@ def _install_faults(loop: asyncio.AbstractEventLoop) -> Callable[[], object]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many faults there were, if there were to be any."""
+    """Report how many faults there were, if any were to happen."""
     if FAULTS is not None:
         met = sum(faults.met for faults in _installed)
         calls = sum(faults.calls for faults in _installed)
@@ -151,14 +151,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @dataclass(frozen=True)
 class Client:
-    """Calls the API; answers are decoded JSON."""
+    """A client of the API; answers are decoded JSON."""
 
     url: str
 
     async def fetch(
         self, path: str, method: str = "GET", body: Any = None, **options: Any
     ) -> HTTPResponse:
-        """One request; errors are answers as well."""
+        """Send a request; return the response, even if it is an error."""
         headers = dict(options.pop("headers", {}))
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
@@ -179,7 +179,7 @@ class Client:
         return await AsyncHTTPClient().fetch(
             self.url + path,
             method=method,
-            # Tornado's client announces a chunked body where there is none.
+            # Tornado's client announces a chunked body even if there is none.
             body=b"" if body is None and method == "POST" else body,
             headers=headers,
             raise_error=False,
@@ -190,20 +190,20 @@ class Client:
     async def call(
         self, path: str, method: str = "GET", body: Any = None, status: int = 200, **options: Any
     ) -> Any:
-        """The decoded answer of a request that must have this status."""
+        """Return the decoded answer of a request that must have this status."""
         response = await self.fetch(path, method, body, **options)
-        # What an earlier try did without an answer: a submit is answered 200 then, a deletion 404.
+        # An earlier, unanswered try may have succeeded: then a submit gets 200, a deletion 404.
         done = {201: 200, 204: 404}.get(status) if FAULTS is not None else None
         assert response.code in (status, done), (response.code, response.body[:2000])
         return json.loads(response.body) if response.body else None
 
     async def make_target(self, name: str = "Messier 13", **fields: Any) -> int:
-        """A new target's PK."""
+        """Make a target; return its PK."""
         made = await self.call("/api/targets/", "POST", {"name": name, **fields}, status=201)
         return int(made["pk"])
 
     async def upload(self, target: int, *files: tuple[str, bytes]) -> list[int]:
-        """Upload files; the PKs of their products."""
+        """Upload files; return the PKs of their products."""
         boundary = "----heliograph-test"
         parts = b"".join(
             f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
@@ -224,13 +224,13 @@ class Client:
     async def submit(
         self, pipeline: str, target: int, products: list[int], **flags: bool
     ) -> dict[str, Any]:
-        """Submit a process; its record."""
+        """Submit a process; return its record."""
         body = {"target": target, "pipeline": pipeline, "products": products, "flags": flags}
         made: dict[str, Any] = await self.call("/api/processes/", "POST", body, status=201)
         return made
 
     async def run(self, pipeline: str, lines: int | None = None, **flags: bool) -> dict[str, Any]:
-        """Run a pipeline on a file of a new target to its end; the record of then."""
+        """Run a pipeline on a file of a new target to its end; return the final record."""
         extra = {} if lines is None else {"lines": lines}
         target = await self.make_target(extra_fields=extra)
         products = await self.upload(target, ("input.fits", b"not really FITS"))
@@ -238,11 +238,11 @@ class Client:
         return await self.ended(record["pk"])
 
     async def ended(self, pk: int) -> dict[str, Any]:
-        """The record of a process, once it has ended."""
+        """Return the record of a process once it has ended."""
         return await self.until(pk, lambda record: record["terminal_timestamp"] is not None)
 
     async def until(self, pk: int, condition: Any, seconds: float = 30) -> dict[str, Any]:
-        """The record of a process, once a condition holds."""
+        """Return the record of a process once a condition holds."""
         async with asyncio.timeout(seconds):
             while True:
                 record: dict[str, Any] = await self.call(f"/api/processes/{pk}/")
@@ -251,14 +251,14 @@ class Client:
                 await asyncio.sleep(0.01)
 
     async def lines(self, pk: int) -> list[list[Any]]:
-        """All log entries of a process."""
+        """Return all log entries of a process."""
         page = await self.call(f"/api/processes/{pk}/logs/?limit=100000")
         return list(page["lines"])
 
 
 @pytest.fixture
 def client(running: Running) -> Client:
-    """A client of the session's server."""
+    """Return a client of the session's server."""
     return Client(running.url)
 
 

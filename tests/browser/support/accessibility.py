@@ -1,4 +1,4 @@
-"""axe-core, fetched by npm when a test needs it: finds what shuts people out of a page."""
+"""axe-core, installed with npm when a test needs it: finds what makes a page inaccessible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INSTALL_SECONDS = 50
 
 
 def fetch_axe(folder: Path) -> str:
-    """The source of axe-core; the test is skipped, with the reason, where it cannot be had."""
+    """Return the source of axe-core; skip the test, with the reason, where it is unavailable."""
     if NPM is None:
         pytest.skip("axe-core cannot be installed: there is no npm on the PATH")
     install = [NPM, "install", "--no-save", "--no-audit", "--no-fund", "axe-core@4"]
@@ -34,7 +34,7 @@ def fetch_axe(folder: Path) -> str:
 
 
 def violations(page: Page, axe: str) -> list[str]:
-    """What axe-core finds wrong with a page, a line each."""
+    """Return what axe-core finds wrong with a page, one line for each."""
     page.evaluate(axe)
     found: list[str] = page.evaluate(
         """async () => (await axe.run()).violations.flatMap(rule => rule.nodes.map(

@@ -1,4 +1,4 @@
-"""A real server for a browser to look at, and a client that fills it."""
+"""A real server for a browser to visit, and a client that fills it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STOP_SECONDS = 20
 
 
 def free_port() -> int:
-    """A port that was free a moment ago; the same one is needed again after a restart."""
+    """Return a port that was free a moment ago; the same one is needed again after a restart."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -37,7 +37,7 @@ class Observatory:
 
     @property
     def url(self) -> str:
-        """The address without a slash at its end."""
+        """The address without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -68,7 +68,7 @@ class Observatory:
         raise AssertionError("the server was not ready in time")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """StopReason the server."""
+        """Stop the server."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
             self.process.wait(STOP_SECONDS)
@@ -87,13 +87,13 @@ class Observatory:
             return json.loads(answer.read() or b"null")
 
     def make_target(self, name: str = "A star") -> int:
-        """Make a target; its PK."""
+        """Make a target; return its PK."""
         identifier = f"star-{secrets.token_hex(6)}"
         target = self.call("POST", "/api/targets/", {"name": name, "identifier": identifier})
         return int(target["pk"])
 
     def upload(self, target: int, files: dict[str, bytes]) -> list[int]:
-        """Upload files; their PKs."""
+        """Upload files; return their PKs."""
         edge = secrets.token_hex(16)
         body = b""
         for name, content in files.items():
@@ -105,17 +105,17 @@ class Observatory:
         return [product["pk"] for product in answer["dataproducts"]]
 
     def submit(self, target: int, pipeline: str, products: list[int], **flags: bool) -> int:
-        """Start a process; its PK."""
+        """Start a process; return its PK."""
         body = {"target": target, "pipeline": pipeline, "products": products, "flags": flags}
         return int(self.call("POST", "/api/processes/", body)["pk"])
 
     def run(self, pipeline: str, **flags: bool) -> int:
-        """Start a process on a file of a new target; its PK."""
+        """Start a process on a file of a new target; return its PK."""
         target = self.make_target()
         return self.submit(target, pipeline, self.upload(target, {"notes.txt": b"x"}), **flags)
 
     def ended(self, process: int) -> dict[str, Any]:
-        """Wait for a process to end; its record."""
+        """Wait for a process to end; return its record."""
         deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             record: dict[str, Any] = self.call("GET", f"/api/processes/{process}/")

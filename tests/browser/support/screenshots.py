@@ -1,6 +1,6 @@
-"""Pictures of every page, to look at: `python -m tests.browser.support.screenshots FOLDER`.
+"""Screenshots of every page: `python -m tests.browser.support.screenshots FOLDER`.
 
-At three widths, by day and by night, of a server that it starts and fills.
+At three widths, by day and at night, of a server that it starts and fills.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.browser.support.observatory import Observatory
 
 WINDOWS = ((360, 740), (1280, 860), (2560, 1400))
 SETTLE_MS = 900
-#: A star that pulsates, measured through two filters.
+#: A pulsating star, measured through two filters.
 CURVE = "MJD,magnitude,error,filter\n" + "".join(
     f"{58545 + n / 7.3:.4f},{11 + n % 2 / 2 + 0.4 * math.sin(n * 1.7):.3f},0.02,{'VB'[n % 2]}\n"
     for n in range(200)
@@ -28,7 +28,7 @@ CURVE = "MJD,magnitude,error,filter\n" + "".join(
 
 
 def main() -> None:
-    """Fill a folder with pictures."""
+    """Fill a folder with screenshots."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data:
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def fill(observatory: Observatory, frames: Path) -> dict[str, str]:
-    """Targets with something on them; the pages to take, by name."""
+    """Make targets with something on them; return the pages to take, by name."""
     empty = observatory.make_target("AF Velorum")
     target = observatory.make_target("Messier 13")
     files = {path.name: path.read_bytes() for path in synthesise_series(frames, 12)}
@@ -78,7 +78,7 @@ def fill(observatory: Observatory, frames: Path) -> dict[str, str]:
 
 
 def take_all(folder: Path, observatory: Observatory, pages: dict[str, str]) -> None:
-    """One picture of each page in each window and scheme."""
+    """Take one screenshot of each page in each window and scheme."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for name, picture in pictures(browser, observatory, pages):
@@ -90,7 +90,7 @@ def take_all(folder: Path, observatory: Observatory, pages: dict[str, str]) -> N
 def pictures(
     browser: Browser, observatory: Observatory, pages: dict[str, str]
 ) -> Iterator[tuple[str, bytes]]:
-    """Names and PNGs."""
+    """Yield the name and the PNG of each screenshot."""
     for width, height in WINDOWS:
         for scheme in ("light", "dark"):
             context = browser.new_context(

@@ -19,7 +19,7 @@ __all__ = ["bench"]
 
 
 async def publish(bench: Bench, target: Target, name: str, count: int) -> ProcessRecord:
-    """A run that has ended with so many measurements and no file."""
+    """End a run with this many measurements and no file; return its record."""
     run = await bench.run(target.pk, name)
     published = await bench.archive.outputs.publish(run, [bench.measurements(run, count)])
     assert (published.products, published.group) == ([], None)
@@ -94,7 +94,7 @@ TABLE = "filter,magnitude,time,error\nV,12.5,58000.25,0.01\nV,12.75,2458001,\n,1
 
 
 async def measured(client: Client, table: str, **extra: Any) -> tuple[int, dict[str, Any]]:
-    """A target, and the record of a run on it that gave this table."""
+    """Run a pipeline that gives this table; return the PK of its target, and its record."""
     target = await client.make_target("Star", extra_fields={"table": table, **extra})
     products = await client.upload(target, ("a.fits", b"x"))
     return target, await client.ended((await client.submit("Measures", target, products))["pk"])

@@ -1,4 +1,4 @@
-"""The websockets of a real server, against what the polls say."""
+"""The websockets of a real server, compared with what the polls say."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.gen_test(timeout=40)
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[WebSocketClientConnection]:
-    """A socket that is closed in the end, its goodbye read."""
+    """Yield a socket; close it afterwards, and wait for the server's close frame."""
     socket = await websocket_connect(url)
     try:
         yield socket
@@ -34,7 +34,7 @@ async def next_message(socket: WebSocketClientConnection) -> Any:
 
 
 async def followed(url: str) -> tuple[list[Any], list[dict[str, Any]], int | None]:
-    """All entries and records until the end, and the close code."""
+    """Return all entries and records until the end, and the close code."""
     entries: list[Any] = []
     records: list[dict[str, Any]] = []
     async with connected(url) as socket:

@@ -1,4 +1,4 @@
-"""The picture that a run shows while it goes on."""
+"""The image that a run shows while it is in progress."""
 
 from __future__ import annotations
 

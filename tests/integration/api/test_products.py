@@ -35,7 +35,7 @@ def frame(**header: object) -> bytes:
 
 
 def incoming(running: Running) -> list[Path]:
-    """What is left of uploads."""
+    """Return the files left over from uploads."""
     return list((running.server.config.data / "incoming").iterdir())
 
 

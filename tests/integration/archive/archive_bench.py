@@ -1,4 +1,4 @@
-"""An archive on a real database for tests, and calls to the database that fail."""
+"""An archive on a real database for tests, and database calls that fail."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from server.store.driver.collection import Collection
 
 @dataclass(frozen=True)
 class Limits:
-    """What an upload may be in these tests."""
+    """The limits of uploads in these tests."""
 
     limit_bytes: int = 3_000_000
     limit_parts: int = 3
 
 
 async def examine(path: Path) -> dict[str, Any] | None:
-    """Facts of what is called FITS."""
+    """Return metadata for a file with the suffix of FITS, None for others."""
     return {"date": None, "exposure": 1.5} if path.suffix == ".fits" else None
 
 
 class Bench:
-    """An archive, what it stands on, and what can be asked about both."""
+    """An archive, what it is built on, and what tests ask about both."""
 
     def __init__(self, store: Store, folder: DataFolder) -> None:
         self.store = store
@@ -44,7 +44,7 @@ class Bench:
         self.archive = self.restarted()
 
     def restarted(self) -> Archive:
-        """The archive as after a new start, which knows nothing of before."""
+        """Return the archive as after a restart, with nothing in memory."""
         storage = FileStorage(self.folder.files)
         return Archive(
             *(self.store, storage, self.folder, examine, Limits()),
@@ -56,7 +56,7 @@ class Bench:
         return await self.archive.targets.create("M 13")
 
     async def upload(self, target: int, *names: str) -> list[DataProduct]:
-        """Products with small files of these names."""
+        """Upload small files with these names; return their products."""
         async with self.archive.products.upload(target) as upload:
             for name in names:
                 await upload.add(name)
@@ -64,7 +64,7 @@ class Bench:
             return await upload.commit()
 
     async def run(self, target: int, identifier: str = "dummy_m13", **fields: Any) -> ProcessRecord:
-        """The record of a run that was just claimed."""
+        """Claim a new run; return its record."""
         pk = await self.store.counters.next("process")
         known = {"process_type": "pipeline", "pipeline": "Dummy", "products": [], "flags": {}}
         record = ProcessRecord(
@@ -76,7 +76,7 @@ class Bench:
         return claimed
 
     def outputs(self, run: ProcessRecord, *names: str) -> list[OutputFile]:
-        """Files that a run has made."""
+        """Write files as a run would; return them."""
         folder = self.folder.runs / str(run.pk)
         folder.mkdir(exist_ok=True)
         for name in names:
@@ -84,7 +84,7 @@ class Bench:
         return [OutputFile(folder / name, name) for name in names]
 
     def measurements(self, run: ProcessRecord, count: int) -> OutputFile:
-        """A light curve that a run has made, one measurement a day."""
+        """Write a light curve as a run would, with one measurement a day; return it."""
         [file] = self.outputs(run, "light curve.csv")
         rows = [f"{58000 + day},{12 + day / 100},0.01,V\n" for day in range(count)]
         file.path.write_text("time,magnitude,error,filter\n" + "".join(rows))
@@ -109,17 +109,17 @@ class Bench:
         return b"".join([piece async for piece in self.archive.products.read(product)])
 
     def stored(self) -> list[str]:
-        """The keys of all files in storage."""
+        """Return the keys of all files in storage."""
         found = (path for path in self.folder.files.rglob("*") if path.is_file())
         return sorted(str(path.relative_to(self.folder.files)) for path in found)
 
     async def documents(self) -> list[str]:
-        """The keys of all products that the database has, seen or not."""
+        """Return the keys of all products in the database, visible or not."""
         found = await self.store.products._collection.find({})
         return sorted(f"{document['_id']}/{document['name']}" for document in found)
 
     async def check_consistent(self) -> None:
-        """Nothing is half there: each file has its product, each product its file and groups."""
+        """Check that each file has its product, and each product its file and groups."""
         assert self.stored() == await self.documents()
         for chunk in await self.store.light_curves._collection.find({}):
             named = await self.store.processes.published_by([chunk["process"]])
@@ -137,14 +137,14 @@ class Bench:
 
 @pytest.fixture
 def bench(store: Store, tmp_path: Path) -> Iterator[Bench]:
-    """An archive on an empty database."""
+    """Yield an archive on an empty database."""
     folder = DataFolder.open(tmp_path / "data")
     yield Bench(store, folder)
     folder.close()
 
 
 class Faults:
-    """Lets the n-th call to the database fail, before or after it is made."""
+    """Lets the n-th database call fail, before or after it takes effect."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls = 0
@@ -154,7 +154,7 @@ class Faults:
         real, here = Collection._call, threading.get_ident()
 
         async def call(collection: Collection, operation: str, work: Any) -> Any:
-            if threading.get_ident() != here:  # of a server that other tests have
+            if threading.get_ident() != here:  # from a server that other tests use
                 return await real(collection, operation, work)
             self.calls += 1
             now = self.calls == self._fail_at
@@ -168,7 +168,7 @@ class Faults:
         monkeypatch.setattr(Collection, "_call", call)
 
     def at(self, number: int, after: bool, for_good: bool) -> None:
-        """Fail at this call from now on, also at all later ones if `for_good`."""
+        """Fail at this call from now on, and at all later ones if `for_good`."""
         self.calls, self._fail_at, self._after, self._for_good = 0, number, after, for_good
 
     def none(self) -> None:
@@ -176,12 +176,12 @@ class Faults:
 
     @property
     def met(self) -> bool:
-        """Whether the call that fails was made."""
+        """Whether the call that fails was reached."""
         return self.calls >= self._fail_at
 
 
 class Pauses:
-    """Lets something else happen just before the n-th call to the database."""
+    """Lets something else happen just before the n-th database call."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Awaitable[None]]
@@ -191,7 +191,7 @@ class Pauses:
         real, here = Collection._call, threading.get_ident()
 
         async def call(collection: Collection, operation: str, work: Any) -> Any:
-            if threading.get_ident() != here:  # of a server that other tests have
+            if threading.get_ident() != here:  # from a server that other tests use
                 return await real(collection, operation, work)
             self.calls += 1
             if self.calls == self._pause_at:
@@ -206,5 +206,5 @@ class Pauses:
 
     @property
     def met(self) -> bool:
-        """Whether the call was made."""
+        """Whether the call was reached."""
         return self.calls >= self._pause_at

@@ -1,4 +1,4 @@
-"""The archive through kills and failures at every call to the database."""
+"""The archive through kills and failures at every database call."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def publish_measured(bench: Bench, target: Target) -> None:
 
 
 async def twice(work: Callable[[], Awaitable[None]]) -> None:
-    """As a server that repeats what it must not give up."""
+    """Do the work, once more if the database was away, as a server does that must not give up."""
     try:
         await work()
     except DatabaseAway:
@@ -82,7 +82,7 @@ SCENARIOS = [
 
 
 async def check_whole_or_nothing(bench: Bench, target: Target) -> None:
-    """What there is can be seen and read: what a run has stored and no record names is gone."""
+    """Check that whatever is listed can be read, and that no output is there without its record."""
     products = (await bench.store.products.find(target.pk)).items
     assert (await bench.archive.products.find(target.pk)).items == products
     for product in products:
@@ -107,7 +107,7 @@ async def test_a_server_that_ends_at_any_call_leaves_whole_things_or_nothing(
     prepare: Callable[[Bench, Target], Awaitable[None]] | None,
     after: bool,
 ) -> None:
-    """As by a kill: from the n-th call on nothing reaches the database any more."""
+    """From the n-th call on nothing reaches the database any more, as after a kill."""
     faults = Faults(monkeypatch)
     call = 0
     while True:
@@ -142,7 +142,7 @@ async def test_a_call_that_fails_leaves_whole_things_or_nothing(
     scenario: Callable[[Bench, Target], Awaitable[None]],
     after: bool,
 ) -> None:
-    """The server lives on: with its next upload the last traces of the failure are gone."""
+    """The server lives on: its next upload removes the last traces of the failure."""
     faults = Faults(monkeypatch)
     call = 0
     while True:
@@ -165,7 +165,7 @@ async def test_a_call_that_fails_leaves_whole_things_or_nothing(
 
 
 async def settle_runs(bench: Bench) -> None:
-    """What the server's recovery does with runs that are left: take back, then fail them."""
+    """Settle leftover runs as the server's recovery does: discard their outputs, then fail them."""
     for run in await bench.store.processes.running():
         await bench.archive.outputs.discard(run.pk, run.attempt)
         await bench.store.processes.end(run.pk, run.attempt, "s1", {"state": State.FAILED})
@@ -247,7 +247,7 @@ async def test_a_deletion_that_fails_is_finished_or_undone_without_a_restart(
         faults.none()
         await bench.archive.rollback.resolve_leftovers()
         assert await bench.store.journal.all() == []
-        # Whoever has it in memory was told.
+        # Whoever has it in memory was notified.
         there = await bench.store.processes.get_many([before.pk])
         assert (before.pk in bench.deleted) is (there == [])
         assert there in ([], [before], bench.shown[-1:])
@@ -259,7 +259,7 @@ async def test_a_deletion_that_fails_is_finished_or_undone_without_a_restart(
 async def test_what_a_lost_server_left_is_settled_by_another(
     runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """It shares database and storage, and may come at any call."""
+    """The other one shares the database and storage, and may come at any call."""
     folder = DataFolder.open(tmp_path / "another")
     another = Archive(bench.store, FileStorage(bench.folder.files), folder, examine, Limits())
     faults, call = Faults(monkeypatch), 0

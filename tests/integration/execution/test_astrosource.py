@@ -19,7 +19,7 @@ RUN_SECONDS = 240
 
 
 async def watched(client: Client, pk: int) -> tuple[dict[str, Any], list[str]]:
-    """The record of a process once it has ended, and the statuses that were seen until then."""
+    """Wait for a process to end; return its record and the statuses seen until then."""
     seen: list[str] = []
     async with asyncio.timeout(RUN_SECONDS):
         while True:
@@ -32,7 +32,7 @@ async def watched(client: Client, pk: int) -> tuple[dict[str, Any], list[str]]:
 
 
 async def submitted(client: Client, folder: Path, ra: float, **flags: bool) -> tuple[int, int]:
-    """A target at this right ascension and a run on synthetic tables."""
+    """Submit a run on synthetic tables of a new target at this right ascension; return both PKs."""
     target = await client.make_target("Variable", ra=ra, dec=DEC)
     files = [(path.name, path.read_bytes()) for path in write_tables(folder)]
     products = await client.upload(target, *files)

@@ -1,4 +1,4 @@
-"""What the dispatcher makes of a database that fails it: nothing sticks, nothing runs for ever."""
+"""How the dispatcher copes with a failing database: nothing gets stuck or runs for ever."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from tests.integration.conftest import Client, make_config
 
 pytestmark = [pytest.mark.gen_test(timeout=60), pytest.mark.timeout(90)]
 
-#: Does or refuses an operation: gets its collection, its name and how it is really done.
+#: Does or refuses an operation, given its collection, its name and how to do it.
 Meddle = Callable[[str, str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
 
 @asynccontextmanager
 async def serving(data: Path) -> AsyncIterator[tuple[Server, Client]]:
-    """A server of the test's own, on the test's own loop."""
+    """Yield a server of the test's own, on the test's own loop, and a client."""
     async with Server(make_config(data)) as server:
         await server.start()
         yield server, Client(server.address.rstrip("/"))
 
 
 def meddle(monkeypatch: pytest.MonkeyPatch, with_it: Meddle) -> None:
-    """Come between the server and its database."""
+    """Intercept the calls of the server to its database."""
     real, here = Collection._call, threading.get_ident()
 
     async def call(collection: Collection, operation: str, work: Any) -> Any:
-        if threading.get_ident() != here:  # of the server that other tests share
+        if threading.get_ident() != here:  # from the server that other tests share
             return await real(collection, operation, work)
         return await with_it(collection.name, operation, lambda: real(collection, operation, work))
 
@@ -43,7 +43,7 @@ def meddle(monkeypatch: pytest.MonkeyPatch, with_it: Meddle) -> None:
 
 
 def is_claim(collection: str, operation: str) -> bool:
-    """Whether it may be a claim: nothing else changes processes before one is running."""
+    """Return whether it may be a claim: nothing else changes processes before one is running."""
     return (collection, operation) == ("processes", "change")
 
 
@@ -96,7 +96,7 @@ async def test_a_claim_whose_answer_was_lost_is_no_lost_run(
 async def test_a_defect_within_an_attempt_counts_as_a_lost_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So it is tried again as often as that, and then fails: not never, and not for ever."""
+    """So it is retried as often as a lost run, and then fails, instead of never or for ever."""
 
     async def fail(collection: str, operation: str, work: Callable[[], Awaitable[Any]]) -> Any:
         if collection == "dataproducts" and operation == "insert_many" and armed.is_set():

@@ -1,4 +1,4 @@
-"""However a run ends, its record says so, its log has the last words, and nothing hangs."""
+"""However a run ends, its record says so, its log has its last lines, and nothing hangs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.gen_test(timeout=50)
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripts]:
-    """A server of this module."""
+    """Yield scripts on a server of this module."""
     with serving(scripted_config(tmp_path_factory.mktemp("endings"))) as running:
         yield Scripts(Client(running.url))
 

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only"),
 ]
 
-#: Each prints the PID of a process that has left the session and lives on, and ends within moments.
+#: Each prints the PID of a process that has left the session and lives on, and ends soon after.
 WAYS_OUT = {
     "a session of its own": """
         import subprocess
@@ -56,7 +56,7 @@ WAYS_OUT = {
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripts]:
-    """A server of this module."""
+    """Yield scripts on a server of this module."""
     with serving(scripted_config(tmp_path_factory.mktemp("escapes"))) as running:
         yield Scripts(Client(running.url))
 
@@ -96,7 +96,7 @@ async def test_who_writes_on_for_ever_from_outside_does_not_hold_the_run_up(
         20,
     )
     pid = int(await scripts.said(record["pk"], "pid"))
-    await eventually(lambda: not alive(pid))  # nobody reads any more what it writes
+    await eventually(lambda: not alive(pid))  # its output is no longer read
     assert record["state"] == "succeeded"
 
 
@@ -123,8 +123,8 @@ async def test_a_child_has_no_descriptor_of_the_servers(scripts: Scripts) -> Non
             self.log(f"{name if int(name) < 3 else 'more'} {kind}")
         """)
     said = [text for text in await scripts.texts(record["pk"]) if text != "more /dev/null"]
-    # Behind the standard ones: what it says, what it is asked, and multiprocessing's sentinel,
-    # each a pipe of its own whose other end is all that the server has.
+    # Behind the standard ones: its messages, its commands and multiprocessing's sentinel, each a
+    # pipe of its own, of which the server has nothing but the other end.
     assert said == [
         "0 /dev/null", "1 pipe", "2 pipe", "more pipe", "more pipe", "more pipe",
     ]  # fmt: skip
@@ -138,7 +138,7 @@ async def test_a_program_that_a_run_starts_has_nothing_but_the_standard_streams(
         listed = subprocess.run(["ls", "/proc/self/fd"], capture_output=True, close_fds=False)
         self.log(listed.stdout.decode().split())
         """)
-    # The fourth is that of the listing itself.
+    # The fourth is the listing's own.
     assert await scripts.texts(record["pk"]) == ["['0', '1', '2', '3']"]
 
 

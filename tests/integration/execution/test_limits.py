@@ -1,4 +1,4 @@
-"""Each limit holds, by the configuration and for one pipeline, cannot be lifted, and is named."""
+"""Each limit holds, set for all pipelines or for one, cannot be lifted, and is named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.integration.scripts import Scripts, scripted_config
 pytestmark = pytest.mark.gen_test(timeout=50)
 
 MIB = 2**20
-#: What all pipelines of the server have, and what one each has instead.
+#: The limits of all pipelines on the server, and what single pipelines have instead.
 GENERAL = Limits(file_size_bytes=MIB, open_files=200, nice=1)
 BY_PIPELINE: dict[str, dict[str, Any]] = {
     "Short of space": {"address_space_bytes": 3 * 2**30},
@@ -33,7 +33,7 @@ BY_PIPELINE: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripts]:
-    """A server with limits."""
+    """Yield scripts on a server with limits."""
     config = scripted_config(tmp_path_factory.mktemp("limits"), BY_PIPELINE)
     with serving(dataclasses.replace(config, limits=GENERAL)) as running:
         yield Scripts(Client(running.url))

@@ -1,4 +1,4 @@
-"""Whether the server can work: no start where no run could, and what `/readyz` says later."""
+"""Readiness: no start where no run could start, and what `/readyz` reports later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.integration.conftest import SAMPLES, Client, Running, make_config, se
 pytestmark = pytest.mark.gen_test(timeout=50)
 
 ROOT = Path(__file__).parents[3]
-#: `python -m server`, with a library that the template is to import and cannot.
+#: `python -m server`, with a library that the template tries to import and cannot.
 START = """
 import sys
 from runners.execution import pool
@@ -54,14 +54,14 @@ def test_a_server_where_no_run_could_start_does_not_start(tmp_path: Path) -> Non
 
 @pytest.fixture
 def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    """A server of one's own that examines again soon."""
+    """Yield a server of the test's own that retries examinations soon."""
     monkeypatch.setattr(reexamination, "PAUSE_SECONDS", 0.2)
     with serving(make_config(tmp_path)) as started:
         yield started
 
 
 async def problem_of(client: Client) -> str | None:
-    """What `/readyz` says; None for ready."""
+    """Return the problem that `/readyz` reports, None when ready."""
     response = await client.fetch("/readyz")
     if response.code == 200:
         return None
@@ -71,7 +71,7 @@ async def problem_of(client: Client) -> str | None:
 
 
 async def changed(client: Client, before: str | None) -> str | None:
-    """What `/readyz` says as soon as it is not what it was."""
+    """Return the problem that `/readyz` reports as soon as it changes."""
     async with asyncio.timeout(10):
         while (problem := await problem_of(client)) == before:
             await asyncio.sleep(0.01)
@@ -126,6 +126,6 @@ async def test_a_file_whose_examination_was_cut_short_is_examined_again(
 
 
 def examiners() -> list[psutil.Process]:
-    """The examiners of all servers in this process."""
+    """Return the examiners of all servers in this process."""
     children = psutil.Process().children()
     return [child for child in children if "runners.examiner" in child.cmdline()]

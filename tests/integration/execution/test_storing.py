@@ -1,4 +1,4 @@
-"""What a run says is stored whole, in order and once, or its log says what is missing."""
+"""A run's output is stored whole, in order and once, or its log says what is missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIMIT_BYTES = 20_000
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripts]:
-    """A server of this module."""
+    """Yield scripts on a server of this module."""
     config = scripted_config(tmp_path_factory.mktemp("storing"))
     short = {"log_bytes": LIMIT_BYTES}
     entries = {
@@ -42,7 +42,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripts]:
 
 
 class Disk:
-    """Whether there is room, as far as the database knows."""
+    """A disk that is full or not, as the database sees it."""
 
     def __init__(self) -> None:
         self.full = False
@@ -51,7 +51,7 @@ class Disk:
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    """A disk that can be full."""
+    """Yield a disk that can be full."""
     disk = Disk()
     call = Collection._call
 
@@ -265,7 +265,7 @@ async def test_a_line_of_a_gigabyte_is_split_and_whole(scripts: Scripts) -> None
 
 
 async def long_line(scripts: Scripts, length: int) -> None:
-    """Run something that says one line of so many characters, and read all of it."""
+    """Run a script that prints one line of this many characters, and read all of it."""
     before = psutil.Process().memory_info().rss
     started = time.monotonic()
     pk = await scripts.submit(f"""
@@ -295,7 +295,7 @@ async def long_line(scripts: Scripts, length: int) -> None:
 
 
 async def pages(scripts: Scripts, pk: int) -> AsyncIterator[list[list[Any]]]:
-    """The entries of a log, a hundred at a time."""
+    """Yield the entries of a log, a hundred at a time."""
     after = None
     page = {"next": 0}
     while page["next"] != after:

@@ -1,4 +1,4 @@
-"""Cancelled runs are gone, whatever they do about it, and whatever else happens then."""
+"""Cancelled runs are gone, however they resist, and whatever else happens meanwhile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=50)]
 
 GONE_SECONDS = 6.0
 
-#: Each logs `pids` and all of its PIDs, and would go on for ever.
+#: Each logs `pids` and all of its PIDs, and would otherwise go on for ever.
 STUBBORN = {
     "one that ignores what can be ignored": """
         for number in set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}:
@@ -68,21 +68,21 @@ IMPORTS = "import os, signal, subprocess, time\n"
 
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripts]:
-    """A server of this module."""
+    """Yield scripts on a server of this module."""
     limits = {"Impatient": {"timeout_seconds": 0.6}}
     config = scripted_config(tmp_path_factory.mktemp("ladder"), limits)
-    # So many that the stubborn ones can be waited for together.
+    # Enough to wait for the stubborn ones together.
     with serving(dataclasses.replace(config, pool=sections.Pool(workers=5))) as running:
         yield Scripts(Client(running.url))
 
 
 def script(body: str) -> str:
-    """A script with the usual imports."""
+    """Return a script with the usual imports."""
     return IMPORTS + "\n".join(line[8:] for line in body.splitlines())
 
 
 async def cancel(scripts: Scripts, pk: int) -> int:
-    """Cancel a process; the status of the answer."""
+    """Cancel a process; return the status of the answer."""
     return (await scripts.client.fetch(f"/api/processes/{pk}/cancel/", "POST")).code
 
 
@@ -91,7 +91,7 @@ async def test_a_cancelled_run_is_gone_with_all_of_its_group_in_time(scripts: Sc
 
 
 async def cancelled_in_time(scripts: Scripts, way: str) -> None:
-    """Start a stubborn run, cancel it, and see that nothing is left of it."""
+    """Start a stubborn run, cancel it, and check that nothing is left of it."""
     pk = await scripts.submit(script(STUBBORN[way]))
     pids = [int(pid) for pid in (await scripts.said(pk, "pids")).split()]
     assert all(map(alive, pids))
@@ -216,7 +216,7 @@ async def test_cancel_against_hand_back_ends_cancelled(tmp_path: Path) -> None:
 
 
 def never_leaves_our_session(*ends: Connection) -> None:
-    """A child that is still before its `setsid`."""
+    """Act as a child that has not called `setsid` yet."""
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text("never", encoding="ascii")
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -225,7 +225,7 @@ def never_leaves_our_session(*ends: Connection) -> None:
 
 
 async def started(pool: Pool) -> Run:
-    """A child that has not left the server's session."""
+    """Launch a child that has not left the server's session; return its run."""
     await pool.start()
     run = await pool.launch(never_leaves_our_session)
     assert await run.readers["messages"].read() == b"here"
@@ -276,6 +276,6 @@ async def test_a_launch_that_nobody_waits_for_leaves_no_child() -> None:
 
 
 def ours() -> list[psutil.Process]:
-    """Children of the template that are alive and have ours as their code."""
+    """Return the template's living children that run our code."""
     family = psutil.Process().children(recursive=True)
     return [each for each in family if alive(each.pid) and each.name() == "never"]

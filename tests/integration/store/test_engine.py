@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 20
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with a short path: pytest's own may be too long for a socket."""
+    """Yield a folder with a short path: pytest's own may be too long for a socket."""
     with tempfile.TemporaryDirectory(prefix="heliograph-") as path:
         yield Path(path)
 
@@ -47,7 +47,7 @@ async def running(folder: DataFolder) -> AsyncIterator[tuple[Engine, Database]]:
 
 
 async def until_inserted(collection: Collection, pk: int) -> None:
-    """Insert as soon as the database takes it."""
+    """Insert a document as soon as the database accepts it."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -64,7 +64,7 @@ def pid_of(engine: Engine) -> int:
 
 
 def wait_for_end(process: psutil.Process) -> None:
-    """Wait for somebody else's child; who adopted it may let it be a zombie."""
+    """Wait for a process that is not our child; its new parent may leave it a zombie."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "the engine outlived its server"
@@ -112,12 +112,12 @@ async def test_a_killed_engine_is_started_again_and_has_lost_nothing(
         found = {document["_id"] for document in await things.find({})}
         assert found.issuperset(acknowledged)
         assert len(acknowledged) > 2
-        # What was under way may be there or not, but nothing else is.
+        # What was in progress may be there or not, but nothing else is.
         assert len(found - set(acknowledged)) <= 4
 
 
 async def test_an_insert_of_many_is_not_cut_by_a_kill(runner: asyncio.Runner, folder: Path) -> None:
-    """As a transaction; MongoDB does not promise it, and the store does not rely on it."""
+    """It is a transaction, which MongoDB does not promise, nor does the store rely on it."""
     async with running(DataFolder.open(folder)) as (engine, database):
         things = database.collection("things")
         await things.insert({"_id": -1})
@@ -166,7 +166,7 @@ asyncio.run(main())
 
 
 def start_server(folder: Path) -> tuple[subprocess.Popen[str], psutil.Process, int]:
-    """A process with an engine, the engine, and how many documents it found."""
+    """Start a process with an engine; return both, and how many documents the engine found."""
     command = [sys.executable, "-c", SERVER, str(folder)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
@@ -175,7 +175,7 @@ def start_server(folder: Path) -> tuple[subprocess.Popen[str], psutil.Process, i
 
 
 def kill(server: subprocess.Popen[str]) -> int:
-    """Kill it; how many documents it had been told were stored."""
+    """Kill the server; return how many documents were acknowledged as stored."""
     server.kill()
     assert server.stdout is not None
     acknowledged = len(server.stdout.read().split())

@@ -1,4 +1,4 @@
-"""Two servers on one database: whatever one of them changes, the other one shows."""
+"""Two servers on one database: whatever one of them changes, the other shows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WAIT_SECONDS = 40
 
 
 class Pair(NamedTuple):
-    """Two servers, of which either may run what is submitted, and their clients."""
+    """Two servers, either of which may run what is submitted, and their clients."""
 
     one: Server
     another: Server
@@ -35,7 +35,7 @@ class Pair(NamedTuple):
 
 @pytest.fixture(params=["announced", "watched"])
 def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How the servers hear of each other. The embedded engine has change streams too."""
+    """Choose how the servers hear of each other. The embedded engine has change streams too."""
     if request.param == "watched":
         opened = Database.open
 
@@ -50,7 +50,7 @@ def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @asynccontextmanager
 async def two_servers(uri: str, folder: Path) -> AsyncIterator[Pair]:
-    """Both are ready."""
+    """Yield two servers that are ready."""
     mongodb = MongoDB(uri=uri, database=f"heliograph_test_{secrets.token_hex(6)}")
     files = Files(url=str(folder / "files"))
     configs = [
@@ -65,7 +65,7 @@ async def two_servers(uri: str, folder: Path) -> AsyncIterator[Pair]:
 
 
 async def until(look: Any, condition: Any) -> Any:
-    """What a call gives, once it fulfils a condition."""
+    """Repeat a call until its result fulfils a condition; return the result."""
     async with asyncio.timeout(WAIT_SECONDS):
         while not condition(found := await look()):
             await asyncio.sleep(0.02)
@@ -76,7 +76,7 @@ async def submitted(pair: Pair, lines: int, pause: float) -> tuple[int, dict[str
     extra = {"lines": lines, "pause": pause}
     target = await pair.client.make_target(f"Shared {secrets.token_hex(4)}", extra_fields=extra)
     products = await pair.client.upload(target, ("a.fits", b"x"))
-    # Both look at it while it is empty, so that both have it in memory.
+    # Both read it while it is empty, so that both have it in memory.
     for client in (pair.client, pair.other):
         assert (await client.call(f"/api/async/status/{target}/"))["processes"] == []
     return target, await pair.client.submit("Counts", target, products)
