@@ -1,4 +1,4 @@
-"""What docs/reliability.md tells people to type is there to be typed."""
+"""The commands that docs/reliability.md gives can be typed as they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMANDS = sorted(set(re.findall(r"python -m (tests\.reliability\.tools\.\w+)", 
 
 
 def options_of(command: str) -> set[str]:
-    """The options that the page gives to a command."""
+    """Return the options that the page gives a command."""
     return set(re.findall(r"--[a-z-]+", " ".join(re.findall(f"{re.escape(command)}(.*)", PAGE))))
 
 

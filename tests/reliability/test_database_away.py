@@ -22,12 +22,12 @@ STALL_SECONDS = 2 * LEASE_SECONDS
 
 
 async def ask(url: str) -> HTTPResponse:
-    """One answer, whatever it is."""
+    """Return the response, whatever it is."""
     return await AsyncHTTPClient().fetch(url, raise_error=False, request_timeout=20)
 
 
 async def observing(shared: Shared, proxy: Proxy) -> Observer:
-    """An observer of a server that reaches its database by the proxy only."""
+    """Start a server that reaches its database only through the proxy; return an observer of it."""
     server = shared.server(uri=proxy.uri)
     await server.start()
     observer = Observer(Client(server), look_up=shared.record)
@@ -36,20 +36,20 @@ async def observing(shared: Shared, proxy: Proxy) -> Observer:
 
 
 async def ticking(observer: Observer) -> int:
-    """A run that says a line all the time."""
+    """Start a run that logs a line all the time; return its PK."""
     pk = await observer.submit("Waits", await observer.upload("a.fits"), steady=True)
     await observer.until(pk, lambda record: record["status"] == "Waiting")
     return pk
 
 
 async def ticks(shared: Shared, pk: int) -> list[tuple[int, float]]:
-    """Number and time of what it has said."""
+    """Return the number and the time of each tick that it has logged."""
     texts = [text.split() for text in await shared.texts(pk)]
     return [(int(text[1]), float(text[2])) for text in texts if text[0] == "tick"]
 
 
 async def goes_on(shared: Shared, pk: int, moment: float) -> None:
-    """Return when a line that was said after the moment is stored."""
+    """Wait until a line that was logged after the moment is stored."""
     async with asyncio.timeout(20):
         while not (said := await ticks(shared, pk)) or said[-1][1] < moment:
             await asyncio.sleep(0.1)

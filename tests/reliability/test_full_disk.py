@@ -24,14 +24,14 @@ STORAGE_MIB, DATA_MIB = 8, 32
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with a short path."""
+    """Yield a folder with a short path."""
     with short_folder() as folder:
         yield folder
 
 
 @contextlib.contextmanager
 def small_disk(place: Path, mebibytes: int) -> Iterator[Path]:
-    """A file system of this size; the test is skipped where none can be mounted."""
+    """Mount a file system of this size; skip the test where that is impossible."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("only root on Linux can mount a small file system")
     place.mkdir()
@@ -45,7 +45,7 @@ def small_disk(place: Path, mebibytes: int) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    """Write until there is no room left; the file that takes it."""
+    """Write until the disk is full; return the file that takes up the space."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         for size in (1 << 20, 4096, 1):
@@ -56,7 +56,7 @@ def fill(disk: Path) -> Path:
 
 
 async def upload(observer: Observer, size: int) -> int:
-    """Upload a file of this size; the status of the answer."""
+    """Upload a file of this size; return the status of the answer."""
     head = b'--limit\r\nContent-Disposition: form-data; name="file"; filename="big.fits"\r\n\r\n'
     response = await observer.client.fetch(
         f"/api/targets/{observer.target}/dataproducts/",
@@ -68,7 +68,7 @@ async def upload(observer: Observer, size: int) -> int:
 
 
 async def started(server: Server) -> Observer:
-    """An observer of a server, with a target."""
+    """Start a server; return an observer of it, with a target."""
     await server.start()
     observer = Observer(Client(server))
     await observer.begin("full")
@@ -112,7 +112,7 @@ async def test_a_full_data_folder_loses_nothing_and_the_server_goes_on(folder: P
             accepted = [await observer.submit("Makes", [product], slow=True) for _ in range(6)]
             filler = fill(disk)
             assert await upload(observer, 4 << 20) == 507
-            # Whatever is answered now, it is an answer, and the server is alive.
+            # Whatever the answer is, there is one, and the server is alive.
             body = {"target": observer.target, "pipeline": "Quick", "products": [product]}
             refused = await observer.client.fetch("/api/processes/", "POST", body)
             assert refused.code in (201, 507)

@@ -18,7 +18,7 @@ LITTLE = ("tests/integration/execution/test_runs.py", "-k", "outputs or lines")
 
 
 async def functional(seed: int, *which: str) -> tuple[str, int]:
-    """Run tests of the functional suite, which must pass; what was printed and the faults met."""
+    """Run tests of the functional suite, which must pass; return the output and the faults met."""
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *which),
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The checker itself: a sound state passes, and each kind of damage is seen."""
+"""The checker itself: a sound state passes, and each kind of damage is found."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RECORD: dict[str, Any] = {
 
 
 def product(pk: int, process: int | None = 7) -> dict[str, Any]:
-    """A product whose bytes are its PK."""
+    """Make a product whose bytes are its PK."""
     attempt = None if process is None else 2
     digest = hashlib.sha256(str(pk).encode()).hexdigest()
     fields = {"_id": pk, "name": f"{pk}.txt", "size": 1, "sha256": digest}
@@ -40,7 +40,7 @@ def product(pk: int, process: int | None = 7) -> dict[str, Any]:
 
 
 def sound() -> tuple[Snapshot, Promises]:
-    """One upload, one process that succeeded at its second attempt, and what clients saw of it."""
+    """Return an upload, a process that succeeded at its second attempt, and what clients saw."""
     texts = ["line 1 of 2", "Lost", "line 1 of 2", "line 2 of 2"]
     entries: list[list[Any]] = [
         [number, 11.0, "info", text] for number, text in enumerate(texts, 1)

@@ -1,4 +1,4 @@
-"""Runs that are killed or cancelled by the dozen, and what goes on beside them."""
+"""Runs that are killed or cancelled by the dozen, and what goes on alongside."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.reliability.tools import cancels, children
 
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
-#: What a busy machine may need beyond the bar, most of which is the grace that a run is given.
+#: What a busy machine may need beyond the bar, mostly the grace period of a run.
 SLACK_SECONDS = 6.0
 
 

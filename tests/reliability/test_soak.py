@@ -1,4 +1,4 @@
-"""The soak, a small one by default, and what it is made of."""
+"""The soak, a small one by default, and its parts."""
 
 from __future__ import annotations
 

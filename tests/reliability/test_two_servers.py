@@ -1,4 +1,4 @@
-"""Servers that share a database, killed, stopped and sent away by real signals."""
+"""Servers that share a database: killed, stopped and shut down by real signals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.reliability.tools.shared import Shared, observatory
 
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
-#: The configuration's lease and time between two looks, and what a busy machine may need.
+#: The configured lease and time between two looks, and what a busy machine may need.
 LOST = "Lost: the server that ran it stopped"
 LEASE_SECONDS = 2.0
 SLACK_SECONDS = 6.0
@@ -32,7 +32,10 @@ time.time = lambda: _time() + {seconds}
 
 
 async def started(shared: Shared, *servers: Server) -> list[Observer]:
-    """An observer for each server, all on one target; records are looked up in the database."""
+    """Start the servers; return an observer of each, all on one target.
+
+    Records are looked up in the database.
+    """
     for server in servers:
         await server.start()
     await asyncio.gather(*(server.url() for server in servers))
@@ -44,25 +47,25 @@ async def started(shared: Shared, *servers: Server) -> list[Observer]:
 
 
 def joining(observer: Observer, server: Server) -> Observer:
-    """The same observer's view of another server."""
+    """Return the same observer for another server."""
     return dataclasses.replace(observer, client=Client(server))
 
 
 async def waiting(observer: Observer, **flags: bool) -> int:
-    """A process that runs until it is cancelled."""
+    """Start a process that runs until it is cancelled; return its PK."""
     pk = await observer.submit("Waits", await observer.upload("a.fits"), **flags)
     await observer.until(pk, lambda record: record["status"] == "Waiting")
     return pk
 
 
 async def pids(shared: Shared, pk: int) -> list[int]:
-    """The OS processes that a waiting run has told of."""
+    """Return the OS processes that a waiting run has logged."""
     texts = await shared.texts(pk)
     return [int(text.split()[1]) for text in texts if text.startswith("pid ")]
 
 
 async def gone(pid: int) -> None:
-    """Return when an OS process has ended."""
+    """Wait until an OS process has ended."""
     async with asyncio.timeout(SLACK_SECONDS):
         with contextlib.suppress(psutil.NoSuchProcess):
             while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
@@ -70,20 +73,20 @@ async def gone(pid: int) -> None:
 
 
 async def cancelled(observer: Observer, pk: int) -> None:
-    """Cancel a process and see its end."""
+    """Cancel a process and wait for its end."""
     await observer.cancel(pk)
     assert (await observer.ended(pk))["state"] == "cancelled"
 
 
 def skewed(folder: Path, seconds: float) -> str:
-    """An import path with which the clock of every Python process is wrong."""
+    """Return an import path that puts the clock of every Python process wrong."""
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(SKEW.format(seconds=seconds))
     return str(folder)
 
 
 async def all_owners(shared: Shared, count: int) -> set[str]:
-    """The ids of servers seen running something, once there are as many."""
+    """Return the ids of the servers seen running something, once there are this many."""
     seen: set[str] = set()
     async with asyncio.timeout(20):
         while len(seen) < count:
@@ -105,7 +108,7 @@ async def test_clocks_ten_minutes_apart_change_nothing() -> None:
         assert 590 < now[1] - now[0] < 610
         runs = [await waiting(first, steady=True) for _ in range(4)]
         assert len(set((await shared.owners()).values())) == 2
-        # Longer than a lease, in which each sees the other's heartbeats.
+        # Longer than a lease, while each sees the other's heartbeats.
         done = time.monotonic() + LEASE_SECONDS + 1
         while time.monotonic() < done:
             for pk in runs:
@@ -150,7 +153,7 @@ async def test_the_runs_of_a_killed_server_go_on_elsewhere_within_the_lease() ->
             said = [text for text in await shared.texts(pk) if not text.startswith("tick ")]
             assert [text.partition(";")[0] for text in said].count(LOST) == 1, (said, other.words)
         assert [(await second.ended(pk))["attempt"] for pk in kept] == [1, 1]
-        # Its working folders go when it is back.
+        # Its working folders are removed when it is back.
         await killed.start()
         await killed.url()
         assert await shared.wrongs(second.promises) == []
@@ -219,7 +222,7 @@ async def test_what_was_claimed_by_a_server_that_never_had_a_heartbeat_is_taken_
 
 async def test_a_terminated_server_finishes_what_it_can_and_hands_the_rest_back() -> None:
     async with observatory() as shared:
-        # A run that was handed back is none that was lost: no more of those are allowed.
+        # A run that was handed back does not count as lost: no retries are allowed here.
         server = shared.server(pool__workers=2, retries=0)
         [observer] = await started(shared, server)
         waits = await waiting(observer)

@@ -1,9 +1,9 @@
-"""Cancels runs of every kind, and tells how long each one's whole process group took to go.
+"""Cancel runs of every kind, and report how long each process group took to end.
 
     python -m tests.reliability.tools.cancels --count 200
 
-Some have a child, some will not hear of SIGTERM, some were stopped. Prints the figures for each
-kind; the exit status is 1 if a group was there for longer than it may be.
+Some have a child, some ignore SIGTERM, some are stopped. Prints the figures for each kind; the exit
+status is 1 if a group lasted longer than it may.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.reliability.tools.scenario import wrongs
 from tests.reliability.tools.serving import Client, Server, short_folder
 
 BAR_SECONDS = 6.0
-#: Most of the time a run that is cancelled waits, as we do.
+#: A cancelled run mostly waits, and so do we.
 WORKERS = 12
 STOPPED = "stopped"
 KINDS = (
@@ -42,19 +42,19 @@ KINDS = (
 
 @dataclass
 class Cancelled:
-    """What came of it: the seconds to the end of each group, by kind."""
+    """The outcome: the seconds to the end of each group, by kind."""
 
     seconds: dict[tuple[str, ...], list[float]] = field(default_factory=lambda: defaultdict(list))
     wrong: list[str] = field(default_factory=list)
 
     @property
     def worst(self) -> float:
-        """The longest of all."""
+        """The longest time of all."""
         return max(seconds for of_kind in self.seconds.values() for seconds in of_kind)
 
 
 async def cancels(count: int, seed: int) -> Cancelled:
-    """Cancel so many runs, every kind in turn."""
+    """Cancel this many runs, each kind in turn."""
     done, chance, left = Cancelled(), random.Random(seed), iter(range(count))
     with short_folder() as folder:
         server = Server(folder / "data", environment={"HELIOGRAPH_POOL_WORKERS": str(WORKERS)})
@@ -79,7 +79,7 @@ async def _lane(
     chance: random.Random,
     done: Cancelled,
 ) -> None:
-    """One run after another."""
+    """Start and cancel one run after another."""
     for number in left:
         kind = KINDS[number % len(KINDS)]
         flags = dict.fromkeys(set(kind) - {"plain", STOPPED}, True)
@@ -99,7 +99,7 @@ async def _lane(
 
 
 async def pid_of(observer: Observer, pk: int) -> int:
-    """The run's OS process, as it said itself."""
+    """Return the run's OS process, as it logged it."""
     path = f"/api/processes/{pk}/logs/?limit=1"
     while not (lines := (await observer.client.call(path))["lines"]):
         await asyncio.sleep(0.005)
@@ -107,7 +107,7 @@ async def pid_of(observer: Observer, pk: int) -> int:
 
 
 async def _gone(group: int) -> None:
-    """Return when nothing is left of a process group."""
+    """Wait until nothing is left of a process group."""
     with suppress(ProcessLookupError):
         while True:
             os.killpg(group, 0)
@@ -115,7 +115,7 @@ async def _gone(group: int) -> None:
 
 
 def figures(done: Cancelled) -> str:
-    """What came of it, a line for each kind."""
+    """Return the figures, one line for each kind."""
     rows = [
         f"{', '.join(kind):28} {len(seconds):6} {statistics.median(seconds):8.2f} "
         f"{max(seconds):8.2f}"

@@ -1,10 +1,10 @@
-"""Kills the children of many runs in a row, while other runs go on.
+"""Kill the children of many runs in a row, while other runs go on.
 
     python -m tests.reliability.tools.children --count 1000
 
-Each is killed by SIGKILL, one half by itself in the midst of its work and one half from outside.
-Prints the figures; the exit status is 1 if one of them ended otherwise than as killed, or if
-another run took any harm.
+Each is killed by SIGKILL: half of them by themselves in the midst of their work, half from outside.
+Prints the figures; the exit status is 1 if one of them did not end as killed, or if another run was
+harmed.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ KILLED = "The pipeline was killed by signal 9 (SIGKILL)"
 
 @dataclass
 class Killed:
-    """What came of it."""
+    """The outcome."""
 
     children: int = 0
     seconds: float = 0.0
-    #: lines that the other runs said meanwhile, and the longest time between two of them
+    #: lines that the other runs logged meanwhile, and the longest time between two of them
     ticks: int = 0
     pause_seconds: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
 
 async def kill_children(count: int) -> Killed:
-    """Kill so many."""
+    """Kill this many children."""
     done, left = Killed(), iter(range(count))
     with short_folder() as folder:
         workers = {"HELIOGRAPH_POOL_WORKERS": str(STEADY + LANES)}
@@ -80,7 +80,7 @@ async def _steady(observer: Observer, products: list[int]) -> int:
 
 
 async def _lane(observer: Observer, products: list[int], left: Iterator[int], done: Killed) -> None:
-    """One run after another, each of them killed."""
+    """Start one run after another, each of which is killed."""
     for number in left:
         pk = await observer.submit("Dies" if number % 2 else "Waits", products)
         if not number % 2:
@@ -113,7 +113,7 @@ def _count_ticks(done: Killed, entries: list[Entry]) -> None:
 
 
 def figures(done: Killed) -> str:
-    """What came of it, in a line."""
+    """Return the figures in one line."""
     return (
         f"{done.children} children killed in {done.seconds:.0f} s; {STEADY} other runs went on and "
         f"said {done.ticks} lines, with pauses of {done.pause_seconds:.2f} s at most; "

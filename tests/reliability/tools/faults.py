@@ -1,7 +1,7 @@
-"""Faults in a server's database calls, by order: every operation of the store passes through here.
+"""Faults in a server's database calls, on orders: every operation of the store passes through here.
 
 A call can kill its own server, fail, be late, or act and then fail all the same, as when the
-answer gets lost. What is ordered is a JSON object in a file, so that it can come at any time; the
+answer is lost. The orders are a JSON object in a file, so that they can come at any time; the
 calls are counted from the first one that finds the file, and noted next to it.
 """
 
@@ -27,9 +27,10 @@ KINDS = (KILL_BEFORE, KILL_AFTER, FAIL, UNHEARD, DELAY)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Orders:
-    """At the calls `at` do the first of `kinds`, or at each do one of them with a probability.
+    """Which calls meet a fault: those numbered in `at`, or any of them with a probability.
 
-    Only calls like `only` count, such as `insert journal`, if that is given.
+    The numbered calls meet the first of `kinds`, the others one of them at random. If `only` is
+    given, such as `insert journal`, only calls like it count.
     """
 
     kinds: tuple[str, ...]
@@ -44,14 +45,14 @@ class Orders:
             raise ValueError(f"There is no fault {sorted(unknown)} (known: {KINDS})")
 
     def write(self, path: Path) -> None:
-        """Give the orders to the server that looks at this file, all at once."""
+        """Write the orders, atomically, for the server that reads this file."""
         partial = path.with_suffix(".new")
         partial.write_text(json.dumps(dataclasses.asdict(self)))
         partial.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> Orders | None:
-        """The orders in a file, if there is one."""
+        """Return the orders in a file, None if there is no such file."""
         try:
             fields: dict[str, Any] = json.loads(path.read_text())
         except FileNotFoundError:
@@ -60,12 +61,12 @@ class Orders:
 
 
 def calls_file(orders: Path) -> Path:
-    """Where the counted calls are noted, one a line."""
+    """Return the file in which the counted calls are noted, one a line."""
     return orders.with_suffix(".calls")
 
 
 class Faults:
-    """What the next call meets, by orders or by those that a file has at the time."""
+    """The faults that calls meet, by fixed orders or by those that a file holds at the time."""
 
     def __init__(self, orders: Orders | Path) -> None:
         self._path = orders if isinstance(orders, Path) else None
@@ -76,7 +77,7 @@ class Faults:
             self._follow(orders)
 
     def next(self, operation: str, collection: str) -> str | None:
-        """Count one call; the fault that it meets, if any."""
+        """Count one call; return the fault that it meets, if any."""
         self._learn()
         call = f"{operation} {collection}"
         if self.orders is None or self.orders.only not in call:
@@ -95,7 +96,7 @@ class Faults:
         return None
 
     def _learn(self) -> None:
-        """Follow the file's orders if they are new."""
+        """Read the file's orders if they are new."""
         if self._path is None:
             return
         try:
@@ -119,9 +120,9 @@ class Faults:
 
 
 def install(faults: Faults, loop: asyncio.AbstractEventLoop | None = None) -> Callable[[], None]:
-    """Let every call of every collection meet its faults; what it returns takes them out again.
+    """Let every call of every collection meet its faults; return a function that undoes this.
 
-    With a loop given, only what runs on that one.
+    With a loop given, only calls on that loop meet them.
     """
     call = Collection._call
 

@@ -1,8 +1,8 @@
-"""The real server, started as ever, whose database calls can be made to fail.
+"""The real server, started as usual, whose database calls can be made to fail.
 
     HELIOGRAPH_TEST_ORDERS=<file> python -m tests.reliability.tools.faulty_server [options]
 
-The orders are those of `faults`; without a file there are none. It also tells when the runs that
+The orders are those of `faults`; without a file there are none. It also prints when the runs that
 it left behind last time are settled, by the monotonic clock that all processes share.
 
 Imports nothing at first: the children of multiprocessing import this module again.
@@ -18,7 +18,7 @@ SETTLED = "Own runs settled at"
 
 
 def main() -> int:
-    """Put the faults in and run the server."""
+    """Install the faults and run the server."""
     from pathlib import Path
 
     from server.__main__ import main as run

@@ -1,4 +1,4 @@
-"""Kills a server, or its database engine, at random moments of the work that goes on."""
+"""Kills of a server, or of its database engine, at random moments while work goes on."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 
 from tests.reliability.tools.serving import Server
 
-#: For each kill of the server: of the engine before it, a stop before it, of a server that starts.
+#: Per kill of the server, the chances of an engine kill, of a stop, and of a kill while starting.
 ENGINE_KILLS, STOPS, STARTS = 0.25, 0.2, 0.1
 STOP_SECONDS = 0.5
-#: So long it waits for the work to go on once the server is ready, and so late a kill may be.
+#: How long it waits for work to go on once the server is ready, and how late a kill may be.
 STALE_SECONDS, LATE_SECONDS = 1.5, 0.1
 
 
 @dataclass
 class Struck:
-    """What was done."""
+    """What was done to the server."""
 
     kills: int = 0
     starts: int = 0
@@ -32,7 +32,7 @@ class Struck:
 
 @dataclass
 class Havoc:
-    """What befalls one server. `progress` counts what ends, of which `pace` does between kills."""
+    """The kills of one server. `progress` counts ended processes, `pace` of them between kills."""
 
     server: Server
     chance: random.Random
@@ -41,7 +41,7 @@ class Havoc:
     struck: Struck = field(default_factory=Struck)
 
     async def wreak(self, kills: int) -> None:
-        """Kill the server so often, and start it again each time."""
+        """Kill the server this many times, and start it again each time."""
         while self.struck.kills < kills:
             if self.chance.random() < STOPS:
                 await self._moment()
@@ -55,7 +55,7 @@ class Havoc:
             await self._kill()
 
     async def _moment(self) -> None:
-        """Some moment of the work."""
+        """Wait for a random moment of the work."""
         await self.server.url()
         goal = self.progress() + self.chance.uniform(0, 2 * self.pace)
         deadline = time.monotonic() + STALE_SECONDS
@@ -64,7 +64,7 @@ class Havoc:
         await asyncio.sleep(self.chance.uniform(0, LATE_SECONDS))
 
     async def _moment_of_the_start(self) -> None:
-        """Some moment while the server starts, by the time that it took before."""
+        """Wait for a random moment of the server's start, by how long the last one took."""
         took = [life.ready - life.executed for life in self.server.lives if life.ready is not None]
         await asyncio.sleep(self.chance.uniform(0, took[-1]))
 

@@ -1,4 +1,4 @@
-"""What must hold of an observatory whatever happened to its servers: the sceptic's list.
+"""What must hold of an observatory, whatever happened to its servers.
 
 `violations` looks at what is stored once nothing runs any more, and compares it with what clients
 were told. It returns sentences, none when all is well.
@@ -16,34 +16,34 @@ from typing import Any
 from tests.reliability.tools.snapshot import Document, Snapshot
 
 STATUSES = {"succeeded": "created", "failed": "failed", "cancelled": "cancelled"}
-#: How many files each of the pipelines makes, and how many measurements.
+#: How many files and how many measurements each pipeline makes.
 OUTPUTS = {"Makes": 2, "Bulks": 1}
 MEASUREMENTS = {"Makes": 3}
-#: What ends only if it is cancelled; others may be faster than that.
+#: Pipelines that end only when cancelled; others may end before that.
 ENDLESS = {"Waits"}
 TOLD = re.compile(r"line (\d+) of (\d+)")
 
 
 @dataclass
 class Promises:
-    """What clients were told by an answer of 2xx."""
+    """What clients were promised by 2xx responses."""
 
-    #: process to the key of its submit
+    #: the key with which each process was submitted
     accepted: dict[int, str] = field(default_factory=dict)
-    #: process to its record when it was first seen ended
+    #: the record of each process when it was first seen ended
     ended: dict[int, dict[str, Any]] = field(default_factory=dict)
-    #: process to line number to entry
+    #: the entries of each process by line number
     lines: dict[int, dict[int, list[Any]]] = field(default_factory=dict)
-    #: what was asked to be cancelled
+    #: the processes whose cancellation was requested
     cancelled: set[int] = field(default_factory=set)
     uploaded: set[int] = field(default_factory=set)
     deleted: set[int] = field(default_factory=set)
-    #: product to the process whose output it was, if it was one
+    #: for each product, the process whose output it was, if any
     deleted_products: dict[int, int | None] = field(default_factory=dict)
 
 
 def violations(found: Snapshot, promises: Promises) -> list[str]:
-    """What is wrong with a state in which nothing should be under way."""
+    """Return what is wrong with a state in which nothing should be in progress."""
     checks = (_processes, _files, _measurements, _leftovers, log_violations, _keys)
     against = (_publications, _lost, _ended_otherwise, _lines_changed)
     return [
@@ -133,7 +133,7 @@ def _leftovers(found: Snapshot) -> Iterator[str]:
 
 
 def log_violations(found: Snapshot) -> Iterator[str]:
-    """What is wrong with the logs alone: gaps, repeats, and lines that do not go with a record."""
+    """Yield what is wrong with the logs alone: gaps, repeats, and lines at odds with a record."""
     for pk in found.logs.keys() - found.processes.keys():
         yield f"the log of process {pk} is there without its record"
     for pk, record in found.processes.items():
@@ -150,7 +150,7 @@ def log_violations(found: Snapshot) -> Iterator[str]:
 
 
 def _told(pk: int, record: Document, lines: list[tuple[int, list[Any]]]) -> Iterator[str]:
-    """What the pipelines number themselves: from 1 on, and to the end where that was reached."""
+    """Yield what is wrong with the lines that pipelines number: gaps, and a missing end."""
     for attempt, said in itertools.groupby(lines, key=lambda line: line[0]):
         told = [match for _, entry in said if (match := TOLD.fullmatch(entry[3]))]
         numbers = [int(match[1]) for match in told]
@@ -162,7 +162,7 @@ def _told(pk: int, record: Document, lines: list[tuple[int, list[Any]]]) -> Iter
 
 
 def _ranges(numbers: list[int]) -> str:
-    """The numbers, runs of consecutive ones drawn together."""
+    """Return the numbers, with consecutive ones joined into ranges."""
     runs = itertools.groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
     ends = [[number for _, number in run] for _, run in runs]
     return ", ".join(f"{run[0]}-{run[-1]}" for run in ends) or "none"

@@ -1,7 +1,7 @@
 """Nights of observing: what astronomers do at random while servers come and go.
 
-They submit, twice at once too, read along, cancel, run again and delete; all that they were told is
-kept as promises. What is done is for the seed to say, when it happens is not.
+They submit, also twice at once, read along, cancel, run again and delete; whatever they are
+promised is kept. The seed decides what is done, but not when it happens.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.reliability.tools.invariants import Promises
 from tests.reliability.tools.observer import Observer, Record, new_key
 from tests.reliability.tools.serving import Client
 
-#: How often each of a hundred works is done: pipelines by their names, and what else there is.
+#: How often each action is chosen, out of a hundred: pipelines by name, and other actions.
 WORKS = {
     "Quick": 50,
     "Makes": 20,
@@ -27,9 +27,9 @@ WORKS = {
     "delete": 2,
     "delete an output": 2,
 }
-#: Of submits: those made twice at once, and those whose log is read along.
+#: The shares of submits that are made twice at once, and whose log is read along.
 TWICE, READ = 0.05, 0.04
-#: Processes that an astronomer has under way at the same time, and submits in one night.
+#: Processes that an astronomer may have in progress at once, and submits in one night.
 OPEN_LIMIT, SUBMITS = 6, 20
 CANCEL_SECONDS, LOOK_SECONDS = 0.5, 0.05
 PAGE = 500
@@ -37,7 +37,7 @@ PAGE = 500
 
 @dataclass
 class Tally:
-    """How much is still to be submitted, and how much was seen to end."""
+    """How much is left to submit, and how much was seen to end."""
 
     left: int
     ended: int = 0
@@ -45,14 +45,14 @@ class Tally:
     promises: Promises = field(default_factory=Promises)
 
     def take(self, most: int) -> int:
-        """So many submits for a night."""
+        """Take up to this many submits for a night; return how many."""
         taken = min(most, self.left)
         self.left -= taken
         return taken
 
 
 async def observe(client: Client, number: int, seed: int, tally: Tally) -> None:
-    """One astronomer's nights, until there is nothing left to submit."""
+    """Observe night after night, until there is nothing left to submit."""
     chance, nights = random.Random(f"{seed} {number}"), 0
     while submits := tally.take(SUBMITS):
         nights += 1
@@ -70,14 +70,14 @@ class Night:
         self._tally = tally
         self._products: list[int] = []
         self._open: set[int] = set()
-        #: what has ended and was not deleted
+        #: what has ended and has not been deleted
         self._ended: dict[int, Record] = {}
         self._reading: set[int] = set()
         self._seen = asyncio.Event()
         self._aside = asyncio.TaskGroup()
 
     async def work(self, submits: int) -> None:
-        """Submit so much, and see the end of all of it."""
+        """Submit this much, and wait until all of it has ended."""
         self._products = await self._observer.upload("a.fits", "b.fits")
         works, weights = list(WORKS), list(WORKS.values())
         async with self._aside:
@@ -89,7 +89,7 @@ class Night:
             watching.cancel()
 
     async def _do(self, work: str) -> bool:
-        """Do one of the works; whether a process was submitted."""
+        """Do one of the actions; return whether a process was submitted."""
         match work:
             case "Waits":
                 names = ("stubborn", "family") if self._chance.random() < 0.05 else ("family",)
@@ -150,11 +150,11 @@ class Night:
             await self._observer.delete_product(product, pk)
 
     def _chosen(self) -> int:
-        """One of what has ended; 0 if there is none."""
+        """Return one of the ended processes, 0 if there are none."""
         return self._chance.choice([0, *(self._ended.keys() - self._reading)])
 
     async def _watch(self) -> None:
-        """Take note of what ends, all that there is at each look."""
+        """Note what has ended, all of it at each look."""
         client, path = self._observer.client, f"/api/processes/?target={self._observer.target}"
         while True:
             for record in (await client.call(f"{path}&limit={PAGE}"))["processes"]:
@@ -170,7 +170,7 @@ class Night:
         self._seen.set()
 
     async def _until_open_are(self, few: int) -> None:
-        """Return when no more than so many are under way."""
+        """Wait until no more than this many are in progress."""
         async with asyncio.timeout(self._observer.patience_seconds):
             while len(self._open) > few:
                 self._seen.clear()

@@ -1,4 +1,4 @@
-"""An astronomer who does not give up: asks again after a failure, and keeps what was promised."""
+"""An astronomer who does not give up: retries after a failure, and keeps what was promised."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ POLL_SECONDS = 0.02
 
 
 def new_key(pipeline: str) -> str:
-    """A key that nobody has used."""
+    """Return a key that has not been used."""
     return f"{pipeline}-{secrets.token_hex(8)}"
 
 
 @dataclass
 class Observer:
-    """Works on one target."""
+    """An astronomer at work on one target."""
 
     client: Client
     promises: Promises = field(default_factory=Promises)
     target: int = 0
     patience_seconds: float = 60.0
-    #: where records are looked up, if not at the server
+    #: where to look up records, if not at the server
     look_up: Callable[[int], Awaitable[Record]] | None = None
 
     async def begin(self, name: str) -> None:
-        """Make the target; one that was made by a try without an answer is taken."""
+        """Make the target, or take the one that an unanswered try has made."""
         body = {"name": name, "identifier": name}
         made = await self.client.call("/api/targets/", "POST", body, 201, 409)
         if "pk" not in made:
@@ -41,7 +41,7 @@ class Observer:
         self.target = made["pk"]
 
     async def upload(self, *names: str) -> list[int]:
-        """Upload files; the PKs of their products."""
+        """Upload files; return the PKs of their products."""
         parts = b"".join(
             b"--limit\r\nContent-Disposition: form-data; "
             b'name="file"; filename="%b"\r\n\r\nbytes of %b\r\n' % (name.encode(), name.encode())
@@ -55,11 +55,11 @@ class Observer:
         return pks
 
     async def submit(self, pipeline: str, products: list[int], **flags: bool) -> int:
-        """Submit a process under a key of its own, until it is accepted; its PK."""
+        """Submit a process under a key of its own, until it is accepted; return its PK."""
         return await self.submit_as(new_key(pipeline), pipeline, products, **flags)
 
     async def submit_as(self, key: str, pipeline: str, products: list[int], **flags: bool) -> int:
-        """Submit a process under this key, until it is accepted; its PK."""
+        """Submit a process under this key, until it is accepted; return its PK."""
         body = {"target": self.target, "pipeline": pipeline, "products": products, "flags": flags}
         made = await self.client.call(
             "/api/processes/", "POST", body, 200, 201, Idempotency_Key=key
@@ -68,20 +68,23 @@ class Observer:
         return int(made["pk"])
 
     async def rerun(self, pk: int) -> int:
-        """Run it again. A try without an answer may have made one more, which is as good."""
+        """Run a process again; return the PK of the new one.
+
+        An unanswered try may have made one more, which does no harm.
+        """
         made = await self.client.call(f"/api/processes/{pk}/rerun/", "POST", None, 201)
         self.promises.accepted[made["pk"]] = f"a rerun of {pk}"
         return int(made["pk"])
 
     async def record(self, pk: int) -> Record:
-        """The record of a process."""
+        """Return the record of a process."""
         if self.look_up is not None:
             return await self.look_up(pk)
         record: Record = await self.client.call(f"/api/processes/{pk}/")
         return record
 
     async def until(self, pk: int, condition: Callable[[Record], bool]) -> Record:
-        """The record of a process, once a condition holds."""
+        """Return the record of a process once a condition holds."""
         async with asyncio.timeout(self.patience_seconds):
             while True:
                 record = await self.record(pk)
@@ -92,11 +95,11 @@ class Observer:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def ended(self, pk: int) -> Record:
-        """The record of a process, once it has ended."""
+        """Return the record of a process once it has ended."""
         return await self.until(pk, lambda record: record["terminal_timestamp"] is not None)
 
     async def read(self, pk: int) -> list[list[Any]]:
-        """All lines of a process, read as they come, once it has ended."""
+        """Read all lines of a process as they come; return them once it has ended."""
         seen = self.promises.lines.setdefault(pk, {})
         after, ended = 0, False
         async with asyncio.timeout(self.patience_seconds):
@@ -108,7 +111,7 @@ class Observer:
         return [seen[number] for number in sorted(seen)]
 
     async def cancel(self, pk: int) -> None:
-        """Ask for the end of a process, which may have come already."""
+        """Cancel a process, which may have ended already."""
         response = await self.client.fetch(f"/api/processes/{pk}/cancel/", "POST")
         assert response.code in (202, 409), response.body
         self.promises.cancelled.add(pk)

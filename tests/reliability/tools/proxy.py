@@ -74,5 +74,5 @@ class Proxy:
                 await self._flowing.wait()
                 writer.write(piece)
                 await writer.drain()
-        # Either side's end is the other's too.
+        # When one side ends, so does the other.
         writer.transport.abort()

@@ -9,7 +9,7 @@ from tests.reliability.tools.invariants import violations
 from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.snapshot import socket_uri, take
 
-#: Working folders and entries of the journal go just after the record has ended.
+#: Working folders and journal entries are removed just after the record has ended.
 SETTLE_SECONDS = 8.0
 
 
@@ -38,9 +38,9 @@ async def work_through(observer: Observer, name: str) -> None:
 async def wrongs(
     observer: Observer, data: Path, known: set[str], files: Path | None = None
 ) -> list[str]:
-    """What is wrong in the end, after what is still being tidied up had time for that.
+    """Return what is wrong in the end, after some time for tidying up.
 
-    What was told before is left out; what is new is known from then on.
+    Problems that are `known` are left out, and new ones become known.
     """
     deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
     while True:

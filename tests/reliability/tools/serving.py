@@ -1,4 +1,4 @@
-"""Servers to be killed, and a client that bears it: it asks again until it is answered."""
+"""Servers to be killed, and a client that can bear it: it retries until it gets an answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PRINTED_LINES = 400
 
 @contextlib.contextmanager
 def short_folder() -> Iterator[Path]:
-    """A folder with room for a socket's path, in memory where that can be."""
+    """Yield a folder whose path is short enough for a socket, in memory where possible."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="heliograph-", dir=memory) as folder:
         yield Path(folder)
@@ -55,11 +55,11 @@ class Server:
     orders: Path | None = None
     next_orders: list[Orders] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
-    #: the database call at which each life ended that was killed under orders
+    #: the last database call of each life that was ended by orders
     last_calls: list[str] = field(default_factory=list)
     printed: deque[str] = field(default_factory=lambda: deque(maxlen=PRINTED_LINES))
     process: asyncio.subprocess.Process | None = None
-    #: where it listens, from its start on
+    #: where it listens, as soon as it does
     address: str | None = None
     _url: asyncio.Future[str] | None = None
     _reader: asyncio.Task[None] | None = None
@@ -67,7 +67,7 @@ class Server:
     async def start(self) -> None:
         """Start it; `url` waits until it is ready."""
         self.address = None
-        if self._url is None or self._url.done():  # else somebody waits for it, killed as it was
+        if self._url is None or self._url.done():  # else somebody still waits for it
             self._url = asyncio.get_running_loop().create_future()
         variables = {} if self.orders is None else {ORDERS: str(self.orders)}
         self.lives.append(Life(time.monotonic()))
@@ -101,13 +101,13 @@ class Server:
         return self.process.pid
 
     async def url(self) -> str:
-        """The address without a slash at its end, once the server, or the next one, is ready."""
+        """Return the address without a trailing slash, once this start or the next one is ready."""
         assert self._url is not None
         async with asyncio.timeout(START_SECONDS):
             return await asyncio.shield(self._url)
 
     async def listening(self) -> str:
-        """The address, ready or not."""
+        """Return the address, ready or not."""
         async with asyncio.timeout(START_SECONDS):
             while self.address is None:
                 await asyncio.sleep(0.01)
@@ -119,12 +119,12 @@ class Server:
         self.process.send_signal(number)
 
     async def end(self, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal and wait for the end; the exit status."""
+        """Send a signal and wait for the end; return the exit status."""
         self.send(number)
         return await self.ended()
 
     async def ended(self) -> int:
-        """The exit status, once it has ended."""
+        """Return the exit status once it has ended."""
         assert self.process is not None
         async with asyncio.timeout(STOP_SECONDS):
             return await self.process.wait()
@@ -135,7 +135,7 @@ class Server:
         await self.url()
 
     async def keep_up(self) -> None:
-        """Start it again whenever it was killed, until cancelled; the orders are for one life."""
+        """Start it again whenever it is killed, until cancelled; orders apply to one life only."""
         while True:
             assert self.process is not None
             status = await self.process.wait()
@@ -155,7 +155,7 @@ class Server:
 
     @property
     def calls(self) -> list[str]:
-        """The calls of the store since the last orders, by operation and collection."""
+        """The store's calls since the last orders, by operation and collection."""
         assert self.orders is not None
         with contextlib.suppress(FileNotFoundError):
             return calls_file(self.orders).read_text().splitlines()
@@ -163,11 +163,11 @@ class Server:
 
     @property
     def words(self) -> str:
-        """What it printed last."""
+        """The lines that it printed last."""
         return "".join(self.printed)
 
     async def close(self) -> None:
-        """End it, whatever it does, and wait until its children are gone too."""
+        """Kill it, even if it is stopped, and wait until its children are gone too."""
         if self.process is not None and self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGCONT)
@@ -180,17 +180,17 @@ class Server:
 
 @dataclass
 class Client:
-    """Asks again where a server is away, starts, or says that it cannot just now."""
+    """A client that retries while a server is away, starting or unable to answer."""
 
     server: Server
     patience_seconds: float = 60.0
-    #: The longest pause before the next try; a real client would wait as long as it is told to.
+    #: The longest pause before the next try; a real client would wait for all of `Retry-After`.
     pause_seconds: float = 0.1
 
     async def fetch(
         self, path: str, method: str = "GET", body: Any = None, **headers: str
     ) -> HTTPResponse:
-        """An answer other than 503."""
+        """Return the first response other than 503."""
         async with asyncio.timeout(self.patience_seconds):
             while True:
                 response = await self._try(path, method, body, headers)
@@ -222,7 +222,7 @@ class Client:
     async def call(
         self, path: str, method: str = "GET", body: Any = None, *statuses: int, **headers: str
     ) -> Any:
-        """The decoded answer, which must have one of these statuses (200 if none is given)."""
+        """Return the decoded answer, which must have one of these statuses (200 by default)."""
         response = await self.fetch(path, method, body, **headers)
         assert response.code in (statuses or (200,)), (path, response.code, response.body[:500])
         return json.loads(response.body) if response.body else None

@@ -20,7 +20,7 @@ SETTLE_SECONDS = 8.0
 
 
 class Shared:
-    """The folder of all, and the servers that were made for it."""
+    """The folder that all share, and the servers that were made for it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,11 +29,11 @@ class Shared:
 
     @property
     def uri(self) -> str:
-        """The database's."""
+        """The URI of the database."""
         return socket_uri(self.socket)
 
     def server(self, uri: str | None = None, **settings: object) -> Server:
-        """One more server, not yet started, with these settings (`leases__check_seconds=1`)."""
+        """Make another server, not yet started, with these settings (`leases__check_seconds=1`)."""
         variables = {
             f"HELIOGRAPH_{name.replace('__', '_').upper()}": str(value)
             for name, value in settings.items()
@@ -51,28 +51,28 @@ class Shared:
         return made
 
     async def look(self) -> Snapshot:
-        """Everything that there is."""
+        """Return a snapshot of everything."""
         data = [server.data for server in self.servers]
         return await asyncio.to_thread(take, self.uri, *data, files=self.folder / "files")
 
     async def record(self, pk: int) -> Document:
-        """A process's record as it is stored: not every server has heard of it yet."""
+        """Return a process's record as stored: not every server has heard of it yet."""
         [found] = await asyncio.to_thread(documents, self.uri, "processes", {"_id": pk})
         return found
 
     async def texts(self, pk: int) -> list[str]:
-        """The texts of a log as it is stored."""
+        """Return the texts of a log as stored."""
         return [entry[3] for _, entry in (await self.look()).logs.get(pk, [])]
 
     async def owners(self) -> dict[int, str]:
-        """The process that runs to the id of the server that runs it."""
+        """Return the running processes, each with the id of the server that runs it."""
         running: list[Document] = await asyncio.to_thread(
             documents, self.uri, "processes", {"owner": {"$gt": ""}}
         )
         return {record["_id"]: record["owner"] for record in running}
 
     async def wrongs(self, promises: Promises) -> list[str]:
-        """What is wrong in the end, after what is still being tidied up had time for that."""
+        """Return what is wrong in the end, after some time for tidying up."""
         deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
         while wrong := violations(await self.look(), promises):
             if asyncio.get_running_loop().time() > deadline:
@@ -82,13 +82,13 @@ class Shared:
 
 
 def socket_uri(path: Path) -> str:
-    """The URI of an engine's socket."""
+    """Return the URI of an engine's socket."""
     return f"mongodb://{quote(str(path), safe='')}"
 
 
 @contextlib.asynccontextmanager
 async def observatory() -> AsyncIterator[Shared]:
-    """A database without a server; none of those that are made for it is left behind."""
+    """Yield a database without a server; close all servers that are made for it."""
     with short_folder() as folder:
         shared = Shared(folder)
         (folder / "database").mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""Everything that there is of an observatory, taken from its database and its folders directly."""
+"""Everything an observatory has stored, taken directly from its database and its folders."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ Entry = list[Any]
 
 @dataclass
 class Snapshot:
-    """What is stored. Entries are a log's lines with the attempt that wrote each."""
+    """What is stored. Entries are a log's lines, each with the attempt that wrote it."""
 
     processes: dict[int, Document] = field(default_factory=dict)
     products: dict[int, Document] = field(default_factory=dict)
     groups: dict[int, Document] = field(default_factory=dict)
     logs: dict[int, list[tuple[int, Entry]]] = field(default_factory=dict)
-    #: process to its series of measurements, each with how many there are
+    #: for each process, its series of measurements and how many each of them has
     series: dict[int, dict[int, int]] = field(default_factory=dict)
-    #: processes with receipts
+    #: processes that have receipts
     receipts: set[int] = field(default_factory=set)
     memberships: set[int] = field(default_factory=set)
     submissions: list[Document] = field(default_factory=list)
     journal: list[Document] = field(default_factory=list)
-    #: by key: size and sha256
+    #: size and sha256 by key
     files: dict[str, tuple[int, str]] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     incoming: list[str] = field(default_factory=list)
 
 
 def socket_uri(data: Path) -> str:
-    """Where the embedded engine of a data folder with a short path is reached."""
+    """Return the URI of the embedded engine in a data folder with a short path."""
     return f"mongodb://{quote(str(data / 'database' / 'engine.sock'), safe='')}"
 
 
 def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliograph") -> Snapshot:
-    """Look at a database and at the data folders of its servers; blocks."""
+    """Take a snapshot of a database and the data folders of its servers; blocks."""
     with MongoClient[Document](uri, serverSelectionTimeoutMS=10_000) as client:
         database = client[name]
         everything = {
@@ -73,7 +73,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
 def documents(
     uri: str, collection: str, filter: Document | None = None, name: str = "heliograph"
 ) -> list[Document]:
-    """What one collection holds; blocks."""
+    """Return what one collection holds; blocks."""
     with MongoClient[Document](uri, serverSelectionTimeoutMS=10_000) as client:
         return list(client[name][collection].find(filter or {}))
 

@@ -1,8 +1,8 @@
-"""The soak: astronomers at random works, on a server that is killed at random moments.
+"""The soak: astronomers work at random on a server that is killed at random moments.
 
     python -m tests.reliability.tools.soak --processes 10000 --kills 200 --seed 1
 
-Prints how it goes every ten seconds, then the figures and each violation of what must hold; the
+Prints its progress every ten seconds, then the figures and each violation of what must hold; the
 exit status is 1 if there was one.
 """
 
@@ -28,7 +28,7 @@ from tests.reliability.tools.snapshot import Snapshot, socket_uri, take
 ASTRONOMERS = 8
 TELL_SECONDS = 10.0
 SETTLE_SECONDS = 60.0
-#: Of the processes so many end between two kills, that some are left behind the last one.
+#: The share of processes that end between two kills, so that some are left after the last one.
 DENSITY = 0.8
 ENDS = {
     "Quick": "succeeded",
@@ -42,7 +42,7 @@ ENDS = {
 
 @dataclass(frozen=True)
 class Options:
-    """How much of it."""
+    """The extent of a soak."""
 
     processes: int
     kills: int
@@ -53,7 +53,7 @@ class Options:
 
 @dataclass
 class Soaked:
-    """What came of it."""
+    """The outcome of a soak."""
 
     options: Options
     struck: Struck
@@ -72,7 +72,7 @@ class Soaked:
 
     @property
     def doubled(self) -> int:
-        """Processes whose outputs are there more than once, or without being theirs."""
+        """Processes whose outputs are stored more than once, or belong to others."""
         groups = Counter(group["process"] for group in self.found.groups.values())
         products = Counter(product["process"] for product in self.found.products.values())
         named = {pk: record["outputs"] for pk, record in self.found.processes.items()}
@@ -83,7 +83,7 @@ class Soaked:
 
 
 async def soak(options: Options) -> Soaked:
-    """Put a new server through it."""
+    """Put a new server through a soak."""
     began = time.monotonic()
     with short_folder() as folder:
         server = Server(folder / "data")
@@ -107,7 +107,7 @@ async def soak(options: Options) -> Soaked:
 
 
 async def _work(options: Options, client: Client, havoc: Havoc, tally: Tally) -> list[str]:
-    """Work to the end while havoc is wreaked; what broke it off."""
+    """Work to the end amid the havoc; return what broke it off."""
     telling = asyncio.create_task(_tell(havoc, tally) if options.tell else asyncio.sleep(0))
     try:
         async with asyncio.timeout(options.limit_seconds):
@@ -134,14 +134,14 @@ def _leaves(errors: BaseException) -> Iterator[BaseException]:
 
 
 async def _idle(client: Client) -> None:
-    """Return when nothing waits or runs, what a cut off answer kept from us included."""
+    """Wait until nothing is queued or running, including what a lost answer hid from us."""
     path = "/api/processes/?state=queued,running&limit=1"
     while (await client.call(path))["processes"]:
         await asyncio.sleep(0.1)
 
 
 async def _settled(data: Path, promises: Promises) -> tuple[Snapshot, list[str]]:
-    """What there is in the end, after what is still being tidied up had time for that."""
+    """Return the final snapshot and what is wrong with it, after some time for tidying up."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         found = await asyncio.to_thread(take, socket_uri(data), data)
@@ -152,7 +152,7 @@ async def _settled(data: Path, promises: Promises) -> tuple[Snapshot, list[str]]
 
 
 def _unexpected(found: Snapshot, promises: Promises) -> Iterator[str]:
-    """What did not end as its pipeline does, or as somebody wished."""
+    """Yield the processes that ended neither as their pipelines do nor as requested."""
     for pk, record in found.processes.items():
         fine = record["state"] == ENDS[record["pipeline"]]
         if not fine and (record["state"] != "cancelled" or pk not in promises.cancelled):
@@ -172,7 +172,7 @@ async def _tell(havoc: Havoc, tally: Tally) -> None:
 
 
 def figures(soaked: Soaked) -> str:
-    """What came of it, in words."""
+    """Return the figures as text."""
     struck, found, promises = soaked.struck, soaked.found, soaked.promises
     records = found.processes.values()
     states = Counter(record["state"] for record in records)

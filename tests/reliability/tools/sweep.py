@@ -1,4 +1,4 @@
-"""The sweep: a server is killed at every database call of a scenario in turn, and started again.
+"""The sweep: a server is killed at every database call of a scenario in turn, and restarted.
 
     python -m tests.reliability.tools.sweep [--kind "kill after"] [--every 1] [--seed 1]
 
@@ -23,9 +23,9 @@ from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.scenario import work_through, wrongs
 from tests.reliability.tools.serving import Client, Server, short_folder
 
-#: Calls of a start, at which a second kill falls.
+#: The number of calls of a start at which a second kill may fall.
 START_CALLS = 40
-#: So seldom that the background's calls do not move the scenario's.
+#: So rare that calls in the background do not shift those of the scenario.
 SLOW_LEASES = {
     "HELIOGRAPH_LEASES_HEARTBEAT_SECONDS": "10",
     "HELIOGRAPH_LEASES_LEASE_SECONDS": "40",
@@ -35,7 +35,7 @@ SLOW_LEASES = {
 
 @dataclass
 class Swept:
-    """What came of it."""
+    """The outcome of a sweep."""
 
     kills: int = 0
     #: how often each kind of call was struck
@@ -46,7 +46,7 @@ class Swept:
 
     @property
     def faults(self) -> int:
-        """How many calls were struck: the last ones of a scenario may not have been reached."""
+        """The number of calls struck: the last ones of a scenario may not have been reached."""
         return sum(self.struck.values())
 
 
@@ -77,7 +77,7 @@ class Sweep:
         await self._stack.aclose()
 
     async def length(self) -> int:
-        """How many calls the scenario makes, undisturbed."""
+        """Return how many calls the scenario makes undisturbed."""
         self.server.follow(Orders(kinds=()))
         await self._work_through("undisturbed")
         calls = len(self.server.calls)
@@ -85,7 +85,7 @@ class Sweep:
         return calls
 
     async def strike(self, call: int, then: int | None = None) -> list[str]:
-        """Strike at one call, and at one of the next start if that is given; what went wrong."""
+        """Strike at one call, and at one of the next start if given; return what went wrong."""
         lives = len(self.server.lives)
         self.server.next_orders = [] if then is None else [Orders(kinds=(self.kind,), at=(then,))]
         self.server.follow(Orders(kinds=(self.kind,), at=(call,)))
@@ -113,7 +113,7 @@ class Sweep:
 
 
 async def sweep(kind: str, every: int, seed: int, twice: bool, tell: bool = True) -> Swept:
-    """Strike at every call of the scenario, or only at one of some."""
+    """Strike at every call of the scenario, or at one call in every few."""
     chance, began = random.Random(seed), time.monotonic()
     with short_folder() as folder:
         async with Sweep(folder, kind) as sweep:
@@ -149,7 +149,7 @@ def main() -> int:
 
 
 def figures(kind: str, swept: Swept) -> str:
-    """What came of a sweep, in a line."""
+    """Return the figures of a sweep in one line."""
     strikes = f"{swept.kills} kills" if swept.kills else f"{swept.faults} failed calls"
     told = (
         f"{kind}: {strikes} at {len(swept.struck)} kinds of calls, {len(swept.wrong)} wrongs, "

@@ -1,6 +1,6 @@
-"""Pipelines that number what they say, so that a look at the log tells whether all of it is there.
+"""Pipelines that number their lines, so that the log shows whether all of them are there.
 
-Each says `line 1 of n` to `line n of n`. Imported by the children of runs only.
+Each logs `line 1 of n` to `line n of n`. Imported by the children of runs only.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from runners import AsyncError, PipelineOutput, PipelineProcess
 
 
 class Telling(PipelineProcess):
-    """Says its lines."""
+    """Logs its lines."""
 
     lines = 5
 
     def tell(self) -> None:
-        """Say all of them."""
+        """Log all of them."""
         for number in range(1, self.lines + 1):
             self.log(f"line {number} of {self.lines}")
 
 
 class Quick(Telling):
-    """Says a few lines and has done."""
+    """Logs a few lines."""
 
     short_name = "quick"
 
@@ -37,7 +37,7 @@ class Quick(Telling):
 
 
 class Makes(Telling):
-    """Says a few lines, tells its progress and makes two files, and three measurements."""
+    """Logs a few lines, reports its progress and makes two files and three measurements."""
 
     short_name = "makes"
     flags: ClassVar = {"slow": {"default": False, "long_name": "Take some time"}}
@@ -70,7 +70,7 @@ class Bulks(Telling):
 
 
 class Fails(Telling):
-    """Says a few lines, then fails."""
+    """Logs a few lines, then fails."""
 
     short_name = "fails"
 
@@ -80,7 +80,7 @@ class Fails(Telling):
 
 
 class Floods(Telling):
-    """Says very much."""
+    """Logs a great deal."""
 
     short_name = "floods"
     lines = 3000
@@ -90,7 +90,7 @@ class Floods(Telling):
 
 
 class Waits(Telling):
-    """Waits until it is cancelled; `stubborn` will not hear of it, `family` has a child as well."""
+    """Waits until it is cancelled; `stubborn` ignores what it can, `family` has a child as well."""
 
     short_name = "waits"
     flags: ClassVar = {
@@ -121,7 +121,7 @@ class Waits(Telling):
 
 
 class Dies(Telling):
-    """Says its lines, then ends as if the kernel had run out of memory."""
+    """Logs its lines, then ends as if the kernel had run out of memory."""
 
     short_name = "dies"
 
