@@ -1,4 +1,4 @@
-"""What is written is what the code does: every key with its default, every route."""
+"""The documentation matches the code: every key with its default, every route."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def flat(tree: dict[str, Any], known: set[str]) -> dict[str, Any]:
-    """Dotted keys, sections being what is no key itself."""
+    """Return a tree with dotted keys, descending into whatever is not itself a known key."""
     pairs: dict[str, Any] = {}
     for name, value in tree.items():
         inner = {} if name in known else value
@@ -64,20 +64,20 @@ def test_the_variables_of_all_keys_differ() -> None:
 
 
 def documented_routes() -> dict[str, set[str]]:
-    """The paths that docs/api.md has headings for, with their methods."""
+    """Return the paths that have headings in docs/api.md, with their methods."""
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     found = re.findall(r"^### `([A-Z, ]+) (/\S*(?: PK>\S*)?)`$", page, re.MULTILINE)
     return {path: set(methods.split(", ")) for methods, path in found}
 
 
 def real_routes() -> list[URLSpec]:
-    """The routes of the server, less those that answer what no other does."""
+    """Return the routes of the server, without those that answer unknown paths."""
     routes = all_routes(cast(Any, None))
     return [each for each in routes if not issubclass(each.handler_class, UnknownHandler)]
 
 
 def answering(path: str) -> URLSpec | None:
-    """The route that answers a path of the documentation."""
+    """Return the route that answers a path of the documentation."""
     real = re.sub(r"<[^>]*pk>", "7", path, flags=re.IGNORECASE).replace("<name>", "x")
     matching = (route for route in real_routes() if route.regex.fullmatch(real))
     return next(matching, None)

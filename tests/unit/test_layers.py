@@ -1,7 +1,7 @@
 """Who may import whom: the contracts of pyproject.toml hold, and libraries stay where they belong.
 
-Packages have their rules there, so that a new file has one from its first day. What is here is
-read off the source too, without running it.
+Packages have their rules there, so that a new file has one from its first day. What is checked
+here is read from the source too, without running it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("server", "handlers", "runners", "static")
-#: Packages and modules of code in a folder, beyond which it hides a package of its own.
+#: The most packages and modules in a folder; with more, it hides a package of its own.
 MOST_ENTRIES = 14
 MOST_LINES = 400
 DRIVERS = ("motor", "pymongo", "bson", "gridfs")
-#: Of `runners`, what runs in the server and knows its event loop.
+#: The parts of `runners` that run in the server and know its event loop.
 IN_THE_SERVER = (
     "runners.examiner",
     "runners.execution.pipes",

@@ -1,4 +1,4 @@
-"""Every call of a logger names its action, so that entries can be found and counted by it."""
+"""Every logger call names its action, by which entries can be found and counted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-#: The packages, those of the server one by one.
+#: All packages, those of the server one by one.
 FOLDERS = [
     *sorted(
         str(path.relative_to(ROOT))
@@ -24,12 +24,12 @@ FOLDERS = [
 METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 LOGGERS = {"log", "logger", "logging"}
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-#: What `logging` itself sets: it raises KeyError for an `extra` with one of these.
+#: What `logging` itself sets: an `extra` with one of these raises KeyError.
 RESERVED = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime"}
 
 
 def offences(*folders: str) -> list[str]:
-    """The calls in these folders, or files, that do not say what they are about."""
+    """Return the logger calls in these folders, or files, that break the rules."""
     paths = [ROOT / folder for folder in folders]
     files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))]
     return [
@@ -40,14 +40,14 @@ def offences(*folders: str) -> list[str]:
 
 
 def problems_of(source: str) -> Iterator[tuple[int, str]]:
-    """The calls of loggers that are not as they should be: their lines and what is wrong."""
+    """Yield the line and the problem of each logger call that breaks the rules."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and is_log_call(node) and (problem := problem_of(node)):
             yield node.lineno, problem
 
 
 def is_log_call(call: ast.Call) -> bool:
-    """Whether a call is that of a logger's method, by the names that loggers have here."""
+    """Return whether a call is that of a logger's method, by the names that loggers have here."""
     function = call.func
     if not isinstance(function, ast.Attribute) or function.attr not in METHODS:
         return False
@@ -59,14 +59,14 @@ def is_log_call(call: ast.Call) -> bool:
 
 
 def problem_of(call: ast.Call) -> str | None:
-    """What is wrong with the `extra` of a call, None for nothing."""
+    """Return what is wrong with the `extra` of a call, None if nothing is."""
     extra = next((each.value for each in call.keywords if each.arg == "extra"), None)
     if not isinstance(extra, ast.Dict):
         return "no literal `extra`"
     fields = {
         ast.literal_eval(key) if isinstance(key, ast.Constant) else ast.unparse(key): value
         for key, value in zip(extra.keys, extra.values, strict=True)
-        if key is not None  # of `**ids(record)`, only the names in the literal can be checked
+        if key is not None  # what `**ids(record)` adds cannot be checked
     }
     action = fields.get("action")
     if not isinstance(action, ast.Constant) or not isinstance(action.value, str):

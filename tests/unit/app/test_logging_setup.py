@@ -1,4 +1,4 @@
-"""The server's own log: one entry per record, with action and ids, whatever these hold."""
+"""The server's own log: one entry per record, with action and ids, whatever these contain."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ HEAD = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} WARNING server\.part: "
 
 
 def written(message: str, *arguments: object, **extra: object) -> str:
-    """The entry that a call of a logger makes, without time, level and logger."""
+    """Return the entry that a logger call makes, without time, level and logger."""
     entry = TextFormatter().format(a_record(message, *arguments, **extra))
     assert re.match(HEAD, entry)
     return re.sub(HEAD, "", entry, count=1)
 
 
 def a_record(message: str, *arguments: object, **extra: object) -> logging.LogRecord:
-    """The record that a call of a logger makes."""
+    """Return the record that a logger call makes."""
     logger = logging.getLogger("server.part")
     error = sys.exc_info()
     exc_info = error if error[0] else None
@@ -97,7 +97,7 @@ def test_the_fields_are_those_of_the_call_alone() -> None:
 
 @contextmanager
 def root_logger(*handlers: logging.Handler) -> Iterator[logging.Logger]:
-    """The root logger with these handlers alone, without those of pytest."""
+    """Give the root logger these handlers alone, without pytest's; yield it."""
     root = logging.getLogger()
     before, level = root.handlers, root.level
     root.handlers = list(handlers)

@@ -1,4 +1,4 @@
-"""The preview_cache of pictures: drawn once, kept up to a limit."""
+"""The cache of previews: drawn once, kept up to a limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage of files, in a local folder and in one that fsspec reaches by a URL."""
+"""Storage of files, in a local folder and in one that fsspec reaches by URL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTENT = bytes(range(256)) * 5_000
 
 @pytest.fixture(params=["folder", "file URL", "memory URL"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> FileStorage:
-    """Empty storage of each kind."""
+    """Return empty storage of each kind."""
     place = tmp_path / "a folder"
     urls = {
         "folder": str(place),
@@ -31,7 +31,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> FileStorage:
 
 @pytest.fixture
 def local(tmp_path: Path) -> Path:
-    """A local file."""
+    """Write a local file; return its path."""
     path = tmp_path / "local.fits"
     path.write_bytes(CONTENT)
     return path

@@ -1,4 +1,4 @@
-"""The command line's client: what servers that go wrong, or none, amount to."""
+"""The command line's client: what it reports when a server misbehaves or is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.cli.api_client import ApiClient, Refused
 
 @contextmanager
 def server_that_says(answer: bytes) -> Iterator[str]:
-    """The address of a server for one request, which closes the connection behind its answer."""
+    """Serve one request, and close the connection after this answer; yield the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=_answer, args=(listener, answer), daemon=True)
         thread.start()
@@ -31,7 +31,7 @@ def _answer(listener: socket.socket, answer: bytes) -> None:
 
 
 def said_of(answer: bytes) -> tuple[int | None, str]:
-    """What a GET that is answered so is refused with."""
+    """Return the status and the message that a GET with this answer fails with."""
     with server_that_says(answer) as address, pytest.raises(Refused) as refused:
         ApiClient(address).get("/api/")
     return refused.value.status, str(refused.value)

@@ -1,4 +1,4 @@
-"""What a run looks like in a terminal, and where nobody looks."""
+"""What a run looks like in a terminal and elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.cli.display import TerminalView
 
 
 def shown(*entries: list[Any], terminal: bool = False, **record: Any) -> str:
-    """What is written for these entries and a record with these fields."""
+    """Return what is written for these entries and a record with these fields."""
     written = io.StringIO()
     console = Console(file=written, force_terminal=terminal, width=60, highlight=False)
     known = {"identifier": "dummy_m13", "status": "Measuring", "progress": None}

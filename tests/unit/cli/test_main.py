@@ -19,7 +19,7 @@ Started = list[tuple[Config, bool]]
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in a folder without config.yml, and without variables of ours."""
+    """Work in a folder without config.yml, and without Heliograph's variables."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("HELIOGRAPH_")]:
         monkeypatch.delenv(name)
@@ -28,7 +28,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
-    """What the server was started with; it ends at once with status 7."""
+    """Return what the server was started with; let it end at once with status 7."""
     calls: Started = []
 
     def run(config: Config, on_ready: object = None) -> int:

@@ -1,4 +1,4 @@
-"""The configuration: precedence, every kind of wrong input, and what is never let through."""
+"""The configuration: precedence, every kind of invalid input, and what is never accepted."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TOKEN = "a-secret-of-the-night"
 
 
 def from_file(folder: Path, written: str | bytes) -> Config:
-    """The configuration that this config.yml alone makes."""
+    """Return the configuration that this config.yml alone makes."""
     path = folder / "config.yml"
     path.write_bytes(written if isinstance(written, bytes) else written.encode())
     return load(path, {}, {})
 
 
 def refusal(folder: Path, written: str | bytes) -> str:
-    """The message with which this config.yml stops the start."""
+    """Return the message with which this config.yml stops the start."""
     with pytest.raises(StartError) as caught:
         from_file(folder, written)
     return str(caught.value)
@@ -322,7 +322,7 @@ yaml_values = st.recursive(
 
 
 def said_about(path: Path | None, environ: dict[str, str], options: dict[str, object]) -> str:
-    """The words of a refusal, or none when all is accepted. Anything else raises."""
+    """Return the message of a refusal, or an empty string when all is accepted."""
     try:
         load(path, environ, options)
     except StartError as error:

@@ -28,7 +28,7 @@ class Troubled:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were made, none of which takes any time."""
+    """Return the pauses that were made, none of which takes any time."""
     paused: list[float] = []
 
     async def pause(seconds: float) -> None:

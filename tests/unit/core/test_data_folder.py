@@ -22,7 +22,7 @@ sys.stdin.read()
 
 
 def hold(path: Path) -> subprocess.Popen[bytes]:
-    """Another process that has the folder open."""
+    """Start another process that has the folder open."""
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -102,7 +102,7 @@ def test_what_an_earlier_server_left_is_set_aside_and_deleted(tmp_path: Path) ->
         (left / "0" / "half.fits").write_bytes(b"half")
     folder.set_aside()
     assert [*folder.incoming.iterdir(), *folder.runs.iterdir()] == []
-    (folder.runs / "7").mkdir()  # the next attempt's, which stays
+    (folder.runs / "7").mkdir()  # belongs to the next attempt, and stays
     folder.remove_leftovers()
     assert (folder.runs / "7").is_dir()
     assert not any(tmp_path.rglob("half.fits"))

@@ -1,4 +1,4 @@
-"""Gzip bodies of parts: what comes out when they are unpacked."""
+"""Gzip bodies made of parts: what comes out when they are unpacked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def packed(head: bytes, texts: list[bytes], tail: bytes) -> bytes:
 
 
 def unpacked(body: bytes) -> bytes:
-    """As browsers do: one member, to its end."""
+    """Unpack a body as browsers do: one member, to its end."""
     decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)
     text = decompressor.decompress(body)
     assert decompressor.eof

@@ -1,4 +1,4 @@
-"""The records: legal moves, derived fields, and the way to a document and back."""
+"""The records: legal transitions, derived fields, and the way to a document and back."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ processes = st.builds(
 
 
 def a_process(**changes: Any) -> ProcessRecord:
-    """A process as a submit makes it."""
+    """Make a process as a submit does."""
     plain: dict[str, Any] = {
         "pk": 51,
         "created": 1564489617.601547,

@@ -1,4 +1,4 @@
-"""Examinations that failed are made again, a few times, and others are not held up by it."""
+"""Failed examinations are retried a few times, and do not delay others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Products:
 
 
 class Examiner:
-    """Answers by the names of files; an error is raised."""
+    """An examiner that answers by the names of files; errors are raised."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
         self.answers = answers
@@ -60,7 +60,7 @@ DIED = ExaminationError("The file could not be examined")
 
 
 def stored(folder: Path, *names: str) -> Products:
-    """Products that wait for an examination, with their files in storage."""
+    """Store files that wait for an examination; return their products."""
     for pk, name in enumerate(names, 1):
         (folder / str(pk)).mkdir()
         (folder / str(pk) / name).write_bytes(b"x")
@@ -73,7 +73,7 @@ def stored(folder: Path, *names: str) -> Products:
 
 
 def again(folder: Path, products: Any, examiner: Examiner, rounds: int = 1) -> None:
-    """Rounds of tries."""
+    """Examine again, in this many rounds."""
     files = FileStorage(folder)
     reexamination = Reexamination(products, files, examiner.metadata, folder / "copies")
 

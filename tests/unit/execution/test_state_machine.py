@@ -1,6 +1,6 @@
 """Several servers change the same records in any order: only legal moves, only by the owner.
 
-Hypothesis chooses what is done next, and by which server; a small model tells the expected result.
+Hypothesis chooses the next step and the server that takes it; a small model predicts the result.
 The records are real ones in the session's database. Servers keep the records that they were given,
 so that they often write to runs that were taken over from them.
 """
@@ -40,7 +40,7 @@ T = TypeVar("T")
 Document = dict[str, Any]
 
 SERVERS = ("s1", "s2")
-#: With more, two steps would rarely concern the same one.
+#: With more, two steps would rarely concern the same process.
 PROCESSES = 3
 LAST = [State.SUCCEEDED, State.FAILED, State.CANCELLED]
 #: What a record keeps once it has ended.

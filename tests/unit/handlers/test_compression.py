@@ -1,4 +1,4 @@
-"""What is sent to those who take gzip: the same, smaller, and what else goes with it."""
+"""What is sent to clients that accept gzip: the same content, smaller, and with which headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coordinates and numbers in words, coordinates as astropy has them."""
+"""Coordinates and numbers as text, and coordinates as astropy formats them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is answered before the application is there, and that it takes over."""
+"""What is answered before the application is ready, and that it takes over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Starting:
         self._http = http
 
     async def fetch(self, path: str, method: str = "GET", **headers: str) -> HTTPResponse:
-        """Return whatever it answers."""
+        """Return the response, whatever it is."""
         url = f"http://127.0.0.1:{self._port}{path}"
         return await self._http.fetch(url, method=method, headers=headers, raise_error=False)
 

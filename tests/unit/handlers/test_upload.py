@@ -1,4 +1,4 @@
-"""Uploads: streamed, held back, all or none."""
+"""Uploads: streamed, slowed down when storage is slow, all or nothing."""
 
 from __future__ import annotations
 

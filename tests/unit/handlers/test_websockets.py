@@ -1,4 +1,4 @@
-"""The websockets: what is refused before the upgrade, how they close, who is closed."""
+"""The websockets: what is refused before the upgrade, how they close, and which are closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is pushed: every line once, in order, to each, however fast each one reads."""
+"""What is pushed: every line once, in order, to every viewer, however fast it reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WAIT_SECONDS = 20
 
 
 def messages_of(wire: bytes) -> list[dict[str, Any]]:
-    """The messages in bytes of the wire (RFC 6455, section 5.2)."""
+    """Return the messages in bytes from the wire (RFC 6455, section 5.2)."""
     found = []
     while wire:
         assert wire[0] == 0x81
@@ -37,7 +37,7 @@ def messages_of(wire: bytes) -> list[dict[str, Any]]:
 
 
 class FakeViewer:
-    """Takes a frame at once, or when `take` is called."""
+    """A viewer that takes a frame at once, or when `take` is called."""
 
     def __init__(self, at_once: bool = True) -> None:
         self.at_once = at_once

@@ -1,4 +1,4 @@
-"""The bodies of the logs API: right, kept, compressed, streamed, and bounded in memory."""
+"""The bodies of the logs API: correct, cached, compressed, streamed, and bounded in memory."""
 
 from __future__ import annotations
 

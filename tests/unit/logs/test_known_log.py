@@ -11,17 +11,17 @@ from server.logs.known_log import KnownLog
 
 
 async def stored(line: int) -> int:
-    """The last line, as the store returns it."""
+    """Return the last line, as the store does."""
     return line
 
 
 async def away() -> int:
-    """What the store does while the database is away."""
+    """Raise DatabaseAway, as the store does while the database is away."""
     raise DatabaseAway
 
 
 def refreshed(line: int = 5) -> KnownLog:
-    """A log whose end was read after it became known."""
+    """Return a log whose end was read after it became known."""
     log = KnownLog(0)
     asyncio.run(log.refresh(stored(line)))
     return log

@@ -1,4 +1,4 @@
-"""How much of what a run says is stored."""
+"""How much of a run's output is stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LINES = st.lists(
 
 
 def admitted(limit: LogLimit, batches: list[list[Line]]) -> tuple[list[Line], int]:
-    """What a limit admits of batches, and how long the entries of all that are then."""
+    """Return what a limit admits of the batches, and how long all the entries are then."""
     stored: list[Line] = []
     used = 0
     for batch in batches:

@@ -1,4 +1,4 @@
-"""The logs in memory: cut, joined, kept and forgotten, the same whatever is in memory."""
+"""The logs in memory: cut, joined, cached and dropped, the same whatever is in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def numbers(part: Slice) -> list[int]:
 
 
 def two_servers(watched: bool) -> tuple[Reading, Reading]:
-    """Two servers on one store, and whether the second is told what the first writes."""
+    """Make two servers on one store; if `watched`, the second hears of what the first writes."""
     one, other = Reading(alone=False), Reading(alone=False)
     other.logs._chunks = one.logs._chunks
     other.logs.set_notified(watched)

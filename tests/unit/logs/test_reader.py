@@ -1,4 +1,4 @@
-"""Pages and texts of logs, filtered and not, while they grow."""
+"""Pages and texts of logs, filtered and unfiltered, while they grow."""
 
 from __future__ import annotations
 

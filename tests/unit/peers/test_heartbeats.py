@@ -1,4 +1,4 @@
-"""Whether a server is gone: judged by looks at a counter, never by comparing clocks."""
+"""Whether a server is gone: judged by looking at a counter, never by comparing clocks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FakeServers:
 
 
 class Watch:
-    """An observer whose monotonic clock is ours."""
+    """An observer whose monotonic clock the test controls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
@@ -46,7 +46,7 @@ class Watch:
         return self.now
 
     def look(self, seconds: float, *servers: str) -> set[str]:
-        """What is still, this long after the last look."""
+        """Return which servers are still, this long after the last look."""
         self.now += seconds
         return asyncio.run(self.heartbeats.still(set(servers)))
 
@@ -56,12 +56,12 @@ class Watch:
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    """An observer that has seen nobody yet."""
+    """Return an observer that has not seen any server yet."""
     return Watch(monkeypatch)
 
 
 def looks_until_still(watch: Watch, server: str) -> int:
-    """How many looks it takes until a server is found still."""
+    """Return how many looks it takes until a server is found still."""
     for number in range(1, 50):
         if watch.look(LEASES.check_seconds, server):
             return number
@@ -87,7 +87,7 @@ def test_the_observer_itself_is_never_still(watch: Watch) -> None:
 
 
 def test_a_pause_of_the_observer_says_nothing_about_others(watch: Watch) -> None:
-    """The database was away for an hour, or the observer stopped: nobody could beat, or be seen."""
+    """The database was away for an hour, or the observer stopped: no one could beat or be seen."""
     watch.beat("other")
     watch.look(2.0, "other")
     assert watch.look(3600.0, "other") == set()

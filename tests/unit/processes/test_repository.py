@@ -19,7 +19,7 @@ from tests.fakes.some_records import a_record
 
 @pytest.fixture
 def repository(runner: asyncio.Runner, store: Store) -> ProcessRepository:
-    """A repository that has nothing in memory of the two records in its store."""
+    """Return a repository that has neither of the two records in its store in memory."""
     for pk in (1, 2):
         runner.run(store.processes.insert(a_record(pk)))
     return ProcessRepository(store.processes, Hub(), "s1")
@@ -28,7 +28,7 @@ def repository(runner: asyncio.Runner, store: Store) -> ProcessRepository:
 def deleting(
     store: Store, repository: ProcessRepository, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Let process 1 be deleted just after a read has found it."""
+    """Delete process 1 just after a read has found it."""
     read = getattr(store.processes, name)
 
     async def read_and_delete(asked: int) -> Any:

@@ -1,6 +1,6 @@
 """The astrosource pipeline: what it refuses, and what it makes of the package's tables.
 
-None of this needs the package; a run of it is among the integration tests.
+None of this needs the package; the integration tests include a run of it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def test_what_to_install_is_said_when_the_package_is_missing(
 
 
 def refusal(folder: Path, names: list[str], target: RunTarget | None = None) -> str:
-    """What a run on files of these names says before it begins."""
+    """Return the message with which a run on files of these names is refused."""
     run, _ = run_of(AstroSource, [folder / name for name in names])
     if target is not None:
         run.target = target

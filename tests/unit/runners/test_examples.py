@@ -1,4 +1,4 @@
-"""The pipelines that README and docs print do what they say, on frames made here."""
+"""The pipelines printed in the README and the docs do what they say, on frames made here."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ROOT = Path(__file__).parents[3]
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """The code of a language that a page prints."""
+    """Return the code blocks of a language on a page."""
     written = (ROOT / page).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", written, re.MULTILINE | re.DOTALL)
 
 
 def printed(code: str, name: str, filename: str) -> type[PipelineProcess]:
-    """The pipeline class that a page prints."""
+    """Return the pipeline class that a page prints."""
     module: dict[str, Any] = {"__name__": "printed"}
     exec(compile(code, filename, "exec"), module)
     kind: type[PipelineProcess] = module[name]
@@ -35,7 +35,7 @@ def printed(code: str, name: str, filename: str) -> type[PipelineProcess]:
 
 
 def frames(folder: Path) -> list[Path]:
-    """Two frames, of ones and of twos."""
+    """Write two frames, of ones and of twos; return their paths."""
     paths = [folder / f"frame{value}.fits" for value in (1, 2)]
     for value, path in enumerate(paths, 1):
         fits.writeto(path, np.full((64, 64), value, "int16"))
@@ -65,7 +65,7 @@ def test_the_pipeline_of_the_guide_sums_a_box(tmp_path: Path) -> None:
 
 
 def test_the_test_of_the_guide_passes(tmp_path: Path) -> None:
-    """In a process of its own, as its author would run it."""
+    """It runs in a process of its own, as its author would run it."""
     pipeline, test = blocks("docs/pipelines.md", "python")[:2]
     (tmp_path / "photometry.py").write_text(pipeline, encoding="utf-8")
     (tmp_path / "test_photometry.py").write_text(test, encoding="utf-8")

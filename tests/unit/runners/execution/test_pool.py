@@ -1,4 +1,4 @@
-"""The pool: it does not start where no run could, and says so while it can start none."""
+"""The pool: it does not start where no run could start, and reports when none can any more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from runners.execution.pool import QUOTED_CHARACTERS, Pool, WarmUpFailed
 
 ROOT = Path(__file__).parents[4]
-#: A process of its own, as it spoils the template that the tests of this one share.
+#: Run in a process of its own, as it spoils the template that these tests share.
 START = """
 import asyncio
 from runners.execution import pool
@@ -36,7 +36,7 @@ asyncio.run(asyncio.wait_for(start(), 40))
 
 
 def start_with(folder: Path, library: str) -> str:
-    """Start a pool that imports such a library; what came of it."""
+    """Start a pool that imports this library; return the outcome."""
     (folder / "broken_library.py").write_text(library, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(folder)))}
     command = [sys.executable, "-c", START]
@@ -73,7 +73,7 @@ def test_a_library_that_cannot_be_imported_is_named_at_the_start(
 
 
 def test_a_library_that_only_the_template_cannot_import_is_no_secret(tmp_path: Path) -> None:
-    # The template is no child of multiprocessing, unlike a run.
+    # Unlike a run, the template is not a child of multiprocessing.
     library = "import multiprocessing, os\nif not multiprocessing.parent_process(): os._exit(4)"
     said = start_with(tmp_path, library)
     if sys.platform == "linux":
@@ -86,11 +86,11 @@ def test_what_the_first_child_wrote_is_quoted_in_bounds() -> None:
 
 
 def goes_at_once(*_ends: Connection) -> None:
-    """A child that does nothing."""
+    """Do nothing."""
 
 
 def template() -> int:
-    """The PID of the process that starts the runs."""
+    """Return the PID of the process that starts the runs."""
     kept: Any = forkserver
     return int(kept._forkserver._forkserver_pid)
 

@@ -1,4 +1,4 @@
-"""What a run tells of its environment and of the pipeline's source."""
+"""What a run records of its environment and of the pipeline's source."""
 
 from __future__ import annotations
 

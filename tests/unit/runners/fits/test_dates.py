@@ -1,4 +1,4 @@
-"""Dates: which keyword is believed, and what each way of writing a date means."""
+"""Dates: which keyword is trusted, and what each notation means."""
 
 from __future__ import annotations
 

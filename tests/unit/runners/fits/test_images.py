@@ -1,4 +1,4 @@
-"""Frames: what is read from good files, and the sentence for each kind of bad one."""
+"""Images: what is read from good files, and the message for each kind of bad one."""
 
 from __future__ import annotations
 

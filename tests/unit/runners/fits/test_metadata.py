@@ -1,4 +1,4 @@
-"""Metadata: what headers tell, and that no file is bad enough to raise."""
+"""Metadata: what headers say, and that no file is bad enough to raise an error."""
 
 from __future__ import annotations
 

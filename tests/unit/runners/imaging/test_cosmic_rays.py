@@ -14,7 +14,7 @@ RAYS = [(20, 30), (40, 41), (40, 42), (41, 43), (60, 20)]
 
 
 def star(image: Image, x: float, y: float, light: float, sigma: float) -> None:
-    """Add a star whose brightest pixel has about so much light."""
+    """Add a star whose brightest pixel has about this much light."""
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
     image += light * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))
 

@@ -1,4 +1,4 @@
-"""Previews: small, legible, refused with a sentence where there can be none."""
+"""Previews: small, legible, refused with a message where there can be none."""
 
 from __future__ import annotations
 

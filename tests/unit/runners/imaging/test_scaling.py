@@ -1,4 +1,4 @@
-"""View: sides, crops and the averaging of areas."""
+"""Scaling: sides, crops and the averaging of areas."""
 
 from __future__ import annotations
 

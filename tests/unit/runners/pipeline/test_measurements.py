@@ -1,4 +1,4 @@
-"""Reduced data: which tables are read, how, and what is said of the others."""
+"""Measurements: which tables are read, how, and the message for the others."""
 
 from __future__ import annotations
 

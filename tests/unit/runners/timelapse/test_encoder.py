@@ -1,4 +1,4 @@
-"""Films: every format plays as many frames as were added, as they were."""
+"""Films: every format plays exactly the frames that were added."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fakes.sky import decoded
 
 
 def shades(count: int, height: int = 48, width: int = 64) -> list[NDArray[np.uint8]]:
-    """A ramp that gets brighter from frame to frame."""
+    """Return ramps that get brighter from frame to frame."""
     ramp = np.linspace(20, 120, width, dtype=np.float32) * np.ones((height, 1), np.float32)
     return [(ramp + 100 * i / max(count - 1, 1)).astype(np.uint8) for i in range(count)]
 

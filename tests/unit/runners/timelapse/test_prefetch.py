@@ -1,4 +1,4 @@
-"""Work done ahead: in order, not too far, with help, and with its errors where they belong."""
+"""Work done ahead: in order, not too far, with the waiting thread's help, errors in their place."""
 
 from __future__ import annotations
 

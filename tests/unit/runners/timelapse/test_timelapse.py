@@ -21,13 +21,13 @@ from tests.fakes.sky import decoded, noise, run_of, write_fits
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Twelve frames of a sky that gets two and a half times as bright."""
+    """Write twelve frames of a sky that gets two and a half times as bright."""
     return synthesise_series(tmp_path_factory.mktemp("night"), count=12, size=(96, 120))
 
 
 @pytest.fixture(scope="module")
 def drifting(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Twelve larger frames, with stars enough to be recognised."""
+    """Write twelve larger frames, with enough stars to be recognised."""
     return synthesise_series(tmp_path_factory.mktemp("drift"), count=12, size=(160, 240))
 
 
