@@ -114,8 +114,9 @@ def _vizier(online: bool) -> type[Any]:
             try:
                 return super().query_region(*given, **options)
             except Exception as error:
-                action = {"action": "vizier_failed"}
-                log.warning("VizieR did not answer: %.300s", error, extra=action)
+                log.warning(
+                    "VizieR did not answer: %.300s", error, extra={"action": "vizier_failed"}
+                )
                 return nothing(options.get("catalog"))
 
     return Vizier
