@@ -1,0 +1,1 @@
+"""Measurements, each a command that prints ratios against a floor of the same run."""
