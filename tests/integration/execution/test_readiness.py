@@ -54,14 +54,14 @@ def test_a_server_where_no_run_could_start_does_not_start(tmp_path: Path) -> Non
 
 @pytest.fixture
 def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    """A server of one's own that examines again soon."""
+    """Start a server that makes failed examinations again soon."""
     monkeypatch.setattr(reexamination, "PAUSE_SECONDS", 0.2)
     with serving(make_config(tmp_path)) as started:
         yield started
 
 
 async def problem_of(client: Client) -> str | None:
-    """What `/readyz` says; None for ready."""
+    """Return what `/readyz` says is wrong, None for ready."""
     response = await client.fetch("/readyz")
     if response.code == 200:
         return None
@@ -71,7 +71,7 @@ async def problem_of(client: Client) -> str | None:
 
 
 async def changed(client: Client, before: str | None) -> str | None:
-    """What `/readyz` says as soon as it is not what it was."""
+    """Wait until `/readyz` says something else, and return it."""
     async with asyncio.timeout(10):
         while (problem := await problem_of(client)) == before:
             await asyncio.sleep(0.01)
@@ -126,6 +126,6 @@ async def test_a_file_whose_examination_was_cut_short_is_examined_again(
 
 
 def examiners() -> list[psutil.Process]:
-    """The examiners of all servers in this process."""
+    """Return the examiners of all servers in this process."""
     children = psutil.Process().children()
     return [child for child in children if "runners.examiner" in child.cmdline()]

@@ -73,7 +73,7 @@ def stored(folder: Path, *names: str) -> Products:
 
 
 def again(folder: Path, products: Any, examiner: Examiner, rounds: int = 1) -> None:
-    """Rounds of tries."""
+    """Make rounds of tries."""
     files = FileStorage(folder)
     reexamination = Reexamination(products, files, examiner.metadata, folder / "copies")
 

@@ -33,7 +33,7 @@ def test_what_to_install_is_said_when_the_package_is_missing(
 
 
 def refusal(folder: Path, names: list[str], target: RunTarget | None = None) -> str:
-    """What a run on files of these names says before it begins."""
+    """Return the message with which a run refuses files of these names."""
     run, _ = run_of(AstroSource, [folder / name for name in names])
     if target is not None:
         run.target = target

@@ -21,13 +21,13 @@ ROOT = Path(__file__).parents[3]
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """The code of a language that a page prints."""
+    """Return the code blocks of a language on a page."""
     written = (ROOT / page).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", written, re.MULTILINE | re.DOTALL)
 
 
 def printed(code: str, name: str, filename: str) -> type[PipelineProcess]:
-    """The pipeline class that a page prints."""
+    """Return the pipeline class that a page prints."""
     module: dict[str, Any] = {"__name__": "printed"}
     exec(compile(code, filename, "exec"), module)
     kind: type[PipelineProcess] = module[name]

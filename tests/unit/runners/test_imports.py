@@ -31,7 +31,7 @@ FILES = {
 
 
 def imported_by(path: Path) -> Iterator[str]:
-    """The modules that a file imports, anywhere in it."""
+    """Yield the modules that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -42,7 +42,7 @@ def imported_by(path: Path) -> Iterator[str]:
 
 
 def layer_of(part: str) -> int:
-    """The row of a part, 0 being the top."""
+    """Return the row of a part, 0 being the top."""
     [row] = [row for row, parts in enumerate(LAYERS) if part in parts]
     return row
 

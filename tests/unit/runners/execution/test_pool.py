@@ -86,11 +86,11 @@ def test_what_the_first_child_wrote_is_quoted_in_bounds() -> None:
 
 
 def goes_at_once(*_ends: Connection) -> None:
-    """A child that does nothing."""
+    """Do nothing, in a child."""
 
 
 def template() -> int:
-    """The PID of the process that starts the runs."""
+    """Return the PID of the process that starts the runs."""
     kept: Any = forkserver
     return int(kept._forkserver._forkserver_pid)
 

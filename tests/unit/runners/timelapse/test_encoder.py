@@ -15,7 +15,7 @@ from tests.fakes.sky import decoded
 
 
 def shades(count: int, height: int = 48, width: int = 64) -> list[NDArray[np.uint8]]:
-    """A ramp that gets brighter from frame to frame."""
+    """Return frames of a ramp that gets brighter."""
     ramp = np.linspace(20, 120, width, dtype=np.float32) * np.ones((height, 1), np.float32)
     return [(ramp + 100 * i / max(count - 1, 1)).astype(np.uint8) for i in range(count)]
 
