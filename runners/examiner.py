@@ -155,9 +155,11 @@ class Examiner:
         ending = await self._kill()
         if not self._closed:
             log.warning(
-                "%s could not be examined, and the child ended with %s", path, ending,
+                "%s could not be examined, and the child ended with %s",
+                path,
+                ending,
                 extra={"action": "examination_failed"},
-            )  # fmt: skip
+            )
             self._keep(self._restart(0))
 
     async def _spawn(self) -> None:

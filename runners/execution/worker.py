@@ -75,7 +75,7 @@ def run(
     try:
         _report(reporter, run_spec)
     except OSError as error:
-        _write_raw(f"The pipe over which the run reports does not work any more: {error}\n")
+        _write_raw(f"The pipe over which the run is heard does not work any more: {error}\n")
         os._exit(1)
 
 

@@ -68,9 +68,12 @@ class Reexamination:
         except (ExaminationError, NotFound, OSError) as error:
             log.warning(
                 "Data product %d (%s) could not be examined; tries left: %d: %s",
-                product.pk, product.name, product.examinations_left - 1, error,
+                product.pk,
+                product.name,
+                product.examinations_left - 1,
+                error,
                 extra={"action": "examination_failed_again", "product_pk": product.pk},
-            )  # fmt: skip
+            )
             return False
         await self._products.set_metadata(product.pk, metadata)
         log.info(

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from runners.examiner import ExaminationError
 from server.archive import storage as files_module
 from server.archive.outputs import OutputFile
+from server.archive.transactions import EXAMINATIONS
 from server.core.errors import Conflict, InvalidInput, NoRoom, NotFound, TooLarge
 from tests.integration.archive.archive_bench import Bench, bench
 
@@ -84,6 +86,29 @@ async def test_uploaded_files_become_products_in_their_order(
     assert await bench.archive.products.get(products[1].pk) == products[1]
     assert (await bench.archive.products.path(products[0])).name == "b.fits"
     await bench.check_consistent()
+
+
+async def test_a_file_that_could_not_be_examined_is_stored_and_remembered(
+    runner: asyncio.Runner,
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(_path: Path) -> None:
+        raise ExaminationError("Examining the file took too long")
+
+    monkeypatch.setattr(bench.archive.transactions, "_examine", fail)
+    target = await bench.target()
+    [product] = await bench.upload(target.pk, "night1.fits")
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "night1.fits is stored without metadata and will be examined again: "
+        "Examining the file took too long"
+    )
+    assert vars(record)["action"] == "examination_postponed"
+    assert await bench.store.products.unexamined(9) == [product]
+    assert product.examinations_left == EXAMINATIONS
+    assert (await bench.archive.products.fields([product]))[0]["fits"] is None
 
 
 async def test_an_upload_that_is_not_committed_leaves_nothing(
