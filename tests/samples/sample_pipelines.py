@@ -17,7 +17,7 @@ from runners import AsyncError, DataProduct, PipelineOutput, PipelineProcess, Re
 
 
 class Chatty(PipelineProcess):
-    """Says the same things in every way there is."""
+    """Writes to its log in every possible way."""
 
     short_name = "chatty"
     flags = {"loud": {"default": False, "long_name": "Say more"}}
@@ -53,7 +53,7 @@ class Outputs(PipelineProcess):
 
 
 class Measures(PipelineProcess):
-    """Gives what its target's `table` says as reduced data, and once more as a file."""
+    """Gives its target's `table` as reduced data, and once more as a file."""
 
     short_name = "measures"
 
@@ -75,7 +75,7 @@ class Fails(PipelineProcess):
 
 
 class Raises(PipelineProcess):
-    """Raises what nobody expected."""
+    """Raises an unexpected error."""
 
     short_name = "raises"
 
@@ -100,7 +100,7 @@ class RaisesUnprintable(PipelineProcess):
 
 
 class Exits(PipelineProcess):
-    """Leaves without a word."""
+    """Exits without reporting its end."""
 
     short_name = "exits"
 
@@ -154,7 +154,7 @@ class Waits(PipelineProcess):
 
 
 class Stages(PipelineProcess):
-    """Says a few lines in each of three stages, before which there is one line."""
+    """Logs a few lines in each of three stages, and one line before them."""
 
     short_name = "stages"
 

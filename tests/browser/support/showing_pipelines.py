@@ -56,7 +56,7 @@ class Flood(PipelineProcess):
 
 
 class Hostile(PipelineProcess):
-    """Writes what a careless page would take for its own."""
+    """Writes what a careless page would take for its own markup."""
 
     short_name = "hostile"
 
@@ -70,7 +70,7 @@ class Hostile(PipelineProcess):
 
 
 class Stages(PipelineProcess):
-    """Goes through the stages of a reduction and says so, at every level and in colour."""
+    """Goes through the stages of a reduction and logs them, at every level and in colour."""
 
     short_name = "stages"
     flags = {"stay": {"default": False, "long_name": "Go on until it is cancelled"}}

@@ -16,7 +16,7 @@ from runners.testing import RunTarget, run_pipeline
 
 
 class Example(PipelineProcess):
-    """Says and makes something of everything."""
+    """A pipeline that logs, reports its status and makes outputs."""
 
     short_name = "example"
     allowed_suffixes: ClassVar[list[str] | None] = [".fits"]

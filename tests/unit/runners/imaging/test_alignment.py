@@ -30,7 +30,7 @@ def field(matrix: NDArray[np.float64] | None = None, seed: int = 1) -> Image:
 
 
 def turn(degrees: float, x: float = 0.0, y: float = 0.0) -> NDArray[np.float64]:
-    """Return a rotation about the centre, followed by a shift."""
+    """Return the matrix of a rotation about the centre and a shift."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     about = np.array([[1, 0, WIDTH / 2], [0, 1, HEIGHT / 2], [0, 0, 1]])
     matrix = about @ np.array([[c, -s, x], [s, c, y], [0, 0, 1]]) @ np.linalg.inv(about)
