@@ -180,6 +180,9 @@ class Limits:
     nice: int = setting(
         0, integer(0, 19), "how much a run yields to everything else on the machine"
     )
+    import_seconds: float = setting(
+        30.0, number(0.1, 3600), "seconds that importing a pipeline to describe it may take"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

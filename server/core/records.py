@@ -259,5 +259,5 @@ class PipelineDescription(msgspec.Struct, frozen=True, kw_only=True):
     allowed_suffixes: list[str] = []
     flags: dict[str, Flag] = {}
     extension: str = ""  #: of the identifier: a timelapse's `.webm`
-    source: str | None = None  #: the file that the class is written in
+    files: list[str] = []  #: which it is made of, or which are missing: described anew on a change
     error: str | None = None
