@@ -12,7 +12,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -25,6 +25,8 @@ from server.core.errors import NoRoom, NotFound, StartError
 T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
+#: How many files are deleted in one go, so that no thread is kept for long.
+DELETED_AT_ONCE = 200
 #: Random bytes in the name of a file that is not complete yet.
 PARTIAL_BYTES = 8
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -88,9 +90,10 @@ class FileStorage:
         """
         return await in_thread(self._local, key, folder)
 
-    async def delete(self, key: str) -> None:
-        """Delete a file; a missing one is fine."""
-        await in_thread(self._delete, key)
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete files; missing ones are fine."""
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            await in_thread(self._delete_all, keys[start : start + DELETED_AT_ONCE])
 
     async def size(self, key: str) -> int:
         """Return the size of a file in bytes. :raises NotFound: no such file."""
@@ -134,15 +137,16 @@ class FileStorage:
             self._remote.get_file(place, str(copy))
         return copy
 
+    def _delete_all(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._delete(key)
+
     def _delete(self, key: str) -> None:
         place = self._place(key)
         with contextlib.suppress(FileNotFoundError):
             self._remote.rm_file(place)
         if self._folder is not None:
-            with contextlib.suppress(OSError):  # not empty, or not there
-                for partial in Path(place).parent.glob(f".{'?' * 2 * PARTIAL_BYTES}"):
-                    partial.unlink()  # left by a `put` that was killed
-                Path(place).parent.rmdir()
+            _remove_folder(Path(place).parent)
 
     def _place(self, key: str) -> str:
         if any(part in ("", ".", "..") for part in key.split("/")):
@@ -165,6 +169,17 @@ def _link_or_copy(source: Path, copy: Path) -> None:
         os.link(source.resolve(), copy)
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, copy)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove the folder of a deleted file, with what a `put` that was killed has left in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+        return
+    with contextlib.suppress(OSError):  # not empty, or not there
+        for partial in folder.glob(f".{'?' * 2 * PARTIAL_BYTES}"):
+            partial.unlink()
+        folder.rmdir()
 
 
 def _sync(path: Path) -> None:

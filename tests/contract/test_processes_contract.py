@@ -255,11 +255,11 @@ async def test_what_a_record_publishes_can_be_forgotten(
     runner: asyncio.Runner, store: Store
 ) -> None:
     await insert(store, a_process(1, outputs=[7, 8], group=3), a_process(2))
-    forgotten = await store.processes.forget_output(1, 7)
+    forgotten = await store.processes.forget_outputs(1, [7])
     assert forgotten is not None
     assert (forgotten.outputs, forgotten.version) == ([8], 2)
-    assert await store.processes.forget_output(1, 7) is None
-    assert await store.processes.forget_output(99, 7) is None
+    assert await store.processes.forget_outputs(1, [7]) is None
+    assert await store.processes.forget_outputs(99, [7]) is None
     assert await store.processes.forget_group(1, 4) is None
     assert await store.processes.published_by([1, 2, 99]) == {
         1: Published(frozenset({8}), 3),

@@ -221,12 +221,13 @@ class ProcessStore:
             for document in found
         }
 
-    async def forget_output(self, pk: int, product: int) -> ProcessRecord | None:
-        """Remove a deleted product from the outputs; return None if it was not among them."""
+    async def forget_outputs(self, pk: int, products: Iterable[int]) -> ProcessRecord | None:
+        """Remove deleted products from the outputs; return None if none was among them."""
+        gone = set(products)
         while (document := await self._collection.get(pk)) is not None:
-            if product not in document["outputs"]:
+            left = [output for output in document["outputs"] if output not in gone]
+            if len(left) == len(document["outputs"]):
                 return None
-            left = [output for output in document["outputs"] if output != product]
             unchanged = {"_id": pk, "version": document["version"]}
             if changed := await self._collection.change(
                 unchanged, set={"outputs": left}, inc={"version": 1}
