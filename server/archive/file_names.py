@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import mimetypes
 import re
-import unicodedata
 from pathlib import PurePath
 
+from server.core.characters import FORBIDDEN, is_forbidden
 from server.core.errors import InvalidInput
 
 NAME_BYTES = 200
@@ -33,8 +33,8 @@ def uploaded_name(sent: str) -> str:
     name = re.split(r"[/\\]", sent)[-1]
     if name in ("", ".", ".."):
         raise InvalidInput.of("file", "Each file needs a name")
-    if any(_unprintable(character) for character in name):
-        raise InvalidInput.of("file", "A file's name cannot have control characters")
+    if any(map(is_forbidden, name)):
+        raise InvalidInput.of("file", f"A file's name cannot have {FORBIDDEN}")
     if len(name.encode()) > NAME_BYTES:
         raise InvalidInput.of("file", f"A file's name can have {NAME_BYTES} bytes of UTF-8")
     return name
@@ -42,7 +42,7 @@ def uploaded_name(sent: str) -> str:
 
 def output_name(identifier: str, name: str) -> str:
     """Return the name of a run's output, cut to fit if need be: its suffix is always kept."""
-    clean = "".join("_" if _unprintable(character) else character for character in name)
+    clean = "".join("_" if is_forbidden(character) else character for character in name)
     whole = f"{identifier}_{clean}"
     suffix = "".join(PurePath(whole).suffixes[-2:]).encode()[-NAME_BYTES // 2 :]
     stem = whole.encode()[: -len(suffix) or None]
@@ -54,8 +54,3 @@ def content_type(name: str) -> str:
     suffix = PurePath(name).suffix.lower()
     guessed = _CONTENT_TYPES.get(suffix) or _OTHERS.guess_type(f"x{suffix}")[0]
     return guessed or "application/octet-stream"
-
-
-def _unprintable(character: str) -> bool:
-    # Cc are control characters, Cs lone surrogates, which have no UTF-8.
-    return unicodedata.category(character) in ("Cc", "Cs")

@@ -17,6 +17,7 @@ from runners.execution.pool import Pool, Run
 from runners.pipeline.inputs import InputProduct, RunTarget
 from server.archive.archive import Archive
 from server.config import Config
+from server.core import open_files
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import NoRoom, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
@@ -116,5 +117,6 @@ def _limits(config: Config, pipeline: str) -> Limits:
         cpu_seconds=limits.cpu_seconds,
         file_size_bytes=limits.file_size_bytes,
         open_files=limits.open_files,
+        open_files_soft=open_files.SOFT_LIMIT_AT_START,
         nice=limits.nice,
     )
