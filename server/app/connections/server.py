@@ -72,10 +72,12 @@ class BoundedServer(HTTPServer):
 
     async def close_all_connections(self) -> None:
         """Close all connections but websockets, and stop looking for those that are overdue."""
-        await super().close_all_connections()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
+        try:
+            await super().close_all_connections()
+        finally:
+            if self._sweeping is not None:
+                self._sweeping.cancel()
+                self._sweeping = None
 
     async def _sweep(self) -> None:
         while True:
