@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -141,6 +141,9 @@ class FakeProducts:
 
     async def delete(self, pk: int) -> None:
         raise Conflict(f"Data product {pk} is needed")
+
+    async def check(self, products: Sequence[DataProduct]) -> None:
+        pass
 
     async def read(self, product: DataProduct, start: int, stop: int) -> AsyncIterator[bytes]:
         data = self.archive.bytes[product.pk][start:stop]
