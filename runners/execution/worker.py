@@ -187,7 +187,8 @@ def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
     pipeline = pipeline_class(
         reporter, spec.target, InputFiles(spec.inputs), spec.identifier, spec.settings
     )
-    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder):
+    outbox = folder.with_name("outputs")
+    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder, outbox):
         reporter.send("output", str(output.path), output.name, output.output_type)
 
 
