@@ -42,14 +42,14 @@ def test_what_is_returned_at_the_end_stays_where_it_is(tmp_path: Path) -> None:
 def test_holes_stay_holes(tmp_path: Path) -> None:
     path = tmp_path / "sparse"
     with path.open("wb") as file:
-        file.truncate(2**28)
-        os.pwrite(file.fileno(), b"star", 2**27)
+        file.truncate(2**26)
+        os.pwrite(file.fileno(), b"star", 2**25)
     [output] = made(iter([path]), tmp_path, tmp_path / "outputs")
     facts = output.path.stat()
-    assert facts.st_size == 2**28
-    assert facts.st_blocks * 512 < 2**22
+    assert facts.st_size == 2**26
+    assert facts.st_blocks * 512 < 2**21
     with output.path.open("rb") as file:
-        assert os.pread(file.fileno(), 6, 2**27 - 1) == b"\0star\0"
+        assert os.pread(file.fileno(), 6, 2**25 - 1) == b"\0star\0"
 
 
 def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
