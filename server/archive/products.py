@@ -114,13 +114,16 @@ class DataProducts:
         """
         await self._files.check([(product.key, product) for product in products])
 
-    async def path(self, product: DataProduct, folder: Path | None = None) -> Path:
+    async def path(
+        self, product: DataProduct, folder: Path | None = None, *, whole: bool = False
+    ) -> Path:
         """Return a local file with the product's bytes, not to be changed.
 
-        It is the stored file itself, or a copy in the folder when storage is remote.
+        It is the stored file itself, or a copy in the folder when storage is remote. Its checksum
+        is compared if it will be read `whole`.
 
         :raises DamagedFile: storage does not hold what the record says.
         """
         copies = self._data_folder.incoming / "copies"
         place = copies if folder is None else folder
-        return await self._files.local(product.key, place, expected=product)
+        return await self._files.local(product.key, place, expected=product, whole=whole)

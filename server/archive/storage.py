@@ -119,15 +119,17 @@ class FileStorage:
             # Not in a thread: nothing can be awaited any more once the reader was dropped.
             reader.close()
 
-    async def local(self, key: str, folder: Path, *, expected: Content | None = None) -> Path:
+    async def local(
+        self, key: str, folder: Path, *, expected: Content | None = None, whole: bool = False
+    ) -> Path:
         """Return the file itself if it is local, else a copy in the folder under its key.
 
-        The checksum of a copy is compared too.
+        The checksum is compared too if the file is copied, or if it will be read `whole`.
 
         :raises NotFound: no such file.
         :raises DamagedFile: it is not a regular file, or not the one that is expected.
         """
-        return await in_thread(self._local, key, folder, expected)
+        return await in_thread(self._local, key, folder, expected, whole)
 
     async def delete(self, key: str) -> None:
         """Delete a file; a missing one is fine."""
@@ -208,11 +210,14 @@ class FileStorage:
                 stack.callback(os.close, folder)
             return open_file(name, folder=folder)
 
-    def _local(self, key: str, folder: Path, expected: Content | None) -> Path:
+    def _local(self, key: str, folder: Path, expected: Content | None, whole: bool) -> Path:
         if self._folder is not None:
-            size = self._size(key)
-            if expected is not None:
-                _compare_size(key, size, expected)
+            reader = self._reader(key, 0, None, expected)
+            try:
+                while whole and reader.next_piece():
+                    pass
+            finally:
+                reader.close()
             return Path(self._place(key))
         copy = folder / key
         copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -310,14 +315,15 @@ def _sync(path: Path) -> None:
 
 
 def _rename_to_free(partial: Path, place: Path) -> None:
-    """Give a file another name, which must be free; `replace` would not care."""
+    """Give a file another name, which must be free; raise FileExistsError."""
+    # The name is taken first, as `replace` would not care. Whoever is killed in between leaves an
+    # empty file, which is deleted together with the rest of what was not complete.
+    os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400))
     try:
-        os.link(partial, place)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400))
         partial.replace(place)
+    except BaseException:
+        place.unlink()
+        raise
 
 
 def _compare_size(key: str, size: int, expected: Content) -> None:

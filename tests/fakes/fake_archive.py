@@ -150,7 +150,7 @@ class FakeProducts:
         for begin in range(0, len(data), 65_536):
             yield data[begin : begin + 65_536]
 
-    async def path(self, product: DataProduct, _folder: Path) -> Path:
+    async def path(self, product: DataProduct, _folder: Path, *, whole: bool = False) -> Path:
         return Path(f"/nowhere/{product.key}")
 
     @asynccontextmanager

@@ -198,8 +198,8 @@ async def test_damaged_storage_is_never_sent_nor_given_to_a_run(stored: Stored, 
     harm(stored.file(pk))
     routes = [product["url"], f"/dataproducts/data/group/{group['pk']}/zip"]
     others = [f"/dataproducts/{pk}/preview.png", f"/api/dataproducts/{pk}/header/"]
-    for route in routes if harm is swap else routes + others:
-        if harm is swap:  # found out at the end of a file of this size
+    for route in routes + others[: 1 if harm is swap else 2]:
+        if harm is swap and route in routes:  # found out at the end of a file of this size
             with pytest.raises(HTTPStreamClosedError):
                 await client.fetch(route)
         else:

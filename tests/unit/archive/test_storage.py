@@ -221,7 +221,7 @@ async def test_a_file_of_another_size_is_an_error_before_the_first_byte(
 
 
 async def test_a_file_swapped_for_one_of_its_size_is_never_read_to_the_end(
-    runner: asyncio.Runner, storage: FileStorage, local: Path
+    runner: asyncio.Runner, storage: FileStorage, local: Path, tmp_path: Path
 ) -> None:
     await asyncio.to_thread(local.write_bytes, CONTENT[:-1] + b"?")
     await storage.put(local, "1/a")
@@ -230,6 +230,8 @@ async def test_a_file_swapped_for_one_of_its_size_is_never_read_to_the_end(
         assert await anext(pieces)
     with pytest.raises(DamagedFile, match="another checksum"):
         await anext(pieces)
+    with pytest.raises(DamagedFile, match="another checksum"):
+        await storage.local("1/a", tmp_path / "copies", expected=RECORD, whole=True)
 
 
 async def test_a_file_cut_while_it_is_read_is_an_error(
