@@ -113,6 +113,15 @@ def compare(source: InputSource, name: str, sha256: str) -> None:
         mark_verified(source)
 
 
+def used_in(folder: Path) -> set[int]:
+    """Return the PKs of the inputs that have a copy, or a note about one, in a run's folder."""
+    try:
+        stems = {path.name.partition(".")[0] for path in folder.iterdir()}
+    except OSError:  # the run has deleted all of it
+        return set()
+    return {int(stem) for stem in stems if stem.isdecimal()}
+
+
 def change_of(source: InputSource, name: str) -> str | None:
     """Return what the run did to its copy, `deleted or moved` or `changed`, None for nothing."""
     try:
@@ -129,6 +138,8 @@ def change_of(source: InputSource, name: str) -> str | None:
         return "changed"
     try:
         return None if _is_unchanged(source, copy, noted) else "changed"
+    except OSError:  # it cannot be read
+        return "changed"
     finally:
         os.close(copy)
 

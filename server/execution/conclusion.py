@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.execution.exits import exit_in_words
-from runners.pipeline.own_copies import change_of, is_verified
+from runners.pipeline.own_copies import change_of, is_verified, used_in
 from server.archive.outputs import OutputFile, Publication
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import DatabaseAway, HeliographError, LeaseLost
@@ -72,7 +72,10 @@ def _examine_inputs(
 ) -> tuple[list[tuple[str, str]], set[int]]:
     """Return names of inputs with what became of their copies, and the PKs of those verified."""
     changes, verified = [], set()
+    used = used_in(folder)
     for product in inputs:
+        if product.pk not in used:
+            continue
         source = input_source(product, folder)
         if (change := change_of(source, product.name)) is not None:
             changes.append((product.name, change))

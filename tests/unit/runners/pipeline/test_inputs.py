@@ -20,7 +20,7 @@ from astropy.io import fits
 
 from runners.pipeline.errors import AsyncError
 from runners.pipeline.inputs import InputData, InputProduct, stored_path
-from runners.pipeline.own_copies import InputSource, adopt, change_of, is_verified
+from runners.pipeline.own_copies import InputSource, adopt, change_of, is_verified, used_in
 
 NAME = "a frame.fits"
 
@@ -273,3 +273,17 @@ def test_a_file_fetched_from_afar_is_the_runs_own(stored: Path, tmp_path: Path) 
     assert change_of(product.data.source, product.name) is None
     own.write_bytes(b"?" * own.stat().st_size)
     assert change_of(product.data.source, product.name) == "changed"
+
+
+def test_what_a_run_leaves_beside_its_copies_is_no_input(
+    product: InputProduct, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run/inputs"
+    assert used_in(folder) == set()
+    product.data.read()
+    assert used_in(folder) == {7}
+    for name in ("notes.txt", "²", ".hidden", "8 b"):
+        (folder / name).touch()
+    assert used_in(folder) == {7}
+    shutil.rmtree(folder)
+    assert used_in(folder) == set()
