@@ -28,7 +28,7 @@ from runners.execution.isolation import isolate, redirect
 from runners.execution.limits import Limits, apply, out_of_memory
 from runners.execution.provenance import provenance
 from runners.execution.reporter import PipeReporter
-from runners.pipeline.inputs import InputData, InputFiles, InputProduct, RunTarget
+from runners.pipeline.inputs import InputFiles, InputProduct, RunTarget
 from runners.pipeline.outputs import made
 from runners.pipeline.process import AsyncError, Cancelled, PipelineProcess
 
@@ -187,7 +187,8 @@ def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
     pipeline = pipeline_class(
         reporter, spec.target, InputFiles(spec.inputs), spec.identifier, spec.settings
     )
-    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder):
+    outbox = folder.with_name("outputs")
+    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder, outbox):
         reporter.send("output", str(output.path), output.name, output.output_type)
 
 
@@ -224,8 +225,3 @@ def _traceback(error: BaseException) -> str:
     except Exception:
         where = "".join(traceback.format_tb(error.__traceback__))
         return f"Traceback (most recent call last):\n{where}{type(error).__qualname__}\n"
-
-
-def input_product(pk: int, name: str, path: str) -> InputProduct:
-    """Return an input as the child sees it."""
-    return InputProduct(pk, name, InputData(path, name))

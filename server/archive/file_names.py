@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from server.core.characters import FORBIDDEN, is_forbidden
@@ -24,6 +25,8 @@ _CONTENT_TYPES = {
     ".mp4": "video/mp4",
     ".gif": "image/gif",
 }
+#: Suffixes that come after another one.
+_PACKED = frozenset({".gz", ".fz", ".bz2", ".xz", ".zip"})
 #: Without the system's own tables, so that every server gives the same answer.
 _OTHERS = mimetypes.MimeTypes()
 
@@ -47,6 +50,28 @@ def output_name(identifier: str, name: str) -> str:
     suffix = "".join(PurePath(whole).suffixes[-2:]).encode()[-NAME_BYTES // 2 :]
     stem = whole.encode()[: -len(suffix) or None]
     return (stem[: NAME_BYTES - len(suffix)] + suffix).decode("utf-8", "ignore")
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Return the names with `-2`, `-3`, … before the suffix of those that are there before."""
+    taken, found = set(names), []
+    seen: set[str] = set()
+    for name in names:
+        unique, number = name, 1
+        while unique in seen or (number > 1 and unique in taken):
+            number += 1
+            unique = _numbered(name, number)
+        seen.add(unique)
+        found.append(unique)
+    return found
+
+
+def _numbered(name: str, number: int) -> str:
+    suffixes = PurePath(name).suffixes
+    packed = bool(suffixes) and suffixes[-1].lower() in _PACKED
+    suffix = "".join(suffixes[-2 if packed else -1 :]).encode()[-NAME_BYTES // 2 :]
+    stem, end = name.encode()[: -len(suffix) or None], f"-{number}".encode() + suffix
+    return stem[: NAME_BYTES - len(end)].decode("utf-8", "ignore") + end.decode("utf-8", "ignore")
 
 
 def content_type(name: str) -> str:

@@ -14,7 +14,8 @@ import msgspec
 from runners.execution import worker
 from runners.execution.limits import Limits
 from runners.execution.pool import Pool, Run
-from runners.pipeline.inputs import InputProduct, RunTarget
+from runners.pipeline.inputs import InputData, InputProduct, RunTarget
+from runners.pipeline.own_copies import InputSource, adopt
 from server.archive.archive import Archive
 from server.config import Config
 from server.core import open_files
@@ -26,6 +27,8 @@ from server.processes.repository import ProcessRepository
 from server.store.archive.targets import Targets
 from server.store.processes.receipts import Receipts
 from server.store.processes.sections import Sections
+
+INPUTS = "inputs"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,10 @@ class RunServices:
     def folder(self, record: ProcessRecord) -> Path:
         """Return the folder of one attempt: the next may begin before it is removed."""
         return self.runs / f"{record.pk}-{record.attempt}"
+
+    def inputs(self, record: ProcessRecord) -> Path:
+        """Return the folder of the copies that an attempt makes of its inputs."""
+        return self.folder(record) / INPUTS
 
     async def remove_folder(self, record: ProcessRecord) -> None:
         """Remove the folder of an attempt."""
@@ -86,7 +93,7 @@ async def _spec(
         target=RunTarget(
             target.pk, target.identifier, target.name, target.ra, target.dec, target.extra_fields
         ),
-        inputs=[await _input(product, services, folder / "inputs") for product in products],
+        inputs=[await _input(product, services, folder / INPUTS) for product in products],
         flags=record.flags,
         settings=dataclasses.asdict(config.timelapse),
         folder=str(folder / "work"),
@@ -97,7 +104,7 @@ async def _spec(
 
 def _make_empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    for name in ("work", "inputs"):
+    for name in ("work", INPUTS):
         (folder / name).mkdir(parents=True, mode=0o700)
 
 
@@ -107,7 +114,17 @@ async def _input(product: DataProduct, services: RunServices, folder: Path) -> I
     except NoRoom as error:
         # Not to be waited out, unlike a write to the database: nothing is lost if the run fails.
         raise OSError(errno.ENOSPC, str(error)) from error
-    return worker.input_product(product.pk, product.name, str(path))
+    source = input_source(product, folder, stored=path)
+    if path.is_relative_to(folder):  # fetched, as storage is remote
+        await asyncio.to_thread(adopt, source, product.name)
+    return InputProduct(product.pk, product.name, InputData(source, product.name))
+
+
+def input_source(product: DataProduct, folder: Path, stored: Path | None = None) -> InputSource:
+    """Return where an input comes from, and where the run's own copy of it is in this folder."""
+    return InputSource(
+        str(stored or ""), str(folder / str(product.pk)), product.size, product.sha256
+    )
 
 
 def _limits(config: Config, pipeline: str) -> Limits:
