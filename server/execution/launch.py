@@ -91,6 +91,7 @@ async def _spec(
         folder=str(folder / "work"),
         import_folder=None if config.folder is None else str(config.folder),
         limits=_limits(config, record.pipeline),
+        log_level=config.limits_of(record.pipeline).log_level,
     )
 
 
