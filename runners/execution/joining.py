@@ -73,8 +73,8 @@ def admit_children(reporter: PipeReporter, log_level: str) -> None:
     """Let children of this process, which is a run, join it from now on."""
     global _reporter
     _reporter = reporter
-    inodes = [os.fstat(number).st_ino for number in (reporter.descriptor, 1, 2)]
-    facts = (os.getpid(), reporter.descriptor, *inodes, log_level)
+    inodes = [os.fstat(number).st_ino for number in (reporter.fileno(), 1, 2)]
+    facts = (os.getpid(), reporter.fileno(), *inodes, log_level)
     os.environ[VARIABLE] = " ".join(map(str, facts))
     _prepare_children()
 

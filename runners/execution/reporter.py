@@ -42,7 +42,7 @@ class PipeReporter:
     """
 
     def __init__(self, descriptor: int, main: int = 0) -> None:
-        self.descriptor = descriptor
+        self._descriptor = descriptor
         self.cancelled = False
         self._main = main
         self._thread = threading.local()
@@ -83,10 +83,18 @@ class PipeReporter:
         """Send one message."""
         self._write(_encode(message))
 
-    def end(self, *message: Any) -> None:
-        """Send the last message, on a line of its own whatever a pipeline wrote to the pipe."""
-        os.write(self.descriptor, b"\n")
-        self._write(_encode(message))
+    def send_alone(self, *message: Any) -> None:
+        """Send a message on a line of its own, even after one that a pipeline left without end."""
+        encoded = _encode(message)
+        if len(encoded) + 1 < ATOMIC_BYTES:
+            self._write(b"\n" + encoded)
+        else:
+            os.write(self._descriptor, b"\n")
+            self._write(encoded)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the pipe."""
+        return self._descriptor
 
     def _stream_of_writer(self, text: str, stream: str) -> str:
         """Return the stream by which the server tells this text from that of other writers."""
@@ -117,7 +125,7 @@ class PipeReporter:
 
     def _write(self, message: bytes) -> None:
         if len(message) < ATOMIC_BYTES:
-            os.write(self.descriptor, message + b"\n")
+            os.write(self._descriptor, message + b"\n")
         else:
             self._write_parts(message)
 
@@ -127,7 +135,7 @@ class PipeReporter:
         for start in range(0, len(message), size):
             sign = b"<" if start + size < len(message) else b">"
             part = message[start : start + size]
-            os.write(self.descriptor, b"%b%b %b\n" % (sign, writer, part))
+            os.write(self._descriptor, b"%b%b %b\n" % (sign, writer, part))
 
 
 def without_surrogates(text: str) -> str:

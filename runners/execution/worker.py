@@ -169,7 +169,7 @@ def _report(reporter: PipeReporter, spec: RunSpec) -> int:
         os._exit(code)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _usage(reporter)
-    reporter.end(*(failure or ("done", outputs.sent)))
+    reporter.send_alone(*(failure or ("done", outputs.sent)))
     return code
 
 
@@ -197,7 +197,8 @@ class _Outputs:
     def send(self, output: Made) -> None:
         """Send an output, unless this is a fork of the run, which does not speak for it."""
         if os.getpid() == self._run:
-            self._reporter.send("output", str(output.path), output.name, output.output_type)
+            facts = str(output.path), output.name, output.output_type
+            self._reporter.send_alone("output", *facts)
             self.sent += 1
 
 

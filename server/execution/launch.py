@@ -74,7 +74,8 @@ async def _spec(
 ) -> worker.RunSpec:
     description = services.pipelines(record.pipeline)
     if description is None or description.error:
-        raise LookupError(f"this server cannot run the pipeline {record.pipeline}")
+        why = f": {description.error}" if description else ""
+        raise LookupError(f"this server cannot run the pipeline {record.pipeline}{why}")
     folder = services.folder(record)
     await asyncio.to_thread(_make_empty, folder)
     config = services.config

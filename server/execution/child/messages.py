@@ -197,7 +197,7 @@ class ChildMessages:
         raw = message if isinstance(message, bytes) else msgspec.json.encode(message)
         text = raw.decode("utf-8", "replace").removesuffix("\n")
         if not text:
-            return  # a last message begins with a line end
+            return  # outputs and the last message begin with a line end
         self._text("unknown", time.time(), "warning", text + "\n", now)
 
     def _text(self, stream: str, when: float, level: str, text: str, now: float) -> None:

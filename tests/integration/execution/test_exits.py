@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Client, serving
+from server.config import PipelineEntry
+from server.config.sections import Pool
+from tests.integration.conftest import SAMPLES, Client, serving
 from tests.integration.scripts import Scripts, scripted_config
 
 pytestmark = pytest.mark.gen_test(timeout=50)
@@ -142,21 +145,28 @@ async def test_basic_config_with_a_file_writes_the_file_and_the_log(scripts: Scr
 
 
 async def test_a_module_that_broke_after_the_submit_says_so(tmp_path: Path) -> None:
-    config = scripted_config(tmp_path)
+    module = tmp_path / "breaking_soon.py"
+    module.write_text("from runners import PipelineProcess\nclass Breaking(PipelineProcess): ...\n")
+    config = scripted_config(tmp_path / "data")
+    entries = {**config.pipelines, "Breaking": PipelineEntry(path="breaking_soon.Breaking")}
+    (tmp_path / "scripted.py").symlink_to(SAMPLES / "scripted.py")
+    config = replace(config, folder=tmp_path, pool=Pool(workers=1), pipelines=entries)
     with serving(config) as running:
         scripts = Scripts(Client(running.url))
-        record = await scripts.run("""
-            import pathlib, sys
-            (tmpdir / "broken_module.py").write_text("x = 1\\ndef f(:\\n")
-            sys.path.insert(0, str(tmpdir))
-            from runners.execution.worker import syntax_error, load
-            try:
-                load("broken_module.Pipeline")
-            except SyntaxError as error:
-                self.log(syntax_error(error))
+        first = await scripts.submit(f"""
+            import time, pathlib
+            while not pathlib.Path({str(tmp_path / "go")!r}).exists():
+                time.sleep(0.01)
             """)
-        said = await scripts.texts(record["pk"])
-    assert said == ["The pipeline cannot be imported: invalid syntax (broken_module.py, line 2)"]
+        queued = await scripts.submit("", "Breaking")
+        module.write_text("x = 1\ndef f(:\n")
+        (tmp_path / "go").touch()
+        assert (await scripts.client.ended(first))["state"] == "succeeded"
+        record = await scripts.client.ended(queued)
+        texts = await scripts.texts(queued)
+    assert record["state"] == "failed"
+    assert "invalid syntax (breaking_soon.py, line 2)" in record["failure_message"]
+    assert texts[-1] == record["failure_message"]
 
 
 async def test_the_standard_streams_have_what_text_streams_have(scripts: Scripts) -> None:
