@@ -197,6 +197,11 @@ class Limits:
     nice: int = setting(
         0, integer(0, 19), "how much a run yields to everything else on the machine"
     )
+    log_level: str = setting(
+        "info",
+        choice("debug", "info", "warning", "error"),
+        "the least level of a run's `logging` that is kept in its log",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

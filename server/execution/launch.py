@@ -82,7 +82,8 @@ async def _spec(
 ) -> worker.RunSpec:
     description = services.pipelines(record.pipeline)
     if description is None or description.error:
-        raise LookupError(f"this server cannot run the pipeline {record.pipeline}")
+        why = f": {description.error}" if description else ""
+        raise LookupError(f"this server cannot run the pipeline {record.pipeline}{why}")
     folder = services.folder(record)
     await asyncio.to_thread(_make_empty, folder)
     config = services.config
@@ -99,6 +100,7 @@ async def _spec(
         folder=str(folder / "work"),
         import_folder=None if config.folder is None else str(config.folder),
         limits=_limits(config, record.pipeline),
+        log_level=config.limits_of(record.pipeline).log_level,
     )
 
 

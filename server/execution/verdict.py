@@ -49,9 +49,15 @@ class Outcome:
     died: bool = False
 
 
+def _outputs_lost(messages: ChildMessages) -> str:
+    return exit_messages.outputs_lost(messages.outputs_sent, messages.outputs_received)
+
+
 def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
     """Return what the facts amount to. A run that was done before it was stopped has succeeded."""
     if messages.last == ("done",):
+        if messages.outputs_sent != messages.outputs_received:
+            return Outcome(State.FAILED, _outputs_lost(messages), died=True)
         return Outcome(State.SUCCEEDED)
     match end.stop:
         case StopReason.CANCEL:
