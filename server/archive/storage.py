@@ -15,7 +15,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
@@ -29,6 +29,8 @@ from server.core.errors import AlreadyStored, DamagedFile, NoRoom, NotFound, Sta
 T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
+#: How many files are deleted in one go, so that no thread is kept for long.
+DELETED_AT_ONCE = 200
 #: Random bytes in the name of a file that is not complete yet.
 PARTIAL_BYTES = 8
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -131,9 +133,10 @@ class FileStorage:
         """
         return await in_thread(self._local, key, folder, expected, whole)
 
-    async def delete(self, key: str) -> None:
-        """Delete a file; a missing one is fine."""
-        await in_thread(self._delete, key)
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete files; missing ones are fine."""
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            await in_thread(self._delete_all, keys[start : start + DELETED_AT_ONCE])
 
     async def size(self, key: str) -> int:
         """Return the size of a file in bytes.
@@ -233,15 +236,16 @@ class FileStorage:
             reader.close()
         return copy
 
+    def _delete_all(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._delete(key)
+
     def _delete(self, key: str) -> None:
         place = self._place(key)
         with contextlib.suppress(FileNotFoundError):
             self._remote.rm_file(place)
         if self._folder is not None:
-            with contextlib.suppress(OSError):  # not empty, or not there
-                for partial in Path(place).parent.glob(f".{'?' * 2 * PARTIAL_BYTES}"):
-                    partial.unlink()  # left by a `put` that was killed
-                Path(place).parent.rmdir()
+            _remove_folder(Path(place).parent)
 
     def _place(self, key: str) -> str:
         if any(part in ("", ".", "..") for part in key.split("/")):
@@ -304,6 +308,17 @@ def _link_or_copy(source: Path, copy: Path) -> None:
         os.link(source.resolve(), copy)
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, copy)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove the folder of a deleted file, with what a `put` that was killed has left in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+        return
+    with contextlib.suppress(OSError):  # not empty, or not there
+        for partial in folder.glob(f".{'?' * 2 * PARTIAL_BYTES}"):
+            partial.unlink()
+        folder.rmdir()
 
 
 def _sync(path: Path) -> None:

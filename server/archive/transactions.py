@@ -87,12 +87,14 @@ class FileTransactions:
             entry = await self._removal(products)
             with self._rollback.resolved_later(entry):
                 await self._store.journal.insert(entry)
-                await self._rollback.roll_back(entry)
+                await self._rollback.delete_and_answer(entry)
 
     async def remove_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
     ) -> None:
         """Delete a process with its log and outputs; `delete` deletes only the record.
+
+        Of many outputs, the files go in the background.
 
         :raises Conflict: a process that has not ended needs one of the outputs.
         """
@@ -130,7 +132,7 @@ class FileTransactions:
             await self._store.journal.insert(entry)
             await self._store.submissions.mark_gone(record.pk)
             await delete(record)
-            await self._rollback.roll_back(entry)
+            await self._rollback.delete_and_answer(entry)
 
     async def _add(
         self,

@@ -202,6 +202,9 @@ class Limits:
         choice("debug", "info", "warning", "error"),
         "the least level of a run's `logging` that is kept in its log",
     )
+    import_seconds: float = setting(
+        30.0, number(0.1, 3600), "seconds that importing a pipeline to describe it may take"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ HeliographError
 ├── DatabaseAway        the database does not answer
 ├── AlreadyTaken        a unique value exists already (raised by the store)
 ├── LeaseLost           a write of a run met a newer attempt or another owner
+├── CancelRequested     a run that was to succeed had been cancelled before
 └── StartError          the server cannot start
 
 Each error carries facts, as attributes, and makes its own sentence of them, so whoever raises one
@@ -117,6 +118,14 @@ class LeaseLost(HeliographError):
         super().__init__(f"Attempt {attempt} of process {pk} no longer belongs to this server")
         self.pk = pk
         self.attempt = attempt
+
+
+class CancelRequested(HeliographError):
+    """A run was cancelled before its success could be stored."""
+
+    def __init__(self, pk: int) -> None:
+        super().__init__(f"Process {pk} is to be cancelled")
+        self.pk = pk
 
 
 class StartError(HeliographError):

@@ -18,12 +18,13 @@ from runners.execution.exits import exit_in_words
 from runners.pipeline.own_copies import change_of, is_verified, used_in
 from server.archive.outputs import OutputFile, Publication
 from server.core.concurrency import retry_while_unavailable
-from server.core.errors import DatabaseAway, HeliographError, LeaseLost
-from server.core.records import DataProduct, Resources, State
+from server.core.errors import CancelRequested, DatabaseAway, HeliographError, LeaseLost
+from server.core.records import CANCELLED, DataProduct, Resources, State
 from server.execution.child import exit_messages
 from server.execution.child.messages import OUTPUTS_LIMIT
 from server.execution.launch import input_source
 from server.execution.recorder import RunRecorder
+from server.execution.start_failures import INTERRUPTED, INTERRUPTED_OFTEN, pause_before
 from server.execution.verdict import Outcome, RunEnd, decide
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ async def conclude(recorder: RunRecorder, end: RunEnd) -> None:
         recorder.usage.take(end.limits.cpu_seconds or 0, 0)
     outcome = decide(recorder.messages, end)
     await _check_inputs(recorder)
+    if outcome.interrupted and pause_before(recorder.record.interrupted + 1) is None:
+        outcome = Outcome(State.FAILED, INTERRUPTED_OFTEN)
     await _say_last_words(recorder, end, outcome)
     fields: dict[str, Any] = {"resources": _resources(recorder, end)}
     if (progress := recorder.messages.unstored_progress) is not None:
@@ -93,7 +96,9 @@ async def _say_last_words(recorder: RunRecorder, end: RunEnd, outcome: Outcome) 
             "It was done but did not end: threads or children kept it running, and it was killed",
             "warning",
         )
-    if outcome.state is None:
+    if outcome.interrupted:
+        say(f"{INTERRUPTED}. It will be tried again", "warning")
+    elif outcome.state is None:
         say("The server stops, and the process goes back to the queue", "warning")
     elif outcome.message is not None:
         say(outcome.message, "error")
@@ -122,7 +127,10 @@ def _resources(recorder: RunRecorder, end: RunEnd) -> Resources:
 
 
 async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
-    """Publish the outputs and end the record in one write. Return whether that succeeded."""
+    """Publish the outputs and end the record in one write. Return whether that succeeded.
+
+    A cancel that was accepted before that write wins: nothing is published then.
+    """
     services = recorder.services
     try:
         published = await _publish(recorder)
@@ -147,7 +155,16 @@ async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
         "series": published.series,
     }
     lines = await recorder.finish_log()
-    await recorder.end(State.SUCCEEDED, log_lines=lines, **fields)
+    try:
+        await recorder.end(State.SUCCEEDED, log_lines=lines, **fields)
+    except CancelRequested:
+        await retry_while_unavailable(
+            lambda: services.archive.outputs.discard(recorder.pk, recorder.record.attempt)
+        )
+        for field in ("outputs", "group", "series"):
+            del fields[field]
+        recorder.messages.say(CANCELLED, "error")
+        return Outcome(State.CANCELLED, CANCELLED)
     await retry_while_unavailable(lambda: services.archive.outputs.confirm(published))
     return Outcome(State.SUCCEEDED)
 
@@ -179,6 +196,8 @@ async def _end_or_requeue(recorder: RunRecorder, outcome: Outcome, fields: dict[
     lines = await recorder.finish_log()
     if again:
         await repository.requeue(record, died=record.died + 1, log_lines=lines)
+    elif outcome.interrupted:
+        await repository.requeue(record, interrupted=record.interrupted + 1, log_lines=lines)
     elif outcome.state is None:
         await repository.requeue(record, log_lines=lines)
     else:

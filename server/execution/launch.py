@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +19,9 @@ from server.archive.archive import Archive
 from server.config import Config
 from server.core import open_files
 from server.core.concurrency import retry_while_unavailable
-from server.core.errors import NoRoom, NotFound
+from server.core.errors import DatabaseAway, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
+from server.execution.start_failures import CannotRun
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
 from server.store.archive.targets import Targets
@@ -60,9 +60,15 @@ class RunServices:
 
 
 async def launch(record: ProcessRecord, services: RunServices) -> tuple[Run, list[DataProduct]]:
-    """Start the child of an attempt. Return the run, and the products that it was given."""
+    """Start the child of an attempt. Return the run, and the products that it was given.
+
+    It waits for the database, but not for room on the disk. What else goes wrong is told apart by
+    `start_failures`.
+    """
     target, products = await retry_while_unavailable(lambda: _given(record, services))
-    spec = await retry_while_unavailable(lambda: _spec(record, target, products, services))
+    spec = await retry_while_unavailable(
+        lambda: _spec(record, target, products, services), through=(DatabaseAway,)
+    )
     return await services.pool.launch(worker.run, msgspec.json.encode(spec)), products
 
 
@@ -82,8 +88,7 @@ async def _spec(
 ) -> worker.RunSpec:
     description = services.pipelines(record.pipeline)
     if description is None or description.error:
-        why = f": {description.error}" if description else ""
-        raise LookupError(f"this server cannot run the pipeline {record.pipeline}{why}")
+        raise CannotRun(record.pipeline, None if description is None else description.error)
     folder = services.folder(record)
     await asyncio.to_thread(_make_empty, folder)
     config = services.config
@@ -111,11 +116,7 @@ def _make_empty(folder: Path) -> None:
 
 
 async def _input(product: DataProduct, services: RunServices, folder: Path) -> InputProduct:
-    try:
-        path = await services.archive.products.path(product, folder)
-    except NoRoom as error:
-        # Not to be waited out, unlike a write to the database: nothing is lost if the run fails.
-        raise OSError(errno.ENOSPC, str(error)) from error
+    path = await services.archive.products.path(product, folder)
     source = input_source(product, folder, stored=path)
     if path.is_relative_to(folder):  # fetched, as storage is remote
         await asyncio.to_thread(adopt, source, product.name)

@@ -77,7 +77,7 @@ async def test_deleting_leaves_nothing_and_may_be_repeated(
 ) -> None:
     await storage.put(local, "1/a")
     for _ in range(2):
-        await storage.delete("1/a")
+        await storage.delete_many(["1/a"])
     with pytest.raises(NotFound):
         await storage.size("1/a")
     with pytest.raises(NotFound):
@@ -91,7 +91,7 @@ async def test_the_local_file_stays_so_that_all_can_be_tried_again(
     runner: asyncio.Runner, storage: FileStorage, local: Path
 ) -> None:
     await storage.put(local, "1/a")
-    await storage.delete("1/a")
+    await storage.delete_many(["1/a"])
     await storage.put(local, "2/a")
     await asyncio.to_thread(local.unlink)
     assert await content(storage, "2/a") == CONTENT
@@ -104,7 +104,7 @@ async def test_no_key_leads_out_of_the_storage(
     with pytest.raises(ValueError, match="no key"):
         await storage.put(local, key)
     with pytest.raises(ValueError, match="no key"):
-        await storage.delete(key)
+        await storage.delete_many([key])
 
 
 async def test_a_stored_file_cannot_be_written(
