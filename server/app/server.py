@@ -39,6 +39,7 @@ from server.execution.live_preview import read_picture
 from server.execution.recovery import Recovery
 from server.execution.reexamination import Reexamination
 from server.live.sources import LiveSources
+from server.operations.accepted import Accepted
 from server.processes.pipelines import PipelineWatch, find_pipelines
 from server.processes.service import Processes
 
@@ -52,22 +53,23 @@ DRAIN_SECONDS = 1.0
 OnReady = Callable[["Server"], Awaitable[None]]
 
 
-def run(config: Config, on_ready: OnReady | None = None) -> int:
+def run(config: Config, on_ready: OnReady | None = None, accepted: Accepted | None = None) -> int:
     """Run the server until a signal stops it, and return the exit status.
 
-    `on_ready` is called once, with the running server, when that can take work.
+    `on_ready` is called once, with the running server, when that can take work. `accepted` is what
+    the start would otherwise refuse.
     """
     set_up_logging()
     # What runs inherit holds no secret, and the template that starts them comes from here.
     remove_variables(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve_until_stopped(config, on_ready))
+        return runner.run(_serve_until_stopped(Server(config, accepted), on_ready))
 
 
-async def _serve_until_stopped(config: Config, on_ready: OnReady | None) -> int:
+async def _serve_until_stopped(server: Server, on_ready: OnReady | None) -> int:
     stopped = asyncio.Event()
     _listen_for_signals(stopped)
-    async with Server(config) as server:
+    async with server:
         print(f"Heliograph is starting at {server.address}", flush=True)
         starting = asyncio.ensure_future(server.start())
         stopping = asyncio.ensure_future(stopped.wait())
@@ -99,8 +101,9 @@ def _listen_for_signals(stopped: asyncio.Event) -> None:
 class Server:
     """A whole server: bound when entered, serving after `start`, stopped when left."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, accepted: Accepted | None = None) -> None:
         self.config = config
+        self._accepted = accepted or Accepted()
         self._stack = AsyncExitStack()
         self._application = StartingApplication(config)
         self._services: Services | None = None
@@ -178,7 +181,7 @@ class Server:
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
         # Storage, and what this server left behind when it ended last time.
-        components = await open_components(config, self._folder, stack)
+        components = await open_components(config, self._folder, stack, self._accepted)
         recovery = Recovery(
             components.store, components.repository, components.logs, components.archive, config
         )

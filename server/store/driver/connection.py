@@ -14,7 +14,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import errors
 from pymongo.errors import OperationFailure, PyMongoError
 
-from server.core.errors import StartError
+from server.core.errors import HeliographError, StartError
 from server.store.driver.collection import Collection, Document
 from server.store.driver.errors import AUTHENTICATION_FAILED, translated
 
@@ -116,10 +116,22 @@ async def _replicated(client: AsyncIOMotorClient[Document]) -> bool:
     except OperationFailure as error:
         if error.code == AUTHENTICATION_FAILED:
             raise StartError(f"mongodb.uri cannot be used: {error}") from error
-        raise translated(error, "admin") from error
+        raise _refusal(error) from error
     except PyMongoError as error:
-        raise translated(error, "admin") from error
+        raise _refusal(error) from error
     return "setName" in hello or hello.get("msg") == "isdbgrid"
+
+
+def _refusal(error: PyMongoError) -> Exception:
+    """Return what a failed first command means: it may work later, or it never will."""
+    meant = translated(error, "admin")
+    if isinstance(meant, HeliographError):
+        return meant
+    # It is too old (ConfigurationError), lacks the command, or answers by something else.
+    return StartError(
+        "mongodb.uri: this database cannot be used: it does not answer as MongoDB 4.4 or newer "
+        "does; use such a one, or leave mongodb.uri out for the embedded engine"
+    )
 
 
 async def _changes(stream: Any) -> AsyncIterator[tuple[int, int | None]]:

@@ -6,7 +6,8 @@ that a whole process group or control group gets: the server has to finish its w
 
     python child.py <folder of the database files> <path of the socket>
 
-Its standard output is one line: `ready`, or `locked <pid>` when another engine has the database.
+Its standard output is one line: `ready`, `locked <pid>` when another engine has the database, or
+`damaged <file>` when that is no sound SQLite database.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from neosqlite.collection.query_helper.update_operations import UpdateOperations
 from nx_27017.server import handle_client
 
 LOCK_WAIT_SECONDS = 5.0
+#: How long the files are examined before they are served; a larger database is only begun.
+CHECK_SECONDS = 0.2
+_STEPS_BETWEEN_LOOKS = 10_000
 _WRITES = frozenset({"insert", "findAndModify", "update", "delete"})
 _OUT_OF_DISK_SPACE = 14031
 
@@ -142,6 +146,27 @@ def _lock(path: Path) -> None:
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
 
+def _check(folder: Path) -> None:
+    """Exit if a database is damaged, as far as the time allows to look."""
+    deadline = time.monotonic() + CHECK_SECONDS
+    for path in sorted(folder.glob("*.db")):
+        if _is_damaged(path, deadline):
+            _say(f"damaged {path.name}")
+            sys.exit(1)
+
+
+def _is_damaged(path: Path, deadline: float) -> bool:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
+        try:
+            (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            return bool(found != "ok")
+        except sqlite3.OperationalError:  # out of time, or not to be read now: serving shows that
+            return False
+        except sqlite3.DatabaseError:
+            return True
+
+
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -184,6 +209,7 @@ def main(folder: Path, socket: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _lock(folder / "engine.lock")
+    _check(folder)
     _report_failures()
     _keep_values_exact()
     socket.unlink(missing_ok=True)

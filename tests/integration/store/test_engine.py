@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from server.core.data_folder import DataFolder
 from server.core.errors import DatabaseAway, StartError
 from server.store.driver.collection import Collection
 from server.store.driver.connection import Database
+from server.store.engine import child
 from server.store.engine import supervisor as engine_module
 from server.store.engine.supervisor import Engine
 
@@ -144,6 +147,35 @@ async def test_the_engine_ends_with_its_input_whatever_signals_say(
         assert pid_of(engine) == pid
         assert os.getsid(pid) == pid
     assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.parametrize("damage", [b"garbage", b""], ids=["garbage", "a page"])
+async def test_a_damaged_database_is_not_served(
+    runner: asyncio.Runner, folder: Path, damage: bytes
+) -> None:
+    async with running(DataFolder.open(folder)) as (_, database):
+        await database.collection("things").insert_many([{"_id": pk} for pk in range(1000)])
+    path = folder / "database" / "heliograph.db"
+    content = path.read_bytes()
+    page = 4096
+    path.write_bytes(damage * 1000 or content[: 2 * page] + b"\xff" * page + content[3 * page :])
+    data_folder = DataFolder.open(folder)
+    with pytest.raises(StartError, match=r"is damaged \(heliograph\.db\): restore") as refused:
+        await Engine().start(data_folder)
+    assert "\n" not in str(refused.value)
+    data_folder.close()
+
+
+def test_a_large_database_is_not_examined_for_longer_than_is_allowed(folder: Path) -> None:
+    path = folder / "large.db"
+    with contextlib.closing(sqlite3.connect(path)) as large, large:
+        large.execute("CREATE TABLE things (text)")
+        large.executemany("INSERT INTO things VALUES (?)", (("x" * 300,) for _ in range(100_000)))
+    assert not child._is_damaged(path, time.monotonic() + 60)
+    content = path.read_bytes()
+    path.write_bytes(content[: -5 * 4096] + b"\xff" * 4096 + content[-4 * 4096 :])
+    assert child._is_damaged(path, time.monotonic() + 60)
+    assert not child._is_damaged(path, time.monotonic())
 
 
 SERVER = """
