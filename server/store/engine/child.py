@@ -31,9 +31,8 @@ from neosqlite.collection.query_helper.update_operations import UpdateOperations
 from nx_27017.server import handle_client
 
 LOCK_WAIT_SECONDS = 5.0
-#: How long the files are examined before they are served; a larger database is only begun.
+#: How long serving waits for the examination of the files, which then goes on beside it.
 CHECK_SECONDS = 0.2
-_STEPS_BETWEEN_LOOKS = 10_000
 _WRITES = frozenset({"insert", "findAndModify", "update", "delete"})
 _OUT_OF_DISK_SPACE = 14031
 
@@ -147,21 +146,33 @@ def _lock(path: Path) -> None:
 
 
 def _check(folder: Path) -> None:
-    """Exit if a database is damaged, as far as the time allows to look."""
-    deadline = time.monotonic() + CHECK_SECONDS
-    for path in sorted(folder.glob("*.db")):
-        if _is_damaged(path, deadline):
-            _say(f"damaged {path.name}")
-            sys.exit(1)
+    """Exit if a database is damaged; of a large one, that is found out while it is served."""
+    damaged: list[str] = []
+    served = threading.Event()
+
+    def examine() -> None:
+        for path in sorted(folder.glob("*.db")):
+            if _is_damaged(path):
+                damaged.append(path.name)
+                if served.is_set():
+                    sys.stderr.write(f"The database is damaged ({path.name}): restore a backup\n")
+                    sys.stderr.flush()
+
+    examination = threading.Thread(target=examine, daemon=True)
+    examination.start()
+    examination.join(CHECK_SECONDS)
+    served.set()
+    if damaged:
+        _say(f"damaged {damaged[0]}")
+        sys.exit(1)
 
 
-def _is_damaged(path: Path, deadline: float) -> bool:
+def _is_damaged(path: Path) -> bool:
     with contextlib.closing(sqlite3.connect(path)) as database:
-        database.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
         try:
             (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
             return bool(found != "ok")
-        except sqlite3.OperationalError:  # out of time, or not to be read now: serving shows that
+        except sqlite3.OperationalError:  # it cannot be read now, which serving will show
             return False
         except sqlite3.DatabaseError:
             return True
