@@ -125,6 +125,8 @@ async def _database(config: Config, folder: DataFolder, stack: AsyncExitStack) -
         uri = await engine.start(folder)
         stack.push_async_callback(engine.stop)
     database = await retry_while_unavailable(lambda: Database.open(uri, config.mongodb.database))
+    if config.mongodb.uri is None:
+        database.make_room = folder.reserve.give_up
     stack.callback(database.close)
     return database
 

@@ -30,7 +30,9 @@ from server.app.components import Components, open_components
 from server.app.logging_setup import set_up_logging
 from server.config import Config
 from server.config.sources import remove_variables
+from server.core.concurrency import repeat_every
 from server.core.data_folder import DataFolder
+from server.core.disk_reserve import CHECK_SECONDS
 from server.core.errors import DatabaseAway, StartError
 from server.core.records import PipelineDescription, ProcessRecord
 from server.execution.dispatcher import Dispatcher
@@ -131,6 +133,7 @@ class Server:
         self._folder = await asyncio.to_thread(DataFolder.open, self.config.data)
         self._stack.callback(self._folder.close)
         try:
+            await asyncio.to_thread(self._folder.reserve.keep)
             self._bind()
             await asyncio.to_thread(self._folder.announce, self.address)
         except BaseException:
@@ -177,6 +180,7 @@ class Server:
         """
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
+        self._watch_disk()
         pool = Pool(config.pool.slots)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
@@ -212,6 +216,13 @@ class Server:
         self._application.open(make_application(self._services))
         await asyncio.to_thread(self._folder.remove_leftovers)
 
+    def _watch_disk(self) -> None:
+        async def keep() -> None:
+            await asyncio.to_thread(self._folder.reserve.keep)
+
+        watch = asyncio.create_task(repeat_every(CHECK_SECONDS, keep, name="disk watch", log=log))
+        self._stack.callback(watch.cancel)
+
     def _reexamination(self, components: Components) -> Reexamination:
         return Reexamination(
             components.store.products,
@@ -234,6 +245,7 @@ class Server:
             pool=pool,
             runs=self._folder.runs,
             pipelines=pipelines.get,
+            reserve=self._folder.reserve,
         )
 
     def _processes(
@@ -247,6 +259,7 @@ class Server:
             archive=components.archive,
             pipelines=pipelines,
             config=self.config,
+            check_room=self._folder.reserve.check,
         )
 
     def _handler_services(
@@ -263,7 +276,8 @@ class Server:
                 await components.database.ping()
             except DatabaseAway as error:
                 return str(error)
-            return run_services.pool.problem() or components.examiner.problem()
+            problem = run_services.pool.problem() or components.examiner.problem()
+            return problem or self._folder.reserve.problem
 
         async def picture(record: ProcessRecord) -> bytes | None:
             return await asyncio.to_thread(read_picture, run_services.folder(record))
@@ -284,6 +298,7 @@ class Server:
             read_headers=components.examiner.headers,
             preview_folder=self._folder.previews,
             live_preview=picture,
+            disk_problem=lambda: self._folder.reserve.problem,
         )
 
 

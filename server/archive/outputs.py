@@ -69,9 +69,11 @@ class OutputPublisher:
         The files stay where they are, so that this can be tried again after a failure.
 
         :raises InvalidInput: a file of reduced data is not a table of measurements.
+        :raises NoRoom: the disk is full.
         """
         if not files:
             return Publication([], None, None, None)
+        self._data_folder.reserve.check()
         tables = [file.path for file in files if file.output_type == REDUCED_DATUM]
         files = [file for file in files if file.output_type != REDUCED_DATUM]
         chunks = await self._chunks(tables, run)

@@ -18,6 +18,7 @@ from runners.pipeline.inputs import InputProduct, RunTarget
 from server.archive.archive import Archive
 from server.config import Config
 from server.core.concurrency import retry_while_unavailable
+from server.core.disk_reserve import DiskReserve
 from server.core.errors import NoRoom, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
 from server.logs.logs import Logs
@@ -41,6 +42,7 @@ class RunServices:
     pool: Pool
     runs: Path
     pipelines: Callable[[str], PipelineDescription | None]
+    reserve: DiskReserve
 
     def folder(self, record: ProcessRecord) -> Path:
         """Return the folder of one attempt: the next may begin before it is removed."""

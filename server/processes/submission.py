@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -55,11 +56,13 @@ class SubmissionService:
         repository: ProcessRepository,
         pipelines: dict[str, PipelineDescription],
         queue_limit: int,
+        check_room: Callable[[], None],
     ) -> None:
         self._store = store
         self._repository = repository
         self._pipelines = pipelines
         self._queue_limit = queue_limit
+        self._check_room = check_room
         self._keys = IdempotencyKeys(store.submissions, store.counters)
         #: by kind and second: the last number used, so that many submits at once need not try each
         self._numbers: LRUCache[str, int] = LRUCache(SECONDS_REMEMBERED)
@@ -112,6 +115,7 @@ class SubmissionService:
             raise InvalidInput.of("pipeline", f"{pipeline.name} cannot run: {pipeline.error}")
         flags = check_flags(pipeline, submit.flags)
         check_products(pipeline, target.pk, submit.products, products)
+        self._check_room()
         if len(self._repository.queue.queued) >= self._queue_limit:
             raise QueueFull(self._queue_limit)
         return make_record(0, target, pipeline, submit.products, flags), target

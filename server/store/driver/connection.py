@@ -6,7 +6,7 @@ Reading and writing documents is left to `collection`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -44,6 +44,8 @@ class Database:
         self._database = client.get_default_database(default=name)
         #: Whether the server is a replica set or a mongos, and so has change streams.
         self.replicated = replicated
+        #: Called when the database's disk is full, if it is this machine's, before another try.
+        self.make_room: Callable[[], object] | None = None
 
     @classmethod
     async def open(cls, uri: str, name: str = "heliograph") -> Database:
@@ -68,7 +70,13 @@ class Database:
 
     def collection(self, name: str) -> Collection:
         """Return the collection of this name, which the first write creates."""
-        return Collection(self._database[name], name)
+        return Collection(self._database[name], name, self._made_room)
+
+    def _made_room(self) -> bool:
+        if self.make_room is None:
+            return False
+        self.make_room()
+        return True
 
     @asynccontextmanager
     async def watch(self, name: str) -> AsyncIterator[AsyncIterator[tuple[int, int | None]]]:

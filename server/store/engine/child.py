@@ -78,16 +78,32 @@ class Handler(nx_27017.handler.NeoSQLiteHandler):  # type: ignore[misc]  # it ha
             database = self.get_database(name)
             # Durability cannot be set within the transaction.
             self._apply_write_concern(database, name, command.get("writeConcern"))
-            database.db.execute("BEGIN")
             try:
-                answer = work(msg)
-                database.db.execute("COMMIT")
-            except sqlite3.Error as error:  # a full disk ends the transaction by itself
-                return msg["request_id"], _failure(error)
-            finally:
-                if database.db.in_transaction:
-                    database.db.execute("ROLLBACK")
+                return self._transact(database, msg, work)
+            except sqlite3.Error as error:
+                failure = _failure(error)
+                if failure["code"] == _OUT_OF_DISK_SPACE:
+                    _make_room(database)
+                return msg["request_id"], failure
+
+    def _transact(self, database: Any, msg: Message, work: Callable[[Message], Answer]) -> Answer:
+        database.db.execute("BEGIN")
+        try:
+            answer = work(msg)
+            database.db.execute("COMMIT")  # fails if a full disk has ended the transaction
             return answer
+        finally:
+            if database.db.in_transaction:
+                database.db.execute("ROLLBACK")
+
+
+def _make_room(database: Any) -> None:
+    """Move what is in the log beside the database into it; then a write may be tried again.
+
+    Not here: the package changes a message while it works on it.
+    """
+    with contextlib.suppress(sqlite3.Error):
+        database.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _command(msg: Message) -> dict[str, Any]:
@@ -97,7 +113,7 @@ def _command(msg: Message) -> dict[str, Any]:
 
 def _failure(error: Exception) -> dict[str, Any]:
     facts = nx_27017.handler._bulk_write_error(error, 0)
-    full = "no transaction is active" in facts["errmsg"]
+    full = "no transaction is active" in facts["errmsg"] or "disk is full" in facts["errmsg"]
     code = _OUT_OF_DISK_SPACE if full else facts["code"]
     return {"ok": 0, "errmsg": facts["errmsg"], "code": code}
 
@@ -141,8 +157,9 @@ def _lock(path: Path) -> None:
                 _say(f"locked {os.pread(descriptor, 32, 0).decode('ascii', 'replace').strip()}")
                 sys.exit(1)
             time.sleep(0.02)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    # In this order it needs no room on a full disk.
+    written = os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    os.ftruncate(descriptor, written)
 
 
 def _check(folder: Path) -> None:
