@@ -179,6 +179,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     `version` counts the writes, so that the newer of two copies can be told. `owner` is the server
     that runs it. `lost` counts the attempts that ended because the server was lost, `died` those
     that ended because the child died or raised. `series` is that of its measurements.
+    `token` is that of the submit that made it, so that a submit can tell its record from another's.
     """
 
     identifier: str
@@ -204,6 +205,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     lost: int = 0
     died: int = 0
     version: int = 1
+    token: str = ""
 
     @property
     def view_url(self) -> str | None:
