@@ -43,6 +43,12 @@ class Page(BaseHandler):
         """Return the folder of the templates, wherever the server was started."""
         return str(TEMPLATES)
 
+    def get_template_namespace(self) -> dict[str, Any]:
+        """Return what every template may use: also what all pages say while the disk is full."""
+        services = getattr(self, "services", None)
+        problem = None if services is None else services.disk_problem()
+        return super().get_template_namespace() | {"disk_problem": problem}
+
     def show(self, template: str, **content: Any) -> None:
         """Answer with a template and its content, the functions it calls and the present time."""
         page = self.render_string(

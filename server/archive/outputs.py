@@ -70,9 +70,11 @@ class OutputPublisher:
 
         :raises ValueError: there is no such file any more.
         :raises InvalidInput: a file of reduced data is not a table of measurements.
+        :raises NoRoom: the disk is full.
         """
         if not files:
             return Publication([], None, None, None)
+        self._data_folder.reserve.check()
         folder = self._data_folder.incoming / secrets.token_hex(8)
         try:
             copies = [

@@ -47,7 +47,11 @@ class DataProducts:
         self._visibility = visibility
 
     def upload(self, target: int) -> Upload:
-        """Return an upload of files for a target, to be entered with `async with`."""
+        """Return an upload of files for a target, to be entered with `async with`.
+
+        :raises NoRoom: the disk is full.
+        """
+        self._data_folder.reserve.check()
 
         async def store(files: list[LocalFile]) -> list[DataProduct]:
             return (await self._transactions.add(files, target)).products

@@ -19,6 +19,7 @@ from server.archive.archive import Archive
 from server.config import Config
 from server.core import open_files
 from server.core.concurrency import retry_while_unavailable
+from server.core.disk_reserve import DiskReserve
 from server.core.errors import DatabaseAway, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
 from server.execution.start_failures import CannotRun
@@ -45,6 +46,7 @@ class RunServices:
     pool: Pool
     runs: Path
     pipelines: Callable[[str], PipelineDescription | None]
+    reserve: DiskReserve
 
     def folder(self, record: ProcessRecord) -> Path:
         """Return the folder of one attempt: the next may begin before it is removed."""

@@ -23,6 +23,8 @@ from server.store.processes.sections import Section
 #: Shortest time between two writes of lines, and of the record; the first is made at once.
 LINES_SECONDS = 0.01
 RECORD_SECONDS = 0.05
+#: How often a run whose news wait for room on the disk looks for it.
+ROOM_SECONDS = 0.2
 
 
 class RunRecorder:
@@ -42,6 +44,7 @@ class RunRecorder:
         self._receipt_stored = False
         self._record_written = 0.0
         self._closing = asyncio.Event()
+        self._admitting = asyncio.Event()
 
     @property
     def pk(self) -> int:
@@ -73,6 +76,10 @@ class RunRecorder:
                     await asyncio.wait_for(self._closing.wait(), LINES_SECONDS)
         await self._store_all()
 
+    def admit_all(self) -> None:
+        """Store what is left even on a full disk: the run ends, and nothing more will come."""
+        self._admitting.set()
+
     def close(self) -> None:
         """Have `store_news` return as soon as everything said so far is stored."""
         self._closing.set()
@@ -89,7 +96,10 @@ class RunRecorder:
         self.record = await self.services.repository.end(self.record, state, message, **changes)
 
     async def _store_all(self) -> bool:
-        """Store what is new. Return whether there were lines."""
+        """Store what is new, once there is room. Return whether there were lines."""
+        while self.services.reserve.full and not self._admitting.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._admitting.wait(), ROOM_SECONDS)
         stored = await self._store_lines()
         if self.messages.provenance is not None and not self._receipt_stored:
             await self._store_receipt(self.messages.provenance)

@@ -33,6 +33,7 @@ class Fakes:
     processes: FakeProcesses = field(init=False)
     config: Config = field(default_factory=Config)
     problem: str | None = None
+    disk_problem: str | None = None
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
 
@@ -85,6 +86,7 @@ class Fakes:
             read_headers=self.read_headers,
             preview_folder=self.previews,
             live_preview=self.live_preview,
+            disk_problem=lambda: self.disk_problem,
         )
         socket, port = bind_unused_port()
         server = BoundedServer(Application(all_routes(services)), max_body_size=1024**2)
