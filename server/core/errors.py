@@ -6,6 +6,8 @@ HeliographError
 ├── Conflict            the request is well formed but the present state forbids it
 ├── TooLarge            a body or file is over its limit
 ├── NoRoom              the disk is full
+├── DamagedFile         a stored file is not what its record says
+├── AlreadyStored       a file would take the place of a stored one
 ├── QueueFull           too many processes are waiting already
 ├── DatabaseAway        the database does not answer
 ├── AlreadyTaken        a unique value exists already (raised by the store)
@@ -67,6 +69,23 @@ class NoRoom(HeliographError):
 
     def __init__(self) -> None:
         super().__init__("There is no room left on the server's disk")
+
+
+class DamagedFile(HeliographError):
+    """A stored file is not what the record of its data product says."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"The stored file of {name} is damaged: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class AlreadyStored(HeliographError):
+    """A file would take the place of another one in storage."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"There is a stored file {key} already, and nothing takes its place")
+        self.key = key
 
 
 class QueueFull(HeliographError):

@@ -179,7 +179,8 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     `version` counts the writes, so that the newer of two copies can be told. `owner` is the server
     that runs it. `lost` counts the attempts that ended because the server was lost, `died` those
     that ended because the child died or raised, `interrupted` those that the end of the process
-    that starts the runs ended. `series` is that of its measurements.
+    that starts the runs ended. `series` is that of its measurements. `token` is that of the submit
+    that made it, so that a submit can tell its record from another's.
     """
 
     identifier: str
@@ -206,6 +207,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     died: int = 0
     interrupted: int = 0
     version: int = 1
+    token: str = ""
 
     @property
     def view_url(self) -> str | None:

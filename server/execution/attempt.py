@@ -46,6 +46,7 @@ class Attempt:
         if self._stop is None or why is StopReason.LOST:
             self._stop = why
         self._stopped.set()
+        self._recorder.admit_all()
 
     async def run(self) -> None:
         """Carry out the attempt; whatever goes wrong with the run ends the process."""
@@ -153,6 +154,7 @@ class Attempt:
                 for name, reader in run.readers.items():
                     watchers.append(tasks.create_task(self._recorder.output.pump(name, reader)))
                 await self._wait_for_end(run)
+                self._recorder.admit_all()
                 # What the child left behind in its group would keep its pipes open.
                 await termination.kill(run)
                 for task in watchers:

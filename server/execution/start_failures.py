@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 
-from server.core.errors import HeliographError, NoRoom, NotFound
+from server.core.errors import DamagedFile, HeliographError, NoRoom, NotFound
 
 #: The pauses before further tries of a start, or attempts after an interrupted one. There are as
 #: many as pauses; none counts as a retry.
@@ -37,7 +37,7 @@ class CannotRun(HeliographError):
 
 def is_the_pipelines(error: Exception) -> bool:
     """Return whether a start failed for reasons of the pipeline's own, so that it has failed."""
-    return isinstance(error, CannotRun | NotFound)
+    return isinstance(error, CannotRun | NotFound | DamagedFile)
 
 
 def pause_before(again: int) -> float | None:

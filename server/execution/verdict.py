@@ -54,6 +54,10 @@ class Outcome:
     interrupted: bool = False
 
 
+def _outputs_lost(messages: ChildMessages) -> str:
+    return exit_messages.outputs_lost(messages.outputs_sent, messages.outputs_received)
+
+
 def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
     """Return what the facts amount to.
 
@@ -61,6 +65,8 @@ def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
     was accepted before anything was published is kept.
     """
     if messages.last == ("done",) and end.stop is not StopReason.CANCEL:
+        if messages.outputs_sent != messages.outputs_received:
+            return Outcome(State.FAILED, _outputs_lost(messages), died=True)
         return Outcome(State.SUCCEEDED)
     match end.stop:
         case StopReason.CANCEL:

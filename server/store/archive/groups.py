@@ -36,7 +36,11 @@ class Groups(RecordCollection[DataProductGroup]):
         # would keep the PKs of its products when they are deleted.
         for product in dict.fromkeys(group.products):
             await self._join(product, group.pk)
-        await self._collection.insert(group.to_document() | {"version": 1})
+        try:
+            await self._collection.insert(group.to_document() | {"version": 1})
+        except AlreadyTaken:
+            await self._leave(group)
+            raise
 
     async def add_products(self, pk: int, products: Sequence[int]) -> None:
         """Append products to those of a group; those that are in it already stay where they are.
@@ -89,6 +93,13 @@ class Groups(RecordCollection[DataProductGroup]):
             await self._memberships.change(member, set={_field(group): True}, upsert=True)
         except AlreadyTaken:  # another group of the product inserted the document first
             await self._memberships.change(member, set={_field(group): True})
+
+    async def _leave(self, group: DataProductGroup) -> None:
+        """Undo memberships in a group whose PK another one has; those of that one stay."""
+        document = await self._collection.get(group.pk)
+        members = [] if document is None else document["products"]
+        for product in set(group.products).difference(members):
+            await self._memberships.change({"_id": product}, unset=(_field(group.pk),))
 
     async def _remove(self, pk: int, gone: Collection[int]) -> None:
         # Others may be removed at the same time, so try until nothing came in between.
