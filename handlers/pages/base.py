@@ -34,8 +34,8 @@ class Page(BaseHandler):
 
     def set_default_headers(self) -> None:
         """Allow no foreign scripts, and tell other sites no addresses; on errors too."""
+        super().set_default_headers()
         self.set_header("Content-Security-Policy", POLICY)
-        self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
         self.set_header("Cache-Control", "no-cache")
 

@@ -7,6 +7,7 @@ from the server to `isolation`.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import mmap
@@ -23,13 +24,13 @@ from typing import Any
 
 import msgspec
 
-from runners.execution import process_tags
+from runners.execution import joining, process_tags, streams
 from runners.execution.isolation import isolate, redirect
 from runners.execution.limits import Limits, apply, out_of_memory
 from runners.execution.provenance import provenance
 from runners.execution.reporter import PipeReporter
-from runners.pipeline.inputs import InputData, InputFiles, InputProduct, RunTarget
-from runners.pipeline.outputs import made
+from runners.pipeline.inputs import InputFiles, InputProduct, RunTarget
+from runners.pipeline.outputs import Made, made
 from runners.pipeline.process import AsyncError, Cancelled, PipelineProcess
 
 UNEXPECTED = "An unexpected error occurred"
@@ -51,6 +52,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     import_folder: str | None
     limits: Limits
+    log_level: str = "info"
 
 
 #: Made by the template, so that no run spends the time.
@@ -66,17 +68,20 @@ def run(
     process_tags.tag(run_spec.pk, run_spec.identifier)
     for pipe in (messages, control):
         os.set_inheritable(pipe.fileno(), False)  # programs that the pipeline starts need neither
-    reporter = PipeReporter(messages.fileno())
-    redirect(reporter, out, err)
+    reporter = joining.ChildReporter(messages.fileno(), main=threading.get_ident())
+    redirect(reporter, out, err, run_spec.log_level)
+    joining.admit_children(reporter, run_spec.log_level)
     _start_watching(control, reporter)
     _handle_sigterm()
     reporter.send("hello", os.getpid(), os.getppid())
     _usage(reporter)
     try:
-        _report(reporter, run_spec)
+        code = _report(reporter, run_spec)
     except OSError as error:
         _write_raw(f"The pipe over which the run is heard does not work any more: {error}\n")
         os._exit(1)
+    _exit_as_a_script()
+    sys.exit(code)
 
 
 def _start_watching(control: Connection, reporter: PipeReporter) -> None:
@@ -126,34 +131,79 @@ def _cancel(number: int, frame: FrameType | None) -> None:
     raise Cancelled
 
 
-def _report(reporter: PipeReporter, spec: RunSpec) -> None:
-    """Run the pipeline and send its one last message."""
+def _exit_as_a_script() -> None:
+    """Wait for threads, and call the handlers of `atexit`, which the end of a child leaves out."""
+    shutdown: Any = getattr(threading, "_shutdown", None)
+    run_handlers: Any = atexit._run_exitfuncs
+    if shutdown is not None:
+        shutdown()
+    run_handlers()
+    streams.finish()
+
+
+def _report(reporter: PipeReporter, spec: RunSpec) -> int:
+    """Run the pipeline, send its one last message, and return the exit code."""
     run = os.getpid()
     limited = spec.limits.address_space_bytes is not None
     reserve = mmap.mmap(-1, RESERVE_BYTES) if limited else None
-    last: tuple[str, ...] = ("done",)
+    outputs = _Outputs(reporter)
+    code = 0
+    failure: tuple[str, ...] | None = None
     try:
-        _run_pipeline(reporter, spec)
+        _run_pipeline(outputs, reporter, spec)
     except Cancelled:
-        last = ("cancelled",)
+        failure = ("cancelled",)
     except AsyncError as error:
-        last = ("failed", message_of(error))
+        failure = ("failed", message_of(error))
+    except SystemExit as error:
+        code = exit_code(error)
+        failure = ("failed", _ending(error, code)) if code else None
     except BaseException as error:
         if reserve is not None:
             reserve.close()
-        _explain(reporter, error, spec.limits, forked=os.getpid() != run)
-        last = ("failed", UNEXPECTED)
+        _explain(reporter, error, spec.limits)
+        code, failure = int(os.getpid() != run), ("failed", UNEXPECTED)
     if os.getpid() != run:
-        os._exit(0)  # a fork of the pipeline that returned here does not report for the run
+        # A fork of the pipeline that returned here does not report for the run.
+        _exit_as_a_script()
+        os._exit(code)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _usage(reporter)
-    reporter.end(*last)
+    reporter.send_alone(*(failure or ("done", outputs.sent)))
+    return code
 
 
-def _explain(reporter: PipeReporter, error: BaseException, limits: Limits, forked: bool) -> None:
+def exit_code(error: SystemExit) -> int:
+    """Return the exit code that a script ends with by this error, from 0 to 255."""
+    if error.code is None:
+        return 0
+    return error.code & 0xFF if isinstance(error.code, int) else 1
+
+
+def _ending(error: SystemExit, code: int) -> str:
+    """Return the words that the pipeline exited with, or else its exit code in words."""
+    words = None if isinstance(error.code, int) else message_of(error)
+    return f"The pipeline ended with exit code {code}" if words in (None, UNEXPECTED) else words
+
+
+class _Outputs:
+    """Sends the outputs of this run, and counts them so that the server can tell if one is lost."""
+
+    def __init__(self, reporter: PipeReporter) -> None:
+        self._reporter = reporter
+        self._run = os.getpid()
+        self.sent = 0
+
+    def send(self, output: Made) -> None:
+        """Send an output, unless this is a fork of the run, which does not speak for it."""
+        if os.getpid() == self._run:
+            facts = str(output.path), output.name, output.output_type
+            self._reporter.send_alone("output", *facts)
+            self.sent += 1
+
+
+def _explain(reporter: PipeReporter, error: BaseException, limits: Limits) -> None:
     """Log an unexpected error."""
-    if forked and isinstance(error, SystemExit):
-        return
     text = _traceback(error)
     if isinstance(error, MemoryError):
         text += out_of_memory(limits)
@@ -179,7 +229,7 @@ def _usage(reporter: PipeReporter) -> None:
     reporter.send("usage", float(cpu), max(own.ru_maxrss, waited.ru_maxrss) * unit)
 
 
-def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
+def _run_pipeline(outputs: _Outputs, reporter: PipeReporter, spec: RunSpec) -> None:
     apply(spec.limits)
     pipeline_class = _imported(reporter, spec.path)
     folder = Path(spec.folder)
@@ -187,16 +237,23 @@ def _run_pipeline(reporter: PipeReporter, spec: RunSpec) -> None:
     pipeline = pipeline_class(
         reporter, spec.target, InputFiles(spec.inputs), spec.identifier, spec.settings
     )
-    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder):
-        reporter.send("output", str(output.path), output.name, output.output_type)
+    outbox = folder.with_name("outputs")
+    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder, outbox):
+        outputs.send(output)
 
 
 def _imported(reporter: PipeReporter, path: str) -> type[PipelineProcess]:
-    """Import the pipeline's class; the provenance is reported even if that fails."""
+    """Import the pipeline's class; the provenance is reported even if that fails.
+
+    :raises AsyncError: its module, or one that it imports, has a syntax error.
+    """
     found = None
     try:
         found = load(path)
         return found
+    except SyntaxError as error:
+        reporter.text(_traceback(error), "traceback", "error")
+        raise AsyncError(syntax_error(error)) from error
     finally:
         reporter.send("provenance", provenance(found))
 
@@ -208,6 +265,13 @@ def load(path: str) -> type[PipelineProcess]:
     if not (isinstance(found, type) and issubclass(found, PipelineProcess)):
         raise AsyncError(f"{path} is not a subclass of PipelineProcess")
     return found
+
+
+def syntax_error(error: SyntaxError) -> str:
+    """Return what is wrong with a module, and where, in a sentence."""
+    name = Path(error.filename or "").name or "a module"
+    where = name if error.lineno is None else f"{name}, line {error.lineno}"
+    return f"The pipeline cannot be imported: {error.msg} ({where})"
 
 
 def message_of(error: BaseException) -> str:
@@ -224,8 +288,3 @@ def _traceback(error: BaseException) -> str:
     except Exception:
         where = "".join(traceback.format_tb(error.__traceback__))
         return f"Traceback (most recent call last):\n{where}{type(error).__qualname__}\n"
-
-
-def input_product(pk: int, name: str, path: str) -> InputProduct:
-    """Return an input as the child sees it."""
-    return InputProduct(pk, name, InputData(path, name))

@@ -68,6 +68,7 @@ async def open_components(
     logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone=alone)
     files = FileStorage(config.storage_url)
     archive = _archive(config, folder, store, files, examiner, repository)
+    stack.push_async_callback(archive.rollback.stop)
     components = Components(
         database=database,
         store=store,

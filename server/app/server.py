@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -27,9 +26,11 @@ from handlers.services import Services
 from handlers.starting import StartingApplication
 from runners.execution.pool import Pool, WarmUpFailed
 from server.app.components import Components, open_components
+from server.app.connections.server import BoundedServer
 from server.app.logging_setup import set_up_logging
 from server.config import Config
 from server.config.sources import remove_variables
+from server.core import open_files
 from server.core.concurrency import repeat_every
 from server.core.data_folder import DataFolder
 from server.core.disk_reserve import CHECK_SECONDS
@@ -62,6 +63,7 @@ def run(config: Config, on_ready: OnReady | None = None, accepted: Accepted | No
     the start would otherwise refuse.
     """
     set_up_logging()
+    open_files.raise_limit()
     # What runs inherit holds no secret, and the template that starts them comes from here.
     remove_variables(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -154,9 +156,10 @@ class Server:
                 "take another with --port, or 0 for any free one"
             ) from error
         self.port = sockets[0].getsockname()[1]
-        self._http = server = HTTPServer(
+        self._http = server = BoundedServer(
             self._application, max_body_size=BODY_LIMIT_BYTES, xheaders=False
         )
+        server.bound(http)
         server.add_sockets(sockets)
         self._stack.push_async_callback(self._close_http)
 

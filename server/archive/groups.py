@@ -111,8 +111,8 @@ class Groups:
     async def _drop_deleted(self, members: list[int]) -> None:
         """Remove products that were deleted meanwhile."""
         existing = {found.pk for found in await self._store.products.get_many(members)}
-        for gone in set(members) - existing:
-            await self._store.groups.remove_product(gone)
+        if gone := set(members) - existing:
+            await self._store.groups.remove_products(gone)
 
 
 def _faults(name: str, members: list[int]) -> dict[str, list[str]]:

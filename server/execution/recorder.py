@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from server.core.concurrency import retry_while_unavailable
@@ -38,7 +38,9 @@ class RunRecorder:
         self.messages = self.output.messages
         self.usage = Usage()
         self.log_limit = LogLimit(self.limits.log_bytes)
-        self._inputs: Sequence[DataProduct] = ()
+        #: what the run was given
+        self.inputs: Sequence[DataProduct] = ()
+        self._facts: RunFacts | None = None
         self._receipt_stored = False
         self._record_written = 0.0
         self._closing = asyncio.Event()
@@ -51,7 +53,12 @@ class RunRecorder:
 
     def note_inputs(self, inputs: Sequence[DataProduct]) -> None:
         """Remember which products the run was given, for its receipt."""
-        self._inputs = inputs
+        self.inputs = inputs
+
+    async def note_verified(self, products: Collection[int]) -> None:
+        """Note in the receipt that the checksums of these inputs were compared."""
+        if self._facts is not None:
+            await self._put_receipt(self._facts.with_verified(products))
 
     async def store_news(self) -> None:
         """Store what is new until `close`: at once after a quiet time, then in batches."""
@@ -128,9 +135,11 @@ class RunRecorder:
     async def _store_receipt(self, provenance: dict[str, Any]) -> None:
         """Store what the run read and imported, once."""
         self._receipt_stored = True
-        facts = RunFacts.of(self._inputs, provenance)
-        if facts is None:
-            return
+        self._facts = RunFacts.of(self.inputs, provenance)
+        if self._facts is not None:
+            await self._put_receipt(self._facts)
+
+    async def _put_receipt(self, facts: RunFacts) -> None:
         text, receipts = facts.to_text(), self.services.receipts
         await retry_while_unavailable(lambda: receipts.put(self.pk, self.record.attempt, text))
 

@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import msgspec
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
-from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
 from handlers.routes import all_routes
 from handlers.services import Services
+from server.app.connections.server import BoundedServer
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
 from server.core.records import ProcessRecord
@@ -89,7 +89,8 @@ class Fakes:
             disk_problem=lambda: self.disk_problem,
         )
         socket, port = bind_unused_port()
-        server = HTTPServer(Application(all_routes(services)), max_body_size=1024**2)
+        server = BoundedServer(Application(all_routes(services)), max_body_size=1024**2)
+        server.bound(self.config.http)
         server.add_socket(socket)
         http = AsyncHTTPClient(force_instance=True)
         try:

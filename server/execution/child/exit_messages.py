@@ -38,6 +38,11 @@ def likely_cause(
     return None
 
 
+def outputs_lost(sent: int | None, received: int) -> str:
+    """Return the failure message of a run whose outputs did not arrive as they were sent."""
+    return f"The pipeline sent {sent} outputs, but {received} were received; none was stored"
+
+
 def timed_out(seconds: float) -> str:
     """Return the failure message of a run that took longer than its limit."""
     return f"Timed out after {seconds:g} s"

@@ -11,6 +11,8 @@ from server.logs.entries import Line
 LINE_LIMIT_BYTES = 65_536
 #: Fewer characters than this are within that limit in any encoding.
 SHORT_CHARACTERS = LINE_LIMIT_BYTES // 4
+#: How many streams may have a line without its end at the same time.
+HELD_LIMIT = 1_000
 #: How long the beginning of a line is held before it is stored without its end.
 HOLD_SECONDS = 1.0
 
@@ -92,6 +94,8 @@ class LineAssembler:
     def _hold(self, stream: str, time: float, level: str, text: str, now: float) -> None:
         held = self._held.get(stream)
         if held is None:
+            if len(self._held) >= HELD_LIMIT:
+                self._end(next(iter(self._held)), unended=True)
             held = self._held[stream] = _Held(now, time, level)
         held.pieces.append(text)
         held.size_bytes += len(text) if text.isascii() else len(text.encode())

@@ -6,6 +6,7 @@ Bad messages never stop a run: they are shown in its log. Storing is left to `re
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args
@@ -14,6 +15,7 @@ import msgspec
 
 from server.core.records import LARGEST_INTEGER, LEVELS, Level, Progress
 from server.execution.child.line_assembler import LineAssembler, Utf8Text
+from server.execution.child.message_parts import MessageParts, begun_text
 from server.store.processes.sections import Section
 
 MESSAGE_LIMIT_BYTES = 1_048_576
@@ -23,8 +25,10 @@ OUTPUTS_LIMIT = 10_000
 SECTIONS_LIMIT = 10_000
 
 _decoder = msgspec.json.Decoder()
-_Stream = Literal["log", "stdout", "stderr", "logging", "traceback"]
+_Stream = Literal["log", "stdout", "stderr", "logging", "traceback", "lines"]
 STREAMS = frozenset(get_args(_Stream))
+#: A stream of one thread, fork or child of a run, which may leave a line without its end.
+WRITERS_STREAM = re.compile(r"@\d{1,10}\.\d{1,10}/[a-z]{1,9}")
 #: The latest time, in Unix seconds, that makes sense; negated, the earliest.
 LATEST = 1e12
 #: A text message.
@@ -41,6 +45,9 @@ class ChildMessages:
         self.assembler = LineAssembler()
         self._changes: dict[str, Any] = {}
         self.outputs: list[tuple[str, str, str]] = []
+        self.outputs_received = 0
+        #: how many outputs the child says it has sent, once it is done
+        self.outputs_sent: int | None = None
         #: CPU seconds and peak RSS in bytes, as last reported by the child
         self.usage: tuple[float, int] | None = None
         #: the PID of the child's parent
@@ -53,6 +60,7 @@ class ChildMessages:
         self._sections: list[Section] = []
         self._sections_left = SECTIONS_LIMIT
         self._rest = b""
+        self._parts = MessageParts()
         self._raw = {"out": (Utf8Text(), "info"), "err": (Utf8Text(), "warning")}
 
     def feed_messages(self, data: bytes) -> None:
@@ -68,7 +76,10 @@ class ChildMessages:
             self.assembler.feed_all(texts, now)
             return
         for message in _decode(whole):
-            self._take(message, now)
+            if isinstance(message, bytes):
+                self._take_line(message, now)
+            else:
+                self._take(message, now)
 
     def end(self) -> None:
         """Take the end of the pipes. What is left of an incomplete message is shown as text."""
@@ -76,7 +87,9 @@ class ChildMessages:
             self.feed_raw(name, b"")
         rest, self._rest = self._rest, b""
         if rest:
-            self._take(rest, time.monotonic())
+            self._take_line(rest, time.monotonic())
+        for message in self._parts.take_all():
+            self._take_cut(message, time.monotonic())
         self.assembler.release()
 
     def feed_raw(self, name: str, data: bytes) -> None:
@@ -124,6 +137,24 @@ class ChildMessages:
             self._sections_left -= 1
         self._sections.append(Section(lines, time.time(), text))
 
+    def _take_line(self, line: bytes, now: float) -> None:
+        """Take a line that is no message by itself: a part of one, or anything at all."""
+        message = self._parts.take(line)
+        if message is None:
+            self._show(line, now)
+        elif message:
+            self._take(_decode_line(message), now)
+        elif (oldest := self._parts.take_oldest()) is not None:
+            self._take_cut(oldest, now)
+
+    def _take_cut(self, message: bytes, now: float) -> None:
+        """Take a message whose writer was killed while it wrote: text is kept as far as it goes."""
+        text = begun_text(message)
+        if text is None:
+            self.say("A message of the run was cut short: its writer ended", "warning")
+        else:
+            self._take(text, now)
+
     def _take(self, message: Any, now: float) -> None:
         # Before the others, as matching a pattern costs more than all else about a line.
         if type(message) is list and len(message) == 5 and message[0] == "t":
@@ -139,14 +170,19 @@ class ChildMessages:
             ):
                 self._changes["progress"] = Progress(done, total)
             case ["output", str(path), str(name), str(kind)]:
+                self.outputs_received += 1
                 if len(self.outputs) <= OUTPUTS_LIMIT:
                     self.outputs.append((path, name, kind))
             case ["usage", float(cpu), int(rss)] if (
                 math.isfinite(cpu) and 0 <= rss <= LARGEST_INTEGER
             ):
                 self.usage = (cpu, rss)
-            case ["done" | "cancelled" as last]:
-                self.last = self.last or (last,)
+            case ["done", int(sent)] if self.last is None:
+                self.last, self.outputs_sent = ("done",), sent
+            case ["done", int()]:
+                pass
+            case ["cancelled"]:
+                self.last = self.last or ("cancelled",)
             case ["failed", str(text)]:
                 self.last = self.last or ("failed", text)
             case ["hello", int(), int(parent)]:
@@ -160,7 +196,7 @@ class ChildMessages:
         raw = message if isinstance(message, bytes) else msgspec.json.encode(message)
         text = raw.decode("utf-8", "replace").removesuffix("\n")
         if not text:
-            return  # a last message begins with a line end
+            return  # outputs and the last message begin with a line end
         self._text("unknown", time.time(), "warning", text + "\n", now)
 
     def _text(self, stream: str, when: float, level: str, text: str, now: float) -> None:
@@ -178,7 +214,7 @@ def is_text(stream: Any, when: Any, level: Any, text: Any) -> bool:
         and type(level) is str
         and type(text) is str
         and level in LEVELS
-        and stream in STREAMS
+        and (stream in STREAMS or WRITERS_STREAM.fullmatch(stream) is not None)
         and -LATEST <= when <= LATEST
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from server.core.errors import AlreadyTaken
 from server.core.records import DataProductGroup
@@ -68,12 +68,13 @@ class Groups(RecordCollection[DataProductGroup]):
             pk: [group for group in claimed.get(pk, ()) if group in existing] for pk in products
         }
 
-    async def remove_product(self, product: int) -> None:
-        """Remove a deleted product from all its groups."""
-        membership = await self._memberships.get(product)
-        for pk in _groups(membership or {}):
-            await self._remove(pk, product)
-        await self._memberships.delete({"_id": product})
+    async def remove_products(self, products: Iterable[int]) -> None:
+        """Remove deleted products from all their groups, each of which is written once."""
+        gone = set(products)
+        memberships = await self._memberships.get_many(gone)
+        for pk in sorted({pk for membership in memberships for pk in _groups(membership)}):
+            await self._remove(pk, gone)
+        await self._memberships.delete_many(gone)
 
     async def of_process(self, process: int) -> list[DataProductGroup]:
         """Return the groups of outputs of a process's attempts."""
@@ -100,10 +101,10 @@ class Groups(RecordCollection[DataProductGroup]):
         for product in set(group.products).difference(members):
             await self._memberships.change({"_id": product}, unset=(_field(group.pk),))
 
-    async def _remove(self, pk: int, product: int) -> None:
-        # Another product may be removed at the same time, so try until nothing came in between.
+    async def _remove(self, pk: int, gone: Collection[int]) -> None:
+        # Others may be removed at the same time, so try until nothing came in between.
         while (document := await self._collection.get(pk)) is not None:
-            left = [member for member in document["products"] if member != product]
+            left = [member for member in document["products"] if member not in gone]
             if await self._change_products(document, left):
                 return
 

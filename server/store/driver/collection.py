@@ -124,6 +124,12 @@ class Collection:
         result = await self._call("delete", lambda: self._collection.delete_many(filter))
         return result.deleted_count
 
+    async def delete_many(self, pks: Iterable[int | str]) -> None:
+        """Delete the documents with these `_id`s; missing ones are fine."""
+        asked = list(pks)
+        for start in range(0, len(asked), _BATCH):
+            await self.delete({"_id": {"$in": asked[start : start + _BATCH]}})
+
     async def ensure_index(self, field: str, unique: bool = False) -> None:
         """Create an index on one field unless it exists."""
         await self._call(

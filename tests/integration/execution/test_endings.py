@@ -139,9 +139,17 @@ async def test_garbage_in_the_message_pipe_is_shown_and_does_no_harm(scripts: Sc
         os.write(pipe, b'["t", "server", 1.0, "info", "not of the server"]\\n')
         self.log("after it")
         os.write(pipe, b'["done", without an end')
+        def made():
+            for number in range(3):
+                path = tmpdir / f"{number}.txt"
+                path.write_text("made")
+                os.write(pipe, b'["output", without an end')
+                yield path
+        outputs = made()
         """)
     texts = await scripts.texts(record["pk"])
     assert record["state"] == "succeeded"
+    assert len(record["outputs"]) == 3
     assert "after it" in texts
     assert any(text.startswith('["done", without an end') for text in texts)
 
@@ -218,10 +226,31 @@ async def test_what_goes_on_after_the_work_is_done_is_ended_and_the_work_counts(
 async def test_an_output_whose_path_is_none_fails_the_run_alone(scripts: Scripts) -> None:
     record = await scripts.run("""
         self._reporter.send("output", "no\\0path", "name", "DataProduct")
+        self._reporter.send("done", 1)
         """)
     assert record["state"] == "failed"
     assert record["failure_message"].startswith("The outputs could not be stored")
     assert record["attempt"] == 1
+
+
+async def test_a_lost_output_fails_the_run(scripts: Scripts) -> None:
+    record = await scripts.run("""
+        def made():
+            send, reporter = os.write, self._reporter
+            for number in range(3):
+                path = tmpdir / f"{number}.txt"
+                path.write_text("made")
+                yield path
+                os.write = lambda *given: len(given[1])  # the second goes nowhere
+                if number:
+                    os.write = send
+        import os
+        outputs = made()
+        """)
+    assert record["failure_message"] == (
+        "The pipeline sent 3 outputs, but 2 were received; none was stored"
+    )
+    assert (record["state"], record["outputs"]) == ("failed", [])
 
 
 async def test_memory_and_processor_time_are_those_of_the_whole_family(scripts: Scripts) -> None:

@@ -51,7 +51,7 @@ def test_the_newest_status_and_progress_count() -> None:
 
 def test_the_first_last_message_counts() -> None:
     received = ChildMessages()
-    received.feed_messages(said(["done"], ["cancelled"], ["failed", "late"]))
+    received.feed_messages(said(["done", 0], ["cancelled"], ["failed", "late"]))
     assert received.last == ("done",)
 
 
