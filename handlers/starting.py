@@ -17,6 +17,7 @@ class StartingHandler(RequestHandler):
         """Answer in the same way whatever the method."""
         self.set_status(503)
         self.set_header("Retry-After", "1")
+        self.set_header("X-Content-Type-Options", "nosniff")
         self.finish({"detail": "The server is starting, try again later"})
 
 

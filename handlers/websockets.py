@@ -9,17 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import re
 from asyncio import Future
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from tornado.iostream import IOStream
 from tornado.routing import URLSpec
-from tornado.websocket import WebSocketHandler
+from tornado.web import HTTPError
+from tornado.websocket import WebSocketHandler, WebSocketProtocol, _WebSocketParams
 
 from handlers.http.base import BaseHandler
 from handlers.http.query import PK, integer, parse_pk
 from handlers.http.routing import route
+from handlers.http.websocket_protocol import StrictProtocol
 from handlers.services import Services
 from handlers.socket_registry import (
     DELETED,
@@ -33,6 +37,10 @@ from server.live.feeds import Viewer
 from server.live.websocket_frames import Frame
 
 log = logging.getLogger(__name__)
+
+#: RFC 6455, section 4.2.1: 16 bytes in base64.
+WEBSOCKET_KEY = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
+WEBSOCKET_VERSION = "13"
 
 #: Sends a viewer everything, up to the end.
 Follow = Callable[[Viewer], Awaitable[None]]
@@ -81,10 +89,37 @@ class LiveHandler(BaseHandler, WebSocketHandler):
     async def get(self, *arguments: str, **_named: str) -> None:
         """Answer any error first, then upgrade."""
         follow = await self.resolve(parse_pk(arguments[0]))
-        if self.request.headers.get("Upgrade", "").lower() != "websocket":
-            raise InvalidInput(detail="This is the URL of a websocket.")
+        self._check_handshake()
         self._follow = follow
         await super().get(*arguments)
+
+    def _check_handshake(self) -> None:
+        """Raise InvalidInput or HTTPError 426, as Tornado's own answers are not JSON."""
+        headers = self.request.headers
+        options = {each.strip().lower() for each in headers.get("Connection", "").split(",")}
+        if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in options:
+            raise InvalidInput(detail="This is the URL of a websocket.")
+        if headers.get("Sec-WebSocket-Version") != WEBSOCKET_VERSION:
+            raise HTTPError(426)
+        if not WEBSOCKET_KEY.fullmatch(headers.get("Sec-WebSocket-Key", "")):
+            raise InvalidInput(detail="The Sec-WebSocket-Key is not one.")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer an error before the upgrade; 426 names the version that is understood."""
+        if status_code == 426:
+            self.set_header("Upgrade", "websocket")
+            self.set_header("Connection", "Upgrade")
+            self.set_header("Sec-WebSocket-Version", WEBSOCKET_VERSION)
+        super().write_error(status_code, **kwargs)
+
+    def get_websocket_protocol(self) -> WebSocketProtocol:
+        """Return the protocol, strictly as the RFC has it; the version has been checked."""
+        params = _WebSocketParams(
+            ping_interval=self.ping_interval,
+            ping_timeout=self.ping_timeout,
+            max_message_size=self.max_message_size,
+        )
+        return StrictProtocol(self, False, params)
 
     def detach(self) -> IOStream:
         """Keep the stream that Tornado takes over for the websocket."""

@@ -35,15 +35,15 @@ class Dummy(PipelineProcess):
                 self.check_cancelled()
                 with self.update_status(f"Reading file {done} of {len(products)}"):
                     self.log(f"Processing {product.name}")
-                    summary.writerow([product.name, *size_and_checksum(Path(product.data.path))])
+                    summary.writerow([product.name, *size_and_checksum(product.data.open())])
                     self.progress(done, len(products))
                     if flags.get("slow"):
                         time.sleep(SLOW_SECONDS)
         yield path
 
 
-def size_and_checksum(path: Path) -> tuple[int, str]:
-    """Return a file's size in bytes and its SHA-256 in hexadecimal, without loading it whole."""
-    with path.open("rb") as file:
+def size_and_checksum(file: Any) -> tuple[int, str]:
+    """Return an open file's size in bytes and its SHA-256 in hexadecimal, and close it."""
+    with file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
         return file.tell(), checksum

@@ -22,6 +22,7 @@ from typing import Any
 from runners.pipeline.inputs import InputData, InputFiles, InputProduct, RunTarget
 from runners.pipeline.measurements import Measurement, read_measurements
 from runners.pipeline.outputs import Made, made
+from runners.pipeline.own_copies import InputSource
 from runners.pipeline.process import (
     NO_INPUTS,
     REDUCED_DATUM,
@@ -97,8 +98,8 @@ def run_pipeline(
     run. `cancelled` makes `check_cancelled()` end the run. Raise AsyncError for what a submit would
     refuse; whatever the pipeline raises is raised too.
     """
-    inputs = _inputs(pipeline, [Path(file).absolute() for file in files])
     run = PipelineRun()
+    inputs = _inputs(pipeline, [Path(file).absolute() for file in files], run)
     run.cancelled = cancelled
     work = _folder_of(run) if folder is None else Path(folder)
     process = pipeline(run, target, inputs, _identifier(pipeline, target), dict(settings or {}))
@@ -108,16 +109,19 @@ def run_pipeline(
     return run
 
 
-def _inputs(pipeline: type[PipelineProcess], paths: list[Path]) -> InputFiles:
+def _inputs(pipeline: type[PipelineProcess], paths: list[Path], run: PipelineRun) -> InputFiles:
     """Return the files as a run has them. Raise AsyncError if a submit would refuse them."""
     if not paths:
         raise AsyncError(NO_INPUTS)
     for path in paths:
         if problem := suffix_problem(pipeline.allowed_suffixes or [], path.name):
             raise AsyncError(problem)
+    folder = _folder_of(run)
     return InputFiles(
         [
-            InputProduct(pk, path.name, InputData(str(path), path.name))
+            InputProduct(
+                pk, path.name, InputData(InputSource(str(path), str(folder / str(pk))), path.name)
+            )
             for pk, path in enumerate(paths, 1)
         ]
     )

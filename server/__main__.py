@@ -34,8 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = load_config(args, COMMON | KEYS)
         from server.app.server import run
         from server.cli.demo import make_demo_on
+        from server.cli.options import accepted
 
-        return run(config, make_demo_on if args.demo else None)
+        return run(config, make_demo_on if args.demo else None, accepted(args))
     except StartError as error:
         print(f"heliograph cannot start:\n{error}", file=sys.stderr)
         return ExitStatus.NOT_STARTED
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the options. Their values are checked by the configuration, not here."""
-    from server.cli.options import add_common_options
+    from server.cli.options import add_accepting_options, add_common_options
 
     made = argparse.ArgumentParser(
         prog="heliograph",
@@ -58,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--demo", action="store_true", help="create a target with frames and process them"
     )
+    add_accepting_options(made)
     made.add_argument("--version", action="store_true", help="print the version and exit")
     return made
 

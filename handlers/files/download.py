@@ -40,6 +40,8 @@ class FileHandler(BaseHandler):
         except Unsatisfiable:
             self._answer_unsatisfiable(product.size)
         else:
+            if self.request.method == "HEAD":
+                await self.archive.products.check([product])
             await send(self, self.archive.products.read(product, start, stop), stop - start)
 
     def _set_headers(self, product: DataProduct) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from server.core.errors import InvalidInput
 
 FIELD = "file"
+ESCAPED = re.compile(rb"%(22|0[AaDd])")
 
 #: What the parser finds: a name begins a file, bytes continue it.
 Event = str | bytes
@@ -82,7 +85,7 @@ class FileParts:
         if b"filename" not in options:
             raise InvalidInput.of(FIELD, "A part has no file name.")
         try:
-            self._events.append(options[b"filename"].decode())
+            self._events.append(_unescaped(options[b"filename"]).decode())
         except UnicodeDecodeError as error:
             raise InvalidInput.of(FIELD, "A file name is not valid UTF-8.") from error
 
@@ -91,3 +94,11 @@ class FileParts:
 
     def _end(self) -> None:
         self._ended = True
+
+
+def _unescaped(name: bytes) -> bytes:
+    """Return a file name without the three escapes of browsers; any other `%` is its own.
+
+    https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
+    """
+    return ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), name)

@@ -46,7 +46,7 @@ class PreviewHandler(BaseHandler):
 
         async def draw(picture: Path) -> None:
             # A copy of the file goes to the picture's folder if storage is remote.
-            source = await self.archive.products.path(product, picture.parent)
+            source = await self.archive.products.path(product, picture.parent, whole=True)
             await self.services.draw_preview(source, picture, size, stretch)
 
         try:

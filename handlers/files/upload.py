@@ -100,6 +100,7 @@ class UploadHandler(BodyHandler):
             self.session = session
         except Exception as error:
             self.refuse(error)
+            self.answer_who_waits()
 
     def check_headers(self) -> None:
         """Refuse a POST that is not an upload."""

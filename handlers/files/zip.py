@@ -49,9 +49,11 @@ class PieceStream(io.RawIOBase):
 
 
 async def zipped(archived: DataProducts, products: Iterable[DataProduct]) -> AsyncIterator[bytes]:
-    """Yield the pieces of a zip of these products."""
+    """Yield the pieces of a zip of these products. Raise DamagedFile, if possible at once."""
     stream = PieceStream()
     names: set[str] = set()
+    products = list(products)
+    await archived.check(products)
     with zipfile.ZipFile(cast(Any, stream), "w") as zip_file:
         for product in products:
             member = zipfile.ZipInfo(unique(product.name, names), _zip_date(product.created))

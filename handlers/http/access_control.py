@@ -25,6 +25,10 @@ class GuardedHandler(RequestHandler):
 
     access_rules: AccessRules  #: set by the `initialize` of each heir
 
+    def set_default_headers(self) -> None:
+        """Let no browser guess a type, on errors either."""
+        self.set_header("X-Content-Type-Options", "nosniff")
+
     def prepare(self) -> Awaitable[None] | None:
         """Refuse requests that the rules do not allow. Keep it cheap: every poll passes here."""
         rules = self.access_rules

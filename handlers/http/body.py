@@ -51,7 +51,20 @@ class BodyHandler(BaseHandler):
             self.check_headers()
         except Exception as error:
             self.refuse(error)
+        self.answer_who_waits()
         return None
+
+    def answer_who_waits(self) -> None:
+        """Answer a refused request at once if the client waits to be asked for the body.
+
+        RFC 9110, section 10.1.1.
+        """
+        if self._refused is not None and "Expect" in self.request.headers and self.has_body:
+            self._send(self._refused)
+
+    def _send(self, error: Exception) -> None:
+        self.log_exception(type(error), error, error.__traceback__)
+        self.send_error(exc_info=(type(error), error, error.__traceback__))
 
     @property
     def declared_bytes(self) -> int | None:
@@ -111,8 +124,7 @@ class BodyHandler(BaseHandler):
     def _drop(self, chunk: bytes, error: Exception) -> None:
         self._dropped_bytes += len(chunk)
         if self._dropped_bytes > DRAIN_LIMIT_BYTES:
-            self.log_exception(type(error), error, error.__traceback__)
-            self.send_error(exc_info=(type(error), error, error.__traceback__))
+            self._send(error)
 
     async def take(self, chunk: bytes) -> None:
         """Keep a piece of the body. Raise TooLarge when there is too much of it."""

@@ -47,14 +47,12 @@ def download_headers(handler: GuardedHandler, content_type: str, name: str) -> N
     """Set the headers of a file that is made for the request and is to be saved by this name."""
     handler.set_header("Content-Type", content_type)
     handler.set_header("Content-Disposition", disposition("attachment", name))
-    handler.set_header("X-Content-Type-Options", "nosniff")
     handler.set_header("Cache-Control", "no-cache")
 
 
 def sandbox_headers(handler: GuardedHandler) -> None:
-    """Set the headers of users' files: browsers keep to the declared type and run nothing."""
+    """Set the headers of users' files: nothing in them runs."""
     handler.set_header("Content-Security-Policy", SANDBOX_POLICY)
-    handler.set_header("X-Content-Type-Options", "nosniff")
     handler.set_header("Cross-Origin-Resource-Policy", "same-origin")
     handler.set_header("Cache-Control", "no-cache")
     handler.set_header("Vary", handler.vary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Annotated, Any, TypeVar
 
@@ -48,9 +49,12 @@ def given_fields(value: msgspec.Struct) -> dict[str, Any]:
 
 
 def decode(body: bytes) -> Any:
-    """Return the value of a JSON text. Raise InvalidInput beyond the limits of depth and size."""
+    """Return the value of a JSON text. Raise InvalidInput beyond the limits of depth and size.
+
+    A byte order mark is left aside, as RFC 8259 allows.
+    """
     try:
-        value = msgspec.json.decode(body)
+        value = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(detail=f"This is not valid JSON: {error}.") from error
     _check(value, MAX_DEPTH)

@@ -34,14 +34,20 @@ class Page(BaseHandler):
 
     def set_default_headers(self) -> None:
         """Allow no foreign scripts, and tell other sites no addresses; on errors too."""
+        super().set_default_headers()
         self.set_header("Content-Security-Policy", POLICY)
-        self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
         self.set_header("Cache-Control", "no-cache")
 
     def get_template_path(self) -> str:
         """Return the folder of the templates, wherever the server was started."""
         return str(TEMPLATES)
+
+    def get_template_namespace(self) -> dict[str, Any]:
+        """Return what every template may use: also what all pages say while the disk is full."""
+        services = getattr(self, "services", None)
+        problem = None if services is None else services.disk_problem()
+        return super().get_template_namespace() | {"disk_problem": problem}
 
     def show(self, template: str, **content: Any) -> None:
         """Answer with a template and its content, the functions it calls and the present time."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from tornado.routing import URLSpec
 
@@ -43,12 +42,12 @@ class PlotPage(Page):
 class PlotScript(StaticFiles):
     """A script of BokehJS."""
 
-    async def get(self, path: str, include_body: bool = True) -> None:
+    async def get(self, path: str) -> None:
         """Send the script; its megabyte is compressed once, and in a thread."""
-        script = Path(self.root) / path
+        script = self.folder / path
         if script.is_file():
-            await asyncio.to_thread(content_of, str(script))
-        await super().get(path, include_body)
+            await asyncio.to_thread(content_of, str(script.resolve()))
+        await super().get(path)
 
 
 def bokeh_folder() -> Path:
@@ -60,8 +59,8 @@ def bokeh_folder() -> Path:
 
 def routes(services: Services) -> list[URLSpec]:
     """Return the routes of the page and of the two scripts that it needs."""
-    scripts: dict[str, Any] = {"path": str(bokeh_folder())}
+    folder = bokeh_folder().resolve()
     return [
         route(r"/plot", PlotPage, services),
-        URLSpec(r"/plot/(bokeh(?:-api)?\.min\.js)", PlotScript, scripts),
+        route(r"/plot/(bokeh(?:-api)?\.min\.js)", PlotScript, services, folder=folder),
     ]

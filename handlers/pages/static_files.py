@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from mimetypes import guess_type
 from pathlib import Path
 
 from tornado.routing import URLSpec
-from tornado.web import StaticFileHandler
 
 import static
+from handlers.http.base import JsonHandler
 from handlers.http.compression import accepts_gzip, gzipped
-from handlers.services import Services
+from handlers.http.routing import route
+from handlers.services import Services, StartingServices
+from server.core.errors import NotFound
 
 CACHED_FILES = 128
 
 
-class StaticFiles(StaticFileHandler):
-    """A static file, whole, compressed if the client accepts it."""
+class StaticFiles(JsonHandler):
+    """A static file, whole, compressed if the client accepts it; for clients without a token too.
 
-    async def get(self, path: str, include_body: bool = True) -> None:
+    The login form needs them.
+    """
+
+    open_to_all = True
+
+    def initialize(self, services: StartingServices, folder: Path) -> None:
+        """Take the folder of the files."""
+        self.access_rules = services.access_rules
+        self.folder = folder
+
+    async def get(self, path: str) -> None:
         """Send the file unless the client has it."""
-        self.path = self.parse_url_path(path)
-        found = self.validate_absolute_path(self.root, self.get_absolute_path(self.root, self.path))
-        if found is None:
-            return
-        self.absolute_path = found
+        found = self._find(path)
         plain, compressed, digest = content_of(found)
-        self._set_headers(digest)
+        self._set_headers(found, digest)
         if self.check_etag_header():
             self.set_status(304)
             return
@@ -40,19 +49,24 @@ class StaticFiles(StaticFileHandler):
             self.set_header("Content-Encoding", "gzip")
             content = compressed
         self.set_header("Content-Length", len(content))
-        if include_body:
-            self.write(content)
+        self.write(content)
 
-    def _set_headers(self, digest: str) -> None:
-        self.set_header("Content-Type", self.get_content_type())
-        self.set_header("X-Content-Type-Options", "nosniff")
+    def _find(self, path: str) -> str:
+        """Return the path of the file. Raise NotFound for whatever is no file in the folder."""
+        try:
+            found = (self.folder / path).resolve()
+            is_file = found.is_relative_to(self.folder) and found.is_file()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise NotFound("file", path) from error
+        if not is_file or path.endswith("/"):
+            raise NotFound("file", path)
+        return str(found)
+
+    def _set_headers(self, path: str, digest: str) -> None:
+        self.set_header("Content-Type", guess_type(path)[0] or "application/octet-stream")
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Vary", "Accept-Encoding")
         self.set_header("Etag", f'W/"{digest}"')
-
-    def compute_etag(self) -> str | None:
-        """Return None: `get` has set it."""
-        return None
 
 
 def content_of(path: str) -> tuple[bytes, bytes, str]:
@@ -67,10 +81,10 @@ def _content(path: str, _changed: int) -> tuple[bytes, bytes, str]:
     return plain, gzipped(plain, level=9), hashlib.blake2b(plain, digest_size=12).hexdigest()
 
 
-def routes(_services: Services) -> list[URLSpec]:
+def routes(services: Services) -> list[URLSpec]:
     """Return the route of the static files.
 
     With Tornado's own setting it would come first, before those of the polls.
     """
-    folder = {"path": str(Path(static.__file__).parent)}
-    return [URLSpec(r"/static/(.*)", StaticFiles, folder)]
+    folder = Path(static.__file__).parent.resolve()
+    return [route(r"/static/(.*)", StaticFiles, services, folder=folder)]

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from runners.astrosource.package import missing, prepared
+from runners.pipeline.inputs import stored_path
 from runners.pipeline.measurements import Measurement, mjd
 from runners.pipeline.process import AsyncError, PipelineOutput, PipelineProcess, ReducedDatum
 
@@ -118,7 +119,7 @@ class AstroSource(PipelineProcess):
                     f"{name} is not named object_filter_JD_date_airmass_….psx, which tells "
                     "astrosource filter and time"
                 )
-        return [Path(product.data.path) for product in products]
+        return [stored_path(product) for product in products]
 
     def _gathered(
         self,

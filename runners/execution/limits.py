@@ -20,12 +20,16 @@ OUT_OF_MEMORY_SCORE = 500
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The limits of a run; None leaves one as it is. `nice` is added to the process's niceness."""
+    """The limits of a run; None leaves one as it is. `nice` is added to the process's niceness.
+
+    `open_files_soft` is the soft limit alone, which a server raises for itself.
+    """
 
     address_space_bytes: int | None = None
     cpu_seconds: int | None = None
     file_size_bytes: int | None = None
     open_files: int | None = None
+    open_files_soft: int | None = None
     nice: int = 0
 
 
@@ -38,6 +42,8 @@ def apply(limits: Limits) -> None:
         resource.RLIMIT_NOFILE: limits.open_files,
         resource.RLIMIT_CORE: 0,
     }
+    if limits.open_files_soft is not None:
+        _lower_open_files(limits.open_files_soft)
     for kind, limit in kinds.items():
         if limit is not None:
             _limit(kind, limit)
@@ -48,6 +54,13 @@ def apply(limits: Limits) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_bytes(b"%d" % OUT_OF_MEMORY_SCORE)
+
+
+def _lower_open_files(soft: int) -> None:
+    """Lower the soft limit alone: programs that go through all numbers of files are slow else."""
+    present, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and (present == resource.RLIM_INFINITY or soft < present):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _limit(kind: int, limit: int) -> None:

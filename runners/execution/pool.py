@@ -41,10 +41,10 @@ QUOTED_CHARACTERS = 300
 #: How long a template that closed its socket may take to end.
 TEMPLATE_END_SECONDS = 5.0
 LOOK_SECONDS = 0.01
-
-
-class TemplateLost(Exception):
-    """The process that starts the runs has ended, and all runs with it."""
+#: How often the template is looked at while nothing is started.
+WATCH_SECONDS = 0.5
+#: The pauses before a template that died is started again; the last one is repeated.
+RESTART_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class WarmUpFailed(Exception):
@@ -144,6 +144,9 @@ class Pool:
         self._context = multiprocessing.get_context("forkserver")
         # Starting a process blocks, and the template's own start is not safe from two threads.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
+        self._watcher: asyncio.Task[None] | None = None
+        #: whether the template could not be started again
+        self._without_template = False
 
     async def start(self) -> None:
         """Start the template and wait until it is warm.
@@ -155,19 +158,21 @@ class Pool:
             await self._import_in_child(WARM_MODULES)
         except (EOFError, OSError):
             await self._explain_dead_template()
+        self._watcher = asyncio.create_task(self._watch_template())
 
     def problem(self) -> str | None:
         """Return why no run can be started at this moment, in a sentence, or None."""
+        if self._without_template:
+            return "The process that starts the runs cannot be started; it is being tried again"
         code = _template_exit_code()
         if code is None:
             return None
         ending = exit_in_words(code)
-        return f"The process that starts the runs ended with {ending}; the next run restarts it"
+        return f"The process that starts the runs ended with {ending}; it is being restarted"
 
     async def launch(self, entry: Callable[..., None], *arguments: Any) -> Run:
         """Start a child that calls `entry(*arguments, messages, out, err, control)`."""
-        pipes = {name: Pipe.reading() for name in ("messages", "out", "err")}
-        control = Pipe.writing()
+        pipes, control = _open_pipes()
         ends = [pipe.theirs for pipe in (*pipes.values(), control)]
         process = self._context.Process(target=entry, args=(*arguments, *ends), daemon=False)
         starting = asyncio.get_running_loop().run_in_executor(self._starter, process.start)
@@ -181,6 +186,8 @@ class Pool:
             for pipe in (*pipes.values(), control):
                 os.close(pipe.ours)
             raise
+        else:
+            self._without_template = False
         finally:
             for end in ends:
                 end.close()
@@ -189,7 +196,35 @@ class Pool:
 
     def close(self) -> None:
         """Start no more runs. The template ends by itself when the server does."""
+        if self._watcher is not None:
+            self._watcher.cancel()
         self._starter.shutdown(wait=False, cancel_futures=True)
+
+    async def _watch_template(self) -> None:
+        """Start the template again whenever it has died while no run was started."""
+        deaths = 0
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if (problem := self.problem()) is None:
+                deaths = 0
+                continue
+            log.warning("%s", problem, extra={"action": "template_ended"})
+            await asyncio.sleep(RESTART_SECONDS[min(deaths, len(RESTART_SECONDS) - 1)])
+            deaths += 1
+            await self._restart_template()
+
+    async def _restart_template(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._starter, forkserver.ensure_running)
+            self._without_template = False
+        except OSError as error:  # no more processes or files, say
+            self._without_template = True
+            log.warning(
+                "The process that starts the runs could not be started: %s",
+                error,
+                extra={"action": "template_restart_failed"},
+            )
 
     async def _import_in_child(self, modules: Sequence[str]) -> None:
         """Import modules in a first child, at no cost if the template has them already."""
@@ -216,6 +251,21 @@ class Pool:
             await self._import_in_child(WARM_MODULES)
         ending = "could not be started" if code is None else f"ended with {exit_in_words(code)}"
         raise WarmUpFailed(f"the process that starts the runs {ending}")
+
+
+def _open_pipes() -> tuple[dict[str, Pipe], Pipe]:
+    """Open the pipes of a run: those that are read, and its control. All or none."""
+    opened: list[Pipe] = []
+    names = ("messages", "out", "err")
+    try:
+        for make in (*[Pipe.reading] * len(names), Pipe.writing):
+            opened.append(make())
+    except OSError:  # too many open files
+        for pipe in opened:
+            os.close(pipe.ours)
+            pipe.theirs.close()
+        raise
+    return dict(zip(names, opened, strict=False)), opened[-1]
 
 
 async def _wait_for_template_end() -> int | None:

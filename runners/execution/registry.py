@@ -1,12 +1,13 @@
 """The pipelines that are built in or installed, and the description of a pipeline's class.
 
 The server never imports an author's module: a child does, describes the class as JSON and ends.
+What a class may declare is left to `class_description`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
+import os
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
 from typing import Any
@@ -14,9 +15,17 @@ from typing import Any
 import msgspec
 
 from runners.execution import worker
+from runners.execution.class_description import (
+    BadAttribute,
+    describe_class,
+    files_of,
+    files_of_error,
+    source_of,
+)
+from runners.execution.exits import exit_in_words
 from runners.execution.isolation import isolate
-from runners.execution.pool import Pool
-from runners.pipeline.process import PipelineProcess
+from runners.execution.pool import Pool, Run
+from runners.pipeline.process import AsyncError, PipelineProcess
 
 BUILT_IN = {
     "Timelapse": "runners.timelapse.Timelapse",
@@ -24,7 +33,14 @@ BUILT_IN = {
     "astrosource": "runners.astrosource.AstroSource",
 }
 ENTRY_POINT_GROUP = "heliograph.pipelines"
-DESCRIBE_SECONDS = 30.0
+#: The longest description, as JSON.
+DESCRIPTION_BYTES = 2**20
+#: The pauses before a description is tried again that nothing of the pipeline's has prevented.
+AGAIN_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
+
+
+class Interrupted(Exception):
+    """The child was not started, or ended with the process that starts the runs."""
 
 
 def installed_pipelines() -> dict[str, str]:
@@ -34,75 +50,112 @@ def installed_pipelines() -> dict[str, str]:
     }
 
 
-async def describe(pool: Pool, path: str, import_folder: str | None) -> dict[str, Any]:
-    """Return the description that a child makes of a class; `error` says why it cannot run."""
-    run = await pool.launch(describe_in_child, path, import_folder)
+async def describe(
+    pool: Pool, path: str, import_folder: str | None, limit_seconds: float
+) -> dict[str, Any]:
+    """Return the description that a child makes of a class; `error` says why it cannot run.
+
+    `files` are those to look at for changes. Importing the class may take `limit_seconds`.
+    """
+    for pause in AGAIN_SECONDS:
+        try:
+            return await _describe_once(pool, path, import_folder, limit_seconds)
+        except Interrupted:
+            await asyncio.sleep(pause)
     try:
-        answer = await asyncio.wait_for(_all(run.readers["messages"].read), DESCRIBE_SECONDS)
+        return await _describe_once(pool, path, import_folder, limit_seconds)
+    except Interrupted:
+        files = files_of(path, import_folder)
+        return {"error": "The server could not start a process to import it", "files": files}
+
+
+async def _describe_once(
+    pool: Pool, path: str, import_folder: str | None, limit_seconds: float
+) -> dict[str, Any]:
+    try:
+        run = await pool.launch(describe_in_child, path, import_folder)
+    except Exception as error:  # nothing of the pipeline has run yet
+        raise Interrupted from error
+    late = False
+    answer = b""
+    try:
+        async with asyncio.timeout(limit_seconds):
+            while answer.count(b"\n") < 2 and len(answer) <= DESCRIPTION_BYTES:
+                if not (piece := await run.readers["messages"].read()):
+                    break
+                answer += piece
+            else:
+                run.kill()  # what it leaves running is not waited for
+            await run.wait()
     except TimeoutError:
-        answer = b""
+        late = True
     finally:
         run.kill()
-        await run.wait()
+        code = await run.wait()
         run.close()
+    return _understood(answer, run, code, limit_seconds if late else None)
+
+
+def _understood(answer: bytes, run: Run, code: int, late_after: float | None) -> dict[str, Any]:
+    """Return what the child's lines amount to: the files, then the description."""
+    first, _, second = answer.partition(b"\n")
+    files = _files(_decoded(first))
+    if second.endswith(b"\n") and (description := _decoded(second)):
+        return {**description, "files": files + _files(description)}
+    if len(answer) > DESCRIPTION_BYTES:
+        reason = f"Its description is over {DESCRIPTION_BYTES:,} bytes"
+    elif late_after is not None:
+        reason = f"Importing it took more than {late_after:g} s (limits.import_seconds)"
+    elif run.orphaned or not answer:
+        raise Interrupted
+    else:
+        reason = f"Its process ended with {exit_in_words(code)} while it was imported"
+    return {"error": reason, "files": files}
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(answer, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        reason = str(error) if answer else "it could not be imported: the process ended or hung"
-        return {"error": reason}
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
 
 
-async def _all(read: Any) -> bytes:
-    pieces = []
-    while data := await read():
-        pieces.append(data)
-    return b"".join(pieces)
+def _files(facts: dict[str, Any]) -> list[str]:
+    """Return the files that a child names, which may be anything."""
+    files = facts.get("files")
+    return [file for file in files if isinstance(file, str)] if isinstance(files, list) else []
 
 
 def describe_in_child(
     path: str, import_folder: str | None, messages: Connection, *others: Connection
 ) -> None:
-    """Import the class and send its description: the child's side."""
+    """Import the class and send its files and its description: the child's side."""
     isolate(import_folder)
+    os.set_inheritable(messages.fileno(), False)
+    # First, as the import may never end.
+    _send(messages, {"files": files_of(path, import_folder)})
     try:
-        answer = describe_class(worker.load(path))
+        answer = _description(worker.load(path))
+        _send(messages, answer)
     except BaseException as error:
-        answer = {"error": f"{type(error).__name__}: {worker.message_of(error)}"}
-    messages_fd = messages.fileno()
-    with open(messages_fd, "wb", closefd=False) as pipe:
-        pipe.write(msgspec.json.encode(answer))
+        files = files_of_error(error, import_folder)
+        _send(messages, {"error": _sentence(error), "files": files})
+    os._exit(0)  # whatever the import has started
 
 
-def describe_class(pipeline: type[PipelineProcess]) -> dict[str, Any]:
-    """Return the description of a pipeline class. Raise an error for invalid attributes."""
-    flags = {
-        name: {
-            "default": bool(flag.get("default", False)),
-            "long_name": str(flag.get("long_name", name)),
-        }
-        for name, flag in (pipeline.flags or {}).items()
-    }
-    return {
-        "short_name": _short_name(pipeline.short_name),
-        "process_type": str(pipeline.process_type),
-        "description": inspect.getdoc(pipeline) or "",
-        "allowed_suffixes": [str(suffix) for suffix in pipeline.allowed_suffixes or []],
-        "flags": flags,
-        "error": pipeline.unavailable(),
-        "source": _source(pipeline),
-    }
-
-
-def _source(pipeline: type[PipelineProcess]) -> str | None:
+def _description(pipeline: type[PipelineProcess]) -> dict[str, Any]:
     try:
-        return inspect.getsourcefile(pipeline)
-    except TypeError:  # not defined in a file
-        return None
+        return describe_class(pipeline) | {"files": source_of(pipeline)}
+    except BadAttribute as error:
+        return {"error": str(error), "files": source_of(pipeline)}
 
 
-def _short_name(name: Any) -> str:
-    if not (isinstance(name, str) and name and name.isprintable() and len(name) <= 50):
-        raise ValueError("short_name must be 1 to 50 visible characters")
-    if "/" in name or "\\" in name:
-        raise ValueError("short_name must not contain slashes")
-    return name
+def _send(messages: Connection, facts: dict[str, Any]) -> None:
+    with open(messages.fileno(), "wb", closefd=False) as pipe:
+        pipe.write(msgspec.json.encode(facts) + b"\n")
+
+
+def _sentence(error: BaseException) -> str:
+    """Return why a class cannot be imported; its author needs the kind of the error, too."""
+    message = worker.message_of(error)
+    return message if isinstance(error, AsyncError) else f"{type(error).__name__}: {message}"

@@ -29,7 +29,7 @@ from runners.execution.isolation import isolate, redirect
 from runners.execution.limits import Limits, apply, out_of_memory
 from runners.execution.provenance import provenance
 from runners.execution.reporter import PipeReporter
-from runners.pipeline.inputs import InputData, InputFiles, InputProduct, RunTarget
+from runners.pipeline.inputs import InputFiles, InputProduct, RunTarget
 from runners.pipeline.outputs import Made, made
 from runners.pipeline.process import AsyncError, Cancelled, PipelineProcess
 
@@ -237,7 +237,8 @@ def _run_pipeline(outputs: _Outputs, reporter: PipeReporter, spec: RunSpec) -> N
     pipeline = pipeline_class(
         reporter, spec.target, InputFiles(spec.inputs), spec.identifier, spec.settings
     )
-    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder):
+    outbox = folder.with_name("outputs")
+    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder, outbox):
         outputs.send(output)
 
 
@@ -287,8 +288,3 @@ def _traceback(error: BaseException) -> str:
     except Exception:
         where = "".join(traceback.format_tb(error.__traceback__))
         return f"Traceback (most recent call last):\n{where}{type(error).__qualname__}\n"
-
-
-def input_product(pk: int, name: str, path: str) -> InputProduct:
-    """Return an input as the child sees it."""
-    return InputProduct(pk, name, InputData(path, name))

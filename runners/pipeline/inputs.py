@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+from runners.pipeline.own_copies import (
+    InputSource,
+    compare,
+    is_made,
+    open_stored,
+    opened,
+    own_copy,
+)
+
+#: How much is read ahead of a pipeline that reads bit by bit.
+BUFFER_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True)
@@ -22,18 +37,36 @@ class RunTarget:
 
 @dataclass(frozen=True)
 class InputData:
-    """The content of an input: `path` is a local file, not to be changed; `name` as uploaded."""
+    """The content of an input; `name` as uploaded.
 
-    path: str
+    `path` is a file of the run's own, to be changed, moved or deleted at will: nothing that is
+    stored changes by it. It is made on first use; `open` and `read` do without, as long as it is
+    not there.
+    """
+
+    source: InputSource
     name: str
 
+    @property
+    def path(self) -> str:
+        """The path of a local file that is the run's own."""
+        return str(own_copy(self.source, self.name))
+
     def open(self, mode: str = "rb") -> IO[Any]:
-        """Open the file for reading."""
-        return Path(self.path).open(mode)
+        """Open the file; for writing, it is the run's own."""
+        if not set(mode) <= set("rbt") or is_made(self.source):
+            return Path(self.path).open(mode)
+        file = io.BufferedReader(StoredFile(self.source, self.name), BUFFER_BYTES)
+        return file if "b" in mode else io.TextIOWrapper(file)
 
     def read(self) -> bytes:
         """Return the content of the file."""
-        return Path(self.path).read_bytes()
+        if is_made(self.source):
+            return Path(self.path).read_bytes()
+        with StoredFile(self.source, self.name) as file:
+            content = file.readall()
+        compare(self.source, self.name, hashlib.sha256(content).hexdigest())
+        return content
 
     @property
     def file(self) -> IO[bytes]:
@@ -77,3 +110,76 @@ class InputFiles:
 
     def __len__(self) -> int:
         return len(self._products)
+
+
+class StoredFile(io.RawIOBase):
+    """A stored file, open for reading, by which nothing stored can be changed.
+
+    Its `name` is the one that was uploaded. Whoever asks for its descriptor, by which even a file
+    that is open for reading can be changed or opened again, gets that of the run's own copy.
+    """
+
+    mode = "rb"
+
+    def __init__(self, source: InputSource, name: str) -> None:
+        self.name = name
+        self._source = source
+        self._file = io.FileIO(open_stored(source, name))
+        self._copy: int | None = None
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read bytes into a buffer; return how many."""
+        return self._file.readinto(buffer) or 0
+
+    def readall(self) -> bytes:
+        """Return all bytes from here on."""
+        return self._file.readall() or b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move; return the place."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._file.tell()
+
+    def fileno(self) -> int:
+        """Return a descriptor of the run's own copy, at the same place."""
+        if self._copy is None:
+            path = own_copy(self._source, self.name)
+            self._copy = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        os.lseek(self._copy, self.tell(), os.SEEK_SET)
+        return self._copy
+
+    def isatty(self) -> bool:
+        """Return False, without asking for a descriptor."""
+        return False
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self._file.close()
+            if self._copy is not None:
+                os.close(self._copy)
+        super().close()
+
+
+def stored_path(product: InputProduct) -> Path:
+    """Return a path for reading only: that of the stored file, of which no copy is made.
+
+    For the built-in pipelines, which change none of their inputs. Raise AsyncError if the file is
+    not what its record says.
+    """
+    data = product.data
+    if is_made(data.source):  # as storage is remote
+        return Path(data.path)
+    with opened(data.source, data.name):
+        return Path(data.source.stored)

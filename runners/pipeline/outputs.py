@@ -5,10 +5,12 @@ A run and a test of a pipeline share these checks, so that a test finds what a r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runners.pipeline.file_copies import copy_file, open_file
 from runners.pipeline.measurements import read_measurements
 from runners.pipeline.process import REDUCED_DATUM, AsyncError, outputs_of
 
@@ -21,18 +23,39 @@ class Made(NamedTuple):
     output_type: str
 
 
-def made(result: Any, folder: Path) -> Iterator[Made]:
+def made(result: Any, folder: Path, keep: Path | None = None) -> Iterator[Made]:
     """Yield the outputs that `do_pipeline` returned or yields; relative paths start at the folder.
 
-    Raise AsyncError for what is not an output, not a file, or not a table of measurements.
+    An output that is yielded while the pipeline goes on is copied into the folder `keep`, if given,
+    so that it stays as it is now. Raise AsyncError for what is not an output, not a file, or not a
+    table of measurements.
     """
-    for output in outputs_of(result):
+    goes_on = isinstance(result, Iterator)
+    for number, output in enumerate(outputs_of(result)):
         path = folder / output.path
         if not path.is_file():
             raise AsyncError(f"The output '{path.name}' is not a file")
+        name = output.name or path.name
+        if goes_on and keep is not None:
+            path = _kept(path, keep / str(number))
         if output.type_name() == REDUCED_DATUM:
             _check_measurements(path)
-        yield Made(path, output.name or path.name, output.type_name())
+        yield Made(path, name, output.type_name())
+
+
+def _kept(path: Path, folder: Path) -> Path:
+    folder.mkdir(parents=True, mode=0o700)
+    copy = folder / path.name
+    try:
+        source = open_file(path, follow=True)
+        try:
+            copy_file(source, copy, checksum=False)
+        finally:
+            os.close(source)
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise AsyncError(f"The output '{path.name}' could not be copied: {reason}") from error
+    return copy
 
 
 def _check_measurements(path: Path) -> None:

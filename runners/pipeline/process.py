@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from runners.pipeline.errors import AsyncError as AsyncError
 from runners.pipeline.inputs import InputFiles, RunTarget
 
 STATUS_LIMIT = 200
@@ -18,10 +19,6 @@ DATA_PRODUCT, REDUCED_DATUM = "DataProduct", "ReducedDatum"
 NO_INPUTS = "No input files to process"
 #: Set by the server alone, for a record's first and last states.
 RESERVED_STATUSES = frozenset({"pending", "created", "failed", "cancelled"})
-
-
-class AsyncError(Exception):
-    """Fails the process with this message, without a traceback."""
 
 
 class Cancelled(BaseException):

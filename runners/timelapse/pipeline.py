@@ -21,6 +21,7 @@ from runners.fits.images import Frame, find_frame
 from runners.imaging import alignment
 from runners.imaging.brightness import GreyImage
 from runners.imaging.scaling import View, view_of
+from runners.pipeline.inputs import stored_path
 from runners.pipeline.process import NO_INPUTS, AsyncError, PipelineProcess
 from runners.timelapse.encoder import open_film
 from runners.timelapse.overlay import Overlay
@@ -125,7 +126,7 @@ class Timelapse(PipelineProcess):
         with self.update_status(f"Sorting {len(products)} frames"):
             for product in products:
                 self.check_cancelled()
-                frames.append(find_frame(Path(product.data.path), product.name))
+                frames.append(find_frame(stored_path(product), product.name))
         return in_order(frames)
 
     def _film(

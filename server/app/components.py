@@ -18,6 +18,10 @@ from server.core.data_folder import DataFolder
 from server.core.hub import Hub
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
+from server.operations.accepted import Accepted
+from server.operations.atomicity import check_atomic
+from server.operations.start_checks import StartChecks
+from server.operations.storage_root import StorageRoot
 from server.peers.exchange import AnnouncementExchange, ChangeStreamExchange
 from server.peers.invalidation import CacheInvalidation
 from server.processes.repository import ProcessRepository
@@ -41,13 +45,18 @@ class Components:
     archive: Archive
 
 
-async def open_components(config: Config, folder: DataFolder, stack: AsyncExitStack) -> Components:
+async def open_components(
+    config: Config, folder: DataFolder, stack: AsyncExitStack, accepted: Accepted
+) -> Components:
     """Open all components in their order, waiting for the database as long as it takes.
 
     The stack closes them. On return, whatever this server left unfinished in storage has been
     completed or undone.
+
+    :raises StartError: the database does not keep what it is given, or does not fit the files.
     """
     database = await _database(config, folder, stack)
+    await _check(config, folder, database, accepted)
     store = await retry_while_unavailable(lambda: Store.open(database))
     examiner = Examiner()
     stack.push_async_callback(examiner.close)
@@ -59,6 +68,7 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
     logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone=alone)
     files = FileStorage(config.storage_url)
     archive = _archive(config, folder, store, files, examiner, repository)
+    stack.push_async_callback(archive.rollback.stop)
     components = Components(
         database=database,
         store=store,
@@ -76,6 +86,17 @@ async def open_components(config: Config, folder: DataFolder, stack: AsyncExitSt
         stack.push_async_callback(exchange.stop)
     await retry_while_unavailable(archive.rollback.resolve_own)
     return components
+
+
+async def _check(
+    config: Config, folder: DataFolder, database: Database, accepted: Accepted
+) -> None:
+    """Refuse to start where what is stored would be lost; nothing has been written before."""
+    store = Store(database)
+    checks = StartChecks(store, StorageRoot(config.storage_url), accepted)
+    if config.mongodb.uri is not None:
+        await retry_while_unavailable(lambda: check_atomic(store.installation, folder.server_id))
+    await retry_while_unavailable(checks.check)
 
 
 def _archive(
@@ -105,6 +126,8 @@ async def _database(config: Config, folder: DataFolder, stack: AsyncExitStack) -
         uri = await engine.start(folder)
         stack.push_async_callback(engine.stop)
     database = await retry_while_unavailable(lambda: Database.open(uri, config.mongodb.database))
+    if config.mongodb.uri is None:
+        database.make_room = folder.reserve.give_up
     stack.callback(database.close)
     return database
 

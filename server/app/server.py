@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -27,10 +26,14 @@ from handlers.services import Services
 from handlers.starting import StartingApplication
 from runners.execution.pool import Pool, WarmUpFailed
 from server.app.components import Components, open_components
+from server.app.connections.server import BoundedServer
 from server.app.logging_setup import set_up_logging
 from server.config import Config
 from server.config.sources import remove_variables
+from server.core import open_files
+from server.core.concurrency import repeat_every
 from server.core.data_folder import DataFolder
+from server.core.disk_reserve import CHECK_SECONDS
 from server.core.errors import DatabaseAway, StartError
 from server.core.records import PipelineDescription, ProcessRecord
 from server.execution.dispatcher import Dispatcher
@@ -39,6 +42,7 @@ from server.execution.live_preview import read_picture
 from server.execution.recovery import Recovery
 from server.execution.reexamination import Reexamination
 from server.live.sources import LiveSources
+from server.operations.accepted import Accepted
 from server.processes.pipelines import PipelineWatch, find_pipelines
 from server.processes.service import Processes
 
@@ -52,22 +56,24 @@ DRAIN_SECONDS = 1.0
 OnReady = Callable[["Server"], Awaitable[None]]
 
 
-def run(config: Config, on_ready: OnReady | None = None) -> int:
+def run(config: Config, on_ready: OnReady | None = None, accepted: Accepted | None = None) -> int:
     """Run the server until a signal stops it, and return the exit status.
 
-    `on_ready` is called once, with the running server, when that can take work.
+    `on_ready` is called once, with the running server, when that can take work. `accepted` is what
+    the start would otherwise refuse.
     """
     set_up_logging()
+    open_files.raise_limit()
     # What runs inherit holds no secret, and the template that starts them comes from here.
     remove_variables(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve_until_stopped(config, on_ready))
+        return runner.run(_serve_until_stopped(Server(config, accepted), on_ready))
 
 
-async def _serve_until_stopped(config: Config, on_ready: OnReady | None) -> int:
+async def _serve_until_stopped(server: Server, on_ready: OnReady | None) -> int:
     stopped = asyncio.Event()
     _listen_for_signals(stopped)
-    async with Server(config) as server:
+    async with server:
         print(f"Heliograph is starting at {server.address}", flush=True)
         starting = asyncio.ensure_future(server.start())
         stopping = asyncio.ensure_future(stopped.wait())
@@ -99,8 +105,9 @@ def _listen_for_signals(stopped: asyncio.Event) -> None:
 class Server:
     """A whole server: bound when entered, serving after `start`, stopped when left."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, accepted: Accepted | None = None) -> None:
         self.config = config
+        self._accepted = accepted or Accepted()
         self._stack = AsyncExitStack()
         self._application = StartingApplication(config)
         self._services: Services | None = None
@@ -128,6 +135,7 @@ class Server:
         self._folder = await asyncio.to_thread(DataFolder.open, self.config.data)
         self._stack.callback(self._folder.close)
         try:
+            await asyncio.to_thread(self._folder.reserve.keep)
             self._bind()
             await asyncio.to_thread(self._folder.announce, self.address)
         except BaseException:
@@ -148,9 +156,10 @@ class Server:
                 "take another with --port, or 0 for any free one"
             ) from error
         self.port = sockets[0].getsockname()[1]
-        self._http = server = HTTPServer(
+        self._http = server = BoundedServer(
             self._application, max_body_size=BODY_LIMIT_BYTES, xheaders=False
         )
+        server.bound(http)
         server.add_sockets(sockets)
         self._stack.push_async_callback(self._close_http)
 
@@ -174,11 +183,12 @@ class Server:
         """
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
+        self._watch_disk()
         pool = Pool(config.pool.slots)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
         # Storage, and what this server left behind when it ended last time.
-        components = await open_components(config, self._folder, stack)
+        components = await open_components(config, self._folder, stack, self._accepted)
         recovery = Recovery(
             components.store, components.repository, components.logs, components.archive, config
         )
@@ -209,6 +219,13 @@ class Server:
         self._application.open(make_application(self._services))
         await asyncio.to_thread(self._folder.remove_leftovers)
 
+    def _watch_disk(self) -> None:
+        async def keep() -> None:
+            await asyncio.to_thread(self._folder.reserve.keep)
+
+        watch = asyncio.create_task(repeat_every(CHECK_SECONDS, keep, name="disk watch", log=log))
+        self._stack.callback(watch.cancel)
+
     def _reexamination(self, components: Components) -> Reexamination:
         return Reexamination(
             components.store.products,
@@ -231,6 +248,7 @@ class Server:
             pool=pool,
             runs=self._folder.runs,
             pipelines=pipelines.get,
+            reserve=self._folder.reserve,
         )
 
     def _processes(
@@ -244,6 +262,7 @@ class Server:
             archive=components.archive,
             pipelines=pipelines,
             config=self.config,
+            check_room=self._folder.reserve.check,
         )
 
     def _handler_services(
@@ -260,7 +279,8 @@ class Server:
                 await components.database.ping()
             except DatabaseAway as error:
                 return str(error)
-            return run_services.pool.problem() or components.examiner.problem()
+            problem = run_services.pool.problem() or components.examiner.problem()
+            return problem or self._folder.reserve.problem
 
         async def picture(record: ProcessRecord) -> bytes | None:
             return await asyncio.to_thread(read_picture, run_services.folder(record))
@@ -281,6 +301,7 @@ class Server:
             read_headers=components.examiner.headers,
             preview_folder=self._folder.previews,
             live_preview=picture,
+            disk_problem=lambda: self._folder.reserve.problem,
         )
 
 

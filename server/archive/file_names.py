@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import mimetypes
 import re
-import unicodedata
+from collections.abc import Sequence
 from pathlib import PurePath
 
+from server.core.characters import FORBIDDEN, is_forbidden
 from server.core.errors import InvalidInput
 
 NAME_BYTES = 200
@@ -24,6 +25,8 @@ _CONTENT_TYPES = {
     ".mp4": "video/mp4",
     ".gif": "image/gif",
 }
+#: Suffixes that come after another one.
+_PACKED = frozenset({".gz", ".fz", ".bz2", ".xz", ".zip"})
 #: Without the system's own tables, so that every server gives the same answer.
 _OTHERS = mimetypes.MimeTypes()
 
@@ -33,8 +36,8 @@ def uploaded_name(sent: str) -> str:
     name = re.split(r"[/\\]", sent)[-1]
     if name in ("", ".", ".."):
         raise InvalidInput.of("file", "Each file needs a name")
-    if any(_unprintable(character) for character in name):
-        raise InvalidInput.of("file", "A file's name cannot have control characters")
+    if any(map(is_forbidden, name)):
+        raise InvalidInput.of("file", f"A file's name cannot have {FORBIDDEN}")
     if len(name.encode()) > NAME_BYTES:
         raise InvalidInput.of("file", f"A file's name can have {NAME_BYTES} bytes of UTF-8")
     return name
@@ -42,11 +45,33 @@ def uploaded_name(sent: str) -> str:
 
 def output_name(identifier: str, name: str) -> str:
     """Return the name of a run's output, cut to fit if need be: its suffix is always kept."""
-    clean = "".join("_" if _unprintable(character) else character for character in name)
+    clean = "".join("_" if is_forbidden(character) else character for character in name)
     whole = f"{identifier}_{clean}"
     suffix = "".join(PurePath(whole).suffixes[-2:]).encode()[-NAME_BYTES // 2 :]
     stem = whole.encode()[: -len(suffix) or None]
     return (stem[: NAME_BYTES - len(suffix)] + suffix).decode("utf-8", "ignore")
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Return the names with `-2`, `-3`, … before the suffix of those that are there before."""
+    taken, found = set(names), []
+    seen: set[str] = set()
+    for name in names:
+        unique, number = name, 1
+        while unique in seen or (number > 1 and unique in taken):
+            number += 1
+            unique = _numbered(name, number)
+        seen.add(unique)
+        found.append(unique)
+    return found
+
+
+def _numbered(name: str, number: int) -> str:
+    suffixes = PurePath(name).suffixes
+    packed = bool(suffixes) and suffixes[-1].lower() in _PACKED
+    suffix = "".join(suffixes[-2 if packed else -1 :]).encode()[-NAME_BYTES // 2 :]
+    stem, end = name.encode()[: -len(suffix) or None], f"-{number}".encode() + suffix
+    return stem[: NAME_BYTES - len(end)].decode("utf-8", "ignore") + end.decode("utf-8", "ignore")
 
 
 def content_type(name: str) -> str:
@@ -54,8 +79,3 @@ def content_type(name: str) -> str:
     suffix = PurePath(name).suffix.lower()
     guessed = _CONTENT_TYPES.get(suffix) or _OTHERS.guess_type(f"x{suffix}")[0]
     return guessed or "application/octet-stream"
-
-
-def _unprintable(character: str) -> bool:
-    # Cc are control characters, Cs lone surrogates, which have no UTF-8.
-    return unicodedata.category(character) in ("Cc", "Cs")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from server.archive.products import DataProducts
 from server.archive.target_fields import checked_name
 from server.archive.visibility import Visibility
-from server.core.errors import Conflict, InvalidInput, NotFound
+from server.core.errors import AlreadyTaken, Conflict, InvalidInput, NotFound
 from server.core.records import DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.base import Page
@@ -49,9 +49,20 @@ class Groups:
         await self._check_exist(members)
         pk = await self._store.counters.next("group")
         group = DataProductGroup(pk=pk, created=time.time(), name=name, products=members)
-        await self._store.groups.insert(group)
+        group = await self._insert(group)
         await self._drop_deleted(members)
-        return await self._store.groups.get(pk)
+        return await self._store.groups.get(group.pk)
+
+    async def _insert(self, group: DataProductGroup) -> DataProductGroup:
+        """Store a group, under the next PK if another one has its PK."""
+        while True:
+            try:
+                await self._store.groups.insert(group)
+                return group
+            except AlreadyTaken:
+                if await self._store.groups.get_many([group.pk]) == [group]:
+                    return group  # it was stored, and only the answer was lost
+            group = group.evolve(pk=await self._store.counters.next("group"))
 
     async def add(self, group: DataProductGroup, products: Sequence[int]) -> DataProductGroup:
         """Add products to a group; those that are in it already stay where they are.
@@ -100,8 +111,8 @@ class Groups:
     async def _drop_deleted(self, members: list[int]) -> None:
         """Remove products that were deleted meanwhile."""
         existing = {found.pk for found in await self._store.products.get_many(members)}
-        for gone in set(members) - existing:
-            await self._store.groups.remove_product(gone)
+        if gone := set(members) - existing:
+            await self._store.groups.remove_products(gone)
 
 
 def _faults(name: str, members: list[int]) -> dict[str, list[str]]:

@@ -5,16 +5,17 @@ The measurements in files of reduced data are stored in the same way, all or non
 
 from __future__ import annotations
 
-import hashlib
+import os
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runners.pipeline.file_copies import NotAFile, copy_file, open_file
 from runners.pipeline.measurements import MOST_MEASUREMENTS, Measurement, read_measurements
 from runners.pipeline.process import REDUCED_DATUM
-from server.archive.file_names import output_name
+from server.archive.file_names import output_name, unique_names
 from server.archive.light_curves import chunks_of
 from server.archive.rollback import Rollback
 from server.archive.storage import LocalFile, in_thread
@@ -24,8 +25,6 @@ from server.core.errors import InvalidInput
 from server.core.records import ProcessRecord
 from server.store import Store
 from server.store.archive.light_curves import LightCurveChunk
-
-PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -66,27 +65,24 @@ class OutputPublisher:
     async def publish(self, run: ProcessRecord, files: Sequence[OutputFile]) -> Publication:
         """Store the outputs and their group, invisible until the run's record names them.
 
-        The files stay where they are, so that this can be tried again after a failure.
+        They are copied as they are now, and stay where they are, so that this can be tried again
+        after a failure.
 
+        :raises ValueError: there is no such file any more.
         :raises InvalidInput: a file of reduced data is not a table of measurements.
+        :raises NoRoom: the disk is full.
         """
         if not files:
             return Publication([], None, None, None)
-        tables = [file.path for file in files if file.output_type == REDUCED_DATUM]
-        files = [file for file in files if file.output_type != REDUCED_DATUM]
-        chunks = await self._chunks(tables, run)
+        self._data_folder.reserve.check()
         folder = self._data_folder.incoming / secrets.token_hex(8)
-        alone = run.process_type == "timelapse" and len(files) == 1
         try:
-            described = [
-                await in_thread(
-                    self._describe,
-                    file.path,
-                    run.identifier if alone else output_name(run.identifier, file.name),
-                    folder / str(number),
-                )
+            copies = [
+                await in_thread(_copied, file, folder / str(number))
                 for number, file in enumerate(files)
             ]
+            described, tables = _described(run, files, copies)
+            chunks = await self._chunks(tables, run)
             deposit = await self._transactions.add(described, run.target, run, chunks)
         finally:
             await in_thread(shutil.rmtree, folder, True)
@@ -119,16 +115,32 @@ class OutputPublisher:
         first = await self._counters.next("measurement", len(measurements))
         return await in_thread(chunks_of, measurements, first, run)
 
-    def _describe(self, path: Path, name: str, copy: Path) -> LocalFile:
-        source = path.resolve(strict=True)
-        if not source.is_relative_to(self._data_folder.path.resolve()):
-            # Not linked, as others may change it later and it must not become read-only.
-            copy.parent.mkdir(exist_ok=True, mode=0o700)
-            shutil.copyfile(source, copy)
-            source = copy
-        digest, size = hashlib.sha256(), 0
-        with source.open("rb") as file:
-            while piece := file.read(PIECE_BYTES):
-                digest.update(piece)
-                size += len(piece)
-        return LocalFile(source, name, size, digest.hexdigest())
+
+def _copied(file: OutputFile, folder: Path) -> LocalFile:
+    """Copy an output, as anybody may hold it open or have a link to it; raise ValueError."""
+    folder.mkdir(parents=True, mode=0o700)
+    copy = folder / file.path.name
+    try:
+        source = open_file(file.path, follow=True)
+        try:
+            size, sha256 = copy_file(source, copy)
+        finally:
+            os.close(source)
+    except (FileNotFoundError, NotADirectoryError, NotAFile) as error:
+        raise ValueError(f"{file.name} is not a file any more") from error
+    except PermissionError as error:
+        raise ValueError(f"{file.name} may not be read") from error
+    return LocalFile(copy, file.name, size, sha256 or "")
+
+
+def _described(
+    run: ProcessRecord, files: Sequence[OutputFile], copies: Sequence[LocalFile]
+) -> tuple[list[LocalFile], list[Path]]:
+    """Return the data products to be, each with a name of its own, and the tables."""
+    pairs = list(zip(files, copies, strict=True))
+    tables = [copy.path for file, copy in pairs if file.output_type == REDUCED_DATUM]
+    kept = [copy for file, copy in pairs if file.output_type != REDUCED_DATUM]
+    if run.process_type == "timelapse" and len(kept) == 1:
+        return [replace(kept[0], name=run.identifier)], tables
+    names = unique_names([output_name(run.identifier, copy.name) for copy in kept])
+    return [replace(copy, name=name) for copy, name in zip(kept, names, strict=True)], tables

@@ -47,7 +47,11 @@ class DataProducts:
         self._visibility = visibility
 
     def upload(self, target: int) -> Upload:
-        """Return an upload of files for a target, to be entered with `async with`."""
+        """Return an upload of files for a target, to be entered with `async with`.
+
+        :raises NoRoom: the disk is full.
+        """
+        self._data_folder.reserve.check()
 
         async def store(files: list[LocalFile]) -> list[DataProduct]:
             return (await self._transactions.add(files, target)).products
@@ -101,13 +105,29 @@ class DataProducts:
     def read(
         self, product: DataProduct, start: int = 0, stop: int | None = None
     ) -> AsyncIterator[bytes]:
-        """Iterate over the bytes of a product from `start` to before `stop`, in pieces."""
-        return self._files.read(product.key, start, stop)
+        """Iterate over the bytes of a product from `start` to before `stop`, in pieces.
 
-    async def path(self, product: DataProduct, folder: Path | None = None) -> Path:
+        :raises DamagedFile: storage does not hold what the record says.
+        """
+        return self._files.read(product.key, start, stop, expected=product)
+
+    async def check(self, products: Sequence[DataProduct]) -> None:
+        """Compare the sizes of the products' files with their records.
+
+        :raises DamagedFile: storage does not hold what a record says.
+        """
+        await self._files.check([(product.key, product) for product in products])
+
+    async def path(
+        self, product: DataProduct, folder: Path | None = None, *, whole: bool = False
+    ) -> Path:
         """Return a local file with the product's bytes, not to be changed.
 
-        It is the stored file itself, or a copy in the folder when storage is remote.
+        It is the stored file itself, or a copy in the folder when storage is remote. Its checksum
+        is compared if it will be read `whole`.
+
+        :raises DamagedFile: storage does not hold what the record says.
         """
         copies = self._data_folder.incoming / "copies"
-        return await self._files.local(product.key, copies if folder is None else folder)
+        place = copies if folder is None else folder
+        return await self._files.local(product.key, place, expected=product, whole=whole)

@@ -6,6 +6,7 @@ entries, and what they are about, is left to `transactions`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +18,9 @@ from server.store import Store
 from server.store.archive.journal import JournalEntry
 
 log = logging.getLogger(__name__)
+
+#: The most files whose deletion a request waits for.
+AWAITED_FILES = 200
 
 
 class Rollback:
@@ -41,6 +45,8 @@ class Rollback:
         self._deleted = deleted
         #: entries that could not be ended yet
         self._leftovers: list[JournalEntry] = []
+        #: deletions of many files, in the background
+        self._deletions: set[asyncio.Task[None]] = set()
 
     async def take_over(self, entry: JournalEntry) -> None:
         """Take an entry over from a server that is gone, and resolve it now or later."""
@@ -74,18 +80,28 @@ class Rollback:
 
     async def roll_back(self, entry: JournalEntry) -> None:
         """Delete everything that an entry is about, then the entry. May be repeated."""
-        if entry.process is not None:
-            await self._forget(entry, entry.process)
-        await self._store.products.delete_many(entry.products)
-        for product in entry.products:
-            await self._store.groups.remove_product(product)
-        if entry.group is not None:
-            await self._store.groups.delete(entry.group)
-        if entry.series is not None:
-            await self._store.light_curves.delete(entry.series)
-        for key in entry.keys:
-            await self._files.delete(key)
+        await self._delete_records(entry)
+        await self._files.delete_many(entry.keys)
         await self.close(entry)
+
+    async def delete_and_answer(self, entry: JournalEntry) -> None:
+        """Delete as `roll_back` does, but many files in the background: a disk takes its time.
+
+        Nothing names these files any more, and the entry stays until they are gone.
+        """
+        if len(entry.keys) <= AWAITED_FILES:
+            await self.roll_back(entry)
+            return
+        await self._delete_records(entry)
+        deleting = asyncio.create_task(self._now_or_later(entry, self.roll_back))
+        self._deletions.add(deleting)
+        deleting.add_done_callback(self._deletions.discard)
+
+    async def stop(self) -> None:
+        """End what is done in the background; the next start of this server completes it."""
+        for deleting in self._deletions:
+            deleting.cancel()
+        await asyncio.gather(*self._deletions, return_exceptions=True)
 
     async def roll_back_failed(self, entry: JournalEntry) -> None:
         """Undo what failed, now or later; raising the failure itself is left to the caller."""
@@ -134,6 +150,16 @@ class Rollback:
         with contextlib.suppress(HeliographError, OSError), self.resolved_later(entry):
             await work(entry)
 
+    async def _delete_records(self, entry: JournalEntry) -> None:
+        if entry.process is not None:
+            await self._forget(entry, entry.process)
+        await self._store.products.delete_many(entry.products)
+        await self._store.groups.remove_products(entry.products)
+        if entry.group is not None:
+            await self._store.groups.delete(entry.group)
+        if entry.series is not None:
+            await self._store.light_curves.delete(entry.series)
+
     async def _forget(self, entry: JournalEntry, process: int) -> None:
         """Delete what a process has besides products, or remove the products from its record."""
         if entry.whole:
@@ -142,8 +168,7 @@ class Rollback:
             await self._store.sections.delete(process)
             self._deleted(process)
             return
-        for product in entry.products:
-            await self._store.processes.forget_output(process, product)
+        await self._store.processes.forget_outputs(process, entry.products)
         # Also when an earlier attempt has changed the record already.
         for record in await self._store.processes.get_many([process]):
             self._changed(record)

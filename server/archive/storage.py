@@ -1,7 +1,9 @@
 """The bytes of data products, in a local folder or anywhere that fsspec reaches.
 
 A key is a relative path. Which files are data products, and who may see them, is left to
-`products`. All blocking work is done in threads.
+`products`. All blocking work is done in threads. A stored file is opened as what it has to be: a
+regular file of the size that its record has. Anything else, a link, a FIFO or a file that was cut,
+is an error before the first byte.
 """
 
 from __future__ import annotations
@@ -9,22 +11,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from server.core.errors import NoRoom, NotFound, StartError
+from runners.pipeline.file_copies import NotAFile, open_file
+from server.core.errors import AlreadyStored, DamagedFile, NoRoom, NotFound, StartError
 
 T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
+#: How many files are deleted in one go, so that no thread is kept for long.
+DELETED_AT_ONCE = 200
 #: Random bytes in the name of a file that is not complete yet.
 PARTIAL_BYTES = 8
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -38,6 +44,18 @@ class LocalFile:
     name: str
     size: int
     sha256: str
+
+
+class Content(Protocol):
+    """What a stored file has to hold, as the record of a data product says."""
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+
+    @property
+    def sha256(self) -> str:
+        """The checksum in hexadecimal."""
 
 
 class FileStorage:
@@ -58,44 +76,75 @@ class FileStorage:
         """Store a local file under a key, durably and read-only; then the local one may be deleted.
 
         In a local folder it is linked where possible, so that nothing is copied and, if what
-        follows fails, nothing is lost.
+        follows fails, nothing is lost. So nobody else may be able to write to it.
 
         :raises NoRoom: the disk is full; nothing is stored.
+        :raises AlreadyStored: there is a file of this key; it stays as it is.
         """
         await in_thread(self._put_local if self._folder else self._put_remote, local, key)
 
-    async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """Iterate over the bytes from `start` to before `stop`. :raises NotFound: no such file."""
-        file = await in_thread(self._open, key)
+    async def check_free(self, keys: Iterable[str]) -> None:
+        """Make sure that nothing is stored under these keys.
+
+        :raises AlreadyStored: something is.
+        """
+        await in_thread(self._check_free, list(keys))
+
+    async def check(self, contents: Iterable[tuple[str, Content]]) -> None:
+        """Compare the sizes of files with their records, without reading the files.
+
+        :raises NotFound: no such file.
+        :raises DamagedFile: it is not a regular file, or has another size.
+        """
+        await in_thread(self._check, list(contents))
+
+    async def read(
+        self,
+        key: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        expected: Content | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Iterate over the bytes from `start` to before `stop`.
+
+        If the file is read whole, its checksum is compared before the last piece.
+
+        :raises NotFound: no such file.
+        :raises DamagedFile: it is not a regular file, or not the one that is expected.
+        """
+        reader = await in_thread(self._reader, key, start, stop, expected)
         try:
-            await asyncio.to_thread(file.seek, start)
-            left = None if stop is None else stop - start
-            while left is None or left > 0:
-                size = PIECE_BYTES if left is None else min(PIECE_BYTES, left)
-                piece = await in_thread(file.read, size)
-                if not piece:
-                    return
-                left = None if left is None else left - len(piece)
+            while piece := await in_thread(reader.next_piece):
                 yield piece
         finally:
             # Not in a thread: nothing can be awaited any more once the reader was dropped.
-            file.close()
+            reader.close()
 
-    async def local(self, key: str, folder: Path) -> Path:
+    async def local(
+        self, key: str, folder: Path, *, expected: Content | None = None, whole: bool = False
+    ) -> Path:
         """Return the file itself if it is local, else a copy in the folder under its key.
 
-        :raises NotFound: no such file.
-        """
-        return await in_thread(self._local, key, folder)
+        The checksum is compared too if the file is copied, or if it will be read `whole`.
 
-    async def delete(self, key: str) -> None:
-        """Delete a file; a missing one is fine."""
-        await in_thread(self._delete, key)
+        :raises NotFound: no such file.
+        :raises DamagedFile: it is not a regular file, or not the one that is expected.
+        """
+        return await in_thread(self._local, key, folder, expected, whole)
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete files; missing ones are fine."""
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            await in_thread(self._delete_all, keys[start : start + DELETED_AT_ONCE])
 
     async def size(self, key: str) -> int:
-        """Return the size of a file in bytes. :raises NotFound: no such file."""
-        with _missing(key):
-            return int(await in_thread(self._remote.size, self._place(key)))
+        """Return the size of a file in bytes.
+
+        :raises NotFound: no such file.
+        :raises DamagedFile: it is not a regular file.
+        """
+        return await in_thread(self._size, key)
 
     def _put_local(self, local: Path, key: str) -> None:
         place = Path(self._place(key))
@@ -105,49 +154,143 @@ class FileStorage:
             _link_or_copy(local, partial)
             partial.chmod(0o400)
             _sync(partial)
-            partial.replace(place)
+            with _free(key):
+                _rename_to_free(partial, place)
             _sync(place.parent)
             _sync(place.parent.parent)
         finally:
-            # Also after a success: if both are names of one file, `replace` leaves both.
             partial.unlink(missing_ok=True)
 
     def _put_remote(self, local: Path, key: str) -> None:
         place = self._place(key)
+        self._check_free([key])
         self._remote.makedirs(place.rpartition("/")[0], exist_ok=True)
         self._remote.put_file(str(local), place)
 
-    def _open(self, key: str) -> IO[bytes]:
-        with _missing(key):
-            opened: IO[bytes] = self._remote.open(self._place(key), "rb")
-            return opened
+    def _check_free(self, keys: list[str]) -> None:
+        for key in keys:
+            place = self._place(key)
+            if os.path.lexists(place) if self._folder else self._remote.exists(place):
+                raise AlreadyStored(key)
 
-    def _local(self, key: str, folder: Path) -> Path:
-        place = self._place(key)
+    def _check(self, contents: list[tuple[str, Content]]) -> None:
+        for key, expected in contents:
+            _compare_size(key, self._size(key), expected)
+
+    def _size(self, key: str) -> int:
+        if self._folder is None:
+            with _missing(key):
+                return int(self._remote.size(self._place(key)))
+        descriptor = self._open_local(key)
+        try:
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+
+    def _reader(self, key: str, start: int, stop: int | None, expected: Content | None) -> _Reader:
         if self._folder is not None:
-            if not Path(place).is_file():
-                raise NotFound("file", key)
-            return Path(place)
+            file: IO[bytes] = os.fdopen(self._open_local(key), "rb", buffering=0)
+        else:
+            with _missing(key):
+                file = self._remote.open(self._place(key), "rb")
+        try:
+            if expected is not None:
+                _compare_size(key, _size_of(file), expected)
+            return _Reader(key, file, start, stop, expected)
+        except BaseException:
+            file.close()
+            raise
+
+    def _open_local(self, key: str) -> int:
+        """Open a file of the folder; no part of its path may be a link."""
+        *parents, name = self._place(key).removeprefix(f"{self._root}/").split("/")
+        with _missing(key), contextlib.ExitStack() as stack:
+            folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, folder)
+            for parent in parents:
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                folder = os.open(parent, flags, dir_fd=folder)
+                stack.callback(os.close, folder)
+            return open_file(name, folder=folder)
+
+    def _local(self, key: str, folder: Path, expected: Content | None, whole: bool) -> Path:
+        if self._folder is not None:
+            reader = self._reader(key, 0, None, expected)
+            try:
+                while whole and reader.next_piece():
+                    pass
+            finally:
+                reader.close()
+            return Path(self._place(key))
         copy = folder / key
         copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _missing(key):
-            self._remote.get_file(place, str(copy))
+        reader = self._reader(key, 0, None, expected)
+        try:
+            with copy.open("wb") as file:
+                while piece := reader.next_piece():
+                    file.write(piece)
+        except DamagedFile:
+            copy.unlink()
+            raise
+        finally:
+            reader.close()
         return copy
+
+    def _delete_all(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._delete(key)
 
     def _delete(self, key: str) -> None:
         place = self._place(key)
         with contextlib.suppress(FileNotFoundError):
             self._remote.rm_file(place)
         if self._folder is not None:
-            with contextlib.suppress(OSError):  # not empty, or not there
-                for partial in Path(place).parent.glob(f".{'?' * 2 * PARTIAL_BYTES}"):
-                    partial.unlink()  # left by a `put` that was killed
-                Path(place).parent.rmdir()
+            _remove_folder(Path(place).parent)
 
     def _place(self, key: str) -> str:
         if any(part in ("", ".", "..") for part in key.split("/")):
             raise ValueError(f"{key!r} is no key")
         return f"{self._root}/{key}"
+
+
+class _Reader:
+    """Reads a stored file piece by piece, and compares its checksum if it is read whole."""
+
+    def __init__(
+        self, key: str, file: IO[bytes], start: int, stop: int | None, expected: Content | None
+    ) -> None:
+        self._key = key
+        self._file = file
+        self._expected = expected
+        if expected is not None:
+            stop = expected.size if stop is None else min(stop, expected.size)
+        self._left = None if stop is None else stop - start
+        whole = expected is not None and start == 0 and stop == expected.size
+        self._digest = hashlib.sha256() if whole else None
+        file.seek(start)
+
+    def next_piece(self) -> bytes:
+        """Return the next bytes, none at the end. :raises DamagedFile: see `FileStorage.read`."""
+        if self._left is not None and self._left <= 0:
+            return b""
+        piece = self._file.read(PIECE_BYTES if self._left is None else min(PIECE_BYTES, self._left))
+        if self._left is not None:
+            self._left -= len(piece)
+        if self._expected is not None:
+            self._compare(piece, self._expected)
+        return piece
+
+    def _compare(self, piece: bytes, expected: Content) -> None:
+        if not piece:
+            raise DamagedFile(_name(self._key), "it was cut while it was read")
+        if self._digest is not None:
+            self._digest.update(piece)
+            if not self._left and self._digest.hexdigest() != expected.sha256:
+                raise DamagedFile(_name(self._key), "its content has another checksum")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 async def in_thread(work: Callable[..., T], *args: Any) -> T:
@@ -167,6 +310,17 @@ def _link_or_copy(source: Path, copy: Path) -> None:
         shutil.copyfile(source, copy)
 
 
+def _remove_folder(folder: Path) -> None:
+    """Remove the folder of a deleted file, with what a `put` that was killed has left in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+        return
+    with contextlib.suppress(OSError):  # not empty, or not there
+        for partial in folder.glob(f".{'?' * 2 * PARTIAL_BYTES}"):
+            partial.unlink()
+        folder.rmdir()
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -175,9 +329,51 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _rename_to_free(partial: Path, place: Path) -> None:
+    """Give a file another name, which must be free; raise FileExistsError."""
+    # The name is taken first, as `replace` would not care. Whoever is killed in between leaves an
+    # empty file, which is deleted together with the rest of what was not complete.
+    os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400))
+    try:
+        partial.replace(place)
+    except BaseException:
+        place.unlink()
+        raise
+
+
+def _compare_size(key: str, size: int, expected: Content) -> None:
+    if size != expected.size:
+        raise DamagedFile(_name(key), f"it has {size:,} bytes instead of {expected.size:,}")
+
+
+def _size_of(file: IO[bytes]) -> int:
+    place = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(place)
+    return size
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+@contextlib.contextmanager
+def _free(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise AlreadyStored(key) from error
+
+
 @contextlib.contextmanager
 def _missing(key: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NotFound("file", key) from error
+    except NotAFile as error:
+        raise DamagedFile(_name(key), "it is not a regular file") from error
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise DamagedFile(_name(key), "its folder is not a folder") from error
+        raise

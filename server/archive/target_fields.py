@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from server.core.characters import FORBIDDEN, is_forbidden
 from server.core.errors import InvalidInput
 
 NAME_LENGTH = 200
@@ -41,8 +42,8 @@ def checked_name(name: Any) -> str:
     """Return a name if it is valid. :raises ValueError: it is not."""
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_LENGTH:
         raise ValueError(f"A text of 1 to {NAME_LENGTH} characters is needed")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-        raise ValueError("Control characters are not allowed")
+    if any(map(is_forbidden, name)):
+        raise ValueError(f"A name cannot have {FORBIDDEN}")
     return name
 
 

@@ -46,11 +46,27 @@ class Targets:
         for candidate in identifiers(name, pk) if identifier is None else [identifier]:
             target = Target(**fields | {"pk": pk, "created": time.time(), "identifier": candidate})
             try:
-                await self._store.targets.insert(target)
+                return await self._insert(target)
             except AlreadyTaken:
                 continue
-            return target
         raise Conflict(f"The identifier {identifier} is taken")
+
+    async def _insert(self, target: Target) -> Target:
+        """Store a target, under the next PK if another one has its PK.
+
+        :raises AlreadyTaken: its identifier is taken.
+        """
+        while True:
+            try:
+                await self._store.targets.insert(target)
+                return target
+            except AlreadyTaken:
+                stored = await self._store.targets.get_many([target.pk])
+                if stored == [target]:  # it was stored, and only the answer was lost
+                    return target
+                if not stored:
+                    raise
+            target = target.evolve(pk=await self._store.counters.next("target"))
 
     async def edit(self, pk: int, changes: dict[str, Any]) -> Target:
         """Change fields of a target.

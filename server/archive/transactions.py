@@ -20,7 +20,7 @@ from server.archive.file_names import content_type
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
 from server.core.concurrency import finish_even_if_cancelled
-from server.core.errors import Conflict
+from server.core.errors import AlreadyStored, Conflict
 from server.core.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
@@ -87,12 +87,14 @@ class FileTransactions:
             entry = await self._removal(products)
             with self._rollback.resolved_later(entry):
                 await self._store.journal.insert(entry)
-                await self._rollback.roll_back(entry)
+                await self._rollback.delete_and_answer(entry)
 
     async def remove_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
     ) -> None:
         """Delete a process with its log and outputs; `delete` deletes only the record.
+
+        Of many outputs, the files go in the background.
 
         :raises Conflict: a process that has not ended needs one of the outputs.
         """
@@ -130,7 +132,7 @@ class FileTransactions:
             await self._store.journal.insert(entry)
             await self._store.submissions.mark_gone(record.pk)
             await delete(record)
-            await self._rollback.roll_back(entry)
+            await self._rollback.delete_and_answer(entry)
 
     async def _add(
         self,
@@ -148,10 +150,14 @@ class FileTransactions:
             attempt=run.attempt if run else None,
             series=chunks[0].series if chunks else None,
         )
+        # Before the entry is written: undoing it deletes what is under its keys.
+        await self._files.check_free(entry.keys)
         try:
             await self._put(entry, files, products, run, chunks)
             await self._store.targets.get(target)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, AlreadyStored):  # another's file, which stays
+                entry.keys.remove(error.key)
             await self._rollback.roll_back_failed(entry)
             raise
         if run is None:

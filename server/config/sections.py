@@ -59,6 +59,23 @@ class Http:
         ),
         "secrets of which a request must give one, once there are any",
     )
+    connections: int | None = setting(
+        None,
+        nullable(integer(1), "the limit of open files less 256"),
+        "most connections at the same time; further ones are closed at once",
+    )
+    connections_per_address: int = setting(
+        2_000, integer(1), "most connections at the same time from one address"
+    )
+    header_seconds: float = setting(
+        20.0, number(1, DAY_SECONDS), "time in which the headers of a request must come"
+    )
+    idle_seconds: float = setting(
+        75.0, number(1, DAY_SECONDS), "time for which a connection may be silent; not a websocket"
+    )
+    body_seconds: float = setting(
+        30.0, number(1, DAY_SECONDS), "time for which nothing of a request's body may come"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -184,6 +201,9 @@ class Limits:
         "info",
         choice("debug", "info", "warning", "error"),
         "the least level of a run's `logging` that is kept in its log",
+    )
+    import_seconds: float = setting(
+        30.0, number(0.1, 3600), "seconds that importing a pipeline to describe it may take"
     )
 
 

@@ -13,6 +13,7 @@ import shutil
 import time
 from pathlib import Path
 
+from server.core.disk_reserve import DiskReserve
 from server.core.errors import StartError
 
 #: After a `kill -9` the system needs a moment to close the dead server's files.
@@ -30,6 +31,8 @@ class DataFolder:
         self.path = path
         self.server_id = server_id
         self._lock: int | None = lock
+        #: room for deleting, cancelling and restarting when the disk is full
+        self.reserve = DiskReserve(path / "reserve")
 
     @classmethod
     def open(cls, path: Path | str, wait_seconds: float = LOCK_WAIT_SECONDS) -> DataFolder:
@@ -144,8 +147,9 @@ def _lock(path: Path, wait_seconds: float) -> int:
                 f"Another server (pid {holder}) uses the data folder {path.parent}: "
                 "stop it, or choose another folder with --data"
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # In this order it needs no room on a full disk.
+        written = os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.ftruncate(descriptor, written)
         return descriptor
 
 

@@ -6,10 +6,13 @@ HeliographError
 ├── Conflict            the request is well formed but the present state forbids it
 ├── TooLarge            a body or file is over its limit
 ├── NoRoom              the disk is full
+├── DamagedFile         a stored file is not what its record says
+├── AlreadyStored       a file would take the place of a stored one
 ├── QueueFull           too many processes are waiting already
 ├── DatabaseAway        the database does not answer
 ├── AlreadyTaken        a unique value exists already (raised by the store)
 ├── LeaseLost           a write of a run met a newer attempt or another owner
+├── CancelRequested     a run that was to succeed had been cancelled before
 └── StartError          the server cannot start
 
 Each error carries facts, as attributes, and makes its own sentence of them, so whoever raises one
@@ -68,6 +71,23 @@ class NoRoom(HeliographError):
         super().__init__("There is no room left on the server's disk")
 
 
+class DamagedFile(HeliographError):
+    """A stored file is not what the record of its data product says."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"The stored file of {name} is damaged: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class AlreadyStored(HeliographError):
+    """A file would take the place of another one in storage."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"There is a stored file {key} already, and nothing takes its place")
+        self.key = key
+
+
 class QueueFull(HeliographError):
     """As many processes are waiting as the configuration allows."""
 
@@ -98,6 +118,14 @@ class LeaseLost(HeliographError):
         super().__init__(f"Attempt {attempt} of process {pk} no longer belongs to this server")
         self.pk = pk
         self.attempt = attempt
+
+
+class CancelRequested(HeliographError):
+    """A run was cancelled before its success could be stored."""
+
+    def __init__(self, pk: int) -> None:
+        super().__init__(f"Process {pk} is to be cancelled")
+        self.pk = pk
 
 
 class StartError(HeliographError):

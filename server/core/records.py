@@ -178,7 +178,9 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
 
     `version` counts the writes, so that the newer of two copies can be told. `owner` is the server
     that runs it. `lost` counts the attempts that ended because the server was lost, `died` those
-    that ended because the child died or raised. `series` is that of its measurements.
+    that ended because the child died or raised, `interrupted` those that the end of the process
+    that starts the runs ended. `series` is that of its measurements. `token` is that of the submit
+    that made it, so that a submit can tell its record from another's.
     """
 
     identifier: str
@@ -203,7 +205,9 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     cancel_requested: bool = False
     lost: int = 0
     died: int = 0
+    interrupted: int = 0
     version: int = 1
+    token: str = ""
 
     @property
     def view_url(self) -> str | None:
@@ -219,6 +223,10 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     def group_url(self) -> str | None:
         """The page of the group of outputs, once there is one."""
         return None if self.group is None else group_url(self.group)
+
+    def is_run_of(self, owner: str, attempt: int) -> bool:
+        """Return whether this server runs it, in this attempt."""
+        return self.state is State.RUNNING and (self.owner, self.attempt) == (owner, attempt)
 
     def status_fields(self) -> dict[str, Any]:
         """Return the six keys of the specified status API, in its order."""
@@ -253,5 +261,5 @@ class PipelineDescription(msgspec.Struct, frozen=True, kw_only=True):
     allowed_suffixes: list[str] = []
     flags: dict[str, Flag] = {}
     extension: str = ""  #: of the identifier: a timelapse's `.webm`
-    source: str | None = None  #: the file that the class is written in
+    files: list[str] = []  #: which it is made of, or which are missing: described anew on a change
     error: str | None = None

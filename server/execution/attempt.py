@@ -7,10 +7,11 @@ when to start an attempt, and how many there are, is left to `dispatcher`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
-from runners.execution.pool import Run, TemplateLost
+from runners.execution.pool import Run
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import LeaseLost
 from server.core.records import ProcessRecord
@@ -18,6 +19,7 @@ from server.execution.child import oom_kills, termination
 from server.execution.conclusion import conclude
 from server.execution.launch import RunServices, launch
 from server.execution.recorder import RunRecorder
+from server.execution.start_failures import failure_of_start, is_the_pipelines, pause_before
 from server.execution.verdict import RunEnd, StopReason
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class Attempt:
         if self._stop is None or why is StopReason.LOST:
             self._stop = why
         self._stopped.set()
+        self._recorder.admit_all()
 
     async def run(self) -> None:
         """Carry out the attempt; whatever goes wrong with the run ends the process."""
@@ -72,6 +75,8 @@ class Attempt:
         if self.number > 1:
             self._recorder.messages.say(f"Attempt {self.number} begins")
             await self._recorder.finish_log()
+        if interrupted := self._recorder.record.interrupted:
+            await self._pause(pause_before(interrupted) or 0)
         end = await self._run_child()
         if self._stop is StopReason.LOST:
             raise LeaseLost(self.pk, self.number)
@@ -80,35 +85,64 @@ class Attempt:
     async def _run_child(self) -> RunEnd:
         """Launch the child, unless stopped before, and return how it ended."""
         kills = oom_kills.count()
-        run = failure = code = None
-        if not self._stopped.is_set():
-            run, failure = await self._launch()
+        run, failure = await self._launch()
+        code = None
+        interrupted = False
         if run is not None:
             code = await self._supervise(run)
-            if run.orphaned and self._recorder.messages.last is None:
-                raise TemplateLost  # not the run's fault: it counts as lost
+            interrupted = self._was_interrupted(run)
         return RunEnd(
             stop=self._stop,
             code=code,
             failure=failure,
+            interrupted=interrupted,
             limits=self._recorder.limits,
             lingered=self._lingered,
             oom_kills=oom_kills.count() > kills if code == -9 else False,
         )
 
+    def _was_interrupted(self, run: Run) -> bool:
+        """Return whether the run ended with its template, or before it began: not its own fault."""
+        messages = self._recorder.messages
+        return messages.last is None and (run.orphaned or messages.parent is None)
+
     async def _launch(self) -> tuple[Run | None, str | None]:
-        """Return the started run, or why it could not be started."""
-        try:
-            run, inputs = await launch(self._recorder.record, self._services)
-        except Exception as error:
-            log.exception(
-                "Process %s could not be started",
-                self.pk,
-                extra={"action": "launch_failed", "process_pk": self.pk, "attempt": self.number},
-            )
-            return None, f"The pipeline could not be started: {error}"
-        self._recorder.note_inputs(inputs)
-        return run, None
+        """Return the started run, or why it could not be started; neither if stopped before."""
+        tries = 0
+        while not self._stopped.is_set():
+            try:
+                run, inputs = await launch(self._recorder.record, self._services)
+            except Exception as error:
+                tries += 1
+                seconds = None if is_the_pipelines(error) else pause_before(tries)
+                self._log_failed_start(tries, again=seconds is not None)
+                if seconds is None:
+                    return None, failure_of_start(error)
+                await self._pause(seconds)
+            else:
+                self._recorder.note_inputs(inputs)
+                return run, None
+        return None, None
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before another try, but not once the attempt is to be stopped."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+
+    def _log_failed_start(self, tries: int, *, again: bool) -> None:
+        log.log(
+            logging.WARNING if again else logging.ERROR,
+            "Process %s could not be started%s",
+            self.pk,
+            " and will be tried again" if again else "",
+            exc_info=True,
+            extra={
+                "action": "launch_failed",
+                "process_pk": self.pk,
+                "attempt": self.number,
+                "tries": tries,
+            },
+        )
 
     async def _supervise(self, run: Run) -> int:
         """Wait for the child's end, store all that it said, and return its exit code."""
@@ -120,6 +154,7 @@ class Attempt:
                 for name, reader in run.readers.items():
                     watchers.append(tasks.create_task(self._recorder.output.pump(name, reader)))
                 await self._wait_for_end(run)
+                self._recorder.admit_all()
                 # What the child left behind in its group would keep its pipes open.
                 await termination.kill(run)
                 for task in watchers:

@@ -6,26 +6,33 @@ tries a run that failed once more.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from runners.execution.exits import exit_in_words
+from runners.pipeline.own_copies import change_of, is_verified, used_in
 from server.archive.outputs import OutputFile, Publication
 from server.core.concurrency import retry_while_unavailable
-from server.core.errors import DatabaseAway, HeliographError, LeaseLost
-from server.core.records import Resources, State
+from server.core.errors import CancelRequested, DatabaseAway, HeliographError, LeaseLost
+from server.core.records import CANCELLED, DataProduct, Resources, State
 from server.execution.child import exit_messages
 from server.execution.child.messages import OUTPUTS_LIMIT
+from server.execution.launch import input_source
 from server.execution.recorder import RunRecorder
+from server.execution.start_failures import INTERRUPTED, INTERRUPTED_OFTEN, pause_before
 from server.execution.verdict import Outcome, RunEnd, decide
 
 log = logging.getLogger(__name__)
 
 #: How many of the OS processes that a run left behind are named in its log.
 ESCAPED_NAMED = 20
+#: How many inputs of which a run changed its copy are named in its log.
+CHANGES_NAMED = 20
 
 
 async def conclude(recorder: RunRecorder, end: RunEnd) -> None:
@@ -35,6 +42,9 @@ async def conclude(recorder: RunRecorder, end: RunEnd) -> None:
     if end.code == -signal.SIGXCPU:  # the samples are too far apart to show the last of it
         recorder.usage.take(end.limits.cpu_seconds or 0, 0)
     outcome = decide(recorder.messages, end)
+    await _check_inputs(recorder)
+    if outcome.interrupted and pause_before(recorder.record.interrupted + 1) is None:
+        outcome = Outcome(State.FAILED, INTERRUPTED_OFTEN)
     await _say_last_words(recorder, end, outcome)
     fields: dict[str, Any] = {"resources": _resources(recorder, end)}
     if (progress := recorder.messages.unstored_progress) is not None:
@@ -46,6 +56,37 @@ async def conclude(recorder: RunRecorder, end: RunEnd) -> None:
     await recorder.services.remove_folder(recorder.record)
 
 
+async def _check_inputs(recorder: RunRecorder) -> None:
+    """Say what the run did to its copies of the inputs, and note which checksums were compared."""
+    folder = recorder.services.inputs(recorder.record)
+    changes, verified = await asyncio.to_thread(_examine_inputs, recorder.inputs, folder)
+    for name, change in changes[:CHANGES_NAMED]:
+        recorder.messages.say(
+            f"The pipeline has {change} its copy of {name}; the stored file is as it was", "warning"
+        )
+    if (more := len(changes) - CHANGES_NAMED) > 0:
+        recorder.messages.say(f"It did so with {more} more", "warning")
+    if verified:
+        await recorder.note_verified(verified)
+
+
+def _examine_inputs(
+    inputs: Sequence[DataProduct], folder: Path
+) -> tuple[list[tuple[str, str]], set[int]]:
+    """Return names of inputs with what became of their copies, and the PKs of those verified."""
+    changes, verified = [], set()
+    used = used_in(folder)
+    for product in inputs:
+        if product.pk not in used:
+            continue
+        source = input_source(product, folder)
+        if (change := change_of(source, product.name)) is not None:
+            changes.append((product.name, change))
+        if is_verified(source):
+            verified.add(product.pk)
+    return changes, verified
+
+
 async def _say_last_words(recorder: RunRecorder, end: RunEnd, outcome: Outcome) -> None:
     say = recorder.messages.say
     if (left_out := recorder.log_limit.summary()) is not None:
@@ -55,7 +96,9 @@ async def _say_last_words(recorder: RunRecorder, end: RunEnd, outcome: Outcome) 
             "It was done but did not end: threads or children kept it running, and it was killed",
             "warning",
         )
-    if outcome.state is None:
+    if outcome.interrupted:
+        say(f"{INTERRUPTED}. It will be tried again", "warning")
+    elif outcome.state is None:
         say("The server stops, and the process goes back to the queue", "warning")
     elif outcome.message is not None:
         say(outcome.message, "error")
@@ -84,7 +127,10 @@ def _resources(recorder: RunRecorder, end: RunEnd) -> Resources:
 
 
 async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
-    """Publish the outputs and end the record in one write. Return whether that succeeded."""
+    """Publish the outputs and end the record in one write. Return whether that succeeded.
+
+    A cancel that was accepted before that write wins: nothing is published then.
+    """
     services = recorder.services
     try:
         published = await _publish(recorder)
@@ -109,7 +155,16 @@ async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
         "series": published.series,
     }
     lines = await recorder.finish_log()
-    await recorder.end(State.SUCCEEDED, log_lines=lines, **fields)
+    try:
+        await recorder.end(State.SUCCEEDED, log_lines=lines, **fields)
+    except CancelRequested:
+        await retry_while_unavailable(
+            lambda: services.archive.outputs.discard(recorder.pk, recorder.record.attempt)
+        )
+        for field in ("outputs", "group", "series"):
+            del fields[field]
+        recorder.messages.say(CANCELLED, "error")
+        return Outcome(State.CANCELLED, CANCELLED)
     await retry_while_unavailable(lambda: services.archive.outputs.confirm(published))
     return Outcome(State.SUCCEEDED)
 
@@ -141,6 +196,8 @@ async def _end_or_requeue(recorder: RunRecorder, outcome: Outcome, fields: dict[
     lines = await recorder.finish_log()
     if again:
         await repository.requeue(record, died=record.died + 1, log_lines=lines)
+    elif outcome.interrupted:
+        await repository.requeue(record, interrupted=record.interrupted + 1, log_lines=lines)
     elif outcome.state is None:
         await repository.requeue(record, log_lines=lines)
     else:

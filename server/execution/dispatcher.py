@@ -89,6 +89,8 @@ class Dispatcher:
     async def _fill_slots(self, ask_store: bool) -> None:
         """Claim while slots are free and work is known to wait or, if asked, may be stored."""
         while len(self._attempts) < self._services.pool.workers and not self.closing:
+            if self._services.reserve.full:  # a run would fail; the process stays queued
+                return
             if not (ask_store or self._services.repository.queue.queued):
                 return
             async with self._claiming:

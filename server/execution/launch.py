@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,17 +13,23 @@ import msgspec
 from runners.execution import worker
 from runners.execution.limits import Limits
 from runners.execution.pool import Pool, Run
-from runners.pipeline.inputs import InputProduct, RunTarget
+from runners.pipeline.inputs import InputData, InputProduct, RunTarget
+from runners.pipeline.own_copies import InputSource, adopt
 from server.archive.archive import Archive
 from server.config import Config
+from server.core import open_files
 from server.core.concurrency import retry_while_unavailable
-from server.core.errors import NoRoom, NotFound
+from server.core.disk_reserve import DiskReserve
+from server.core.errors import DatabaseAway, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
+from server.execution.start_failures import CannotRun
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
 from server.store.archive.targets import Targets
 from server.store.processes.receipts import Receipts
 from server.store.processes.sections import Sections
+
+INPUTS = "inputs"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,10 +46,15 @@ class RunServices:
     pool: Pool
     runs: Path
     pipelines: Callable[[str], PipelineDescription | None]
+    reserve: DiskReserve
 
     def folder(self, record: ProcessRecord) -> Path:
         """Return the folder of one attempt: the next may begin before it is removed."""
         return self.runs / f"{record.pk}-{record.attempt}"
+
+    def inputs(self, record: ProcessRecord) -> Path:
+        """Return the folder of the copies that an attempt makes of its inputs."""
+        return self.folder(record) / INPUTS
 
     async def remove_folder(self, record: ProcessRecord) -> None:
         """Remove the folder of an attempt."""
@@ -52,9 +62,15 @@ class RunServices:
 
 
 async def launch(record: ProcessRecord, services: RunServices) -> tuple[Run, list[DataProduct]]:
-    """Start the child of an attempt. Return the run, and the products that it was given."""
+    """Start the child of an attempt. Return the run, and the products that it was given.
+
+    It waits for the database, but not for room on the disk. What else goes wrong is told apart by
+    `start_failures`.
+    """
     target, products = await retry_while_unavailable(lambda: _given(record, services))
-    spec = await retry_while_unavailable(lambda: _spec(record, target, products, services))
+    spec = await retry_while_unavailable(
+        lambda: _spec(record, target, products, services), through=(DatabaseAway,)
+    )
     return await services.pool.launch(worker.run, msgspec.json.encode(spec)), products
 
 
@@ -74,8 +90,7 @@ async def _spec(
 ) -> worker.RunSpec:
     description = services.pipelines(record.pipeline)
     if description is None or description.error:
-        why = f": {description.error}" if description else ""
-        raise LookupError(f"this server cannot run the pipeline {record.pipeline}{why}")
+        raise CannotRun(record.pipeline, None if description is None else description.error)
     folder = services.folder(record)
     await asyncio.to_thread(_make_empty, folder)
     config = services.config
@@ -86,7 +101,7 @@ async def _spec(
         target=RunTarget(
             target.pk, target.identifier, target.name, target.ra, target.dec, target.extra_fields
         ),
-        inputs=[await _input(product, services, folder / "inputs") for product in products],
+        inputs=[await _input(product, services, folder / INPUTS) for product in products],
         flags=record.flags,
         settings=dataclasses.asdict(config.timelapse),
         folder=str(folder / "work"),
@@ -98,17 +113,23 @@ async def _spec(
 
 def _make_empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    for name in ("work", "inputs"):
+    for name in ("work", INPUTS):
         (folder / name).mkdir(parents=True, mode=0o700)
 
 
 async def _input(product: DataProduct, services: RunServices, folder: Path) -> InputProduct:
-    try:
-        path = await services.archive.products.path(product, folder)
-    except NoRoom as error:
-        # Not to be waited out, unlike a write to the database: nothing is lost if the run fails.
-        raise OSError(errno.ENOSPC, str(error)) from error
-    return worker.input_product(product.pk, product.name, str(path))
+    path = await services.archive.products.path(product, folder)
+    source = input_source(product, folder, stored=path)
+    if path.is_relative_to(folder):  # fetched, as storage is remote
+        await asyncio.to_thread(adopt, source, product.name)
+    return InputProduct(product.pk, product.name, InputData(source, product.name))
+
+
+def input_source(product: DataProduct, folder: Path, stored: Path | None = None) -> InputSource:
+    """Return where an input comes from, and where the run's own copy of it is in this folder."""
+    return InputSource(
+        str(stored or ""), str(folder / str(product.pk)), product.size, product.sha256
+    )
 
 
 def _limits(config: Config, pipeline: str) -> Limits:
@@ -118,5 +139,6 @@ def _limits(config: Config, pipeline: str) -> Limits:
         cpu_seconds=limits.cpu_seconds,
         file_size_bytes=limits.file_size_bytes,
         open_files=limits.open_files,
+        open_files_soft=open_files.SOFT_LIMIT_AT_START,
         nice=limits.nice,
     )

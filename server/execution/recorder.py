@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from server.core.concurrency import retry_while_unavailable
@@ -23,6 +23,8 @@ from server.store.processes.sections import Section
 #: Shortest time between two writes of lines, and of the record; the first is made at once.
 LINES_SECONDS = 0.01
 RECORD_SECONDS = 0.05
+#: How often a run whose news wait for room on the disk looks for it.
+ROOM_SECONDS = 0.2
 
 
 class RunRecorder:
@@ -36,10 +38,13 @@ class RunRecorder:
         self.messages = self.output.messages
         self.usage = Usage()
         self.log_limit = LogLimit(self.limits.log_bytes)
-        self._inputs: Sequence[DataProduct] = ()
+        #: what the run was given
+        self.inputs: Sequence[DataProduct] = ()
+        self._facts: RunFacts | None = None
         self._receipt_stored = False
         self._record_written = 0.0
         self._closing = asyncio.Event()
+        self._admitting = asyncio.Event()
 
     @property
     def pk(self) -> int:
@@ -48,7 +53,12 @@ class RunRecorder:
 
     def note_inputs(self, inputs: Sequence[DataProduct]) -> None:
         """Remember which products the run was given, for its receipt."""
-        self._inputs = inputs
+        self.inputs = inputs
+
+    async def note_verified(self, products: Collection[int]) -> None:
+        """Note in the receipt that the checksums of these inputs were compared."""
+        if self._facts is not None:
+            await self._put_receipt(self._facts.with_verified(products))
 
     async def store_news(self) -> None:
         """Store what is new until `close`: at once after a quiet time, then in batches."""
@@ -66,6 +76,10 @@ class RunRecorder:
                     await asyncio.wait_for(self._closing.wait(), LINES_SECONDS)
         await self._store_all()
 
+    def admit_all(self) -> None:
+        """Store what is left even on a full disk: the run ends, and nothing more will come."""
+        self._admitting.set()
+
     def close(self) -> None:
         """Have `store_news` return as soon as everything said so far is stored."""
         self._closing.set()
@@ -82,7 +96,10 @@ class RunRecorder:
         self.record = await self.services.repository.end(self.record, state, message, **changes)
 
     async def _store_all(self) -> bool:
-        """Store what is new. Return whether there were lines."""
+        """Store what is new, once there is room. Return whether there were lines."""
+        while self.services.reserve.full and not self._admitting.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._admitting.wait(), ROOM_SECONDS)
         stored = await self._store_lines()
         if self.messages.provenance is not None and not self._receipt_stored:
             await self._store_receipt(self.messages.provenance)
@@ -118,9 +135,11 @@ class RunRecorder:
     async def _store_receipt(self, provenance: dict[str, Any]) -> None:
         """Store what the run read and imported, once."""
         self._receipt_stored = True
-        facts = RunFacts.of(self._inputs, provenance)
-        if facts is None:
-            return
+        self._facts = RunFacts.of(self.inputs, provenance)
+        if self._facts is not None:
+            await self._put_receipt(self._facts)
+
+    async def _put_receipt(self, facts: RunFacts) -> None:
         text, receipts = facts.to_text(), self.services.receipts
         await retry_while_unavailable(lambda: receipts.put(self.pk, self.record.attempt, text))
 

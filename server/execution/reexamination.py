@@ -17,7 +17,7 @@ from runners.examiner import ExaminationError
 from server.archive.storage import FileStorage
 from server.archive.transactions import Examine
 from server.core.concurrency import repeat_every
-from server.core.errors import NotFound
+from server.core.errors import DamagedFile, NotFound
 from server.core.records import DataProduct
 from server.store.archive.products import DataProducts
 
@@ -65,7 +65,7 @@ class Reexamination:
         """Return whether the file could be examined."""
         try:
             metadata = await self._metadata(product)
-        except (ExaminationError, NotFound, OSError) as error:
+        except (ExaminationError, DamagedFile, NotFound, OSError) as error:
             log.warning(
                 "Data product %d (%s) could not be examined; tries left: %d: %s",
                 product.pk,
@@ -84,6 +84,7 @@ class Reexamination:
 
     async def _metadata(self, product: DataProduct) -> dict[str, Any] | None:
         try:
-            return await self._examine(await self._files.local(product.key, self._folder))
+            path = await self._files.local(product.key, self._folder, expected=product)
+            return await self._examine(path)
         finally:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)

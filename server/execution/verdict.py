@@ -25,14 +25,17 @@ class StopReason(enum.Enum):
 class RunEnd:
     """The bare facts: why it was stopped, how the child exited, why it could not start.
 
-    `lingered` means that it was done but did not exit, and was killed; `oom_kills` that the kernel
-    killed processes for lack of memory while it ran.
+    `interrupted` means that the child ended, without a last message, because the process that
+    starts the runs did, or before anything of the pipeline ran. `lingered` means that it was done
+    but did not exit, and was killed; `oom_kills` that the kernel killed processes for lack of
+    memory while it ran.
     """
 
     stop: StopReason | None
     code: int | None
     failure: str | None
     limits: Limits
+    interrupted: bool = False
     lingered: bool = False
     oom_kills: bool = False
 
@@ -41,12 +44,14 @@ class RunEnd:
 class Outcome:
     """What follows from the facts: the last state and message, or `state` None to re-queue.
 
-    `died` means that the child failed by itself, which may be retried.
+    `died` means that the child failed by itself, which may be retried; `interrupted` that neither
+    the pipeline nor this server ended it, so that it is tried again, but not for ever.
     """
 
     state: State | None
     message: str | None = None
     died: bool = False
+    interrupted: bool = False
 
 
 def _outputs_lost(messages: ChildMessages) -> str:
@@ -54,8 +59,12 @@ def _outputs_lost(messages: ChildMessages) -> str:
 
 
 def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
-    """Return what the facts amount to. A run that was done before it was stopped has succeeded."""
-    if messages.last == ("done",):
+    """Return what the facts amount to.
+
+    A run that was done before it was stopped has succeeded, unless it was cancelled: a cancel that
+    was accepted before anything was published is kept.
+    """
+    if messages.last == ("done",) and end.stop is not StopReason.CANCEL:
         if messages.outputs_sent != messages.outputs_received:
             return Outcome(State.FAILED, _outputs_lost(messages), died=True)
         return Outcome(State.SUCCEEDED)
@@ -68,6 +77,8 @@ def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
             return Outcome(State.FAILED, exit_messages.timed_out(end.limits.timeout_seconds or 0))
     if end.failure is not None:
         return Outcome(State.FAILED, end.failure)
+    if end.interrupted:
+        return Outcome(None, interrupted=True)
     if messages.last and messages.last[0] == "failed":
         return Outcome(State.FAILED, messages.last[1], died=True)
     # Not asked to by us, a child ends as cancelled only when somebody else sent it SIGTERM.

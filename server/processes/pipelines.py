@@ -1,7 +1,8 @@
 """The pipelines that this server knows: built in, installed by entry point, configured.
 
 Each run imports its pipeline as it is then. What must be known before a run, such as flags and
-suffixes, is read again when the source file of a class has changed.
+suffixes, is read again when a file of a class has changed. A class that cannot be described has an
+error, and its mistake is nobody else's: the others are described all the same.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +19,40 @@ import msgspec
 from runners.execution.pool import Pool
 from runners.execution.registry import BUILT_IN, describe, installed_pipelines
 from server.config import Config
-from server.core.errors import StartError
 from server.core.records import PipelineDescription
 
 log = logging.getLogger(__name__)
 
 #: Between two checks of the source files.
 CHECK_SECONDS = 1.0
+#: The most files that are watched for one pipeline.
+MOST_WATCHED = 100
+#: How many classes are described at once: each takes a process, and descriptors of the server.
+AT_ONCE = 8
+
+#: The modification time and size of each file, None for a missing one.
+_Versions = dict[str, tuple[int, int] | None]
 
 
 async def find_pipelines(config: Config, pool: Pool) -> dict[str, PipelineDescription]:
-    """Describe all pipelines, by name.
-
-    Raises StartError, which names the key, when a configured one is bad.
-    """
+    """Describe all pipelines, by name. One that cannot be described has an error."""
     configured = {name: entry.path for name, entry in config.pipelines.items()}
     paths = BUILT_IN | installed_pipelines() | configured
-    found = await asyncio.gather(*(_describe(config, pool, *pair) for pair in paths.items()))
-    bad = [each for each in found if each.error and each.name in configured]
-    if bad:
-        raise StartError(
-            "\n".join(f"pipelines.{each.name}: {each.path}: {each.error}" for each in bad)
-        )
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def described(name: str, path: str) -> PipelineDescription:
+        async with turns:
+            return await _describe(config, pool, name, path)
+
+    found = await asyncio.gather(*(described(*pair) for pair in paths.items()))
+    for each in found:
+        if each.error and each.name in configured:
+            log.warning(
+                "The pipeline %s cannot run: %s",
+                each.name,
+                each.error,
+                extra={"action": "pipeline_broken", "pipeline": each.name},
+            )
     return {each.name: each for each in found}
 
 
@@ -51,7 +65,7 @@ class PipelineWatch:
         self._config = config
         self._pool = pool
         self._pipelines = pipelines
-        self._seen: dict[str, tuple[int, int] | None] = {}
+        self._seen: _Versions = {}
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -69,24 +83,32 @@ class PipelineWatch:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            for name in await self._find_changed():
-                try:
-                    await self._update(name)
-                except Exception:
-                    log.exception(
-                        "The pipeline %s could not be described",
-                        name,
-                        extra={"action": "describing_failed", "pipeline": name},
-                    )
+            changed = await self._find_changed()
+            for start in range(0, len(changed), AT_ONCE):
+                batch = changed[start : start + AT_ONCE]
+                await asyncio.gather(*(self._update_or_log(name) for name in batch))
+
+    async def _update_or_log(self, name: str) -> None:
+        try:
+            await self._update(name)
+        except Exception:
+            log.exception(
+                "The pipeline %s could not be described",
+                name,
+                extra={"action": "describing_failed", "pipeline": name},
+            )
 
     async def _find_changed(self) -> list[str]:
-        """Return the pipelines whose source files changed since the last call."""
-        sources = {
-            name: each.source for name, each in self._pipelines.items() if name not in BUILT_IN
+        """Return the pipelines of which a file has changed since the last call."""
+        built_in = set(BUILT_IN.values())
+        files = {
+            name: each.files for name, each in self._pipelines.items() if each.path not in built_in
         }
-        versions = await asyncio.to_thread(_versions, sources)
+        every = {file for names in files.values() for file in names}
+        versions = await asyncio.to_thread(_versions, every)
         before, self._seen = self._seen, versions
-        return [name for name in versions if name in before and before[name] != versions[name]]
+        changed = {file for file in before.keys() & every if before[file] != versions[file]}
+        return [name for name in files if not changed.isdisjoint(files[name])]
 
     async def _update(self, name: str) -> None:
         known = self._pipelines[name]
@@ -98,8 +120,9 @@ class PipelineWatch:
                 found.error,
                 extra={"action": "pipeline_broken", "pipeline": name},
             )
-            # The file to watch until it is repaired.
-            found = msgspec.structs.replace(found, source=known.source)
+            # What it was made of is to be watched as well until it is repaired.
+            files = list(dict.fromkeys([*found.files, *known.files]))[:MOST_WATCHED]
+            found = msgspec.structs.replace(found, files=files)
         if found != known:
             log.info(
                 "The pipeline %s has changed",
@@ -111,7 +134,8 @@ class PipelineWatch:
 
 async def _describe(config: Config, pool: Pool, name: str, path: str) -> PipelineDescription:
     folder = None if config.folder is None else str(config.folder)
-    found = _description(name, path, await describe(pool, path, folder))
+    seconds = config.limits_of(name).import_seconds
+    found = _description(name, path, await describe(pool, path, folder, seconds))
     if found.process_type != "timelapse":
         return found
     # A timelapse's identifier ends in the format of its film.
@@ -126,12 +150,12 @@ def _description(name: str, path: str, fields: dict[str, Any]) -> PipelineDescri
         return PipelineDescription(name=name, path=path, error=str(error))
 
 
-def _versions(sources: dict[str, str | None]) -> dict[str, tuple[int, int] | None]:
-    """Return the modification time and size of each file, None for a missing one."""
-    versions: dict[str, tuple[int, int] | None] = {}
-    for name, source in sources.items():
-        versions[name] = None
-        with contextlib.suppress(OSError):
-            found = Path(source or "").stat()
-            versions[name] = (found.st_mtime_ns, found.st_size)
+def _versions(files: Iterable[str]) -> _Versions:
+    """Return the versions of the files."""
+    versions: _Versions = {}
+    for file in files:
+        versions[file] = None
+        with contextlib.suppress(OSError, ValueError):
+            found = Path(file).stat()
+            versions[file] = (found.st_mtime_ns, found.st_size)
     return versions

@@ -6,7 +6,7 @@ not known is stated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -25,12 +25,16 @@ NO_SOURCE = "The pipeline's module has no source file that could be read."
 
 
 class Input(msgspec.Struct, frozen=True):
-    """A file that a run was given; `pk` is its data product's, which may be deleted by now."""
+    """A file that a run was given; `pk` is its data product's, which may be deleted by now.
+
+    The size was compared with that of the file, and if `verified` the checksum too.
+    """
 
     pk: int
     name: str
     size: int
     sha256: str
+    verified: bool = False
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -67,6 +71,13 @@ class RunFacts(msgspec.Struct, frozen=True):
             return None
         small = len(msgspec.json.encode((environment, source))) <= FACTS_LIMIT_CHARACTERS
         return cls(given, environment, source) if small else None
+
+    def with_verified(self, products: Collection[int]) -> Self:
+        """Return the facts with the checksums of these products' files compared."""
+        inputs = [
+            msgspec.structs.replace(each, verified=each.pk in products) for each in self.inputs
+        ]
+        return msgspec.structs.replace(self, inputs=inputs)
 
     @classmethod
     def from_text(cls, text: str) -> Self:

@@ -7,7 +7,7 @@ readers of `server/logs`, which are handed out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from server.archive.archive import Archive
@@ -50,12 +50,15 @@ class Processes:
         archive: Archive,
         pipelines: dict[str, PipelineDescription],
         config: Config,
+        check_room: Callable[[], None],
     ) -> None:
         self._store = store
         self._repository = repository
         self._logs = logs
         self._archive = archive
-        self._submission = SubmissionService(store, repository, pipelines, config.queue.limit)
+        self._submission = SubmissionService(
+            store, repository, pipelines, config.queue.limit, check_room
+        )
         self.pipelines: Mapping[str, PipelineDescription] = pipelines
         self.log_reader = reader
         self.log_bodies = LogBodies(reader, config.cache.log_bytes // 2)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -31,6 +33,9 @@ IDENTIFIER_TRIES = 100_000
 SECONDS_REMEMBERED = 1_000
 #: How long an idempotency key is valid.
 KEY_SECONDS = 30 * 86_400
+#: How the token of a submit with a key begins.
+KEYED = "k"
+LOST_KEY = "The process of this Idempotency-Key is not there; use another key"
 
 
 class Submit(NamedTuple):
@@ -55,11 +60,13 @@ class SubmissionService:
         repository: ProcessRepository,
         pipelines: dict[str, PipelineDescription],
         queue_limit: int,
+        check_room: Callable[[], None],
     ) -> None:
         self._store = store
         self._repository = repository
         self._pipelines = pipelines
         self._queue_limit = queue_limit
+        self._check_room = check_room
         self._keys = IdempotencyKeys(store.submissions, store.counters)
         #: by kind and second: the last number used, so that many submits at once need not try each
         self._numbers: LRUCache[str, int] = LRUCache(SECONDS_REMEMBERED)
@@ -69,16 +76,17 @@ class SubmissionService:
         if key is None:
             # Both at the same time, as each takes a while: the PK of a refused submit stays unused.
             (record, target), pk = await asyncio.gather(self._checked(submit), self._next_pk())
-            return await self._add(record.evolve(pk=pk), target), True
+            return await self._add(record.evolve(pk=pk, token=_token()), target), True
         body = submit.canonical()
+        token = _token(key)
         known = await self._keys.find(key, body)
         if known is not None:
-            if first := await self._existing(known):
+            if first := await self._own(known, token):
                 return first, False
             await self._keys.check_not_gone(key)
         record, target = await self._checked(submit)
         pk = await self._keys.reserve(key, body)
-        return await self._add_once(record.evolve(pk=pk), target)
+        return await self._add_once(record.evolve(pk=pk, token=token), target)
 
     async def rerun(self, record: ProcessRecord, flags: dict[str, bool]) -> ProcessRecord:
         """Store a process like another one, with some flags changed."""
@@ -87,7 +95,8 @@ class SubmissionService:
         kept = {name: value for name, value in record.flags.items() if name in known}
         submit = Submit(record.target, record.pipeline, record.products, kept | flags)
         made, target = await self._checked(submit)
-        return await self._add(made.evolve(pk=await self._next_pk()), target)
+        made = made.evolve(pk=await self._next_pk(), token=_token())
+        return await self._add(made, target)
 
     async def _next_pk(self) -> int:
         return await self._store.counters.next("processes")
@@ -95,6 +104,17 @@ class SubmissionService:
     async def _existing(self, pk: int) -> ProcessRecord | None:
         found = await self._store.processes.get_many([pk])
         return found[0] if found else None
+
+    async def _own(self, pk: int, token: str) -> ProcessRecord | None:
+        """Return the record of a submit with a key, if it is stored.
+
+        :raises Conflict: another submit has this PK.
+        """
+        stored = await self._existing(pk)
+        # A record from before there were tokens has none.
+        if stored is not None and stored.token not in ("", token):
+            raise Conflict(LOST_KEY)
+        return stored
 
     async def _checked(self, submit: Submit) -> tuple[ProcessRecord, Target]:
         """Return the record of a submit, still without a PK, and its target."""
@@ -112,13 +132,14 @@ class SubmissionService:
             raise InvalidInput.of("pipeline", f"{pipeline.name} cannot run: {pipeline.error}")
         flags = check_flags(pipeline, submit.flags)
         check_products(pipeline, target.pk, submit.products, products)
+        self._check_room()
         if len(self._repository.queue.queued) >= self._queue_limit:
             raise QueueFull(self._queue_limit)
         return make_record(0, target, pipeline, submit.products, flags), target
 
     async def _add_once(self, record: ProcessRecord, target: Target) -> tuple[ProcessRecord, bool]:
         """Add a record unless one with its PK exists already."""
-        first = await self._existing(record.pk)
+        first = await self._own(record.pk, record.token)
         if first is not None:
             return first, False
         added = await self._add(record, target)
@@ -133,10 +154,14 @@ class SubmissionService:
             try:
                 await self._repository.add(named)
             except AlreadyTaken:
-                # Its identifier is taken, or its PK: then this very submit is stored already.
+                # Its identifier is taken, or its PK: by this very submit, or by another one.
                 stored = await self._existing(record.pk)
-                if stored is not None:
+                if stored is not None and stored.token == record.token:
                     return self._repository.accept(stored)
+                if stored is not None:
+                    if record.token.startswith(KEYED):
+                        raise Conflict(LOST_KEY) from None
+                    record = record.evolve(pk=await self._next_pk())
             else:
                 return named
         raise Conflict("There are too many processes of this kind in this second")
@@ -179,6 +204,13 @@ class IdempotencyKeys:
             known = await self._submissions.get(key)
             return pk if known is None else _same(known, body)
         return pk
+
+
+def _token(key: str | None = None) -> str:
+    """Return the token of a submit: with a key always the same one, else a new one."""
+    if key is None:
+        return f"t{secrets.token_hex(8)}"
+    return f"{KEYED}{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def _same(known: Submission, body: bytes) -> int:

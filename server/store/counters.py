@@ -23,6 +23,17 @@ class Counters:
             counter = await self._add(kind, count)
         return counter - count + 1
 
+    async def last(self, kind: str) -> int:
+        """Return the PK that was reserved last, 0 before the first."""
+        counter = await self._collection.get(kind)
+        return 0 if counter is None else int(counter["last"])
+
+    async def raise_to(self, kind: str, last: int) -> None:
+        """Let the next PKs be larger than `last`."""
+        if await self.last(kind) < last:
+            await self.next(kind, 0)
+            await self._collection.change({"_id": kind, "last": {"$lt": last}}, set={"last": last})
+
     async def _add(self, kind: str, count: int) -> int:
         counter = await self._collection.change({"_id": kind}, inc={"last": count}, upsert=True)
         assert counter is not None, "an upsert always returns the document"

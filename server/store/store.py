@@ -11,6 +11,7 @@ from server.store.archive.products import DataProducts
 from server.store.archive.targets import Targets
 from server.store.counters import Counters
 from server.store.driver.connection import Database
+from server.store.installation import Installation
 from server.store.peers.announcements import Announcements
 from server.store.peers.heartbeats import Servers
 from server.store.processes.idempotency_keys import Submissions
@@ -24,6 +25,7 @@ class Store:
     """The collections of a database."""
 
     def __init__(self, database: Database) -> None:
+        self.installation = Installation(database)
         self.counters = Counters(database)
         self.targets = Targets(database)
         self.products = DataProducts(database)

@@ -113,12 +113,22 @@ async def test_a_taken_port_is_named(servers: Servers) -> None:
     assert str(port) in "".join(server.printed)
 
 
-async def test_a_bad_pipeline_of_the_configuration_stops_the_start(servers: Servers) -> None:
-    server = servers.start(environment={"HELIOGRAPH_PIPELINES": "{Mine: sample_pipelines.Nothing}"})
+@pytest.mark.parametrize("entry", ["nothing", "a..b", "{class: a.B, retry: 1}"])
+async def test_a_pipeline_of_the_configuration_without_a_class_path_stops_the_start(
+    servers: Servers, entry: str
+) -> None:
+    server = servers.start(environment={"HELIOGRAPH_PIPELINES": f"{{Mine: {entry}}}"})
     assert server.process.wait(40) == 2
-    printed = "".join(server.printed)
-    assert "pipelines.Mine" in printed
-    assert "sample_pipelines.Nothing" in printed
+    assert "pipelines.Mine" in "".join(server.printed)
+
+
+async def test_a_pipeline_that_cannot_be_imported_does_not_stop_the_start(servers: Servers) -> None:
+    written = {"HELIOGRAPH_PIPELINES": "{Mine: sample_pipelines.Nothing}"}
+    client = servers.start(environment=written).client()
+    listed = (await client.call("/api/pipelines/"))["pipelines"]
+    errors = {each["name"]: each["error"] for each in listed}
+    assert errors["Mine"] == "sample_pipelines.Nothing is not a subclass of PipelineProcess"
+    assert errors["Dummy"] is None
 
 
 async def test_a_run_sees_no_secret_of_the_server(servers: Servers) -> None:

@@ -145,7 +145,7 @@ async def test_what_cannot_be_run_ends_with_2_and_is_said(
         ("run", "Chatty", "Twin"): "Several targets are named Twin",
         ("run", "Chatty", "one"): "products: No input files to process",
         ("timelapse", "new", "/no/such.fits"): "/no/such.fits: No such file or directory",
-        ("timelapse", "new", str(tabbed)): "file: A file's name cannot have control characters",
+        ("timelapse", "new", str(tabbed)): "file: A file's name cannot have control characters, or",
         ("timelapse", "new", config): "does not end an allowed filename suffix",
         ("timelapse", "one", "--group", "77"): "There is no group 77",
         ("timelapse",): "the following arguments are required: TARGET",

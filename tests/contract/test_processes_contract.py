@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.core.errors import AlreadyTaken, LeaseLost, NotFound
+from server.core.errors import AlreadyTaken, CancelRequested, LeaseLost, NotFound
 from server.core.records import ProcessRecord, Progress, Resources, State
 from server.store import Store
 from server.store.processes import index
@@ -208,6 +208,27 @@ async def test_a_cancel_is_asked_for_only_of_what_runs(
     assert await store.processes.request_cancel(1) is None
 
 
+async def test_of_a_cancel_and_a_success_at_once_one_wins(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    succeeded = {"state": State.SUCCEEDED, "status": "created"}
+    for pk in range(1, 21):
+        await insert(store, a_process(pk))
+        await store.processes.claim("s1", 2.5)
+        asked, ended = await asyncio.gather(
+            store.processes.request_cancel(pk),
+            store.processes.end(pk, 1, "s1", succeeded),
+            return_exceptions=True,
+        )
+        stored = await store.processes.get(pk)
+        if asked is None:
+            assert stored == ended
+        else:
+            assert isinstance(ended, CancelRequested)
+            assert stored == asked
+            await store.processes.end(pk, 1, "s1", {"state": State.CANCELLED})
+
+
 async def test_what_runs_is_known_by_owner(runner: asyncio.Runner, store: Store) -> None:
     await insert(store, *(a_process(pk) for pk in range(1, 6)))
     for owner in ("s1", "s2", "s1", "s3"):
@@ -234,11 +255,11 @@ async def test_what_a_record_publishes_can_be_forgotten(
     runner: asyncio.Runner, store: Store
 ) -> None:
     await insert(store, a_process(1, outputs=[7, 8], group=3), a_process(2))
-    forgotten = await store.processes.forget_output(1, 7)
+    forgotten = await store.processes.forget_outputs(1, [7])
     assert forgotten is not None
     assert (forgotten.outputs, forgotten.version) == ([8], 2)
-    assert await store.processes.forget_output(1, 7) is None
-    assert await store.processes.forget_output(99, 7) is None
+    assert await store.processes.forget_outputs(1, [7]) is None
+    assert await store.processes.forget_outputs(99, [7]) is None
     assert await store.processes.forget_group(1, 4) is None
     assert await store.processes.published_by([1, 2, 99]) == {
         1: Published(frozenset({8}), 3),

@@ -188,7 +188,7 @@ async def test_each_product_knows_its_groups(runner: asyncio.Runner, store: Stor
     assert await store.groups.of_process(7) == [a_group(12, [2, 3, 3], process=7)]
     assert [group.pk for group in (await store.groups.find()).items] == [12, 1]
     assert await store.groups.containing([1, 2, 3, 4]) == {1: [1], 2: [1, 12], 3: [12], 4: []}
-    await store.groups.remove_product(2)
+    await store.groups.remove_products([2])
     assert await store.groups.containing([1, 2, 3]) == {1: [1], 2: [], 3: [12]}
     assert (await store.groups.get(1)).products == [1]
     assert (await store.groups.get(12)).products == [3, 3]
@@ -201,8 +201,19 @@ async def test_each_product_knows_its_groups(runner: asyncio.Runner, store: Stor
 
 async def test_many_products_leave_a_group_at_once(runner: asyncio.Runner, store: Store) -> None:
     await store.groups.insert(a_group(1, list(range(1, 13))))
-    await asyncio.gather(*(store.groups.remove_product(pk) for pk in range(1, 11)))
+    await asyncio.gather(*(store.groups.remove_products([pk]) for pk in range(1, 11)))
     assert (await store.groups.get(1)).products == [11, 12]
+
+
+async def test_products_leave_all_their_groups_together(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    await store.groups.insert(a_group(1, list(range(1, 1501))))
+    await store.groups.insert(a_group(2, [1500, 2000]))
+    await store.groups.remove_products([*range(2, 1501), 9999])
+    assert (await store.groups.get(1)).products == [1]
+    assert (await store.groups.get(2)).products == [2000]
+    assert await store.groups.containing([1, 2, 1500, 2000]) == {1: [1], 2: [], 1500: [], 2000: [2]}
 
 
 async def test_a_product_joins_many_groups_at_once(runner: asyncio.Runner, store: Store) -> None:

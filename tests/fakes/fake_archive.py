@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -142,12 +142,15 @@ class FakeProducts:
     async def delete(self, pk: int) -> None:
         raise Conflict(f"Data product {pk} is needed")
 
+    async def check(self, products: Sequence[DataProduct]) -> None:
+        pass
+
     async def read(self, product: DataProduct, start: int, stop: int) -> AsyncIterator[bytes]:
         data = self.archive.bytes[product.pk][start:stop]
         for begin in range(0, len(data), 65_536):
             yield data[begin : begin + 65_536]
 
-    async def path(self, product: DataProduct, _folder: Path) -> Path:
+    async def path(self, product: DataProduct, _folder: Path, *, whole: bool = False) -> Path:
         return Path(f"/nowhere/{product.key}")
 
     @asynccontextmanager

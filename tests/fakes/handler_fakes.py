@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import msgspec
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
-from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
 from handlers.routes import all_routes
 from handlers.services import Services
+from server.app.connections.server import BoundedServer
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
 from server.core.records import ProcessRecord
@@ -33,6 +33,7 @@ class Fakes:
     processes: FakeProcesses = field(init=False)
     config: Config = field(default_factory=Config)
     problem: str | None = None
+    disk_problem: str | None = None
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
 
@@ -85,9 +86,11 @@ class Fakes:
             read_headers=self.read_headers,
             preview_folder=self.previews,
             live_preview=self.live_preview,
+            disk_problem=lambda: self.disk_problem,
         )
         socket, port = bind_unused_port()
-        server = HTTPServer(Application(all_routes(services)), max_body_size=1024**2)
+        server = BoundedServer(Application(all_routes(services)), max_body_size=1024**2)
+        server.bound(self.config.http)
         server.add_socket(socket)
         http = AsyncHTTPClient(force_instance=True)
         try:

@@ -11,6 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from runners.pipeline.inputs import InputData, InputFiles, InputProduct, RunTarget
+from runners.pipeline.own_copies import InputSource
 
 DATE = "2026-03-01T00:00:00"
 
@@ -74,7 +75,7 @@ class Recorder:
 def run_of(pipeline: Any, paths: list[Path], settings: dict[str, Any] | None = None) -> Any:
     """Make a run of a pipeline class on these files; return it and its `Recorder`."""
     products = [
-        InputProduct(pk, path.name, InputData(str(path), path.name))
+        InputProduct(pk, path.name, InputData(InputSource(str(path), f"{path}.own"), path.name))
         for pk, path in enumerate(paths, 1)
     ]
     recorder, target = Recorder(), RunTarget(1, "m13", "M13", 250.4235, 36.4613)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tornado.httpclient import AsyncHTTPClient
 
 from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.scenario import wrongs
@@ -44,9 +48,9 @@ def small_disk(place: Path, mebibytes: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def fill(disk: Path) -> Path:
+def fill(disk: Path, name: str = "filler") -> Path:
     """Write until the disk is full; return the file that takes up the space."""
-    filler = disk / "filler"
+    filler = disk / name
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         for size in (1 << 20, 4096, 1):
             with contextlib.suppress(OSError):
@@ -132,3 +136,67 @@ async def test_a_full_data_folder_loses_nothing_and_the_server_goes_on(folder: P
             assert await wrongs(observer, server.data, set()) == []
         finally:
             await server.close()
+
+
+async def readiness(server: Server, status: int) -> str:
+    """Wait until `/readyz` answers with this status; return its sentence or `ok`."""
+    address = f"{await server.listening()}/readyz"
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(OSError):
+                answer = await AsyncHTTPClient().fetch(address, raise_error=False)
+                if answer.code == status:
+                    body = json.loads(answer.body)
+                    return str(body.get("detail", body.get("status")))
+            await asyncio.sleep(0.02)
+
+
+async def test_on_a_full_disk_of_48_mb_deletes_cancels_and_restarts_work(folder: Path) -> None:
+    with small_disk(folder / "data", 48) as disk:
+        server = Server(disk)
+        try:
+            observer = await started(server)
+            products = await observer.upload(*(f"{number}.fits" for number in range(3)))
+            done = [await observer.submit("Makes", products) for _ in range(40)]
+            assert {(await observer.ended(pk))["state"] for pk in done} == {"succeeded"}
+            runs = [await observer.submit("Waits", products[:1], steady=True) for _ in range(2)]
+            for pk in runs:
+                await observer.until(pk, lambda record: record["status"] == "Waiting")
+            filler = fill(disk)
+            assert "no room left on the server's disk" in await readiness(server, 503)
+            page = await observer.client.fetch("/")
+            assert b"no room left on the server" in page.body
+            body = {"target": observer.target, "pipeline": "Quick", "products": products}
+            assert (await observer.client.fetch("/api/processes/", "POST", body)).code == 507
+            assert await upload(observer, 100) == 507
+            for pk in done[:10]:
+                await observer.delete(pk)
+            await observer.delete_product(products[2])
+            await observer.cancel(runs[0])
+            assert (await observer.ended(runs[0]))["state"] == "cancelled"
+            await server.end(signal.SIGKILL)
+            await server.restart()
+            # What the kill left behind has been removed, so there may be room for a while.
+            more = fill(disk, "more")
+            await readiness(server, 503)
+            await observer.cancel(runs[1])
+            assert (await observer.ended(runs[1]))["state"] == "cancelled"
+            for pk in done[10:]:
+                await observer.delete(pk)
+            assert await server.end(signal.SIGTERM) == 0
+            await server.restart()
+            filler.unlink()
+            more.unlink()
+            assert await readiness(server, 200) == "ok"
+            assert await upload(observer, 100) == 201
+            last = await observer.ended(await observer.submit("Makes", products[:1]))
+            assert last["state"] == "succeeded"
+            assert (disk / "reserve").stat().st_size <= disk_bytes(disk) // 16
+            assert await wrongs(observer, server.data, set()) == []
+        finally:
+            await server.close()
+
+
+def disk_bytes(disk: Path) -> int:
+    """Return the size of a disk."""
+    return shutil.disk_usage(disk).total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from server.core.errors import AlreadyTaken
 from server.core.records import DataProductGroup
@@ -36,7 +36,11 @@ class Groups(RecordCollection[DataProductGroup]):
         # would keep the PKs of its products when they are deleted.
         for product in dict.fromkeys(group.products):
             await self._join(product, group.pk)
-        await self._collection.insert(group.to_document() | {"version": 1})
+        try:
+            await self._collection.insert(group.to_document() | {"version": 1})
+        except AlreadyTaken:
+            await self._leave(group)
+            raise
 
     async def add_products(self, pk: int, products: Sequence[int]) -> None:
         """Append products to those of a group; those that are in it already stay where they are.
@@ -64,12 +68,13 @@ class Groups(RecordCollection[DataProductGroup]):
             pk: [group for group in claimed.get(pk, ()) if group in existing] for pk in products
         }
 
-    async def remove_product(self, product: int) -> None:
-        """Remove a deleted product from all its groups."""
-        membership = await self._memberships.get(product)
-        for pk in _groups(membership or {}):
-            await self._remove(pk, product)
-        await self._memberships.delete({"_id": product})
+    async def remove_products(self, products: Iterable[int]) -> None:
+        """Remove deleted products from all their groups, each of which is written once."""
+        gone = set(products)
+        memberships = await self._memberships.get_many(gone)
+        for pk in sorted({pk for membership in memberships for pk in _groups(membership)}):
+            await self._remove(pk, gone)
+        await self._memberships.delete_many(gone)
 
     async def of_process(self, process: int) -> list[DataProductGroup]:
         """Return the groups of outputs of a process's attempts."""
@@ -89,10 +94,17 @@ class Groups(RecordCollection[DataProductGroup]):
         except AlreadyTaken:  # another group of the product inserted the document first
             await self._memberships.change(member, set={_field(group): True})
 
-    async def _remove(self, pk: int, product: int) -> None:
-        # Another product may be removed at the same time, so try until nothing came in between.
+    async def _leave(self, group: DataProductGroup) -> None:
+        """Undo memberships in a group whose PK another one has; those of that one stay."""
+        document = await self._collection.get(group.pk)
+        members = [] if document is None else document["products"]
+        for product in set(group.products).difference(members):
+            await self._memberships.change({"_id": product}, unset=(_field(group.pk),))
+
+    async def _remove(self, pk: int, gone: Collection[int]) -> None:
+        # Others may be removed at the same time, so try until nothing came in between.
         while (document := await self._collection.get(pk)) is not None:
-            left = [member for member in document["products"] if member != product]
+            left = [member for member in document["products"] if member not in gone]
             if await self._change_products(document, left):
                 return
 

@@ -69,7 +69,7 @@ class DataProducts(RecordCollection[DataProduct]):
 
     async def delete_many(self, pks: Iterable[int]) -> None:
         """Delete products; missing ones are fine."""
-        await self._collection.delete({"_id": {"$in": list(pks)}})
+        await self._collection.delete_many(pks)
         self._counts.forget()
 
 

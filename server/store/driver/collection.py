@@ -13,6 +13,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
+from server.core.errors import NoRoom
 from server.store.driver.errors import translated
 
 #: How many documents one answer of the server carries at most, and one `$in` names.
@@ -29,9 +30,15 @@ class Collection:
     value that another document has.
     """
 
-    def __init__(self, collection: AsyncIOMotorCollection[Document], name: str) -> None:
+    def __init__(
+        self,
+        collection: AsyncIOMotorCollection[Document],
+        name: str,
+        made_room: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._collection = collection
         self.name = name
+        self._made_room = made_room
 
     async def insert(self, document: Document) -> None:
         """Store one new document."""
@@ -117,6 +124,12 @@ class Collection:
         result = await self._call("delete", lambda: self._collection.delete_many(filter))
         return result.deleted_count
 
+    async def delete_many(self, pks: Iterable[int | str]) -> None:
+        """Delete the documents with these `_id`s; missing ones are fine."""
+        asked = list(pks)
+        for start in range(0, len(asked), _BATCH):
+            await self.delete({"_id": {"$in": asked[start : start + _BATCH]}})
+
     async def ensure_index(self, field: str, unique: bool = False) -> None:
         """Create an index on one field unless it exists."""
         await self._call(
@@ -125,6 +138,13 @@ class Collection:
 
     async def _call(self, operation: str, work: Callable[[], Awaitable[T]]) -> T:
         # Every operation passes here: tests make it fail, wait, or succeed and then fail.
+        try:
+            return await work()
+        except PyMongoError as error:
+            meant = translated(error, self.name)
+            if not (isinstance(meant, NoRoom) and self._made_room()):
+                raise meant from error
+        # A full disk has undone the operation, so it may be repeated.
         try:
             return await work()
         except PyMongoError as error:

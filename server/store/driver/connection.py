@@ -6,7 +6,7 @@ Reading and writing documents is left to `collection`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import errors
 from pymongo.errors import OperationFailure, PyMongoError
 
-from server.core.errors import StartError
+from server.core.errors import HeliographError, StartError
 from server.store.driver.collection import Collection, Document
 from server.store.driver.errors import AUTHENTICATION_FAILED, translated
 
@@ -44,6 +44,8 @@ class Database:
         self._database = client.get_default_database(default=name)
         #: Whether the server is a replica set or a mongos, and so has change streams.
         self.replicated = replicated
+        #: Called when the database's disk is full, if it is this machine's, before another try.
+        self.make_room: Callable[[], object] | None = None
 
     @classmethod
     async def open(cls, uri: str, name: str = "heliograph") -> Database:
@@ -68,7 +70,13 @@ class Database:
 
     def collection(self, name: str) -> Collection:
         """Return the collection of this name, which the first write creates."""
-        return Collection(self._database[name], name)
+        return Collection(self._database[name], name, self._made_room)
+
+    def _made_room(self) -> bool:
+        if self.make_room is None:
+            return False
+        self.make_room()
+        return True
 
     @asynccontextmanager
     async def watch(self, name: str) -> AsyncIterator[AsyncIterator[tuple[int, int | None]]]:
@@ -116,10 +124,22 @@ async def _replicated(client: AsyncIOMotorClient[Document]) -> bool:
     except OperationFailure as error:
         if error.code == AUTHENTICATION_FAILED:
             raise StartError(f"mongodb.uri cannot be used: {error}") from error
-        raise translated(error, "admin") from error
+        raise _refusal(error) from error
     except PyMongoError as error:
-        raise translated(error, "admin") from error
+        raise _refusal(error) from error
     return "setName" in hello or hello.get("msg") == "isdbgrid"
+
+
+def _refusal(error: PyMongoError) -> Exception:
+    """Return what a failed first command means: it may work later, or it never will."""
+    meant = translated(error, "admin")
+    if isinstance(meant, HeliographError):
+        return meant
+    # It is too old (ConfigurationError), lacks the command, or answers by something else.
+    return StartError(
+        "mongodb.uri: this database cannot be used: it does not answer as MongoDB 4.4 or newer "
+        "does; use such a one, or leave mongodb.uri out for the embedded engine"
+    )
 
 
 async def _changes(stream: Any) -> AsyncIterator[tuple[int, int | None]]:

@@ -6,7 +6,8 @@ that a whole process group or control group gets: the server has to finish its w
 
     python child.py <folder of the database files> <path of the socket>
 
-Its standard output is one line: `ready`, or `locked <pid>` when another engine has the database.
+Its standard output is one line: `ready`, `locked <pid>` when another engine has the database, or
+`damaged <file>` when that is no sound SQLite database.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from neosqlite.collection.query_helper.update_operations import UpdateOperations
 from nx_27017.server import handle_client
 
 LOCK_WAIT_SECONDS = 5.0
+#: How long serving waits for the examination of the files, which then goes on beside it.
+CHECK_SECONDS = 0.2
 _WRITES = frozenset({"insert", "findAndModify", "update", "delete"})
 _OUT_OF_DISK_SPACE = 14031
 
@@ -75,16 +78,32 @@ class Handler(nx_27017.handler.NeoSQLiteHandler):  # type: ignore[misc]  # it ha
             database = self.get_database(name)
             # Durability cannot be set within the transaction.
             self._apply_write_concern(database, name, command.get("writeConcern"))
-            database.db.execute("BEGIN")
             try:
-                answer = work(msg)
-                database.db.execute("COMMIT")
-            except sqlite3.Error as error:  # a full disk ends the transaction by itself
-                return msg["request_id"], _failure(error)
-            finally:
-                if database.db.in_transaction:
-                    database.db.execute("ROLLBACK")
+                return self._transact(database, msg, work)
+            except sqlite3.Error as error:
+                failure = _failure(error)
+                if failure["code"] == _OUT_OF_DISK_SPACE:
+                    _make_room(database)
+                return msg["request_id"], failure
+
+    def _transact(self, database: Any, msg: Message, work: Callable[[Message], Answer]) -> Answer:
+        database.db.execute("BEGIN")
+        try:
+            answer = work(msg)
+            database.db.execute("COMMIT")  # fails if a full disk has ended the transaction
             return answer
+        finally:
+            if database.db.in_transaction:
+                database.db.execute("ROLLBACK")
+
+
+def _make_room(database: Any) -> None:
+    """Move what is in the log beside the database into it; then a write may be tried again.
+
+    Not here: the package changes a message while it works on it.
+    """
+    with contextlib.suppress(sqlite3.Error):
+        database.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _command(msg: Message) -> dict[str, Any]:
@@ -94,7 +113,7 @@ def _command(msg: Message) -> dict[str, Any]:
 
 def _failure(error: Exception) -> dict[str, Any]:
     facts = nx_27017.handler._bulk_write_error(error, 0)
-    full = "no transaction is active" in facts["errmsg"]
+    full = "no transaction is active" in facts["errmsg"] or "disk is full" in facts["errmsg"]
     code = _OUT_OF_DISK_SPACE if full else facts["code"]
     return {"ok": 0, "errmsg": facts["errmsg"], "code": code}
 
@@ -138,8 +157,42 @@ def _lock(path: Path) -> None:
                 _say(f"locked {os.pread(descriptor, 32, 0).decode('ascii', 'replace').strip()}")
                 sys.exit(1)
             time.sleep(0.02)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    # In this order it needs no room on a full disk.
+    written = os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    os.ftruncate(descriptor, written)
+
+
+def _check(folder: Path) -> None:
+    """Exit if a database is damaged; of a large one, that is found out while it is served."""
+    damaged: list[str] = []
+    served = threading.Event()
+
+    def examine() -> None:
+        for path in sorted(folder.glob("*.db")):
+            if _is_damaged(path):
+                damaged.append(path.name)
+                if served.is_set():
+                    sys.stderr.write(f"The database is damaged ({path.name}): restore a backup\n")
+                    sys.stderr.flush()
+
+    examination = threading.Thread(target=examine, daemon=True)
+    examination.start()
+    examination.join(CHECK_SECONDS)
+    served.set()
+    if damaged:
+        _say(f"damaged {damaged[0]}")
+        sys.exit(1)
+
+
+def _is_damaged(path: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        try:
+            (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            return bool(found != "ok")
+        except sqlite3.OperationalError:  # it cannot be read now, which serving will show
+            return False
+        except sqlite3.DatabaseError:
+            return True
 
 
 def _say(line: str) -> None:
@@ -184,6 +237,7 @@ def main(folder: Path, socket: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _lock(folder / "engine.lock")
+    _check(folder)
     _report_failures()
     _keep_values_exact()
     socket.unlink(missing_ok=True)

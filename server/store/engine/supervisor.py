@@ -92,6 +92,12 @@ class Engine:
                 f"Another database engine (pid {' '.join(report[1:])}) uses {self._folder}: "
                 "stop it, or choose another data folder with --data"
             )
+        if report[:1] == ["damaged"]:
+            return (
+                f"The database in {self._folder} is damaged ({' '.join(report[1:])}): restore the "
+                "newest backup of the data folder, or recover what can be read with "
+                "`sqlite3 FILE .recover`, and keep the damaged file until then"
+            )
         why = self._last_message or "it does not answer"
         return f"The embedded database engine did not start in {self._folder}: {why}"
 

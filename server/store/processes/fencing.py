@@ -24,14 +24,18 @@ async def fenced(
     attempt: int,
     owner: str,
     changes: Mapping[str, Any],
+    only: Mapping[str, Any] | None = None,
     **keys: int | str,
 ) -> ProcessRecord:
     """Change the record of a run; `keys` are fields of the document that only indexes need.
 
-    :raises LeaseLost: the run no longer belongs to this owner.
+    `only` is what else must hold of it.
+
+    :raises LeaseLost: the run no longer belongs to this owner, or `only` does not hold.
     """
     document = await collection.change(
-        {"_id": pk, "attempt": attempt, "owner": owner, "state": State.RUNNING.value},
+        {"_id": pk, "attempt": attempt, "owner": owner, "state": State.RUNNING.value}
+        | dict(only or {}),
         set=_checked(changes) | keys,
         inc={"version": 1},
     )

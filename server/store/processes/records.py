@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from server.core.errors import LeaseLost, NotFound
+from server.core.errors import CancelRequested, LeaseLost, NotFound
 from server.core.records import STATUS_OF_STATE, ProcessRecord, State
 from server.store.base import Page, text_key
 from server.store.counts import TargetCounts
@@ -136,15 +136,21 @@ class ProcessStore:
         May be repeated if the answer was lost: the same end again returns the record.
 
         :raises LeaseLost: the run no longer belongs to this owner, or has ended otherwise.
+        :raises CancelRequested: it cannot succeed any more, as it is to be cancelled.
         """
         last = {**changes, "owner": None}
-        key = index.ended_key(State(last["state"]), pk)
+        state = State(last["state"])
+        key = index.ended_key(state, pk)
+        # A cancel is accepted as long as the run has not ended, so this write decides.
+        only = {"cancel_requested": False} if state is State.SUCCEEDED else {}
         try:
-            return await fenced(self._collection, pk, attempt, owner, last, ended=key)
+            return await fenced(self._collection, pk, attempt, owner, last, only=only, ended=key)
         except LeaseLost:
             for record in await self.get_many([pk]):
                 if record.attempt == attempt and record.evolve(**last) == record:
                     return record
+                if only and record.cancel_requested and record.is_run_of(owner, attempt):
+                    raise CancelRequested(pk) from None
             raise
 
     async def requeue(
@@ -215,12 +221,13 @@ class ProcessStore:
             for document in found
         }
 
-    async def forget_output(self, pk: int, product: int) -> ProcessRecord | None:
-        """Remove a deleted product from the outputs; return None if it was not among them."""
+    async def forget_outputs(self, pk: int, products: Iterable[int]) -> ProcessRecord | None:
+        """Remove deleted products from the outputs; return None if none was among them."""
+        gone = set(products)
         while (document := await self._collection.get(pk)) is not None:
-            if product not in document["outputs"]:
+            left = [output for output in document["outputs"] if output not in gone]
+            if len(left) == len(document["outputs"]):
                 return None
-            left = [output for output in document["outputs"] if output != product]
             unchanged = {"_id": pk, "version": document["version"]}
             if changed := await self._collection.change(
                 unchanged, set={"outputs": left}, inc={"version": 1}

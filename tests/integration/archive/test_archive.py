@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
+import mmap
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -14,8 +16,9 @@ import pytest
 from runners.examiner import ExaminationError
 from server.archive import storage as files_module
 from server.archive.outputs import OutputFile
+from server.archive.storage import FileStorage
 from server.archive.transactions import EXAMINATIONS
-from server.core.errors import Conflict, InvalidInput, NoRoom, NotFound, TooLarge
+from server.core.errors import AlreadyStored, Conflict, InvalidInput, NoRoom, NotFound, TooLarge
 from tests.integration.archive.archive_bench import Bench, bench
 
 __all__ = ["bench"]
@@ -429,3 +432,111 @@ async def test_a_group_that_cannot_be_made_names_the_field(
         await bench.archive.groups.create(name, products)
     assert list(raised.value.fields) == [field]
     await bench.check_consistent()
+
+
+async def test_outputs_of_one_name_are_told_apart(runner: asyncio.Runner, bench: Bench) -> None:
+    run = await bench.run((await bench.target()).pk)
+    [first] = bench.outputs(run, "a.fits.fz")
+    folder = first.path.parent / "deeper"
+    folder.mkdir()
+    (folder / "a.fits.fz").write_text("another")
+    other = OutputFile(folder / "a.fits.fz", "a.fits.fz")
+    published = await bench.archive.outputs.publish(run, [first, other, first])
+    products = await bench.store.products.get_many(published.products)
+    names = ["dummy_m13_a.fits.fz", "dummy_m13_a-2.fits.fz", "dummy_m13_a-3.fits.fz"]
+    assert [product.name for product in products] == names
+    content = [await bench.content(product) for product in products]
+    assert content == [b"content of a.fits.fz", b"another", b"content of a.fits.fz"]
+
+
+@pytest.mark.parametrize("held", ["open", "mapped", "linked"])
+async def test_whoever_holds_an_output_changes_nothing_that_is_stored(
+    runner: asyncio.Runner, bench: Bench, held: str
+) -> None:
+    run = await bench.run((await bench.target()).pk)
+    [file] = bench.outputs(run, "a.csv")
+    mode = file.path.stat().st_mode
+    link = file.path.with_name("link")
+    link.hardlink_to(file.path)
+    with file.path.open("r+b") as holder, mmap.mmap(holder.fileno(), 0) as memory:
+        published = await bench.archive.outputs.publish(run, [file])
+        if held == "open":
+            os.write(holder.fileno(), b"CHANGED")
+        elif held == "mapped":
+            memory[:7] = b"CHANGED"
+        else:
+            link.write_text("CHANGED")
+    [product] = await bench.store.products.get_many(published.products)
+    assert await bench.content(product) == b"content of a.csv"
+    assert product.sha256 == hashlib.sha256(b"content of a.csv").hexdigest()
+    assert link.stat().st_mode == mode
+
+
+async def test_what_an_output_links_to_stays_as_it_is(runner: asyncio.Runner, bench: Bench) -> None:
+    run = await bench.run((await bench.target()).pk)
+    kept = bench.folder.path / "kept.csv"  # a user's own, beside what is the server's
+    kept.write_text("mine")
+    kept.chmod(0o640)
+    [file] = bench.outputs(run, "a.csv")
+    file.path.unlink()
+    file.path.symlink_to(kept)
+    published = await bench.archive.outputs.publish(run, [file])
+    assert (kept.stat().st_mode & 0o777, kept.stat().st_nlink) == (0o640, 1)
+    kept.write_text("changed")
+    [product] = await bench.store.products.get_many(published.products)
+    assert await bench.content(product) == b"mine"
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "folder", "missing", "endless"])
+async def test_an_output_that_is_no_file_any_more_is_an_error_without_a_path(
+    runner: asyncio.Runner, bench: Bench, kind: str
+) -> None:
+    run = await bench.run((await bench.target()).pk)
+    [file] = bench.outputs(run, "a.csv")
+    file.path.unlink()
+    if kind == "FIFO":
+        os.mkfifo(file.path)
+    elif kind == "folder":
+        file.path.mkdir()
+    elif kind == "endless":
+        file.path.symlink_to("/dev/zero")
+    async with asyncio.timeout(5):
+        for output_type in ("DataProduct", "ReducedDatum"):
+            output = OutputFile(file.path, file.name, output_type)
+            with pytest.raises(ValueError, match=r"^a\.csv is not a file any more$"):
+                await bench.archive.outputs.publish(run, [output])
+    assert bench.stored() == []
+    assert list(bench.folder.incoming.iterdir()) == []
+
+
+async def test_an_upload_does_not_take_the_place_of_a_file_without_a_record(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    target = await bench.target()
+    [first] = await bench.upload(target.pk, "a.fits")
+    left_behind = bench.folder.files / str(first.pk + 1) / "b.fits"
+    left_behind.parent.mkdir()
+    left_behind.write_text("of a database that was lost")
+    with pytest.raises(AlreadyStored):
+        await bench.upload(target.pk, "b.fits")
+    assert left_behind.read_text() == "of a database that was lost"
+    [third] = await bench.upload(target.pk, "b.fits")
+    assert await bench.content(third) == b"content of b.fits"
+
+
+async def test_nor_one_that_comes_in_between(
+    runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = await bench.target()
+    [first] = await bench.upload(target.pk, "a.fits")
+    left_behind = bench.folder.files / str(first.pk + 1) / "b.fits"
+
+    async def all_free(self: FileStorage, keys: object) -> None:
+        await asyncio.to_thread(left_behind.parent.mkdir)
+        await asyncio.to_thread(left_behind.write_text, "of another server")
+
+    monkeypatch.setattr(FileStorage, "check_free", all_free)
+    with pytest.raises(AlreadyStored):
+        await bench.upload(target.pk, "b.fits")
+    assert left_behind.read_text() == "of another server"
+    assert bench.stored() == [f"{first.pk}/a.fits", f"{first.pk + 1}/b.fits"]

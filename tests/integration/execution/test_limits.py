@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from server.config import Limits
+from server.core import open_files
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, scripted_config
 
@@ -141,6 +143,18 @@ async def test_limits_are_hard_so_that_a_run_cannot_lift_them(scripts: Scripts) 
         f"FSIZE ({MIB}, {MIB})",
         "NOFILE (200, 200)",
     ]
+
+
+async def test_a_run_gets_the_limit_of_open_files_that_the_server_was_started_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_files, "SOFT_LIMIT_AT_START", 777)
+    with serving(scripted_config(tmp_path)) as running:
+        scripts = Scripts(Client(running.url))
+        script = "import resource; self.log(str(resource.getrlimit(resource.RLIMIT_NOFILE)))"
+        record = await scripts.run(script)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        assert await scripts.texts(record["pk"]) == [f"(777, {hard})"]
 
 
 async def test_a_pipeline_has_a_time_out_of_its_own(scripts: Scripts) -> None:

@@ -144,6 +144,7 @@ async def test_cancel_against_finish_has_one_winner(scripts: Scripts) -> None:
         states.add(record["state"])
         assert answer in (202, 409)
         if record["state"] == "succeeded":
+            assert answer == 409
             assert len(record["outputs"]) == 1
             await scripts.client.call(f"/api/dataproducts/{record['outputs'][0]}/")
         else:
@@ -154,7 +155,7 @@ async def test_cancel_against_finish_has_one_winner(scripts: Scripts) -> None:
     assert states <= {"succeeded", "cancelled"}
 
 
-async def test_a_cancel_while_outputs_are_published_comes_too_late(
+async def test_a_cancel_while_outputs_are_published_is_kept_and_nothing_is_published(
     scripts: Scripts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publishing, go_on = threading.Event(), threading.Event()
@@ -176,9 +177,12 @@ async def test_a_cancel_while_outputs_are_published_comes_too_late(
     assert await cancel(scripts, pk) == 202
     go_on.set()
     record = await scripts.client.ended(pk)
-    assert record["state"] == "succeeded"
-    product = await scripts.client.call(f"/api/dataproducts/{record['outputs'][0]}/")
-    assert (await scripts.client.fetch(product["url"])).body == b"made"
+    assert (record["state"], record["failure_message"]) == ("cancelled", "Cancelled")
+    assert (record["outputs"], record["group"]) == ([], None)
+    assert (await scripts.texts(pk))[-1] == "Cancelled"
+    listed = await scripts.client.call(f"/api/targets/{record['target']}/dataproducts/")
+    assert [product["pk"] for product in listed["dataproducts"]] == record["products"]
+    assert await cancel(scripts, pk) == 409
 
 
 async def test_cancel_against_time_out_has_one_winner(scripts: Scripts) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from server.core.data_folder import DataFolder
 from server.core.errors import DatabaseAway, StartError
 from server.store.driver.collection import Collection
 from server.store.driver.connection import Database
+from server.store.engine import child
 from server.store.engine import supervisor as engine_module
 from server.store.engine.supervisor import Engine
 
@@ -144,6 +146,40 @@ async def test_the_engine_ends_with_its_input_whatever_signals_say(
         assert pid_of(engine) == pid
         assert os.getsid(pid) == pid
     assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.parametrize("damage", [b"garbage", b""], ids=["garbage", "a page"])
+async def test_a_damaged_database_is_not_served(
+    runner: asyncio.Runner, folder: Path, damage: bytes
+) -> None:
+    async with running(DataFolder.open(folder)) as (_, database):
+        await database.collection("things").insert_many([{"_id": pk} for pk in range(1000)])
+    path = folder / "database" / "heliograph.db"
+    content = path.read_bytes()
+    page = 4096
+    path.write_bytes(damage * 1000 or content[: 2 * page] + b"\xff" * page + content[3 * page :])
+    data_folder = DataFolder.open(folder)
+    with pytest.raises(StartError, match=r"is damaged \(heliograph\.db\): restore") as refused:
+        await Engine().start(data_folder)
+    assert "\n" not in str(refused.value)
+    data_folder.close()
+
+
+def test_serving_does_not_wait_for_the_end_of_a_long_examination(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "large.db").write_bytes(b"garbage" * 1000)
+    goes_on = threading.Event()
+    examine = child._is_damaged
+    monkeypatch.setattr(child, "_is_damaged", lambda path: goes_on.wait(60) and examine(path))
+    monkeypatch.setattr(child, "CHECK_SECONDS", 0.01)
+    child._check(folder)
+    goes_on.set()
+    said, deadline = "", time.monotonic() + PATIENCE_SECONDS
+    while "is damaged (large.db)" not in said:
+        assert time.monotonic() < deadline, "the damage was not reported"
+        said += capfd.readouterr().err
+        time.sleep(0.01)
 
 
 SERVER = """

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from pymongo import MongoClient
 
+from server.operations.storage_root import ID_FILE
+
 Document = dict[str, Any]
 Entry = list[Any]
 
@@ -96,7 +98,7 @@ def _series(chunks: list[Document]) -> dict[int, dict[int, int]]:
 def _files(folder: Path) -> dict[str, tuple[int, str]]:
     found = {}
     for path in folder.rglob("*"):
-        if path.is_file():
+        if path.is_file() and path.name != ID_FILE:
             data = path.read_bytes()
             key = str(path.relative_to(folder))
             found[key] = (len(data), hashlib.sha256(data).hexdigest())

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import os
 import secrets
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from server.archive import storage as storage_module
 from server.archive.storage import FileStorage
-from server.core.errors import NoRoom, NotFound, StartError
+from server.core.errors import AlreadyStored, DamagedFile, NoRoom, NotFound, StartError
 
 CONTENT = bytes(range(256)) * 5_000
 
@@ -75,7 +77,7 @@ async def test_deleting_leaves_nothing_and_may_be_repeated(
 ) -> None:
     await storage.put(local, "1/a")
     for _ in range(2):
-        await storage.delete("1/a")
+        await storage.delete_many(["1/a"])
     with pytest.raises(NotFound):
         await storage.size("1/a")
     with pytest.raises(NotFound):
@@ -89,7 +91,7 @@ async def test_the_local_file_stays_so_that_all_can_be_tried_again(
     runner: asyncio.Runner, storage: FileStorage, local: Path
 ) -> None:
     await storage.put(local, "1/a")
-    await storage.delete("1/a")
+    await storage.delete_many(["1/a"])
     await storage.put(local, "2/a")
     await asyncio.to_thread(local.unlink)
     assert await content(storage, "2/a") == CONTENT
@@ -102,7 +104,7 @@ async def test_no_key_leads_out_of_the_storage(
     with pytest.raises(ValueError, match="no key"):
         await storage.put(local, key)
     with pytest.raises(ValueError, match="no key"):
-        await storage.delete(key)
+        await storage.delete_many([key])
 
 
 async def test_a_stored_file_cannot_be_written(
@@ -161,3 +163,124 @@ def test_storage_that_cannot_be_used_stops_the_start(
     monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
     with pytest.raises(StartError, match=r"files\.url"):
         FileStorage(url)
+
+
+class Record(NamedTuple):
+    """What the record of a product says of its file."""
+
+    size: int
+    sha256: str
+
+
+RECORD = Record(len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+
+
+async def test_nothing_takes_the_place_of_a_stored_file(
+    runner: asyncio.Runner, storage: FileStorage, local: Path, tmp_path: Path
+) -> None:
+    await storage.put(local, "1/a")
+    other = tmp_path / "other"
+    other.write_bytes(b"other")
+    with pytest.raises(AlreadyStored, match="1/a"):
+        await storage.put(other, "1/a")
+    with pytest.raises(AlreadyStored, match="1/a"):
+        await storage.check_free(["2/a", "1/a"])
+    await storage.check_free(["2/a", "1/b"])
+    assert await content(storage, "1/a") == CONTENT
+
+
+async def test_nor_on_a_file_system_without_links(
+    runner: asyncio.Runner, local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(source: Path, copy: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    storage = FileStorage(tmp_path / "files")
+    await storage.put(local, "1/a")
+    with pytest.raises(AlreadyStored):
+        await storage.put(local, "1/a")
+    assert await content(storage, "1/a") == CONTENT
+    assert [path.name for path in (tmp_path / "files").glob("*/*")] == ["a"]
+
+
+@pytest.mark.parametrize("size", [len(CONTENT) - 1, len(CONTENT) + 1, 0])
+async def test_a_file_of_another_size_is_an_error_before_the_first_byte(
+    runner: asyncio.Runner, storage: FileStorage, local: Path, tmp_path: Path, size: int
+) -> None:
+    await asyncio.to_thread(local.write_bytes, (CONTENT + b"x")[:size])
+    await storage.put(local, "1/a.fits")
+    for start, stop in ((0, None), (0, len(CONTENT)), (100, 200)):
+        pieces = storage.read("1/a.fits", start, stop, expected=RECORD)
+        with pytest.raises(DamagedFile, match=r"a\.fits is damaged: it has"):
+            await anext(pieces)
+    with pytest.raises(DamagedFile):
+        await storage.local("1/a.fits", tmp_path / "copies", expected=RECORD)
+    with pytest.raises(DamagedFile):
+        await storage.check([("1/a.fits", RECORD)])
+
+
+async def test_a_file_swapped_for_one_of_its_size_is_never_read_to_the_end(
+    runner: asyncio.Runner, storage: FileStorage, local: Path, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(local.write_bytes, CONTENT[:-1] + b"?")
+    await storage.put(local, "1/a")
+    pieces = storage.read("1/a", expected=RECORD)
+    for _ in range(4):
+        assert await anext(pieces)
+    with pytest.raises(DamagedFile, match="another checksum"):
+        await anext(pieces)
+    with pytest.raises(DamagedFile, match="another checksum"):
+        await storage.local("1/a", tmp_path / "copies", expected=RECORD, whole=True)
+
+
+async def test_a_file_cut_while_it_is_read_is_an_error(
+    runner: asyncio.Runner, local: Path, tmp_path: Path
+) -> None:
+    storage = FileStorage(tmp_path / "files")
+    await storage.put(local, "1/a")
+    pieces = storage.read("1/a", expected=RECORD)
+    assert await anext(pieces)
+    os.truncate(tmp_path / "files/1/a", 10)
+    with pytest.raises(DamagedFile, match="cut"):
+        await anext(pieces)
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "link", "folder", "folder that is a link"])
+async def test_what_is_not_a_regular_file_is_an_error_and_holds_nobody_up(
+    runner: asyncio.Runner, local: Path, tmp_path: Path, kind: str
+) -> None:
+    storage, place = FileStorage(tmp_path / "files"), tmp_path / "files/1/a"
+    await storage.put(local, "1/a")
+    place.unlink()
+    if kind == "FIFO":
+        os.mkfifo(place)
+    elif kind == "link":
+        place.symlink_to(local)
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        place.parent.rename(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere/a").write_bytes(CONTENT)
+        place.parent.symlink_to(tmp_path / "elsewhere")
+    async with asyncio.timeout(5):
+        for expected in (RECORD, None):
+            with pytest.raises(DamagedFile):
+                await anext(storage.read("1/a", expected=expected))
+            with pytest.raises(DamagedFile):
+                await storage.local("1/a", tmp_path, expected=expected)
+        with pytest.raises(DamagedFile):
+            await storage.size("1/a")
+        with pytest.raises(DamagedFile):
+            await storage.check([("1/a", RECORD)])
+
+
+async def test_the_copy_of_a_remote_file_is_checked(
+    runner: asyncio.Runner, local: Path, tmp_path: Path
+) -> None:
+    storage = FileStorage(f"memory://{secrets.token_hex(4)}")
+    await asyncio.to_thread(local.write_bytes, CONTENT[:-1] + b"?")
+    await storage.put(local, "1/a")
+    with pytest.raises(DamagedFile, match="checksum"):
+        await storage.local("1/a", tmp_path / "copies", expected=RECORD)
+    assert not (tmp_path / "copies/1/a").exists()

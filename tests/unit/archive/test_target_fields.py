@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.archive.file_names import content_type, output_name, uploaded_name
-from server.archive.target_fields import checked, identifiers
+from server.archive.target_fields import checked, checked_name, identifiers
 from server.core.errors import InvalidInput
 
 
@@ -114,6 +114,23 @@ def test_a_name_that_cannot_be_stored_is_invalid(sent: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         uploaded_name(sent)
     assert list(raised.value.fields) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "number", [0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
+def test_no_name_changes_the_direction_of_text(number: int) -> None:
+    name = f"a{chr(number)}sv.exe"
+    with pytest.raises(InvalidInput, match="direction"):
+        uploaded_name(name)
+    with pytest.raises(ValueError, match="direction"):
+        checked_name(name)
+    assert output_name("dummy", name) == "dummy_a_sv.exe"
+
+
+def test_names_in_any_script_are_fine() -> None:
+    for name in ("مجرة.fits", "גלקסיה.fits", "銀河.fits", "आकाश\u200dगंगा.fits", "e\u0301.fits"):
+        assert uploaded_name(name) == checked_name(name) == name
 
 
 def test_an_output_is_called_by_its_process_and_file() -> None:

@@ -13,8 +13,11 @@ import pytest
 from server.__main__ import main
 from server.cli.demo import make_demo_on
 from server.config import Config
+from server.operations.accepted import Accepted
 
 Started = list[tuple[Config, bool]]
+#: What each start of a test was told to accept.
+accepting: list[Accepted] = []
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +33,11 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """Return what the server was started with; let it end at once with status 7."""
     calls: Started = []
+    accepting.clear()
 
-    def run(config: Config, on_ready: object = None) -> int:
+    def run(config: Config, on_ready: object, accepted: Accepted) -> int:
         calls.append((config, on_ready is make_demo_on))
+        accepting.append(accepted)
         return 7
 
     app: Any = types.ModuleType("server.app.server")
@@ -51,6 +56,13 @@ def test_the_options_go_into_the_configuration(started: Started, tmp_path: Path)
     [(config, demo)] = started
     assert (config.http.host, config.http.port, config.data) == ("::1", 0, tmp_path / "kept")
     assert demo
+
+
+@pytest.mark.parametrize("name", ["missing_database", "older_database", "other_files"])
+def test_each_accepting_option_accepts_just_that(started: Started, name: str) -> None:
+    main([])
+    main([f"--accept-{name.replace('_', '-')}"])
+    assert accepting == [Accepted(), Accepted(**{name: True})]
 
 
 def test_the_file_of_the_working_directory_or_the_named_one_is_read(

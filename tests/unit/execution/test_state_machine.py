@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from server.core import concurrency
-from server.core.errors import AlreadyTaken, LeaseLost, NotFound
+from server.core.errors import AlreadyTaken, CancelRequested, LeaseLost, NotFound
 from server.core.hub import Hub
 from server.core.records import MOVES, STATUS_OF_STATE, ProcessRecord, State
 from server.processes.repository import ProcessRepository
@@ -145,6 +145,10 @@ class Servers(RuleBasedStateMachine):
         work = self.repositories[held.server].end(held.record, state, message)
         if not self.is_current(held):
             return self.is_refused(work)
+        if state is State.SUCCEEDED and self.models[held.record.pk].cancel_requested:
+            with pytest.raises(CancelRequested):
+                self.run(work)
+            return None
         assert self.run(work, unheard).state is state
         self.models[held.record.pk].state = state
         self.models[held.record.pk].owner = None

@@ -83,3 +83,13 @@ async def test_the_rows_of_the_targets_ask_a_few_at_a_time() -> None:
     assert page.code == 200
     assert page.body.count(b"data-running=") == 50
     assert 1 < fakes.archive.most_at_once <= ROWS_AT_ONCE
+
+
+@pytest.mark.parametrize("path", ["/", "/processes/51", "/dataproducts/1/", "/nowhere/"])
+async def test_each_page_says_that_the_disk_is_full(path: str) -> None:
+    fakes = with_many_products()
+    async with fakes.serving() as client:
+        assert b"no room left" not in (await client.fetch(path)).body
+        fakes.disk_problem = "There is no room left <here>"
+        page = await client.fetch(path)
+    assert b"There is no room left &lt;here&gt;" in page.body

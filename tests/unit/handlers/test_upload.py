@@ -61,6 +61,25 @@ def test_a_boundary_is_needed() -> None:
         FileParts(b"x" * 10_000)
 
 
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ("a%22b.fits", 'a"b.fits'),
+        ("a%0D%0Ab", "a\r\nb"),
+        ("a%0d%0a", "a\r\n"),
+        ("100%.fits", "100%.fits"),
+        ("a%20b%2Fc%5C.fits", "a%20b%2Fc%5C.fits"),
+        ("%2522", "%2522"),
+        ("%%22", '%"'),
+        ("é%22", 'é"'),
+        ('a\\"b', 'a"b'),
+    ],
+)
+def test_what_browsers_escape_in_a_file_name_is_read_and_nothing_else(sent: str, name: str) -> None:
+    parts = FileParts(b"frontier")
+    assert parts.feed(part(b"x", named(sent)) + END)[0] == name
+
+
 @pytest.mark.gen_test
 async def test_files_are_stored_in_their_order() -> None:
     fakes = Fakes()

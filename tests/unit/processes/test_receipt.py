@@ -40,7 +40,8 @@ def test_a_finished_run_has_a_complete_receipt() -> None:
     )
     found = msgspec.to_builtins(receipt_of(record, facts_text()))
     sha256 = a_product(7, "frame.fits", b"x").sha256
-    assert found["inputs"] == [{"pk": 7, "name": "frame.fits", "size": 1, "sha256": sha256}]
+    given = {"pk": 7, "name": "frame.fits", "size": 1, "sha256": sha256}
+    assert found["inputs"] == [given | {"verified": False}]
     assert found["flags"] == {"deep": True}
     assert found["environment"]["packages"] == {"numpy": "2.4.6", "a.b$c": "1"}
     assert found["source"] == {"class": "a.B", "file": "a.py", "sha256": "ab"}
@@ -84,3 +85,16 @@ def test_a_clock_that_was_set_back_makes_no_negative_times() -> None:
     early = a_process().created - 10
     timings = receipt_of(a_run(started=early, terminal_timestamp=early - 5), None).timings
     assert (timings.waited_seconds, timings.ran_seconds) == (0, 0)
+
+
+def test_inputs_whose_checksum_was_compared_are_verified() -> None:
+    given = [a_product(pk, f"{pk}.fits", b"x") for pk in (7, 8)]
+    facts = RunFacts.of(given, PROVENANCE)
+    assert facts is not None
+    read = RunFacts.from_text(facts.with_verified({8}).to_text())
+    assert [each.verified for each in read.inputs] == [False, True]
+
+
+def test_a_receipt_of_an_older_version_has_nothing_verified() -> None:
+    facts = RunFacts.from_text(facts_text().replace(',"verified":false', ""))
+    assert [each.verified for each in facts.inputs] == [False]

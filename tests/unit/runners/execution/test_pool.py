@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from runners.execution import pool as pool_module
 from runners.execution.pool import QUOTED_CHARACTERS, Pool, WarmUpFailed
 
 ROOT = Path(__file__).parents[4]
@@ -89,30 +91,111 @@ def goes_at_once(*_ends: Connection) -> None:
     """Do nothing."""
 
 
-def template() -> int:
-    """Return the PID of the process that starts the runs."""
+def template() -> int | None:
+    """Return the PID of the process that starts the runs, None while there is none."""
     kept: Any = forkserver
-    return int(kept._forkserver._forkserver_pid)
+    pid: int | None = kept._forkserver._forkserver_pid
+    return pid
 
 
 @pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system does not tell")
-def test_a_dead_template_is_a_problem_until_the_next_run() -> None:
+def test_a_dead_template_is_a_problem_until_it_is_started_again_without_a_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "WATCH_SECONDS", 0.05)
+
     async def scenario() -> None:
         pool = Pool(1)
         await pool.start()
         assert pool.problem() is None
-        os.kill(template(), signal.SIGKILL)
+        killed = template()
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
         async with asyncio.timeout(10):
             while pool.problem() is None:
                 await asyncio.sleep(0.01)
-        assert pool.problem() == (
-            "The process that starts the runs ended with signal 9 (SIGKILL); "
-            "the next run restarts it"
-        )
+            assert pool.problem() == (
+                "The process that starts the runs ended with signal 9 (SIGKILL); "
+                "it is being restarted"
+            )
+            while pool.problem() is not None or template() in (None, killed):
+                await asyncio.sleep(0.01)
+        restarted = template()
         run = await pool.launch(goes_at_once)
-        assert pool.problem() is None
+        assert template() == restarted
         await run.wait()
         run.close()
+        pool.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_start_without_free_descriptors_leaves_none_open() -> None:
+    script = """
+import asyncio, os, resource
+from runners.execution.pool import Pool
+
+async def scenario():
+    pool = Pool(1)
+    before = len(os.listdir("/dev/fd"))
+    # Room for two pipes of the four, but not for the third.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before + 4, before + 4))
+    for _ in range(5):
+        try:
+            await pool.launch(print)
+        except OSError as error:
+            print(error.errno)
+    print(len(os.listdir("/dev/fd")) - before)
+
+asyncio.run(scenario())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    assert done.stdout.split() == [*[str(errno.EMFILE)] * 5, "0"]
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system does not tell")
+def test_a_template_that_cannot_be_started_at_once_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "WATCH_SECONDS", 0.02)
+    monkeypatch.setattr(pool_module, "RESTART_SECONDS", (0.02,))
+    tries: list[None] = []
+    ensure_running = forkserver.ensure_running
+
+    def fails_at_first() -> None:
+        tries.append(None)
+        if len(tries) < 3:
+            # As when it has been reaped, but no successor can be started.
+            kept: Any = forkserver
+            if kept._forkserver._forkserver_pid is not None:
+                os.waitpid(kept._forkserver._forkserver_pid, 0)
+            kept._forkserver._forkserver_pid = None
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        ensure_running()
+
+    async def scenario() -> None:
+        pool = Pool(1)
+        await pool.start()
+        killed = template()
+        assert killed is not None
+        monkeypatch.setattr(forkserver, "ensure_running", fails_at_first)
+        os.kill(killed, signal.SIGKILL)
+        problems = set()
+        async with asyncio.timeout(10):
+            while len(tries) < 3 or pool.problem() is not None:
+                problems.add(pool.problem())
+                await asyncio.sleep(0.005)
+        assert "The process that starts the runs cannot be started; it is being tried again" in (
+            problems
+        )
+        assert template() not in (None, killed)
         pool.close()
 
     asyncio.run(scenario())

@@ -1,0 +1,67 @@
+"""How many connections there may be, in all and from one address."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from collections import Counter
+
+log = logging.getLogger(__name__)
+
+#: Between two lines in the log about connections that were closed at once.
+REPORT_SECONDS = 60.0
+#: Of an IPv6 address, the part that stands for one client: whoever has one address has its /64.
+IPV6_PREFIX = 64
+
+
+class Bounds:
+    """Counts the open connections. Each that is admitted is released once, when it has closed."""
+
+    def __init__(self, most: int, most_per_address: int) -> None:
+        self._most, self._most_per_address = most, most_per_address
+        self._of: Counter[str] = Counter()
+        self.open = 0
+        self._refused = 0
+        self._reported_at = -REPORT_SECONDS
+
+    def admit(self, client: str) -> bool:
+        """Return whether one more connection of this client fits, and count it if so."""
+        if self.open >= self._most or self._of[client] >= self._most_per_address:
+            self._refused += 1
+            self.report()
+            return False
+        self.open += 1
+        self._of[client] += 1
+        return True
+
+    def release(self, client: str) -> None:
+        """Forget a connection that has closed."""
+        self.open -= 1
+        self._of[client] -= 1
+        if not self._of[client]:
+            del self._of[client]
+
+    def report(self) -> None:
+        """Log how many connections were closed at once, at most once a minute."""
+        now = time.monotonic()
+        if self._refused and now - self._reported_at >= REPORT_SECONDS:
+            log.warning(
+                "%d connections over the bounds were closed at once; %d are open",
+                self._refused,
+                self.open,
+                extra={"action": "connections_refused"},
+            )
+            self._refused, self._reported_at = 0, now
+
+
+def client_of(address: object) -> str:
+    """Return what the connections of one client have in common in the address of a socket."""
+    host = address[0] if isinstance(address, tuple) and address else ""
+    if ":" not in host:
+        return str(host)
+    parsed = ipaddress.ip_address(host.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    if mapped is not None:
+        return str(mapped)
+    return str(ipaddress.ip_network((int(parsed), IPV6_PREFIX), strict=False))

@@ -1,0 +1,89 @@
+"""The HTTP server: Tornado's, with bounds on connections and on the time that they may take."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from tornado.httpserver import HTTPServer, _HTTPRequestContext
+from tornado.iostream import IOStream
+
+from server.app.connections.accepting import Acceptor
+from server.app.connections.bounds import Bounds, client_of
+from server.app.connections.http1 import ClientConnection
+from server.app.connections.stream import ClientStream, Timeouts
+from server.config.sections import Http
+from server.core import open_files
+
+LONGEST_SWEEP_SECONDS = 1.0
+
+
+class BoundedServer(HTTPServer):
+    """An HTTP server whose clients cannot keep others out by holding connections.
+
+    One sweep over all connections is cheaper than a timer for each request.
+    """
+
+    _bounds: Bounds
+    _timeouts: Timeouts
+    _streams: dict[ClientStream, str]
+    _sweeping: asyncio.Task[None] | None = None
+
+    def bound(self, http: Http) -> None:
+        """Take the bounds; to be called once, before the first connection."""
+        most = http.connections or open_files.spare()
+        self._bounds = Bounds(most, http.connections_per_address)
+        self._timeouts = Timeouts(http.header_seconds, http.idle_seconds, http.body_seconds)
+        self._streams = {}
+        self._sweeping = asyncio.ensure_future(self._sweep())
+
+    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept connections on these sockets."""
+        for each in sockets:
+            self._sockets[each.fileno()] = each
+            self._handlers[each.fileno()] = Acceptor(each, self._handle_connection).stop
+
+    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
+        client = client_of(address)
+        if not self._bounds.admit(client):
+            connection.close()
+            return
+        stream = ClientStream(
+            connection,
+            self._release,
+            max_buffer_size=self.max_buffer_size,
+            read_chunk_size=self.read_chunk_size,
+        )
+        self._streams[stream] = client
+        self.handle_stream(stream, address)
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        """Serve the requests of a connection."""
+        context = _HTTPRequestContext(stream, address, self.protocol, self.trusted_downstream)
+        connection = ClientConnection(stream, self.conn_params, context)
+        self._connections.add(connection)
+        connection.start_serving(self)
+
+    def _release(self, stream: ClientStream) -> None:
+        self._bounds.release(self._streams.pop(stream))
+
+    async def close_all_connections(self) -> None:
+        """Close all connections but websockets, and stop looking for those that are overdue."""
+        try:
+            await super().close_all_connections()
+        finally:
+            if self._sweeping is not None:
+                self._sweeping.cancel()
+                self._sweeping = None
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(min(LONGEST_SWEEP_SECONDS, self._timeouts.shortest / 4))
+            now = time.monotonic()
+            for stream in tuple(self._streams):
+                if stream.overdue(now, self._timeouts):
+                    stream.close()
+            self._bounds.report()

@@ -1,0 +1,100 @@
+"""What a file storage tells about itself: its id, and which numbers its files have.
+
+The bytes of data products are left to `server/archive/storage.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from server.archive.storage import in_thread
+from server.core.errors import HeliographError, StartError
+
+T = TypeVar("T")
+
+#: The file with the id, beside the folders of the products.
+ID_FILE = "heliograph-id"
+_ID_BYTES = 1_000
+
+
+class StorageRoot:
+    """The root of a storage, a folder or URL. :raises StartError: it cannot be read or written."""
+
+    def __init__(self, place: str | Path) -> None:
+        try:
+            self._remote, root = fsspec.url_to_fs(str(place))
+        except (ImportError, ValueError) as error:
+            raise StartError(f"files.url cannot be used: {error}") from error
+        self._root = root.rstrip("/")
+        self._local = isinstance(self._remote, LocalFileSystem)
+
+    async def read_id(self) -> str | None:
+        """Return the id that was written here, None without any."""
+        return await self._do(self._read_id)
+
+    async def write_id(self, identity: str) -> None:
+        """Write the id in place of any other. :raises NoRoom: the disk is full."""
+        await self._do(lambda: self._write_id(identity))
+
+    async def highest_pk(self) -> int:
+        """Return the highest PK that a file here belongs to, 0 without any."""
+        return await self._do(self._highest_pk)
+
+    async def has(self, key: str) -> bool:
+        """Return whether there is a file of this key."""
+        return bool(await self._do(lambda: self._remote.isfile(f"{self._root}/{key}")))
+
+    def _read_id(self) -> str | None:
+        with contextlib.suppress(FileNotFoundError):
+            with self._remote.open(f"{self._root}/{ID_FILE}", "rb") as file:
+                text: str = file.read(_ID_BYTES).decode("ascii", "replace")
+            return text.strip() or None
+        return None
+
+    def _write_id(self, identity: str) -> None:
+        text = f"{identity}\n".encode("ascii")
+        self._remote.makedirs(self._root, exist_ok=True)
+        if not self._local:
+            self._remote.pipe_file(f"{self._root}/{ID_FILE}", text)
+            return
+        partial = Path(self._root) / f".{secrets.token_hex(8)}"
+        try:
+            with partial.open("xb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(Path(self._root) / ID_FILE)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _highest_pk(self) -> int:
+        numbers = (name for name in self._names() if name.isascii() and name.isdecimal())
+        return max(map(int, numbers), default=0)
+
+    def _names(self) -> list[str]:
+        try:
+            if self._local:
+                return [path.name for path in Path(self._root).iterdir()]
+            listed = self._remote.ls(self._root, detail=False)
+        except FileNotFoundError:
+            return []
+        return [str(path).rstrip("/").rpartition("/")[2] for path in listed]
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        try:
+            return await in_thread(work)
+        except HeliographError:
+            raise
+        except Exception as error:  # each kind of storage has its own
+            why = getattr(error, "strerror", None) or str(error) or "it does not answer"
+            raise StartError(
+                f"The storage of the files cannot be used: {why}; see files.url"
+            ) from error

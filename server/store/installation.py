@@ -1,0 +1,71 @@
+"""What a database says about itself: whose it is, and in which form its documents are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from server.core.errors import AlreadyTaken
+from server.store.base import load
+from server.store.driver.connection import Database
+
+_ID = "installation"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The id that the database shares with its files, and the version of its schema.
+
+    `in_storage` is whether the id has been written to the file storage too.
+    """
+
+    id: str
+    schema: int
+    in_storage: bool = False
+
+
+class Installation:
+    """The one document about the database, and the one that `operations.atomicity` works on."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection("installation")
+
+    async def ensure_indexes(self) -> None:
+        """Make no index: both documents are found by `_id`."""
+
+    async def get(self) -> Facts | None:
+        """Return what is known, None in a database that has not been used by a server yet."""
+        document = await self._collection.get(_ID)
+        return None if document is None else load(Facts, document)
+
+    async def create(self, facts: Facts) -> Facts:
+        """Store the facts unless another server has done so before; return what is stored."""
+        try:
+            await self._collection.insert({"_id": _ID, **vars(facts)})
+        except AlreadyTaken:
+            return await self.get() or facts
+        return facts
+
+    async def change(self, **fields: Any) -> None:
+        """Change some of the facts."""
+        await self._collection.change({"_id": _ID}, set=fields)
+
+    async def begin_trial(self, server: str, trial: str) -> None:
+        """Store a document of this server to count on, in place of that of an earlier trial."""
+        await self._collection.replace({"_id": _trial(server), "trial": trial, "n": 0}, upsert=True)
+
+    async def count(self, server: str, trial: str) -> int | None:
+        """Add 1 in the document of a trial and return the new number."""
+        wanted = {"_id": _trial(server), "trial": trial}
+        document = await self._collection.change(wanted, inc={"n": 1})
+        return None if document is None else document["n"]
+
+    async def end_trial(self, server: str) -> int | None:
+        """Return the number that is stored, and delete the document."""
+        document = await self._collection.get(_trial(server))
+        await self._collection.delete({"_id": _trial(server)})
+        return None if document is None else document["n"]
+
+
+def _trial(server: str) -> str:
+    return f"trial-{server}"

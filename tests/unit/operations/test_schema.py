@@ -1,0 +1,98 @@
+"""Versions of the schema: newer ones are refused, older ones are taken forward, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from server.core.errors import StartError
+from server.operations import schema
+from server.store import Store
+from server.store.installation import Facts
+
+
+class Killed(BaseException):
+    """Stands for a kill in the middle of a step."""
+
+
+class Rename:
+    """A step over a sample: a field of three documents gets another name; may be cut short."""
+
+    def __init__(self, before: str, after: str) -> None:
+        self.before, self.after = before, after
+        self.killed_after: int | None = None
+        self.changed = 0
+
+    async def __call__(self, store: Store) -> None:
+        sample = store.counters._collection
+        for document in await sample.find({}):
+            if self.before not in document:
+                continue
+            if self.changed == self.killed_after:
+                raise Killed
+            await sample.change(
+                {"_id": document["_id"]},
+                set={self.after: document[self.before]},
+                unset=[self.before],
+            )
+            self.changed += 1
+
+
+async def sample(store: Store) -> list[dict[str, object]]:
+    return sorted(await store.counters._collection.find({}), key=lambda found: str(found["_id"]))
+
+
+async def filled(store: Store) -> None:
+    await store.installation.create(Facts("h1", schema.FIRST_VERSION))
+    for kind in "abc":
+        await store.counters.next(kind)
+
+
+async def version(store: Store) -> int:
+    facts = await store.installation.get()
+    assert facts is not None
+    return facts.schema
+
+
+async def test_each_step_is_made_once_and_in_its_order(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    await filled(store)
+    steps = [Rename("last", "newest"), Rename("newest", "largest")]
+    await schema.migrate(store, 1, steps)
+    assert await sample(store) == [{"_id": kind, "largest": 1} for kind in "abc"]
+    assert await version(store) == 3
+    await schema.migrate(store, 3, steps)
+    assert [step.changed for step in steps] == [3, 3]
+
+
+@pytest.mark.parametrize("changed", [0, 1, 2])
+async def test_a_migration_that_was_killed_is_finished_by_the_next_start(
+    runner: asyncio.Runner, store: Store, changed: int
+) -> None:
+    await filled(store)
+    steps = [Rename("last", "newest"), Rename("newest", "largest")]
+    steps[1].killed_after = changed
+    with pytest.raises(Killed):
+        await schema.migrate(store, 1, steps)
+    assert await version(store) == 2
+    steps[1].killed_after = None
+    await schema.migrate(store, await version(store), steps)
+    assert await sample(store) == [{"_id": kind, "largest": 1} for kind in "abc"]
+    assert (await version(store), steps[0].changed, steps[1].changed) == (3, 3, 3)
+
+
+async def test_no_step_is_needed_today(runner: asyncio.Runner, store: Store) -> None:
+    await filled(store)
+    before = await sample(store)
+    await schema.migrate(store, schema.FIRST_VERSION)
+    assert await sample(store) == before
+    assert await version(store) == schema.newest() == schema.FIRST_VERSION + len(schema.STEPS)
+
+
+def test_a_newer_schema_is_refused_with_both_versions() -> None:
+    schema.check_not_newer(schema.newest())
+    newer = schema.newest() + 1
+    with pytest.raises(StartError, match=f"version {newer}, this one knows {newer - 1}"):
+        schema.check_not_newer(newer)
