@@ -35,6 +35,8 @@ FAULTS_PERCENT = 3
 TRIES = 50
 PAUSE_SECONDS = 0.05
 _installed: list[Faults] = []
+# Runs have it of the server, whoever runs the tests.
+os.environ.pop("PYTHONUNBUFFERED", None)
 SAMPLES = Path(__file__).parent.parent / "samples"
 PIPELINES = [
     "Chatty",

@@ -38,6 +38,11 @@ def said(names, count, size):
     return [line(f"{way}-{name}", number, size)
             for name in names for way in ways for number in range(count)]
 
+def print_lines(name, count, size, barrier):
+    barrier.wait()
+    for number in range(count):
+        print(line(name, number, size))
+
 def print_and_wait(name, size):
     print(line(name, 0, size))
     sys.stderr.write("begun")
@@ -135,6 +140,26 @@ async def test_each_line_of_children_that_speak_at_once_is_whole(
     record = await scripts.run(script_of(script))
     assert Counter(await scripts.texts(record["pk"])) == expected(list("0123"), count, size)
     assert (record["state"], len(record["outputs"])) == ("succeeded", 20)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+async def test_children_need_not_know_the_pipeline_to_print_whole_lines(
+    scripts: Scripts, method: str
+) -> None:
+    record = await scripts.run(
+        script_of(f"""
+        import multiprocessing
+        from children_of_a_run import print_lines
+        context = multiprocessing.get_context("{method}")
+        barrier = context.Barrier(2)
+        given = [(name, 200, 9_000, barrier) for name in "ab"]
+        children = [context.Process(target=print_lines, args=args) for args in given]
+        for child in children: child.start()
+        for child in children: child.join()
+        """)
+    )
+    texts = await scripts.texts(record["pk"])
+    assert Counter((text[0], len(text)) for text in texts) == {("a", 9_000): 200, ("b", 9_000): 200}
 
 
 async def test_outputs_arrive_while_forks_write_and_are_killed(scripts: Scripts) -> None:
