@@ -429,3 +429,35 @@ async def test_a_group_that_cannot_be_made_names_the_field(
         await bench.archive.groups.create(name, products)
     assert list(raised.value.fields) == [field]
     await bench.check_consistent()
+
+
+async def test_the_800th_target_of_a_name_costs_a_few_operations(
+    runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, targets = bench.archive, bench.archive.targets._store.targets
+    first = await archive.targets.create("M 13")
+    for number in range(2, 800):
+        await targets.insert(first.evolve(pk=10_000 + number, identifier=f"m-13-{number}"))
+    operations: list[str] = []
+    call = targets._collection._call
+
+    async def counted(operation: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        operations.append(operation)
+        return await call(operation, work)
+
+    monkeypatch.setattr(targets._collection, "_call", counted)
+    made = await archive.targets.create("M 13")
+    assert made.identifier == "m-13-800"
+    assert len(operations) <= 8
+    operations.clear()
+    more = await asyncio.gather(*(archive.targets.create("m 13") for _ in range(20)))
+    assert {target.identifier for target in more} == {f"m-13-{n}" for n in range(801, 821)}
+    assert len(operations) <= 8 * 20
+
+
+async def test_identifiers_that_are_taken_are_found(runner: asyncio.Runner, bench: Bench) -> None:
+    for name in ("2026-11-24", "M 13", "x"):
+        await bench.archive.targets.create(name)
+    taken = bench.archive.targets._store.targets.taken
+    assert await taken(["2026-11-24", "m-13", "m-13-2", "2026-11-24-2"]) == {"2026-11-24", "m-13"}
+    assert await taken([]) == set()
