@@ -31,6 +31,7 @@ from runners.execution.reporter import PipeReporter
 from runners.pipeline.inputs import InputData, InputFiles, InputProduct, RunTarget
 from runners.pipeline.outputs import made
 from runners.pipeline.process import AsyncError, Cancelled, PipelineProcess
+from runners.wording import in_words
 
 UNEXPECTED = "An unexpected error occurred"
 CANCEL = b"c"
@@ -75,7 +76,9 @@ def run(
     try:
         _report(reporter, run_spec)
     except OSError as error:
-        _write_raw(f"The pipe over which the run is heard does not work any more: {error}\n")
+        _write_raw(
+            f"The pipe over which the run is heard does not work any more: {in_words(error)}\n"
+        )
         os._exit(1)
 
 

@@ -15,7 +15,7 @@ from server.core.concurrency import retry_while_unavailable
 from server.core.errors import LeaseLost
 from server.core.records import ProcessRecord
 from server.execution.child import oom_kills, termination
-from server.execution.conclusion import conclude
+from server.execution.conclusion import conclude, reason_of
 from server.execution.launch import RunServices, launch
 from server.execution.recorder import RunRecorder
 from server.execution.verdict import RunEnd, StopReason
@@ -106,7 +106,7 @@ class Attempt:
                 self.pk,
                 extra={"action": "launch_failed", "process_pk": self.pk, "attempt": self.number},
             )
-            return None, f"The pipeline could not be started: {error}"
+            return None, f"The pipeline could not be started: {reason_of(error)}"
         self._recorder.note_inputs(inputs)
         return run, None
 
