@@ -14,6 +14,7 @@ TEST = [
     "playwright>=1.45",
     "ruff>=0.17",
     "mypy>=2.4",
+    "pre-commit>=4",
     "import-linter>=2.17",
     "pytest-cov>=7",
     "types-cachetools",
@@ -31,7 +32,12 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["server*", "handlers*", "runners*", "static*"]),
-    package_data={"handlers": ["templates/**/*"], "static": ["**/*"]},
+    package_data={
+        "server": ["py.typed"],
+        "handlers": ["py.typed", "templates/**/*"],
+        "runners": ["py.typed"],
+        "static": ["**/*"],
+    },
     include_package_data=False,
     entry_points={"console_scripts": ["heliograph = server.__main__:main"]},
     install_requires=[

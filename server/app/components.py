@@ -113,11 +113,11 @@ def _exchange(
     components: Components, lease_seconds: float
 ) -> ChangeStreamExchange | AnnouncementExchange:
     """Return what keeps memory up to date with what other servers write."""
-    memory = CacheInvalidation(
+    invalidation = CacheInvalidation(
         components.store, components.repository, components.logs, components.hub
     )
     if components.database.replicated:
-        return ChangeStreamExchange(components.database, memory)
+        return ChangeStreamExchange(components.database, invalidation)
     return AnnouncementExchange(
-        components.store, memory, components.repository.server_id, lease_seconds
+        components.store, invalidation, components.repository.server_id, lease_seconds
     )

@@ -34,15 +34,13 @@ async def retry_while_unavailable(
         except through as error:
             if type(error) not in reported:
                 reported.add(type(error))
-                log.warning(
-                    "What is to be stored waits: %s", error, extra={"action": "storing_deferred"}
-                )
+                log.warning("Writing is delayed: %s", error, extra={"action": "storing_deferred"})
             await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
             tries += 1
         else:
             if reported:
                 log.info(
-                    "What was to be stored is stored, after %d more tries",
+                    "The delayed write succeeded after %d retries",
                     tries,
                     extra={"action": "storing_resumed", "tries": tries},
                 )
@@ -58,7 +56,7 @@ async def finish_even_if_cancelled(work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait([task])
         if not task.cancelled() and (error := task.exception()):
             log.warning(
-                "What nobody waits for any more failed: %s",
+                "Work whose caller was cancelled failed: %s",
                 error,
                 extra={"action": "cancelled_work_failed"},
             )
@@ -83,7 +81,13 @@ async def repeat_every(
             await work()
         except (DatabaseAway, NoRoom) as error:
             level = away_level if isinstance(error, DatabaseAway) else logging.WARNING
-            log.log(level, "%s waits: %s", name, error, extra={"action": "repetition_deferred"})
+            log.log(
+                level,
+                "%s waits: %s",
+                name,
+                error,
+                extra={"action": "repetition_deferred", "work": name},
+            )
         except Exception:
-            log.exception("%s went wrong", name, extra={"action": "repetition_failed"})
+            log.exception("%s failed", name, extra={"action": "repetition_failed", "work": name})
         await asyncio.sleep(seconds)

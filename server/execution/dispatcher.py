@@ -42,14 +42,12 @@ class Dispatcher:
     def start(self) -> None:
         """Start to work. What this server left behind last time must be settled by now."""
         leases = self._services.config.leases
-        for period, work in (
-            (leases.heartbeat_seconds, self._recovery.heartbeats.beat),
-            (leases.check_seconds, self._reconcile),
-            (leases.check_seconds, self._recovery.settle_others),
+        for name, period, work in (
+            ("The heartbeat", leases.heartbeat_seconds, self._recovery.heartbeats.beat),
+            ("The comparison of runs with the store", leases.check_seconds, self._reconcile),
+            ("Settling lost runs", leases.check_seconds, self._recovery.settle_others),
         ):
-            self._loops.append(
-                asyncio.create_task(repeat_every(period, work, name=work.__name__, log=log))
-            )
+            self._loops.append(asyncio.create_task(repeat_every(period, work, name=name, log=log)))
         self._loops.append(asyncio.create_task(self._claim_loop(leases.check_seconds)))
 
     async def stop(self) -> None:

@@ -67,8 +67,8 @@ def paths(observatory: Observatory, tmp_path_factory: pytest.TempPathFactory) ->
         (360, "dark"),
         (1280, "light"),
         # The same widths and schemes in the other combinations.
-        pytest.param(360, "light", marks=pytest.mark.long),
-        pytest.param(1280, "dark", marks=pytest.mark.long),
+        pytest.param(360, "light", marks=pytest.mark.slow),
+        pytest.param(1280, "dark", marks=pytest.mark.slow),
     ],
 )
 def test_axe_finds_nothing(open_page: Open, paths: dict[str, str], width: int, scheme: str) -> None:

@@ -122,7 +122,6 @@ async def test_a_server_waits_for_its_database_at_the_start() -> None:
         assert (await observer.ended(makes))["state"] == "succeeded"
 
 
-@pytest.mark.long
 async def test_a_stall_longer_than_the_lease_takes_no_run_from_anybody() -> None:
     async with observatory() as shared, Proxy(shared.socket) as proxy:
         first, second = await observing(shared, proxy), await observing(shared, proxy)
@@ -141,7 +140,6 @@ async def test_a_stall_longer_than_the_lease_takes_no_run_from_anybody() -> None
         assert await shared.wrongs(first.promises) == []
 
 
-@pytest.mark.long
 async def test_a_server_that_slept_takes_no_run_from_one_that_did_not() -> None:
     async with observatory() as shared:
         awake, asleep = shared.server(), shared.server()

@@ -95,3 +95,26 @@ def test_a_documented_route_exists_with_exactly_its_methods(path: str) -> None:
 def test_every_route_is_documented() -> None:
     answered = {route.regex.pattern for path in documented_routes() if (route := answering(path))}
     assert {route.regex.pattern for route in real_routes()} == answered
+
+
+PAGES = [
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_and_module_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    folders = "server|handlers|runners|static|tests|benchmarks|docs|examples"
+    paths = {
+        path
+        for path in re.findall(rf"`((?:{folders})/[\w./-]+)`", text)
+        if not (ROOT / path).exists()
+    }
+    modules = {
+        module
+        for module in re.findall(r"python -m ((?:benchmarks|tests)[\w.]+)", text)
+        if not (ROOT / f"{module.replace('.', '/')}.py").is_file()
+    }
+    assert (paths, modules) == (set(), set())

@@ -17,7 +17,6 @@ from server.execution.child.line_assembler import LineAssembler, Utf8Text
 from server.store.processes.sections import Section
 
 MESSAGE_LIMIT_BYTES = 1_048_576
-#: The first whole number that the database cannot store.
 #: The most outputs of a run; one more is kept, which shows that there were too many.
 OUTPUTS_LIMIT = 10_000
 #: How many of an attempt's statuses are kept as sections of its log.

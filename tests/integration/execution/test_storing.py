@@ -113,7 +113,7 @@ async def test_a_full_disk_holds_a_run_back_and_loses_nothing(
     ]
     assert [entry[3] for entry in lines] == expected
     assert [entry[0] for entry in lines] == list(range(1, 200_001))
-    told = "What is to be stored waits: There is no room left on the server's disk"
+    told = "Writing is delayed: There is no room left on the server's disk"
     assert [each.message for each in caplog.records].count(told) == 1
 
 

@@ -57,7 +57,7 @@ def test_each_reason_is_told_once_and_so_is_the_end(caplog: pytest.LogCaptureFix
     assert len(warnings) == 2
     assert "no room left" in warnings[0]
     assert "database is away" in warnings[1]
-    assert "after 5 more tries" in caplog.records[-1].message
+    assert "after 5 retries" in caplog.records[-1].message
 
 
 def test_other_errors_come_through_at_once() -> None:
