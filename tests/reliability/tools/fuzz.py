@@ -123,16 +123,23 @@ class Fuzzer:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self._routes = all_routes(cast(Any, None))
+        self._writing = [
+            route
+            for route in self._routes
+            if {"POST", "PATCH"} & set(allowed_methods(cast(Any, route.handler_class)))
+        ]
         #: PKs that exist, until some request deletes what they name
         self.pks = [1]
 
     def request(self) -> Request:
         """Return one request; the server closes its connection after the answer if it is whole."""
         whole = True
-        route = self._random.choice(self._routes)
+        writing = self._chance(0.3)
+        route = self._random.choice(self._writing if writing else self._routes)
         live = "/ws/" in route.regex.pattern and self._chance(0.7)
         allowed = sorted(allowed_methods(cast(Any, route.handler_class)))
-        method = "GET" if live else self._pick([*allowed * 4, *METHODS])
+        changes = [method for method in allowed if method in ("POST", "PATCH")]
+        method = "GET" if live else self._pick(changes if writing else [*allowed * 4, *METHODS])
         headers = {"Host": "127.0.0.1", "Connection": "close"}
         body = (
             b""
@@ -213,8 +220,26 @@ class Fuzzer:
                 b"1e999",
                 b'{"name":"\\ud800"}', b'{"name":"a","name":"b"}', b"[]", b"null", b'"x"',
             ]))  # fmt: skip
+        if self._chance(0.4):
+            return json.dumps(self._nearly_good()).encode()
         fields = {self._pick(FIELDS): self._value() for _ in range(self._pick([1, 2, 4, 8]))}
         return json.dumps(fields).encode()
+
+    def _nearly_good(self) -> dict[str, Any]:
+        """Return a body that some route would take, with one value changed as often as not."""
+        target, *products, _ = self.pks if len(self.pks) > 1 else [1, 1, 1]
+        body = dict(
+            self._pick([
+                {"name": "M 13", "ra": 250.4, "dec": 36.5, "extra_fields": {"a": [1, None]}},
+                {"name": "Mine", "products": products},
+                {"target": target, "pipeline": "Ticks", "products": products, "flags": {}},
+                {"flags": {"long": False}},
+                {"to": "front"},
+            ])
+        )  # fmt: skip
+        if self._chance(0.6):
+            body[self._pick([*body, self._pick(FIELDS)])] = self._value()
+        return body
 
     def _value(self) -> Any:
         good = [
