@@ -33,6 +33,7 @@ from handlers.socket_registry import (
     TRY_AGAIN_LATER,
 )
 from server.core.errors import DatabaseAway, InvalidInput, NotFound
+from server.core.turns import take_turn
 from server.live.feeds import Viewer
 from server.live.websocket_frames import Frame
 
@@ -88,6 +89,7 @@ class LiveHandler(BaseHandler, WebSocketHandler):
 
     async def get(self, *arguments: str, **_named: str) -> None:
         """Answer any error first, then upgrade."""
+        await take_turn()  # a crowd comes at once
         follow = await self.resolve(parse_pk(arguments[0]))
         self._check_handshake()
         self._follow = follow

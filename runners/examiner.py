@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from runners.execution.exits import exit_in_words
+from runners.wording import in_words
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +199,9 @@ class Examiner:
             try:
                 return await self.start()
             except OSError as error:
-                self._problem = f"The process that examines files cannot be started: {error}"
+                self._problem = (
+                    f"The process that examines files cannot be started: {in_words(error)}"
+                )
                 pause_seconds = RESTART_SECONDS
 
     async def _kill(self) -> str:
@@ -263,7 +266,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
                 return {"headers": headers.fits_headers(request["headers"])}
             preview.preview_png(*request["preview"])
         except (ValueError, OSError, MemoryError) as error:
-            return {"error": str(error) or "The file needs more memory than there is"}
+            return {"error": _sentence(error)}
         return {}
 
     print(json.dumps({"ready": True}), file=answers, flush=True)
@@ -272,6 +275,13 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
         signal.setitimer(signal.ITIMER_REAL, 2 * ANSWER_SECONDS)
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _sentence(error: Exception) -> str:
+    """Return what a user is told of an error; a FrameError is a sentence already."""
+    from runners.fits.files import FrameError
+
+    return str(error) if isinstance(error, FrameError) else f"It failed: {in_words(error)}"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from handlers.http.compression import accepts_gzip, compressed_in_thread, compre
 from handlers.http.content_headers import download_headers
 from handlers.http.query import PK, choices, integer, parse_pk, text
 from handlers.http.routing import route
-from handlers.http.streaming import send, send_ready
+from handlers.http.streaming import COPIED_BYTES, each, send, send_ready
 from handlers.services import Services
 from server.core.errors import InvalidInput
 from server.core.records import LEVELS
@@ -55,11 +55,19 @@ class LogHandler(BaseHandler):
         page = await self.processes.log_reader.lines(record, after, limit, level, q)
         # Lines never change: for the same query, the version is how far the page reaches.
         query = zlib.crc32(self.request.query.encode())
-        lines = b",\n".join(page.entries)
-        if not self.unchanged(f"{query:x}-{page.next}-{len(lines)}-{int(page.ended)}"):
-            ended = b"true" if page.ended else b"false"
-            body = b'{"lines":[%b],"next":%d,"ended":%b}' % (lines, page.next, ended)
-            self.write(await compressed_in_thread(self, body))
+        pieces = page.json
+        size = sum(map(len, pieces))
+        if not self.unchanged(f"{query:x}-{page.next}-{size}-{int(page.ended)}"):
+            await self._send(pieces, size)
+
+    async def _send(self, pieces: list[bytes], size: int) -> None:
+        """Send a page; a long one in pieces, as joining and compressing it would hold others up."""
+        if size <= COPIED_BYTES:
+            self.write(await compressed_in_thread(self, b"".join(pieces)))
+        elif accepts_gzip(self):
+            await send(self, compressed_pieces(self, each(pieces)))
+        else:
+            await send_ready(self, pieces)
 
 
 class SectionsHandler(BaseHandler):

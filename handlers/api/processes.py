@@ -12,7 +12,7 @@ from handlers.http.query import PK, choices, integer, page, parse_pk
 from handlers.http.routing import route
 from handlers.services import Services
 from server.core.errors import InvalidInput
-from server.core.records import State
+from server.core.records import LARGEST_PK, State
 
 STATES = frozenset(state.value for state in State)
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -39,7 +39,7 @@ class ProcessesHandler(BodyHandler):
     async def get(self) -> None:
         """Answer with a page of the processes that match."""
         states = [State(value) for value in choices(self, "state", STATES)]
-        target = integer(self, "target", 1)
+        target = integer(self, "target", 1, LARGEST_PK)
         pipelines = choices(self, "pipeline")
         found = await self.processes.find(
             target=target, pipelines=pipelines or None, states=states or None, **page(self)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, cast
 
 from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
+
+from server.core.turns import take_turn
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,12 @@ async def send(
             await _send_all(handler, pieces, size_bytes)
 
 
+async def each(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Yield pieces that are in memory already."""
+    for piece in pieces:
+        yield piece
+
+
 async def send_ready(handler: RequestHandler, pieces: list[bytes]) -> None:
     """Send pieces that are all in memory; long ones are not joined, as copying costs too much."""
     size_bytes = sum(map(len, pieces))
@@ -58,8 +66,11 @@ async def _send_ready(handler: RequestHandler, pieces: list[bytes]) -> None:
     try:
         for piece in between:
             await sent
+            await take_turn()
             handler.write(piece)
             sent = handler.flush()
+        await sent
+        await take_turn()
         handler.write(last)
     except StreamClosedError:
         _log_client_gone(handler)
@@ -82,6 +93,7 @@ async def _send_all(
         while piece:
             handler.write(piece)
             await handler.flush()
+            await take_turn()
             piece = await anext(pieces, b"")
     except StreamClosedError:
         _log_client_gone(handler)

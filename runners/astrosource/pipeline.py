@@ -22,6 +22,7 @@ from runners.astrosource.package import missing, prepared
 from runners.pipeline.inputs import stored_path
 from runners.pipeline.measurements import Measurement, mjd
 from runners.pipeline.process import AsyncError, PipelineOutput, PipelineProcess, ReducedDatum
+from runners.wording import in_words
 
 STAGES = ("Gathering", "Analysing", "Comparison stars", "Photometry", "Plotting")
 TABLE = ".psx"
@@ -199,8 +200,8 @@ class AstroSource(PipelineProcess):
             raise AsyncError(f"{name}: no stars to compare the target with") from error
         except Exception as error:
             print(traceback.format_exc(), file=sys.stderr, end="")
-            reason = str(error).strip() or type(error).__name__
-            raise AsyncError(f"{name}: astrosource says: {reason:.500}") from error
+            reason = in_words(error, "an unexpected error; the log has its traceback")
+            raise AsyncError(f"{name}: astrosource says: {reason}") from error
 
 
 def measurements(table: Any, columns: Sequence[int], filter: str) -> list[Measurement]:

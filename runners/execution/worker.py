@@ -32,6 +32,7 @@ from runners.execution.reporter import PipeReporter
 from runners.pipeline.inputs import InputFiles, InputProduct, RunTarget
 from runners.pipeline.outputs import Made, made
 from runners.pipeline.process import AsyncError, Cancelled, PipelineProcess
+from runners.wording import in_words
 
 UNEXPECTED = "An unexpected error occurred"
 CANCEL = b"c"
@@ -78,7 +79,9 @@ def run(
     try:
         code = _report(reporter, run_spec)
     except OSError as error:
-        _write_raw(f"The pipe over which the run is heard does not work any more: {error}\n")
+        _write_raw(
+            f"The pipe over which the run is heard does not work any more: {in_words(error)}\n"
+        )
         os._exit(1)
     _exit_as_a_script()
     sys.exit(code)

@@ -17,6 +17,8 @@ from typing import IO, Any
 
 from astropy.io import fits
 
+from runners.wording import in_words
+
 SIGNATURE = b"SIMPLE  ="  # FITS standard 4.0, section 4.4.1
 GZIP_SIGNATURE = b"\x1f\x8b"
 #: Further HDUs of a file are ignored.
@@ -29,6 +31,10 @@ HARMLESS_BYTES = 64 * 2**20
 MACHINE_ERRORS = frozenset(
     {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE}
 )
+
+
+#: What is said of a file that a library cannot read and finds no words for.
+DAMAGED = "it is damaged"
 
 
 class FrameError(ValueError):
@@ -95,8 +101,7 @@ def reading(name: str) -> Iterator[None]:
     except MemoryError as error:
         raise FrameError(name, "needs more memory than there is") from error
     except Exception as error:  # astropy, cfitsio and zlib raise errors of every kind
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise FrameError(name, f"cannot be read: {reason:.200}") from error
+        raise FrameError(name, f"cannot be read: {in_words(error, DAMAGED)}") from error
 
 
 def walk(hdus: fits.HDUList) -> Iterator[tuple[int, Any]]:

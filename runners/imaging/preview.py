@@ -13,10 +13,11 @@ import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageOps, UnidentifiedImageError
 
-from runners.fits.files import FrameError, looks_like_fits, quiet
+from runners.fits.files import DAMAGED, FrameError, looks_like_fits, quiet
 from runners.fits.images import find_frame, read_frame
 from runners.imaging.scaling import rescale, view_of
 from runners.imaging.stretches import STRETCHES, shades
+from runners.wording import in_words
 
 #: 10,000 x 10,000: 400 MB once unpacked.
 MOST_PIXELS = 100_000_000
@@ -64,7 +65,7 @@ def _picture(path: Path, size: int) -> Pictures.Image:
     except MemoryError as error:
         raise FrameError(path.name, "needs more memory than there is") from error
     except Exception as error:  # a broken file raises OSError, SyntaxError, struct.error …
-        raise FrameError(path.name, f"cannot be read: {error!s:.200}") from error
+        raise FrameError(path.name, f"cannot be read: {in_words(error, DAMAGED)}") from error
 
 
 def _plain(picture: Pictures.Image) -> Pictures.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -47,18 +47,16 @@ def checked_name(name: Any) -> str:
     return name
 
 
-def identifiers(name: str, pk: int) -> Iterator[str]:
-    """Iterate over the possible identifiers of a target of this name, best first."""
+def identifier_of(name: str, pk: int, number: int = 1) -> str:
+    """Return the identifier of the `number`-th target of this name, where `pk` is the target's."""
     plain = unicodedata.normalize("NFKD", name).lower()
     plain = "".join(character for character in plain if not unicodedata.combining(character))
     slug = re.sub(r"[^a-z0-9_-]+", "-", plain).strip("-_")[:_IDENTIFIER_LENGTH].rstrip("-_")
     base = slug or f"target-{pk}"
-    yield base
-    number = 2
-    while True:
-        suffix = f"-{number}"
-        yield base[: _IDENTIFIER_LENGTH - len(suffix)].rstrip("-_") + suffix
-        number += 1
+    if number == 1:
+        return base
+    suffix = f"-{number}"
+    return base[: _IDENTIFIER_LENGTH - len(suffix)].rstrip("-_") + suffix
 
 
 def _identifier(value: Any) -> str:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
-from server.archive.target_fields import checked, identifiers
+from server.archive.target_fields import checked, identifier_of
 from server.archive.transactions import FileTransactions
 from server.core.errors import AlreadyTaken, Conflict
+from server.core.numbering import free_number
 from server.core.records import Target
 from server.store import Store
 from server.store.base import Page
 
 _DELETE_STEP = 100
+#: How many identifiers are tried; each time others have been faster in taking the one found free.
+_IDENTIFIER_TRIES = 100
 
 
 class Targets:
@@ -25,6 +31,7 @@ class Targets:
         self._store = store
         self._transactions = transactions
         self._gone = gone
+        self._naming: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def create(
         self,
@@ -43,13 +50,33 @@ class Targets:
         given = {"name": name, "ra": ra, "dec": dec, "extra_fields": extra_fields or {}}
         fields = checked(given if identifier is None else given | {"identifier": identifier})
         pk = await self._store.counters.next("target")
-        for candidate in identifiers(name, pk) if identifier is None else [identifier]:
-            target = Target(**fields | {"pk": pk, "created": time.time(), "identifier": candidate})
-            try:
-                return await self._insert(target)
-            except AlreadyTaken:
-                continue
-        raise Conflict(f"The identifier {identifier} is taken")
+        target = Target(**{"identifier": ""} | fields | {"pk": pk, "created": time.time()})
+        if identifier is None:
+            return await self._insert_named(target)
+        try:
+            return await self._insert(target)
+        except AlreadyTaken as error:
+            raise Conflict(f"The identifier {identifier} is taken") from error
+
+    async def _insert_named(self, target: Target) -> Target:
+        """Store a target under a free identifier made from its name."""
+        first = identifier_of(target.name, target.pk)
+        # One at a time of a name, as they would all find the same number.
+        lock = self._naming.setdefault(first, asyncio.Lock())
+        async with lock:
+            number = 1
+            for _ in range(_IDENTIFIER_TRIES):
+                identifier = identifier_of(target.name, target.pk, number)
+                try:
+                    return await self._insert(target.evolve(identifier=identifier))
+                except AlreadyTaken:
+                    number = await free_number(partial(self._taken, target))
+        raise Conflict(f"No identifier is free for a target named {target.name}")
+
+    async def _taken(self, target: Target, numbers: Sequence[int]) -> set[int]:
+        """Return the numbers under which the identifier made from a target's name is taken."""
+        made = {identifier_of(target.name, target.pk, number): number for number in numbers}
+        return {made[identifier] for identifier in await self._store.targets.taken(made)}
 
     async def _insert(self, target: Target) -> Target:
         """Store a target, under the next PK if another one has its PK.

@@ -48,7 +48,9 @@ class DataFolder:
             lock = _lock(folder / LOCK, wait_seconds)
             return cls(folder, lock, _server_id(folder / "server-id"))
         except OSError as error:
-            raise StartError(f"The data folder {folder} cannot be used: {error}") from error
+            raise StartError(
+                f"The data folder {folder} cannot be used: {error.strerror}"
+            ) from error
 
     @property
     def files(self) -> Path:

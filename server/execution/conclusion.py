@@ -16,6 +16,7 @@ from typing import Any
 
 from runners.execution.exits import exit_in_words
 from runners.pipeline.own_copies import change_of, is_verified, used_in
+from runners.wording import in_words
 from server.archive.outputs import OutputFile, Publication
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import CancelRequested, DatabaseAway, HeliographError, LeaseLost
@@ -146,7 +147,7 @@ async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
                 "attempt": recorder.record.attempt,
             },
         )
-        message = f"The outputs could not be stored: {error}"
+        message = f"The outputs could not be stored: {reason_of(error)}"
         recorder.messages.say(message, "error")
         return Outcome(State.FAILED, message)
     fields |= {
@@ -167,6 +168,11 @@ async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
         return Outcome(State.CANCELLED, CANCELLED)
     await retry_while_unavailable(lambda: services.archive.outputs.confirm(published))
     return Outcome(State.SUCCEEDED)
+
+
+def reason_of(error: Exception) -> str:
+    """Return what went wrong, for the failure message of a run."""
+    return str(error) if isinstance(error, HeliographError) else in_words(error)
 
 
 async def _publish(recorder: RunRecorder) -> Publication:

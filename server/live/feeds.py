@@ -10,12 +10,17 @@ What there is to send is left to `sources`, how it is written to the viewers.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from server.core.hub import Hub, Subscription
+from server.core.turns import take_turn
 from server.live.websocket_frames import Frame
+
+#: How long frames are written to one viewer after the other before others have the loop.
+SENDING_SECONDS = 0.005
 
 #: Where a viewer stands: immutable, and equal for viewers that have seen the same.
 Cursor = TypeVar("Cursor")
@@ -86,6 +91,7 @@ class Feed(Generic[Cursor]):
         with self._hub.subscribe(*self._source.topics) as subscription:
             await viewer.taken()
             while True:
+                await take_turn()
                 # While `step` holds the frame, the source can give it to others at the same cursor.
                 step = await self._source.step(cursor)
                 cursor = step.cursor
@@ -153,26 +159,38 @@ class Feed(Generic[Cursor]):
                     self._idle.set()
                     await subscription.wait(step.pause)
                     continue
-                self._send(step.frame)
-                self._cursor, over = step.cursor, step.over
+                behind, self._cursor, over = self._cursor, step.cursor, step.over
+                await self._send(step.frame, behind)
                 if not over:
                     await asyncio.sleep(step.pause or 0)
             for left in self._viewers.values():
                 if not left.done():
                     left.set_result(None)
 
-    def _send(self, frame: Frame) -> None:
-        """Write a frame to all viewers that are ready; the others fall behind."""
-        for viewer, left in self._viewers.items():
-            if left.done():
-                continue
-            if not viewer.ready:
-                left.set_result(self._cursor)
-                continue
-            try:
-                viewer.push(frame)
-            except OSError as error:
-                left.set_exception(error)
+    async def _send(self, frame: Frame, before: Cursor | None) -> None:
+        """Write a frame to all viewers that are ready; the others fall behind.
+
+        `before` is the cursor that the frame follows. Whoever joins meanwhile has seen the frame.
+        """
+        pause_at = time.monotonic() + SENDING_SECONDS
+        for viewer, left in list(self._viewers.items()):
+            if time.monotonic() >= pause_at:
+                await asyncio.sleep(0)
+                pause_at = time.monotonic() + SENDING_SECONDS
+            if not left.done():
+                _push(viewer, frame, left, before)
+
+
+def _push(
+    viewer: Viewer, frame: Frame, left: asyncio.Future[Cursor | None], before: Cursor | None
+) -> None:
+    if not viewer.ready:
+        left.set_result(before)
+        return
+    try:
+        viewer.push(frame)
+    except OSError as error:
+        left.set_exception(error)
 
 
 class Feeds:

@@ -48,6 +48,18 @@ class Slice:
             return self
         return Slice(self.first, line, self.entries[: self._end(line)])
 
+    def within(self, limit_bytes: int) -> Slice:
+        """Return the entries from the first on that this many bytes hold, at least one."""
+        if len(self.entries) <= limit_bytes:
+            return self
+        end = self.entries.rfind(SEPARATOR, 0, limit_bytes + len(SEPARATOR))
+        if end < 0:
+            end = self.entries.find(SEPARATOR)
+        if end < 0:
+            return self
+        entries = self.entries[:end]
+        return Slice(self.first, self.first + entries.count(SEPARATOR), entries)
+
     def _end(self, line: int) -> int:
         """Return where the entry of a line ends. Computed once, as slices are cut repeatedly."""
         if self._ends is None:

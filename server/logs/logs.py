@@ -20,7 +20,9 @@ from server.store.processes.log_chunks import LogChunk, LogChunks
 
 CHUNK_LINES = 2_000
 CHUNK_CHARACTERS = 262_144
+#: How much is joined for one read, and how much a chunk that is longer is cut to.
 READ_BYTES = 131_072
+LONGEST_READ_BYTES = 262_144 - 64  # a frame of 256 KiB, less what encloses the entries
 
 
 class Logs:
@@ -94,6 +96,8 @@ class Logs:
     ) -> Slice | None:
         """Return the next entries after a cursor, about `limit_bytes` of them, None at the end.
 
+        They have at most `LONGEST_READ_BYTES`, or are one entry.
+
         `stored` is the last line that the reader knows to be stored, from an ended record.
         """
         log = await self._log(process)
@@ -103,10 +107,10 @@ class Logs:
         if after >= log.last:
             return None
         found = log.slices.read(after, limit_bytes)
-        if found is not None:
-            return found
-        loaded = await self._load_once(process, log, after)
-        return joined(loaded, 0, after, limit_bytes) if loaded else None
+        if found is None:
+            loaded = await self._load_once(process, log, after)
+            found = joined(loaded, 0, after, limit_bytes) if loaded else None
+        return None if found is None else found.within(LONGEST_READ_BYTES)
 
     def begin(self, process: int, *, new: bool) -> None:
         """Make this server the writer of a log from now on; a new one has no lines yet."""

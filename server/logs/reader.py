@@ -5,13 +5,13 @@ The feeds of the websockets, in `server.live`, read here as well.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from server.core.records import ProcessRecord
+from server.core.turns import take_turn
 from server.logs.cache import Slice
-from server.logs.entries import entries_text
+from server.logs.entries import SEPARATOR, entries_text
 from server.logs.filter import filter_of
 from server.logs.logs import Logs
 
@@ -31,6 +31,14 @@ class LinesPage(NamedTuple):
     next: int
     ended: bool
 
+    @property
+    def json(self) -> list[bytes]:
+        """The page as a JSON object, in pieces."""
+        ended = b"true" if self.ended else b"false"
+        tail = b'],"next":%d,"ended":%b}' % (self.next, ended)
+        joined = [SEPARATOR + entries if at else entries for at, entries in enumerate(self.entries)]
+        return [b'{"lines":[', *joined, tail]
+
 
 class LogReader:
     """Reads the logs of processes, given by their records."""
@@ -49,6 +57,8 @@ class LogReader:
         stop = min(last, cursor + EXAMINED_LINES)
         room, examined, size = limit, 0, 0
         while room and cursor < stop and size < PAGE_BYTES and examined < EXAMINED_BYTES:
+            if examined:
+                await take_turn()
             part = await self.read(record, cursor)
             if part is None:
                 break
@@ -56,8 +66,6 @@ class LogReader:
             if found.lines:
                 entries.append(found.entries)
             cursor, room, size = found.last, room - found.lines, size + len(found.entries)
-            if examined:
-                await asyncio.sleep(0)
             examined += len(part.entries)
         return LinesPage(entries, cursor, record.state.ended and cursor >= record.log_lines)
 
@@ -70,15 +78,15 @@ class LogReader:
             found = wanted.take(part, part.last)
             if found.lines:
                 yield entries_text(found.entries).encode()
-            else:
-                await asyncio.sleep(0)
 
     async def parts(self, record: ProcessRecord, cursor: int, last: int) -> AsyncIterator[Slice]:
-        """Yield the stored lines after a cursor up to a line, slice by slice."""
+        """Yield the stored lines after a cursor up to a line, slice by slice, taking turns."""
         while cursor < last and (part := await self.read(record, cursor)) is not None:
             part = part.upto(last)
             cursor = part.last
             yield part
+            if cursor < last:
+                await take_turn()
 
     async def read(self, record: ProcessRecord, after: int) -> Slice | None:
         """Return the next lines after a cursor, None at the end.

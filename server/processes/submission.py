@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
 from cachetools import LRUCache
 
 from server.core.errors import AlreadyTaken, Conflict, InvalidInput, QueueFull
+from server.core.numbering import free_number
 from server.core.records import PipelineDescription, ProcessRecord, Target
 from server.processes.repository import ProcessRepository
 from server.processes.validation import (
@@ -27,8 +28,8 @@ from server.store import Store
 from server.store.counters import Counters
 from server.store.processes.idempotency_keys import Submission, Submissions
 
-#: How many identifiers are tried for processes of a kind that are submitted within one second.
-IDENTIFIER_TRIES = 100_000
+#: How many identifiers are tried; each time others have been faster in taking the one found free.
+IDENTIFIER_TRIES = 1_000
 #: For how many kinds and seconds the last number used is remembered.
 SECONDS_REMEMBERED = 1_000
 #: How long an idempotency key is valid.
@@ -158,13 +159,26 @@ class SubmissionService:
                 stored = await self._existing(record.pk)
                 if stored is not None and stored.token == record.token:
                     return self._repository.accept(stored)
-                if stored is not None:
-                    if record.token.startswith(KEYED):
-                        raise Conflict(LOST_KEY) from None
+                if stored is None:
+                    await self._skip_taken(record, target)
+                elif record.token.startswith(KEYED):
+                    raise Conflict(LOST_KEY) from None
+                else:
                     record = record.evolve(pk=await self._next_pk())
             else:
                 return named
         raise Conflict("There are too many processes of this kind in this second")
+
+    async def _skip_taken(self, record: ProcessRecord, target: Target) -> None:
+        """Go on with a free number; another server, or this one earlier, has used some."""
+        pipeline = self._pipelines[record.pipeline]
+
+        async def taken(numbers: Sequence[int]) -> set[int]:
+            names = {identifier(pipeline, target, record.created, each): each for each in numbers}
+            return {names[name] for name in await self._store.processes.taken(names)}
+
+        last = await free_number(taken) - 1
+        self._numbers[record.identifier] = max(self._numbers.get(record.identifier, 0), last)
 
     def _number(self, first_name: str) -> int:
         """Return the next number to try within a second, given the identifier without one."""

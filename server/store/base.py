@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from server.core.errors import NotFound
 from server.core.records import KEY_RANGE, Record
-from server.store.driver.collection import Document
+from server.store.driver.collection import Collection, Document
 from server.store.driver.connection import Database
 
 R = TypeVar("R", bound=Record)
@@ -75,6 +75,13 @@ def upper_bound(pk: int | None) -> int:
 def text_key(text: str) -> str:
     """Return a text as an index key, which the embedded engine does not take for a date."""
     return f"={text}"
+
+
+async def taken_texts(collection: Collection, field: str, texts: Iterable[str]) -> set[str]:
+    """Return those of the texts that some document has as the index key in this field."""
+    by_key = {text_key(text): text for text in texts}
+    found = await collection.find({field: {"$in": list(by_key)}}, fields=(field,))
+    return {by_key[document[field]] for document in found}
 
 
 def load(kind: type[T], document: Document) -> T:

@@ -3,6 +3,7 @@
 
 import { POLL_MS } from "../server/api.js";
 import { part } from "./find.js";
+import { holdDurations } from "./times.js";
 
 const RECONNECTED_MS = 2500;
 /** A few polls on the way back to a websocket are not worth a message. */
@@ -16,6 +17,7 @@ let timer = 0;
 /** @param {import("../server/channel.js").ChannelState} state */
 export function showConnection(state) {
   clearTimeout(timer);
+  holdDurations(state === "lost");
   switch (state) {
     case "connecting":
       return;

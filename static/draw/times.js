@@ -4,10 +4,26 @@
 import { ago, duration, exact } from "./wording.js";
 
 let serverAhead = 0;
+/** @type {number | null} when the server was lost, by its time */
+let lostAt = null;
 
 /** Return the server's time in Unix seconds, as nearly as it is known here. */
 export function now() {
   return Date.now() / 1000 + serverAhead;
+}
+
+/** Return the last time for which it is known that what was running still ran. */
+export function heardNow() {
+  return lostAt ?? now();
+}
+
+/**
+ * Stop counting how long something has been running while the server is lost, or go on.
+ *
+ * @param {boolean} lost
+ */
+export function holdDurations(lost) {
+  lostAt = lost ? heardNow() : null;
 }
 
 /**
@@ -61,5 +77,5 @@ function drawTimes() {
 /** @param {HTMLElement} element */
 function drawDuration(element) {
   const { from, to } = element.dataset;
-  setText(element, from ? duration((to ? Number(to) : now()) - Number(from)) : "–");
+  setText(element, from ? duration((to ? Number(to) : heardNow()) - Number(from)) : "–");
 }

@@ -8,7 +8,7 @@ import { pageOf } from "../draw/process/process_row.js";
 import { swapRegion } from "../draw/region.js";
 import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
-import { ApiError, get, getPage, request } from "../server/api.js";
+import { ApiError, getPage, poll, request } from "../server/api.js";
 import { deleteTarget } from "./deletion.js";
 
 const TYPING_MS = 200;
@@ -83,7 +83,7 @@ async function followRunning() {
 /** @returns {Promise<boolean>} whether the server could be asked */
 async function showRunning() {
   try {
-    const { processes } = await get("/api/processes/?state=queued,running&limit=1000");
+    const { processes } = await poll("/api/processes/?state=queued,running&limit=1000");
     drawRunning(processes);
     showConnection("live");
     return true;

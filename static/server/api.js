@@ -3,6 +3,8 @@
 
 /** How often the server is asked for what no websocket brings. */
 export const POLL_MS = 2000;
+/** How long a poll waits for its answer. */
+const ANSWER_MS = 6000;
 
 /** An error that the server answered, or no answer at all (`status` 0). */
 export class ApiError extends Error {
@@ -59,6 +61,19 @@ export async function request(method, path, body, headers = {}) {
 
 /** @param {string} path */
 export const get = (path) => request("GET", path);
+
+/**
+ * Fetch what is to be shown as it is now. A server that does not answer in time, as a frozen one,
+ * counts as one that cannot be reached.
+ *
+ * @param {string} path
+ * @returns {Promise<any>}
+ */
+export async function poll(path) {
+  const { status, text } = await answer(path, { signal: AbortSignal.timeout(ANSWER_MS) });
+  if (status >= 400) throw new ApiError(status, parsed(text));
+  return parsed(text);
+}
 
 /**
  * Fetch a page of this server as text.

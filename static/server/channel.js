@@ -4,14 +4,18 @@
  * Connects again after a restart and reports its state. What the messages mean, its source knows.
  */
 
-import { ApiError, parsed, POLL_MS } from "./api.js";
+import { ApiError, parsed, poll, POLL_MS } from "./api.js";
 
 /** @typedef {"connecting" | "live" | "polling" | "lost" | "ended" | "gone"} ChannelState */
 
 /** How long to wait before the next websocket: at first, while nothing answers, while polls do. */
 const RECONNECT_MS = { first: 250, lost: 4000, polling: 30000 };
-/** After this long without a message the socket may be dead: a poll finds out. */
-const SILENCE_MS = 30000;
+/** After this long without a message the server may be frozen: a cheap question finds out. */
+const SILENCE_MS = 6000;
+/** After this many silences the socket may be dead although the server is not: a poll finds out. */
+const SILENCES = 5;
+/** What is asked of a silent server. */
+const ALIVE = "/healthz";
 
 /** The close code of a websocket about something that has been deleted. */
 const DELETED = 4404;
@@ -75,22 +79,24 @@ export class Channel {
     return new Promise((resolve) => {
       let opened = false;
       let watch = 0;
+      let silences = 0;
       const socket = new WebSocket(socketUrl(this.source.path()));
       const watchSilence = () => {
         clearTimeout(watch);
-        watch = setTimeout(() => this.#checkSilence(watchSilence), SILENCE_MS);
+        watch = setTimeout(() => this.#checkSilence(++silences, watchSilence), SILENCE_MS);
       };
       const done = () => {
         clearTimeout(watch);
-        socket.onopen = socket.onmessage = socket.onclose = null;
+        socket.onmessage = socket.onclose = null;
         socket.close();
         resolve(opened);
       };
       this.#closeSocket = done;
-      socket.onopen = watchSilence;
+      watchSilence(); // a frozen server takes the connection and says nothing
       socket.onmessage = (event) => {
         opened = true; // some proxies open one and let nothing through
         this.#setState("live");
+        silences = 0;
         watchSilence();
         this.source.receive(parsed(event.data));
       };
@@ -101,14 +107,22 @@ export class Channel {
     });
   }
 
-  /** @param {() => void} onAlive */
-  async #checkSilence(onAlive) {
+  /**
+   * @param {number} silences since the last message
+   * @param {() => void} onAlive
+   */
+  async #checkSilence(silences, onAlive) {
+    const close = this.#closeSocket;
     try {
-      await this.source.poll();
-      if (this.#finished()) this.#closeSocket();
+      if (silences % SILENCES) await poll(ALIVE);
+      else await this.source.poll();
+      if (close !== this.#closeSocket) return; // of a socket that has been closed meanwhile
+      if (this.#finished()) close();
       else onAlive();
-    } catch {
-      this.#closeSocket();
+    } catch (error) {
+      if (close !== this.#closeSocket) return;
+      if (error instanceof ApiError && error.status === 0) this.#setState("lost");
+      close();
     }
   }
 

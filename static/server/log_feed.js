@@ -1,7 +1,7 @@
 // @ts-check
 /** One process's record and log lines as they come, over a channel, from a cursor. */
 
-import { get } from "./api.js";
+import { get, poll } from "./api.js";
 import { Channel } from "./channel.js";
 
 /** @typedef {[number: number, time: number, level: string, text: string, unended?: boolean]} Entry */
@@ -59,13 +59,14 @@ export class LogFeed {
 
   /** @returns {Promise<any>} the record as it is now */
   fetchRecord() {
-    return get(`/api/processes/${this.pk}/`);
+    return poll(`/api/processes/${this.pk}/`);
   }
 
   async #poll() {
     const record = await this.fetchRecord();
     if (record.log_lines - this.cursor > FAR_BEHIND_LINES) this.cursor = record.log_lines;
-    const page = await getLines(this.pk, { after: this.cursor, limit: POLLED_LINES });
+    const query = queryString({ after: this.cursor, limit: POLLED_LINES });
+    const page = await poll(`/api/processes/${this.pk}/logs/?${query}`);
     this.#read(page.lines);
     this.reader.record(record);
     this.#ended = record.terminal_timestamp !== null && this.cursor >= record.log_lines;

@@ -1,7 +1,7 @@
 // @ts-check
 /** The processes of one target as they change: states are pushed, then records are fetched. */
 
-import { ApiError, get } from "./api.js";
+import { ApiError, poll } from "./api.js";
 import { Channel } from "./channel.js";
 
 /** Records are fetched at most this often while states change, and while something runs. */
@@ -79,7 +79,7 @@ export class ProcessFeed {
   /** Fetch the newest records now. An answer that the filters have overtaken is dropped. */
   async fetch() {
     const query = this.#query();
-    const page = await get(`/api/processes/?${query}`);
+    const page = await poll(`/api/processes/?${query}`);
     if (query === this.#query()) this.#take(page);
   }
 

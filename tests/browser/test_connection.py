@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PATIENCE_MS, Open, opener
 from tests.browser.support.observatory import Observatory
@@ -74,6 +76,55 @@ def test_a_target_goes_on_after_a_restart(open_own: Open, own_observatory: Obser
     own_observatory.submit(target, "Ticks", products)
     expect(page.locator("#processes tbody tr")).to_have_attribute("data-state", "succeeded")
     expect(page.locator("#connection")).to_be_hidden()
+
+
+def frozen_within_ms(page: Page) -> float:
+    """Return the milliseconds until the page says that the connection is lost."""
+    begun = time.monotonic()
+    expect(page.locator("#connection")).to_contain_text("Connection lost", timeout=15_000)
+    return (time.monotonic() - begun) * 1000
+
+
+def test_a_frozen_server_is_said_and_nothing_goes_on_counting(
+    open_own: Open, own_observatory: Observatory
+) -> None:
+    process = own_observatory.run("Ticks", long=True)
+    page = open_own(f"/pipeline/{process}")
+    took = page.locator('[data-slot="took"]')
+    expect(page.locator("#log")).to_contain_text("tick 5")
+    expect(took).to_contain_text("s")
+    own_observatory.process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+    try:
+        assert frozen_within_ms(page) < 15_000
+        held = took.inner_text()
+        # Times are drawn once a second: nothing may have changed after several of them.
+        page.evaluate("() => { window.heldFrom = Date.now() }")
+        page.wait_for_function("() => Date.now() > window.heldFrom + 3500")
+        assert took.inner_text() == held
+        expect(page.locator("#connection")).to_contain_text("Connection lost")
+    finally:
+        own_observatory.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
+    expect(page.locator("#connection")).to_have_text("Connected again.", timeout=15_000)
+    expect(page.locator("#connection")).to_be_hidden()
+    expect(took).not_to_have_text(held)
+    before = own_observatory.call("GET", f"/api/processes/{process}/")["log_lines"]
+    expect(page.locator("#log")).to_contain_text(f"{before + 2}")
+    own_observatory.call("POST", f"/api/processes/{process}/cancel/")
+
+
+@pytest.mark.parametrize("path", ["/", "/targets/1/"])
+def test_a_frozen_server_is_said_on_every_page(
+    open_own: Open, own_observatory: Observatory, path: str
+) -> None:
+    own_observatory.make_target()
+    page = open_own(path)
+    page.wait_for_load_state("networkidle")
+    own_observatory.process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+    try:
+        assert frozen_within_ms(page) < 15_000
+    finally:
+        own_observatory.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
+    expect(page.locator("#connection")).to_be_hidden(timeout=15_000)
 
 
 def test_without_websockets_a_page_polls_and_comes_back_to_them(

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -15,6 +15,7 @@ from server.core.records import PipelineDescription, ProcessRecord, State
 from server.live.feeds import Viewer
 from server.live.websocket_frames import Frame, message
 from server.logs.bodies import Content
+from server.logs.reader import LinesPage
 from server.processes.receipt import Receipt, receipt_of
 from server.store.base import Page
 from server.store.processes.sections import Section
@@ -36,14 +37,6 @@ class Body:
         if compressed:
             pieces = [gzip.compress(b"".join(self.log))]
         return Content(pieces, sum(map(len, pieces)), compressed)
-
-
-class Lines(NamedTuple):
-    """What `FakeLogReader.lines` returns."""
-
-    entries: list[bytes]
-    next: int
-    ended: bool
 
 
 async def pieces_of(*pieces: bytes) -> AsyncIterator[bytes]:
@@ -76,10 +69,10 @@ class FakeLogReader:
     def __init__(self, processes: FakeProcesses) -> None:
         self._processes = processes
 
-    async def lines(self, record: ProcessRecord, *asked: Any) -> Lines:
+    async def lines(self, record: ProcessRecord, *asked: Any) -> LinesPage:
         self._processes.calls.append(("lines", record.pk, *asked))
         first = b'[1,2.5,"info","%b"]' % self._processes.lines_text.encode()
-        return Lines([first, b'[2,2.5,"info","b"]'], 2, True)
+        return LinesPage([first, b'[2,2.5,"info","b"]'], 2, True)
 
     async def text(self, *asked: Any) -> AsyncIterator[bytes]:
         self._processes.calls.append(("log_text", *asked))

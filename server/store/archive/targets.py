@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from server.core.errors import NotFound
 from server.core.records import Target
-from server.store.base import Page, RecordCollection, text_key, upper_bound
+from server.store.base import Page, RecordCollection, taken_texts, text_key, upper_bound
 
 #: How many targets one search may examine before it returns a short page.
 _EXAMINED_LIMIT = 10_000
@@ -33,6 +34,10 @@ class Targets(RecordCollection[Target]):
         wanted = {"by_identifier": text_key(identifier)}
         found = self._records(await self._collection.find(wanted, limit=1))
         return found[0] if found else None
+
+    async def taken(self, identifiers: Iterable[str]) -> set[str]:
+        """Return those of the identifiers that targets have."""
+        return await taken_texts(self._collection, "by_identifier", identifiers)
 
     async def find(
         self, *, before: int | None = None, limit: int = 100, search: str | None = None

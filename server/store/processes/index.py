@@ -43,7 +43,9 @@ def ended_key(state: State, pk: int) -> str:
 
 def of_target(target: int, before: int = KEY_RANGE) -> dict[str, int]:
     """Return the range of `by_target` that holds the target's processes below a PK."""
-    return {"$gte": target * KEY_RANGE, "$lt": target * KEY_RANGE + min(before, KEY_RANGE)}
+    # The end of the range of the largest target must still be a number of 64 bits.
+    end = min(before, KEY_RANGE - 1)
+    return {"$gte": target * KEY_RANGE, "$lt": target * KEY_RANGE + end}
 
 
 async def find_page(

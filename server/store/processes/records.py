@@ -12,7 +12,7 @@ from typing import Any
 
 from server.core.errors import CancelRequested, LeaseLost, NotFound
 from server.core.records import STATUS_OF_STATE, ProcessRecord, State
-from server.store.base import Page, text_key
+from server.store.base import Page, taken_texts, text_key
 from server.store.counts import TargetCounts
 from server.store.driver.connection import Database
 from server.store.processes import index
@@ -75,6 +75,10 @@ class ProcessStore:
         key = text_key(identifier)
         found = await self._collection.find({"by_identifier": key}, limit=1)
         return ProcessRecord.from_document(found[0]) if found else None
+
+    async def taken(self, identifiers: Iterable[str]) -> set[str]:
+        """Return those of the identifiers that processes have."""
+        return await taken_texts(self._collection, "by_identifier", identifiers)
 
     async def find(
         self,

@@ -2,7 +2,7 @@
 /** Draws the facts of one process on its page. */
 
 import { part, parts, slot } from "../find.js";
-import { now, setDuration, setText, setTime } from "../times.js";
+import { heardNow, setDuration, setText, setTime } from "../times.js";
 import { duration, note, resources } from "../wording.js";
 import { drawButtons, drawProgress, setNote, shareNow } from "./process_row.js";
 
@@ -46,7 +46,7 @@ export function drawTimeLeft(page, record) {
 function timeLeft(record) {
   const { progress, started } = record;
   if (!progress || started === null || progress.done <= 0) return "–";
-  const spent = now() - started;
+  const spent = heardNow() - started;
   return duration((spent * Math.max(0, progress.total - progress.done)) / progress.done);
 }
 

@@ -153,3 +153,11 @@ async def test_a_process_that_runs_cannot_be_deleted(client: Client) -> None:
 async def test_the_server_is_alive_and_ready(client: Client) -> None:
     assert await client.call("/healthz") == {"status": "ok"}
     assert await client.call("/readyz") == {"status": "ok"}
+
+
+async def test_the_target_of_a_list_is_a_pk_or_400(client: Client) -> None:
+    none = await client.call("/api/processes/?target=2147483647")
+    assert none["processes"] == []
+    for target in (2**31, 2**32, 2**63 - 1, 2**63):
+        refused = await client.call(f"/api/processes/?target={target}", status=400)
+        assert list(refused) == ["target"]

@@ -540,3 +540,35 @@ async def test_nor_one_that_comes_in_between(
         await bench.upload(target.pk, "b.fits")
     assert left_behind.read_text() == "of another server"
     assert bench.stored() == [f"{first.pk}/a.fits", f"{first.pk + 1}/b.fits"]
+
+
+async def test_the_800th_target_of_a_name_costs_a_few_operations(
+    runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, targets = bench.archive, bench.archive.targets._store.targets
+    first = await archive.targets.create("M 13")
+    for number in range(2, 800):
+        await targets.insert(first.evolve(pk=10_000 + number, identifier=f"m-13-{number}"))
+    operations: list[str] = []
+    call = targets._collection._call
+
+    async def counted(operation: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        operations.append(operation)
+        return await call(operation, work)
+
+    monkeypatch.setattr(targets._collection, "_call", counted)
+    made = await archive.targets.create("M 13")
+    assert made.identifier == "m-13-800"
+    assert len(operations) <= 8
+    operations.clear()
+    more = await asyncio.gather(*(archive.targets.create("m 13") for _ in range(20)))
+    assert {target.identifier for target in more} == {f"m-13-{n}" for n in range(801, 821)}
+    assert len(operations) <= 8 * 20
+
+
+async def test_identifiers_that_are_taken_are_found(runner: asyncio.Runner, bench: Bench) -> None:
+    for name in ("2026-11-24", "M 13", "x"):
+        await bench.archive.targets.create(name)
+    taken = bench.archive.targets._store.targets.taken
+    assert await taken(["2026-11-24", "m-13", "m-13-2", "2026-11-24-2"]) == {"2026-11-24", "m-13"}
+    assert await taken([]) == set()

@@ -342,3 +342,74 @@ def test_a_deleted_target_ends_all_who_follow_it() -> None:
                 await task
 
     asyncio.run(scenario())
+
+
+def test_a_crowd_that_opens_a_log_at_once_shares_frames_and_leaves_room_for_others() -> None:
+    async def scenario() -> int:
+        pushing = Pushing()
+        for _ in range(10):
+            await pushing.write(2_000, text="x" * 60)
+        pushing.end(20_000)
+        viewers = [FakeViewer() for _ in range(300)]
+        for viewer in viewers:
+            pushing.watch(viewer)
+        before = most = 0
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not all(task.done() for task in pushing.tasks):
+                await asyncio.sleep(0)
+                now = sum(len(viewer.frames) for viewer in viewers)
+                most, before = max(most, now - before), now
+        assert all(viewer.numbers[-1] == 20_000 for viewer in viewers[::50])
+        of_lines = [frame for viewer in viewers for frame in viewer.frames if frame.last]
+        assert len({id(frame.wire) for frame in of_lines}) < len(of_lines) / 20
+        return most
+
+    # A few wait for the same read of the store, and go on together.
+    assert asyncio.run(scenario()) <= 10
+
+
+def test_many_who_have_caught_up_are_sent_a_frame_in_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("server.live.feeds.SENDING_SECONDS", 0)
+
+    async def scenario() -> None:
+        pushing = Pushing()
+        viewers = [FakeViewer() for _ in range(50)]
+        for viewer in viewers:
+            pushing.watch(viewer)
+        await until(lambda: all(viewer.frames for viewer in viewers))
+        await pushing.write(5)
+        await until(lambda: any(viewer.numbers for viewer in viewers))
+        late = FakeViewer()
+        pushing.watch(late)  # comes while the frame is being sent
+        left = viewers.pop(30)
+        pushing.tasks[30].cancel()
+        assert not all(viewer.numbers for viewer in viewers)
+        await pushing.write(5)
+        pushing.end(10)
+        pushing.tasks.pop(30)
+        await pushing.all_over()
+        assert all(viewer.numbers == list(range(1, 11)) for viewer in [*viewers, late])
+        assert left.numbers in ([], [1, 2, 3, 4, 5])
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("character", ["x", "\x01", "\N{PINCHING HAND}", '"'])
+def test_a_frame_has_at_most_256_kib_or_one_line(character: str) -> None:
+    async def scenario() -> FakeViewer:
+        pushing = Pushing()
+        await pushing.write(40, text=character * 6_000)
+        await pushing.write(1, text=character * 65_000)
+        await pushing.write(300, text=character * 7)
+        pushing.end(341)
+        pushing.watch(viewer := FakeViewer())
+        await pushing.all_over()
+        return viewer
+
+    viewer = asyncio.run(scenario())
+    assert viewer.numbers == list(range(1, 342))
+    for frame in viewer.frames:
+        [message] = messages_of(frame.wire)
+        assert len(frame.wire) <= 256 * 1024 or len(message["lines"]) == 1

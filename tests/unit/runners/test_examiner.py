@@ -183,8 +183,7 @@ def test_a_child_that_never_gets_ready_is_a_problem_until_one_does(
                 await asyncio.sleep(0.001)
         ended = "The process that examines files ended with exit code 3"
         refused = (
-            "The process that examines files cannot be started: "
-            "[Errno 11] Resource temporarily unavailable"
+            "The process that examines files cannot be started: Resource temporarily unavailable"
         )
         assert seen == [None, ended, refused, ended, None]
 
@@ -288,7 +287,7 @@ def test_a_fault_of_the_machine_is_no_verdict_on_the_file(
     answers = io.StringIO()
     serve(io.StringIO('{"metadata": "a.fits"}\n'), answers)
     _ready, answer = map(json.loads, answers.getvalue().splitlines())
-    assert answer == {"error": "[Errno 5] Input/output error"}
+    assert answer == {"error": "It failed: Input/output error"}
 
     async def scenario(child: Examiner) -> None:
         async def answer_so(*_request: object) -> object:
