@@ -80,7 +80,9 @@ async def test_a_place_without_a_star_fails_with_a_reason(client: Client, tmp_pa
     assert (record["outputs"], record["group"]) == ([], None)
     texts = [entry[3] for entry in await client.lines(pk)]
     assert not any("\r" in text or "\x1b" in text for text in texts), "bars and colours"
-    assert texts.count("Statistical stability reached.") == 1, "once, not by two handlers"
+    assert texts.count("astrosource: Statistical stability reached.") == 1, (
+        "once, not by two handlers"
+    )
     assert "    raise Cancelled" not in texts, "what the pools end by is no error"
 
 

@@ -23,7 +23,7 @@ async def test_everything_that_a_pipeline_says_becomes_lines(client: Client) -> 
         ("info", "from print"),
         ("warning", "from stderr"),
         ("info", "from a program"),
-        ("error", "from logging"),
+        ("error", "author: from logging"),
         ("info", "two"),
         ("info", "lines"),
         ("info", "a part and its end"),
