@@ -50,7 +50,7 @@ async def test_a_killed_server_takes_every_run_along(servers: Servers, way: str)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends processes with their parent")
-async def test_runs_end_with_their_template_count_as_lost_and_are_tried_again(
+async def test_runs_end_with_their_template_and_are_tried_again_without_counting_as_lost(
     servers: Servers,
 ) -> None:
     scripts = Scripts(servers.start(environment=SCRIPTED).client())
@@ -73,7 +73,8 @@ async def test_runs_end_with_their_template_count_as_lost_and_are_tried_again(
     assert not any(map(alive, pids))
     texts = await scripts.texts(pk)
     assert texts[-1] == "here again"
-    assert any(text.startswith("Lost: ") for text in texts)
+    assert any(text.startswith("The process that starts the runs ended") for text in texts)
+    assert not any(text.startswith("Lost: ") for text in texts)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
