@@ -80,7 +80,7 @@ def test_what_is_looked_at_stays_when_the_filter_goes(open_log: OpenLog, flood: 
     expect(page.locator("#hits")).to_have_text("3 lines")
     page.locator('.line[data-number="20000"] .no').click()
     page.get_by_label("Levels to show").select_option("")
-    expect(page.locator(".line.chosen .text")).to_have_text("milestone 20000")
+    expect(page.locator(".line.chosen .text")).to_have_text("flood: milestone 20000")
     expect(page.locator('.line[data-number="20001"]')).to_be_visible()
 
 
