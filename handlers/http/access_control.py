@@ -26,8 +26,9 @@ class GuardedHandler(RequestHandler):
     access_rules: AccessRules  #: set by the `initialize` of each heir
 
     def set_default_headers(self) -> None:
-        """Let no browser guess a type, on errors either."""
+        """Let no browser guess a type, on errors either, and tell nobody our library's version."""
         self.set_header("X-Content-Type-Options", "nosniff")
+        self.clear_header("Server")
 
     def prepare(self) -> Awaitable[None] | None:
         """Refuse requests that the rules do not allow. Keep it cheap: every poll passes here."""
