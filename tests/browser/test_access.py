@@ -61,16 +61,9 @@ def paths(observatory: Observatory, tmp_path_factory: pytest.TempPathFactory) ->
     }
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"),
-    [
-        (360, "dark"),
-        (1280, "light"),
-        # The same widths and schemes in the other combinations.
-        pytest.param(360, "light", marks=pytest.mark.slow),
-        pytest.param(1280, "dark", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_nothing(open_page: Open, paths: dict[str, str], width: int, scheme: str) -> None:
     page = open_page("/login", width=width, scheme=scheme)
     found = {}

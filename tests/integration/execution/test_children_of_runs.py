@@ -48,7 +48,7 @@ def print_and_wait(name, size):
     sys.stderr.write("begun")
     time.sleep(600)
 """
-SIZES = [50, 5_000, 65_536]
+SIZES = [50, 5_000, pytest.param(65_536, marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="module")
