@@ -105,7 +105,7 @@ class StrictProtocol(WebSocketProtocol13):
     async def _drop_the_rest(self) -> None:
         """Read on, so that the close frame is not lost; `close` ends this after some seconds."""
         try:
-            if not self.stream.writing():
+            if not (self.stream.closed() or self.stream.writing()):
                 self.stream.socket.shutdown(socket.SHUT_WR)
             while not self.stream.closed():
                 await self.stream.read_bytes(DROPPED_BYTES, partial=True)
