@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import logging
 import multiprocessing
+import multiprocessing.process
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -136,6 +137,17 @@ class Run:
             self._process.close()
 
 
+def _start(process: ForkServerProcess) -> None:
+    """Start a child for which only its `Run` waits.
+
+    At each start multiprocessing also asks after all earlier children, by descriptors that the
+    event loop may close at that moment, and the system may have given to another pipe since: then
+    this thread would read from that one, for ever.
+    """
+    process.start()
+    vars(multiprocessing.process)["_children"].discard(process)
+
+
 class Pool:
     """Starts runs. `workers` is how many may run at once, which the dispatcher heeds."""
 
@@ -175,7 +187,7 @@ class Pool:
         pipes, control = _open_pipes()
         ends = [pipe.theirs for pipe in (*pipes.values(), control)]
         process = self._context.Process(target=entry, args=(*arguments, *ends), daemon=False)
-        starting = asyncio.get_running_loop().run_in_executor(self._starter, process.start)
+        starting = asyncio.get_running_loop().run_in_executor(self._starter, _start, process)
         try:
             await asyncio.shield(starting)
         except BaseException:

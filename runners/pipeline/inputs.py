@@ -165,7 +165,7 @@ class StoredFile(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file."""
-        if not self.closed:
+        if not self.closed and hasattr(self, "_file"):  # else it could not be opened
             self._file.close()
             if self._copy is not None:
                 os.close(self._copy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import sys
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -199,3 +200,14 @@ def test_a_template_that_cannot_be_started_at_once_is_tried_again(
         pool.close()
 
     asyncio.run(scenario())
+
+
+def test_a_started_child_is_not_among_those_that_multiprocessing_asks_after() -> None:
+    process = multiprocessing.get_context("spawn").Process(target=int)
+    pool._start(cast(Any, process))
+    try:
+        assert process.pid is not None
+        assert process not in multiprocessing.active_children()
+    finally:
+        process.join(20)
+    assert process.exitcode == 0
