@@ -204,7 +204,7 @@ def test_a_template_that_cannot_be_started_at_once_is_tried_again(
 
 def test_a_started_child_is_not_among_those_that_multiprocessing_asks_after() -> None:
     process = multiprocessing.get_context("spawn").Process(target=int)
-    pool._start(cast(Any, process))
+    pool_module._start(cast(Any, process))
     try:
         assert process.pid is not None
         assert process not in multiprocessing.active_children()
