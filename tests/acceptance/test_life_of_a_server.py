@@ -96,6 +96,7 @@ async def test_a_stopped_server_hands_its_runs_back(servers: Servers) -> None:
     await client.ended(record["pk"])
 
 
+@pytest.mark.slow
 async def test_a_second_server_on_the_folder_is_told_who_holds_it(servers: Servers) -> None:
     servers.start().client()
     second = servers.start()

@@ -129,6 +129,7 @@ async def test_a_failed_run_ends_with_1_and_its_reason(tmp_path: Path, frames: l
     assert said.splitlines()[-1].endswith("failed: The stars were not right")
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_run_ends_with_2_and_is_said(
     servers: Servers, frames: list[Path], tmp_path: Path
 ) -> None:

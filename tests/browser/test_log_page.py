@@ -55,6 +55,7 @@ def test_the_first_paint_has_the_log_already(open_page: Open, observatory: Obser
     assert "Loading" not in html
 
 
+@pytest.mark.slow
 def test_following_stops_when_one_scrolls_up(open_page: Open, observatory: Observatory) -> None:
     process = observatory.run("Ticks", long=True)
     page = open_page(f"/pipeline/{process}", width=360)

@@ -71,6 +71,7 @@ def test_a_target_is_made_with_further_facts(open_page: Open, width: int, scheme
     expect(page.locator(".facts-line")).to_contain_text("kind <b>RR Lyrae</b>")
 
 
+@pytest.mark.slow
 def test_the_list_counts_what_there_is_and_names_what_runs(
     open_page: Open, observatory: Observatory
 ) -> None:

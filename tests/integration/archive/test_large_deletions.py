@@ -41,10 +41,11 @@ async def test_the_database_is_asked_as_often_for_many_outputs_as_for_few(
 ) -> None:
     few, many = await ended_with(bench, 2), await ended_with(bench, 40)
     calls: list[str] = []
-    call = Collection._call
+    call, ours = Collection._call, asyncio.get_running_loop()
 
     async def counted(self: Collection, operation: str, work: Callable[[], Awaitable[Any]]) -> Any:
-        calls.append(f"{self.name} {operation}")
+        if asyncio.get_running_loop() is ours:  # other tests' server goes on in its own thread
+            calls.append(f"{self.name} {operation}")
         return await call(self, operation, work)
 
     monkeypatch.setattr(Collection, "_call", counted)

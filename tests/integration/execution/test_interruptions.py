@@ -112,6 +112,7 @@ def has_ended(record: dict[str, Any]) -> bool:
     return record["terminal_timestamp"] is not None
 
 
+@pytest.mark.slow
 async def test_a_pipeline_that_kills_its_parent_harms_nobody_else(
     scripts: Scripts, tmp_path: Path, soon: None
 ) -> None:
@@ -130,6 +131,7 @@ async def test_a_pipeline_that_kills_its_parent_harms_nobody_else(
     assert (innocent["state"], innocent["failure_message"]) == ("succeeded", None)
 
 
+@pytest.mark.slow
 async def test_a_pipeline_that_always_kills_its_parent_fails_in_the_end(
     scripts: Scripts, tmp_path: Path, soon: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
