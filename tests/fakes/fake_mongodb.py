@@ -93,7 +93,7 @@ class FakeMongoDB:
         wanted = command["query"]["_id"]
         found = dict(self.documents[wanted])
         if self.loses_changes:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.1)  # longer than all the others take to come
         found["n"] += command["update"]["$inc"]["n"]
         self.documents[wanted] = found
         answer = found | {"n": found["n"] // 2 * 2} if self.repeats_answers else found
