@@ -45,11 +45,17 @@ def view_of(
     return View((left, lower, left + box_width, lower + box_height), shown_width, shown_height)
 
 
+def halved(view: View) -> View:
+    """Return the view that shows the same of an image of half the size."""
+    left, lower, right, upper = (side / 2 for side in view.box)
+    return View((left, lower, right, upper), view.width, view.height)
+
+
 def rescale(image: Image, view: View) -> Image:
     """Return the part of an image that a view shows, shape (view.height, view.width).
 
     Each pixel is the mean of the area that it covers, so the mean flux is kept at any ratio. NaN
-    pixels do not count; where there are no others, the image's median is shown.
+    pixels do not count; where there are no others, the result is NaN.
     """
     blank = np.isnan(image)
     if not blank.any():
@@ -57,7 +63,7 @@ def rescale(image: Image, view: View) -> Image:
     weight = _averaged((~blank).astype(np.float32), view)
     total = _averaged(np.where(blank, np.float32(0), image), view)
     mean = total / np.maximum(weight, np.float32(1e-6))
-    return np.where(weight > 1e-3, mean, np.float32(np.nanmedian(image)))
+    return np.where(weight > 1e-3, mean, np.float32(np.nan))
 
 
 def _side(length: float, even: bool) -> int:

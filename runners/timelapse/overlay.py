@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from runners.imaging.brightness import GreyImage
+from runners.imaging.brightness import Shades
 
 WHITE, BLACK = 255, 0
 #: The height of letters: this fraction of the film's height, and at least so many pixels.
@@ -34,7 +34,7 @@ class Overlay:
     title: str
     arcsec: float | None = None
 
-    def drawn(self, shades: GreyImage, date: float | None) -> GreyImage:
+    def drawn(self, shades: Shades, date: float | None) -> Shades:
         """Return a copy of a frame, top row first, with the text and its date (Unix seconds)."""
         picture = Image.fromarray(np.ascontiguousarray(shades))
         draw = ImageDraw.Draw(picture)

@@ -19,7 +19,7 @@ from PIL import Image as Pictures
 from runners.fits.files import FrameError, quiet
 from runners.fits.images import Frame, find_frame
 from runners.imaging import alignment
-from runners.imaging.brightness import GreyImage
+from runners.imaging.brightness import Shades
 from runners.imaging.scaling import View, view_of
 from runners.pipeline.inputs import stored_path
 from runners.pipeline.process import NO_INPUTS, AsyncError, PipelineProcess
@@ -57,7 +57,7 @@ class Preview:
         self._path = path
         self._shown_at = -math.inf
 
-    def show(self, shades: GreyImage) -> None:
+    def show(self, shades: Shades) -> None:
         """Replace the preview by this frame, unless it was replaced a moment ago."""
         if time.monotonic() - self._shown_at < PREVIEW_SECONDS:
             return

@@ -14,30 +14,26 @@ from typing import NamedTuple
 import numpy as np
 
 from runners.fits.files import FrameError
-from runners.fits.images import Frame, Image, read_frame
+from runners.fits.images import Frame, Image, read_science
 from runners.imaging import alignment
 from runners.imaging.alignment import StarPositions
-from runners.imaging.brightness import (
-    GreyImage,
-    Levels,
-    levels,
-    smooth_levels,
-    stretched,
-    subtract_background,
-)
-from runners.imaging.cosmic_rays import without_cosmic_rays
-from runners.imaging.scaling import View, rescale
+from runners.imaging.brightness import Levels, Shades, smooth_levels, stretched
+from runners.imaging.colour import grey
+from runners.imaging.scaling import View
+from runners.imaging.showing import level_scene, scene_of, without_rays
 from runners.timelapse.prefetch import helpers, prefetch
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A rendered frame: grey levels of shape (view.height, view.width), top row first.
+    """A rendered frame: shades of shape (view.height, view.width), top row first.
+
+    Frames in colour have the shape (view.height, view.width, 3).
 
     `aligned` is false for a frame that should have been registered and could not be.
     """
 
-    shades: GreyImage
+    shades: Shades
     frame: Frame
     aligned: bool = True
 
@@ -66,8 +62,7 @@ class FrameWork:
         self, frame: Frame, reference: StarPositions | None = None
     ) -> tuple[_MadeFrame, Levels, str]:
         """Return the frame, registered to a reference if there is one, its levels and its kind."""
-        image, is_aligned = self._image(frame), True
-        own = levels(image)  # before the image has pixels from outside the frame
+        (image, own), is_aligned = self._image(frame), True
         if reference is not None:
             moved = alignment.aligned(image, reference, own.sky)
             image, is_aligned = (image, False) if moved is None else (moved, True)
@@ -75,14 +70,13 @@ class FrameWork:
 
     def reference(self, frame: Frame) -> StarPositions:
         """Return the positions of the stars to which other frames are registered."""
-        return alignment.star_places(self._image(frame))
+        return alignment.star_places(grey(self._image(frame)[0]))
 
-    def _image(self, frame: Frame) -> Image:
-        image = read_frame(frame)
+    def _image(self, frame: Frame) -> tuple[Image, Levels]:
+        image = read_science(frame)
         if self.remove_cosmic_rays:
-            image = without_cosmic_rays(image)
-        image = rescale(image, self.view)
-        return subtract_background(image) if self.normalise_background else image
+            image = without_rays(image)
+        return level_scene(scene_of(image, self.view), normalise=self.normalise_background)
 
 
 def in_order(frames: Iterable[Frame]) -> list[Frame]:
