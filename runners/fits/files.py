@@ -7,20 +7,21 @@ HDUs mean is left to `images`, `metadata` and `headers`.
 from __future__ import annotations
 
 import errno
-import gzip
-import tempfile
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from astropy.io import fits
 
+from runners.fits.cards import BLOCK_BYTES, Cards, read_header
+from runners.fits.packing import beginning, other_format, unpacked
 from runners.wording import in_words
 
 SIGNATURE = b"SIMPLE  ="  # FITS standard 4.0, section 4.4.1
-GZIP_SIGNATURE = b"\x1f\x8b"
 #: Further HDUs of a file are ignored.
 MOST_HDUS = 1000
 #: Noise does not compress: a file that unpacks to more than this many times its size shows no sky …
@@ -58,16 +59,11 @@ def looks_like_fits(path: Path) -> bool:
     Raise OSError if the machine is why it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(len(SIGNATURE))
-        if start.startswith(GZIP_SIGNATURE):
-            with gzip.open(path) as unpacked:
-                start = unpacked.read(len(SIGNATURE))
-    except (OSError, EOFError, ValueError) as error:
+        return beginning(path, len(SIGNATURE)) == SIGNATURE
+    except Exception as error:  # gzip, lzma and the others raise errors of every kind
         if is_of_machine(error):
             raise
         return False
-    return start == SIGNATURE
 
 
 def is_of_machine(error: BaseException) -> bool:
@@ -77,17 +73,19 @@ def is_of_machine(error: BaseException) -> bool:
 
 @contextmanager
 def open_fits(path: Path, name: str) -> Iterator[fits.HDUList]:
-    """Open a file that may be packed by gzip, and yield its HDUs; errors call it `name`.
+    """Open a file that may be packed, and yield its HDUs; errors call it `name`.
 
-    Raise FrameError on entering, and in place of any error within the block.
+    The data are as they are stored: neither scaled nor with blanks. Raise FrameError on entering,
+    and in place of any error within the block.
     """
     if path.stat().st_size == 0:
         raise FrameError(name, "is empty")
     with reading(name):
         if not looks_like_fits(path):
-            raise FrameError(name, "is not a FITS file")
-        # Not memory-mapped: a file that shrinks meanwhile would kill the process with SIGBUS.
-        with _unpacked(path, name) as file, fits.open(file, memmap=False) as hdus:
+            raise FrameError(name, _not_fits(path))
+        packed_bytes = path.stat().st_size
+        checked = partial(check_ratio, name, packed_bytes)
+        with unpacked(path, checked) as file, _opened(file) as hdus:
             yield hdus
 
 
@@ -128,21 +126,77 @@ def check_ratio(name: str, packed_bytes: int, unpacked_bytes: int) -> None:
         raise FrameError(name, f"is a bomb: its {packed_bytes:,} bytes unpack to over {most:,}")
 
 
-@contextmanager
-def _unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """Open a file for reading; unpack one that is packed by gzip to disk first, within bounds."""
-    with path.open("rb") as file:
-        if file.read(2) != GZIP_SIGNATURE:
-            file.seek(0)
-            yield file
-            return
-    size, unpacked_bytes = path.stat().st_size, 0
-    with gzip.open(path) as packed, tempfile.NamedTemporaryFile() as plain:
-        while piece := packed.read(2**20):
-            unpacked_bytes += len(piece)
-            check_ratio(name, size, unpacked_bytes)
-            plain.write(piece)
-        plain.flush()
-        # Opened again, as astropy refuses to read from a file that is open for writing.
-        with Path(plain.name).open("rb") as file:
-            yield file
+def _not_fits(path: Path) -> str:
+    other = other_format(path)
+    if other is None:
+        return "is not a FITS file"
+    return f"is {other}, which cannot be read here: save it as FITS"
+
+
+def _opened(file: IO[bytes]) -> fits.HDUList:
+    # Not memory-mapped: a file that shrinks meanwhile would kill the process with SIGBUS.
+    try:
+        return fits.open(file, memmap=False, do_not_scale_image_data=True)
+    except Exception:
+        # Astropy looks for extensions at once, and fails where other bytes follow the last one.
+        whole = file.seek(0, io.SEEK_END)
+        end = _end_of_hdus(file, whole)
+        file.seek(0)
+        if not 0 < end < whole:
+            raise
+        return fits.open(_Beginning(file, end), memmap=False, do_not_scale_image_data=True)
+
+
+class _Beginning(io.RawIOBase):
+    """The first bytes of a file, as a file."""
+
+    def __init__(self, file: IO[bytes], end: int) -> None:
+        self._file, self._end = file, end
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END:
+            return self._file.seek(self._end + offset)
+        return self._file.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        room = max(0, self._end - self._file.tell())
+        return self._file.read(room if size is None or size < 0 else min(size, room))
+
+
+def _end_of_hdus(file: IO[bytes], whole: int) -> int:
+    """Return where the last complete HDU of a file ends, in bytes."""
+    end = 0
+    for index in range(MOST_HDUS):
+        file.seek(end)
+        header = read_header(file)
+        if header is None or not header.startswith((b"XTENSION", SIGNATURE)[index == 0]):
+            return end
+        length = _data_bytes(Cards(header))
+        if length is None or end + len(header) + length > whole:
+            return end
+        end = min(whole, end + len(header) + -(-length // BLOCK_BYTES) * BLOCK_BYTES)
+    return end
+
+
+def _data_bytes(cards: Cards) -> int | None:
+    """Return the length of an HDU's data (FITS standard 4.0, equation 2), None if unknown."""
+    numbers = {"BITPIX": 8, "NAXIS": 0, "PCOUNT": 0, "GCOUNT": 1}
+    bits, count, parameters, groups = (cards.get(key, least) for key, least in numbers.items())
+    if not all(type(value) is int for value in (bits, count, parameters, groups)):
+        return None
+    sides = [cards.get(f"NAXIS{axis}") for axis in range(1, min(int(str(count)), 999) + 1)]
+    if not all(type(side) is int and side >= 0 for side in sides):
+        return None
+    pixels = 1 if sides else 0
+    for side in sides:
+        pixels *= int(str(side))
+    return abs(int(str(bits))) // 8 * int(str(groups)) * (int(str(parameters)) + pixels)

@@ -130,7 +130,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "zero width": (lambda path: declare(path, 8, 777_777_701, 0), "holds no 2-D image"),
     "tiny": (lambda path: write_fits(path, noise(2, 2)), "at least 16 a side"),
     "one row": (lambda path: write_fits(path, noise(1, 100)), "at least 16 a side"),
-    "cube": (lambda path: write_fits(path, np.zeros((3, 32, 40), "f4")), "40 x 32 x 3 pixels"),
+    "spectrum": (lambda path: write_fits(path, np.zeros(4000, "f4")), "but one of 4000 pixels"),
     "tables": (only_tables, "holds no image"),
     "header": (lambda path: write_fits(path, None), "holds no image"),
     "all nan": (lambda path: write_fits(path, noise() * np.nan), "has no finite pixel"),
