@@ -51,7 +51,8 @@ def star_places(image: Image) -> StarPositions:
 def aligned(image: Image, reference: StarPositions, fill: float) -> Image | None:
     """Return the image registered to the stars of a reference, None if they do not match.
 
-    The image may have planes, which are all moved as the stars of their grey are. Pixels from outside the image get the value `fill`.
+    The image may have planes, which are all moved as the stars of their grey are. Pixels from
+    outside the image get the value `fill`.
     """
     found = star_places(grey(image))
     if min(len(found), len(reference)) < LEAST_STARS:

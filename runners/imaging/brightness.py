@@ -31,8 +31,8 @@ T = TypeVar("T")
 SKY_SHADE = 32
 #: The stretch is linear below about this many sigma over the sky and logarithmic above …
 LINEAR_SIGMA = 6.0
-#: … but if more than 2 % of the pixels are above hundreds of sigma, as with a planet or the moon, up
-#: to a third of what these have, in full from the second number of sigma: stars cover less, and
+#: … but if more than 2 % of the pixels are above hundreds of sigma, as with a planet or the moon,
+#: up to a third of what these have, in full from the second number of sigma: stars cover less, and
 #: objects have structure.
 OBJECT_PERCENT, OBJECT_PART = 2.0, 3.0
 OBJECT_SIGMA = (300.0, 2000.0)
@@ -170,15 +170,17 @@ def _heights(levels: Levels) -> tuple[float, float]:
 
 def _shared(own: Levels, near: list[Levels]) -> Levels:
     height = median(each.white - each.sky for each in near)
-    sigma, linear = (median(values) for values in zip(*((e.sigma, e.linear) for e in near), strict=True))
+    sigma, linear = (
+        median(values) for values in zip(*((e.sigma, e.linear) for e in near), strict=True)
+    )
     return Levels(own.sky, sigma, own.sky + height, linear)
 
 
 @lru_cache(maxsize=8)
 def _gain(top: float) -> Image:
     """Return the shade per step at each step from black to white."""
-    gain: Image = _curve(top) / np.arange(1, STEPS + 1, dtype=np.float32)
-    return gain
+    steps = np.arange(1, STEPS + 1, dtype=np.float32)
+    return np.divide(_curve(top), steps, dtype=np.float32)
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ import numpy as np
 
 from runners.fits.images import Image
 from runners.fits.science import Layout, ScienceImage
-from runners.imaging.brightness import Levels, evened, levels, levelled
+from runners.imaging.brightness import Levels, evened, levelled, levels
 from runners.imaging.colour import balanced, grey, interpolated, superpixels
 from runners.imaging.cosmic_rays import without_cosmic_rays
 from runners.imaging.hot_pixels import without_hot_pixels

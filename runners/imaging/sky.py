@@ -87,8 +87,7 @@ class Sky:
         if self.mesh is None:
             return np.broadcast_to(smooth, shape).astype(np.float32)
         rows, columns = (_between(*sides) for sides in zip(shape, self.middles, strict=True))
-        background: Image = rows @ self.mesh @ columns.T
-        background += smooth
+        background: Image = np.add(rows @ self.mesh @ columns.T, smooth, dtype=np.float32)
         return background
 
     def departure(self, shape: tuple[int, int], step: int = 1) -> Image | None:
@@ -120,7 +119,7 @@ class _Grid(NamedTuple):
     def middles(self) -> tuple[Numbers, Numbers]:
         """Return the middle rows and columns of cells, in pixels."""
         rows, columns = (
-            (np.arange(count) * side + (side - 1) / 2) * self.step
+            np.float64(self.step) * (np.arange(count) * side + (side - 1) / 2)
             for count, side in ((self.down, self.high), (self.across, self.wide))
         )
         return rows, columns
@@ -210,7 +209,8 @@ def _bend(cells: Image, lag: int) -> Numbers:
     np.abs(bend, out=bend)
     ranked = np.sort(bend.reshape(len(cells), -1), axis=1)
     low = ranked[:, : max(1, int(ranked.shape[1] * LOW_RANKS))]
-    return low.mean(axis=1, dtype=np.float64) / (LOW_MEAN * math.sqrt(6))
+    bent: Numbers = low.mean(axis=1, dtype=np.float64) / (LOW_MEAN * math.sqrt(6))
+    return bent
 
 
 def _sky_cells(bright: Numbers, noise: Numbers, structure: Numbers) -> NDArray[np.intp]:
@@ -296,7 +296,7 @@ def _bases() -> Numbers:
 @lru_cache(maxsize=8)
 def _places_of(grid: _Grid, shape: tuple[int, int]) -> Numbers:
     """Return the value of each term at the middle of each cell, shape (cells, terms)."""
-    terms = np.einsum("tij,yi,xj->yxt", _bases(), *_cell_powers(grid, shape))
+    terms: Numbers = np.einsum("tij,yi,xj->yxt", _bases(), *_cell_powers(grid, shape))
     return terms.reshape(grid.down * grid.across, len(_TERMS))
 
 
@@ -322,15 +322,15 @@ def _between(side: int, middles: Numbers) -> Image:
 def _powers_of(shape: tuple[int, int]) -> tuple[Image, Image]:
     """Return the powers of y by row, and of x by column."""
     y, x = (
-        np.vander(_axis(side, shape), _POWERS, increasing=True).astype(np.float32)
-        for side in shape
+        np.vander(_axis(side, shape), _POWERS, increasing=True).astype(np.float32) for side in shape
     )
     return y, np.ascontiguousarray(x.T)
 
 
 def _axis(side: int, shape: tuple[int, int]) -> Numbers:
     """Return the places of rows or columns, from -1 to 1 along the longest side."""
-    return (np.arange(side) - (side - 1) / 2) / _half(shape)
+    axis: Numbers = (np.arange(side, dtype=np.float64) - (side - 1) / 2) / _half(shape)
+    return axis
 
 
 def _half(shape: tuple[int, int]) -> float:

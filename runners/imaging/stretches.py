@@ -43,7 +43,9 @@ def shades(scene: Scene, stretch: str) -> Shades:
 def _part(image: Image, low: float, high: float) -> Image:
     """Return where each pixel lies between black and white, 0 to 1; blank ones are black."""
     part = (image - np.float32(low)) / np.float32(max(high - low, 1e-30))
-    return np.nan_to_num(np.clip(part, 0, 1, out=part), copy=False)
+    np.clip(part, 0, 1, out=part)
+    np.nan_to_num(part, copy=False)
+    return part
 
 
 def _sky_to_white(image: Image) -> tuple[float, float]:

@@ -90,7 +90,8 @@ class Film:
             shades = np.repeat(shades[:, :, np.newaxis], 3, axis=2)
         if self._palette is None:
             self._palette = Palette(shades)
-        drawn = (self._palette.indices(shades), self._palette.argb())
+        # The stubs of av do not know that `pal8` takes two arrays.
+        drawn: Any = (self._palette.indices(shades), self._palette.argb())
         return av.VideoFrame.from_ndarray(drawn, format="pal8")
 
     def finish(self) -> None:
@@ -117,8 +118,10 @@ def open_film(
         stream = cast(
             VideoStream, container.add_stream(encoding.codec, rate, options=encoding.options)
         )
-        stream.width, stream.height, stream.pix_fmt = width, height, (
-            COLOUR_PIXELS.get(format, encoding.pixels) if in_colour else encoding.pixels
+        stream.width, stream.height, stream.pix_fmt = (
+            width,
+            height,
+            (COLOUR_PIXELS.get(format, encoding.pixels) if in_colour else encoding.pixels),
         )
         stream.codec_context.time_base = 1 / rate
         stream.codec_context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)

@@ -138,9 +138,12 @@ class Timelapse(PipelineProcess):
         work = FrameWork.of(view, flags)
         overlay = overlay_of(self.target.name, frames[0], view) if flags.get("overlay") else None
         preview = Preview(path.with_name("preview.png"))
+        in_colour = any(frame.layout.mosaic or frame.layout.planes == 3 for frame in frames)
         with (
             self.update_status("Making the film"),
-            open_film(path, settings.format, settings.fps, view.width, view.height) as film,
+            open_film(
+                path, settings.format, settings.fps, view.width, view.height, in_colour=in_colour
+            ) as film,
         ):
             for done, picture in enumerate(film_frames(frames, work), 1):
                 self.check_cancelled()

@@ -46,4 +46,6 @@ def test_no_image_is_too_odd(stretch: str, level: float, spread: float) -> None:
 def test_stretches_differ() -> None:
     image = noise(100, 120)
     image[10:90:8, 10:110:8] += np.arange(130, dtype=np.float32).reshape(10, 13) * 20
-    assert len({shades(Scene(image, image), stretch).tobytes() for stretch in STRETCHES}) == len(STRETCHES)
+    assert len({shades(Scene(image, image), stretch).tobytes() for stretch in STRETCHES}) == len(
+        STRETCHES
+    )
