@@ -1,4 +1,4 @@
-"""Registers each frame to the first by matching stars with astroalign (Beroiz et al. 2020, A&C 32).
+"""Registers frames to a reference by matching stars with astroalign (Beroiz et al. 2020, A&C 32).
 
 Shift, rotation and slight changes of scale are removed, meridian flips included. The package comes
 with the extra `align` and is imported when it is needed.

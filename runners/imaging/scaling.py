@@ -45,6 +45,19 @@ def view_of(
     return View((left, lower, left + box_width, lower + box_height), shown_width, shown_height)
 
 
+def widened(view: View, width: int, height: int) -> tuple[View, tuple[int, int]]:
+    """Return a view with as much of an image around the box as whole pixels show, at its scale.
+
+    Also return how many columns and rows come before those of the narrower view.
+    """
+    left, lower, right, upper = view.box
+    wide, high = (right - left) / view.width, (upper - lower) / view.height
+    across = int(min(left, width - right) / wide + 1e-6)
+    down = int(min(lower, height - upper) / high + 1e-6)
+    box = (left - across * wide, lower - down * high, right + across * wide, upper + down * high)
+    return View(box, view.width + 2 * across, view.height + 2 * down), (across, down)
+
+
 def halved(view: View) -> View:
     """Return the view that shows the same of an image of half the size."""
     left, lower, right, upper = (side / 2 for side in view.box)
