@@ -39,7 +39,7 @@ def missing() -> str | None:
 
 def star_places(image: Image) -> StarPositions:
     """Return (x, y) of the brightest stars in pixels, brightest first; shape (stars, 2)."""
-    sky = find_sky(image)
+    sky = find_sky(image, in_cells=True)
     flat = image - sky.background((image.shape[0], image.shape[1]))
     flat = without_cosmic_rays(np.nan_to_num(flat))  # a ray would be taken for a star
     noise = max(sky.sigma, abs(sky.level) * 1e-5, 1e-30)

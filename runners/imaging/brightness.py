@@ -100,12 +100,6 @@ def levelled(image: Image, sky: Sky) -> Image:
     return even
 
 
-def subtract_background(image: Image) -> Image:
-    """Return the image minus its background."""
-    flat: Image = image - find_sky(image).background((image.shape[0], image.shape[1]))
-    return flat
-
-
 def smooth_levels(
     series: Iterable[tuple[T, Levels, str]], reach: int = REACH
 ) -> Iterator[tuple[T, Levels]]:
@@ -161,7 +155,8 @@ def _coloured(places: Image, top: float) -> Shades:
 
 def _heights(levels: Levels) -> tuple[float, float]:
     """Return how far white and sky lie above black, in units of the linear part."""
-    height = (levels.white - levels.sky) / levels.linear
+    # In steps of 1 %, so that frames share a table.
+    height = 1.01 ** round(math.log((levels.white - levels.sky) / levels.linear, 1.01))
     depth = 0.0
     for _ in range(3):  # converges at once, as the logarithm hardly depends on the depth
         depth = math.sinh(SKY_SHADE / 255 * math.asinh(height + depth))

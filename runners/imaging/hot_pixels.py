@@ -14,6 +14,8 @@ from runners.fits.images import Image
 #: Pixels sampled, and how many of these must be hot; fewer do not matter.
 SAMPLES, LEAST_HOT = 16_000, 3
 LEAST_SIDE = 5
+#: Of these samples every so many-th tells the sky and the spread.
+LIMIT_STEP = 7
 #: A hot pixel exceeds the sky by so many times the spread of the image …
 FAR = 10.0
 #: … and its neighbours by this part of that. A star with a FWHM of 1.2 pixels reaches 0.85.
@@ -39,7 +41,8 @@ def without_hot_pixels(image: Image) -> Image | None:
 
 def _limit(some: Image) -> tuple[float, float]:
     """Return what a hot pixel exceeds, and the sky."""
-    values = some[~np.isnan(some)]
+    values = some.ravel()[::LIMIT_STEP]
+    values = values[~np.isnan(values)]
     if not values.size:
         return math.inf, 0.0
     half, most = values.size // 2, int(values.size * 0.84)

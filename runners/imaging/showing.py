@@ -60,11 +60,11 @@ def level_scene(scene: Scene, *, normalise: bool = False) -> tuple[Image, Levels
     """
     even = levelled if normalise else evened
     if scene.pixels.ndim == 2:
-        sky = find_sky(scene.judged)
+        sky = find_sky(scene.judged, in_cells=normalise)
         pixels = even(scene.pixels, sky)
         judged = pixels if scene.judged is scene.pixels else even(scene.judged, sky)
         return pixels, levels(judged, sky)
-    skies = [find_sky(plane) for plane in scene.judged]
+    skies = [find_sky(plane, in_cells=normalise) for plane in scene.judged]
     usual = float(np.mean([sky.level for sky in skies]))
     pixels = _in_common(scene.pixels, skies, usual, even)
     is_whole = scene.judged is scene.pixels

@@ -22,7 +22,9 @@ from runners.fits.images import Image
 Numbers = NDArray[np.float64]
 
 #: Pixels sampled, whose levels are then known to about 1 % of sigma.
-SAMPLES = 24_000
+SAMPLES = 20_000
+#: Multiplications at a time: threads of OpenBLAS, from 2**18 on, get in the way of those of films.
+SMALL_PRODUCT = 2**17
 #: Cells along the longest side, and the least number of samples along the side of a cell.
 CELLS, LEAST_CELL = 12, 8
 #: Differences are taken over at least so many pixels: nearer ones share light, and are correlated
@@ -87,7 +89,8 @@ class Sky:
         if self.mesh is None:
             return np.broadcast_to(smooth, shape).astype(np.float32)
         rows, columns = (_between(*sides) for sides in zip(shape, self.middles, strict=True))
-        background: Image = np.add(rows @ self.mesh @ columns.T, smooth, dtype=np.float32)
+        background = _product(rows @ self.mesh, np.ascontiguousarray(columns.T))
+        background += smooth
         return background
 
     def departure(self, shape: tuple[int, int], step: int = 1) -> Image | None:
@@ -101,7 +104,7 @@ class Sky:
         rows, columns = rows[::step], columns[:, ::step]
         near = rows[:: max(1, len(rows) // 8)] @ self.slope.astype(np.float32)
         ends = near @ columns[:, :: max(1, columns.shape[1] // 8)]
-        surface: Image = (rows @ self.slope.astype(np.float32)) @ columns
+        surface = _product(rows @ self.slope.astype(np.float32), columns)
         if ends.min() < self.lowest or ends.max() > self.highest:
             np.clip(surface, self.lowest, self.highest, out=surface)
         return surface
@@ -125,10 +128,11 @@ class _Grid(NamedTuple):
         return rows, columns
 
 
-def find_sky(image: Image) -> Sky:
+def find_sky(image: Image, *, in_cells: bool = False) -> Sky:
     """Return the sky of a 2-D image, in which NaN pixels do not count.
 
-    An image without any finite pixel has a sky of 0.
+    With `in_cells`, also return how cells differ from it, for `Sky.background`. An image without
+    any finite pixel has a sky of 0.
     """
     step = max(1, round(math.sqrt(image.size / SAMPLES)))
     cells, grid = _cells(image[::step, ::step], step)
@@ -143,11 +147,22 @@ def find_sky(image: Image) -> Sky:
     found = _sky_cells(bright, noise, structure)
     places = _places_of(grid, image.shape)[kept]
     sky = _surface(bright[found], places[found], _middle_mean(noise[found]))
+    if not in_cells:
+        return sky
     off = np.zeros((grid.down, grid.across))
     off.flat[kept[found]] = bright[found] - sky.level
     if sky.slope is not None:
         off.flat[kept[found]] -= _at_cells(sky.slope, grid, image.shape).flat[kept[found]]
     return replace(sky, mesh=_smooth(off), middles=grid.middles())
+
+
+def _product(rows: Image, columns: Image) -> Image:
+    """Return the matrix product, in pieces so small that no library starts threads for them."""
+    product = np.empty((len(rows), columns.shape[1]), np.float32)
+    many = max(1, SMALL_PRODUCT // columns.size)
+    for part in (slice(first, first + many) for first in range(0, len(rows), many)):
+        np.matmul(rows[part], columns, out=product[part])
+    return product
 
 
 def _at_cells(slope: Numbers, grid: _Grid, shape: tuple[int, int]) -> Numbers:
@@ -232,7 +247,7 @@ def _population(bright: Numbers, noise: Numbers, least: float) -> NDArray[np.int
         ranked = bright[order]
         gaps = np.diff(ranked)
         place = int(gaps.argmax()) + 1
-        sigma = float(np.median(noise[order[place:]]))
+        sigma = _median(noise[order[place:]])
         if gaps[place - 1] < max(GAP_PART * (ranked[-1] - ranked[0]), GAP_SIGMA * sigma, 1e-300):
             break
         upper = len(order) - place
@@ -242,7 +257,7 @@ def _population(bright: Numbers, noise: Numbers, least: float) -> NDArray[np.int
 
 
 def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
-    level = float(np.median(bright))
+    level = _median(bright)
     design = places[:, : len(_TERMS)]
     if len(bright) < 3 * len(_TERMS):
         return Sky(_middle_mean(bright), sigma)
@@ -256,7 +271,7 @@ def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
         square[np.diag_indices(len(_TERMS))] += 1e-6 * len(few)
         factors = np.linalg.solve(square, few.T @ height[kept])
         off = height - design @ factors
-        usual = max(1.4826 * float(np.median(np.abs(off[kept]))), 0.1 * sigma / scale, 1e-7)
+        usual = max(1.4826 * _median(np.abs(off[kept])), 0.1 * sigma / scale, 1e-7)
         before, kept = kept, (off < ABOVE * usual) & (off > -BELOW * usual)
         if kept.sum() < 2 * len(_TERMS):
             return Sky(_middle_mean(bright), sigma)
@@ -266,7 +281,7 @@ def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
     weight = (float(near.mean()) - UNEXPLAINED) / (EXPLAINED - UNEXPLAINED)
     weight = min(max(weight, 0.0), 1.0)
     fitted = (design @ factors)[kept] * scale
-    middle = _middle_mean(np.sort(fitted))
+    middle = _middle_mean(fitted)
     if not weight:
         return Sky(_middle_mean(bright), sigma)
     powers = np.tensordot(factors * scale * weight, _bases(), 1)
@@ -275,6 +290,10 @@ def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
     # The outer half of the outer cells lies beyond their middles.
     beyond = OUTER_PART * (highest - lowest) + sigma
     return Sky(level + middle, sigma, powers, lowest - beyond, highest + beyond)
+
+
+def _median(values: Numbers) -> float:
+    return float(np.sort(values)[len(values) // 2])
 
 
 def _middle_mean(values: Numbers) -> float:

@@ -13,8 +13,8 @@ from runners.imaging.brightness import (
     levels,
     smooth_levels,
     stretched,
-    subtract_background,
 )
+from runners.imaging.sky import find_sky
 from tests.fakes.sky import noise
 
 
@@ -55,14 +55,14 @@ def test_the_sky_is_dark_and_stars_of_all_kinds_differ() -> None:
 
 def test_a_gradient_of_the_sky_is_taken_away() -> None:
     image = noise(128, 160) + np.linspace(0, 500, 160, dtype=np.float32)
-    flat = subtract_background(image)
+    flat = image - find_sky(image, in_cells=True).background(image.shape)
 
     assert np.median(flat[:, :20]) == pytest.approx(np.median(flat[:, -20:]), abs=3)
 
 
 @pytest.mark.parametrize("sides", [(16, 16), (16, 500), (500, 16), (2, 250)])
 def test_the_background_of_narrow_images_is_found_too(sides: tuple[int, int]) -> None:
-    assert np.isfinite(subtract_background(noise(*sides))).all()
+    assert np.isfinite(find_sky(noise(*sides), in_cells=True).background(sides)).all()
 
 
 def test_an_odd_frame_does_not_change_the_contrast() -> None:
