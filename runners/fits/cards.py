@@ -22,6 +22,7 @@ _STRUCTURE = re.compile(
 )
 _QUOTED = re.compile(r"'((?:[^']|'')*)(?:'[^/]*(?:/ ?(.*))?)?$", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?", re.ASCII)
+_DATE = re.compile(r"\d{1,4}/\d{1,2}/\d{1,4}(?=\s|$)(?: +\d+:[\d:.,]+)?", re.ASCII)
 _LONGEST_NUMBER = 70
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+(?:[EDed][+-]?\d+)?)", re.ASCII)
 
@@ -164,12 +165,12 @@ def _valued(text: str) -> tuple[object, str]:
     text = text.strip()
     if quoted := _QUOTED.match(text):
         return quoted[1].replace("''", "'").rstrip(), (quoted[2] or "").strip()
-    value, _, comment = text.partition("/")
-    if _plain(value.strip()) is None and " /" not in text and value.strip():
-        value, comment = text, ""  # a date such as 2025/03/04 without quotes
-    elif _plain(value.strip()) is None:
-        value, _, comment = text.partition(" /")
-    value = value.strip()
+    # Dates such as 2025/03/04 may be without quotes; else a slash begins the comment.
+    date = _DATE.match(text)
+    value = date[0] if date else text.partition("/")[0].strip()
+    if not date and _plain(value) is None:
+        value = "" if text.startswith("/") else text.partition(" /")[0].strip()
+    comment = text[text.find("/", len(value)) + 1 :] if "/" in text[len(value) :] else ""
     plain = _plain(value)
     return (value or None) if plain is None else plain, comment.strip()
 

@@ -30,7 +30,7 @@ HEADER_BYTES = 36 * 2880
 #: Beyond these powers of ten, float32 or the square of a pixel overflows, or few digits are left.
 SAFE_RANGE = (1e-18, 1e18)
 #: Units are this power of ten to some whole power, so that the frames of a series have the same.
-UNIT_STEP = 15
+UNIT_STEP = 30
 #: Numbers that differ by less than this part of themselves would become steps in float32.
 LEAST_SPREAD = 1e-3
 #: Pixels looked at to find the range, and converted at once.

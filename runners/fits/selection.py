@@ -118,6 +118,9 @@ class Selection:
 def select(hdus: fits.HDUList, name: str) -> Selection:
     """Return what to show of a file. Raise FrameError, with `name`, if it has no image."""
     headers, candidates, others = survey(hdus)
+    if any(isinstance(hdu, fits.BinTableHDU | fits.TableHDU) for _, hdu in walk(hdus)):
+        # The pixels that a light curve was measured in are no image of the sky.
+        candidates = [each for each in candidates if str(each.hdu.name).upper() != "APERTURE"]
     whole = [each for each in candidates if min(each.sides) >= LEAST_SIDE]
     if not whole:
         raise FrameError(name, _no_image(candidates, others))
