@@ -118,12 +118,10 @@ class Selection:
 def select(hdus: fits.HDUList, name: str) -> Selection:
     """Return what to show of a file. Raise FrameError, with `name`, if it has no image."""
     headers, candidates, others = survey(hdus)
-    if any(isinstance(hdu, fits.BinTableHDU | fits.TableHDU) for _, hdu in walk(hdus)):
-        # The pixels that a light curve was measured in are no image of the sky.
-        candidates = [each for each in candidates if str(each.hdu.name).upper() != "APERTURE"]
-    whole = [each for each in candidates if min(each.sides) >= LEAST_SIDE]
-    if not whole:
-        raise FrameError(name, _no_image(candidates, others))
+    if not candidates:
+        raise FrameError(name, _no_image(others))
+    # An image that is too small is only taken where there is no other.
+    whole = [each for each in candidates if min(each.sides) >= LEAST_SIDE] or candidates
     parts = _amplifiers([each for each in whole if each.rank < 2])
     if parts:
         places = [part.place for _, part in parts]
@@ -140,7 +138,9 @@ def survey(
     headers: list[Cards] = []
     candidates: list[Candidate] = []
     others: list[tuple[int, ...]] = []
+    has_table = False
     for index, hdu in walk(hdus):
+        has_table = has_table or isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
         cards = Cards.of(hdu)
         headers.append(cards)
         axes = image_axes(hdu)
@@ -148,6 +148,9 @@ def survey(
             candidates.append(Candidate(index, hdu, axes, cards, _rank(hdu, cards)))
         elif axes:
             others.append(axes)
+    if has_table:
+        # The pixels that a light curve was measured in are no image of the sky.
+        candidates = [each for each in candidates if str(each.hdu.name).upper() != "APERTURE"]
     return headers, candidates, others
 
 
@@ -176,10 +179,7 @@ def _best(candidates: Sequence[Candidate]) -> Candidate:
     return next(each for each in flat if prod(each.sides) >= THUMBNAIL * largest)
 
 
-def _no_image(tiny: list[Candidate], others: list[tuple[int, ...]]) -> str:
-    if tiny:
-        width, height = tiny[0].sides
-        return f"is {width} x {height} pixels, and at least {LEAST_SIDE} a side are needed"
+def _no_image(others: list[tuple[int, ...]]) -> str:
     if not others:
         return "holds no image"
     sides = " x ".join(str(side) for side in others[0])
