@@ -24,7 +24,7 @@ MOST_PIXELS = 400_000_000
 #: A sequence has at most so many frames.
 MOST_FRAMES = 100_000
 #: An image smaller than this part of the largest one is a thumbnail.
-THUMBNAIL = 0.25
+THUMBNAIL = 0.5
 #: Amplifiers cover at least this part of what they are put together to.
 LEAST_COVERED = 0.5
 #: Names of extensions (words of `EXTNAME`) that hold the sky …
@@ -163,11 +163,13 @@ def image_axes(hdu: Any) -> tuple[int, ...]:
 
 
 def _rank(hdu: Any, cards: Cards) -> int:
-    name = str(hdu.name or cards.get("HDUNAME") or "").upper()
+    name = f"{hdu.name or cards.get('HDUNAME') or ''} {cards.get('HDUCLAS2') or ''}".upper()
     words = re.findall(r"[A-Z]+", name)
     if any(_AUXILIARY.fullmatch(word) for word in words):
         return 2
-    return 1 if name == "COMPRESSED_IMAGE" else 1 - any(map(_SCIENCE.fullmatch, words))
+    if name.startswith("COMPRESSED_IMAGE"):  # astropy's name for one that has none
+        words = words[2:]
+    return 1 - any(map(_SCIENCE.fullmatch, words))
 
 
 def _best(candidates: Sequence[Candidate]) -> Candidate:
@@ -211,7 +213,8 @@ def _amplifier(candidate: Candidate) -> Amplifier | None:
     width, height = candidate.sides
     whole = Span(Section(0, 0, width, height))
     sources = [*spans(candidate.cards.get("DATASEC"))[:1], *spans(candidate.cards.get("TRIMSEC"))]
-    for place in spans(candidate.cards.get("DETSEC"))[:1]:
+    section = candidate.cards.get("DETSEC") or candidate.cards.get("CCDSEC")
+    for place in spans(section)[:1]:
         for source in (*sources, whole):
             if source.section.right > width or source.section.upper > height:
                 continue
