@@ -18,10 +18,12 @@ BLOCK_BYTES = 2880
 MOST_BYTES = 1000 * BLOCK_BYTES
 #: Keywords that astropy translates in the header of a compressed image.
 _STRUCTURE = re.compile(
-    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|[PG]COUNT|EXTEND|TFIELDS|BLOCKED|Z\w+|T(?:TYPE|FORM|DIM)\d+"
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|[PG]COUNT|EXTEND|CHECKSUM|DATASUM"
+    r"|COMMENT|HISTORY|CONTINUE|"
 )
 _QUOTED = re.compile(r"'((?:[^']|'')*)(?:'[^/]*(?:/ ?(.*))?)?$", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?", re.ASCII)
+_DATE = re.compile(r"\d{1,4}/\d{1,2}/\d{1,4}(?=\s|$)(?: +\d+:[\d:.,]+)?", re.ASCII)
 _LONGEST_NUMBER = 70
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+(?:[EDed][+-]?\d+)?)", re.ASCII)
 
@@ -52,7 +54,7 @@ class Cards(Mapping[str, object]):
         return cls(place["file"].read(length))
 
     def __getitem__(self, keyword: str) -> object:
-        return self.card(self._places[keyword]).value
+        return self.named(keyword).value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -72,6 +74,10 @@ class Cards(Mapping[str, object]):
             text = str(more[0] or "")
             card = Card(card.keyword, card.value[:-1] + text, f"{card.comment} {more[1]}".strip())
         return card
+
+    def named(self, keyword: str) -> Card:
+        """Return the first card with a keyword."""
+        return self.card(self._places[keyword])
 
     def first(self, most: int) -> list[Card]:
         """Return the first cards, at most so many."""
@@ -99,11 +105,6 @@ def read_header(file: IO[bytes], most_bytes: int = MOST_BYTES) -> bytes | None:
     return None
 
 
-def structural(keyword: str) -> bool:
-    """Return whether a keyword describes the HDU itself, and not what is in it."""
-    return _STRUCTURE.fullmatch(keyword) is not None
-
-
 def displayed(hdu: Any, most: int) -> tuple[list[Card], int]:
     """Return the first cards of an HDU as a user knows them, and how many there are.
 
@@ -112,9 +113,16 @@ def displayed(hdu: Any, most: int) -> tuple[list[Card], int]:
     cards = Cards.of(hdu)
     if not isinstance(hdu, fits.CompImageHDU):
         return cards.first(most), len(cards)
-    shown = [_of_astropy(card) for card in hdu.header.cards if structural(str(card.keyword))]
-    shown += [card for card in cards.first(most) if not structural(card.keyword)]
-    return shown[:most], len(shown) + max(0, len(cards) - most)
+    theirs = hdu.header.cards
+    return [_of_image(theirs, cards, place) for place in range(min(most, len(theirs)))], len(theirs)
+
+
+def _of_image(theirs: Any, ours: Cards, place: int) -> Card:
+    """Return a card of a compressed image, as it is in the file unless astropy translates it."""
+    keyword = str(theirs[place].keyword).upper()
+    if _STRUCTURE.fullmatch(keyword) or keyword not in ours:
+        return _of_astropy(theirs[place])
+    return ours.named(keyword)
 
 
 def _of_astropy(card: Any) -> Card:
@@ -126,14 +134,12 @@ def _of_astropy(card: Any) -> Card:
 
 def _images(raw: bytes) -> list[str]:
     """Return the cards up to END as texts of 80 characters, or fewer where they are not ASCII."""
-    pieces = (raw[at : at + CARD_BYTES] for at in range(0, len(raw), CARD_BYTES))
     images = []
-    for piece in pieces:
-        if piece[:8] == b"END     " or piece.rstrip() == b"END":
+    for at in range(0, len(raw), CARD_BYTES):
+        piece = raw[at : at + CARD_BYTES]
+        if piece[:8].rstrip() == b"END":
             break
         images.append(piece.decode("ascii") if piece.isascii() else _decoded(piece))
-    while images and not images[-1].strip(" \0"):
-        images.pop()
     return images
 
 
@@ -164,12 +170,12 @@ def _valued(text: str) -> tuple[object, str]:
     text = text.strip()
     if quoted := _QUOTED.match(text):
         return quoted[1].replace("''", "'").rstrip(), (quoted[2] or "").strip()
-    value, _, comment = text.partition("/")
-    if _plain(value.strip()) is None and " /" not in text and value.strip():
-        value, comment = text, ""  # a date such as 2025/03/04 without quotes
-    elif _plain(value.strip()) is None:
-        value, _, comment = text.partition(" /")
-    value = value.strip()
+    # Dates such as 2025/03/04 may be without quotes; else a slash begins the comment.
+    date = _DATE.match(text)
+    value = date[0] if date else text.partition("/")[0].strip()
+    if not date and _plain(value) is None:
+        value = "" if text.startswith("/") else text.partition(" /")[0].strip()
+    comment = text[text.find("/", len(value)) + 1 :] if "/" in text[len(value) :] else ""
     plain = _plain(value)
     return (value or None) if plain is None else plain, comment.strip()
 

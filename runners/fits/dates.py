@@ -32,6 +32,7 @@ LEAST_ZONE_SECONDS = 15 * 60.0
 #: How far each time scale is ahead of TAI, in seconds (FITS standard 4.0, table 30).
 AHEAD_OF_TAI = {"TAI": 0.0, "IAT": 0.0, "GPS": -19.0, "TT": 32.184, "TDT": 32.184,
                 "ET": 32.184, "TDB": 32.184}  # fmt: skip
+MONTHS = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
 #: Keywords of the date, with the time or without, in this order.
 DATE_KEYWORDS = ("DATE-OBS", "DATE-BEG", "DATE_OBS", "DATEOBS", "OBS-DATE", "DATE-STA")
 #: Keywords that give the time of day, UT, where `DATE-OBS` has the day only.
@@ -61,6 +62,7 @@ _OLD = re.compile(
     rf"(\d{{1,2}})[/.-](\d{{1,2}})[/.-](\d{{4}}|\d{{2}})(?:[T ]\s*{_TIME}{_ZONE})?", re.ASCII
 )
 _IN_BRACKETS = re.compile(r"\s*[(\[]\s*(Z|UTC?|GMT)\s*[)\]]", re.ASCII)
+_MONTH = re.compile(r"[- ](JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[A-Z]*[- ]", re.ASCII)
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
 
 
@@ -110,6 +112,8 @@ def moment_of(header: Header) -> Moment | None:
         return _without_date_obs(header)
     if begun.zoned:
         return begun
+    if begun.seconds % DAY_SECONDS == 0:  # midnight stands for any time, in some headers
+        return _day_only(begun, header)
     return _timed(_zoneless(begun, header)) if begun.timed else _day_only(begun, header)
 
 
@@ -119,6 +123,7 @@ def parse_date(value: object) -> Moment | None:
     if len(text) > 60:
         return None
     text = _COMMA.sub(".", _IN_BRACKETS.sub(r"\1", text.upper()))
+    text = _MONTH.sub(lambda name: f"-{MONTHS.index(name[1]) // 3 + 1:02}-", text)
     if iso := _ISO.fullmatch(text):
         return _moment((iso[1], iso[3], iso[4]), iso.groups()[4:7], iso[8])
     if old := _OLD.fullmatch(text):
@@ -206,8 +211,8 @@ def _day_only(begun: Moment, header: Header) -> Moment:
         clock = _clock(header, keyword)
         if clock is not None:
             return _timed(begun.seconds + clock)
-    instants = (_instant(header, keyword) for keyword in START_KEYWORDS)
-    return next((instant for instant in instants if instant is not None), begun)
+    instants = (_instant(header, keyword) for keyword in (*TIME_KEYWORDS, *START_KEYWORDS))
+    return next((moment for moment in instants if moment is not None and moment.timed), begun)
 
 
 def _midnight(year: int, month: int, day: int) -> float | None:

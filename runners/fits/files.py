@@ -82,7 +82,7 @@ def open_fits(path: Path, name: str) -> Iterator[fits.HDUList]:
         raise FrameError(name, "is empty")
     with reading(name):
         if not looks_like_fits(path):
-            raise FrameError(name, _not_fits(path))
+            raise FrameError(name, refusal(path, "is not a FITS file"))
         packed_bytes = path.stat().st_size
         checked = partial(check_ratio, name, packed_bytes)
         with unpacked(path, checked) as file, _opened(file) as hdus:
@@ -126,10 +126,11 @@ def check_ratio(name: str, packed_bytes: int, unpacked_bytes: int) -> None:
         raise FrameError(name, f"is a bomb: its {packed_bytes:,} bytes unpack to over {most:,}")
 
 
-def _not_fits(path: Path) -> str:
+def refusal(path: Path, otherwise: str) -> str:
+    """Return why a file of another format is not read, by the format's name if it is known."""
     other = other_format(path)
     if other is None:
-        return "is not a FITS file"
+        return otherwise
     return f"is {other}, which cannot be read here: save it as FITS"
 
 

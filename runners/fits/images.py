@@ -103,7 +103,7 @@ def read_science(frame: Frame) -> ScienceImage:
     cannot be read or no pixel is finite.
     """
     pixels, zero, unit = _pixels(frame)
-    if np.isnan(pixels).all():
+    if np.isnan(pixels.flat[0]) and np.isnan(pixels).all():
         raise FrameError(frame.name, "has no finite pixel")
     return ScienceImage(pixels, frame.layout, zero, unit)
 
@@ -252,7 +252,8 @@ def _pixels(frame: Frame) -> tuple[NDArray[np.float32], float, float]:
         with reading(frame.name):
             rows = frame.layout.planes * frame.height
             pixels = frame.plain.read(frame.path, rows, frame.width)
-            return within_range(_shaped(pixels, frame))
+            shaped = _shaped(pixels, frame)
+            return (shaped, 0.0, 1.0) if frame.plain.is_whole else within_range(shaped)
     with open_fits(frame.path, frame.name) as hdus, np.errstate(all="ignore"):
         if frame.amplifiers:
             return within_range(_put_together(hdus, frame))

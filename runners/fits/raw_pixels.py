@@ -30,11 +30,12 @@ HEADER_BYTES = 36 * 2880
 #: Beyond these powers of ten, float32 or the square of a pixel overflows, or few digits are left.
 SAFE_RANGE = (1e-18, 1e18)
 #: Units are this power of ten to some whole power, so that the frames of a series have the same.
-UNIT_STEP = 15
+UNIT_STEP = 30
 #: Numbers that differ by less than this part of themselves would become steps in float32.
 LEAST_SPREAD = 1e-3
 #: Pixels looked at to find the range, and converted at once.
 SAMPLES, PIECE = 4096, 4_000_000
+_RANKS = (0.01, 0.5, 0.99)
 _LARGEST = float(np.finfo(np.float32).max) / 2
 
 
@@ -45,6 +46,11 @@ class PlainPixels:
     offset: int
     dtype: str
     zero: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the pixels are whole numbers, which float32 holds, and none of them blank."""
+        return np.dtype(self.dtype).kind != "f"
 
     def read(self, path: Path, height: int, width: int) -> NDArray[np.float32]:
         """Return the pixels, shape (height, width), as native float32.
@@ -143,11 +149,11 @@ def physical(stored: NDArray[Any], scaling: Scaling) -> tuple[NDArray[np.float32
 
 def within_range(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, float]:
     """Return float32 pixels, NaN where they are infinite, with a zero and a unit if need be."""
-    zero, unit = _fitting(pixels.reshape(-1)[:: max(1, pixels.size // SAMPLES)].astype(np.float64))
-    if (zero, unit) != (0.0, 1.0):
+    some = pixels.reshape(-1)[:: max(1, pixels.size // SAMPLES)].astype(np.float64)
+    if _fitting(some) != (0.0, 1.0):
         return physical(pixels, Scaling())
     finite = np.isfinite(pixels)
-    return (pixels if finite.all() else np.where(finite, pixels, np.float32(np.nan))), zero, unit
+    return (pixels if finite.all() else np.where(finite, pixels, np.float32(np.nan))), 0.0, 1.0
 
 
 def _converted(
@@ -185,7 +191,8 @@ def _fitting(some: NDArray[np.float64]) -> tuple[float, float]:
     some = some[np.isfinite(some)]
     if not some.size:
         return 0.0, 1.0
-    low, middle, high = np.quantile(some, (0.01, 0.5, 0.99)).tolist()
+    ranked = np.sort(some)
+    low, middle, high = (float(ranked[round((len(ranked) - 1) * part)]) for part in _RANKS)
     most, spread = max(abs(low), abs(high)), high - low
     # In float32 numbers of 10,000 have steps of 0.001, which no camera's noise is less than.
     zero = middle if 0 < spread < LEAST_SPREAD * most and most > 1e4 * min(1.0, spread) else 0.0

@@ -24,7 +24,7 @@ MOST_PIXELS = 400_000_000
 #: A sequence has at most so many frames.
 MOST_FRAMES = 100_000
 #: An image smaller than this part of the largest one is a thumbnail.
-THUMBNAIL = 0.25
+THUMBNAIL = 0.5
 #: Amplifiers cover at least this part of what they are put together to.
 LEAST_COVERED = 0.5
 #: Names of extensions (words of `EXTNAME`) that hold the sky …
@@ -118,9 +118,10 @@ class Selection:
 def select(hdus: fits.HDUList, name: str) -> Selection:
     """Return what to show of a file. Raise FrameError, with `name`, if it has no image."""
     headers, candidates, others = survey(hdus)
-    whole = [each for each in candidates if min(each.sides) >= LEAST_SIDE]
-    if not whole:
-        raise FrameError(name, _no_image(candidates, others))
+    if not candidates:
+        raise FrameError(name, _no_image(others))
+    # An image that is too small is only taken where there is no other.
+    whole = [each for each in candidates if min(each.sides) >= LEAST_SIDE] or candidates
     parts = _amplifiers([each for each in whole if each.rank < 2])
     if parts:
         places = [part.place for _, part in parts]
@@ -137,7 +138,9 @@ def survey(
     headers: list[Cards] = []
     candidates: list[Candidate] = []
     others: list[tuple[int, ...]] = []
+    has_table = False
     for index, hdu in walk(hdus):
+        has_table = has_table or isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
         cards = Cards.of(hdu)
         headers.append(cards)
         axes = image_axes(hdu)
@@ -145,6 +148,9 @@ def survey(
             candidates.append(Candidate(index, hdu, axes, cards, _rank(hdu, cards)))
         elif axes:
             others.append(axes)
+    if has_table:
+        # The pixels that a light curve was measured in are no image of the sky.
+        candidates = [each for each in candidates if str(each.hdu.name).upper() != "APERTURE"]
     return headers, candidates, others
 
 
@@ -157,11 +163,13 @@ def image_axes(hdu: Any) -> tuple[int, ...]:
 
 
 def _rank(hdu: Any, cards: Cards) -> int:
-    name = str(hdu.name or cards.get("HDUNAME") or "").upper()
+    name = f"{hdu.name or cards.get('HDUNAME') or ''} {cards.get('HDUCLAS2') or ''}".upper()
     words = re.findall(r"[A-Z]+", name)
     if any(_AUXILIARY.fullmatch(word) for word in words):
         return 2
-    return 1 if name == "COMPRESSED_IMAGE" else 1 - any(map(_SCIENCE.fullmatch, words))
+    if name.startswith("COMPRESSED_IMAGE"):  # astropy's name for one that has none
+        words = words[2:]
+    return 1 - any(map(_SCIENCE.fullmatch, words))
 
 
 def _best(candidates: Sequence[Candidate]) -> Candidate:
@@ -173,10 +181,7 @@ def _best(candidates: Sequence[Candidate]) -> Candidate:
     return next(each for each in flat if prod(each.sides) >= THUMBNAIL * largest)
 
 
-def _no_image(tiny: list[Candidate], others: list[tuple[int, ...]]) -> str:
-    if tiny:
-        width, height = tiny[0].sides
-        return f"is {width} x {height} pixels, and at least {LEAST_SIDE} a side are needed"
+def _no_image(others: list[tuple[int, ...]]) -> str:
     if not others:
         return "holds no image"
     sides = " x ".join(str(side) for side in others[0])
@@ -208,7 +213,8 @@ def _amplifier(candidate: Candidate) -> Amplifier | None:
     width, height = candidate.sides
     whole = Span(Section(0, 0, width, height))
     sources = [*spans(candidate.cards.get("DATASEC"))[:1], *spans(candidate.cards.get("TRIMSEC"))]
-    for place in spans(candidate.cards.get("DETSEC"))[:1]:
+    section = candidate.cards.get("DETSEC") or candidate.cards.get("CCDSEC")
+    for place in spans(section)[:1]:
         for source in (*sources, whole):
             if source.section.right > width or source.section.upper > height:
                 continue

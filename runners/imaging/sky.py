@@ -32,14 +32,20 @@ CELLS, LEAST_CELL = 12, 8
 LAG_PIXELS = 3
 #: The mean of the lowest 60 % of |x|, where x is Gaussian, in sigma.
 LOW_RANKS, LOW_MEAN = 0.6, 0.3966
-#: A cell whose larger structure exceeds its noise by this factor is no sky …
+#: A cell whose larger structure exceeds its noise by this factor holds no sky …
 MOST_STRUCTURE = 2.5
+#: … and neither does one so many times as noisy as the quietest fifth: that is structure …
+MOST_TIMES_NOISIER = 40.0
 #: … and neither are cells that are equally bright as each other and fewer than this part of all.
 LEAST_PART = 0.12
-#: Two groups of cells differ by at least so many sigma, and by this part of the whole range …
-GAP_SIGMA, GAP_PART = 12.0, 0.35
-#: … and the brighter one is no sky, but the moon, if it is so many sigma above the other.
-MOST_GAP_SIGMA = 250.0
+#: Cells fall into two groups if few lie between these parts of their range, at most this part of
+#: all (some cells are at the border between both), and these are so many sigma apart …
+GAP, FEW_PART, GAP_SIGMA = (0.3, 0.7), 0.14, 10.0
+#: … and the brighter one is an object unless it has this part of all cells (an all-sky camera's
+#: circle has more) …
+UPPER_PART = 0.25
+#: … and no sky either, but the moon, if it is so many sigma above the other.
+MOST_GAP_SIGMA = 150.0
 #: Cells so many times the usual distance above or below the surface do not count for it.
 ABOVE, BELOW = 2.5, 4.0
 #: The surface counts in full if it explains this part of the cells, and not at all below the other.
@@ -233,26 +239,29 @@ def _sky_cells(bright: Numbers, noise: Numbers, structure: Numbers) -> NDArray[n
     least = LEAST_PART * len(bright)
     noisy = noise > np.abs(bright) * 1e-6
     smooth = structure <= MOST_STRUCTURE * noise
+    if noisy.any():
+        smooth &= noise <= MOST_TIMES_NOISIER * np.quantile(noise[noisy], 0.2)
     for candidates in (noisy & smooth, ~noisy & smooth, noisy):
         if candidates.sum() >= max(least, 1):
             found = np.flatnonzero(candidates)
-            return found[_population(bright[found], noise[found], least)]
+            return found[_population(bright[found], noise[found], len(bright))]
     return np.arange(len(bright))
 
 
-def _population(bright: Numbers, noise: Numbers, least: float) -> NDArray[np.intp]:
+def _population(bright: Numbers, noise: Numbers, total: int) -> NDArray[np.intp]:
     """Return which cells are the brightest large group, if they fall into groups at all."""
     order = np.argsort(bright)
     while len(order) > 1:
         ranked = bright[order]
-        gaps = np.diff(ranked)
-        place = int(gaps.argmax()) + 1
-        sigma = _median(noise[order[place:]])
-        if gaps[place - 1] < max(GAP_PART * (ranked[-1] - ranked[0]), GAP_SIGMA * sigma, 1e-300):
+        lowest, height = ranked[0], ranked[-1] - ranked[0]
+        begin, end = (int(np.searchsorted(ranked, lowest + part * height)) for part in GAP)
+        sigma = _median(noise[order[end:]])
+        gap = (GAP[1] - GAP[0]) * height
+        if end - begin > FEW_PART * len(order) or gap <= max(GAP_SIGMA * sigma, 1e-300):
             break
-        upper = len(order) - place
-        is_moon = gaps[place - 1] > MOST_GAP_SIGMA * sigma and place >= least
-        order = order[:place] if is_moon or upper < least else order[place:]
+        is_moon = gap > MOST_GAP_SIGMA * sigma and begin >= LEAST_PART * total
+        is_object = is_moon or len(order) - end < UPPER_PART * total
+        order = order[:begin] if is_object else order[end:]
     return order
 
 

@@ -87,7 +87,7 @@ class Overlay:
             top += letters.row + letters.gap
         if (bar := bar_of(self.arcsec, width)) is not None:
             length, name = bar
-            across = max(length, letters.width(name))
+            across = max(length + 1, letters.width(name))  # the bar has both its ends
             beside = labels[0].box[2] + letters.gap if stamp and labels else left
             for lowest in (bottom, floor - letters.gap):
                 is_free = beside <= right - across if lowest == bottom else True
@@ -161,7 +161,7 @@ class Lettering:
         x = left - math.floor(self.font.getbbox(label.text, stroke_width=self.stroke)[0])
         if label.bar:
             x += (right - left - self.width(label.text)) // 2
-            y, begin = bottom - 2 * self.stroke, (left + right - label.bar) // 2
+            y, begin = bottom - 2 * self.stroke, (left + right - 1 - label.bar) // 2
             line = (begin, y, begin + label.bar, y)
             draw.line(line, BLACK, 3 * self.stroke)
             draw.line(line, WHITE, self.stroke)

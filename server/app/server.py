@@ -298,6 +298,7 @@ class Server:
             archive=components.archive,
             ready=ready,
             draw_preview=components.examiner.preview,
+            write_table=components.examiner.table,
             read_headers=components.examiner.headers,
             preview_folder=self._folder.previews,
             live_preview=picture,
