@@ -108,7 +108,7 @@ def test_text_on_colours_is_white() -> None:
     drawn = Overlay("M 13").drawn(np.zeros((100, 200, 3), np.uint8), None)
 
     assert (drawn == drawn[:, :, :1]).all()
-    assert drawn.max() == 255
+    assert drawn.max() > 200
 
 
 def test_a_long_title_is_cut_with_an_ellipsis() -> None:
