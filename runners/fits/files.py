@@ -7,7 +7,6 @@ HDUs mean is left to `images`, `metadata` and `headers`.
 from __future__ import annotations
 
 import errno
-import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +16,11 @@ from typing import IO, Any
 
 from astropy.io import fits
 
-from runners.fits.cards import BLOCK_BYTES, Cards, read_header
+from runners.fits.mending import MOST_HDUS, legible_part
 from runners.fits.packing import beginning, other_format, unpacked
 from runners.wording import in_words
 
 SIGNATURE = b"SIMPLE  ="  # FITS standard 4.0, section 4.4.1
-#: Further HDUs of a file are ignored.
-MOST_HDUS = 1000
 #: Noise does not compress: a file that unpacks to more than this many times its size shows no sky …
 MOST_TIMES_UNPACKED = 200
 #: … unless it is small enough not to matter.
@@ -72,11 +69,12 @@ def is_of_machine(error: BaseException) -> bool:
 
 
 @contextmanager
-def open_fits(path: Path, name: str) -> Iterator[fits.HDUList]:
+def open_fits(path: Path, name: str, *, keep: bool = False) -> Iterator[fits.HDUList]:
     """Open a file that may be packed, and yield its HDUs; errors call it `name`.
 
-    The data are as they are stored: neither scaled nor with blanks. Raise FrameError on entering,
-    and in place of any error within the block.
+    The data are as they are stored: neither scaled nor with blanks. With `keep` a packed file that
+    is opened again need not be unpacked again. Raise FrameError on entering, and in place of any
+    error within the block.
     """
     if path.stat().st_size == 0:
         raise FrameError(name, "is empty")
@@ -85,7 +83,7 @@ def open_fits(path: Path, name: str) -> Iterator[fits.HDUList]:
             raise FrameError(name, refusal(path, "is not a FITS file"))
         packed_bytes = path.stat().st_size
         checked = partial(check_ratio, name, packed_bytes)
-        with unpacked(path, checked) as file, _opened(file) as hdus:
+        with unpacked(path, checked, keep=keep) as file, _opened(file) as hdus:
             yield hdus
 
 
@@ -135,69 +133,6 @@ def refusal(path: Path, otherwise: str) -> str:
 
 
 def _opened(file: IO[bytes]) -> fits.HDUList:
+    legible = legible_part(file)
     # Not memory-mapped: a file that shrinks meanwhile would kill the process with SIGBUS.
-    try:
-        return fits.open(file, memmap=False, do_not_scale_image_data=True)
-    except Exception:
-        # Astropy looks for extensions at once, and fails where other bytes follow the last one.
-        whole = file.seek(0, io.SEEK_END)
-        end = _end_of_hdus(file, whole)
-        file.seek(0)
-        if not 0 < end < whole:
-            raise
-        return fits.open(_Beginning(file, end), memmap=False, do_not_scale_image_data=True)
-
-
-class _Beginning(io.RawIOBase):
-    """The first bytes of a file, as a file."""
-
-    def __init__(self, file: IO[bytes], end: int) -> None:
-        self._file, self._end = file, end
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END:
-            return self._file.seek(self._end + offset)
-        return self._file.seek(offset, whence)
-
-    def read(self, size: int = -1) -> bytes:
-        room = max(0, self._end - self._file.tell())
-        return self._file.read(room if size is None or size < 0 else min(size, room))
-
-
-def _end_of_hdus(file: IO[bytes], whole: int) -> int:
-    """Return where the last complete HDU of a file ends, in bytes."""
-    end = 0
-    for index in range(MOST_HDUS):
-        file.seek(end)
-        header = read_header(file)
-        if header is None or not header.startswith((b"XTENSION", SIGNATURE)[index == 0]):
-            return end
-        length = _data_bytes(Cards(header))
-        if length is None or end + len(header) + length > whole:
-            return end
-        end = min(whole, end + len(header) + -(-length // BLOCK_BYTES) * BLOCK_BYTES)
-    return end
-
-
-def _data_bytes(cards: Cards) -> int | None:
-    """Return the length of an HDU's data (FITS standard 4.0, equation 2), None if unknown."""
-    numbers = {"BITPIX": 8, "NAXIS": 0, "PCOUNT": 0, "GCOUNT": 1}
-    bits, count, parameters, groups = (cards.get(key, least) for key, least in numbers.items())
-    if not all(type(value) is int for value in (bits, count, parameters, groups)):
-        return None
-    sides = [cards.get(f"NAXIS{axis}") for axis in range(1, min(int(str(count)), 999) + 1)]
-    if not all(type(side) is int and side >= 0 for side in sides):
-        return None
-    pixels = 1 if sides else 0
-    for side in sides:
-        pixels *= int(str(side))
-    return abs(int(str(bits))) // 8 * int(str(groups)) * (int(str(parameters)) + pixels)
+    return fits.open(legible or file, memmap=False, do_not_scale_image_data=True)

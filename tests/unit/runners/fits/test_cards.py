@@ -124,6 +124,34 @@ def test_a_bad_card_costs_neither_the_facts_nor_the_picture(tmp_path: Path, kind
     assert len(hdu["cards"]) >= 8
 
 
+@pytest.mark.parametrize(
+    ("card", "line"),
+    [
+        (b"BSCALE  =", b"BSCALE  = 1,0"),
+        (b"BZERO   =", b"BZERO   = 32768,000"),
+        (b"BSCALE  =", b"BSCALE  = one"),
+        (b"BSCALE  =", b"BSCALE  = 1E999"),
+        (b"EXTNAME =", "EXTNAME = 'Jürgen'".encode("latin-1")),
+        (b"EXTNAME =", b"EXTNAME = 'SCI\t'"),
+        (b"EXTVER  =", b"EXTVER  = 1,5"),
+        (b"EXTEND  =", b"EXTEND  = yes"),
+    ],
+)
+def test_cards_that_astropy_always_reads_cost_only_themselves(
+    tmp_path: Path, card: bytes, line: bytes
+) -> None:
+    image = fits.ImageHDU(noise().astype("u2"), name="SCI")
+    image.header["EXTVER"] = 1
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(tmp_path / "a.fits")
+    whole = (tmp_path / "a.fits").read_bytes()
+    place = whole.index(card)
+    (tmp_path / "a.fits").write_bytes(whole[:place] + line.ljust(80) + whole[place + 80 :])
+
+    np.testing.assert_array_equal(read_frame(find_frame(tmp_path / "a.fits")), noise().astype("u2"))
+    assert len(fits_headers(tmp_path / "a.fits")["hdus"]) == 2
+    assert fits_metadata(tmp_path / "a.fits") is not None
+
+
 def test_text_in_headers_is_shown_as_it_was_written(tmp_path: Path) -> None:
     lines = [
         "OBSERVER= 'Jürgen'".encode("latin-1"),

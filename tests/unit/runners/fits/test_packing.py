@@ -7,13 +7,15 @@ import gzip
 import lzma
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from runners.fits import packing
 from runners.fits.files import FrameError, looks_like_fits, quiet
 from runners.fits.headers import fits_headers
-from runners.fits.images import find_frame, read_frame
+from runners.fits.images import find_frame, find_frames, read_frame
 from runners.fits.metadata import fits_metadata
 from tests.fakes.sky import declare, noise, write_fits
 
@@ -67,6 +69,33 @@ def test_a_packed_file_that_is_cut_short_is_named(tmp_path: Path, kind: str, par
 
     assert "Error" not in str(raised.value)
     assert str(tmp_path) not in str(raised.value)
+
+
+def test_a_packed_sequence_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = write_fits(tmp_path / "plain.fits", np.stack([noise(seed=n) for n in range(4)]))
+    opened: list[Path] = []
+
+    def unpack(path: Path) -> Any:
+        opened.append(path)
+        return gzip.open(path)
+
+    monkeypatch.setitem(packing.UNPACKERS, b"\x1f\x8b", unpack)
+    for name in ("a.fits.gz", "b.fits.gz"):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(plain.read_bytes()))
+        frames = find_frames(path)
+        before = len(opened)
+        for number, frame in enumerate(frames):
+            np.testing.assert_array_equal(read_frame(frame), noise(seed=number))
+        # Each look at the first bytes opens the file too.
+        assert len(opened) - before == 4 + 1
+
+    path.write_bytes(
+        gzip.compress(write_fits(tmp_path / "c", noise()[None] * [[[1]], [[2]]]).read_bytes())
+    )
+    np.testing.assert_array_equal(read_frame(find_frames(path)[1]), 2 * noise())
 
 
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])

@@ -154,6 +154,17 @@ def test_three_planes_of_time_are_a_sequence(tmp_path: Path) -> None:
     assert [frame.date for frame in find_frames(path)] == [1772323200.0 + 60 * n for n in range(3)]
 
 
+def test_a_header_behind_zeros_is_read(tmp_path: Path) -> None:
+    image = fits.ImageHDU(noise(), fits.Header({"DATE-OBS": DATE}))
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(tmp_path / "a.fits")
+    whole = (tmp_path / "a.fits").read_bytes()
+    (tmp_path / "a.fits").write_bytes(whole[:2880] + bytes(2880) + whole[2880:])
+    facts = fits_metadata(tmp_path / "a.fits")
+
+    assert facts is not None
+    assert facts["date"] == 1772323200.0
+
+
 @pytest.mark.parametrize("many", [b"\xff" * 5000, b"\0" * 2880, b"XTENSION= nonsense" * 300, b"x"])
 @pytest.mark.parametrize("kind", ["f4", "f8"])
 def test_bytes_after_the_last_hdu_do_not_matter(tmp_path: Path, many: bytes, kind: str) -> None:
