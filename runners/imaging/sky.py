@@ -274,8 +274,8 @@ def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
     scale = max(float(np.abs(height).max()), 1e-300)
     height = height / scale
     kept = np.ones(len(bright), bool)
-    for _ in range(5):
-        few = design[kept]
+    for _ in range(4):
+        few = design if kept.all() else design[kept]
         square = few.T @ few
         square[np.diag_indices(len(_TERMS))] += 1e-6 * len(few)
         factors = np.linalg.solve(square, few.T @ height[kept])
