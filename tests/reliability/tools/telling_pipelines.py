@@ -5,11 +5,13 @@ Each logs `line 1 of n` to `line n of n`. Imported by the children of runs only.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import ClassVar
 
@@ -117,6 +119,34 @@ class Waits(Telling):
             if steady:
                 number += 1
                 self.log(f"tick {number} {time.time()}")
+            time.sleep(0.01)
+
+
+class Forks(Telling):
+    """Has two forks that log, and begins each again that somebody kills."""
+
+    short_name = "forks"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        forks = {number: self._fork(number) for number in (1, 2)}
+        while forks:
+            number, fork = forks.popitem()
+            fork.join()
+            if fork.exitcode == -signal.SIGKILL:
+                self.log(f"fork {number} was killed")
+                forks[number] = self._fork(number)
+            elif fork.exitcode:
+                raise AsyncError(f"A fork ended with {fork.exitcode}")
+        self.tell()
+
+    def _fork(self, number: int) -> ForkProcess:
+        fork = multiprocessing.get_context("fork").Process(target=self._say, args=(number,))
+        fork.start()
+        return fork
+
+    def _say(self, fork: int) -> None:
+        for number in range(1, 21):
+            self.log(f"fork {fork} says {number} of 20")
             time.sleep(0.01)
 
 
