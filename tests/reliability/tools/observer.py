@@ -25,7 +25,7 @@ EXPOSURE_SECONDS = 30.0
 
 def frame() -> bytes:
     """Return a small FITS file."""
-    hdu = fits.PrimaryHDU(np.zeros((4, 4), dtype=np.uint8))
+    hdu = fits.PrimaryHDU(np.arange(256, dtype=np.uint8).reshape(16, 16))
     hdu.header["EXPTIME"] = EXPOSURE_SECONDS
     written = BytesIO()
     hdu.writeto(written)
