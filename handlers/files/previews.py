@@ -29,6 +29,8 @@ STRETCHES = {
     "log": "Logarithmic",
 }
 USUAL_STRETCH = "asinh"
+#: Counts the changes of how files are drawn, so that kept pictures of before are not shown.
+LOOK = 2
 
 
 class DrawnHandler(BaseHandler):
@@ -66,7 +68,7 @@ class PreviewHandler(DrawnHandler):
             await self.services.draw_preview(source, picture, size, stretch)
 
         self.set_header("Content-Type", "image/png")
-        await self.send_drawn(product, f"{product.sha256}-{size}-{stretch}.png", draw)
+        await self.send_drawn(product, f"{product.sha256}-{size}-{stretch}-{LOOK}.png", draw)
 
 
 class TableHandler(DrawnHandler):
@@ -76,7 +78,9 @@ class TableHandler(DrawnHandler):
         """Send the rows."""
         product = await self.archive.products.get(parse_pk(pk))
         self.set_header("Content-Type", "text/csv; charset=utf-8")
-        await self.send_drawn(product, f"{product.sha256}-table.csv", self.services.write_table)
+        await self.send_drawn(
+            product, f"{product.sha256}-table-{LOOK}.csv", self.services.write_table
+        )
 
 
 class HeaderHandler(BaseHandler):
