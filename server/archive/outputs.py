@@ -24,6 +24,7 @@ from server.core.data_folder import DataFolder
 from server.core.errors import InvalidInput
 from server.core.records import ProcessRecord
 from server.store import Store
+from server.store.archive.journal import JournalEntry
 from server.store.archive.light_curves import LightCurveChunk
 
 
@@ -38,12 +39,12 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Publication:
-    """What the record has to name, and the PK of the journal entry to remove after that."""
+    """What the record has to name, and the journal entry to remove after that."""
 
     products: list[int]
     group: int | None
     series: int | None
-    journal: int | None
+    entry: JournalEntry | None
 
 
 class OutputPublisher:
@@ -87,12 +88,12 @@ class OutputPublisher:
         finally:
             await in_thread(shutil.rmtree, folder, True)
         entry = deposit.entry
-        return Publication(entry.products, entry.group, entry.series, entry.pk)
+        return Publication(entry.products, entry.group, entry.series, entry)
 
     async def confirm(self, publication: Publication) -> None:
         """Keep what the run's record names by now. May be repeated."""
-        if publication.journal is not None:
-            await self._journal.delete(publication.journal)
+        if publication.entry is not None:
+            await self._journal.delete(publication.entry)
 
     async def discard(self, process: int, attempt: int) -> None:
         """Delete what an attempt has stored, unless the record names it. May be repeated."""
