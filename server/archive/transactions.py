@@ -220,7 +220,7 @@ class FileTransactions:
 
     async def _entry(self, products: Sequence[DataProduct], **facts: Any) -> JournalEntry:
         """Return a new entry about these products; `facts` are its other fields."""
-        known = {
+        known: dict[str, Any] = {
             "pk": await self._store.counters.next("journal"),
             "server": self._server,
             "products": [product.pk for product in products],
