@@ -18,7 +18,7 @@ from runners.pipeline.process import REDUCED_DATUM
 from server.archive.file_names import output_name, unique_names
 from server.archive.light_curves import chunks_of
 from server.archive.rollback import Rollback
-from server.archive.storage import LocalFile, in_thread
+from server.archive.storage import AT_ONCE, LocalFile, in_thread
 from server.archive.transactions import FileTransactions
 from server.core.data_folder import DataFolder
 from server.core.errors import InvalidInput
@@ -78,10 +78,10 @@ class OutputPublisher:
         self._data_folder.reserve.check()
         folder = self._data_folder.incoming / secrets.token_hex(8)
         try:
-            copies = [
-                await in_thread(_copied, file, folder / str(number))
-                for number, file in enumerate(files)
-            ]
+            copies: list[LocalFile] = []
+            for start in range(0, len(files), AT_ONCE):
+                part = files[start : start + AT_ONCE]
+                copies += await in_thread(_copied_all, part, folder / str(start))
             described, tables = _described(run, files, copies)
             chunks = await self._chunks(tables, run)
             deposit = await self._transactions.add(described, run.target, run, chunks)
@@ -115,6 +115,10 @@ class OutputPublisher:
             return []
         first = await self._counters.next("measurement", len(measurements))
         return await in_thread(chunks_of, measurements, first, run)
+
+
+def _copied_all(files: Sequence[OutputFile], folder: Path) -> list[LocalFile]:
+    return [_copied(file, folder / str(number)) for number, file in enumerate(files)]
 
 
 def _copied(file: OutputFile, folder: Path) -> LocalFile:

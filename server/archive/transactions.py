@@ -181,8 +181,9 @@ class FileTransactions:
     ) -> None:
         """Write the entry, then what it is about."""
         await self._store.journal.insert(entry)
-        for file, product in zip(files, products, strict=True):
-            await self._files.put(file.path, product.key)
+        paths = (file.path for file in files)
+        keys = (product.key for product in products)
+        await self._files.put_many(list(zip(paths, keys, strict=True)))
         await self._store.products.insert_many(products)
         if run is not None and entry.group is not None:
             await self._store.groups.insert(_group(entry.group, products, run, entry.token))

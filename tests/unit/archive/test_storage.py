@@ -284,3 +284,18 @@ async def test_the_copy_of_a_remote_file_is_checked(
     with pytest.raises(DamagedFile, match="checksum"):
         await storage.local("1/a", tmp_path / "copies", expected=RECORD)
     assert not (tmp_path / "copies/1/a").exists()
+
+
+async def test_many_files_are_stored_at_once_and_the_first_that_is_taken_is_named(
+    runner: asyncio.Runner, storage: FileStorage, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.archive.storage.AT_ONCE", 3)
+    keys = [f"{number}/a" for number in range(1, 8)]
+    await storage.put_many([(local, key) for key in keys])
+    assert [await storage.size(key) for key in keys] == [len(CONTENT)] * 7
+    with pytest.raises(AlreadyStored) as taken:
+        await storage.put_many([(local, "8/a"), (local, "5/a"), (local, "9/a")])
+    assert taken.value.key == "5/a"
+    assert await content(storage, "5/a") == CONTENT
+    with pytest.raises(NotFound):
+        await storage.size("9/a")
