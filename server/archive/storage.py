@@ -25,6 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from runners.pipeline.file_copies import NotAFile, open_file
 from server.core.errors import AlreadyStored, DamagedFile, NoRoom, NotFound, StartError
+from server.core.known_contents import OTHER_CHECKSUM, KnownContents
 
 T = TypeVar("T")
 
@@ -71,6 +72,7 @@ class FileStorage:
             raise StartError(f"files.url cannot be used: {error}") from error
         self._root = root.rstrip("/")
         self._folder = Path(root) if isinstance(self._remote, LocalFileSystem) else None
+        self._known = KnownContents()
 
     async def put(self, local: Path, key: str) -> None:
         """Store a local file under a key, durably and read-only; then the local one may be deleted.
@@ -212,6 +214,8 @@ class FileStorage:
         try:
             if expected is not None:
                 _compare_size(key, _size_of(file), expected)
+            if expected and self._folder and (start or (stop or expected.size) < expected.size):
+                self._known.compare(key, file, expected.sha256)
             return _Reader(key, file, start, stop, expected)
         except BaseException:
             file.close()
@@ -231,12 +235,11 @@ class FileStorage:
 
     def _local(self, key: str, folder: Path, expected: Content | None, whole: bool) -> Path:
         if self._folder is not None:
-            reader = self._reader(key, 0, None, expected)
-            try:
-                while whole and reader.next_piece():
-                    pass
-            finally:
-                reader.close()
+            with os.fdopen(self._open_local(key), "rb", buffering=0) as file:
+                if expected is not None:
+                    _compare_size(key, _size_of(file), expected)
+                if expected is not None and whole:
+                    self._known.compare(key, file, expected.sha256, always=True)
             return Path(self._place(key))
         copy = folder / key
         copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -302,7 +305,7 @@ class _Reader:
         if self._digest is not None:
             self._digest.update(piece)
             if not self._left and self._digest.hexdigest() != expected.sha256:
-                raise DamagedFile(_name(self._key), "its content has another checksum")
+                raise DamagedFile(_name(self._key), OTHER_CHECKSUM)
 
     def close(self) -> None:
         """Close the file."""

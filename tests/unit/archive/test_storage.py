@@ -234,6 +234,22 @@ async def test_a_file_swapped_for_one_of_its_size_is_never_read_to_the_end(
         await storage.local("1/a", tmp_path / "copies", expected=RECORD, whole=True)
 
 
+@pytest.mark.parametrize(("start", "stop"), [(0, 10), (5, None), (7, 9)])
+async def test_a_range_of_a_swapped_file_is_an_error_before_the_first_byte(
+    runner: asyncio.Runner, local: Path, tmp_path: Path, start: int, stop: int | None
+) -> None:
+    storage = FileStorage(tmp_path / "files")
+    await storage.put(local, "1/a")
+    part = [piece async for piece in storage.read("1/a", start, stop, expected=RECORD)]
+    assert b"".join(part) == CONTENT[start:stop]
+    await storage.delete_many(["1/a"])
+    await asyncio.to_thread(local.write_bytes, CONTENT[:-1] + b"?")
+    await storage.put(local, "1/a")
+    for _ in range(2):
+        with pytest.raises(DamagedFile, match="another checksum"):
+            await anext(storage.read("1/a", start, stop, expected=RECORD))
+
+
 async def test_a_file_cut_while_it_is_read_is_an_error(
     runner: asyncio.Runner, local: Path, tmp_path: Path
 ) -> None:
