@@ -28,7 +28,7 @@ _SHOWN = {code: f"⟨U+{code:04X}⟩" for code in _BIDI} | {
 }
 _TOKEN = re.compile(
     "(?P<text>[^\x07\x08\r\x18\x1a\x1b\x80-\x9f]++)"
-    "|(?:\x1b\\[|\x9b)(?P<parameters>[0-?]*+)[ -/]*+(?P<final>[@-~\x18\x1a]?)"
+    "|(?:\x1b\\[|\x9b)(?P<parameters>[0-?]*+)(?P<between>[ -/]*+)(?P<final>[@-~\x18\x1a]?)"
     "|(?:\x1b[PX\\]^_]|[\x90\x98\x9d-\x9f])[^\x07\x18\x1a\x1b\x9c]*+(?:[\x07\x18\x1a\x9c]|\x1b\\\\)?"
     "|\x1b[ -/]*+[0-~]?"
     "|(?P<control>[\x07\x08\r\x18\x1a])"
@@ -55,7 +55,7 @@ def _visible_line(line: str) -> str:
             screen.write(token["text"])
         elif token["control"]:
             screen.control(token["control"])
-        elif token["final"] and re.fullmatch("[0-9]*", token["parameters"]):
+        elif token["final"] and re.fullmatch("[0-9]*", token["parameters"] + token["between"]):
             screen.move(token["final"], int(token["parameters"][:6] or 0))
     return screen.text
 

@@ -159,8 +159,11 @@ class LineAssembler:
             if len(self._held) >= HELD_LIMIT:
                 self._end(next(iter(self._held)), unended=True)
             held = self._held[stream] = _Held(now, time, level)
-        elif level == BAR_LEVEL:
-            held.level = level
+        else:
+            if level == BAR_LEVEL:
+                held.level = level
+            if _REWRITES.search(text):
+                held.time = time  # what is seen was written now; a frame's lines have one time
         held.pieces.append(text)
         held.size_bytes += len(text) if text.isascii() else len(text.encode())
         if held.size_bytes > LINE_LIMIT_BYTES:

@@ -182,3 +182,11 @@ def test_a_bar_and_an_error_read_together_are_told_apart() -> None:
 def test_other_streams_keep_their_level(stream: str) -> None:
     assert levels_of("\ra\n", "\rb", "\x1b[A", stream=stream) == ["warning"] * 2
     assert levels_of("\ra\n", stream=stream, level="error") == ["error"]
+
+
+def test_what_overwrites_has_the_time_of_the_last_state() -> None:
+    assembler = LineAssembler()
+    for time, text in enumerate(["one", "\r\x1b[2K two", " three", "\x1b[A\n", "four"]):
+        assembler.feed("log", float(time), "info", text, now=0.0)
+    assembler.release()
+    assert [line.time for line in assembler.take()] == [3.0, 4.0]
