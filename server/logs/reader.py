@@ -14,6 +14,7 @@ from server.logs.cache import Slice
 from server.logs.entries import SEPARATOR, entries_text
 from server.logs.filter import filter_of
 from server.logs.logs import Logs
+from server.logs.terminal_text import visible_text
 
 #: Limits on what is examined and sent for one page. A page that reaches one of them is shorter.
 EXAMINED_LINES = 200_000
@@ -68,6 +69,10 @@ class LogReader:
             cursor, room, size = found.last, room - found.lines, size + len(found.entries)
             examined += len(part.entries)
         return LinesPage(entries, cursor, record.state.ended and cursor >= record.log_lines)
+
+    def seen(self, text: str) -> str:
+        """Return what a reader sees of the text of a line, in one row."""
+        return visible_text(text).replace("\n", " ⏎ ")
 
     async def text(
         self, record: ProcessRecord, level: str = "debug", q: str = ""
