@@ -68,22 +68,24 @@ export class Overwriting {
     const { style } = this.#screen;
     const overwrites = OVERWRITES.test(text) || Boolean(unended && text.endsWith("\r"));
     if (!overwrites && this.#open && !this.#continues(entry)) return this.#takeBetween(entry, style);
+    if (!overwrites && !this.#open && unended && entry[0] > 1 && !visibleText(text).trim()) {
+      this.#screen.restyle(text);
+      return { hidden: true, changed: [], moved: [], style };
+    }
     const sameFrame = entry[1] === this.#last?.[1] && this.#recent[this.#recent.length - 1] instanceof Row;
     if (overwrites || this.#open || sameFrame) return { ...this.#overwrite(entry), style };
     this.#addPlain(entry, style);
-    const hidden = Boolean(unended && text && entry[0] > 1 && !visibleText(text));
-    return { hidden, changed: [], moved: [], style };
+    return { hidden: false, changed: [], moved: [], style };
   }
 
   /**
-   * Return whether a text that does not overwrite belongs to the bar: it has the time of the piece
-   * before, is in the middle of several rows, or shows nothing.
+   * Return whether a text that does not overwrite belongs to the bar: it was written together with
+   * it, or shows nothing.
    *
    * @param {Entry} entry
    */
   #continues([, time, , text]) {
-    const last = /** @type {Entry} */ (this.#last);
-    return time === last[1] || (!last[4] && this.#screen.up > 0) || !visibleText(text).trim();
+    return time === this.#last?.[1] || !visibleText(text).trim();
   }
 
   /**
