@@ -69,6 +69,9 @@ class FakeLogReader:
     def __init__(self, processes: FakeProcesses) -> None:
         self._processes = processes
 
+    def seen(self, text: str) -> str:
+        return text
+
     async def lines(self, record: ProcessRecord, *asked: Any) -> LinesPage:
         self._processes.calls.append(("lines", record.pk, *asked))
         first = b'[1,2.5,"info","%b"]' % self._processes.lines_text.encode()
