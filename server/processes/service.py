@@ -17,6 +17,7 @@ from server.core.records import CANCELLED, PipelineDescription, ProcessRecord, S
 from server.logs.bodies import LogBodies
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
+from server.processes.failure import Failure, read_failure
 from server.processes.receipt import Receipt, receipt_of
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
@@ -177,6 +178,10 @@ class Processes:
         """Return where the statuses of a process begin in its log. Raises NotFound."""
         record = await self._repository.get(pk)
         return await self._store.sections.newest(record.pk)
+
+    async def failure(self, record: ProcessRecord) -> Failure | None:
+        """Return why a process failed, as its log tells; None when it has not failed."""
+        return await read_failure(record, self.log_reader)
 
     async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
         """Return the timelapses of a target that have succeeded, newest first."""
