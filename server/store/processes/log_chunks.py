@@ -20,7 +20,8 @@ _DELETE_STEP = 500
 class LogChunk:
     """Consecutive lines of one process, numbered from `first`; `entries` is their JSON.
 
-    `log_bytes` is the size of all entries of the log up to the end of this chunk.
+    `log_bytes` is the size of all entries of the log up to the end of this chunk, and `levels` how
+    many lines there are of each level up to there: None in chunks of earlier versions.
     """
 
     process: int
@@ -29,6 +30,7 @@ class LogChunk:
     attempt: int
     entries: str
     log_bytes: int = 0
+    levels: list[int] | None = None
 
     @property
     def last(self) -> int:
@@ -37,10 +39,11 @@ class LogChunk:
 
 
 class LogEnd(NamedTuple):
-    """Where a log ends: the number of its last line, and the size of all its entries."""
+    """Where a log ends: its last line, the size of all its entries, and its lines per level."""
 
     line: int
     log_bytes: int
+    levels: list[int] | None = None
 
 
 class LogChunks:
@@ -85,12 +88,13 @@ class LogChunks:
             {"key": _range(process)},
             sort=("key", -1),
             limit=1,
-            fields=("first", "count", "log_bytes"),
+            fields=("first", "count", "log_bytes", "levels"),
         )
         if not found:
             return LogEnd(0, 0)
         last = found[0]
-        return LogEnd(last["first"] + last["count"] - 1, last.get("log_bytes", 0))
+        line = last["first"] + last["count"] - 1
+        return LogEnd(line, last.get("log_bytes", 0), last.get("levels"))
 
     async def delete(self, process: int) -> None:
         """Delete all chunks of a process, in steps short enough not to hold others up."""
