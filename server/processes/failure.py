@@ -12,9 +12,8 @@ from server.logs.reader import LogReader
 
 #: The failure message of a run whose exception was not foreseen: `runners.execution.worker`.
 UNEXPECTED = "An unexpected error occurred"
-#: How many of the last errors are looked at, and how many lines at the end of the log.
+#: How many of the last lines with errors are looked at.
 ERRORS_READ = 500
-LINES_READ = 2000
 
 #: The heading of a traceback, and of one of an exception group.
 _HEADING = re.compile(r"(  \+ Exception Group )?Traceback \(most recent call last\):")
@@ -38,8 +37,7 @@ async def read_failure(record: ProcessRecord, reader: LogReader) -> Failure | No
     """Return why a process failed, None when it has not failed."""
     if record.state is not State.FAILED:
         return None
-    after = max(0, record.log_lines - LINES_READ)
-    page = await reader.lines(record, after, ERRORS_READ, "error")
+    page = await reader.lines(record, 0, ERRORS_READ, "error", before=record.log_lines + 1)
     return failure_of(record.failure_message, json.loads(b"[%b]" % b",".join(page.entries)))
 
 
