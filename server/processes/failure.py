@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from server.core.records import ProcessRecord, State
 from server.logs.reader import LogReader
+from server.logs.terminal_text import visible_text
 
 #: The failure message of a run whose exception was not foreseen: `runners.execution.worker`.
 UNEXPECTED = "An unexpected error occurred"
@@ -46,7 +47,8 @@ def failure_of(message: str | None, errors: Sequence[Sequence[Any]]) -> Failure:
     numbers = [entry[0] for entry in errors]
     found = _exception(errors) if message == UNEXPECTED else None
     if found is not None:
-        return Failure(errors[found][3].removeprefix("  | "), numbers[found], numbers)
+        words = visible_text(errors[found][3].removeprefix("  | "))
+        return Failure(words, numbers[found], numbers)
     return Failure(None, numbers[-1] if numbers else 0, numbers)
 
 

@@ -52,7 +52,7 @@ export class Matches {
   at(row) {
     const number = this.search.hits[row - 1] ?? 0;
     const entry = this.#kept.get(number);
-    return { key: number, number, entry, heading: null, over: false, version: entry };
+    return { key: number, number, last: number, entry, style: 0, heading: null, version: entry };
   }
 
   /**

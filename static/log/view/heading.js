@@ -3,6 +3,7 @@
 
 import { setDuration } from "../../draw/times.js";
 import { counted, duration } from "../../draw/wording.js";
+import { visibleText } from "../terminal/text.js";
 
 /**
  * `end` is null while the section goes on.
@@ -44,7 +45,7 @@ export function drawHeading(row, number, heading, clock) {
   row.dataset.section = String(number);
   button.setAttribute("aria-expanded", String(!heading.folded));
   at.textContent = clock(heading.time);
-  title.textContent = heading.title;
+  title.textContent = visibleText(heading.title);
   drawDuration(/** @type {HTMLElement} */ (took), heading);
   lines.textContent = heading.folded ? counted(heading.lines, "line") : "";
 }

@@ -8,6 +8,7 @@ import { clockOf } from "../../log/clocks.js";
 import { parseSought, shownBy } from "../../log/find/address.js";
 import { Lines } from "../../log/lines.js";
 import { Sections } from "../../log/sections.js";
+import { ShownLines } from "../../log/shown_lines.js";
 import { LogView } from "../../log/view/view.js";
 import { getLines } from "../../server/log_feed.js";
 
@@ -16,7 +17,7 @@ const WRAP_KEY = "heliograph.wrap";
 
 /** What is shown until the lines that the address asks for are found: never the others. */
 const NOTHING = { length: 0, lineCount: 0, at: () => NO_ROW, rowOf: () => 1, need() {}, reach() {} };
-const NO_ROW = { key: 0, number: 0, entry: undefined, heading: null, over: false, version: null };
+const NO_ROW = { key: 0, number: 0, last: 0, entry: undefined, style: 0, heading: null, version: null };
 
 /** @typedef {import("../../server/log_feed.js").Entry} Entry */
 
@@ -36,8 +37,9 @@ const NO_ROW = { key: 0, number: 0, entry: undefined, heading: null, over: false
  */
 export function watchLog(first, failure) {
   const fetchLines = async (after, limit) => (await getLines(first.pk, { after, limit })).lines;
-  const lines = new Lines(first.log_lines, fetchLines, () => view.draw());
-  const sections = new Sections(lines);
+  const shownLines = new ShownLines((number) => lines.get(number), (change) => view.keep(change));
+  const lines = new Lines(first.log_lines, fetchLines, () => view.draw(), shownLines);
+  const sections = new Sections(lines, shownLines);
   const shown = shownBy(parseSought(location.search));
   const source = shown.q || shown.level ? NOTHING : sections;
   const view = new LogView(part("#log"), source, () => drawFollow(view, newest));

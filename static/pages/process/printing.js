@@ -7,7 +7,7 @@
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { exact, number } from "../../draw/wording.js";
-import { plain } from "../../log/ansi.js";
+import { visibleText } from "../../log/terminal/text.js";
 import { getLines, getLinesNow, logFileUrl } from "../../server/log_feed.js";
 
 /** @typedef {import("../../server/log_feed.js").Entry} Entry */
@@ -109,7 +109,7 @@ class Printed {
   /** @param {number} total */
   #extent(total) {
     const { q, level } = this.shown;
-    const only = [level && `of level ${level} and up`, q && `with “${plain(q)}”`].filter(Boolean).join(" ");
+    const only = [level && `of level ${level} and up`, q && `with “${visibleText(q)}”`].filter(Boolean).join(" ");
     const count = number(this.#lines.length);
     const all = this.#complete || (!only && this.#lines.length >= total);
     if (all) return only ? `The ${count} lines ${only}, of ${number(total)} lines.` : `All ${count} lines.`;
@@ -121,5 +121,5 @@ class Printed {
 /** @param {Entry} line */
 function lineText([number, time, level, text]) {
   const grave = level === "error" || level === "warning" ? `${level.toUpperCase()} ` : "";
-  return `${String(number).padStart(6)}  ${exact(time).slice(11, 19)}  ${grave}${plain(text)}`;
+  return `${String(number).padStart(6)}  ${exact(time).slice(11, 19)}  ${grave}${visibleText(text)}`;
 }
