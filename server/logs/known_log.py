@@ -18,12 +18,13 @@ class KnownLog:
     relies on notifications: the end is current until another server may have written.
     """
 
-    def __init__(self, last: int, log_bytes: int = 0) -> None:
+    def __init__(self, last: int, log_bytes: int = 0, text_bytes: int | None = 0) -> None:
         self.slices = CachedSlices()
         #: held by whoever appends
         self.lock = asyncio.Lock()
         self._last = last
         self._log_bytes = log_bytes
+        self._text_bytes = text_bytes
         self._written_here = False
         # Counted, as more notifications may arrive while the end is read. A new log is not current:
         # notifications that arrived before it was known were lost.
@@ -38,6 +39,11 @@ class KnownLog:
     def log_bytes(self) -> int:
         """The size of all entries, as far as the writer knows."""
         return self._log_bytes
+
+    @property
+    def text_bytes(self) -> int | None:
+        """The size of the text, as far as the writer knows; None if it was not always counted."""
+        return self._text_bytes
 
     @property
     def written_here(self) -> bool:
@@ -61,9 +67,9 @@ class KnownLog:
         """Note that another server may have written."""
         self._notifications += 1
 
-    def move_end(self, last: int, log_bytes: int) -> None:
+    def move_end(self, last: int, log_bytes: int, text_bytes: int | None) -> None:
         """Take over the end that this server has just stored, or read as the writer."""
-        self._last, self._log_bytes = last, log_bytes
+        self._last, self._log_bytes, self._text_bytes = last, log_bytes, text_bytes
 
     def reach(self, line: int) -> None:
         """Note that at least the lines up to this one are stored."""

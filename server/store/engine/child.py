@@ -34,8 +34,8 @@ from nx_27017.server import handle_client
 LOCK_WAIT_SECONDS = 5.0
 #: How long serving waits for the examination of the files, which then goes on beside it.
 CHECK_SECONDS = 0.2
-#: How often it looks whether the files can be smaller. Pages that were free at so many looks running
-#: are given back, but for some that the next writes will need.
+#: How often it looks whether the files can be smaller. Pages that were free at so many looks in a
+#: row are given back, but for some that the next writes will need.
 LOOK_SECONDS = 1.0
 SETTLED_LOOKS = 3
 SPARE_PAGES = 64

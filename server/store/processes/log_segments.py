@@ -83,6 +83,11 @@ class LogSegments:
         documents = await self._collection.find({"key": _range(process)}, fields=("size",))
         return sum(document["size"] for document in documents)
 
+    async def text_bytes(self, process: int) -> int:
+        """Return the size of the text of all sealed lines of a process."""
+        documents = await self._collection.find({"key": _range(process)}, fields=("text_bytes",))
+        return sum(document["text_bytes"] for document in documents)
+
     async def files(self, process: int) -> list[str]:
         """Return the keys of all files of a process."""
         documents = await self._collection.find({"key": _range(process)}, fields=("file",))
