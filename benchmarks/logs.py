@@ -2,9 +2,9 @@
 
     python -m benchmarks.logs [--rounds 5] [--lines 100000 1000000] [--long] [--viewers 300]
 
-Logs of 10^5 and 10^6 lines of 60 characters, with `--long` of 3 × 10^6 and 10^7 lines as well. They
-are measured once they have ended and are sealed; a log of 10^6 lines is measured while it grows
-too. The floors are `bytes.find` over the text in memory, a Tornado handler that streams the same
+Logs of 10^5 and 10^6 lines of 60 characters, with `--long` of 3,000,000 and 10^7 lines as well.
+They are measured once they have ended and are sealed; a log of 10^6 lines also while it grows. The
+floors are `bytes.find` over the text in memory, a Tornado handler that streams the same
 bytes from a file, and the text compressed by `zstd -3`. Seconds, if nothing else is said; the bars
 of a search are seconds for 10^6 lines. At the end, one client polls while 300 viewers open one log
 of 200,000 lines.
@@ -45,7 +45,7 @@ def main() -> None:
     """Measure, and print the tables."""
     parser = arguments(__doc__)
     parser.add_argument("--lines", type=int, nargs="*", default=LINES)
-    parser.add_argument("--long", action="store_true", help="also 3 × 10^6 and 10^7 lines")
+    parser.add_argument("--long", action="store_true", help="also 3,000,000 and 10^7 lines")
     parser.add_argument("--viewers", type=int, default=300)
     given = parser.parse_args()
     with serving(limits=Limits(log_bytes=2**33)) as ports:

@@ -51,7 +51,7 @@ class Grows(PipelineProcess):
 
 
 class Observes(PipelineProcess):
-    """Logs `count` lines of 60 characters, one of 10,000 an error; with `on`, 1,000/s after that."""
+    """Logs `count` lines of 60 characters, each 10,000th an error; with `on`, it goes on slowly."""
 
     short_name = "observes"
 
@@ -75,7 +75,7 @@ def observed(number: int) -> str:
     mixed = number * 2_654_435_761 % 2**32
     sky, fwhm = 900 + mixed % 1_999 / 10, 1.5 + mixed % 997 / 400
     stars, shift = mixed % 4_999, mixed % 293 / 10
-    return f"Frame {number:8} sky {sky:6.1f} fwhm {fwhm:5.2f} stars {stars:4} shift {shift:5.1f}"
+    return f"Frame {number:8} sky {sky:7.1f} fwhm {fwhm:5.2f} stars {stars:4} shift {shift:5.1f}"
 
 
 class Ticks(PipelineProcess):
