@@ -82,6 +82,14 @@ class Block:
         """Return the text of each line, without line ends."""
         return split_texts(self.text, self.unended)
 
+    def text_of(self, start: int, stop: int) -> bytes:
+        """Return the text of the lines from one place to before another, with line ends."""
+        if start == 0 and stop == len(self.levels):
+            return self.text
+        unended = {each.line for each in self.unended}
+        texts = enumerate(self.texts()[start:stop], start)
+        return b"".join([text if at in unended else text + b"\n" for at, text in texts])
+
     def times(self) -> array[float]:
         """Return the time of each line."""
         try:

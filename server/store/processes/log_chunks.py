@@ -23,7 +23,8 @@ class LogChunk:
     """Consecutive lines of one process, numbered from `first`; `entries` is their JSON.
 
     `log_bytes` is the size of all entries of the log up to the end of this chunk, `text_bytes` that
-    of their text (None in chunks from before it was counted).
+    of their text, and `levels` how many lines there are of each level up to there: None in chunks
+    from before these were counted.
     """
 
     process: int
@@ -33,6 +34,7 @@ class LogChunk:
     entries: str
     log_bytes: int = 0
     text_bytes: int | None = None
+    levels: list[int] | None = None
 
     @property
     def last(self) -> int:
@@ -41,14 +43,15 @@ class LogChunk:
 
 
 class LogEnd(NamedTuple):
-    """Where a log ends: the number of its last line, and the size of its entries and its text.
+    """Where a log ends: its last line, the size of its entries and its text, its lines per level.
 
-    The size of the text is None where that is not known.
+    The latter are None where they are not known.
     """
 
     line: int
     log_bytes: int
     text_bytes: int | None = None
+    levels: list[int] | None = None
 
 
 class LogChunks:
@@ -100,13 +103,13 @@ class LogChunks:
             {"key": _range(process)},
             sort=("key", -1),
             limit=1,
-            fields=("first", "count", "log_bytes", "text_bytes"),
+            fields=("first", "count", "log_bytes", "text_bytes", "levels"),
         )
         if not found:
             return LogEnd(0, 0, 0)
         last = found[0]
         line = last["first"] + last["count"] - 1
-        return LogEnd(line, last.get("log_bytes", 0), last.get("text_bytes"))
+        return LogEnd(line, last.get("log_bytes", 0), last.get("text_bytes"), last.get("levels"))
 
     async def delete(
         self, process: int, *, upto: int | None = None, after: int = 0, attempt: int | None = None
