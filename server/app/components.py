@@ -18,7 +18,8 @@ from server.core.data_folder import DataFolder
 from server.core.hub import Hub
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
-from server.logs.segments.sealed import NoSegments, SealedLogs
+from server.logs.segments.sealed import SealedLogs
+from server.logs.terminal_text import visible_text
 from server.operations.accepted import Accepted
 from server.operations.atomicity import check_atomic
 from server.operations.start_checks import StartChecks
@@ -68,7 +69,7 @@ async def open_components(
     files = FileStorage(config.storage_url)
     # The other half is for the bodies of the logs API.
     cache_bytes = config.cache.log_bytes // 4
-    sealed = SealedLogs(NoSegments(), files, cache_bytes)
+    sealed = SealedLogs(store.segments, files, cache_bytes)
     logs = Logs(store.logs, hub, cache_bytes, sealed=sealed, alone=alone)
     archive = _archive(config, folder, store, files, examiner, repository)
     stack.push_async_callback(archive.rollback.stop)
@@ -79,7 +80,7 @@ async def open_components(
         hub=hub,
         repository=repository,
         logs=logs,
-        reader=LogReader(logs),
+        reader=LogReader(logs, visible_text),
         files=files,
         archive=archive,
     )

@@ -19,12 +19,19 @@ class KnownLog:
     relies on notifications: the end is current until another server may have written.
     """
 
-    def __init__(self, last: int, log_bytes: int = 0, levels: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        last: int,
+        log_bytes: int = 0,
+        text_bytes: int | None = 0,
+        levels: Sequence[int] | None = None,
+    ) -> None:
         self.slices = CachedSlices()
         #: held by whoever appends
         self.lock = asyncio.Lock()
         self._last = last
         self._log_bytes = log_bytes
+        self._text_bytes = text_bytes
         self._levels = levels
         self._written_here = False
         # Counted, as more notifications may arrive while the end is read. A new log is not current:
@@ -40,6 +47,11 @@ class KnownLog:
     def log_bytes(self) -> int:
         """The size of all entries, as far as the writer knows."""
         return self._log_bytes
+
+    @property
+    def text_bytes(self) -> int | None:
+        """The size of the text, as far as the writer knows; None if it was not always counted."""
+        return self._text_bytes
 
     @property
     def levels(self) -> Sequence[int] | None:
@@ -68,9 +80,16 @@ class KnownLog:
         """Note that another server may have written."""
         self._notifications += 1
 
-    def move_end(self, last: int, log_bytes: int, levels: Sequence[int] | None = None) -> None:
+    def move_end(
+        self,
+        last: int,
+        log_bytes: int,
+        text_bytes: int | None,
+        levels: Sequence[int] | None = None,
+    ) -> None:
         """Take over the end that this server has just stored, or read as the writer."""
-        self._last, self._log_bytes, self._levels = last, log_bytes, levels
+        self._last, self._log_bytes, self._text_bytes = last, log_bytes, text_bytes
+        self._levels = levels
 
     def counted(self, last: int, levels: Sequence[int]) -> None:
         """Take over how many lines of each level there are up to the end, if that is this line."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from operator import add
+from typing import Any
 
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import AlreadyTaken, LeaseLost
@@ -52,6 +53,8 @@ class Logs:
         #: the part of each log that has become segments
         self.sealed = sealed or SealedLogs(NoSegments(), NoFiles(), 0)
         self._known = KnownLogs(cache_bytes)
+        #: the logs that this server writes to, and in which attempt of their processes
+        self._growing: dict[int, int] = {}
         self._loading: dict[tuple[int, int], asyncio.Future[list[Slice]]] = {}
 
     async def append(self, process: int, attempt: int, lines: Sequence[Line]) -> int:
@@ -63,6 +66,7 @@ class Logs:
         log = await retry_while_unavailable(lambda: self._log(process))
         async with log.lock:
             log.start_writing()
+            self._growing[process] = attempt
             for part in _parts(lines):
                 await self._store(process, log, attempt, part)
                 self._hub.wake(("log", process))
@@ -86,6 +90,19 @@ class Logs:
     async def size(self, process: int) -> int:
         """Return the size of all entries that the writer has stored, in bytes."""
         return (await self._log(process)).log_bytes
+
+    async def extent(self, process: int) -> dict[str, Any]:
+        """Return what its process's record says of a log that this server writes to.
+
+        The size of the text is left out where it was not always counted.
+        """
+        extent: dict[str, Any] = {"log_lines": await self.last_line(process)}
+        text_bytes = (await self._log(process)).text_bytes
+        return extent if text_bytes is None else extent | {"log_bytes": text_bytes}
+
+    def growing(self) -> dict[int, int]:
+        """Return the logs that this server writes to, with the attempt that does."""
+        return dict(self._growing)
 
     def set_notified(self, notified: bool) -> None:
         """Say whether `grown` is called for whatever other servers write.
@@ -111,6 +128,11 @@ class Logs:
         """Return the last line that this server knows of, None for a log not in memory."""
         log = self._known.get(process)
         return None if log is None else log.last
+
+    def text_bytes_known(self, process: int) -> int | None:
+        """Return the size of the text of a log that this server writes to, else None."""
+        log = self._known.get(process)
+        return log.text_bytes if log is not None and log.written_here else None
 
     async def read(
         self, process: int, after: int, limit_bytes: int = READ_BYTES, *, stored: int = 0
@@ -138,16 +160,18 @@ class Logs:
         """Make this server the writer of a log from now on; a new one has no lines yet."""
         self.forget(process)  # another server may have written to it
         if new:
-            self._known.add(process, KnownLog(0, 0, [0] * len(LEVELS))).start_writing()
+            self._known.add(process, KnownLog(0, levels=[0] * len(LEVELS))).start_writing()
 
     def release(self, process: int) -> None:
         """Note that this server is no longer the writer of a log."""
+        self._growing.pop(process, None)
         log = self._known.get(process)
         if log is not None:
             log.stop_writing()
 
     def forget(self, process: int) -> None:
         """Drop a log from memory."""
+        self._growing.pop(process, None)
         self._known.forget(process)
         self.sealed.forget(process)
 
@@ -173,7 +197,7 @@ class Logs:
             return end
         await self.sealed.refresh(process)
         sealed = await self.sealed.of(process)
-        return LogEnd(sealed.last, sealed.entry_bytes, list(sealed.counts))
+        return LogEnd(sealed.last, sealed.entry_bytes, sealed.text_bytes, list(sealed.counts))
 
     async def _counted(self, process: int, last: int) -> list[int]:
         """Count the lines of each level up to a line; those in segments have been counted."""
@@ -193,8 +217,10 @@ class Logs:
         first = log.last + 1
         entries = encode_entries(first, lines)
         size = log.log_bytes + len(entries)
+        text = None if log.text_bytes is None else log.text_bytes + _text_bytes(lines, entries)
         levels = None if log.levels is None else _with_levels(log.levels, lines)
-        chunk = LogChunk(process, first, len(lines), attempt, entries.decode(), size, levels)
+        count = len(lines)
+        chunk = LogChunk(process, first, count, attempt, entries.decode(), size, text, levels)
         try:
             await retry_while_unavailable(lambda: self._chunks.insert(chunk))
         except AlreadyTaken:
@@ -203,7 +229,7 @@ class Logs:
             if await retry_while_unavailable(lambda: self._chunks.get(process, first)) != chunk:
                 log.move_end(*await retry_while_unavailable(lambda: self._end(process)))
                 raise LeaseLost(process, attempt) from None
-        log.move_end(chunk.last, size, levels)
+        log.move_end(chunk.last, size, text, levels)
         self._known.cache(process, log, Slice(first, chunk.last, entries))
 
     async def _read_chunks(
@@ -257,3 +283,12 @@ def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
     if start < len(lines):
         parts.append(lines[start:])
     return parts
+
+
+def _text_bytes(lines: Sequence[Line], entries: bytes) -> int:
+    """Return the size of the lines' text in UTF-8, with the line ends that the log shows."""
+    if entries.isascii():  # by far the most frequent case; JSON leaves other characters as they are
+        size = sum([len(line[2]) for line in lines])
+    else:
+        size = sum([len(line[2].encode()) for line in lines])
+    return size + sum([not line[3] for line in lines])

@@ -24,7 +24,6 @@ from server.logs.segments.format import BLOCK_LINES
 from server.logs.segments.sealed import TextPart
 from server.logs.segments.search import Span
 
-
 _UNCOUNTED = (0,) * len(LEVELS)
 
 

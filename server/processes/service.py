@@ -209,11 +209,18 @@ class Processes:
             "started": record.started,
             "attempt": record.attempt,
             "log_lines": lines,
+            "log_bytes": self._log_bytes(record),
             "outputs": record.outputs,
             "group": record.group,
             "waiting_for": self._waiting_for(record),
             "resources": record.resources,
         }
+
+    def _log_bytes(self, record: ProcessRecord) -> int | None:
+        """Return the size of the log's text, None where it has not been counted yet."""
+        if record.state.ended or (known := self._logs.text_bytes_known(record.pk)) is None:
+            return record.log_bytes if record.log_lines else 0
+        return known
 
     def _waiting_for(self, record: ProcessRecord) -> str | None:
         """Say why a process waits, or that it is being stopped; None when neither is so."""

@@ -68,7 +68,11 @@ class FakeChunks:
         if self.fault is not None:
             raise self.fault
         stored = self.stored.get(process, [])
-        return LogEnd(stored[-1].last, stored[-1].log_bytes) if stored else LogEnd(0, 0)
+        if not stored:
+            return LogEnd(0, 0, 0)
+        return LogEnd(
+            stored[-1].last, stored[-1].log_bytes, stored[-1].text_bytes, stored[-1].levels
+        )
 
     async def delete(self, process: int) -> None:
         self.stored.pop(process, None)

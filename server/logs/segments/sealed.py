@@ -119,6 +119,11 @@ class SealedLog:
         return sum(segment.content.entry_bytes for segment in self.segments)
 
     @property
+    def text_bytes(self) -> int:
+        """The size of the sealed text."""
+        return sum(segment.content.text_bytes for segment in self.segments)
+
+    @property
     def counts(self) -> Counts:
         """The sealed lines of each level."""
         levels = [segment.content.levels for segment in self.segments]

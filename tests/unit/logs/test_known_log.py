@@ -83,5 +83,5 @@ def test_readers_only_move_the_end_forward_and_the_writer_anywhere() -> None:
     log.reach(3)
     asyncio.run(log.refresh(stored(4)))
     assert log.last == 5
-    log.move_end(2, 80)
+    log.move_end(2, 80, 30)
     assert (log.last, log.log_bytes) == (2, 80)
