@@ -71,6 +71,7 @@ def test_a_filter_shows_the_newest_lines_first_and_never_others(
     for route in held:
         route.continue_()
     expect(page.locator("#hits")).to_have_text("3 lines")
+    expect(page.locator(".line")).to_have_count(3)
     assert numbers(page) == [10_000, 20_000, 30_000]
     expect(page.locator("#searching")).to_be_hidden()
     assert all("milestone" in text for text in page.evaluate("[...drawn]"))
@@ -99,6 +100,7 @@ def test_from_the_middle_matches_are_found_around_the_line_in_view(
     page.on("request", lambda each: asked.append(query_of(each)) if LOGS.search(each.url) else None)
     page.get_by_label("Levels to show").select_option("error")
     expect(page.locator("#hits")).to_have_text("3 lines")
+    expect(page.locator(".line")).to_have_count(3)
     assert numbers(page) == [10_000, 20_000, 30_000]
     searched = [each for each in asked if each.get("level") == "error"]
     assert int(searched[0]["after"]) > 19_000
