@@ -61,6 +61,7 @@ setup(
         "python-multipart>=0.0.20",
         "uvloop>=0.21",
         "zlib-ng>=1.0",
+        "zstandard>=0.23",
         "bokeh>=3.7,<4",
         "rich>=14",
         "httpx>=0.28,<1",

@@ -39,9 +39,16 @@ class ProcessPage(Page):
             outputs=outputs,
             flags=flags,
             flag_names={name: flag.long_name for name, flag in flags.items()},
-            lines=await self._last_lines(record),
+            lines=[] if self._filtered else await self._last_lines(record),
+            filtered=self._filtered,
+            failure=await self.processes.failure(record),
             sections=await self.processes.sections(record.pk),
         )
+
+    @property
+    def _filtered(self) -> bool:
+        """Whether the address asks for some lines only, which the page's script then finds."""
+        return bool(self.get_query_argument("level", "") or self.get_query_argument("only", ""))
 
     async def _products(
         self, record: ProcessRecord

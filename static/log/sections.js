@@ -4,7 +4,7 @@
  * folded section is its heading alone. Positions are computed, so that a million lines cost nothing.
  */
 
-import { countUpTo } from "./search.js";
+import { countUpTo } from "./find/search.js";
 
 /** @typedef {[line: number, time: number, title: string]} Section its first line's number first */
 /** @typedef {import("./view/rows.js").RowContent} RowContent */
@@ -18,6 +18,8 @@ export class Sections {
   #rows = [];
   /** @type {Set<number>} the first lines of those that are folded */
   #folded = new Set();
+  /** When the last section ended; null while it goes on. @type {number | null} */
+  #end = null;
   #version = 0;
 
   /**
@@ -51,9 +53,13 @@ export class Sections {
     return this.#firstLines.every((line) => this.#folded.has(line));
   }
 
-  /** @param {Section[]} sections by their lines, ascending */
-  set(sections) {
+  /**
+   * @param {Section[]} sections by their lines, ascending
+   * @param {number | null} end when the process ended
+   */
+  set(sections, end) {
     this.#sections = sections;
+    this.#end = end;
     this.#firstLines = sections.map((section) => section[0]);
     this.#place();
   }
@@ -67,6 +73,18 @@ export class Sections {
   /** @param {boolean} folded */
   foldAll(folded) {
     this.#folded = new Set(folded ? this.#firstLines : []);
+    this.#place();
+  }
+
+  /**
+   * Fold the sections of a failed run that went well: all but the last and those with errors.
+   *
+   * @param {number[]} errors lines
+   */
+  foldGood(errors) {
+    const bad = new Set(errors.map((line) => this.#sectionOf(line)));
+    bad.add(this.#sections.length - 1);
+    this.#folded = new Set(this.#firstLines.filter((_, index) => !bad.has(index)));
     this.#place();
   }
 
@@ -185,8 +203,9 @@ export class Sections {
     const [line, time, title] = this.#sections[index];
     const folded = this.#folded.has(line);
     const lines = this.#lengthOf(index);
-    const version = `${title} ${folded} ${lines}`;
-    const heading = { title, time, folded, lines };
+    const end = this.#sections[index + 1]?.[1] ?? this.#end;
+    const version = `${title} ${folded} ${lines} ${end}`;
+    const heading = { title, time, end, folded, lines };
     return { key: -line, number: line, last: line, entry: undefined, style: 0, heading, version };
   }
 }

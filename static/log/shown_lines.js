@@ -6,7 +6,7 @@
  */
 
 import { blockOf, BLOCK_LINES } from "./lines.js";
-import { countUpTo } from "./search.js";
+import { countUpTo } from "./find/search.js";
 import { Overwriting } from "./terminal/overwriting.js";
 
 /** @typedef {import("../server/log_feed.js").Entry} Entry */

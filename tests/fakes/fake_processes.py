@@ -72,12 +72,14 @@ class FakeLogReader:
     def seen(self, text: str) -> str:
         return text
 
-    async def lines(self, record: ProcessRecord, *asked: Any) -> LinesPage:
-        self._processes.calls.append(("lines", record.pk, *asked))
+    async def lines(
+        self, record: ProcessRecord, *asked: Any, before: int | None = None, **_how: Any
+    ) -> LinesPage:
+        self._processes.calls.append(("lines", record.pk, *asked, before))
         first = b'[1,2.5,"info","%b"]' % self._processes.lines_text.encode()
-        return LinesPage([first, b'[2,2.5,"info","b"]'], 2, True)
+        return LinesPage([first, b'[2,2.5,"info","b"]'], 2, True, (0, 2, 0, 0))
 
-    async def text(self, *asked: Any) -> AsyncIterator[bytes]:
+    async def text(self, *asked: Any, client: str = "") -> AsyncIterator[bytes]:
         self._processes.calls.append(("log_text", *asked))
         for piece in self._processes.log:
             yield piece

@@ -46,6 +46,17 @@ import { drawRow, makeRow } from "./row.js";
 
 const KEPT_SPARE = 100;
 
+/**
+ * @param {RowSource} source
+ * @param {number} first
+ * @param {number} last
+ */
+export function contentsOf(source, first, last) {
+  const contents = [];
+  for (let row = first; row <= last; row++) contents.push(source.at(row));
+  return contents;
+}
+
 export class Rows {
   /** The longest line that was ever drawn, in characters. */
   longest = 0;
@@ -76,6 +87,14 @@ export class Rows {
       }
       next = drawn.row;
     }
+  }
+
+  /**
+   * @param {number} key of a row that is drawn
+   * @returns {number} its height in the page
+   */
+  heightOf(key) {
+    return this.#drawn.get(key)?.row.offsetHeight ?? 0;
   }
 
   /** @param {Set<number>} kept */

@@ -6,7 +6,7 @@ import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { drawFacts, drawTimeLeft } from "../../draw/process/facts.js";
 import { pageOf } from "../../draw/process/process_row.js";
-import { swapRegion } from "../../draw/region.js";
+import { regionOf, swapRegion } from "../../draw/region.js";
 import { keepTimes } from "../../draw/times.js";
 import { getPage, request } from "../../server/api.js";
 import { getSections, LogFeed } from "../../server/log_feed.js";
@@ -18,11 +18,12 @@ const SECTIONS_MS = 300;
 
 const page = part("#process");
 let record = JSON.parse(page.dataset.record ?? "{}");
+let failure = failureOf(page);
 
 keepTimes(Number(page.dataset.now));
-const log = watchLog(record);
+const log = watchLog(record, failure);
 const drawSections = sectionDrawer(page.dataset.sections);
-drawFacts(page, record);
+draw();
 setInterval(() => drawTimeLeft(page, record), 1000);
 drawFrame();
 follow();
@@ -37,10 +38,10 @@ function follow() {
     record(newer) {
       const before = record;
       record = { ...newer, stopping: record.stopping && newer.terminal_timestamp === null };
-      drawFacts(page, record);
+      draw();
       log.record(record);
       if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
-      if (outputsChanged(before, record)) void drawOutputs();
+      if (outputsChanged(before, record)) void drawOutcome();
       drawFrame();
     },
     lines: (lines) => log.lines(lines),
@@ -98,7 +99,7 @@ async function drawQueuePosition(feed) {
   const newer = await feed.fetchRecord().catch(() => record);
   if (record.state !== "queued" || newer.state !== "queued") return;
   record = { ...record, waiting_for: newer.waiting_for };
-  drawFacts(page, record);
+  draw();
 }
 
 /**
@@ -110,12 +111,30 @@ function outputsChanged(before, after) {
   return ended || before.outputs.length !== after.outputs.length;
 }
 
-async function drawOutputs() {
+/** Show the outputs, and of a failure the exception's own words and where they are in the log. */
+async function drawOutcome() {
   try {
-    swapRegion("outputs", await getPage(location.pathname));
+    const html = await getPage(location.pathname);
+    swapRegion("outputs", html);
+    swapRegion("failed-at", html);
+    failure = failureOf(regionOf("process", html));
   } catch {
-    // The link to them appears when the page is next loaded.
+    return; // they appear when the page is next loaded
   }
+  draw();
+  if (failure) log.failed(failure);
+}
+
+function draw() {
+  drawFacts(page, record, failure?.words ?? "");
+}
+
+/**
+ * @param {HTMLElement} rendered
+ * @returns {{words: string | null, line: number, errors: number[]} | null}
+ */
+function failureOf(rendered) {
+  return JSON.parse(rendered.dataset.failure ?? "null");
 }
 
 /**
@@ -133,7 +152,7 @@ async function act(clicked, flags) {
     showProblem(part("#act-problem"), messageOf(error));
   } finally {
     button.disabled = false;
-    drawFacts(page, record);
+    draw();
   }
 }
 

@@ -145,6 +145,60 @@ class Terminal(PipelineProcess):
         self.log("\x1b[24mnot underlined")
 
 
+class Broken(PipelineProcess):
+    """Goes well twice, and fails in its third stage with an exception of two lines."""
+
+    short_name = "broken"
+    flags = {
+        "long": {"default": False, "long_name": "Write much before it fails"},
+        "slow": {"default": False, "long_name": "Wait until it is looked at"},
+    }
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        for stage in ("Calibrating", "Aligning"):
+            with self.update_status(stage):
+                for number in range(1, 5001 if flags["long"] else 41):
+                    self.log(f"{stage.lower()} frame {number}")
+        with self.update_status("Measuring"):
+            logging.getLogger("broken").error("frame 2 has no stars")
+            for number in range(1, 101):
+                self.log(f"measuring frame {number}")
+            if flags["slow"]:
+                time.sleep(3)
+            try:
+                {}["EXPTIME"]
+            except KeyError as error:
+                raise ValueError("frame 3 has no exposure \u202etime\nlook at it") from error
+
+
+class Growing(PipelineProcess):
+    """Writes a hundred lines, and thousands more a few seconds later."""
+
+    short_name = "growing"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        for number in range(1, 101):
+            self.log(f"line {number}")
+        time.sleep(4)
+        for number in range(101, 6001):
+            self.log(f"line {number}")
+
+
+class Texts(PipelineProcess):
+    """Writes lines of every length, and one that is gigantic."""
+
+    short_name = "texts"
+    flags = {"empty": {"default": False, "long_name": "Write nothing"}}
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        if flags["empty"]:
+            return
+        for number in range(1, 301):
+            self.log(f"{number} " + "a word " * (number % 60))
+        self.log("giant " + "x" * 3_000_000)
+        self.log("the last one")
+
+
 class Stubborn(PipelineProcess):
     """Does not stop when it is asked to."""
 
