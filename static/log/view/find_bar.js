@@ -172,8 +172,8 @@ export class FindBar {
     clearTimeout(this.#timer);
     const { view, filter } = this;
     const line = view.anchor || view.chosen?.first || 0;
-    const from = view.here || view.firstLine;
     const following = view.following;
+    const from = following ? Infinity : view.here || view.firstLine;
     const query = { q: sought.q, level: sought.level };
     const before = this.#search;
     view.show({ query: sought.q, here: 0 });

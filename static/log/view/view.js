@@ -97,7 +97,7 @@ export class LogView {
 
   /** @param {boolean} wrapping */
   wrap(wrapping) {
-    this.keep(() => this.box.classList.toggle("wrap", wrapping));
+    this.keep(() => this.box.classList.toggle("wrap", wrapping), this.anchor);
   }
 
   /** @param {boolean} following */
