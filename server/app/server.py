@@ -27,7 +27,9 @@ from handlers.starting import StartingApplication
 from runners.execution.pool import Pool, WarmUpFailed
 from server.app.components import Components, open_components
 from server.app.connections.server import BoundedServer
+from server.app.examinations import or_later
 from server.app.logging_setup import set_up_logging
+from server.archive.derived.reexamination import Reexamination
 from server.config import Config
 from server.config.sources import remove_variables
 from server.core import open_files
@@ -40,7 +42,6 @@ from server.execution.dispatcher import Dispatcher
 from server.execution.launch import RunServices
 from server.execution.live_preview import read_picture
 from server.execution.recovery import Recovery
-from server.execution.reexamination import Reexamination
 from server.live.sources import LiveSources
 from server.operations.accepted import Accepted
 from server.operations.log_sealing import LogSealer
@@ -314,8 +315,8 @@ class Server:
             ),
             archive=components.archive,
             ready=ready,
-            draw_preview=components.examiner.preview,
-            read_headers=components.examiner.headers,
+            draw_preview=or_later(components.examiner.preview),
+            read_headers=or_later(components.examiner.headers),
             preview_folder=self._folder.previews,
             live_preview=picture,
             disk_problem=lambda: self._folder.reserve.problem,

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -127,8 +127,7 @@ async def test_a_run_cancelled_while_it_starts_never_stays(scripts: Scripts) -> 
         record = await scripts.client.ended(pk)
         assert record["state"] == "cancelled"
         if sys.platform == "linux":
-            names = {process.info["name"] for process in psutil.process_iter(["name"])}
-            assert f"run-{pk}" not in names
+            assert descendants_named(f"run-{pk}") == []
 
 
 async def test_cancel_against_finish_has_one_winner(scripts: Scripts) -> None:
@@ -159,14 +158,14 @@ async def test_a_cancel_while_outputs_are_published_is_kept_and_nothing_is_publi
     scripts: Scripts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publishing, go_on = threading.Event(), threading.Event()
-    put = FileStorage.put
+    put_many = FileStorage.put_many
 
-    async def slow_put(self: FileStorage, local: Path, key: str) -> None:
+    async def slow_put(self: FileStorage, files: Sequence[tuple[Path, str]]) -> None:
         publishing.set()
         await asyncio.to_thread(go_on.wait, 20)
-        await put(self, local, key)
+        await put_many(self, files)
 
-    monkeypatch.setattr(FileStorage, "put", slow_put)
+    monkeypatch.setattr(FileStorage, "put_many", slow_put)
     go_on.set()  # for the input
     output = "outputs = [tmpdir / 'made']; outputs[0].write_text('made')"
     pk = await scripts.submit(f"import time; time.sleep(0.3); {output}")
@@ -275,11 +274,25 @@ async def test_a_launch_that_nobody_waits_for_leaves_no_child() -> None:
         launching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             (await launching).kill()  # it was faster
-    await eventually(lambda: not ours())
+    await eventually(lambda: not descendants_named("never"))
     pool.close()
 
 
-def ours() -> list[psutil.Process]:
-    """Return the template's living children that run our code."""
-    family = psutil.Process().children(recursive=True)
-    return [each for each in family if alive(each.pid) and each.name() == "never"]
+def descendants_named(name: str) -> list[psutil.Process]:
+    """Return the living processes of this name that this process, and so its server, started."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if alive(process.pid) and process.name() == name:
+                found.append(process)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the children are found by a name of Linux")
+async def test_only_our_own_processes_are_found_by_name(scripts: Scripts) -> None:
+    pk = await scripts.submit("import time; self.log('begun now'); time.sleep(600)")
+    assert await scripts.said(pk, "begun") == "now"
+    assert len(descendants_named(f"run-{pk}")) == 1
+    await cancel(scripts, pk)
+    await scripts.client.ended(pk)
+    assert descendants_named(f"run-{pk}") == []

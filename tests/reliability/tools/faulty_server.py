@@ -3,7 +3,8 @@
     HELIOGRAPH_TEST_ORDERS=<file> python -m tests.reliability.tools.faulty_server [options]
 
 The orders are those of `faults`; without a file there are none. It also prints when the runs that
-it left behind last time are settled, by the monotonic clock that all processes share.
+it left behind last time are settled, by the monotonic clock that all processes share, and examines
+files again sooner.
 
 Imports nothing at first: the children of multiprocessing import this module again.
 """
@@ -15,6 +16,7 @@ import sys
 
 ORDERS = "HELIOGRAPH_TEST_ORDERS"
 SETTLED = "Own runs settled at"
+EXAMINE_AGAIN_SECONDS = 1.0
 
 
 def main() -> int:
@@ -22,11 +24,13 @@ def main() -> int:
     from pathlib import Path
 
     from server.__main__ import main as run
+    from server.execution import reexamination
     from tests.reliability.tools import faults
 
     if ORDERS in os.environ:
         faults.install(faults.Faults(Path(os.environ[ORDERS])))
     _tell_when_settled()
+    reexamination.PAUSE_SECONDS = EXAMINE_AGAIN_SECONDS
     return run()
 
 
