@@ -63,7 +63,7 @@ class HeaderHandler(BaseHandler):
         product = await self.archive.products.get(parse_pk(pk))
         # A copy of the file goes to the folder if storage is remote.
         async with self.services.preview_cache.workplace() as folder:
-            path = await self.archive.products.path(product, folder)
+            path = await self.archive.products.path(product, folder, whole=True)
             try:
                 await self.answer(await self.services.read_headers(path))
             except ValueError as error:

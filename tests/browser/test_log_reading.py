@@ -154,6 +154,7 @@ def test_long_lines_are_wrapped_when_one_wishes(
     box.evaluate("box => box.scrollIntoView()")
     expect(page.locator(".line.chosen")).to_be_in_viewport()
     button.click()
+    box.evaluate("box => box.scrollIntoView()")
     expect(page.locator(".line.chosen")).to_be_in_viewport()
     assert set(page.evaluate(heights)) == {20}
 
@@ -185,7 +186,8 @@ def test_a_line_that_is_not_there_yet_is_waited_for(
 
 def test_a_line_that_never_comes_is_named(open_page: Open, broken: int) -> None:
     page = ready(open_page(f"/pipeline/{broken}#L5000-L5010"))
-    expect(page.locator("#awaited")).to_have_text("There is no line 5\u202f000: the log has 200 lines.")
+    words = "There is no line 5\u202f000: the log has 200 lines."
+    expect(page.locator("#awaited")).to_have_text(words)
     page.locator('.line[data-number="190"] .no').click()
     expect(page.locator("#awaited")).to_be_hidden()
     page.go_back()
@@ -212,9 +214,7 @@ def printed(page: Page) -> list[str]:
     return paper
 
 
-def test_printing_prints_the_log_up_to_a_bound(
-    open_page: Open, observatory: Observatory
-) -> None:
+def test_printing_prints_the_log_up_to_a_bound(open_page: Open, observatory: Observatory) -> None:
     process = observatory.run("Flood")
     observatory.ended(process)
     page = ready(open_page(f"/pipeline/{process}"))

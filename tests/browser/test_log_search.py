@@ -20,9 +20,13 @@ HOSTILE = "<img src=x onerror=\"document.title='taken'\">&q=%00#L1"
 #: Notes which lines are drawn at every moment, so that none is missed.
 NOTE_LINES = """
   window.drawn = new Set();
-  addEventListener('DOMContentLoaded', () => new MutationObserver(() => {
+  const note = () => {
     for (const text of document.querySelectorAll('.line .text')) drawn.add(text.textContent);
-  }).observe(document.querySelector('#log'), {childList: true, subtree: true, characterData: true}));
+  };
+  addEventListener('DOMContentLoaded', () => {
+    const log = document.querySelector('#log');
+    new MutationObserver(note).observe(log, {childList: true, subtree: true, characterData: true});
+  });
 """
 
 
@@ -192,17 +196,13 @@ def test_a_search_goes_on_when_the_network_is_back(open_offline: Open, flood: in
     page.route(LOGS, lambda route: route.abort())
     page.locator("#find").fill("milestone")
     words = page.locator("#searching")
-    expect(words).to_have_text(
-        "The search stopped: The server cannot be reached. Trying again …"
-    )
+    expect(words).to_have_text("The search stopped: The server cannot be reached. Trying again …")
     page.unroute(LOGS)
     expect(page.locator("#hits")).to_have_text("3 of 3")
     expect(words).to_be_hidden()
 
 
-def test_a_live_log_is_filtered_as_it_grows(
-    open_page: Open, run_long: Callable[..., int]
-) -> None:
+def test_a_live_log_is_filtered_as_it_grows(open_page: Open, run_long: Callable[..., int]) -> None:
     page = ready(open_page(f"/pipeline/{run_long('Stages', stay=True)}"))
     options = page.locator("#level option")
     expect(options.nth(3)).to_have_text("errors only (0)")

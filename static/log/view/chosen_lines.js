@@ -41,7 +41,7 @@ export class ChosenLines {
    */
   grown(ended) {
     if (!this.#awaited) return;
-    if (this.lines.total < this.#awaited) return this.#drawAwaited(ended);
+    if (this.lines.total < this.#awaited) return ended ? this.#drawAwaited(true) : undefined;
     const line = this.#awaited;
     this.#awaited = 0;
     this.#drawAwaited(ended);

@@ -1,5 +1,5 @@
 // @ts-check
-/** The log on the page of a process: its lines and sections, live. Its tools load after the page. */
+/** The log on the page of a process: its lines and sections, live. Loaded after the page, its tools last. */
 
 import { part } from "../../draw/find.js";
 import { setText } from "../../draw/times.js";
@@ -67,10 +67,11 @@ export function watchLog(first, failure) {
   foldSections(view, sections);
   wrapByButton(view);
   view.draw();
-  void pageLoaded().then(async () => {
+  const loadTools = async () => {
     const { addTools } = await import("./log_tools.js");
     listeners.push(addTools(first.pk, lines, sections, view, ended));
-  });
+  };
+  void loadTools();
 
   return {
     /** @param {Entry[]} fresh */
@@ -99,12 +100,6 @@ export function watchLog(first, failure) {
     },
     failed: showFailure,
   };
-}
-
-/** Wait until the page is complete. */
-function pageLoaded() {
-  if (document.readyState === "complete") return Promise.resolve();
-  return new Promise((resolve) => addEventListener("load", resolve, { once: true }));
 }
 
 /**

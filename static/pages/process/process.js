@@ -10,7 +10,8 @@ import { regionOf, swapRegion } from "../../draw/region.js";
 import { keepTimes } from "../../draw/times.js";
 import { getPage, request } from "../../server/api.js";
 import { getSections, LogFeed } from "../../server/log_feed.js";
-import { watchLog } from "./log.js";
+
+/** @typedef {ReturnType<typeof import("./log.js").watchLog>} Log */
 
 const QUEUE_MS = 3000;
 const SECTIONS_RETRY_MS = 3000;
@@ -21,19 +22,35 @@ let record = JSON.parse(page.dataset.record ?? "{}");
 let failure = failureOf(page);
 
 keepTimes(Number(page.dataset.now));
-const log = watchLog(record, failure);
-const drawSections = sectionDrawer(page.dataset.sections);
 draw();
 setInterval(() => drawTimeLeft(page, record), 1000);
 drawFrame();
-follow();
+void start();
 page.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 page.querySelector("#rerun")?.addEventListener("submit", (event) => {
   event.preventDefault();
   void act(part('header [data-act="rerun"]'), flagsOf(/** @type {HTMLFormElement} */ (event.target)));
 });
 
-function follow() {
+/** Take the log over from the server, which has drawn its end, and follow it. */
+async function start() {
+  await pageLoaded(); // the first paint does not wait for what comes now
+  const { watchLog } = await import("./log.js");
+  const log = watchLog(record, failure);
+  follow(log, sectionDrawer(log, page.dataset.sections));
+}
+
+/** Wait until the page is complete. */
+function pageLoaded() {
+  if (document.readyState === "complete") return Promise.resolve();
+  return new Promise((resolve) => addEventListener("load", resolve, { once: true }));
+}
+
+/**
+ * @param {Log} log
+ * @param {() => void} drawSections
+ */
+function follow(log, drawSections) {
   const feed = new LogFeed(record.pk, record.log_lines, {
     record(newer) {
       const before = record;
@@ -41,7 +58,7 @@ function follow() {
       draw();
       log.record(record);
       if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
-      if (outputsChanged(before, record)) void drawOutcome();
+      if (outputsChanged(before, record)) void drawOutcome(log);
       drawFrame();
     },
     lines: (lines) => log.lines(lines),
@@ -69,10 +86,11 @@ function drawFrame() {
 }
 
 /**
+ * @param {Log} log
  * @param {string | undefined} first the sections when the page was rendered, if there are any to show
  * @returns {() => void} draws the present ones a moment later
  */
-function sectionDrawer(first) {
+function sectionDrawer(log, first) {
   if (first === undefined) return () => {};
   let timer = 0;
   const draw = async () => {
@@ -111,8 +129,12 @@ function outputsChanged(before, after) {
   return ended || before.outputs.length !== after.outputs.length;
 }
 
-/** Show the outputs, and of a failure the exception's own words and where they are in the log. */
-async function drawOutcome() {
+/**
+ * Show the outputs, and of a failure the exception's own words and where they are in the log.
+ *
+ * @param {Log} log
+ */
+async function drawOutcome(log) {
   try {
     const html = await getPage(location.pathname);
     swapRegion("outputs", html);
