@@ -17,6 +17,7 @@ from server.core.records import CANCELLED, PipelineDescription, ProcessRecord, S
 from server.logs.bodies import LogBodies
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
+from server.processes.failure import Failure, read_failure
 from server.processes.receipt import Receipt, receipt_of
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
@@ -178,6 +179,10 @@ class Processes:
         record = await self._repository.get(pk)
         return await self._store.sections.newest(record.pk)
 
+    async def failure(self, record: ProcessRecord) -> Failure | None:
+        """Return why a process failed, as its log tells; None when it has not failed."""
+        return await read_failure(record, self.log_reader)
+
     async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
         """Return the timelapses of a target that have succeeded, newest first."""
         return [
@@ -204,11 +209,18 @@ class Processes:
             "started": record.started,
             "attempt": record.attempt,
             "log_lines": lines,
+            "log_bytes": self._log_bytes(record),
             "outputs": record.outputs,
             "group": record.group,
             "waiting_for": self._waiting_for(record),
             "resources": record.resources,
         }
+
+    def _log_bytes(self, record: ProcessRecord) -> int | None:
+        """Return the size of the log's text, None where it has not been counted yet."""
+        if record.state.ended or (known := self._logs.text_bytes_known(record.pk)) is None:
+            return record.log_bytes if record.log_lines else 0
+        return known
 
     def _waiting_for(self, record: ProcessRecord) -> str | None:
         """Say why a process waits, or that it is being stopped; None when neither is so."""

@@ -69,12 +69,17 @@ class FakeLogReader:
     def __init__(self, processes: FakeProcesses) -> None:
         self._processes = processes
 
-    async def lines(self, record: ProcessRecord, *asked: Any) -> LinesPage:
-        self._processes.calls.append(("lines", record.pk, *asked))
-        first = b'[1,2.5,"info","%b"]' % self._processes.lines_text.encode()
-        return LinesPage([first, b'[2,2.5,"info","b"]'], 2, True)
+    def seen(self, text: str) -> str:
+        return text
 
-    async def text(self, *asked: Any) -> AsyncIterator[bytes]:
+    async def lines(
+        self, record: ProcessRecord, *asked: Any, before: int | None = None, **_how: Any
+    ) -> LinesPage:
+        self._processes.calls.append(("lines", record.pk, *asked, before))
+        first = b'[1,2.5,"info","%b"]' % self._processes.lines_text.encode()
+        return LinesPage([first, b'[2,2.5,"info","b"]'], 2, True, (0, 2, 0, 0))
+
+    async def text(self, *asked: Any, client: str = "") -> AsyncIterator[bytes]:
         self._processes.calls.append(("log_text", *asked))
         for piece in self._processes.log:
             yield piece
@@ -148,6 +153,9 @@ class FakeProcesses:
 
     async def delete(self, pk: int) -> None:
         del self.records[(await self.get(pk)).pk]
+
+    async def failure(self, record: ProcessRecord) -> None:
+        self.calls.append(("failure", record.pk))
 
     async def sections(self, pk: int) -> list[Section]:
         await self.get(pk)

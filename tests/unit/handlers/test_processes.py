@@ -236,14 +236,18 @@ async def test_lines_come_behind_a_cursor_and_filtered() -> None:
     async with fakes.serving() as client:
         answer = json_of(await client.fetch("/api/processes/51/logs/"))
         lines = [[1, 2.5, "info", "a"], [2, 2.5, "info", "b"]]
-        assert answer == {"lines": lines, "next": 2, "ended": True}
+        counts = {"debug": 0, "info": 2, "warning": 0, "error": 0}
+        assert answer == {"lines": lines, "next": 2, "ended": True, "counts": counts}
         query = "after=7&limit=100000&level=warning&q=a%20b"
         await client.fetch(f"/api/processes/51/logs/?{query}")
-        for bad in ("after=-1", "limit=100001", "level=loud", "level=info,error", "after=x"):
+        await client.fetch("/api/processes/51/logs/?before=9")
+        bad_queries = ("after=-1", "limit=100001", "level=loud", "level=info,error", "after=x")
+        for bad in (*bad_queries, "before=0", "before=x", "after=0&before=9"):
             response = await client.fetch(f"/api/processes/51/logs/?{bad}")
             assert response.code == 400
-    assert fakes.processes.calls[0] == ("lines", 51, 0, 1000, "debug", "")
-    assert fakes.processes.calls[1] == ("lines", 51, 7, 100_000, "warning", "a b")
+    assert fakes.processes.calls[0] == ("lines", 51, 0, 1000, "debug", "", None)
+    assert fakes.processes.calls[1] == ("lines", 51, 7, 100_000, "warning", "a b", None)
+    assert fakes.processes.calls[2] == ("lines", 51, 0, 1000, "debug", "", 9)
 
 
 async def test_the_text_is_a_download() -> None:
