@@ -41,6 +41,7 @@ class ProcessPage(Page):
             flag_names={name: flag.long_name for name, flag in flags.items()},
             lines=await self._last_lines(record),
             sections=await self.processes.sections(record.pk),
+            log_stored_bytes=await self.processes.log_stored_bytes(record.pk),
         )
 
     async def _products(

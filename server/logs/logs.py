@@ -235,7 +235,9 @@ class Logs:
     ) -> Slice | None:
         """Read what is in chunks; when these are gone, what has become a segment meanwhile."""
         loaded = await self._load_once(process, log, after)
-        if (not loaded or loaded[0].first > after + 1) and await self.sealed.refresh(process):
+        if not loaded or loaded[0].first > after + 1:
+            # Read on even if nothing is new: another reader may have come first.
+            await self.sealed.refresh(process)
             sealed = await self.sealed.read(process, after)
             if sealed is not None:
                 return sealed

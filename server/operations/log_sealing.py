@@ -167,7 +167,10 @@ class LogSealer:
             more = False
             for process, attempt in self._logs.growing().items():
                 seal = partial(self._seal_growing, process, attempt)
+                began = asyncio.get_running_loop().time()
                 more = await self._guarded(process, seal) or more
+                # What writes has at least as much of the machine as what seals.
+                await asyncio.sleep(asyncio.get_running_loop().time() - began)
             for record in await self._ended():
                 seal = partial(self._seal_ended, record)
                 more = await self._guarded(record.pk, seal) or more

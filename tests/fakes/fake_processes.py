@@ -170,7 +170,10 @@ class FakeProcesses:
         return [Section(1, 1.5, "Measuring")]
 
     async def receipt(self, pk: int) -> Receipt:
-        return receipt_of(await self.get(pk), None)
+        return receipt_of(await self.get(pk), None, await self.log_stored_bytes(pk))
+
+    async def log_stored_bytes(self, _pk: int) -> int:
+        return 4_321_000
 
     async def count(self, _target: int, _most: int) -> int:
         return len(self.records)

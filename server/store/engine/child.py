@@ -37,7 +37,7 @@ CHECK_SECONDS = 0.2
 #: How often it looks whether the files can be smaller. Pages that were free at so many looks in a
 #: row are given back, but for some that the next writes will need.
 LOOK_SECONDS = 1.0
-SETTLED_LOOKS = 3
+SETTLED_LOOKS = 5
 SPARE_PAGES = 64
 #: Pages given back at a time (some 5 ms), after which others have their turn.
 PAGES_A_STEP = 250
