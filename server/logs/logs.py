@@ -195,14 +195,12 @@ class Logs:
         end = await self._chunks.end(process)
         if end.line:
             return end
-        await self.sealed.refresh(process)
-        sealed = await self.sealed.of(process)
+        sealed = await self.sealed.now(process)
         return LogEnd(sealed.last, sealed.entry_bytes, sealed.text_bytes, list(sealed.counts))
 
     async def _counted(self, process: int, last: int) -> list[int]:
         """Count the lines of each level up to a line; those in segments have been counted."""
-        await self.sealed.refresh(process)
-        sealed = await self.sealed.of(process)
+        sealed = await self.sealed.now(process)
         counts, cursor = list(sealed.counts), sealed.last
         while cursor < last and (part := await self.read(process, cursor)) is not None:
             part = part.upto(last)

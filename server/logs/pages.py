@@ -5,6 +5,7 @@ A page stops when it is full, and when it has examined as much as one request ma
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -20,6 +21,8 @@ T = TypeVar("T")
 EXAMINED_LINES = 200_000
 EXAMINED_BYTES = 64 * 1024**2
 PAGE_BYTES = 32 * 1024**2
+#: A page of a search that has matches is not kept waiting for more of them for longer than this.
+PATIENT_SECONDS = 0.05
 #: Lines of segments count less by this factor, as scanning them costs less.
 SEALED_FACTOR = 10
 #: Lines of chunks that are read together when going backwards.
@@ -52,13 +55,14 @@ class PageSearch:
         #: the last line examined, backwards the lowest
         self.end = 0
         self._room = 0
+        self._due = time.monotonic() + PATIENT_SECONDS
         self._size = self._examined_lines = self._examined_bytes = 0
 
     async def forwards(self, after: int, last: int, limit: int) -> None:
         """Examine the lines after one, up to the last."""
         self.end, self._room = after, limit
         if not self._wanted.everything:
-            await self._sealed.refresh(self._process)
+            await self._sealed.now(self._process)
         while self.end < last and self._may_go_on():
             if await self._search_sealed(Span(self.end + 1, last)):
                 continue
@@ -71,7 +75,7 @@ class PageSearch:
     async def backwards(self, before: int, limit: int) -> None:
         """Examine the lines before one, down to the first."""
         self.end, self._room = before, limit
-        await self._sealed.refresh(self._process)
+        await self._sealed.now(self._process)
         while self.end > 1 and self._may_go_on():
             if not await self._search_sealed(Span(1, self.end - 1, backwards=True)):
                 await self._search_window()
@@ -83,6 +87,7 @@ class PageSearch:
             and self._size < PAGE_BYTES
             and self._examined_lines < EXAMINED_LINES
             and self._examined_bytes < EXAMINED_BYTES
+            and not (self._size and not self._wanted.everything and time.monotonic() > self._due)
         )
 
     async def _search_sealed(self, span: Span) -> bool:

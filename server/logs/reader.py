@@ -95,7 +95,7 @@ class LogReader:
     ) -> AsyncIterator[bytes]:
         """Yield the text of the lines that match, in pieces."""
         wanted, last = self._filter(level, q), await self.last_line(record)
-        await self._logs.sealed.refresh(record.pk)
+        await self._logs.sealed.now(record.pk)
         if wanted.everything:
             async for part in self.texts(record, 0, last):
                 yield part.text

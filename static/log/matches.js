@@ -57,7 +57,7 @@ export class Matches {
   at(row) {
     const number = this.search.hits[row - 1] ?? 0;
     const entry = this.#found.get(row);
-    return { key: number, number, entry, heading: null, over: false, version: entry };
+    return { key: number, number, last: number, entry, style: 0, heading: null, version: entry };
   }
 
   /**

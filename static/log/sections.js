@@ -4,7 +4,6 @@
  * folded section is its heading alone. Positions are computed, so that a million lines cost nothing.
  */
 
-import { isOver } from "./ansi.js";
 import { countUpTo } from "./search.js";
 
 /** @typedef {[line: number, time: number, title: string]} Section its first line's number first */
@@ -19,15 +18,21 @@ export class Sections {
   #rows = [];
   /** @type {Set<number>} the first lines of those that are folded */
   #folded = new Set();
+  #version = 0;
 
-  /** @param {import("./lines.js").Lines} lines */
-  constructor(lines) {
+  /**
+   * @param {import("./lines.js").Lines} lines
+   * @param {import("./shown_lines.js").ShownLines} shown
+   */
+  constructor(lines, shown) {
     this.lines = lines;
+    this.shown = shown;
   }
 
   /** How many rows there are. */
   get length() {
-    if (!this.#rows.length) return this.lines.total;
+    this.#refresh();
+    if (!this.#rows.length) return this.shown.countUpTo(this.lines.total);
     const last = this.#rows.length - 1;
     return Math.max(this.#rows[last] + this.#shown(last), 0);
   }
@@ -80,20 +85,23 @@ export class Sections {
    * @returns {RowContent}
    */
   at(row) {
+    this.#refresh();
     const index = countUpTo(this.#rows, row) - 1;
-    if (index < 0) return this.#line(row);
+    if (index < 0) return this.#line(this.shown.lineAt(row));
     if (this.#rows[index] === row) return this.#heading(index);
-    return this.#line(this.#firstLines[index] + row - this.#rows[index] - 1);
+    return this.#line(this.shown.lineAt(this.#countBefore(index) + row - this.#rows[index]));
   }
 
   /**
    * @param {number} line
-   * @returns {number} its row, or that of the heading that it is folded under
+   * @returns {number} its row, that of the bar it is part of, or of the heading it is folded under
    */
   rowOf(line) {
+    this.#refresh();
     const index = this.#sectionOf(line);
-    if (index < 0) return line;
-    const inside = line - this.#firstLines[index] + 1;
+    const count = this.shown.countUpTo(line);
+    if (index < 0) return Math.max(1, count);
+    const inside = count - this.#countBefore(index);
     return this.#rows[index] + Math.min(inside, this.#shown(index));
   }
 
@@ -109,7 +117,7 @@ export class Sections {
       const content = this.at(row);
       if (!content.heading) numbers.push(content.number);
     }
-    this.lines.need(numbers);
+    this.lines.need([...numbers, ...(numbers.length ? this.shown.linesBefore(numbers[0]) : [])]);
   }
 
   /** @param {number} line */
@@ -117,9 +125,15 @@ export class Sections {
     return countUpTo(this.#firstLines, line) - 1;
   }
 
+  /** Place the rows anew if other lines have rows. */
+  #refresh() {
+    if (this.#version !== this.shown.version) this.#place();
+  }
+
   #place() {
+    this.#version = this.shown.version;
     this.#rows = [];
-    let row = this.#firstLines[0];
+    let row = this.#sections.length ? this.#countBefore(0) + 1 : 0;
     for (let index = 0; index < this.#sections.length; index++) {
       this.#rows.push(row);
       row += 1 + this.#shown(index);
@@ -131,7 +145,17 @@ export class Sections {
    * @returns {number} how many rows follow the heading
    */
   #shown(index) {
-    return this.#folded.has(this.#firstLines[index]) ? 0 : this.#lengthOf(index);
+    if (this.#folded.has(this.#firstLines[index])) return 0;
+    const last = this.#firstLines[index] + this.#lengthOf(index) - 1;
+    return this.shown.countUpTo(last) - this.#countBefore(index);
+  }
+
+  /**
+   * @param {number} index
+   * @returns {number} how many lines before the section have rows
+   */
+  #countBefore(index) {
+    return this.shown.countUpTo(this.#firstLines[index] - 1);
   }
 
   /** @param {number} index */
@@ -145,9 +169,12 @@ export class Sections {
    * @returns {RowContent}
    */
   #line(number) {
+    const row = this.shown.rowOf(number);
     const entry = this.lines.get(number);
-    const over = isOver(entry, this.lines.get(number + 1));
-    return { key: number, number, entry, heading: null, over, version: over ? number : entry };
+    const style = this.shown.styleOf(number);
+    const version = row?.version ?? (entry && style ? `${number} ${style}` : entry);
+    const last = row ? this.shown.lineAt(this.shown.countUpTo(number) + 1) - 1 : number;
+    return { key: number, number, last, entry, row, style, heading: null, version };
   }
 
   /**
@@ -160,6 +187,6 @@ export class Sections {
     const lines = this.#lengthOf(index);
     const version = `${title} ${folded} ${lines}`;
     const heading = { title, time, folded, lines };
-    return { key: -line, number: line, entry: undefined, heading, over: false, version };
+    return { key: -line, number: line, last: line, entry: undefined, style: 0, heading, version };
   }
 }

@@ -122,6 +122,8 @@ class FakeFiles:
     async def read(
         self, key: str, start: int = 0, stop: int | None = None, *, expected: Any = None
     ) -> AsyncIterator[bytes]:
+        if key not in self._segments.files:
+            raise NotFound("file", key)
         data = self._segments.files[key][start:stop]
         assert len(self._segments.files[key]) == expected.size
         for at in range(0, len(data), 1_000):

@@ -168,6 +168,12 @@ class SealedLogs:
         self._logs.move_to_end(process)
         return await asyncio.shield(reading)
 
+    async def now(self, process: int) -> SealedLog:
+        """Return the segments of a log as the database has them now."""
+        if process in self._logs:
+            await self.refresh(process)
+        return await self.of(process)
+
     async def refresh(self, process: int) -> bool:
         """Read on in the list of segments; return whether there are new ones."""
         log = await self.of(process)
@@ -288,10 +294,12 @@ class SealedLogs:
         """Read the blocks, and what is between them, in one go."""
         start, stop = blocks[0].offset, blocks[-1].offset + blocks[-1].size
         stored = segment.stored
-        pieces = [
-            piece async for piece in self._files.read(stored.file, start, stop, expected=stored)
-        ]
-        data = memoryview(b"".join(pieces))
+        reading = self._files.read(stored.file, start, stop, expected=stored)
+        try:
+            data = memoryview(b"".join([piece async for piece in reading]))
+        except NotFound as error:
+            # The log is there, as far as is known: it must not look as if it were not.
+            raise _damaged(segment, "it is missing") from error
         return [
             (block, bytes(data[block.offset - start : block.offset - start + block.size]))
             for block in blocks
@@ -332,6 +340,9 @@ async def _in_thread(segment: Segment, work: Callable[..., T], *arguments: Any) 
     try:
         return await asyncio.to_thread(work, *arguments)
     except DamagedBlock as error:
-        content = segment.content
-        name = f"the lines {content.first} to {content.last} of a log"
-        raise DamagedFile(name, str(error)) from error
+        raise _damaged(segment, str(error)) from error
+
+
+def _damaged(segment: Segment, reason: str) -> DamagedFile:
+    content = segment.content
+    return DamagedFile(f"the lines {content.first} to {content.last} of a log", reason)

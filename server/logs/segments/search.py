@@ -5,13 +5,18 @@ For threads. Which blocks are worth reading is left to `sealed`.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from server.core.records import LEVELS
 from server.logs.searching.query import Query
 from server.logs.segments.blocks import Block
 from server.logs.segments.index import BlockIndex
+
+#: Finds lines of at least a level among the levels of a block.
+_AT_LEAST = [re.compile(b"[%c-%c]" % (lowest, len(LEVELS) - 1)) for lowest in range(len(LEVELS))]
 
 
 class Span(NamedTuple):
@@ -72,7 +77,7 @@ def matching(block: Block, query: Query) -> Sequence[int]:
 def _of_level(block: Block, lowest: int) -> Sequence[int]:
     if sum(block.index.levels[lowest:]) == len(block.levels):
         return range(len(block.levels))
-    return [at for at, level in enumerate(block.levels) if level >= lowest]
+    return [match.start() for match in _AT_LEAST[lowest].finditer(block.levels)]
 
 
 def _containing(block: Block, query: Query) -> list[int]:

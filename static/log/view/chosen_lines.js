@@ -4,8 +4,9 @@
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { counted } from "../../draw/wording.js";
+import { seenText } from "../terminal/overwriting.js";
 import { formatRange, parseRange, rangeOf } from "../range.js";
-import { copyText, textOf } from "./copy.js";
+import { copyText } from "./copy.js";
 import { lineOf } from "./selected_text.js";
 
 const MOST_COPIED_LINES = 100_000;
@@ -33,7 +34,7 @@ export class ChosenLines {
     if (!range) return;
     const last = Math.min(range.last, this.lines.total, range.first + MOST_COPIED_LINES - 1);
     try {
-      await copyText(textOf(await this.lines.read(range.first, last)));
+      await copyText(seenText(await this.lines.read(range.first, last)));
       part("#chosen-lines").textContent = `${counted(last - range.first + 1, "line")} copied`;
     } catch (error) {
       showProblem(part("#act-problem"), `Nothing copied: ${messageOf(error)}`);

@@ -7,6 +7,7 @@ import { counted, note } from "../../draw/wording.js";
 import { clockOf } from "../../log/clocks.js";
 import { Lines } from "../../log/lines.js";
 import { Sections } from "../../log/sections.js";
+import { ShownLines } from "../../log/shown_lines.js";
 import { LogView } from "../../log/view/view.js";
 import { getLines } from "../../server/log_feed.js";
 
@@ -19,8 +20,9 @@ const CLOCK_KEY = "heliograph.clock";
 /** @param {any} first the record with which the page was rendered */
 export function watchLog(first) {
   const fetchLines = async (after, limit) => (await getLines(first.pk, { after, limit })).lines;
-  const lines = new Lines(first.log_lines, fetchLines, () => view.draw());
-  const sections = new Sections(lines);
+  const shown = new ShownLines((number) => lines.get(number), (change) => view.keep(change));
+  const lines = new Lines(first.log_lines, fetchLines, () => view.draw(), shown);
+  const sections = new Sections(lines, shown);
   const view = new LogView(part("#log"), sections, () => drawFollow(view, newest));
   /** @type {Listener[]} */
   const listeners = [];

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -27,6 +27,14 @@ LINES = st.builds(
     Line, st.floats(0, 2e9), st.sampled_from(LEVELS), TEXTS, st.sampled_from([False] * 5 + [True])
 )
 CHUNKS = st.lists(st.lists(LINES, min_size=1, max_size=8), min_size=1, max_size=10)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def patience() -> Iterator[None]:
+    """Have pages wait for all their matches, however slow the machine is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "PATIENT_SECONDS", 60.0)
+        yield
 
 
 def numbers_of(page: LinesPage) -> list[int]:
@@ -218,6 +226,26 @@ def test_a_page_examines_more_lines_of_segments_than_of_chunks(
     assert asyncio.run(scenario(True)) >= 200
 
 
+def test_a_page_that_has_matches_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "PATIENT_SECONDS", -1.0)
+
+    async def scenario() -> list[tuple[list[int], int]]:
+        reading = Reading()
+        for at in range(9):
+            await reading.write(10, text="seen" if at in (4, 7) else "else")
+            reading.seal(10 * at + 10)
+        record = a_process(state=State.SUCCEEDED, log_lines=90)
+        found, after = [], 0
+        while after < 90:
+            page = await reading.reader.lines(record, after, 100, q="seen")
+            after = page.next
+            found.append((numbers_of(page), after))
+        return found
+
+    first, second = list(range(41, 51)), list(range(71, 81))
+    assert asyncio.run(scenario()) == [(first, 50), (second, 80), ([], 90)]
+
+
 def test_a_search_finds_what_the_eye_sees() -> None:
     def visible(text: str) -> str:
         return text.rpartition("\r")[2].replace("\x1b7", "")
@@ -255,5 +283,8 @@ def test_a_damaged_segment_is_an_error_and_never_other_lines() -> None:
             await reading.reader.lines(record, 0, 10, q="line")
         with pytest.raises(DamagedFile):
             _ = [part async for part in _sealed(reading, 0, 50)]
+        del reading.segments.files[key]
+        with pytest.raises(DamagedFile, match="missing"):
+            await reading.reader.read(record, 0)
 
     asyncio.run(scenario())
