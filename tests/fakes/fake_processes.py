@@ -85,6 +85,9 @@ class FakeLogReader:
         if self._processes.log_fault is not None:
             raise self._processes.log_fault
 
+    def seen(self, text: str) -> str:
+        return text
+
 
 class FakeLogBodies:
     """The whole of `FakeProcesses.log`."""
