@@ -37,9 +37,9 @@ async def observed() -> AsyncIterator[tuple[Observer, int]]:
         server = Server(folder / "data")
         try:
             await server.start()
-            (server.data / HOLD).touch()
             observer = Observer(Client(server), patience_seconds=250)
             await observer.begin("sealing")
+            (server.data / HOLD).touch()
             [product] = await observer.upload("a.fits")
             yield observer, product
         finally:

@@ -41,7 +41,9 @@ SETTLED_LOOKS = 5
 SPARE_PAGES = 64
 #: Pages given back at a time (some 5 ms), after which others have their turn.
 PAGES_A_STEP = 250
-#: From which size on the write-ahead log is cut, while nothing is written and at any time.
+#: From which size on the write-ahead log is cut: while hardly anything is written, which is so many
+#: rows from one look to the next, and at any time.
+FEW_CHANGES = 50
 IDLE_LOG_BYTES = 256 * 1024
 BUSY_LOG_BYTES = 16 * 1024**2
 _WRITES = frozenset({"insert", "findAndModify", "update", "delete"})
@@ -152,7 +154,7 @@ class Shrinking:
         if spare > 0:
             self._give_back(name, connection, spare)
             looks.clear()
-        idle = self._changes.get(name) == connection.total_changes
+        idle = connection.total_changes - self._changes.get(name, 0) <= FEW_CHANGES
         self._changes[name] = connection.total_changes
         self._cut_log(name, connection, IDLE_LOG_BYTES if idle or spare > 0 else BUSY_LOG_BYTES)
 
