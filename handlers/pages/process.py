@@ -57,7 +57,8 @@ class ProcessPage(Page):
         after = max(0, record.log_lines - LINES_SHOWN)
         page = await self.processes.log_reader.lines(record, after, LINES_SHOWN)
         lines: list[list[Any]] = json.loads(b"[%b]" % b",".join(page.entries))
-        return lines
+        seen = self.processes.log_reader.seen
+        return [[*line[:3], seen(line[3]), *line[4:]] for line in lines]
 
     def _flags(self, record: ProcessRecord) -> dict[str, Flag]:
         pipeline = self.processes.pipelines.get(record.pipeline)

@@ -19,7 +19,6 @@ from server.core.hub import Hub
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
 from server.logs.segments.sealed import SealedLogs
-from server.logs.terminal_text import visible_text
 from server.operations.accepted import Accepted
 from server.operations.atomicity import check_atomic
 from server.operations.start_checks import StartChecks
@@ -80,7 +79,7 @@ async def open_components(
         hub=hub,
         repository=repository,
         logs=logs,
-        reader=LogReader(logs, visible_text),
+        reader=LogReader(logs),
         files=files,
         archive=archive,
     )

@@ -69,6 +69,9 @@ class FakeLogReader:
     def __init__(self, processes: FakeProcesses) -> None:
         self._processes = processes
 
+    def seen(self, text: str) -> str:
+        return text
+
     async def lines(
         self, record: ProcessRecord, *asked: Any, before: int | None = None, **_how: Any
     ) -> LinesPage:

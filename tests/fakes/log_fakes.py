@@ -163,7 +163,7 @@ class Reading:
         self.segments = FakeSegments()
         sealed = SealedLogs(self.segments, FakeFiles(self.segments), cache_bytes)
         self.logs = Logs(cast(Any, self.chunks), self.hub, cache_bytes, sealed=sealed, alone=alone)
-        self.reader = LogReader(self.logs)
+        self.reader = LogReader(self.logs, None)
         self.repository.accept(a_process())
 
     async def write(self, count: int, process: int = PK, **how: Any) -> None:
