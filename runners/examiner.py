@@ -120,7 +120,7 @@ class Examiner:
             async with asyncio.timeout(QUEUE_SECONDS):
                 await self._turn.acquire()
         except TimeoutError as error:
-            message = "Too many files are waiting to be examined, try again later"
+            message = "Too many files are waiting to be examined"
             raise ExaminationError(message) from error
         try:
             return await self._answer(request)

@@ -15,6 +15,7 @@ from server.core.errors import (
     HeliographError,
     InvalidInput,
     NoRoom,
+    NotExamined,
     NotFound,
     QueueFull,
     TooLarge,
@@ -28,6 +29,7 @@ STATUSES: dict[type[HeliographError], int] = {
     TooLarge: 413,
     QueueFull: 503,
     DatabaseAway: 503,
+    NotExamined: 503,
     NoRoom: 507,
 }
 

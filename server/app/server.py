@@ -27,6 +27,7 @@ from handlers.starting import StartingApplication
 from runners.execution.pool import Pool, WarmUpFailed
 from server.app.components import Components, open_components
 from server.app.connections.server import BoundedServer
+from server.app.examinations import or_later
 from server.app.logging_setup import set_up_logging
 from server.config import Config
 from server.config.sources import remove_variables
@@ -314,8 +315,8 @@ class Server:
             ),
             archive=components.archive,
             ready=ready,
-            draw_preview=components.examiner.preview,
-            read_headers=components.examiner.headers,
+            draw_preview=or_later(components.examiner.preview),
+            read_headers=or_later(components.examiner.headers),
             preview_folder=self._folder.previews,
             live_preview=picture,
             disk_problem=lambda: self._folder.reserve.problem,

@@ -370,7 +370,7 @@ def _missing(key: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise NotFound("file", key) from error
+        raise NotFound("stored file", _name(key)) from error
     except NotAFile as error:
         raise DamagedFile(_name(key), "it is not a regular file") from error
     except OSError as error:

@@ -103,6 +103,10 @@ class DatabaseAway(HeliographError):
         super().__init__("The database is away, try again later")
 
 
+class NotExamined(HeliographError):
+    """A file could not be examined this time, which says nothing about the file."""
+
+
 class AlreadyTaken(HeliographError):
     """A value that must be unique exists already."""
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -59,8 +60,38 @@ def fill(disk: Path, name: str = "filler") -> Path:
     return filler
 
 
+#: What is not for users: numbers and classes of errors, and calls of the system.
+INTERNAL = re.compile(r"Errno|Error|Exception|Traceback|ENOSPC|EROFS|No space left on device")
+
+
+def check_words(text: str, *places: Path) -> None:
+    """Check that a user may read a text, and learns nothing of where the server keeps its files."""
+    assert not INTERNAL.search(text), text
+    assert not [place for place in places if str(place) in text], text
+
+
+async def check_all_words(observer: Observer, pk: int) -> None:
+    """Check whatever users see of a process and its target."""
+    folder = observer.client.server.data.parent
+    for path in (
+        f"/api/processes/{pk}/",
+        f"/api/processes/{pk}/logs/",
+        f"/api/processes/{pk}/receipt/",
+        f"/pipeline/{pk}",
+        f"/targets/{observer.target}/",
+        f"/api/async/status/{observer.target}/",
+        "/",
+    ):
+        answer = await observer.client.fetch(path)
+        assert answer.code == 200, path
+        text = answer.body.decode()
+        assert str(folder) not in text, path
+        assert "Errno" not in text, path
+        assert "Traceback" not in text, path
+
+
 async def upload(observer: Observer, size: int) -> int:
-    """Upload a file of this size; return the status of the answer."""
+    """Upload a file of this size; return the status of the answer, whose sentence is checked."""
     head = b'--limit\r\nContent-Disposition: form-data; name="file"; filename="big.fits"\r\n\r\n'
     response = await observer.client.fetch(
         f"/api/targets/{observer.target}/dataproducts/",
@@ -68,6 +99,8 @@ async def upload(observer: Observer, size: int) -> int:
         head + bytes(size) + b"\r\n--limit--\r\n",
         Content_Type="multipart/form-data; boundary=limit",
     )
+    if response.code != 201:
+        check_words(response.body.decode(), observer.client.server.data.parent)
     return response.code
 
 
@@ -90,6 +123,8 @@ async def test_a_full_storage_refuses_uploads_and_fails_runs_with_outputs(folder
             failed = await observer.ended(await observer.submit("Bulks", [product]))
             assert failed["state"] == "failed"
             assert "no room left" in failed["failure_message"]
+            check_words(failed["failure_message"], folder)
+            await check_all_words(observer, failed["pk"])
             assert (failed["outputs"], failed["group"]) == ([], None)
             quick = await observer.ended(await observer.submit("Quick", [product]))
             assert quick["state"] == "succeeded"
@@ -163,7 +198,9 @@ async def test_on_a_full_disk_of_48_mb_deletes_cancels_and_restarts_work(folder:
             for pk in runs:
                 await observer.until(pk, lambda record: record["status"] == "Waiting")
             filler = fill(disk)
-            assert "no room left on the server's disk" in await readiness(server, 503)
+            sentence = await readiness(server, 503)
+            assert "no room left on the server's disk" in sentence
+            check_words(sentence, folder)
             page = await observer.client.fetch("/")
             assert b"no room left on the server" in page.body
             body = {"target": observer.target, "pipeline": "Quick", "products": products}
@@ -195,6 +232,38 @@ async def test_on_a_full_disk_of_48_mb_deletes_cancels_and_restarts_work(folder:
             assert await wrongs(observer, server.data, set()) == []
         finally:
             await server.close()
+
+
+async def test_a_storage_that_may_not_be_written_is_told_of_in_words(folder: Path) -> None:
+    with small_disk(folder / "files", STORAGE_MIB) as disk:
+        server = Server(folder / "data", environment={"HELIOGRAPH_FILES_URL": str(disk)})
+        try:
+            observer = await started(server)
+            [product] = await observer.upload("a.fits")
+            remount(disk, "ro")
+            assert await upload(observer, 1000) == 500
+            failed = await observer.ended(await observer.submit("Makes", [product]))
+            assert failed["state"] == "failed"
+            assert failed["failure_message"] == (
+                "The outputs could not be stored: Read-only file system"
+            )
+            await check_all_words(observer, failed["pk"])
+            quick = await observer.ended(await observer.submit("Quick", [product]))
+            assert quick["state"] == "succeeded"
+            remount(disk, "rw")
+            assert await upload(observer, 1000) == 201
+            again = await observer.ended(await observer.rerun(failed["pk"]))
+            assert again["state"] == "succeeded"
+            assert await wrongs(observer, server.data, set(), files=disk) == []
+        finally:
+            await server.close()
+
+
+def remount(disk: Path, mode: str) -> None:
+    """Mount a small disk anew, `ro` or `rw`; skip the test where that is impossible."""
+    command = ["mount", "-o", f"remount,{mode}", str(disk)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("a file system cannot be mounted read-only here")
 
 
 def disk_bytes(disk: Path) -> int:

@@ -7,12 +7,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from handlers.routes import all_routes
 from tests.browser.support.observatory import Observatory
 from tests.reliability.tools import fuzz
-from tests.reliability.tools.fuzz import Fuzzer, Report, Request, ask
+from tests.reliability.tools.fuzz import Report, ask
+from tests.reliability.tools.fuzz_requests import Fuzzer, Request
 
 
 @pytest.mark.slow
@@ -34,6 +37,20 @@ def test_the_same_seed_makes_the_same_requests() -> None:
     made = [first.request() for _ in range(300)]
     assert made == [second.request() for _ in range(300)]
     assert made != [other.request() for _ in range(300)]
+
+
+def test_every_route_gets_requests_with_paths_of_its_own() -> None:
+    fuzzer, matched, live = Fuzzer(1), set(), set()
+    patterns = {route.regex.pattern: route.regex for route in all_routes(cast(Any, None))}
+    for _ in range(4_000):
+        request = fuzzer.request()
+        path = request.raw.split(b" ")[1].partition(b"?")[0].decode("latin-1")
+        if request.route and patterns[request.route].match(path):
+            matched.add(request.route)
+            if b"Upgrade: websocket" in request.raw:
+                live.add(request.route)
+    assert matched == patterns.keys()
+    assert live == {pattern for pattern in patterns if pattern.startswith("/ws/")}
 
 
 @contextmanager
@@ -58,11 +75,21 @@ def answering(answer: bytes) -> Iterator[int]:
             connection.close()
 
 
-def test_an_answer_of_500_is_a_fault() -> None:
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_an_answer_of_500_is_a_fault(before: bytes) -> None:
     report = Report()
-    with answering(b"HTTP/1.1 500 Internal Server Error\r\n\r\n") as port:
+    with answering(before + b"HTTP/1.1 500 Internal Server Error\r\n\r\n") as port:
         ask(port, Request(b"GET / HTTP/1.1\r\n\r\n", whole=True), report)
     assert [fault[:4] for fault in report.faults] == ["500:"]
+
+
+def test_a_route_that_never_does_what_it_is_for_is_named() -> None:
+    report = Report()
+    with answering(b"HTTP/1.1 200 OK\r\n\r\n") as port:
+        ask(port, Request(b"GET /healthz HTTP/1.1\r\n\r\n", whole=True, route="/healthz$"), report)
+    assert report.faults == []
+    assert "/healthz$" not in fuzz.idle(report)
+    assert "/readyz$" in fuzz.idle(report)
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -46,7 +46,7 @@ def product(pk: int, process: int | None = 7) -> dict[str, Any]:
     attempt = None if process is None else 2
     digest = hashlib.sha256(str(pk).encode()).hexdigest()
     fields = {"_id": pk, "name": f"{pk}.txt", "size": 1, "sha256": digest}
-    return fields | {"process": process, "attempt": attempt}
+    return fields | {"process": process, "attempt": attempt, "fits": {"exposure": 30.0}}
 
 
 def sound() -> tuple[Snapshot, Promises]:
@@ -210,6 +210,38 @@ def make_two_of_one_key(found: Snapshot) -> None:
     found.submissions.append({"key": "b", "process": 7})
 
 
+def leave_unexamined(found: Snapshot) -> None:
+    found.products[1] |= {"fits": None, "examinations_left": 4}
+
+
+def say_by_forks(found: Snapshot, *texts: str) -> None:
+    """Add lines to the last attempt."""
+    log = found.logs[7]
+    for number, text in enumerate(texts, len(log) + 1):
+        log.append((2, [number, 11.0, "info", text]))
+    found.processes[7]["log_lines"] = len(log)
+
+
+def tear_a_line(found: Snapshot) -> None:
+    say_by_forks(found, "fork 1 says 1 of 1", "fork 2 safork 1 says 2 of 2")
+
+
+def lose_a_line_of_a_fork(found: Snapshot) -> None:
+    say_by_forks(found, "fork 1 says 1 of 3", "fork 1 says 3 of 3")
+
+
+def lose_the_end_of_a_fork(found: Snapshot) -> None:
+    say_by_forks(found, "fork 1 says 1 of 2", "fork 2 says 1 of 1")
+
+
+def test_a_fork_may_be_killed_and_begin_again() -> None:
+    found, promises = sound()
+    again = ["fork 1 was killed", "fork 1 says 1 of 2", "fork 1 says 2 of 2"]
+    say_by_forks(found, "fork 1 says 1 of 2", "fork 2 says 1 of 1", *again)
+    promises.ended.clear()
+    assert violations(found, promises) == []
+
+
 def fail_a_success(found: Snapshot) -> None:
     found.processes[7] |= {"state": "failed", "status": "failed"}
 
@@ -248,6 +280,10 @@ def fail_a_success(found: Snapshot) -> None:
         (leave_an_entry, "left in the journal"),
         (leave_a_log, "the log of process 8 is there without its record"),
         (make_two_of_one_key, "made by two keys"),
+        (leave_unexamined, "product 1 was uploaded and says None, tries left: 4"),
+        (tear_a_line, "has a line that was torn: 'fork 2 safork 1"),
+        (lose_a_line_of_a_fork, "fork 1 says 3 after 1"),
+        (lose_the_end_of_a_fork, "its forks ended at {'1': (1, 2), '2': (1, 1)}"),
         (fail_a_success, "had ended with state succeeded, it is failed"),
     ],
 )

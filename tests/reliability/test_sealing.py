@@ -47,10 +47,7 @@ async def observed() -> AsyncIterator[tuple[Observer, int]]:
 
 
 def said(count: int) -> str:
-    return "".join(
-        f"line {number} of {count}, ☆ and {number * 7919 % 1_000_003}\n"
-        for number in range(1, count + 1)
-    )
+    return "".join(f"line {number} of {count}\n" for number in range(1, count + 1))
 
 
 async def follow(observer: Observer, pk: int, reconnects: int) -> tuple[list[list[Any]], int]:

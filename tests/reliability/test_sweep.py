@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reliability.tools.faults import FAIL, KILL_AFTER, KILL_BEFORE, UNHEARD, Orders
+from tests.reliability.tools.faults import (
+    FAIL,
+    KILL_AFTER,
+    KILL_ENGINE,
+    KILL_EXAMINER,
+    KILL_TEMPLATE,
+    UNHEARD,
+    Orders,
+)
 from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.scenario import wrongs
 from tests.reliability.tools.serving import Client, Server, short_folder
-from tests.reliability.tools.sweep import figures, sweep
+from tests.reliability.tools.sweep import KILLS, SWEPT_KINDS, figures, sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
@@ -16,6 +24,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.t
 SAMPLES = [
     (KILL_AFTER, 70, True),
     (UNHEARD, 25, False),
+    (KILL_ENGINE, 40, False),
+    (KILL_TEMPLATE, 40, False),
+    (KILL_EXAMINER, 50, False),
 ]
 
 
@@ -26,14 +37,16 @@ async def test_faults_at_some_calls_of_a_scenario_lose_nothing(
     swept = await sweep(kind, every, seed=3, twice=twice, tell=False)
     assert swept.wrong == []
     assert swept.faults >= 1
-    assert (swept.kills >= swept.faults) is (kind in (KILL_BEFORE, KILL_AFTER))
+    assert (swept.kills >= swept.faults) is (kind in KILLS)
 
 
 @pytest.mark.long
 @pytest.mark.gen_test(timeout=3500)
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("twice", [False, True])
-@pytest.mark.parametrize("kind", [KILL_BEFORE, KILL_AFTER, FAIL, UNHEARD])
+@pytest.mark.parametrize(
+    ("kind", "twice"),
+    [*((kind, False) for kind in SWEPT_KINDS), *((kind, True) for kind in KILLS)],
+)
 async def test_faults_at_every_call_of_a_scenario_lose_nothing(kind: str, twice: bool) -> None:
     swept = await sweep(kind, 1, seed=1, twice=twice)
     print(figures(kind, swept))

@@ -127,8 +127,7 @@ async def test_a_run_cancelled_while_it_starts_never_stays(scripts: Scripts) -> 
         record = await scripts.client.ended(pk)
         assert record["state"] == "cancelled"
         if sys.platform == "linux":
-            names = {process.info["name"] for process in psutil.process_iter(["name"])}
-            assert f"run-{pk}" not in names
+            assert descendants_named(f"run-{pk}") == []
 
 
 async def test_cancel_against_finish_has_one_winner(scripts: Scripts) -> None:
@@ -275,11 +274,25 @@ async def test_a_launch_that_nobody_waits_for_leaves_no_child() -> None:
         launching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             (await launching).kill()  # it was faster
-    await eventually(lambda: not ours())
+    await eventually(lambda: not descendants_named("never"))
     pool.close()
 
 
-def ours() -> list[psutil.Process]:
-    """Return the template's living children that run our code."""
-    family = psutil.Process().children(recursive=True)
-    return [each for each in family if alive(each.pid) and each.name() == "never"]
+def descendants_named(name: str) -> list[psutil.Process]:
+    """Return the living processes of this name that this process, and so its server, started."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if alive(process.pid) and process.name() == name:
+                found.append(process)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the children are found by a name of Linux")
+async def test_only_our_own_processes_are_found_by_name(scripts: Scripts) -> None:
+    pk = await scripts.submit("import time; self.log('begun now'); time.sleep(600)")
+    assert await scripts.said(pk, "begun") == "now"
+    assert len(descendants_named(f"run-{pk}")) == 1
+    await cancel(scripts, pk)
+    await scripts.client.ended(pk)
+    assert descendants_named(f"run-{pk}") == []

@@ -1,8 +1,9 @@
 """Faults in a server's database calls, on orders: every operation of the store passes through here.
 
-A call can kill its own server, fail, be late, or act and then fail all the same, as when the
-answer is lost. The orders are a JSON object in a file, so that they can come at any time; the
-calls are counted from the first one that finds the file, and noted next to it.
+A call can kill its own server or one of the processes that it works with, fail, be late, or act and
+then fail all the same, as when the answer is lost. The orders are a JSON object in a file, so that
+they can come at any time; the calls are counted from the first one that finds the file, and noted
+next to it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,18 @@ from typing import Any
 from server.archive.storage import FileStorage
 from server.core.errors import DatabaseAway
 from server.store.driver.collection import Collection
+from tests.reliability.tools import victims
 
 KILL_BEFORE, KILL_AFTER = "kill before", "kill after"
 FAIL, UNHEARD, DELAY = "fail", "unheard", "delay"
-KINDS = (KILL_BEFORE, KILL_AFTER, FAIL, UNHEARD, DELAY)
+#: These kill a process that the server works with, just before the call.
+KILL_ENGINE, KILL_TEMPLATE, KILL_EXAMINER = "kill engine", "kill template", "kill examiner"
+VICTIMS = {
+    KILL_ENGINE: victims.ENGINE,
+    KILL_TEMPLATE: victims.TEMPLATE,
+    KILL_EXAMINER: victims.EXAMINER,
+}
+KINDS = (KILL_BEFORE, KILL_AFTER, *VICTIMS, FAIL, UNHEARD, DELAY)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,6 +141,8 @@ def install(faults: Faults, loop: asyncio.AbstractEventLoop | None = None) -> Ca
         kind = faults.next(operation, self.name) if meant else None
         if kind == KILL_BEFORE:
             os.kill(os.getpid(), signal.SIGKILL)
+        if kind in VICTIMS:
+            victims.kill(victims.find(os.getpid(), VICTIMS[kind]))
         if kind == FAIL:
             raise DatabaseAway
         if kind == DELAY:

@@ -4,7 +4,7 @@
 
 The orders are those of `faults`; without a file there are none. Logs of few lines are sealed too.
 It also prints when the runs that it left behind last time are settled, by the monotonic clock that
-all processes share.
+all processes share, and examines files again sooner.
 
 Imports nothing at first: the children of multiprocessing import this module again.
 """
@@ -16,6 +16,7 @@ import sys
 
 ORDERS = "HELIOGRAPH_TEST_ORDERS"
 SETTLED = "Own runs settled at"
+EXAMINE_AGAIN_SECONDS = 1.0
 
 
 def main() -> int:
@@ -23,6 +24,7 @@ def main() -> int:
     from pathlib import Path
 
     from server.__main__ import main as run
+    from server.execution import reexamination
     from tests.reliability.tools import faults
 
     if ORDERS in os.environ:
@@ -31,6 +33,7 @@ def main() -> int:
         faults.install_in_storage(met)
     _seal_short_logs()
     _tell_when_settled()
+    reexamination.PAUSE_SECONDS = EXAMINE_AGAIN_SECONDS
     return run()
 
 

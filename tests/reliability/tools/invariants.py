@@ -21,6 +21,8 @@ OUTPUTS = {"Makes": 2, "Bulks": 1}
 MEASUREMENTS = {"Makes": 3}
 #: Pipelines that end only when cancelled; others may end before that.
 ENDLESS = {"Waits"}
+#: What the forks of a run say, and the run of them.
+FORKED = re.compile(r"fork (\d+) (?:was killed|says (\d+) of (\d+))")
 TOLD = re.compile(r"line (\d+) of (\d+)")
 
 
@@ -45,7 +47,7 @@ class Promises:
 def violations(found: Snapshot, promises: Promises) -> list[str]:
     """Return what is wrong with a state in which nothing should be in progress."""
     checks = (_processes, _files, _measurements, _leftovers, log_violations, _keys)
-    against = (_publications, _lost, _ended_otherwise, _lines_changed)
+    against = (_publications, _unexamined, _lost, _ended_otherwise, _lines_changed)
     return [
         *(sentence for check in checks for sentence in check(found)),
         *(sentence for check in against for sentence in check(found, promises)),
@@ -122,6 +124,15 @@ def _files(found: Snapshot) -> Iterator[str]:
             yield f"file {key} is not what its {'log' if key in sealed else 'product'} says"
 
 
+def _unexamined(found: Snapshot, promises: Promises) -> Iterator[str]:
+    """Yield the uploads, all of them FITS files, of which the headers have not been read."""
+    for pk in sorted(promises.uploaded & found.products.keys()):
+        product = found.products[pk]
+        if not product["fits"] or product.get("examinations_left"):
+            left = product.get("examinations_left")
+            yield f"product {pk} was uploaded and says {product['fits']}, tries left: {left}"
+
+
 def _measurements(found: Snapshot) -> Iterator[str]:
     for pk, record in found.processes.items():
         ended_well = record["state"] == "succeeded"
@@ -178,13 +189,32 @@ def _text_bytes(lines: list[tuple[int, list[Any]]]) -> int:
 def _told(pk: int, record: Document, lines: list[tuple[int, list[Any]]]) -> Iterator[str]:
     """Yield what is wrong with the lines that pipelines number: gaps, and a missing end."""
     for attempt, said in itertools.groupby(lines, key=lambda line: line[0]):
-        told = [match for _, entry in said if (match := TOLD.fullmatch(entry[3]))]
+        texts = [entry[3] for _, entry in said]
+        told = [match for text in texts if (match := TOLD.fullmatch(text))]
         numbers = [int(match[1]) for match in told]
         if numbers != list(range(1, len(numbers) + 1)):
             yield f"attempt {attempt} of process {pk} said {_ranges(numbers)}"
         complete = record["state"] == "succeeded" and attempt == record["attempt"]
         if complete and (not told or int(told[-1][1]) != int(told[-1][2])):
             yield f"attempt {attempt} of process {pk} succeeded, its lines end at {len(told)}"
+        yield from _forked(pk, texts, complete)
+
+
+def _forked(pk: int, texts: list[str], complete: bool) -> Iterator[str]:
+    """Yield what is wrong with the lines of forks, each of which may have begun again."""
+    last: dict[str, tuple[int, int]] = {}
+    for text in texts:
+        if "fork" not in text:
+            continue
+        if (match := FORKED.fullmatch(text)) is None:
+            yield f"process {pk} has a line that was torn: {text[:200]!r}"
+        elif match[2]:
+            before, _ = last.get(match[1], (0, 0))
+            last[match[1]] = (int(match[2]), int(match[3]))
+            if int(match[2]) not in (1, before + 1):
+                yield f"process {pk}: fork {match[1]} says {match[2]} after {before}"
+    if complete and any(number != total for number, total in last.values()):
+        yield f"process {pk} succeeded, and its forks ended at {last}"
 
 
 def _ranges(numbers: list[int]) -> str:

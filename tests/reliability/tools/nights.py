@@ -16,14 +16,16 @@ from tests.reliability.tools.serving import Client
 
 #: How often each action is chosen, out of a hundred: pipelines by name, and other actions.
 WORKS = {
-    "Quick": 50,
+    "Quick": 42,
     "Makes": 20,
+    "Forks": 6,
     "Fails": 8,
     "Dies": 3,
     "Floods": 1,
     "Waits": 4,
     "cancel at once": 6,
     "run again": 4,
+    "upload": 2,
     "delete": 2,
     "delete an output": 2,
 }
@@ -98,6 +100,9 @@ class Night:
                 self._cancel_soon(await self._submit("Makes", slow=True))
             case "run again":
                 return await self._run_again()
+            case "upload":
+                await self._observer.upload("more.fits")
+                return False
             case "delete":
                 await self._delete()
                 return False

@@ -6,7 +6,11 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
+
+import numpy as np
+from astropy.io import fits
 
 from tests.reliability.tools.invariants import Promises
 from tests.reliability.tools.serving import Client
@@ -14,6 +18,21 @@ from tests.reliability.tools.serving import Client
 Record = dict[str, Any]
 
 POLL_SECONDS = 0.02
+
+
+EXPOSURE_SECONDS = 30.0
+
+
+def frame() -> bytes:
+    """Return a small FITS file."""
+    hdu = fits.PrimaryHDU(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    hdu.header["EXPTIME"] = EXPOSURE_SECONDS
+    written = BytesIO()
+    hdu.writeto(written)
+    return written.getvalue()
+
+
+FRAME = frame()
 
 
 def new_key(pipeline: str) -> str:
@@ -41,10 +60,10 @@ class Observer:
         self.target = made["pk"]
 
     async def upload(self, *names: str) -> list[int]:
-        """Upload files; return the PKs of their products."""
+        """Upload small FITS files; return the PKs of their products."""
         parts = b"".join(
             b"--limit\r\nContent-Disposition: form-data; "
-            b'name="file"; filename="%b"\r\n\r\nbytes of %b\r\n' % (name.encode(), name.encode())
+            b'name="file"; filename="%b"\r\n\r\n%b\r\n' % (name.encode(), FRAME)
             for name in names
         )
         path = f"/api/targets/{self.target}/dataproducts/"

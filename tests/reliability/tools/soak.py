@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.reliability.tools.havoc import Havoc, Struck
+from tests.reliability.tools import victims
+from tests.reliability.tools.havoc import CHILD, MOMENTS, Havoc, Struck
 from tests.reliability.tools.invariants import Promises, log_violations, violations
 from tests.reliability.tools.nights import Tally, observe
 from tests.reliability.tools.serving import Client, Server, short_folder
@@ -34,9 +35,22 @@ ENDS = {
     "Quick": "succeeded",
     "Makes": "succeeded",
     "Floods": "succeeded",
+    "Forks": "succeeded",
     "Fails": "failed",
     "Dies": "failed",
     "Waits": "cancelled",
+}
+#: Why those fail that are to fail: no kill of another process may be the reason.
+FAILURES = {
+    "Fails": "The stars were not right",
+    "Dies": "The pipeline was killed by signal 9 (SIGKILL)",
+}
+#: What is said of the kills of each of the others.
+KILLED = {
+    victims.ENGINE: "of its engine",
+    victims.TEMPLATE: "of its template",
+    victims.EXAMINER: "of its examiner",
+    CHILD: "of children of its runs",
 }
 
 
@@ -89,7 +103,7 @@ async def soak(options: Options) -> Soaked:
         server = Server(folder / "data")
         client = Client(server, patience_seconds=options.limit_seconds)
         tally = Tally(options.processes)
-        pace = DENSITY * options.processes / max(1, options.kills)
+        pace = DENSITY * options.processes / max(1, options.kills) / MOMENTS
         chance = random.Random(options.seed)
         havoc = Havoc(server, chance, lambda: tally.ended, pace)
         try:
@@ -155,6 +169,8 @@ def _unexpected(found: Snapshot, promises: Promises) -> Iterator[str]:
     """Yield the processes that ended neither as their pipelines do nor as requested."""
     for pk, record in found.processes.items():
         fine = record["state"] == ENDS[record["pipeline"]]
+        if fine and record["state"] == "failed":
+            fine = record["failure_message"] == FAILURES[record["pipeline"]]
         if not fine and (record["state"] != "cancelled" or pk not in promises.cancelled):
             yield f"process {pk} of {record['pipeline']} is {record['state']}: {record}"
 
@@ -166,9 +182,13 @@ async def _tell(havoc: Havoc, tally: Tally) -> None:
         struck, accepted = havoc.struck, len(tally.promises.accepted)
         print(
             f"{time.monotonic() - began:4.0f} s: {accepted} accepted, {tally.ended} seen to end, "
-            f"{struck.kills} kills, {struck.engine_kills} of the engine, {struck.stops} stops",
+            f"{struck.kills} kills, {_others(struck)}, {struck.stops} stops",
             flush=True,
         )
+
+
+def _others(struck: Struck) -> str:
+    return ", ".join(f"{struck.others[victim]} {words}" for victim, words in KILLED.items())
 
 
 def figures(soaked: Soaked) -> str:
@@ -182,7 +202,7 @@ def figures(soaked: Soaked) -> str:
     return "\n".join(
         (
             f"seed {soaked.options.seed}: {struck.kills} kills of the server ({struck.starts} "
-            f"while it started), {struck.engine_kills} of its engine, {struck.stops} stops, "
+            f"while it started), {_others(struck)}, {struck.stops} stops, "
             f"{soaked.seconds:.0f} s",
             f"accepted {len(promises.accepted)}, lost {soaked.lost}; {soaked.twice} submitted "
             f"twice at once, {len(promises.deleted)} deleted, {len(found.processes)} there",

@@ -1,4 +1,4 @@
-"""The sweep: a server is killed at every database call of a scenario in turn, and restarted.
+"""The sweep: a server is killed or meets a fault at every database call of a scenario in turn.
 
     python -m tests.reliability.tools.sweep [--kind "kill after"] [--every 1] [--seed 1]
 
@@ -18,13 +18,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.reliability.tools.faults import FAIL, KILL_AFTER, KILL_BEFORE, UNHEARD, Orders
+from tests.reliability.tools.faults import DELAY, KILL_AFTER, KILL_BEFORE, KINDS, VICTIMS, Orders
 from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.scenario import work_through, wrongs
 from tests.reliability.tools.serving import Client, Server, short_folder
 
 #: The number of calls of a start at which a second kill may fall.
 START_CALLS = 40
+#: The kinds after which the server is restarted.
+KILLS = (KILL_BEFORE, KILL_AFTER)
+SWEPT_KINDS = tuple(kind for kind in KINDS if kind != DELAY)
 #: So rare that calls in the background do not shift those of the scenario.
 SLOW_LEASES = {
     "HELIOGRAPH_LEASES_HEARTBEAT_SECONDS": "10",
@@ -55,10 +58,9 @@ class Sweep:
 
     def __init__(self, folder: Path, kind: str) -> None:
         self.kind = kind
-        kills = kind in (KILL_BEFORE, KILL_AFTER)
         self.server = Server(
             folder / "data",
-            environment=dict(SLOW_LEASES) if kills else {},
+            environment=dict(SLOW_LEASES) if kind in KILLS else {},
             orders=folder / "orders.json",
         )
         self.observer = Observer(Client(self.server))
@@ -91,7 +93,7 @@ class Sweep:
         self.server.follow(Orders(kinds=(self.kind,), at=(call,)))
         name = f"{self.kind} {call}".replace(" ", "-") + ("" if then is None else f"-{then}")
         wrong = await self._work_through(name)
-        struck = self.server.calls[call - 1 : call] if self.kind in (FAIL, UNHEARD) else []
+        struck = [] if self.kind in KILLS else self.server.calls[call - 1 : call]
         self.swept.struck.update([*struck, *self.server.last_calls])
         self.server.last_calls.clear()
         self.server.follow(None)
@@ -134,14 +136,13 @@ async def sweep(kind: str, every: int, seed: int, twice: bool, tell: bool = True
 def main() -> int:
     """Sweep with each kind asked for, and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    kinds = [KILL_BEFORE, KILL_AFTER, FAIL, UNHEARD]
-    parser.add_argument("--kind", action="append", choices=kinds)
+    parser.add_argument("--kind", action="append", choices=SWEPT_KINDS)
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th call")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--twice", action="store_true", help="kill the next start as well")
     options = parser.parse_args()
     wrong = 0
-    for kind in options.kind or kinds:
+    for kind in options.kind or SWEPT_KINDS:
         swept = asyncio.run(sweep(kind, options.every, options.seed, options.twice))
         print(figures(kind, swept), flush=True)
         wrong += len(swept.wrong)
@@ -150,7 +151,9 @@ def main() -> int:
 
 def figures(kind: str, swept: Swept) -> str:
     """Return the figures of a sweep in one line."""
-    strikes = f"{swept.kills} kills" if swept.kills else f"{swept.faults} failed calls"
+    strikes = f"{swept.faults} {'kills' if kind in VICTIMS else 'failed calls'}"
+    if kind in KILLS:
+        strikes = f"{swept.kills} kills"
     told = (
         f"{kind}: {strikes} at {len(swept.struck)} kinds of calls, {len(swept.wrong)} wrongs, "
         f"{swept.seconds:.0f} s"

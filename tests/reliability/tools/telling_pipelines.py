@@ -5,15 +5,21 @@ Each logs `line 1 of n` to `line n of n`. Imported by the children of runs only.
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import ClassVar
 
 from runners import AsyncError, PipelineOutput, PipelineProcess
+
+#: What `Reads` reads before it waits.
+HALF_BYTES = 24 << 20
 
 
 class Telling(PipelineProcess):
@@ -98,7 +104,7 @@ class Streams(Telling):
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
         count = 1_000_000 if flags["million"] else 100_000
         for number in range(1, count + 1):
-            self.log(f"line {number} of {count}, ☆ and {number * 7919 % 1_000_003}")
+            self.log(f"line {number} of {count}")
             if number % 2_000 == 0:
                 time.sleep(0.02)
             while number == count // 2 and any((up / "hold").exists() for up in tmpdir.parents):
@@ -135,6 +141,54 @@ class Waits(Telling):
                 number += 1
                 self.log(f"tick {number} {time.time()}")
             time.sleep(0.01)
+
+
+class Forks(Telling):
+    """Has two forks that log, and begins each again that somebody kills."""
+
+    short_name = "forks"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        forks = {number: self._fork(number) for number in (1, 2)}
+        while forks:
+            number, fork = forks.popitem()
+            fork.join()
+            if fork.exitcode == -signal.SIGKILL:
+                self.log(f"fork {number} was killed")
+                forks[number] = self._fork(number)
+            elif fork.exitcode:
+                raise AsyncError(f"A fork ended with {fork.exitcode}")
+        self.tell()
+
+    def _fork(self, number: int) -> ForkProcess:
+        fork = multiprocessing.get_context("fork").Process(target=self._say, args=(number,))
+        fork.start()
+        return fork
+
+    def _say(self, fork: int) -> None:
+        for number in range(1, 21):
+            self.log(f"fork {fork} says {number} of 20")
+            time.sleep(0.01)
+
+
+class Reads(Telling):
+    """Reads its first input in two parts and logs the checksum."""
+
+    short_name = "reads"
+    flags: ClassVar = {"copied": {"default": False, "long_name": "Read a copy of the run's own"}}
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        data = self.input_files.first().data
+        with Path(data.path).open("rb") if flags["copied"] else data.open() as file:
+            digest = hashlib.sha256(file.read(HALF_BYTES))
+            gate = Path(self.target.extra_fields["gate"])
+            with self.update_status("Waiting"):
+                while not gate.exists():
+                    self.check_cancelled()
+                    time.sleep(0.01)
+            digest.update(file.read())
+        self.log(f"sha256 {digest.hexdigest()}")
+        self.tell()
 
 
 class Dies(Telling):

@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from astropy.io import fits
 from PIL import Image
 
 from runners import examiner
+from runners.fits import metadata
+from runners.fits.files import MACHINE_ERRORS
 from runners.wording import in_words, is_for_users
 
 INTERNAL = re.compile(
@@ -116,26 +119,73 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("kind", ["metadata", "headers", "preview"])
-@pytest.mark.filterwarnings("ignore")
-def test_no_broken_file_is_told_of_in_a_librarys_words(tmp_path: Path, kind: str) -> None:
-    (tmp_path / "secret").mkdir()
-    files = [*BROKEN, "missing.fits", "folder.fits"]
+#: The headers of these can be read, and they have this size.
+LEGIBLE = {
+    "cut.fits": (80, 80),
+    "bitpix.fits": (80, 80),
+    "naxis1.fits": (None, None),
+    "naxis_not.fits": (None, None),
+}
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """Return a folder of broken files, a missing one, and a folder in place of a file."""
+    folder = tmp_path / "secret"
+    folder.mkdir()
     for name, data in BROKEN.items():
-        (tmp_path / "secret" / name).write_bytes(data)
-    (tmp_path / "secret" / "folder.fits").mkdir()
-    paths = [str(tmp_path / "secret" / name) for name in files]
-    picture = str(tmp_path / "p.png")
+        (folder / name).write_bytes(data)
+    (folder / "folder.fits").mkdir()
+    return folder
+
+
+def answers_of(kind: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """Ask an examiner about each of the broken files; return its answers by name."""
+    files = [*BROKEN, "missing.fits", "folder.fits"]
+    paths = [str(folder / name) for name in files]
+    picture = str(folder.parent / "p.png")
     asked = [
         {kind: [path, picture, 512, "linear"] if kind == "preview" else path} for path in paths
     ]
     answers = io.StringIO()
     examiner.serve(io.StringIO("".join(json.dumps(each) + "\n" for each in asked)), answers)
     _, *lines = answers.getvalue().splitlines()
-    told = {name: json.loads(line).get("error") for name, line in zip(files, lines, strict=True)}
-    errors = {name: error for name, error in told.items() if error}
-    assert len(errors) >= (0 if kind == "metadata" else 8)
-    for name, error in errors.items():
-        assert not INTERNAL.search(error), (name, error)
-        assert "/" not in error, (name, error)
-        assert "secret" not in error, (name, error)
+    return {name: json.loads(line) for name, line in zip(files, lines, strict=True)}
+
+
+def check_sentence(error: str) -> None:
+    """Check that a user may read an error."""
+    assert not INTERNAL.search(error), error
+    assert "/" not in error
+    assert "secret" not in error
+
+
+@pytest.mark.parametrize("kind", ["headers", "preview"])
+@pytest.mark.filterwarnings("ignore")
+def test_no_broken_file_is_told_of_in_a_librarys_words(broken: Path, kind: str) -> None:
+    told = [answer["error"] for answer in answers_of(kind, broken).values() if "error" in answer]
+    assert len(told) >= 8
+    for error in told:
+        check_sentence(error)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_metadata_of_a_broken_file_are_what_its_headers_give_or_none(broken: Path) -> None:
+    answers = answers_of("metadata", broken)
+    assert [name for name, answer in answers.items() if answer.keys() != {"metadata"}] == []
+    found = {name: each["metadata"] for name, each in answers.items() if each["metadata"]}
+    assert {name: (each["width"], each["height"]) for name, each in found.items()} == LEGIBLE
+    others = {value for each in found.values() for value in list(each.values())[:4]}
+    assert others == {None}
+
+
+@pytest.mark.parametrize("number", sorted(MACHINE_ERRORS))
+def test_a_machine_that_cannot_read_a_file_now_is_told_of_in_words(
+    broken: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(path: Path, name: str) -> NoReturn:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(metadata, "open_fits", fail)
+    told = {answer["error"] for answer in answers_of("metadata", broken).values()}
+    assert told == {f"It failed: {os.strerror(number)}"}
