@@ -12,6 +12,7 @@ TEST = [
     # pytest-tornado imports pkg_resources, which later ones lack; earlier ones build no wheels.
     "setuptools>=77,<82",
     "playwright>=1.45",
+    "tqdm>=4.66",
     "ruff>=0.17",
     "mypy>=2.4",
     "pre-commit>=4",

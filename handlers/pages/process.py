@@ -43,6 +43,7 @@ class ProcessPage(Page):
             filtered=self._filtered,
             failure=await self.processes.failure(record),
             sections=await self.processes.sections(record.pk),
+            log_stored_bytes=await self.processes.log_stored_bytes(record.pk),
         )
 
     @property
@@ -63,7 +64,8 @@ class ProcessPage(Page):
         after = max(0, record.log_lines - LINES_SHOWN)
         page = await self.processes.log_reader.lines(record, after, LINES_SHOWN)
         lines: list[list[Any]] = json.loads(b"[%b]" % b",".join(page.entries))
-        return lines
+        seen = self.processes.log_reader.seen
+        return [[*line[:3], seen(line[3]), *line[4:]] for line in lines]
 
     def _flags(self, record: ProcessRecord) -> dict[str, Flag]:
         pipeline = self.processes.pipelines.get(record.pipeline)

@@ -23,6 +23,7 @@ from server.logs.searching.turns import SearchTurns
 from server.logs.segments.format import BLOCK_LINES
 from server.logs.segments.sealed import TextPart
 from server.logs.segments.search import Span
+from server.logs.terminal_text import visible_text
 
 _UNCOUNTED = (0,) * len(LEVELS)
 
@@ -53,13 +54,13 @@ class LinesPage(NamedTuple):
 class LogReader:
     """Reads the logs of processes, given by their records.
 
-    `visible_text` returns what a terminal would show of a line; without it, searches compare the
-    line as it is.
+    `visible` returns what a terminal would show of a line; without it, searches compare the line as
+    it is.
     """
 
-    def __init__(self, logs: Logs, visible_text: VisibleText | None = None) -> None:
+    def __init__(self, logs: Logs, visible: VisibleText | None = visible_text) -> None:
         self._logs = logs
-        self._visible_text = visible_text
+        self._visible_text = visible
         self._turns = SearchTurns()
 
     async def lines(
@@ -90,12 +91,16 @@ class LogReader:
         counts = await self._logs.levels(record.pk) if counted else _UNCOUNTED
         return LinesPage(search.entries, search.end, ended, counts)
 
+    def seen(self, text: str) -> str:
+        """Return what a reader sees of the text of a line, in one row."""
+        return visible_text(text).replace("\n", " ⏎ ")
+
     async def text(
         self, record: ProcessRecord, level: str = "debug", q: str = "", client: str = ""
     ) -> AsyncIterator[bytes]:
         """Yield the text of the lines that match, in pieces."""
         wanted, last = self._filter(level, q), await self.last_line(record)
-        await self._logs.sealed.refresh(record.pk)
+        await self._logs.sealed.now(record.pk)
         if wanted.everything:
             async for part in self.texts(record, 0, last):
                 yield part.text

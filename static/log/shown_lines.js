@@ -190,8 +190,8 @@ export class ShownLines {
     const { hidden, changed, moved, style } = block.terminal.take(entry);
     if (hidden) block.hidden.push(entry[0]);
     if (hidden) this.#dirty.add(key);
-    if (moved) block.moved.push(moved);
-    if (moved) this.#move(moved, true);
+    block.moved.push(...moved);
+    for (const line of moved) this.#move(line, true);
     if (style) this.#styles.set(entry[0], style);
     else this.#styles.delete(entry[0]);
     for (const row of changed) {

@@ -39,6 +39,8 @@ class _Held:
         self.since = now
         self.time = time
         self.level = level
+        #: whether it is part of what moves in several rows
+        self.frame = False
         self.pieces: list[str] = []
         self.size_bytes = 0
 
@@ -78,6 +80,10 @@ class _Bars:
         if len(self._last) >= HELD_LIMIT:
             self._last.clear()  # each thread has a stream of its own
         self._last.add(stream)
+
+
+def _is_blank(pieces: list[str]) -> bool:
+    return not visible_text("".join(pieces)).strip()
 
 
 def _is_error_stream(stream: str) -> bool:
@@ -131,6 +137,9 @@ class LineAssembler:
 
     def _feed(self, stream: str, time: float, level: str, text: str, now: float) -> None:
         level = self._bars.level_of_write(stream, level, text)
+        frame = "\x1b[" in text and _FRAME.search(text) is not None
+        if frame:
+            self._release_frame(stream)
         *ended, rest = text.split("\n")
         if ended:
             self._hold(stream, time, level, ended[0], now)
@@ -139,7 +148,14 @@ class LineAssembler:
             bars = _is_error_stream(stream) and self._bars.concern(stream, text)
             self._add_whole(stream, time, level, ended[1:], now, bars)
         if rest:
-            self._hold(stream, time, level, rest, now)
+            self._hold(stream, time, level, rest, now).frame |= frame
+
+    def _release_frame(self, stream: str) -> None:
+        """Store the last row of a frame that another thread has begun: the next goes over it."""
+        kind = stream.rpartition("/")[2]
+        for other, held in list(self._held.items()):
+            if other != stream and held.frame and other.rpartition("/")[2] == kind:
+                self._end(other, unended=True)
 
     def _add_whole(
         self, stream: str, time: float, level: str, pieces: list[str], now: float, bars: bool
@@ -153,14 +169,14 @@ class LineAssembler:
             self._hold(stream, time, level, piece, now)
             self._end(stream, unended=False)
 
-    def _hold(self, stream: str, time: float, level: str, text: str, now: float) -> None:
+    def _hold(self, stream: str, time: float, level: str, text: str, now: float) -> _Held:
         held = self._held.get(stream)
         if held is None:
             if len(self._held) >= HELD_LIMIT:
                 self._end(next(iter(self._held)), unended=True)
             held = self._held[stream] = _Held(now, time, level)
         else:
-            if level == BAR_LEVEL:
+            if level == BAR_LEVEL or (level != held.level and _is_blank(held.pieces)):
                 held.level = level
             if _REWRITES.search(text):
                 held.time = time  # what is seen was written now; a frame's lines have one time
@@ -168,6 +184,7 @@ class LineAssembler:
         held.size_bytes += len(text) if text.isascii() else len(text.encode())
         if held.size_bytes > LINE_LIMIT_BYTES:
             self._cut(held)
+        return held
 
     def _cut(self, held: _Held) -> None:
         """Turn all but the last piece of a line over the limit into lines of their own."""

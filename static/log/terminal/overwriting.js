@@ -19,9 +19,9 @@ const LONGEST_RECENT = 2000;
 
 /**
  * What an entry does to the rows: whether it has none of its own, which rows of a bar it changed, by
- * which number the row that it has now was known before, and the style in which its text begins.
+ * which numbers rows were known before, and the style in which its text begins.
  *
- * @typedef {{hidden: boolean, changed: Row[], moved: number, style: number}} Taken
+ * @typedef {{hidden: boolean, changed: Row[], moved: number[], style: number}} Taken
  */
 
 /** A row that is the text of one entry. @typedef {{number: number, entry: Entry, style: number}} Plain */
@@ -68,21 +68,24 @@ export class Overwriting {
     const { style } = this.#screen;
     const overwrites = OVERWRITES.test(text) || Boolean(unended && text.endsWith("\r"));
     if (!overwrites && this.#open && !this.#continues(entry)) return this.#takeBetween(entry, style);
-    if (overwrites || this.#open) return { ...this.#overwrite(entry), style };
+    if (!overwrites && !this.#open && unended && entry[0] > 1 && !visibleText(text).trim()) {
+      this.#screen.restyle(text);
+      return { hidden: true, changed: [], moved: [], style };
+    }
+    const sameFrame = entry[1] === this.#last?.[1] && this.#recent[this.#recent.length - 1] instanceof Row;
+    if (overwrites || this.#open || sameFrame) return { ...this.#overwrite(entry), style };
     this.#addPlain(entry, style);
-    const hidden = Boolean(unended && text && entry[0] > 1 && !visibleText(text));
-    return { hidden, changed: [], moved: 0, style };
+    return { hidden: false, changed: [], moved: [], style };
   }
 
   /**
-   * Return whether a text that does not overwrite belongs to the bar: it has the time of the piece
-   * before, is in the middle of several rows, or shows nothing.
+   * Return whether a text that does not overwrite belongs to the bar: it was written together with
+   * it, or shows nothing.
    *
    * @param {Entry} entry
    */
   #continues([, time, , text]) {
-    const last = /** @type {Entry} */ (this.#last);
-    return time === last[1] || (!last[4] && this.#screen.up > 0) || !visibleText(text).trim();
+    return time === this.#last?.[1] || !visibleText(text).trim();
   }
 
   /**
@@ -96,8 +99,9 @@ export class Overwriting {
     const { rows, up, column } = this.#screen;
     const blank = !rows[0].text.trim();
     const given = !up && !column && (rows.length === 1 || blank); // the bar went back for it
-    const moved = given && (blank || entry[2] !== "error") ? rows[0].number : 0;
-    if (moved) this.#recent = this.#recent.filter((row) => row !== rows[0]);
+    const gone = given && (blank || entry[2] !== "error");
+    const moved = gone && rows[0].number ? [rows[0].number] : [];
+    if (gone) this.#recent = this.#recent.filter((row) => row !== rows[0]);
     if (given || entry[2] === "error") {
       this.#open = false;
       this.#addPlain(entry, style);
@@ -134,13 +138,16 @@ export class Overwriting {
     screen.entry = this.#last = entry;
     screen.top = screen.up;
     screen.feed(entry[3]);
-    const own = begins ? screen.rows[0] : this.#outdated();
-    const moved = own && !begins ? own.number : 0;
+    const begun = begins ? screen.rows[0] : null;
+    const own = begun?.text.trim() ? begun : (this.#outdated() ?? begun);
+    const moved = own && own !== begun ? this.#leave(own) : [];
+    if (begun && own !== begun) begun.number = 0; // as it is blank, it can wait for the next entry
     if (own) [own.number, own.entry] = [entry[0], own.entry ?? entry];
     this.#open = Boolean(entry[4]) || screen.up > 0;
     if (!entry[4]) [screen.up, screen.column] = [Math.max(0, screen.up - 1), 0];
-    const sorted = moved ? this.#sort() : [];
-    const changed = screen.rows.filter((row) => row.entry === entry || row === own || sorted.includes(row));
+    const sorted = moved.length ? this.#sort() : [];
+    const isChanged = (row) => row.entry === entry || row === own || sorted.includes(row);
+    const changed = screen.rows.filter((row) => row.number > 0 && isChanged(row));
     return { hidden: !own, changed, moved };
   }
 
@@ -166,9 +173,27 @@ export class Overwriting {
     this.#remember(row);
   }
 
+  /**
+   * Take their numbers from the rows that were reached, above a line that came in between, and are
+   * blank; and from the one that has a new number.
+   *
+   * @param {Row} moving
+   * @returns {number[]} the numbers
+   */
+  #leave(moving) {
+    const left = this.#reached.filter((row) => row === moving || (row.number < this.#between && !row.text.trim()));
+    const numbers = left.map((row) => row.number).filter(Boolean);
+    for (const row of left) row.number = 0;
+    return numbers;
+  }
+
+  get #reached() {
+    return this.#screen.rows.slice(0, this.#screen.top + 1);
+  }
+
   /** Give the rows that were reached their numbers in order again, and return these rows. */
   #sort() {
-    const reached = this.#screen.rows.slice(0, this.#screen.top + 1);
+    const reached = this.#reached.filter((row) => row.number > 0);
     const numbers = reached.map((row) => row.number).sort((one, other) => other - one);
     for (const [index, row] of reached.entries()) row.number = numbers[index];
     return reached;
@@ -176,8 +201,7 @@ export class Overwriting {
 
   /** Return the highest of the bar's rows that stands above a line that came in between. */
   #outdated() {
-    const { rows, top } = this.#screen;
-    return rows.slice(0, top + 1).findLast((row) => row.number < this.#between) ?? null;
+    return this.#reached.findLast((row) => row.number < this.#between && row.text.trim()) ?? null;
   }
 }
 
@@ -200,7 +224,7 @@ export function seenText(entries) {
   const rows = new Map();
   for (const entry of entries) {
     const { hidden, changed, moved } = terminal.take(entry);
-    rows.delete(moved);
+    for (const number of moved) rows.delete(number);
     if (!hidden) rows.set(entry[0], () => visibleText(entry[3]) + (entry[4] ? "" : "\n"));
     for (const row of changed) rows.set(row.number, () => `${row.text}\n`);
   }

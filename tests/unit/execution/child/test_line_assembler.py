@@ -190,3 +190,32 @@ def test_what_overwrites_has_the_time_of_the_last_state() -> None:
         assembler.feed("log", float(time), "info", text, now=0.0)
     assembler.release()
     assert [line.time for line in assembler.take()] == [3.0, 4.0]
+
+
+def test_a_line_after_the_sequences_that_end_a_bar_keeps_its_level() -> None:
+    writes = ["\r\x1b[2Kdone\n\x1b[?25h", "no stars\n"]
+    assert levels_of(*writes) == ["info", "warning"]
+
+
+@pytest.mark.parametrize("kind", ["stderr", "stdout"])
+def test_a_frame_of_another_thread_comes_after_the_row_that_it_overwrites(kind: str) -> None:
+    assembler = LineAssembler()
+    frame = "\r\x1b[2K\x1b[1A\x1b[2K"
+    assembler.feed(f"@1.2/{kind}", 1.0, "info", f"{frame}one 50 %\ntwo 50 %", now=0.0)
+    assembler.feed("logging", 1.5, "info", "half ", now=0.0)
+    assembler.feed(kind, 2.0, "info", f"{frame}one 60 %\ntwo 60 %\n", now=0.0)
+    assert [(line.text, line.unended) for line in assembler.take()] == [
+        (f"{frame}one 50 %", False),
+        ("two 50 %", True),
+        (f"{frame}one 60 %", False),
+        ("two 60 %", False),
+    ]
+
+
+def test_bars_of_two_threads_do_not_cut_each_other() -> None:
+    assembler = LineAssembler()
+    for percent in range(100):
+        for thread in "12":
+            assembler.feed(f"@1.{thread}/stderr", 1.0, "warning", f"\r{percent} %", now=0.5)
+    assembler.release()
+    assert len(assembler.take()) == 2
