@@ -168,6 +168,9 @@ class FakeProcesses:
     async def delete(self, pk: int) -> None:
         del self.records[(await self.get(pk)).pk]
 
+    async def failure(self, record: ProcessRecord) -> None:
+        self.calls.append(("failure", record.pk))
+
     async def sections(self, pk: int) -> list[Section]:
         await self.get(pk)
         return [Section(1, 1.5, "Measuring")]

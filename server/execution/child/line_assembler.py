@@ -73,8 +73,8 @@ class _Bars:
         return BAR_LEVEL if _FRAME.search(text) else level
 
     def concern(self, stream: str, text: str) -> bool:
-        """Return whether one of the lines in a text may be a bar."""
-        return stream in self._last or _REWRITES.search(text) is not None
+        """Return whether one of the lines in a text may be a bar, or come after one."""
+        return "\r" in text or "\x1b" in text or "\x9b" in text or stream in self._last
 
     def _remember(self, stream: str) -> None:
         if len(self._last) >= HELD_LIMIT:
@@ -105,14 +105,14 @@ class LineAssembler:
 
     def feed_all(self, texts: Sequence[tuple[str, str, float, str, str]], now: float) -> None:
         """Take many pieces: tuples of a tag that is ignored, stream, time, level and text."""
-        held, add = self._held, self.ready.append
+        held, bars, add = self._held, self._bars, self.ready.append
         for _, stream, time, level, text in texts:
             end = len(text) - 1
             if (
                 0 <= end < SHORT_CHARACTERS
                 and text.find("\n") == end
                 and stream not in held
-                and level != ERROR_STREAM_LEVEL
+                and (level != ERROR_STREAM_LEVEL or not bars.concern(stream, text))
             ):
                 # By far the most common: one whole line that is short in any encoding.
                 add(_line(Line, (time, level, text[:end], False)))

@@ -95,6 +95,56 @@ class Stages(PipelineProcess):
             time.sleep(0.2)
 
 
+class Bars(PipelineProcess):
+    """Shows its progress as tools for terminals do."""
+
+    short_name = "bars"
+    flags = {"stay": {"default": False, "long_name": "Go on until it is cancelled"}}
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("begin")
+        for _ in tqdm(range(60), desc="single", ncols=60):
+            time.sleep(0.05)
+        for night in tqdm(range(3), desc="nights", ncols=60):
+            for _ in tqdm(range(5), desc="frames", leave=False, ncols=60):
+                time.sleep(0.05)
+            logging.getLogger("bars").warning("night %d was cloudy", night)
+        with Progress(console=Console(file=sys.stderr, force_terminal=True, width=70)) as bars:
+            tasks = [bars.add_task(name, total=30) for name in ("dark", "flat", "light")]
+            for _ in range(30):
+                time.sleep(0.05)
+                for task in tasks:
+                    bars.advance(task)
+        self.log("end of bars")
+        print("no stars", file=sys.stderr)
+        for _ in tqdm(range(10_000), desc="staying", ncols=60):
+            if not flags["stay"]:
+                break
+            time.sleep(0.05)
+
+
+class Terminal(PipelineProcess):
+    """Writes what terminals understand, and a page must not show."""
+
+    short_name = "terminal"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("\x1b]0;a title\x07plain\x1b(B and \x1b7saved\x1b8")
+        self.log("\x1b[31mred begins")
+        self.log("still red\x1b[0m, no more")
+        self.log("\x1b]8;;https://example.org/a\x1b\\a link\x1b]8;;\x1b\\ and no link")
+        self.log("\x1b]8;;javascript:alert(1)\x1b\\a trap\x1b]8;;\x1b\\")
+        self.log("user \u202enimda\u202c is in")
+        self.log("5 stars\b\b\b\b\bmoons")
+        self.log(
+            "\x1b[38:2::255:0:0mof parts\x1b[m \x1b[38;5;46mof 256\x1b[m \x1b[1;3;4;9;7mall\x1b[m"
+        )
+        self.log("\x1b[4mend")
+        for number in range(11, 1001):
+            self.log(f"line {number}")
+        self.log("\x1b[24mnot underlined")
+
+
 class Broken(PipelineProcess):
     """Goes well twice, and fails in its third stage with an exception of two lines."""
 
@@ -147,56 +197,6 @@ class Texts(PipelineProcess):
             self.log(f"{number} " + "a word " * (number % 60))
         self.log("giant " + "x" * 3_000_000)
         self.log("the last one")
-
-
-class Bars(PipelineProcess):
-    """Shows its progress as tools for terminals do."""
-
-    short_name = "bars"
-    flags = {"stay": {"default": False, "long_name": "Go on until it is cancelled"}}
-
-    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
-        self.log("begin")
-        for _ in tqdm(range(60), desc="single", ncols=60):
-            time.sleep(0.05)
-        for night in tqdm(range(3), desc="nights", ncols=60):
-            for _ in tqdm(range(5), desc="frames", leave=False, ncols=60):
-                time.sleep(0.05)
-            logging.getLogger("bars").warning("night %d was cloudy", night)
-        with Progress(console=Console(file=sys.stderr, force_terminal=True, width=70)) as bars:
-            tasks = [bars.add_task(name, total=30) for name in ("dark", "flat", "light")]
-            for _ in range(30):
-                time.sleep(0.05)
-                for task in tasks:
-                    bars.advance(task)
-        self.log("end of bars")
-        print("no stars", file=sys.stderr)
-        for _ in tqdm(range(10_000), desc="staying", ncols=60):
-            if not flags["stay"]:
-                break
-            time.sleep(0.05)
-
-
-class Terminal(PipelineProcess):
-    """Writes what terminals understand, and a page must not show."""
-
-    short_name = "terminal"
-
-    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
-        self.log("\x1b]0;a title\x07plain\x1b(B and \x1b7saved\x1b8")
-        self.log("\x1b[31mred begins")
-        self.log("still red\x1b[0m, no more")
-        self.log("\x1b]8;;https://example.org/a\x1b\\a link\x1b]8;;\x1b\\ and no link")
-        self.log("\x1b]8;;javascript:alert(1)\x1b\\a trap\x1b]8;;\x1b\\")
-        self.log("user \u202enimda\u202c is in")
-        self.log("5 stars\b\b\b\b\bmoons")
-        self.log(
-            "\x1b[38:2::255:0:0mof parts\x1b[m \x1b[38;5;46mof 256\x1b[m \x1b[1;3;4;9;7mall\x1b[m"
-        )
-        self.log("\x1b[4mend")
-        for number in range(11, 1001):
-            self.log(f"line {number}")
-        self.log("\x1b[24mnot underlined")
 
 
 class Stubborn(PipelineProcess):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.logs.logs import Logs
+from server.logs.reader import LogReader
 from server.logs.terminal_text import visible_text
 
 CASES = json.loads(
@@ -66,3 +69,9 @@ def test_a_hostile_text_costs_what_it_is_long(piece: str) -> None:
     # Quadratic, it would be 100 times; a factor of 30 and 0.1 s leave room for a busy computer.
     once = seconds(piece * (LONG // 10 // len(piece)))
     assert seconds(piece * (LONG // len(piece))) < 30 * once + 0.1
+
+
+def test_what_is_seen_of_a_line_fits_into_a_row() -> None:
+    reader = LogReader(cast(Logs, None))
+    assert reader.seen("\x1b[31mred\x1b[0m \x07") == "red ␇"
+    assert reader.seen("\rinner\x1b[A\router") == "outer ⏎ inner"
