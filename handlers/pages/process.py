@@ -43,6 +43,7 @@ class ProcessPage(Page):
             filtered=self._filtered,
             failure=await self.processes.failure(record),
             sections=await self.processes.sections(record.pk),
+            log_stored_bytes=await self.processes.log_stored_bytes(record.pk),
         )
 
     @property

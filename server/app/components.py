@@ -19,7 +19,6 @@ from server.core.hub import Hub
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
 from server.logs.segments.sealed import SealedLogs
-from server.logs.terminal_text import visible_text
 from server.operations.accepted import Accepted
 from server.operations.atomicity import check_atomic
 from server.operations.start_checks import StartChecks
@@ -67,10 +66,11 @@ async def open_components(
     await retry_while_unavailable(repository.load)
     alone = config.mongodb.uri is None
     files = FileStorage(config.storage_url)
-    # The other half is for the bodies of the logs API.
-    cache_bytes = config.cache.log_bytes // 4
-    sealed = SealedLogs(store.segments, files, cache_bytes)
-    logs = Logs(store.logs, hub, cache_bytes, sealed=sealed, alone=alone)
+    # Half is for the bodies of the logs API. Of the rest, chunks get the most: they are slow to read
+    # from the database, while blocks are read again quickly.
+    part_bytes = config.cache.log_bytes // 8
+    sealed = SealedLogs(store.segments, files, part_bytes)
+    logs = Logs(store.logs, hub, 3 * part_bytes, sealed=sealed, alone=alone)
     archive = _archive(config, folder, store, files, examiner, repository)
     stack.push_async_callback(archive.rollback.stop)
     components = Components(
@@ -80,7 +80,7 @@ async def open_components(
         hub=hub,
         repository=repository,
         logs=logs,
-        reader=LogReader(logs, visible_text),
+        reader=LogReader(logs),
         files=files,
         archive=archive,
     )

@@ -249,7 +249,7 @@ class Sealings:
             await self._files.delete_many(stored.keys)
         else:
             await self._finish(load(LogSegment, stored.segment), stored.sealed_attempt)
-        await self._store.journal.delete(stored.pk)
+        await self._store.journal.delete(stored)
 
     async def delete(self, process: int) -> None:
         """Delete all segments of a process: the files first, as only the documents name them."""

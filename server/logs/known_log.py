@@ -33,6 +33,8 @@ class KnownLog:
         self._log_bytes = log_bytes
         self._text_bytes = text_bytes
         self._levels = levels
+        #: the line up to which the levels are counted
+        self._counted = last if levels is not None else 0
         self._written_here = False
         # Counted, as more notifications may arrive while the end is read. A new log is not current:
         # notifications that arrived before it was known were lost.
@@ -56,7 +58,12 @@ class KnownLog:
     @property
     def levels(self) -> Sequence[int] | None:
         """How many lines there are of each level, None while that has not been counted."""
-        return self._levels
+        return self._levels if self._counted == self._last else None
+
+    @property
+    def counted(self) -> tuple[int, Sequence[int] | None]:
+        """How many lines there are of each level up to which line, as far as was counted."""
+        return self._counted, self._levels
 
     @property
     def written_here(self) -> bool:
@@ -89,17 +96,17 @@ class KnownLog:
     ) -> None:
         """Take over the end that this server has just stored, or read as the writer."""
         self._last, self._log_bytes, self._text_bytes = last, log_bytes, text_bytes
-        self._levels = levels
+        self._levels, self._counted = levels, 0 if levels is None else last
 
-    def counted(self, last: int, levels: Sequence[int]) -> None:
-        """Take over how many lines of each level there are up to the end, if that is this line."""
-        if last == self._last:
-            self._levels = levels
+    def count(self, line: int, levels: Sequence[int]) -> None:
+        """Take over how many lines there are of each level up to a line."""
+        if line >= self._counted:
+            self._levels, self._counted = levels, line
 
     def reach(self, line: int) -> None:
         """Note that at least the lines up to this one are stored."""
         if line > self._last:
-            self._last, self._levels = line, None
+            self._last = line
 
     async def refresh(self, stored: Awaitable[LogEnd]) -> None:
         """Take over the end in the store. If that fails, the end is as outdated as before."""
@@ -107,5 +114,5 @@ class KnownLog:
         end = await stored
         self.reach(end.line)
         if end.levels is not None:
-            self.counted(end.line, end.levels)
+            self.count(end.line, end.levels)
         self._heeded = max(self._heeded, heeded)

@@ -56,6 +56,7 @@ class Logs:
         #: the logs that this server writes to, and in which attempt of their processes
         self._growing: dict[int, int] = {}
         self._loading: dict[tuple[int, int], asyncio.Future[list[Slice]]] = {}
+        self._counting: dict[int, asyncio.Future[Sequence[int]]] = {}
 
     async def append(self, process: int, attempt: int, lines: Sequence[Line]) -> int:
         """Store lines after the last one, wake the readers, and return the new last line.
@@ -83,9 +84,14 @@ class Logs:
         """Return how many lines there are of each level, in the order of `LEVELS`."""
         last = await self.last_line(process)
         log = await self._log(process)
-        if log.levels is None:
-            log.counted(last, await self._counted(process, last))
-        return log.levels or await self._counted(process, last)
+        if log.levels is not None:
+            return log.levels
+        counting = self._counting.get(process)
+        if counting is None:
+            counting = asyncio.ensure_future(self._count(process, log, last))
+            self._counting[process] = counting
+            counting.add_done_callback(lambda done: self._end_counting(process, done))
+        return await asyncio.shield(counting)
 
     async def size(self, process: int) -> int:
         """Return the size of all entries that the writer has stored, in bytes."""
@@ -195,21 +201,27 @@ class Logs:
         end = await self._chunks.end(process)
         if end.line:
             return end
-        await self.sealed.refresh(process)
-        sealed = await self.sealed.of(process)
+        sealed = await self.sealed.now(process)
         return LogEnd(sealed.last, sealed.entry_bytes, sealed.text_bytes, list(sealed.counts))
 
-    async def _counted(self, process: int, last: int) -> list[int]:
-        """Count the lines of each level up to a line; those in segments have been counted."""
-        await self.sealed.refresh(process)
-        sealed = await self.sealed.of(process)
-        counts, cursor = list(sealed.counts), sealed.last
+    async def _count(self, process: int, log: KnownLog, last: int) -> Sequence[int]:
+        """Count the lines of each level up to a line, on from where that has been done."""
+        sealed = await self.sealed.now(process)
+        cursor, counts = log.counted
+        if counts is None or cursor < sealed.last:
+            cursor, counts = sealed.last, sealed.counts
         while cursor < last and (part := await self.read(process, cursor)) is not None:
             part = part.upto(last)
             counts = [*map(add, counts, count_levels(part.entries))]
             cursor = part.last
             await take_turn()
+        log.count(cursor, counts)
         return counts
+
+    def _end_counting(self, process: int, counting: asyncio.Future[Sequence[int]]) -> None:
+        del self._counting[process]
+        if not counting.cancelled():
+            counting.exception()  # for whoever waits, if anybody does
 
     async def _store(
         self, process: int, log: KnownLog, attempt: int, lines: Sequence[Line]
@@ -237,7 +249,9 @@ class Logs:
     ) -> Slice | None:
         """Read what is in chunks; when these are gone, what has become a segment meanwhile."""
         loaded = await self._load_once(process, log, after)
-        if (not loaded or loaded[0].first > after + 1) and await self.sealed.refresh(process):
+        if not loaded or loaded[0].first > after + 1:
+            # Read on even if nothing is new: another reader may have come first.
+            await self.sealed.refresh(process)
             sealed = await self.sealed.read(process, after)
             if sealed is not None:
                 return sealed

@@ -22,7 +22,7 @@ EXAMINED_LINES = 200_000
 EXAMINED_BYTES = 64 * 1024**2
 PAGE_BYTES = 32 * 1024**2
 #: A page of a search that has matches is not kept waiting for more of them for longer than this.
-PATIENT_SECONDS = 0.1
+PATIENT_SECONDS = 0.05
 #: Lines of segments count less by this factor, as scanning them costs less.
 SEALED_FACTOR = 10
 #: Lines of chunks that are read together when going backwards.
@@ -62,7 +62,7 @@ class PageSearch:
         """Examine the lines after one, up to the last."""
         self.end, self._room = after, limit
         if not self._wanted.everything:
-            await self._sealed.refresh(self._process)
+            await self._sealed.now(self._process)
         while self.end < last and self._may_go_on():
             if await self._search_sealed(Span(self.end + 1, last)):
                 continue
@@ -75,7 +75,7 @@ class PageSearch:
     async def backwards(self, before: int, limit: int) -> None:
         """Examine the lines before one, down to the first."""
         self.end, self._room = before, limit
-        await self._sealed.refresh(self._process)
+        await self._sealed.now(self._process)
         while self.end > 1 and self._may_go_on():
             if not await self._search_sealed(Span(1, self.end - 1, backwards=True)):
                 await self._search_window()

@@ -54,13 +54,13 @@ class LinesPage(NamedTuple):
 class LogReader:
     """Reads the logs of processes, given by their records.
 
-    `visible_text` returns what a terminal would show of a line; without it, searches compare the
-    line as it is.
+    `visible` returns what a terminal would show of a line; without it, searches compare the line as
+    it is.
     """
 
-    def __init__(self, logs: Logs, visible_text: VisibleText | None = None) -> None:
+    def __init__(self, logs: Logs, visible: VisibleText | None = visible_text) -> None:
         self._logs = logs
-        self._visible_text = visible_text
+        self._visible_text = visible
         self._turns = SearchTurns()
 
     async def lines(
@@ -100,7 +100,7 @@ class LogReader:
     ) -> AsyncIterator[bytes]:
         """Yield the text of the lines that match, in pieces."""
         wanted, last = self._filter(level, q), await self.last_line(record)
-        await self._logs.sealed.refresh(record.pk)
+        await self._logs.sealed.now(record.pk)
         if wanted.everything:
             async for part in self.texts(record, 0, last):
                 yield part.text

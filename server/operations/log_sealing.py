@@ -116,6 +116,8 @@ class LogSealer:
         self._full = full
         self._alone = alone
         self._examined = False
+        #: logs that cannot be sealed while they grow
+        self._broken: set[int] = set()
         #: when an ended log of several servers is this one's to seal, by the loop's clock
         self._due: dict[int, float] = {}
         #: the last failure that was logged, while it lasts
@@ -166,8 +168,13 @@ class LogSealer:
         while more:
             more = False
             for process, attempt in self._logs.growing().items():
+                if process in self._broken:
+                    continue
                 seal = partial(self._seal_growing, process, attempt)
+                began = asyncio.get_running_loop().time()
                 more = await self._guarded(process, seal) or more
+                # What writes has at least as much of the machine as what seals.
+                await asyncio.sleep(asyncio.get_running_loop().time() - began)
             for record in await self._ended():
                 seal = partial(self._seal_ended, record)
                 more = await self._guarded(record.pk, seal) or more
@@ -213,6 +220,7 @@ class LogSealer:
                 error,
                 extra={"action": "log_not_sealed", "process_pk": process},
             )
+            self._broken.add(process)
             await self._store.processes.note_sealed(process)
             return False
 

@@ -172,7 +172,17 @@ class Processes:
     async def receipt(self, pk: int) -> Receipt:
         """Return what exactly ran on what in the last attempt. Raises NotFound."""
         record = await self._repository.get(pk)
-        return receipt_of(record, await self._store.receipts.get(pk, record.attempt))
+        facts = await self._store.receipts.get(pk, record.attempt)
+        return receipt_of(record, facts, await self.log_stored_bytes(pk))
+
+    async def log_stored_bytes(self, pk: int) -> int:
+        """Return what the log of a process takes on disk: its files, and what is not sealed yet."""
+        sealed = await self._store.segments.last(pk)
+        end = await self._store.logs.end(pk)
+        if sealed is None:
+            return end.log_bytes
+        unsealed = end.log_bytes - sealed.log_bytes if end.line > sealed.last else 0
+        return await self._store.segments.stored_bytes(pk) + max(0, unsealed)
 
     async def sections(self, pk: int) -> list[Section]:
         """Return where the statuses of a process begin in its log. Raises NotFound."""

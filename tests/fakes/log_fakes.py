@@ -122,6 +122,8 @@ class FakeFiles:
     async def read(
         self, key: str, start: int = 0, stop: int | None = None, *, expected: Any = None
     ) -> AsyncIterator[bytes]:
+        if key not in self._segments.files:
+            raise NotFound("file", key)
         data = self._segments.files[key][start:stop]
         assert len(self._segments.files[key]) == expected.size
         for at in range(0, len(data), 1_000):
@@ -161,7 +163,7 @@ class Reading:
         self.segments = FakeSegments()
         sealed = SealedLogs(self.segments, FakeFiles(self.segments), cache_bytes)
         self.logs = Logs(cast(Any, self.chunks), self.hub, cache_bytes, sealed=sealed, alone=alone)
-        self.reader = LogReader(self.logs)
+        self.reader = LogReader(self.logs, None)
         self.repository.accept(a_process())
 
     async def write(self, count: int, process: int = PK, **how: Any) -> None:

@@ -168,6 +168,12 @@ class SealedLogs:
         self._logs.move_to_end(process)
         return await asyncio.shield(reading)
 
+    async def now(self, process: int) -> SealedLog:
+        """Return the segments of a log as the database has them now."""
+        if process in self._logs:
+            await self.refresh(process)
+        return await self.of(process)
+
     async def refresh(self, process: int) -> bool:
         """Read on in the list of segments; return whether there are new ones."""
         log = await self.of(process)
@@ -195,21 +201,15 @@ class SealedLogs:
 
         The next blocks are decompressed while these are used.
         """
-        ahead: asyncio.Future[list[TextPart]] | None = None
+        reading = _TextReading(self, process, after, last)
+        ahead = reading.begin_next()
         try:
-            while after < last:
-                work = ahead or asyncio.ensure_future(self._texts_after(process, after, last))
-                parts, ahead = await work, None
-                if not parts:
-                    return
-                after = parts[-1].last
-                ahead = asyncio.ensure_future(self._texts_after(process, after, last))
-                ahead.add_done_callback(_heed)
+            while parts := await ahead:
+                ahead = reading.begin_next()
                 for part in parts:
                     yield part
         finally:
-            if ahead is not None:
-                ahead.cancel()
+            ahead.cancel()
 
     async def search(
         self, process: int, query: Query, span: Span, most: int, *, as_text: bool = False
@@ -233,7 +233,7 @@ class SealedLogs:
         ]
         if not blocks:
             return Matches([], 0, own.first if own.backwards else own.last)
-        data = await self._bytes(segment, blocks)
+        data = await self.bytes_of(segment, blocks)
         return await _in_thread(segment, search_blocks, data, query, own, most, as_text)
 
     async def _read_list(self, process: int) -> SealedLog:
@@ -261,7 +261,7 @@ class SealedLogs:
         return await asyncio.shield(loading)
 
     async def _load(self, key: tuple[int, int], segment: Segment, block: BlockIndex) -> list[Slice]:
-        ((_, data),) = await self._bytes(segment, [block])
+        ((_, data),) = await self.bytes_of(segment, [block])
         slices = await _in_thread(segment, _slices, block, data)
         if key[0] in self._logs:  # not forgotten meanwhile
             self._slices[key] = slices
@@ -270,32 +270,65 @@ class SealedLogs:
             self._used_bytes -= _size(self._slices.popitem(last=False)[1])
         return slices
 
-    async def _texts_after(self, process: int, after: int, last: int) -> list[TextPart]:
-        segment = (await self.of(process)).holding(after + 1)
-        if segment is None or after >= last:
-            return []
-        content = segment.content
-        start = content.position(after + 1)
-        blocks = [
-            block for block in content.blocks[start : start + BLOCKS_AT_ONCE] if block.first <= last
-        ]
-        data = await self._bytes(segment, blocks)
-        return await _in_thread(segment, _texts, data, after, last)
-
-    async def _bytes(
+    async def bytes_of(
         self, segment: Segment, blocks: Sequence[BlockIndex]
     ) -> list[tuple[BlockIndex, bytes]]:
-        """Read the blocks, and what is between them, in one go."""
+        """Return the bytes of blocks of a segment, read with what is between them in one go.
+
+        :raises DamagedFile: they are not there.
+        """
         start, stop = blocks[0].offset, blocks[-1].offset + blocks[-1].size
         stored = segment.stored
-        pieces = [
-            piece async for piece in self._files.read(stored.file, start, stop, expected=stored)
-        ]
-        data = memoryview(b"".join(pieces))
+        reading = self._files.read(stored.file, start, stop, expected=stored)
+        try:
+            data = memoryview(b"".join([piece async for piece in reading]))
+        except NotFound as error:
+            # The log is there, as far as is known: it must not look as if it were not.
+            raise _damaged(segment, "it is missing") from error
         return [
             (block, bytes(data[block.offset - start : block.offset - start + block.size]))
             for block in blocks
         ]
+
+
+class _TextReading:
+    """One reader of the text of sealed lines, which has a segment's compressed bytes in memory."""
+
+    def __init__(self, logs: SealedLogs, process: int, after: int, last: int) -> None:
+        self._logs = logs
+        self._process = process
+        self._after = after
+        self._last = last
+        self._segment: Segment | None = None
+        self._blocks: list[tuple[BlockIndex, bytes]] = []
+
+    def begin_next(self) -> asyncio.Future[list[TextPart]]:
+        """Begin to read the text of the next blocks, which is none at the end."""
+        reading = asyncio.ensure_future(self._next())
+        reading.add_done_callback(_heed)
+        return reading
+
+    async def _next(self) -> list[TextPart]:
+        if not self._blocks:
+            await self._load()
+        if not self._blocks:
+            return []
+        blocks, self._blocks = self._blocks[:BLOCKS_AT_ONCE], self._blocks[BLOCKS_AT_ONCE:]
+        assert self._segment is not None
+        parts = await _in_thread(self._segment, _texts, blocks, self._after, self._last)
+        self._after = parts[-1].last
+        return parts
+
+    async def _load(self) -> None:
+        """Read the blocks of the next segment."""
+        segment = (await self._logs.of(self._process)).holding(self._after + 1)
+        if segment is None or self._after >= self._last:
+            return
+        self._segment = segment
+        content = segment.content
+        blocks = content.blocks[content.position(self._after + 1) :]
+        wanted = [block for block in blocks if block.first <= self._last]
+        self._blocks = await self._logs.bytes_of(segment, wanted)
 
 
 def _slices(block: BlockIndex, data: bytes) -> list[Slice]:
@@ -332,6 +365,9 @@ async def _in_thread(segment: Segment, work: Callable[..., T], *arguments: Any) 
     try:
         return await asyncio.to_thread(work, *arguments)
     except DamagedBlock as error:
-        content = segment.content
-        name = f"the lines {content.first} to {content.last} of a log"
-        raise DamagedFile(name, str(error)) from error
+        raise _damaged(segment, str(error)) from error
+
+
+def _damaged(segment: Segment, reason: str) -> DamagedFile:
+    content = segment.content
+    return DamagedFile(f"the lines {content.first} to {content.last} of a log", reason)

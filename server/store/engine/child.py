@@ -37,11 +37,13 @@ CHECK_SECONDS = 0.2
 #: How often it looks whether the files can be smaller. Pages that were free at so many looks in a
 #: row are given back, but for some that the next writes will need.
 LOOK_SECONDS = 1.0
-SETTLED_LOOKS = 3
+SETTLED_LOOKS = 5
 SPARE_PAGES = 64
 #: Pages given back at a time (some 5 ms), after which others have their turn.
 PAGES_A_STEP = 250
-#: From which size on the write-ahead log is cut, while nothing is written and at any time.
+#: From which size on the write-ahead log is cut: while hardly anything is written, which is so many
+#: rows from one look to the next, and at any time.
+FEW_CHANGES = 50
 IDLE_LOG_BYTES = 256 * 1024
 BUSY_LOG_BYTES = 16 * 1024**2
 _WRITES = frozenset({"insert", "findAndModify", "update", "delete"})
@@ -133,6 +135,8 @@ class Shrinking:
         #: by database: its free pages at the last looks, and its changes at the last one
         self._free: dict[str, deque[int]] = {}
         self._changes: dict[str, int] = {}
+        #: the databases whose files are longer than they need to be until the log is cut
+        self._longer: set[str] = set()
 
     def run(self) -> None:
         """Look again and again, for as long as the process lives."""
@@ -151,10 +155,12 @@ class Shrinking:
         spare = min(looks) - SPARE_PAGES if len(looks) == SETTLED_LOOKS else 0
         if spare > 0:
             self._give_back(name, connection, spare)
+            self._longer.add(name)
             looks.clear()
-        idle = self._changes.get(name) == connection.total_changes
+        idle = connection.total_changes - self._changes.get(name, 0) <= FEW_CHANGES
         self._changes[name] = connection.total_changes
-        self._cut_log(name, connection, IDLE_LOG_BYTES if idle or spare > 0 else BUSY_LOG_BYTES)
+        limit_bytes = IDLE_LOG_BYTES if idle else BUSY_LOG_BYTES
+        self._cut_log(name, connection, 0 if name in self._longer else limit_bytes)
 
     def _give_back(self, name: str, connection: sqlite3.Connection, pages: int) -> None:
         while pages > 0:
@@ -171,7 +177,9 @@ class Shrinking:
         file = self._handler.file_of(name)
         if file.with_name(f"{file.name}-wal").stat().st_size > limit_bytes:
             with self._handler.lock_of(name):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                self._longer.discard(name)
 
 
 def _command(msg: Message) -> dict[str, Any]:

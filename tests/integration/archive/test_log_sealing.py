@@ -15,13 +15,14 @@ from server.core.hub import Hub
 from server.core.records import ProcessRecord, State
 from server.logs.entries import Line, encode_entries
 from server.logs.logs import Logs
+from server.logs.segments.sealed import SealedLogs
 from server.operations import log_sealing, schema
 from server.operations.log_sealing import LogSealer
 from server.store.driver.collection import Collection
 from server.store.installation import Facts
 from server.store.processes.log_chunks import LogChunk
 from tests.fakes.sealed_logs import Entry, entries_of_segment, sealed_entries
-from tests.integration.archive.archive_bench import Bench, bench
+from tests.integration.archive.archive_bench import Bench, Limits, bench, examine
 
 __all__ = ["bench"]
 
@@ -275,6 +276,50 @@ async def test_a_damaged_log_is_left_as_it_is_and_said_once(
     assert [each.__dict__["process_pk"] for each in left] == [log.pk]
     if damage != "cut":
         assert len(await log.chunks()) >= 34
+
+
+async def test_logs_are_sealed_in_a_storage_of_fsspec(
+    runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = FileStorage(f"memory://{bench.folder.path}")
+    folder = bench.folder
+    archive = Archive(*(bench.store, files, folder, examine, Limits()))
+    log = await a_log(bench)
+    log.sealer._files, log.sealer._rollback = files, archive.rollback
+    await log.write(LINES)
+    await log.end()
+    await log.sealer.look()
+    assert await log.chunks() == []
+    sealed = SealedLogs(bench.store.segments, files, 1_000_000)
+    reader = Logs(bench.store.logs, Hub(), 1_000_000, sealed=sealed)
+    entries: list[Entry] = []
+    while (part := await reader.read(log.pk, len(entries), stored=LINES)) is not None:
+        entries += json.loads(b"[%b]" % part.entries)
+    assert entries == log.entries
+    named = [segment["file"] for segment in await log.segments()]
+    await archive.transactions.remove_process(
+        log.record, lambda record: bench.store.processes.delete(record.pk)
+    )
+    await files.check_free(named)
+    assert await log.segments() == []
+    assert list(folder.incoming.iterdir()) == []
+
+
+async def test_a_growing_log_that_is_damaged_is_said_once(
+    runner: asyncio.Runner,
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(log_sealing, "LIVE_BYTES", 5_000)
+    log = await a_log(bench)
+    await log.write(200)
+    await bench.store.logs._collection.delete({"_id": log.pk * 2**32 + 41})
+    for _ in range(3):
+        await log.sealer.look()
+    left = [each for each in caplog.records if each.__dict__.get("action") == "log_not_sealed"]
+    assert len(left) == 1
+    assert await log.segments() == []
 
 
 class Killed(BaseException):

@@ -283,5 +283,8 @@ def test_a_damaged_segment_is_an_error_and_never_other_lines() -> None:
             await reading.reader.lines(record, 0, 10, q="line")
         with pytest.raises(DamagedFile):
             _ = [part async for part in _sealed(reading, 0, 50)]
+        del reading.segments.files[key]
+        with pytest.raises(DamagedFile, match="missing"):
+            await reading.reader.read(record, 0)
 
     asyncio.run(scenario())
