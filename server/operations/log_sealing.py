@@ -316,6 +316,7 @@ class LogSealer:
             products=[],
             keys=[segment.file],
             process=process,
+            token=f"t{secrets.token_hex(8)}",
             sealing=True,
             sealed_attempt=attempt,
         )
