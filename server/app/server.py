@@ -29,6 +29,7 @@ from server.app.components import Components, open_components
 from server.app.connections.server import BoundedServer
 from server.app.examinations import or_later
 from server.app.logging_setup import set_up_logging
+from server.archive.derived.reexamination import Reexamination
 from server.config import Config
 from server.config.sources import remove_variables
 from server.core import open_files
@@ -41,7 +42,6 @@ from server.execution.dispatcher import Dispatcher
 from server.execution.launch import RunServices
 from server.execution.live_preview import read_picture
 from server.execution.recovery import Recovery
-from server.execution.reexamination import Reexamination
 from server.live.sources import LiveSources
 from server.operations.accepted import Accepted
 from server.operations.log_sealing import LogSealer
@@ -316,6 +316,7 @@ class Server:
             archive=components.archive,
             ready=ready,
             draw_preview=or_later(components.examiner.preview),
+            write_table=or_later(components.examiner.table),
             read_headers=or_later(components.examiner.headers),
             preview_folder=self._folder.previews,
             live_preview=picture,

@@ -85,8 +85,14 @@ class Rollback:
 
     async def roll_back(self, entry: JournalEntry) -> None:
         """Delete everything that an entry is about, then the entry. May be repeated."""
-        await self._delete_records(entry)
-        await self._files.delete_many(entry.keys)
+        # What another has stored under the same PKs stays. Whoever stores a file has an entry until
+        # the record is there, so the entries are read first.
+        claimed = await self._claimed_by_others(entry)
+        stored = await self._store.products.get_many(entry.products)
+        others = [product for product in stored if not entry.is_about(product)]
+        kept = claimed.union(product.key for product in others)
+        await self._delete_records(entry, {product.pk for product in others})
+        await self._files.delete_many([key for key in entry.keys if key not in kept])
         await self.close(entry)
 
     async def delete_and_answer(self, entry: JournalEntry) -> None:
@@ -97,7 +103,9 @@ class Rollback:
         if len(entry.keys) <= AWAITED_FILES:
             await self.roll_back(entry)
             return
-        await self._delete_records(entry)
+        stored = await self._store.products.get_many(entry.products)
+        others = {product.pk for product in stored if not entry.is_about(product)}
+        await self._delete_records(entry, others)
         deleting = asyncio.create_task(self._now_or_later(entry, self.roll_back))
         self._deletions.add(deleting)
         deleting.add_done_callback(self._deletions.discard)
@@ -130,7 +138,7 @@ class Rollback:
 
     async def close(self, entry: JournalEntry) -> None:
         """Remove an entry and leave what it is about as it is."""
-        await self._store.journal.delete(entry.pk)
+        await self._store.journal.delete(entry)
 
     @contextlib.contextmanager
     def resolved_later(self, entry: JournalEntry) -> Iterator[None]:
@@ -159,17 +167,26 @@ class Rollback:
         with contextlib.suppress(HeliographError, OSError), self.resolved_later(entry):
             await work(entry)
 
-    async def _delete_records(self, entry: JournalEntry) -> None:
-        if entry.process is not None:
-            await self._forget(entry, entry.process)
-        await self._store.products.delete_many(entry.products)
-        await self._store.groups.remove_products(entry.products)
-        if entry.group is not None:
-            await self._store.groups.delete(entry.group)
-        if entry.series is not None:
-            await self._store.light_curves.delete(entry.series)
+    async def _claimed_by_others(self, entry: JournalEntry) -> set[str]:
+        """Return the keys of files that others are storing or deleting."""
+        entries = await self._store.journal.all()
+        return {key for other in entries if not entry.shares_with(other) for key in other.keys}
 
-    async def _forget(self, entry: JournalEntry, process: int) -> None:
+    async def _delete_records(self, entry: JournalEntry, others: set[int]) -> None:
+        """Delete the records that an entry is about, but for products of others."""
+        products = [pk for pk in entry.products if pk not in others]
+        if entry.process is not None:
+            await self._forget(entry, entry.process, products)
+        await self._store.products.delete_many(products)
+        await self._store.groups.remove_products(products)
+        if entry.group is not None:
+            for group in await self._store.groups.get_many([entry.group]):
+                if entry.is_about(group):
+                    await self._store.groups.delete(group.pk)
+        if entry.series is not None:
+            await self._store.light_curves.delete(entry.series, entry.process)
+
+    async def _forget(self, entry: JournalEntry, process: int, products: list[int]) -> None:
         """Delete what a process has besides products, or remove the products from its record."""
         if entry.whole:
             await self._sealings.delete(process)
@@ -178,7 +195,7 @@ class Rollback:
             await self._store.sections.delete(process)
             self._deleted(process)
             return
-        await self._store.processes.forget_outputs(process, entry.products)
+        await self._store.processes.forget_outputs(process, products)
         # Also when an earlier attempt has changed the record already.
         for record in await self._store.processes.get_many([process]):
             self._changed(record)
@@ -196,7 +213,8 @@ class Rollback:
                 return False
             if entry.group is not None:  # published; some may have been deleted since
                 return True
-        present = await self._store.products.get_many(entry.products)
+        stored = await self._store.products.get_many(entry.products)
+        present = [product for product in stored if entry.is_about(product)]
         return len(present) == len(entry.products) and await self._have(entry.keys)
 
     async def _have(self, keys: list[str]) -> bool:
@@ -231,7 +249,7 @@ class Sealings:
             await self._files.delete_many(stored.keys)
         else:
             await self._finish(load(LogSegment, stored.segment), stored.sealed_attempt)
-        await self._store.journal.delete(stored.pk)
+        await self._store.journal.delete(stored)
 
     async def delete(self, process: int) -> None:
         """Delete all segments of a process: the files first, as only the documents name them."""

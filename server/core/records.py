@@ -116,7 +116,7 @@ class DataProduct(Record, frozen=True, kw_only=True):
     """A file: an uploaded one, or the output of a run if it has `process` and `attempt`.
 
     `fits` is None for a file that is not FITS, and while `examinations_left` is above 0: then the
-    file could not be examined yet.
+    file could not be examined yet. `token` is that of the journal entry by which it was stored.
     """
 
     name: str
@@ -128,6 +128,7 @@ class DataProduct(Record, frozen=True, kw_only=True):
     attempt: int | None = None
     fits: dict[str, Any] | None = None
     examinations_left: int = 0
+    token: str = ""
 
     @property
     def url(self) -> str:
@@ -141,11 +142,15 @@ class DataProduct(Record, frozen=True, kw_only=True):
 
 
 class DataProductGroup(Record, frozen=True, kw_only=True):
-    """Data products that belong together; `process` is set if they are a run's outputs."""
+    """Data products that belong together; `process` is set if they are a run's outputs.
+
+    `token` is then that of the journal entry by which they were stored.
+    """
 
     name: str
     products: list[int]
     process: int | None = None
+    token: str = ""
 
     @property
     def url(self) -> str:

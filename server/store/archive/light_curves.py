@@ -64,6 +64,6 @@ class LightCurves:
         )
         return [load(LightCurveChunk, document) for document in found]
 
-    async def delete(self, series: int) -> None:
-        """Delete a series; a missing one is fine."""
-        await self._collection.delete({"series": series})
+    async def delete(self, series: int, process: int | None) -> None:
+        """Delete a series that a process has made; a missing one is fine."""
+        await self._collection.delete({"series": series, "process": process})
