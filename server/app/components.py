@@ -66,10 +66,11 @@ async def open_components(
     await retry_while_unavailable(repository.load)
     alone = config.mongodb.uri is None
     files = FileStorage(config.storage_url)
-    # The other half is for the bodies of the logs API.
-    cache_bytes = config.cache.log_bytes // 4
-    sealed = SealedLogs(store.segments, files, cache_bytes)
-    logs = Logs(store.logs, hub, cache_bytes, sealed=sealed, alone=alone)
+    # Half is for the bodies of the logs API. Of the rest, chunks get the most: the database is slow
+    # to read them, while blocks are read again quickly.
+    part_bytes = config.cache.log_bytes // 8
+    sealed = SealedLogs(store.segments, files, part_bytes)
+    logs = Logs(store.logs, hub, 3 * part_bytes, sealed=sealed, alone=alone)
     archive = _archive(config, folder, store, files, examiner, repository)
     stack.push_async_callback(archive.rollback.stop)
     components = Components(
