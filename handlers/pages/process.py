@@ -43,7 +43,7 @@ class ProcessPage(Page):
             filtered=self._filtered,
             failure=await self.processes.failure(record),
             sections=await self.processes.sections(record.pk),
-            log_stored_bytes=await self.processes.log_stored_bytes(record.pk),
+            log_stored_bytes=await self._log_stored_bytes(record),
         )
 
     @property
@@ -59,6 +59,10 @@ class ProcessPage(Page):
         products = await self.archive.products.get_many(list(dict.fromkeys([*inputs, *outputs])))
         fields = {each["pk"]: each for each in await self.archive.products.fields(products)}
         return _present(fields, inputs), _present(fields, outputs)
+
+    async def _log_stored_bytes(self, record: ProcessRecord) -> int:
+        """Return what the log takes on disk once it has ended; until then that is not shown."""
+        return await self.processes.log_stored_bytes(record.pk) if record.state.ended else 0
 
     async def _last_lines(self, record: ProcessRecord) -> list[list[Any]]:
         after = max(0, record.log_lines - LINES_SHOWN)

@@ -66,8 +66,8 @@ async def open_components(
     await retry_while_unavailable(repository.load)
     alone = config.mongodb.uri is None
     files = FileStorage(config.storage_url)
-    # Half is for the bodies of the logs API. Of the rest, chunks get the most: they are slow to read
-    # from the database, while blocks are read again quickly.
+    # Half is for the bodies of the logs API. Of the rest, chunks get the most: the database is slow
+    # to read them, while blocks are read again quickly.
     part_bytes = config.cache.log_bytes // 8
     sealed = SealedLogs(store.segments, files, part_bytes)
     logs = Logs(store.logs, hub, 3 * part_bytes, sealed=sealed, alone=alone)

@@ -243,8 +243,8 @@ class Sealings:
     async def end(self, entry: JournalEntry) -> None:
         """Finish or undo, whatever the entry says now; may be repeated."""
         stored = await self._store.journal.get(entry.pk)
-        if stored is None or stored.server != self._server:
-            return  # another server has taken it over
+        if stored is None or (stored.server, stored.token) != (self._server, entry.token):
+            return  # another server has taken it over, or has an entry of the same PK
         if stored.segment is None:
             await self._files.delete_many(stored.keys)
         else:

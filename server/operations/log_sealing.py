@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 PAUSE_SECONDS = (2.0, 4.0, 8.0, 16.0, 30.0)
 #: The bytes of entries, in chunks, from which on a stretch of a log that grows is sealed.
 LIVE_BYTES = 8 * 1024**2
+#: A pause follows each stretch of a log that grows, as long as its sealing took, but no longer.
+LONGEST_PAUSE_SECONDS = 2.0
 #: Where several servers might seal the same log, each waits so long, and at most so much longer.
 OTHERS_SECONDS, OTHERS_MORE_SECONDS = 4.0, 12.0
 #: Chunks that are read at once, and the bytes of entries that one read should have.
@@ -174,7 +176,8 @@ class LogSealer:
                 began = asyncio.get_running_loop().time()
                 more = await self._guarded(process, seal) or more
                 # What writes has at least as much of the machine as what seals.
-                await asyncio.sleep(asyncio.get_running_loop().time() - began)
+                spent = asyncio.get_running_loop().time() - began
+                await asyncio.sleep(min(spent, LONGEST_PAUSE_SECONDS))
             for record in await self._ended():
                 seal = partial(self._seal_ended, record)
                 more = await self._guarded(record.pk, seal) or more
@@ -313,6 +316,7 @@ class LogSealer:
             products=[],
             keys=[segment.file],
             process=process,
+            token=f"t{secrets.token_hex(8)}",
             sealing=True,
             sealed_attempt=attempt,
         )

@@ -81,7 +81,7 @@ class Journal:
 
         May be repeated.
         """
-        own = {"_id": entry.pk, "server": entry.server}
+        own = entry.itself() | {"server": entry.server}
         return await self._collection.change(own, set={"segment": segment}) is not None
 
     async def of_server(self, server: str) -> list[JournalEntry]:
