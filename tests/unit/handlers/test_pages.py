@@ -99,10 +99,13 @@ async def test_the_page_of_an_ended_process_says_how_large_its_log_is() -> None:
     fakes = with_many_products()
     async with fakes.serving() as client:
         fields = fakes.processes.fields
-        fakes.processes.fields = lambda record: fields(record) | {  # type: ignore[method-assign]
-            "terminal_timestamp": 3.5,
-            "log_bytes": 49_000_000,
-        }
+        fakes.processes.fields = lambda record: (
+            fields(record)
+            | {  # type: ignore[method-assign]
+                "terminal_timestamp": 3.5,
+                "log_bytes": 49_000_000,
+            }
+        )
         fakes.processes.records[51] = a_process(51, state=State.SUCCEEDED, terminal_timestamp=3.5)
         page = await client.fetch("/processes/51")
     assert b"49.0 MB, 4.3 MB on disk" in page.body
