@@ -28,6 +28,10 @@ STOP_SECONDS = 20.0
 PRINTED_LINES = 400
 
 
+class EndedEarly(Exception):
+    """A server ended before it was ready, and nobody killed it."""
+
+
 @contextlib.contextmanager
 def short_folder() -> Iterator[Path]:
     """Yield a folder whose path is short enough for a socket, in memory where possible."""
@@ -93,6 +97,14 @@ class Server:
                     self._url.set_result(line.split()[-1].rstrip("/"))
             elif SETTLED in line:
                 life.settled = float(line.split()[-1])
+        if await process.wait() != -signal.SIGKILL and life is self.lives[-1]:
+            self._never_ready(process.returncode)
+
+    def _never_ready(self, status: int | None) -> None:
+        """Let those who wait for the address hear that the server ended of itself before."""
+        if self._url is not None and not self._url.done():
+            self._url.set_exception(EndedEarly(f"status {status}, having printed:\n{self.words}"))
+            self._url.exception()  # so that nobody needs to wait
 
     @property
     def pid(self) -> int:
