@@ -4,7 +4,8 @@
 
 The orders are those of `faults`; without a file there are none. Logs of few lines are sealed too.
 It also prints when the runs that it left behind last time are settled, by the monotonic clock that
-all processes share, and examines files again sooner.
+all processes share, and how long it and its engine have waited for a processor until then. It
+examines files again sooner.
 
 Imports nothing at first: the children of multiprocessing import this module again.
 """
@@ -56,9 +57,25 @@ def _tell_when_settled() -> None:
 
     async def settle_own(self: Recovery) -> None:
         await settle(self)
-        print(SETTLED, time.monotonic(), flush=True)
+        print(SETTLED, time.monotonic(), _waited_seconds(), flush=True)
 
     Recovery.settle_own = settle_own  # type: ignore[method-assign]
+
+
+def _waited_seconds() -> float:
+    """Return how long this server and its engine have been ready to go on, but did not run."""
+    import contextlib
+    from pathlib import Path
+
+    from tests.reliability.tools import victims
+
+    engine = victims.find(os.getpid(), victims.ENGINE)
+    waited_seconds = 0.0
+    for pid in [os.getpid()] + ([] if engine is None else [engine.pid]):
+        with contextlib.suppress(OSError):  # not Linux, or the engine has been killed
+            # See "schedstats" in the documentation of Linux: time on a processor, and waiting.
+            waited_seconds += int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    return waited_seconds
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
@@ -42,11 +43,33 @@ def short_folder() -> Iterator[Path]:
 
 @dataclass
 class Life:
-    """One start of a server, by the monotonic clock: executed, runs settled, ready."""
+    """One start of a server, by the monotonic clock: executed, runs settled, ready.
+
+    `waited_seconds` is for how long the server and its engine had work, but no processor, until
+    runs were settled; 0 where the system does not tell.
+    """
 
     executed: float
     settled: float | None = None
     ready: float | None = None
+    waited_seconds: float = 0.0
+
+    @property
+    def settled_seconds(self) -> float:
+        """How long it took until what ran before was settled."""
+        assert self.settled is not None
+        return self.settled - self.executed
+
+
+def settled_words(lives: list[Life]) -> str:
+    """Return in one line how soon own runs were settled, with and without other load."""
+    took = [life.settled_seconds for life in lives]
+    alone = [life.settled_seconds - life.waited_seconds for life in lives]
+    return (
+        f"own runs settled after {len(lives)} restarts: median {median(took):.2f} s, at most "
+        f"{max(took):.2f} s; without waiting for a processor {median(alone):.2f} s and "
+        f"{max(alone):.2f} s"
+    )
 
 
 @dataclass
@@ -96,7 +119,7 @@ class Server:
                 if life is self.lives[-1] and self._url is not None and not self._url.done():
                     self._url.set_result(line.split()[-1].rstrip("/"))
             elif SETTLED in line:
-                life.settled = float(line.split()[-1])
+                life.settled, life.waited_seconds = map(float, line.split()[-2:])
         if await process.wait() != -signal.SIGKILL and life is self.lives[-1]:
             self._never_ready(process.returncode)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import statistics
 import sys
 import time
 from collections import Counter
@@ -23,7 +22,7 @@ from tests.reliability.tools import victims
 from tests.reliability.tools.havoc import CHILD, MOMENTS, Havoc, Struck
 from tests.reliability.tools.invariants import Promises, log_violations, violations
 from tests.reliability.tools.nights import Tally, observe
-from tests.reliability.tools.serving import Client, Server, short_folder
+from tests.reliability.tools.serving import Client, Life, Server, settled_words, short_folder
 from tests.reliability.tools.snapshot import Snapshot, socket_uri, take
 
 ASTRONOMERS = 8
@@ -76,7 +75,8 @@ class Soaked:
     wrong: list[str]
     seconds: float
     twice: int
-    settled_seconds: list[float] = field(default_factory=list)
+    #: the starts after kills at which own runs were settled
+    restarts: list[Life] = field(default_factory=list)
 
     @property
     def lost(self) -> int:
@@ -115,7 +115,7 @@ async def soak(options: Options) -> Soaked:
                 found, wrong = await _settled(folder / "data", tally.promises)
         finally:
             await server.close()
-    restarts = [life.settled - life.executed for life in server.lives[1:] if life.settled]
+    restarts = [life for life in server.lives[1:] if life.settled is not None]
     took = time.monotonic() - began
     return Soaked(options, havoc.struck, tally.promises, found, wrong, took, tally.twice, restarts)
 
@@ -197,7 +197,6 @@ def figures(soaked: Soaked) -> str:
     records = found.processes.values()
     states = Counter(record["state"] for record in records)
     again = [record["attempt"] for record in records if record["attempt"] > 1]
-    settled = soaked.settled_seconds or [0.0]
     lines = sum(len(log) for log in found.logs.values())
     return "\n".join(
         (
@@ -212,8 +211,7 @@ def figures(soaked: Soaked) -> str:
             f"doubled: {soaked.doubled}",
             f"lines: {lines}, {sum(map(len, promises.lines.values()))} of them read along, "
             f"gaps: {len(list(log_violations(found)))}",
-            f"own runs settled after {len(settled)} restarts: median "
-            f"{statistics.median(settled):.2f} s, at most {max(settled):.2f} s",
+            settled_words(soaked.restarts) if soaked.restarts else "no restarts",
             f"violations: {len(soaked.wrong)}",
         )
     )

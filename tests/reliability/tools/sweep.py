@@ -1,9 +1,10 @@
 """The sweep: a server is killed or meets a fault at every database call of a scenario in turn.
 
-    python -m tests.reliability.tools.sweep [--kind "kill after"] [--every 1] [--seed 1]
+    python -m tests.reliability.tools.sweep [--kind "kill after"] [--every 1] [--seed 1] [--jobs 3]
 
 Prints every call at which something is wrong, then the figures; the exit status is 1 if there was
-one. With `--twice` the next life is killed too, at a call of its start that the seed chooses.
+one. With `--twice` the next life is killed too, at a call of its start that the seed chooses. With
+`--jobs` several servers, which know nothing of each other, share the calls.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from pathlib import Path
 from tests.reliability.tools.faults import DELAY, KILL_AFTER, KILL_BEFORE, KINDS, VICTIMS, Orders
 from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.scenario import work_through, wrongs
-from tests.reliability.tools.serving import Client, Server, short_folder
+from tests.reliability.tools.serving import Client, Life, Server, settled_words, short_folder
 
 #: The number of calls of a start at which a second kill may fall.
 START_CALLS = 40
+#: More than any scenario makes.
+MOST_CALLS = 100_000
 #: The kinds after which the server is restarted.
 KILLS = (KILL_BEFORE, KILL_AFTER)
 SWEPT_KINDS = tuple(kind for kind in KINDS if kind != DELAY)
@@ -45,7 +48,8 @@ class Swept:
     struck: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    restart_seconds: list[float] = field(default_factory=list)
+    #: the starts after kills at which own runs were settled
+    restarts: list[Life] = field(default_factory=list)
 
     @property
     def faults(self) -> int:
@@ -53,10 +57,26 @@ class Swept:
         return sum(self.struck.values())
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The calls to strike at, and whether the next start is to be killed too."""
+
+    kind: str
+    calls: range
+    seed: int
+    twice: bool
+
+    def then(self, call: int) -> int | None:
+        """Return the call of the next start to kill at, None to let it start."""
+        if not self.twice:
+            return None
+        return random.Random(f"{self.seed} {call}").randint(1, START_CALLS)
+
+
 class Sweep:
     """One server on one data folder, put through the scenario again and again."""
 
-    def __init__(self, folder: Path, kind: str) -> None:
+    def __init__(self, folder: Path, kind: str, swept: Swept) -> None:
         self.kind = kind
         self.server = Server(
             folder / "data",
@@ -64,7 +84,7 @@ class Sweep:
             orders=folder / "orders.json",
         )
         self.observer = Observer(Client(self.server))
-        self.swept = Swept()
+        self.swept = swept
         self._known: set[str] = set()
 
     async def __aenter__(self) -> Sweep:
@@ -114,23 +134,34 @@ class Sweep:
         return await wrongs(self.observer, self.server.data, self._known)
 
 
-async def sweep(kind: str, every: int, seed: int, twice: bool, tell: bool = True) -> Swept:
-    """Strike at every call of the scenario, or at one call in every few."""
-    chance, began = random.Random(seed), time.monotonic()
+async def sweep(
+    kind: str, every: int, seed: int, twice: bool, tell: bool = True, jobs: int = 1
+) -> Swept:
+    """Strike at every call of the scenario, or at one call in every few, with several servers."""
+    swept, began = Swept(), time.monotonic()
+    plan = Plan(kind, range(random.Random(seed).randint(1, every), MOST_CALLS, every), seed, twice)
+    async with asyncio.TaskGroup() as tasks:
+        for job in range(jobs):
+            tasks.create_task(_sweep(plan, swept, job, jobs, tell))
+    swept.seconds = time.monotonic() - began
+    return swept
+
+
+async def _sweep(plan: Plan, swept: Swept, job: int, jobs: int, tell: bool) -> None:
+    """Strike at one job's share of the calls, on a server of its own."""
     with short_folder() as folder:
-        async with Sweep(folder, kind) as sweep:
+        async with Sweep(folder, plan.kind, swept) as sweep:
             calls = await sweep.length()
-            for call in range(chance.randint(1, every), calls + 1, every):
-                then = chance.randint(1, START_CALLS) if twice else None
+            for call in plan.calls[job::jobs]:
+                if call > calls:
+                    break
+                then = plan.then(call)
                 for wrong in await sweep.strike(call, then):
                     if tell:
-                        print(f"{kind} at call {call} of {calls}, then {then}: {wrong}", flush=True)
+                        print(f"{plan.kind} at call {call} of {calls}, then {then}: {wrong}")
+                        sys.stdout.flush()
             lives = sweep.server.lives[1:]
-    sweep.swept.restart_seconds = [
-        life.settled - life.executed for life in lives if life.settled is not None
-    ]
-    sweep.swept.seconds = time.monotonic() - began
-    return sweep.swept
+    swept.restarts += [life for life in lives if life.settled is not None]
 
 
 def main() -> int:
@@ -140,10 +171,13 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th call")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--twice", action="store_true", help="kill the next start as well")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="servers at once")
     options = parser.parse_args()
     wrong = 0
     for kind in options.kind or SWEPT_KINDS:
-        swept = asyncio.run(sweep(kind, options.every, options.seed, options.twice))
+        swept = asyncio.run(
+            sweep(kind, options.every, options.seed, options.twice, jobs=options.jobs)
+        )
         print(figures(kind, swept), flush=True)
         wrong += len(swept.wrong)
     return 1 if wrong else 0
@@ -158,9 +192,7 @@ def figures(kind: str, swept: Swept) -> str:
         f"{kind}: {strikes} at {len(swept.struck)} kinds of calls, {len(swept.wrong)} wrongs, "
         f"{swept.seconds:.0f} s"
     )
-    if not swept.restart_seconds:
-        return told
-    return f"{told}, own runs settled {max(swept.restart_seconds):.1f} s after the start at most"
+    return f"{told}\n{settled_words(swept.restarts)}" if swept.restarts else told
 
 
 if __name__ == "__main__":
