@@ -46,10 +46,12 @@ class Havoc:
     progress: Callable[[], int]
     pace: float
     struck: Struck = field(default_factory=Struck)
+    #: set when it shall do no more
+    enough: bool = False
 
     async def wreak(self, kills: int) -> None:
         """Kill the server this many times, and start it again each time."""
-        while self.struck.kills < kills:
+        while self.struck.kills < kills and not self.enough:
             if self.chance.random() < STOPS:
                 await self._moment()
                 await self._stop()

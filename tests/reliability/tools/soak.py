@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import random
 import sys
 import time
@@ -61,6 +62,8 @@ class Options:
     kills: int
     seed: int
     limit_seconds: float
+    #: after so many, no more is submitted or killed
+    minutes: float = math.inf
     tell: bool = True
 
 
@@ -123,6 +126,7 @@ async def soak(options: Options) -> Soaked:
 async def _work(options: Options, client: Client, havoc: Havoc, tally: Tally) -> list[str]:
     """Work to the end amid the havoc; return what broke it off."""
     telling = asyncio.create_task(_tell(havoc, tally) if options.tell else asyncio.sleep(0))
+    stopping = asyncio.create_task(_stop(options.minutes, havoc, tally))
     try:
         async with asyncio.timeout(options.limit_seconds):
             async with asyncio.TaskGroup() as tasks:
@@ -136,7 +140,15 @@ async def _work(options: Options, client: Client, havoc: Havoc, tally: Tally) ->
         return [f"it broke off: {error!r}" for error in _leaves(errors)]
     finally:
         telling.cancel()
+        stopping.cancel()
     return []
+
+
+async def _stop(minutes: float, havoc: Havoc, tally: Tally) -> None:
+    """Let the work and the havoc come to their end after some time."""
+    if minutes < math.inf:
+        await asyncio.sleep(60 * minutes)
+        havoc.enough, tally.left = True, 0
 
 
 def _leaves(errors: BaseException) -> Iterator[BaseException]:
@@ -224,6 +236,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit-seconds", type=float, default=3600.0)
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="submit and kill no more after so many"
+    )
     given = parser.parse_args()
     soaked = asyncio.run(soak(Options(**vars(given))))
     print(figures(soaked), *soaked.wrong, sep="\n", flush=True)
