@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 #: What fits into a socket's address on every system: 107 bytes on Linux, 103 on macOS.
 SOCKET_PATH_BYTES = 103
-START_SECONDS = 15.0
+#: How long the engine may take to start: over 10 s were seen on a machine with ten times the work
+#: that it has processors for.
+START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 _BACK_OFF_SECONDS = (0.0, 0.2, 1.0, 5.0)
 #: After a child has lived this long, failures are counted anew.

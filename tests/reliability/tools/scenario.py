@@ -10,7 +10,7 @@ from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.snapshot import socket_uri, take
 
 #: Working folders and journal entries are removed just after the record has ended.
-SETTLE_SECONDS = 8.0
+SETTLE_SECONDS = 30.0
 
 
 async def work_through(observer: Observer, name: str) -> None:

@@ -24,8 +24,8 @@ from tests.reliability.tools.faulty_server import ORDERS, SETTLED
 
 ROOT = Path(__file__).parents[3]
 CONFIG = Path(__file__).with_name("config.yml")
-START_SECONDS = 40.0
-STOP_SECONDS = 20.0
+START_SECONDS = 180.0
+STOP_SECONDS = 60.0
 PRINTED_LINES = 400
 
 

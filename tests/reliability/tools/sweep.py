@@ -26,6 +26,8 @@ from tests.reliability.tools.serving import Client, Life, Server, settled_words,
 
 #: The number of calls of a start at which a second kill may fall.
 START_CALLS = 40
+#: A start may take half a minute on a busy machine.
+PATIENCE_SECONDS = 240.0
 #: More than any scenario makes.
 MOST_CALLS = 100_000
 #: The kinds after which the server is restarted.
@@ -83,7 +85,8 @@ class Sweep:
             environment=dict(SLOW_LEASES) if kind in KILLS else {},
             orders=folder / "orders.json",
         )
-        self.observer = Observer(Client(self.server))
+        client = Client(self.server, patience_seconds=PATIENCE_SECONDS)
+        self.observer = Observer(client, patience_seconds=PATIENCE_SECONDS)
         self.swept = swept
         self._known: set[str] = set()
 
