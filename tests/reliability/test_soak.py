@@ -10,6 +10,8 @@ from tests.reliability.tools.soak import Options, figures, soak
 pytestmark = pytest.mark.slow
 
 SMALL = Options(processes=60, kills=4, seed=5, limit_seconds=100, tell=False)
+#: More than there is time for.
+ENDLESS = Options(processes=10**6, kills=10**4, seed=6, limit_seconds=250, minutes=0.2, tell=False)
 LARGE = Options(processes=10_000, kills=200, seed=1, limit_seconds=3400)
 
 
@@ -21,6 +23,14 @@ async def test_random_work_on_a_server_killed_at_random_loses_nothing() -> None:
     assert (soaked.struck.kills, soaked.lost, soaked.doubled) == (4, 0, 0)
     assert len(soaked.promises.accepted) >= 60
     assert soaked.struck.others.total() >= 2
+
+
+@pytest.mark.gen_test(timeout=290)
+@pytest.mark.timeout(300)
+async def test_a_soak_that_is_to_end_accounts_for_what_was_done_until_then() -> None:
+    soaked = await soak(ENDLESS)
+    assert soaked.wrong == []
+    assert len(soaked.promises.accepted) < ENDLESS.processes
 
 
 @pytest.mark.long

@@ -34,9 +34,9 @@ SAMPLES = [
 async def test_faults_at_some_calls_of_a_scenario_lose_nothing(
     kind: str, every: int, twice: bool
 ) -> None:
-    swept = await sweep(kind, every, seed=3, twice=twice, tell=False)
+    swept = await sweep(kind, every, seed=3, twice=twice, tell=False, jobs=2)
     assert swept.wrong == []
-    assert swept.faults >= 1
+    assert swept.faults >= 2
     assert (swept.kills >= swept.faults) is (kind in KILLS)
 
 
@@ -48,7 +48,7 @@ async def test_faults_at_some_calls_of_a_scenario_lose_nothing(
     [*((kind, False) for kind in SWEPT_KINDS), *((kind, True) for kind in KILLS)],
 )
 async def test_faults_at_every_call_of_a_scenario_lose_nothing(kind: str, twice: bool) -> None:
-    swept = await sweep(kind, 1, seed=1, twice=twice)
+    swept = await sweep(kind, 1, seed=1, twice=twice, jobs=3)
     print(figures(kind, swept))
     assert swept.wrong == []
 
