@@ -33,6 +33,8 @@ VICTIMS = {
     KILL_EXAMINER: victims.EXAMINER,
 }
 KINDS = (KILL_BEFORE, KILL_AFTER, *VICTIMS, FAIL, UNHEARD, DELAY)
+#: These are counted with the calls, but meet kills alone.
+FILE_STEPS = {"_put_local": "put file", "_delete": "delete file"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,10 +141,7 @@ def install(faults: Faults, loop: asyncio.AbstractEventLoop | None = None) -> Ca
     async def faulty(self: Collection, operation: str, work: Callable[[], Awaitable[Any]]) -> Any:
         meant = loop is None or asyncio.get_running_loop() is loop
         kind = faults.next(operation, self.name) if meant else None
-        if kind == KILL_BEFORE:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if kind in VICTIMS:
-            victims.kill(victims.find(os.getpid(), VICTIMS[kind]))
+        _kill_before(kind)
         if kind == FAIL:
             raise DatabaseAway
         if kind == DELAY:
@@ -163,17 +162,24 @@ def install(faults: Faults, loop: asyncio.AbstractEventLoop | None = None) -> Ca
     return remove
 
 
+def _kill_before(kind: str | None) -> None:
+    """Kill whom this kind kills before a call, if any."""
+    if kind == KILL_BEFORE:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind in VICTIMS:
+        victims.kill(victims.find(os.getpid(), VICTIMS[kind]))
+
+
 def install_in_storage(faults: Faults) -> None:
-    """Let a server be killed before and after it stores or deletes a file, too."""
-    for name, step in (("_put_local", "put file"), ("_delete", "delete file")):
+    """Let the kills fall before and after a file is stored or deleted, too."""
+    for name, step in FILE_STEPS.items():
         setattr(FileStorage, name, _deadly(faults, step, getattr(FileStorage, name)))
 
 
 def _deadly(faults: Faults, step: str, work: Callable[..., Any]) -> Callable[..., Any]:
     def deadly(*arguments: Any) -> Any:
         kind = faults.next(step, "")
-        if kind == KILL_BEFORE:
-            os.kill(os.getpid(), signal.SIGKILL)
+        _kill_before(kind)
         result = work(*arguments)
         if kind == KILL_AFTER:
             os.kill(os.getpid(), signal.SIGKILL)

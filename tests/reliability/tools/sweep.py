@@ -19,7 +19,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.reliability.tools.faults import DELAY, KILL_AFTER, KILL_BEFORE, KINDS, VICTIMS, Orders
+from tests.reliability.tools.faults import (
+    DELAY,
+    FILE_STEPS,
+    KILL_AFTER,
+    KILL_BEFORE,
+    KINDS,
+    VICTIMS,
+    Orders,
+)
 from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.scenario import work_through, wrongs
 from tests.reliability.tools.serving import Client, Life, Server, settled_words, short_folder
@@ -117,6 +125,8 @@ class Sweep:
         name = f"{self.kind} {call}".replace(" ", "-") + ("" if then is None else f"-{then}")
         wrong = await self._work_through(name)
         struck = [] if self.kind in KILLS else self.server.calls[call - 1 : call]
+        if self.kind not in VICTIMS:
+            struck = [each for each in struck if each not in FILE_STEPS.values()]
         self.swept.struck.update([*struck, *self.server.last_calls])
         self.server.last_calls.clear()
         self.server.follow(None)
