@@ -77,10 +77,13 @@ async def _send_ready(handler: RequestHandler, pieces: list[bytes]) -> None:
 
 
 async def _send_headers(handler: RequestHandler, size_bytes: int | None) -> None:
-    if size_bytes is None:
-        await handler.flush()  # or else Tornado would declare a length of 0
-    else:
+    if size_bytes is not None:
         handler.set_header("Content-Length", size_bytes)
+        return
+    try:
+        await handler.flush()  # or else Tornado would declare a length of 0
+    except StreamClosedError:
+        _log_client_gone(handler)
 
 
 async def _send_all(
