@@ -133,7 +133,7 @@ class Waits(Telling):
             self._wait(**flags)
 
     def _wait(self, stubborn: bool, steady: bool, **others: bool) -> None:
-        number, deadline = 0, time.monotonic() + 600
+        number, deadline = 0, time.monotonic() + 3600
         while time.monotonic() < deadline:
             if not stubborn:
                 self.check_cancelled()
