@@ -14,7 +14,8 @@ from runners.fits.images import find_frame
 from runners.imaging.brightness import SKY_SHADE
 from runners.imaging.scaling import view_of, widened
 from runners.timelapse.encoder import open_film
-from runners.timelapse.rendering import FrameWork, Picture, film_frames, in_order
+from runners.timelapse.order import in_order
+from runners.timelapse.rendering import FrameWork, Picture, film_frames
 from tests.fakes.sky import noise, write_fits
 
 HEIGHT, WIDTH = 100, 120
