@@ -30,6 +30,8 @@ class Snapshot:
     series: dict[int, dict[int, int]] = field(default_factory=dict)
     #: processes that have receipts
     receipts: set[int] = field(default_factory=set)
+    #: processes of which frames are known
+    films: set[int] = field(default_factory=set)
     memberships: set[int] = field(default_factory=set)
     submissions: list[Document] = field(default_factory=list)
     journal: list[Document] = field(default_factory=list)
@@ -56,6 +58,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         logs = _logs(list(database["log_chunks"].find({})))
         series = _series(list(database["light_curves"].find({})))
         receipts = {found["process"] for found in database["receipts"].find({})}
+        films = {found["process"] for found in database["film_frames"].find({})}
     return Snapshot(
         processes={found["_id"]: found for found in everything["processes"]},
         products={found["_id"]: found for found in everything["dataproducts"]},
@@ -63,6 +66,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         logs=logs,
         series=series,
         receipts=receipts,
+        films=films,
         memberships=memberships,
         submissions=everything["submissions"],
         journal=everything["journal"],
