@@ -13,7 +13,7 @@ from runners.timelapse.order import LeftOut, one_line, title_of
 from runners.timelapse.rendering import Picture
 
 #: A frame that is turned by less than this many degrees is not said to be turned.
-LEAST_TURN = 0.05
+LEAST_TURN = 0.5
 
 
 class FilmReport:

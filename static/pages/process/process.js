@@ -25,6 +25,9 @@ const drawSections = sectionDrawer(page.dataset.sections);
 drawFacts(page, record);
 setInterval(() => drawTimeLeft(page, record), 1000);
 drawFrame();
+/** Draws the frames of a film; its module loads after the page. @type {(record: any) => void} */
+let drawFrames = () => {};
+if (record.process_type === "timelapse") void followFrames();
 follow();
 page.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 page.querySelector("#rerun")?.addEventListener("submit", (event) => {
@@ -42,6 +45,7 @@ function follow() {
       if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
       if (outputsChanged(before, record)) void drawOutputs();
       drawFrame();
+      drawFrames(record);
     },
     lines: (lines) => log.lines(lines),
     state: showConnection,
@@ -49,6 +53,11 @@ function follow() {
   addEventListener("online", () => feed.channel.reconnectNow());
   setInterval(() => void drawQueuePosition(feed), QUEUE_MS);
   void feed.channel.open();
+}
+
+async function followFrames() {
+  const { watchFrames } = await import("./frames.js");
+  drawFrames = watchFrames(record);
 }
 
 /** Show the last finished frame of a timelapse while it is being made. */
