@@ -182,7 +182,7 @@ def _smooth(mesh: Numbers) -> Image:
     wide = np.pad(mesh, 1, mode="edge")
     down, across = mesh.shape
     near = [wide[y : y + down, x : x + across] for y in range(3) for x in range(3)]
-    smooth: Image = np.median(near, axis=0).astype(np.float32)
+    smooth: Image = np.sort(near, axis=0)[4].astype(np.float32)
     return smooth
 
 

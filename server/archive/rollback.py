@@ -12,10 +12,12 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 
 from server.archive.storage import FileStorage
-from server.core.errors import Conflict, DatabaseAway, HeliographError
+from server.core.errors import AlreadyTaken, Conflict, DatabaseAway, HeliographError
 from server.core.records import ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
+from server.store.base import load
+from server.store.processes.log_segments import LogSegment
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Rollback:
         self._server = server
         self._changed = changed
         self._deleted = deleted
+        self._sealings = Sealings(store, files, server)
         #: entries that could not be ended yet
         self._leftovers: list[JournalEntry] = []
         #: deletions of many files, in the background
@@ -73,7 +76,9 @@ class Rollback:
 
     async def resolve(self, entry: JournalEntry) -> None:
         """End an entry: keep what it is about if that is complete, else undo all of it."""
-        if await self._complete(entry):
+        if entry.sealing:
+            await self._sealings.end(entry)
+        elif await self._complete(entry):
             await self.close(entry)
         else:
             await self.roll_back(entry)
@@ -110,6 +115,10 @@ class Rollback:
         for deleting in self._deletions:
             deleting.cancel()
         await asyncio.gather(*self._deletions, return_exceptions=True)
+
+    async def end_sealing(self, entry: JournalEntry) -> None:
+        """End a sealing as far as it has come, now or later."""
+        await self._now_or_later(entry, self.resolve)
 
     async def roll_back_failed(self, entry: JournalEntry) -> None:
         """Undo what failed, now or later; raising the failure itself is left to the caller."""
@@ -180,6 +189,7 @@ class Rollback:
     async def _forget(self, entry: JournalEntry, process: int, products: list[int]) -> None:
         """Delete what a process has besides products, or remove the products from its record."""
         if entry.whole:
+            await self._sealings.delete(process)
             await self._store.logs.delete(process)
             await self._store.receipts.delete(process)
             await self._store.sections.delete(process)
@@ -215,3 +225,45 @@ class Rollback:
         except HeliographError:
             return False
         return True
+
+
+class Sealings:
+    """Ends what was begun to seal stretches of logs, and deletes what was sealed.
+
+    The order in which a stretch is sealed, so that each line can be read at any moment and in the
+    end exists once: a journal entry with the key of the file, the file, the decision in the entry,
+    the segment in the database, the deletion of the chunks, the deletion of the entry. From the
+    decision on a sealing is finished, before that it is undone.
+    """
+
+    def __init__(self, store: Store, files: FileStorage, server: str) -> None:
+        self._store = store
+        self._files = files
+        self._server = server
+
+    async def end(self, entry: JournalEntry) -> None:
+        """Finish or undo, whatever the entry says now; may be repeated."""
+        stored = await self._store.journal.get(entry.pk)
+        if stored is None or (stored.server, stored.token) != (self._server, entry.token):
+            return  # another server has taken it over, or has an entry of the same PK
+        if stored.segment is None:
+            await self._files.delete_many(stored.keys)
+        else:
+            await self._finish(load(LogSegment, stored.segment), stored.sealed_attempt)
+        await self._store.journal.delete(stored)
+
+    async def delete(self, process: int) -> None:
+        """Delete all segments of a process: the files first, as only the documents name them."""
+        await self._files.delete_many(await self._store.segments.files(process))
+        await self._store.segments.delete(process)
+
+    async def _finish(self, segment: LogSegment, attempt: int | None) -> None:
+        with contextlib.suppress(AlreadyTaken):
+            await self._store.segments.insert(segment)
+        stored = await self._store.segments.get(segment.process, segment.first)
+        if stored != segment:  # another server was faster, and deletes the chunks
+            await self._files.delete_many([segment.file])
+            return
+        if not await self._store.processes.published_by([segment.process]):
+            await self.delete(segment.process)  # deleted meanwhile, perhaps before this segment
+        await self._store.logs.delete(segment.process, upto=segment.last, attempt=attempt)

@@ -185,7 +185,8 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     that runs it. `lost` counts the attempts that ended because the server was lost, `died` those
     that ended because the child died or raised, `interrupted` those that the end of the process
     that starts the runs ended. `series` is that of its measurements. `token` is that of the submit
-    that made it, so that a submit can tell its record from another's.
+    that made it, so that a submit can tell its record from another's. `log_bytes` is the size of
+    the log's text in UTF-8, None where it has not been counted yet.
     """
 
     identifier: str
@@ -202,6 +203,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     started: float | None = None
     attempt: int = 0
     log_lines: int = 0
+    log_bytes: int | None = None
     outputs: list[int] = []
     group: int | None = None
     series: int | None = None

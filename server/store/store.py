@@ -17,6 +17,7 @@ from server.store.peers.heartbeats import Servers
 from server.store.processes.film_frames import FilmFrames
 from server.store.processes.idempotency_keys import Submissions
 from server.store.processes.log_chunks import LogChunks
+from server.store.processes.log_segments import LogSegments
 from server.store.processes.receipts import Receipts
 from server.store.processes.records import ProcessStore
 from server.store.processes.sections import Sections
@@ -33,6 +34,7 @@ class Store:
         self.groups = Groups(database)
         self.processes = ProcessStore(database)
         self.logs = LogChunks(database)
+        self.segments = LogSegments(database)
         self.light_curves = LightCurves(database)
         self.journal = Journal(database)
         self.receipts = Receipts(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from server.core.records import DataProduct, DataProductGroup
 from server.store.base import load
@@ -16,6 +17,11 @@ class JournalEntry:
 
     For the outputs of a run, `process` and `attempt` say whose they are, and `series` is that of
     its measurements. `whole` means that the process itself is being deleted.
+
+    A stretch of a process's log is being sealed if `sealing`; then the key is that of the file, and
+    `segment` has the fields of the segment once the file is durable: from then on the sealing is
+    finished, before that it is undone. Of a log that goes on, `sealed_attempt` is the one whose
+    chunks go.
 
     A database that is not atomic may hand out a PK twice, so `token` tells an entry from another,
     and `made_by` has the tokens of the entries that stored what this one is about. Entries from
@@ -31,6 +37,9 @@ class JournalEntry:
     attempt: int | None = None
     whole: bool = False
     series: int | None = None
+    sealing: bool = False
+    segment: dict[str, Any] | None = None
+    sealed_attempt: int | None = None
     token: str = ""
     made_by: list[str] = field(default_factory=list)
 
@@ -61,6 +70,19 @@ class Journal:
     async def insert(self, entry: JournalEntry) -> None:
         """Store a new entry. :raises AlreadyTaken: its PK exists."""
         await self._collection.insert({"_id": entry.pk, **vars(entry)})
+
+    async def get(self, pk: int) -> JournalEntry | None:
+        """Return an entry as it is now, None if it is gone."""
+        document = await self._collection.get(pk)
+        return None if document is None else load(JournalEntry, document)
+
+    async def decide(self, entry: JournalEntry, segment: dict[str, Any]) -> bool:
+        """Have a sealing finished whatever happens; return False if it is another server's by now.
+
+        May be repeated.
+        """
+        own = entry.itself() | {"server": entry.server}
+        return await self._collection.change(own, set={"segment": segment}) is not None
 
     async def of_server(self, server: str) -> list[JournalEntry]:
         """Return the entries of one server."""
