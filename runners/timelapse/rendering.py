@@ -138,5 +138,5 @@ def _reference(pool: ThreadPoolExecutor, frames: Sequence[Frame], work: FrameWor
 def _picture(steady: tuple[_MadeFrame, Levels]) -> Picture:
     made, shared = steady
     # FITS counts rows from the bottom, films from the top.
-    shades = np.ascontiguousarray(stretched(made.image, shared)[::-1])
+    shades = stretched(made.image[..., ::-1, :], shared)
     return Picture(shades, made.frame, made.aligned)
