@@ -16,7 +16,7 @@ SMALL_PRODUCT = 2**17
 
 
 def small_pieces(count: int, size: int) -> Iterator[slice]:
-    """Yield the parts of `count` rows or columns whose products with so large a matrix are small."""
+    """Return parts of `count` rows or columns whose products with so large a matrix are small."""
     many = max(1, SMALL_PRODUCT // size)
     return (slice(first, first + many) for first in range(0, count, many))
 

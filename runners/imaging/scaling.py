@@ -16,7 +16,7 @@ from runners.fits.images import Image
 from runners.imaging.products import small_pieces
 
 #: Areas are averaged by products with small matrices, which take a third of the time of adding
-#: rows. So many rows of the image at a time (with more, most shares are 0), and columns of the view:
+#: rows: so many rows of the image at a time (of more, most shares are 0), and columns of the view.
 ROWS_AT_ONCE, COLUMNS_AT_ONCE = 14, 12
 
 

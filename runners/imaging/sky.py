@@ -104,8 +104,8 @@ class Sky:
         far_rows, far_columns = _powers_of(shape)
         factors = far_rows @ self.slope.astype(np.float32)
         if self._is_clipped(factors, far_columns):
-            uneven = product(rows @ self.mesh, columns)
-            uneven += self.departure(shape)
+            uneven = product(factors, far_columns).clip(self.lowest, self.highest)
+            uneven += product(rows @ self.mesh, columns)
             return uneven
         # The sum of two products is one of longer rows and columns.
         return product(np.hstack((rows @ self.mesh, factors)), np.vstack((columns, far_columns)))

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
-
 from runners.fits.files import FrameError
 from runners.fits.images import Frame, Image, read_science
 from runners.imaging import alignment
