@@ -14,7 +14,7 @@ import numpy as np
 from runners.fits.images import Image
 from runners.imaging.products import small_pieces
 
-#: Areas are averaged by products with small matrices, which take a third of the time of adding
+#: Areas are averaged by products with small matrices, which take less time than adding
 #: rows: so many rows of the image at a time (of more, most shares are 0), and columns of the view.
 ROWS_AT_ONCE, COLUMNS_AT_ONCE = 14, 12
 
