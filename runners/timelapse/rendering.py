@@ -186,5 +186,5 @@ def _stars(work: FrameWork, frame: Frame) -> StarPositions:
 def _picture(work: FrameWork, steady: tuple[_MadeFrame, Levels]) -> Picture:
     made, shared = steady
     # FITS counts rows from the bottom, films from the top.
-    shades = np.ascontiguousarray(work.shades(made.image, shared)[::-1])
+    shades = np.ascontiguousarray(work.shades(made.image[..., ::-1, :], shared))
     return Picture(shades, made.frame, made.aligned, made.sky, made.motion)
