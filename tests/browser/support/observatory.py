@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-START_SECONDS = 40
+START_SECONDS = 180
 STOP_SECONDS = 20
 
 

@@ -60,7 +60,7 @@ async def cancels(count: int, seed: int) -> Cancelled:
         server = Server(folder / "data", environment={"HELIOGRAPH_POOL_WORKERS": str(WORKERS)})
         try:
             await server.start()
-            observer = Observer(Client(server), patience_seconds=300)
+            observer = Observer(Client(server, patience_seconds=300), patience_seconds=300)
             await observer.begin("cancels")
             products = await observer.upload("a.fits")
             async with asyncio.TaskGroup() as tasks:

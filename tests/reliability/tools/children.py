@@ -52,7 +52,7 @@ async def kill_children(count: int) -> Killed:
         server = Server(folder / "data", environment=workers)
         try:
             await server.start()
-            observer = Observer(Client(server), patience_seconds=300)
+            observer = Observer(Client(server, patience_seconds=300), patience_seconds=300)
             await observer.begin("children")
             products = await observer.upload("a.fits")
             others = [await _steady(observer, products) for _ in range(STEADY)]
