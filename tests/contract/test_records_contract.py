@@ -125,6 +125,15 @@ async def test_an_identifier_is_taken_once(
     assert await store.targets.by_identifier(identifier) == a_target(2, identifier=identifier)
 
 
+async def test_a_change_of_no_field_leaves_a_target_as_it_is(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    await store.targets.insert(a_target(1))
+    assert await store.targets.change(1) == a_target(1) == await store.targets.get(1)
+    with pytest.raises(NotFound):
+        await store.targets.change(2)
+
+
 async def test_a_target_is_changed_in_the_fields_given(
     runner: asyncio.Runner, store: Store
 ) -> None:

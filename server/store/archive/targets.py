@@ -64,6 +64,8 @@ class Targets(RecordCollection[Target]):
         """Change fields of a target. :raises NotFound: there is no such target."""
         # By way of a record, which knows how each field is stored.
         before = await self.get(pk)
+        if not fields:  # which the database would refuse
+            return before
         document = before.evolve(**fields).to_document()
         keys = {"identifier": {"by_identifier": text_key(document["identifier"])}}
         changes = {name: document[name] for name in fields}
