@@ -268,7 +268,7 @@ class FileStorage:
 
     def _place(self, key: str) -> str:
         if any(part in ("", ".", "..") for part in key.split("/")):
-            raise ValueError(f"{key!r} is no key")
+            raise ValueError(f"{key!r} cannot be the key of a file")
         return f"{self._root}/{key}"
 
 
