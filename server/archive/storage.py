@@ -394,5 +394,5 @@ def _missing(key: str) -> Iterator[None]:
         raise DamagedFile(_name(key), "it is not a regular file") from error
     except OSError as error:
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            raise DamagedFile(_name(key), "its folder is not a folder") from error
+            raise DamagedFile(_name(key), "part of its path is not a folder") from error
         raise
