@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from server.archive.storage import FileStorage
 from server.core.errors import AlreadyTaken, Conflict, DatabaseAway, HeliographError
-from server.core.records import ProcessRecord
+from server.core.records import DataProduct, ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
 from server.store.base import load
@@ -88,10 +88,9 @@ class Rollback:
         # What another has stored under the same PKs stays. Whoever stores a file has an entry until
         # the record is there, so the entries are read first.
         claimed = await self._claimed_by_others(entry)
-        stored = await self._store.products.get_many(entry.products)
-        others = [product for product in stored if not entry.is_about(product)]
+        others = await self._products_of_others(entry)
         kept = claimed.union(product.key for product in others)
-        await self._delete_records(entry, {product.pk for product in others})
+        await self._delete_records(entry, others)
         await self._files.delete_many([key for key in entry.keys if key not in kept])
         await self.close(entry)
 
@@ -103,9 +102,7 @@ class Rollback:
         if len(entry.keys) <= AWAITED_FILES:
             await self.roll_back(entry)
             return
-        stored = await self._store.products.get_many(entry.products)
-        others = {product.pk for product in stored if not entry.is_about(product)}
-        await self._delete_records(entry, others)
+        await self._delete_records(entry, await self._products_of_others(entry))
         deleting = asyncio.create_task(self._now_or_later(entry, self.roll_back))
         self._deletions.add(deleting)
         deleting.add_done_callback(self._deletions.discard)
@@ -172,9 +169,15 @@ class Rollback:
         entries = await self._store.journal.all()
         return {key for other in entries if not entry.shares_with(other) for key in other.keys}
 
-    async def _delete_records(self, entry: JournalEntry, others: set[int]) -> None:
+    async def _products_of_others(self, entry: JournalEntry) -> list[DataProduct]:
+        """Return the products that others have stored under the PKs of an entry."""
+        stored = await self._store.products.get_many(entry.products)
+        return [product for product in stored if not entry.is_about(product)]
+
+    async def _delete_records(self, entry: JournalEntry, others: Sequence[DataProduct]) -> None:
         """Delete the records that an entry is about, but for products of others."""
-        products = [pk for pk in entry.products if pk not in others]
+        kept = {product.pk for product in others}
+        products = [pk for pk in entry.products if pk not in kept]
         if entry.process is not None:
             await self._forget(entry, entry.process, products)
         await self._store.products.delete_many(products)

@@ -1,8 +1,8 @@
 """Seals logs in the background: ended ones soon after their end, long ones as they grow.
 
-A sealed stretch is one compressed file in the file storage. How it is brought there, so that no
-line is lost or doubled whenever the server ends, is said in `server.archive.rollback`; what is in
-the file, in `server.logs.segments`.
+A sealed stretch is one compressed file in the file storage. `server.archive.rollback` describes how
+it is brought there, so that no line is lost or doubled whenever the server ends;
+`server.logs.segments`, what is in the file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ from server.core.records import ProcessRecord
 from server.logs.cache import Slice
 from server.logs.entries import entries_text
 from server.logs.logs import Logs
-from server.logs.segments.format import SEGMENT_BYTES, SEGMENT_LINES, encode_segment
+from server.logs.segments.format import (
+    SEGMENT_BYTES,
+    SEGMENT_LINES,
+    EncodedSegment,
+    encode_segment,
+)
 from server.store import Store
 from server.store.archive.journal import JournalEntry
 from server.store.processes.index import LINE_BYTES, SEALED_BYTES
@@ -33,7 +38,7 @@ from server.store.processes.log_segments import LogSegment
 
 log = logging.getLogger(__name__)
 
-#: The pauses between two looks: the first one, and those after failures that follow each other.
+#: The pauses between two rounds: the usual one, and those after failures that follow each other.
 PAUSE_SECONDS = (2.0, 4.0, 8.0, 16.0, 30.0)
 #: The bytes of entries, in chunks, from which on a stretch of a log that grows is sealed.
 LIVE_BYTES = 8 * 1024**2
@@ -44,7 +49,7 @@ OTHERS_SECONDS, OTHERS_MORE_SECONDS = 4.0, 12.0
 #: Chunks that are read at once, and the bytes of entries that one read should have.
 LEAST_CHUNKS, MOST_CHUNKS = 4, 256
 READ_BYTES = 2**20
-#: Logs that are looked at in one go: of processes that ended, and after an upgrade.
+#: Logs that are taken up in one go: of processes that ended, and after an upgrade.
 ENDED_AT_ONCE = 500
 EXAMINED_AT_ONCE = 200
 
@@ -123,11 +128,11 @@ class LogSealer:
         #: when an ended log of several servers is this one's to seal, by the loop's clock
         self._due: dict[int, float] = {}
         #: the last failure that was logged, while it lasts
-        self._told: str | None = None
+        self._reported: str | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin, in the background."""
         self._task = asyncio.create_task(self._run(), name="log sealer")
 
     async def stop(self) -> None:
@@ -140,20 +145,20 @@ class LogSealer:
         failures = 0
         while True:
             try:
-                await self.look()
+                await self.seal_due()
             except Exception as error:  # each kind of storage has its own
                 failures = min(failures + 1, len(PAUSE_SECONDS) - 1)
-                self._tell(error)
+                self._report(error)
             else:
-                failures, self._told = 0, None
+                failures, self._reported = 0, None
             await asyncio.sleep(PAUSE_SECONDS[failures])
 
-    def _tell(self, error: Exception) -> None:
+    def _report(self, error: Exception) -> None:
         """Log a failure, once for as long as it lasts."""
-        told = type(error).__name__
-        if self._told == told:
+        kind = type(error).__name__
+        if self._reported == kind:
             return
-        self._told = told
+        self._reported = kind
         expected = isinstance(error, DatabaseAway | NoRoom)
         log.warning(
             "No log is sealed for now, which is tried again: %s",
@@ -162,7 +167,7 @@ class LogSealer:
             extra={"action": "log_sealing_deferred"},
         )
 
-    async def look(self) -> None:
+    async def seal_due(self) -> None:
         """Seal everything that is to be sealed now. Raise NoRoom while the disk is full."""
         if not self._examined:
             self._examined = await self._examine()
@@ -264,7 +269,7 @@ class LogSealer:
         return False
 
     async def _tidy(self, record: ProcessRecord, sealed: LogSegment | None) -> None:
-        """Delete chunks that nobody reads: behind the end, and of what is sealed."""
+        """Delete chunks that nobody reads: those behind the end, and those that are sealed."""
         await self._store.logs.delete(record.pk, after=record.log_lines)
         if sealed is not None:
             await self._store.logs.delete(record.pk, upto=sealed.last)
@@ -298,18 +303,7 @@ class LogSealer:
             encoded = await asyncio.to_thread(encode_segment, stretch.slices)
         except ValueError as error:  # msgspec's errors too
             raise BrokenLog(str(error)) from error
-        index = encoded.index
-        segment = LogSegment(
-            process=process,
-            first=index.first,
-            last=index.last,
-            file=f"log-{process}/{index.first}-{secrets.token_hex(4)}.segment",
-            size=len(encoded.data),
-            sha256=hashlib.sha256(encoded.data).hexdigest(),
-            text_bytes=index.text_bytes,
-            log_bytes=_log_bytes(before) + index.entry_bytes,
-            index=index.to_text(),
-        )
+        segment = _segment_of(process, encoded, before)
         entry = JournalEntry(
             pk=await self._store.counters.next("journal"),
             server=self._server,
@@ -335,6 +329,22 @@ class LogSealer:
         finally:
             await in_thread(local.unlink, True)
             await self._rollback.end_sealing(entry)
+
+
+def _segment_of(process: int, encoded: EncodedSegment, before: LogSegment | None) -> LogSegment:
+    """Return what the database will have of a segment that follows another one."""
+    index = encoded.index
+    return LogSegment(
+        process=process,
+        first=index.first,
+        last=index.last,
+        file=f"log-{process}/{index.first}-{secrets.token_hex(4)}.segment",
+        size=len(encoded.data),
+        sha256=hashlib.sha256(encoded.data).hexdigest(),
+        text_bytes=index.text_bytes,
+        log_bytes=_log_bytes(before) + index.entry_bytes,
+        index=index.to_text(),
+    )
 
 
 def _log_bytes(segment: LogSegment | None) -> int:

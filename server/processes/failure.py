@@ -1,4 +1,4 @@
-"""Why a process failed, as its log tells: the words of the exception, and where they are."""
+"""Why a process failed, by its log: the exception, and the line that names it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.logs.terminal_text import visible_text
 
 #: The failure message of a run whose exception was not foreseen: `runners.execution.worker`.
 UNEXPECTED = "An unexpected error occurred"
-#: How many of the last lines with errors are looked at.
+#: How many of the last lines with errors are read.
 ERRORS_READ = 500
 
 #: The heading of a traceback, and of one of an exception group.
@@ -25,11 +25,11 @@ _EXCEPTION = re.compile(r"(?:  \| )?(\S.*)")
 class Failure(NamedTuple):
     """What to show of a failure.
 
-    `words` are those of the exception, None when the failure message says all; `line` is where the
-    log tells of it (0: nowhere); `errors` are the numbers of the last lines with errors.
+    `exception` is its name and message, None when the failure message says all; `line` is the one
+    that shows the failure (0 for none); `errors` are the numbers of the last lines with errors.
     """
 
-    words: str | None
+    exception: str | None
     line: int
     errors: list[int]
 
@@ -43,12 +43,12 @@ async def read_failure(record: ProcessRecord, reader: LogReader) -> Failure | No
 
 
 def failure_of(message: str | None, errors: Sequence[Sequence[Any]]) -> Failure:
-    """Return what the last entries with errors tell, given the failure message."""
+    """Return what to show, by the failure message and the last entries with errors."""
     numbers = [entry[0] for entry in errors]
     found = _exception(errors) if message == UNEXPECTED else None
     if found is not None:
-        words = visible_text(errors[found][3].removeprefix("  | "))
-        return Failure(words, numbers[found], numbers)
+        exception = visible_text(errors[found][3].removeprefix("  | "))
+        return Failure(exception, numbers[found], numbers)
     return Failure(None, numbers[-1] if numbers else 0, numbers)
 
 

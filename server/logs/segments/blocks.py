@@ -1,9 +1,9 @@
 """A block of a segment: some thousand lines, column by column, each column compressed by itself.
 
-The text is what `logs.txt` sends, byte for byte. Beside it stand the times, and aside the runs of
-equal levels and the entries without a line end. In a file, a block is a head of five numbers and
-the three compressed columns. Entries that would not come back as the same JSON bytes are kept as
-they are, in place of the text.
+The first column is the text, byte for byte what `logs.txt` sends; the second, the attributes of the
+lines: their levels, and which of them have no line end; the third, their times. In a file, a block
+is a head of five numbers and the three compressed columns. Entries that would not come back as the
+same JSON bytes are kept as they are, in place of the text.
 """
 
 from __future__ import annotations
@@ -61,15 +61,16 @@ class Block:
                 raise DamagedBlock("the sizes do not add up")
             middle, end = _HEAD.size + sizes[0], _HEAD.size + sizes[0] + sizes[1]
             text = _decompress(data[_HEAD.size : middle])
-            self._aside, self._times = data[middle:end], data[end:]
+            self._times = data[end:]
             self._plain = kind == _COLUMNS
             self._entries = b"" if self._plain else text
             self.text = text if self._plain else _columns(_decode_entries(b"[%b]" % text)).text
             if len(self.text) != index.text_bytes or sizes[3] != index.lines:
-                raise DamagedBlock("it is another block")
-            self.levels, self.unended = _unpack_aside(_decompress(self._aside))
+                raise DamagedBlock("the file has another block there")
+            attributes = _decompress(data[middle:end])
+            self.levels, self.unended = _unpack_attributes(attributes)
             if len(self.levels) != index.lines:
-                raise DamagedBlock("the levels are of another number")
+                raise DamagedBlock("the number of levels is wrong")
         except (struct.error, zstandard.ZstdError, msgspec.MsgspecError, IndexError) as error:
             raise DamagedBlock(str(error)) from error
 
@@ -97,7 +98,7 @@ class Block:
         except (zstandard.ZstdError, ValueError, OverflowError) as error:
             raise DamagedBlock(str(error)) from error
         if len(times) != len(self.levels):
-            raise DamagedBlock("the times are of another number")
+            raise DamagedBlock("the number of times is wrong")
         return times
 
     def entries(self) -> bytes:
@@ -163,12 +164,12 @@ def encode_block(offset: int, parts: Sequence[Slice]) -> tuple[bytes, BlockIndex
     entries = SEPARATOR.join([part.entries for part in parts])
     decoded = [entry for part in parts for entry in _decode_entries(b"[%b]" % part.entries)]
     columns = _columns(decoded)
-    kept = _COLUMNS if _returns(parts[0].first, columns, entries) else _ENTRIES
-    text = _compress(columns.text if kept == _COLUMNS else entries)
-    aside = _compress(_pack_aside(columns.levels, columns.unended))
+    kind = _COLUMNS if _come_back(parts[0].first, columns, entries) else _ENTRIES
+    text = _compress(columns.text if kind == _COLUMNS else entries)
+    attributes = _compress(_pack_attributes(columns.levels, columns.unended))
     times = _compress(pack_times(columns.times))
-    head = _HEAD.pack(kept, len(text), len(aside), len(times), len(columns.levels))
-    data = head + text + aside + times
+    head = _HEAD.pack(kind, len(text), len(attributes), len(times), len(columns.levels))
+    data = head + text + attributes + times
     counts = count_levels(columns.levels)
     return data, BlockIndex(offset, len(data), parts[0].first, len(columns.text), counts)
 
@@ -195,8 +196,8 @@ def _columns(entries: Sequence[Sequence[int | float | str | bool]]) -> _Columns:
     return _Columns(b"".join(texts), times, levels, unended)
 
 
-def _returns(first: int, columns: _Columns, entries: bytes) -> bool:
-    """Tell whether the columns come back as the same bytes."""
+def _come_back(first: int, columns: _Columns, entries: bytes) -> bool:
+    """Tell whether these entries are made of the columns again, byte for byte."""
     texts = [text.decode() for text in split_texts(columns.text, columns.unended)]
     lines = range(len(columns.levels))
     if len(texts) != len(lines):
@@ -207,7 +208,7 @@ def _returns(first: int, columns: _Columns, entries: bytes) -> bool:
     )
 
 
-def _pack_aside(levels: bytes, unended: Sequence[Unended]) -> bytes:
+def _pack_attributes(levels: bytes, unended: Sequence[Unended]) -> bytes:
     runs = [(level, sum(1 for _ in group)) for level, group in groupby(levels)]
     numbers = [len(runs), *(number for run in runs for number in run)]
     line = at = 0
@@ -217,7 +218,7 @@ def _pack_aside(levels: bytes, unended: Sequence[Unended]) -> bytes:
     return struct.pack(f"<{len(numbers)}I", *numbers)
 
 
-def _unpack_aside(packed: bytes) -> tuple[bytes, list[Unended]]:
+def _unpack_attributes(packed: bytes) -> tuple[bytes, list[Unended]]:
     numbers = struct.unpack(f"<{len(packed) // 4}I", packed)
     end = 1 + 2 * numbers[0]
     runs = zip(numbers[1:end:2], numbers[2:end:2], strict=True)
@@ -232,21 +233,21 @@ def _unpack_aside(packed: bytes) -> tuple[bytes, list[Unended]]:
 
 
 _LEVEL_BYTES = [bytes([number]) for number in range(len(LEVELS))]
-_own = threading.local()
+_of_thread = threading.local()
 
 
 def _compress(column: bytes) -> bytes:
-    """Compress a column. The compressors keep a checksum; one belongs to one thread."""
-    if not hasattr(_own, "compressor"):
-        _own.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
-    compressed: bytes = _own.compressor.compress(column)
+    """Compress a column, with a checksum. Each thread has a compressor of its own."""
+    if not hasattr(_of_thread, "compressor"):
+        _of_thread.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
+    compressed: bytes = _of_thread.compressor.compress(column)
     return compressed
 
 
 def _decompress(column: bytes) -> bytes:
     if not 0 <= zstandard.frame_content_size(column) <= LONGEST_COLUMN:
         raise DamagedBlock("a column is too long")
-    if not hasattr(_own, "decompressor"):
-        _own.decompressor = zstandard.ZstdDecompressor()
-    text: bytes = _own.decompressor.decompress(column)
+    if not hasattr(_of_thread, "decompressor"):
+        _of_thread.decompressor = zstandard.ZstdDecompressor()
+    text: bytes = _of_thread.decompressor.decompress(column)
     return text

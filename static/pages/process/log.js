@@ -5,7 +5,7 @@ import { part } from "../../draw/find.js";
 import { setText } from "../../draw/times.js";
 import { counted, note } from "../../draw/wording.js";
 import { clockOf } from "../../log/clocks.js";
-import { parseSought, shownBy } from "../../log/find/address.js";
+import { parseSearch, shownBy } from "../../log/find/address.js";
 import { Lines } from "../../log/lines.js";
 import { Sections } from "../../log/sections.js";
 import { ShownLines } from "../../log/shown_lines.js";
@@ -40,7 +40,7 @@ export function watchLog(first, failure) {
   const shownLines = new ShownLines((number) => lines.get(number), (change) => view.keep(change));
   const lines = new Lines(first.log_lines, fetchLines, () => view.draw(), shownLines);
   const sections = new Sections(lines, shownLines);
-  const shown = shownBy(parseSought(location.search));
+  const shown = shownBy(parseSearch(location.search));
   const source = shown.q || shown.level ? NOTHING : sections;
   const view = new LogView(part("#log"), source, () => drawFollow(view, newest));
   /** @type {Listener[]} */
@@ -55,7 +55,7 @@ export function watchLog(first, failure) {
   };
   /** @param {Failure} found */
   const showFailure = (found) => {
-    view.keep(() => sections.foldGood(found.errors));
+    view.keep(() => sections.foldSuccessful(found.errors));
     drawFoldAll(sections);
     if (!found.line || location.hash || source === NOTHING || !view.following) return;
     view.show({ here: found.line });

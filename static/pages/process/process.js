@@ -130,7 +130,7 @@ function outputsChanged(before, after) {
 }
 
 /**
- * Show the outputs, and of a failure the exception's own words and where they are in the log.
+ * Show the outputs, and of a failure the exception and where it is in the log.
  *
  * @param {Log} log
  */
@@ -148,12 +148,12 @@ async function drawOutcome(log) {
 }
 
 function draw() {
-  drawFacts(page, record, failure?.words ?? "");
+  drawFacts(page, record, failure?.exception ?? "");
 }
 
 /**
  * @param {HTMLElement} rendered
- * @returns {{words: string | null, line: number, errors: number[]} | null}
+ * @returns {{exception: string | null, line: number, errors: number[]} | null}
  */
 function failureOf(rendered) {
   return JSON.parse(rendered.dataset.failure ?? "null");

@@ -45,7 +45,7 @@ async def settle(log: Log) -> None:
     """Restart the server, and let it seal what is left."""
     archive = log.bench.restarted()
     await archive.rollback.resolve_own()
-    await log.sealer_of(archive, log.bench.folder.server_id).look()
+    await log.sealer_of(archive, log.bench.folder.server_id).seal_due()
 
 
 async def check_deleted(log: Log) -> None:
@@ -58,7 +58,7 @@ async def test_a_deleted_process_takes_its_files_with_it(
     runner: asyncio.Runner, bench: Bench
 ) -> None:
     log, other = await an_ended_log(bench), await an_ended_log(bench)
-    await log.sealer.look()
+    await log.sealer.seal_due()
     await delete(log)
     await check_deleted(log)
     await other.check_tidy()
@@ -78,7 +78,7 @@ async def test_a_process_deleted_at_any_step_of_sealing_leaves_nothing(
         log = await an_ended_log(bench)
         deleting[:] = [log]
         pauses.at(at)
-        await log.sealer.look()
+        await log.sealer.seal_due()
         reached = pauses.calls >= at
         pauses.at(0)
         if not reached:
@@ -95,7 +95,7 @@ async def test_a_process_sealed_at_any_step_of_its_deletion_leaves_nothing(
     sealing: list[Log] = []
 
     async def meanwhile() -> None:
-        await sealing[0].sealer.look()
+        await sealing[0].sealer.seal_due()
 
     pauses = Pauses(monkeypatch, meanwhile)
     for at in range(1, 60):
@@ -127,12 +127,12 @@ async def test_a_database_away_at_any_call_delays_and_no_more(
         log = await an_ended_log(bench)
         faults.at(at, after, for_good)
         with contextlib.suppress(DatabaseAway):
-            await log.sealer.look()
+            await log.sealer.seal_due()
         met = faults.met
         faults.none()
         assert await log.read() == log.entries
         await log.archive.rollback.resolve_leftovers()
-        await log.sealer.look()
+        await log.sealer.seal_due()
         await log.check_tidy()
         if not met:
             return
@@ -166,14 +166,14 @@ async def test_a_server_taken_for_dead_at_any_step_does_no_harm(
     async def meanwhile() -> None:
         for entry in await second.archive.rollback.unfinished_of_others():
             await second.archive.rollback.take_over(entry)
-        await logs[0].sealer_of(second.archive, second.folder.server_id).look()
+        await logs[0].sealer_of(second.archive, second.folder.server_id).seal_due()
 
     pauses = Pauses(monkeypatch, meanwhile)
     for at in range(1, 60):
         log = await an_ended_log(bench)
         logs[:] = [log]
         pauses.at(at)
-        await log.sealer.look()
+        await log.sealer.seal_due()
         reached = pauses.calls >= at
         pauses.at(0)
         assert await log.read() == log.entries
@@ -190,7 +190,7 @@ async def test_two_servers_seal_the_same_log_at_once(
     for _ in range(5):
         log = await an_ended_log(bench)
         other = log.sealer_of(second.archive, second.folder.server_id)
-        await asyncio.gather(log.sealer.look(), other.look())
+        await asyncio.gather(log.sealer.seal_due(), other.seal_due())
         await log.check_tidy()
 
 
@@ -199,10 +199,10 @@ async def test_of_several_servers_each_waits_before_it_seals(
 ) -> None:
     log = await an_ended_log(bench)
     sealer = log.sealer_of(log.archive, bench.folder.server_id, alone=False)
-    await sealer.look()
+    await sealer.seal_due()
     assert await log.segments() == []
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 1e9)
-    await sealer.look()
+    await sealer.seal_due()
     await log.check_tidy()
 
 
@@ -212,7 +212,7 @@ async def test_nothing_is_sealed_on_a_full_disk(
     log = await an_ended_log(bench)
     log.full = True
     with pytest.raises(NoRoom):
-        await log.sealer.look()
+        await log.sealer.seal_due()
     assert await log.segments() == []
     log.full = False
 
@@ -222,10 +222,10 @@ async def test_nothing_is_sealed_on_a_full_disk(
     with monkeypatch.context() as patch:
         patch.setattr(FileStorage, "_put_local", no_room)
         with pytest.raises(NoRoom):
-            await log.sealer.look()
+            await log.sealer.seal_due()
     assert await bench.store.journal.all() == []
     assert await log.read() == log.entries
-    await log.sealer.look()
+    await log.sealer.seal_due()
     await log.check_tidy()
 
 
