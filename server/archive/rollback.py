@@ -256,8 +256,10 @@ class Sealings:
 
     async def delete(self, process: int) -> None:
         """Delete all segments of a process: the files first, as only the documents name them."""
-        await self._files.delete_many(await self._store.segments.files(process))
-        await self._store.segments.delete(process)
+        files = await self._store.segments.files(process)
+        if files:
+            await self._files.delete_many(files)
+            await self._store.segments.delete(process)
 
     async def _finish(self, segment: LogSegment, attempt: int | None) -> None:
         with contextlib.suppress(AlreadyTaken):
@@ -267,5 +269,7 @@ class Sealings:
             await self._files.delete_many([segment.file])
             return
         if not await self._store.processes.published_by([segment.process]):
-            await self.delete(segment.process)  # deleted meanwhile, perhaps before this segment
+            # Deleted meanwhile, perhaps before this segment was there, or just when it was.
+            await self._files.delete_many([segment.file])
+            await self.delete(segment.process)
         await self._store.logs.delete(segment.process, upto=segment.last, attempt=attempt)
