@@ -27,8 +27,8 @@ LIGHT_CURVES = ("LIGHTCURVE", "LC", "PHOTOMETRY", "RATE")
 def table_csv(path: str | Path, out_path: str | Path) -> None:
     """Write the first rows of a file's table as CSV, with the names of the columns above them.
 
-    A light curve is preferred. Blank values are empty; cells with several values say how
-    many. Raise ValueError, with a sentence that names the file, if there is no table.
+    A light curve is preferred. Blank values are empty; cells with several values say how many.
+    Raise ValueError, with a sentence that names the file, if there is no table.
     """
     path = Path(path)
     with quiet(), open_fits(path, path.name) as hdus:
