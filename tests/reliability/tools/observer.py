@@ -19,8 +19,6 @@ from tests.reliability.tools.serving import Client, Server, short_folder
 Record = dict[str, Any]
 
 POLL_SECONDS = 0.02
-
-
 EXPOSURE_SECONDS = 30.0
 
 
