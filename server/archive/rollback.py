@@ -256,8 +256,7 @@ class Sealings:
 
     async def delete(self, process: int) -> None:
         """Delete all segments of a process: the files first, as only the documents name them."""
-        files = await self._store.segments.files(process)
-        if files:
+        if files := await self._store.segments.files(process):
             await self._files.delete_many(files)
             await self._store.segments.delete(process)
 
