@@ -75,10 +75,10 @@ def _json_rows(name: str, text: str) -> Iterable[Mapping[str, Any]]:
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name} is not valid JSON: {error!s:.200}") from error
+        raise ValueError(f"{name} is no JSON: {error!s:.200}") from error
     rows = given if isinstance(given, list) else [given]
     if not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{name} is not a list of objects")
+        raise ValueError(f"{name} is no list of objects")
     return ({key.lower(): value for key, value in row.items()} for row in rows)
 
 
@@ -106,5 +106,5 @@ def _number(row: Mapping[str, Any], name: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{name} {given!r:.60} is not a finite number")
+        raise ValueError(f"{name} {given!r:.60} is no finite number")
     return number

@@ -183,14 +183,14 @@ class Server:
 
         The stack stops them in the reverse order.
         """
-        stack = self._stack
+        config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         self._watch_disk()
-        pool = Pool(self.config.pool.slots)
+        pool = Pool(config.pool.slots)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
         # Storage, and what this server left behind when it ended last time.
-        components = await open_components(self.config, self._folder, stack, self._accepted)
+        components = await open_components(config, self._folder, stack, self._accepted)
         recovery = self._recovery(components)
         await recovery.settle_own()
         await components.examiner.start()

@@ -25,12 +25,7 @@ from server.core.records import ProcessRecord
 from server.logs.cache import Slice
 from server.logs.entries import entries_text
 from server.logs.logs import Logs
-from server.logs.segments.format import (
-    SEGMENT_BYTES,
-    SEGMENT_LINES,
-    EncodedSegment,
-    encode_segment,
-)
+from server.logs.segments.format import SEGMENT_BYTES, SEGMENT_LINES, encode_segment
 from server.store import Store
 from server.store.archive.journal import JournalEntry
 from server.store.processes.index import LINE_BYTES, SEALED_BYTES
@@ -145,7 +140,7 @@ class LogSealer:
         failures = 0
         while True:
             try:
-                await self.seal_due()
+                await self.look()
             except Exception as error:  # each kind of storage has its own
                 failures = min(failures + 1, len(PAUSE_SECONDS) - 1)
                 self._report(error)
@@ -167,7 +162,7 @@ class LogSealer:
             extra={"action": "log_sealing_deferred"},
         )
 
-    async def seal_due(self) -> None:
+    async def look(self) -> None:
         """Seal everything that is to be sealed now. Raise NoRoom while the disk is full."""
         if not self._examined:
             self._examined = await self._examine()
@@ -303,7 +298,18 @@ class LogSealer:
             encoded = await asyncio.to_thread(encode_segment, stretch.slices)
         except ValueError as error:  # msgspec's errors too
             raise BrokenLog(str(error)) from error
-        segment = _segment_of(process, encoded, before)
+        index = encoded.index
+        segment = LogSegment(
+            process=process,
+            first=index.first,
+            last=index.last,
+            file=f"log-{process}/{index.first}-{secrets.token_hex(4)}.segment",
+            size=len(encoded.data),
+            sha256=hashlib.sha256(encoded.data).hexdigest(),
+            text_bytes=index.text_bytes,
+            log_bytes=_log_bytes(before) + index.entry_bytes,
+            index=index.to_text(),
+        )
         entry = JournalEntry(
             pk=await self._store.counters.next("journal"),
             server=self._server,
@@ -329,22 +335,6 @@ class LogSealer:
         finally:
             await in_thread(local.unlink, True)
             await self._rollback.end_sealing(entry)
-
-
-def _segment_of(process: int, encoded: EncodedSegment, before: LogSegment | None) -> LogSegment:
-    """Return what the database will have of a segment that follows another one."""
-    index = encoded.index
-    return LogSegment(
-        process=process,
-        first=index.first,
-        last=index.last,
-        file=f"log-{process}/{index.first}-{secrets.token_hex(4)}.segment",
-        size=len(encoded.data),
-        sha256=hashlib.sha256(encoded.data).hexdigest(),
-        text_bytes=index.text_bytes,
-        log_bytes=_log_bytes(before) + index.entry_bytes,
-        index=index.to_text(),
-    )
 
 
 def _log_bytes(segment: LogSegment | None) -> int:

@@ -25,11 +25,11 @@ _EXCEPTION = re.compile(r"(?:  \| )?(\S.*)")
 class Failure(NamedTuple):
     """What to show of a failure.
 
-    `exception` is its name and message, None when the failure message says all; `line` is the one
-    that shows the failure (0 for none); `errors` are the numbers of the last lines with errors.
+    `words` are the exception's name and message, None when the failure message says all; `line` is
+    the one that shows the failure (0 for none); `errors` are the last lines with errors.
     """
 
-    exception: str | None
+    words: str | None
     line: int
     errors: list[int]
 
@@ -47,8 +47,8 @@ def failure_of(message: str | None, errors: Sequence[Sequence[Any]]) -> Failure:
     numbers = [entry[0] for entry in errors]
     found = _exception(errors) if message == UNEXPECTED else None
     if found is not None:
-        exception = visible_text(errors[found][3].removeprefix("  | "))
-        return Failure(exception, numbers[found], numbers)
+        words = visible_text(errors[found][3].removeprefix("  | "))
+        return Failure(words, numbers[found], numbers)
     return Failure(None, numbers[-1] if numbers else 0, numbers)
 
 

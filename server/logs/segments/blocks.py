@@ -1,9 +1,9 @@
 """A block of a segment: some thousand lines, column by column, each column compressed by itself.
 
-The first column is the text, byte for byte what `logs.txt` sends; the second, the attributes of the
-lines: their levels, and which of them have no line end; the third, their times. In a file, a block
-is a head of five numbers and the three compressed columns. Entries that would not come back as the
-same JSON bytes are kept as they are, in place of the text.
+The first column is the text, byte for byte what `logs.txt` sends; the second (`aside`), the runs of
+equal levels and the entries without a line end; the third, the times. In a file, a block is a head
+of five numbers and the three compressed columns. Entries that would not come back as the same JSON
+bytes are kept as they are, in place of the text.
 """
 
 from __future__ import annotations
@@ -61,14 +61,13 @@ class Block:
                 raise DamagedBlock("the sizes do not add up")
             middle, end = _HEAD.size + sizes[0], _HEAD.size + sizes[0] + sizes[1]
             text = _decompress(data[_HEAD.size : middle])
-            self._times = data[end:]
+            self._aside, self._times = data[middle:end], data[end:]
             self._plain = kind == _COLUMNS
             self._entries = b"" if self._plain else text
             self.text = text if self._plain else _columns(_decode_entries(b"[%b]" % text)).text
             if len(self.text) != index.text_bytes or sizes[3] != index.lines:
                 raise DamagedBlock("the file has another block there")
-            attributes = _decompress(data[middle:end])
-            self.levels, self.unended = _unpack_attributes(attributes)
+            self.levels, self.unended = _unpack_aside(_decompress(self._aside))
             if len(self.levels) != index.lines:
                 raise DamagedBlock("the number of levels is wrong")
         except (struct.error, zstandard.ZstdError, msgspec.MsgspecError, IndexError) as error:
@@ -164,12 +163,12 @@ def encode_block(offset: int, parts: Sequence[Slice]) -> tuple[bytes, BlockIndex
     entries = SEPARATOR.join([part.entries for part in parts])
     decoded = [entry for part in parts for entry in _decode_entries(b"[%b]" % part.entries)]
     columns = _columns(decoded)
-    kind = _COLUMNS if _come_back(parts[0].first, columns, entries) else _ENTRIES
-    text = _compress(columns.text if kind == _COLUMNS else entries)
-    attributes = _compress(_pack_attributes(columns.levels, columns.unended))
+    kept = _COLUMNS if _returns(parts[0].first, columns, entries) else _ENTRIES
+    text = _compress(columns.text if kept == _COLUMNS else entries)
+    aside = _compress(_pack_aside(columns.levels, columns.unended))
     times = _compress(pack_times(columns.times))
-    head = _HEAD.pack(kind, len(text), len(attributes), len(times), len(columns.levels))
-    data = head + text + attributes + times
+    head = _HEAD.pack(kept, len(text), len(aside), len(times), len(columns.levels))
+    data = head + text + aside + times
     counts = count_levels(columns.levels)
     return data, BlockIndex(offset, len(data), parts[0].first, len(columns.text), counts)
 
@@ -196,8 +195,8 @@ def _columns(entries: Sequence[Sequence[int | float | str | bool]]) -> _Columns:
     return _Columns(b"".join(texts), times, levels, unended)
 
 
-def _come_back(first: int, columns: _Columns, entries: bytes) -> bool:
-    """Tell whether these entries are made of the columns again, byte for byte."""
+def _returns(first: int, columns: _Columns, entries: bytes) -> bool:
+    """Tell whether the columns come back as the same bytes."""
     texts = [text.decode() for text in split_texts(columns.text, columns.unended)]
     lines = range(len(columns.levels))
     if len(texts) != len(lines):
@@ -208,7 +207,7 @@ def _come_back(first: int, columns: _Columns, entries: bytes) -> bool:
     )
 
 
-def _pack_attributes(levels: bytes, unended: Sequence[Unended]) -> bytes:
+def _pack_aside(levels: bytes, unended: Sequence[Unended]) -> bytes:
     runs = [(level, sum(1 for _ in group)) for level, group in groupby(levels)]
     numbers = [len(runs), *(number for run in runs for number in run)]
     line = at = 0
@@ -218,7 +217,7 @@ def _pack_attributes(levels: bytes, unended: Sequence[Unended]) -> bytes:
     return struct.pack(f"<{len(numbers)}I", *numbers)
 
 
-def _unpack_attributes(packed: bytes) -> tuple[bytes, list[Unended]]:
+def _unpack_aside(packed: bytes) -> tuple[bytes, list[Unended]]:
     numbers = struct.unpack(f"<{len(packed) // 4}I", packed)
     end = 1 + 2 * numbers[0]
     runs = zip(numbers[1:end:2], numbers[2:end:2], strict=True)
@@ -233,21 +232,21 @@ def _unpack_attributes(packed: bytes) -> tuple[bytes, list[Unended]]:
 
 
 _LEVEL_BYTES = [bytes([number]) for number in range(len(LEVELS))]
-_of_thread = threading.local()
+_own = threading.local()
 
 
 def _compress(column: bytes) -> bytes:
-    """Compress a column, with a checksum. Each thread has a compressor of its own."""
-    if not hasattr(_of_thread, "compressor"):
-        _of_thread.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
-    compressed: bytes = _of_thread.compressor.compress(column)
+    """Compress a column. The compressors keep a checksum; one belongs to one thread."""
+    if not hasattr(_own, "compressor"):
+        _own.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
+    compressed: bytes = _own.compressor.compress(column)
     return compressed
 
 
 def _decompress(column: bytes) -> bytes:
     if not 0 <= zstandard.frame_content_size(column) <= LONGEST_COLUMN:
         raise DamagedBlock("a column is too long")
-    if not hasattr(_of_thread, "decompressor"):
-        _of_thread.decompressor = zstandard.ZstdDecompressor()
-    text: bytes = _of_thread.decompressor.decompress(column)
+    if not hasattr(_own, "decompressor"):
+        _own.decompressor = zstandard.ZstdDecompressor()
+    text: bytes = _own.decompressor.decompress(column)
     return text

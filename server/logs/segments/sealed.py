@@ -306,7 +306,7 @@ class _TextReading:
     def begin_next(self) -> asyncio.Future[list[TextPart]]:
         """Begin to read the text of the next blocks, which is none at the end."""
         reading = asyncio.ensure_future(self._next())
-        reading.add_done_callback(_retrieve_error)
+        reading.add_done_callback(_heed)
         return reading
 
     async def _next(self) -> list[TextPart]:
@@ -355,8 +355,8 @@ def _size(slices: Sequence[Slice]) -> int:
     return sum(part.size for part in slices)
 
 
-def _retrieve_error(work: asyncio.Future[T]) -> None:
-    """Retrieve an error, as perhaps nobody waits for it: the reader may have left."""
+def _heed(work: asyncio.Future[T]) -> None:
+    """Take note of an error, which nobody will ask for if the reader has left."""
     if not work.cancelled():
         work.exception()
 

@@ -148,12 +148,12 @@ async function drawOutcome(log) {
 }
 
 function draw() {
-  drawFacts(page, record, failure?.exception ?? "");
+  drawFacts(page, record, failure?.words ?? "");
 }
 
 /**
  * @param {HTMLElement} rendered
- * @returns {{exception: string | null, line: number, errors: number[]} | null}
+ * @returns {{words: string | null, line: number, errors: number[]} | null}
  */
 function failureOf(rendered) {
   return JSON.parse(rendered.dataset.failure ?? "null");

@@ -156,7 +156,7 @@ async def test_the_light_curve_goes_with_its_process_and_its_target(client: Clie
     ("table", "message"),
     [
         ("a,b\n1,2\n", "light curve.csv has no column time and no column magnitude"),
-        ("time,magnitude\n1,x\n", "light curve.csv, measurement 1: magnitude 'x' is not a finite"),
+        ("time,magnitude\n1,x\n", "light curve.csv, measurement 1: magnitude 'x' is no finite"),
         ("", "light curve.csv has no column time"),
     ],
 )

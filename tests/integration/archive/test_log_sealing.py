@@ -147,7 +147,7 @@ async def test_an_ended_log_goes_into_files(runner: asyncio.Runner, bench: Bench
     log = await a_log(bench)
     await log.write(LINES)
     await log.end()
-    await log.sealer.seal_due()
+    await log.sealer.look()
     await log.check_tidy()
     segments = await log.segments()
     stretches = [(segment["first"], segment["last"]) for segment in segments]
@@ -163,7 +163,7 @@ async def test_a_short_log_stays_where_it_is(runner: asyncio.Runner, bench: Benc
     await log.write(20)
     await log.end()
     await bench.store.processes.mark_unsealed(log.pk)
-    await log.sealer.seal_due()
+    await log.sealer.look()
     await log.check_tidy()
     assert await log.segments() == []
     assert bench.stored() == []
@@ -177,7 +177,7 @@ async def test_what_a_lost_run_wrote_behind_the_end_is_deleted(
     await log.end()
     late = encode_entries(LINES + 1, [Line(1.5, "info", "late")]).decode()
     await bench.store.logs.insert(LogChunk(log.pk, LINES + 1, 1, 1, late))
-    await log.sealer.seal_due()
+    await log.sealer.look()
     await log.check_tidy()
 
 
@@ -188,7 +188,7 @@ async def test_a_log_that_grows_is_sealed_but_for_its_last_chunk(
     log = await a_log(bench)
     for _ in range(7):
         await log.write(50)
-        await log.sealer.seal_due()
+        await log.sealer.look()
         assert await log.read() == log.entries
     assert len(await log.segments()) >= 3
     chunks = await log.chunks()
@@ -198,7 +198,7 @@ async def test_a_log_that_grows_is_sealed_but_for_its_last_chunk(
     # A server that starts anew knows where the log ends.
     assert await bench.store.logs.last_line(log.pk) == LINES
     await log.end()
-    await log.sealer.seal_due()
+    await log.sealer.look()
     await log.check_tidy()
 
 
@@ -214,12 +214,12 @@ async def test_chunks_of_earlier_attempts_stay_in_the_way_of_lost_servers(
     assert claimed is not None
     log.record = claimed
     await log.write(200)
-    await log.sealer.seal_due()
+    await log.sealer.look()
     assert len(await log.segments()) >= 1
     assert [chunk.first for chunk in await log.chunks()][:3] == [1, 11, 21]
     assert await log.read() == log.entries
     await log.end()
-    await log.sealer.seal_due()
+    await log.sealer.look()
     await log.check_tidy()
 
 
@@ -241,7 +241,7 @@ async def test_logs_from_before_are_sealed_after_an_upgrade(
     await running.write(LINES)
     await bench.store.installation.create(Facts("h1", schema.FIRST_VERSION))
     await schema.migrate(bench.store, schema.FIRST_VERSION)
-    await log.sealer.seal_due()
+    await log.sealer.look()
     await log.check_tidy()
     await short.check_tidy()
     assert await running.segments() == []
@@ -270,7 +270,7 @@ async def test_a_damaged_log_is_left_as_it_is_and_said_once(
     else:
         await chunks.change({"_id": log.pk * 2**32 + 41}, set={"entries": "[41,oh"})
     for _ in range(3):
-        await log.sealer.seal_due()
+        await log.sealer.look()
     assert len(await sound.segments()) == 4
     left = [each for each in caplog.records if each.__dict__.get("action") == "log_not_sealed"]
     assert [each.__dict__["process_pk"] for each in left] == [log.pk]
@@ -288,7 +288,7 @@ async def test_logs_are_sealed_in_a_storage_of_fsspec(
     log.sealer._files, log.sealer._rollback = files, archive.rollback
     await log.write(LINES)
     await log.end()
-    await log.sealer.seal_due()
+    await log.sealer.look()
     assert await log.chunks() == []
     sealed = SealedLogs(bench.store.segments, files, 1_000_000)
     reader = Logs(bench.store.logs, Hub(), 1_000_000, sealed=sealed)
@@ -316,7 +316,7 @@ async def test_a_growing_log_that_is_damaged_is_said_once(
     await log.write(200)
     await bench.store.logs._collection.delete({"_id": log.pk * 2**32 + 41})
     for _ in range(3):
-        await log.sealer.seal_due()
+        await log.sealer.look()
     left = [each for each in caplog.records if each.__dict__.get("action") == "log_not_sealed"]
     assert len(left) == 1
     assert await log.segments() == []
@@ -414,12 +414,12 @@ async def test_a_kill_at_any_step_of_sealing_loses_and_doubles_nothing(
         archive = bench.restarted()
         await archive.rollback.resolve_own()
         assert await log.read() == log.entries
-        await log.sealer_of(archive, bench.folder.server_id).seal_due()
+        await log.sealer_of(archive, bench.folder.server_id).look()
         assert await log.segments()
         assert await log.read() == log.entries
         await log.check_tidy()
 
-    kinds = await sweep(bench, Kill(monkeypatch), prepare, lambda log: log.sealer.seal_due(), check)
+    kinds = await sweep(bench, Kill(monkeypatch), prepare, lambda log: log.sealer.look(), check)
     assert kinds >= {
         "insert journal",
         "_put_local",

@@ -46,7 +46,7 @@ async def settle(log: Log) -> None:
     """Restart the server, and let it seal what is left."""
     archive = log.bench.restarted()
     await archive.rollback.resolve_own()
-    await log.sealer_of(archive, log.bench.folder.server_id).seal_due()
+    await log.sealer_of(archive, log.bench.folder.server_id).look()
 
 
 async def check_deleted(log: Log) -> None:
@@ -59,7 +59,7 @@ async def test_a_deleted_process_takes_its_files_with_it(
     runner: asyncio.Runner, bench: Bench
 ) -> None:
     log, other = await an_ended_log(bench), await an_ended_log(bench)
-    await log.sealer.seal_due()
+    await log.sealer.look()
     await delete(log)
     await check_deleted(log)
     await other.check_tidy()
@@ -79,7 +79,7 @@ async def test_a_process_deleted_at_any_step_of_sealing_leaves_nothing(
         log = await an_ended_log(bench)
         deleting[:] = [log]
         pauses.at(at)
-        await log.sealer.seal_due()
+        await log.sealer.look()
         reached = pauses.calls >= at
         pauses.at(0)
         if not reached:
@@ -104,7 +104,7 @@ async def test_a_deletion_that_has_not_seen_the_new_segment_does_not_leave_its_f
         return found
 
     monkeypatch.setattr(segments, "get", deleted_after)
-    await log.sealer.seal_due()
+    await log.sealer.look()
     await check_deleted(log)
 
 
@@ -115,7 +115,7 @@ async def test_a_process_sealed_at_any_step_of_its_deletion_leaves_nothing(
     sealing: list[Log] = []
 
     async def meanwhile() -> None:
-        await sealing[0].sealer.seal_due()
+        await sealing[0].sealer.look()
 
     pauses = Pauses(monkeypatch, meanwhile)
     for at in range(1, 60):
@@ -147,12 +147,12 @@ async def test_a_database_away_at_any_call_delays_and_no_more(
         log = await an_ended_log(bench)
         faults.at(at, after, for_good)
         with contextlib.suppress(DatabaseAway):
-            await log.sealer.seal_due()
+            await log.sealer.look()
         met = faults.met
         faults.none()
         assert await log.read() == log.entries
         await log.archive.rollback.resolve_leftovers()
-        await log.sealer.seal_due()
+        await log.sealer.look()
         await log.check_tidy()
         if not met:
             return
@@ -186,14 +186,14 @@ async def test_a_server_taken_for_dead_at_any_step_does_no_harm(
     async def meanwhile() -> None:
         for entry in await second.archive.rollback.unfinished_of_others():
             await second.archive.rollback.take_over(entry)
-        await logs[0].sealer_of(second.archive, second.folder.server_id).seal_due()
+        await logs[0].sealer_of(second.archive, second.folder.server_id).look()
 
     pauses = Pauses(monkeypatch, meanwhile)
     for at in range(1, 60):
         log = await an_ended_log(bench)
         logs[:] = [log]
         pauses.at(at)
-        await log.sealer.seal_due()
+        await log.sealer.look()
         reached = pauses.calls >= at
         pauses.at(0)
         assert await log.read() == log.entries
@@ -210,7 +210,7 @@ async def test_two_servers_seal_the_same_log_at_once(
     for _ in range(5):
         log = await an_ended_log(bench)
         other = log.sealer_of(second.archive, second.folder.server_id)
-        await asyncio.gather(log.sealer.seal_due(), other.seal_due())
+        await asyncio.gather(log.sealer.look(), other.look())
         await log.check_tidy()
 
 
@@ -219,10 +219,10 @@ async def test_of_several_servers_each_waits_before_it_seals(
 ) -> None:
     log = await an_ended_log(bench)
     sealer = log.sealer_of(log.archive, bench.folder.server_id, alone=False)
-    await sealer.seal_due()
+    await sealer.look()
     assert await log.segments() == []
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 1e9)
-    await sealer.seal_due()
+    await sealer.look()
     await log.check_tidy()
 
 
@@ -232,7 +232,7 @@ async def test_nothing_is_sealed_on_a_full_disk(
     log = await an_ended_log(bench)
     log.full = True
     with pytest.raises(NoRoom):
-        await log.sealer.seal_due()
+        await log.sealer.look()
     assert await log.segments() == []
     log.full = False
 
@@ -242,10 +242,10 @@ async def test_nothing_is_sealed_on_a_full_disk(
     with monkeypatch.context() as patch:
         patch.setattr(FileStorage, "_put_local", no_room)
         with pytest.raises(NoRoom):
-            await log.sealer.seal_due()
+            await log.sealer.look()
     assert await bench.store.journal.all() == []
     assert await log.read() == log.entries
-    await log.sealer.seal_due()
+    await log.sealer.look()
     await log.check_tidy()
 
 

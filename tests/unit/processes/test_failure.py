@@ -53,7 +53,7 @@ def test_the_worker_says_the_same() -> None:
 def test_the_last_exception_is_shown(error: BaseException, exception: str) -> None:
     lines = logged(error)
     found = failure_of(UNEXPECTED, lines)
-    assert found.exception == exception
+    assert found.words == exception
     assert str(lines[found.line - 1][3]).lstrip(" |").startswith(exception[:5])
     assert found.errors == [line[0] for line in lines]
 
