@@ -55,6 +55,7 @@ setup(
         "numpy>=2",
         "astropy>=7",
         "sep>=1.4",
+        "uncompresspy>=0.4.1",
         "av>=14",
         "Pillow>=11",
         "python-multipart>=0.0.20",

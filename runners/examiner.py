@@ -97,6 +97,12 @@ class Examiner:
         if "error" in answer:
             raise ValueError(answer["error"])
 
+    async def table(self, path: str | Path, out_path: str | Path) -> None:
+        """Write a table as `table_csv` does. Raise ValueError with a sentence."""
+        answer = await self._ask(path, {"table": [str(path), str(out_path)]})
+        if "error" in answer:
+            raise ValueError(answer["error"])
+
     async def close(self) -> None:
         """End the child. Requests that are waiting raise ExaminationError."""
         self._closed = True
@@ -255,7 +261,7 @@ def main() -> None:
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
     """Import the libraries, report that they are ready, then answer each line of `requests`."""
-    from runners.fits import headers, metadata
+    from runners.fits import headers, metadata, tables
     from runners.imaging import preview
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -264,7 +270,10 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
                 return {"metadata": metadata.fits_metadata(request["metadata"])}
             if "headers" in request:
                 return {"headers": headers.fits_headers(request["headers"])}
-            preview.preview_png(*request["preview"])
+            if "table" in request:
+                tables.table_csv(*request["table"])
+            else:
+                preview.preview_png(*request["preview"])
         except (ValueError, OSError, MemoryError) as error:
             return {"error": _sentence(error)}
         return {}

@@ -26,7 +26,7 @@ class AperturePhotometry(PipelineProcess):
     """
 
     short_name = "aperture"
-    allowed_suffixes = [".fits", ".fit", ".fz"]
+    allowed_suffixes = [".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz", ".fts.gz"]
     flags = {"wide": {"default": False, "long_name": "Use an aperture twice as wide"}}
 
     def do_pipeline(self, tmpdir, wide=False):

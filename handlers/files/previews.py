@@ -1,10 +1,11 @@
-"""Previews of data products, and the headers of FITS files.
+"""Previews of data products, and the headers and tables of FITS files.
 
 A preview is drawn once for each content, size and stretch, then kept in the preview cache.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tornado.routing import URLSpec
@@ -15,6 +16,7 @@ from handlers.http.query import PK, integer, parse_pk, text
 from handlers.http.routing import route
 from handlers.services import Services
 from server.core.errors import InvalidInput
+from server.core.records import DataProduct
 
 SIZES = (64, 128, 256, 512, 1024, 2048)
 DEFAULT_SIZE = 256
@@ -29,30 +31,52 @@ STRETCHES = {
 USUAL_STRETCH = "asinh"
 
 
-class PreviewHandler(BaseHandler):
-    """A picture, `?size=` pixels on its longer side; FITS images with a `?stretch=`."""
+class DrawnHandler(BaseHandler):
+    """What is drawn of a file once, and then kept."""
 
-    async def get(self, pk: str) -> None:
-        """Send the picture, unless the client has it."""
-        product = await self.archive.products.get(parse_pk(pk))
-        size, stretch = size_of(self), stretch_of(self)
+    async def send_drawn(
+        self, product: DataProduct, name: str, draw: Callable[[Path, Path], Awaitable[None]]
+    ) -> None:
+        """Send what `draw` makes of the product's file, unless the client has it."""
         sandbox_headers(self)
-        name = f"{product.sha256}-{size}-{stretch}"
-        self.set_header("Content-Type", "image/png")
-        self.set_header("Etag", f'"{name}"')
+        self.set_header("Etag", f'"{name.rpartition(".")[0]}"')
         if self.check_etag_header():
             self.set_status(304)
             return
 
-        async def draw(picture: Path) -> None:
-            # A copy of the file goes to the picture's folder if storage is remote.
-            source = await self.archive.products.path(product, picture.parent, whole=True)
-            await self.services.draw_preview(source, picture, size, stretch)
+        async def drawn(path: Path) -> None:
+            # A copy of the file goes to the folder if storage is remote.
+            await draw(await self.archive.products.path(product, path.parent, whole=True), path)
 
         try:
-            self.write(await self.services.preview_cache.get(f"{name}.png", draw))
+            self.write(await self.services.preview_cache.get(name, drawn))
         except ValueError as error:
             raise InvalidInput(detail=str(error)) from error
+
+
+class PreviewHandler(DrawnHandler):
+    """A picture, `?size=` pixels on its longer side; FITS images with a `?stretch=`."""
+
+    async def get(self, pk: str) -> None:
+        """Send the picture."""
+        product = await self.archive.products.get(parse_pk(pk))
+        size, stretch = size_of(self), stretch_of(self)
+
+        async def draw(source: Path, picture: Path) -> None:
+            await self.services.draw_preview(source, picture, size, stretch)
+
+        self.set_header("Content-Type", "image/png")
+        await self.send_drawn(product, f"{product.sha256}-{size}-{stretch}.png", draw)
+
+
+class TableHandler(DrawnHandler):
+    """The beginning of a FITS file's table as CSV."""
+
+    async def get(self, pk: str) -> None:
+        """Send the rows."""
+        product = await self.archive.products.get(parse_pk(pk))
+        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        await self.send_drawn(product, f"{product.sha256}-table.csv", self.services.write_table)
 
 
 class HeaderHandler(BaseHandler):
@@ -90,5 +114,6 @@ def routes(services: Services) -> list[URLSpec]:
     """Return the routes of the previews and headers."""
     return [
         route(rf"/dataproducts/{PK}/preview\.png", PreviewHandler, services),
+        route(rf"/dataproducts/{PK}/table\.csv", TableHandler, services),
         route(rf"/api/dataproducts/{PK}/header/", HeaderHandler, services),
     ]

@@ -1,4 +1,4 @@
-"""How a page shows a data product: as a video, an image, a preview, text or a plain file."""
+"""How a page shows a data product: as a video, an image, a preview, a table, text or a file."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ def has_preview(product: dict[str, Any]) -> bool:
 
 
 def display_kind(product: dict[str, Any]) -> str:
-    """Return how to show a data product: video, image, preview, text or file."""
+    """Return how to show a data product: video, image, preview, table, text or file.
+
+    A FITS file without an image is taken for a table.
+    """
     if product["content_type"] in VIDEO_TYPES:
         return "video"
     if product["content_type"] in IMAGE_TYPES:
         return "image"
     if has_preview(product):
         return "preview"
+    if product["fits"]:
+        return "table"
     return "text" if product["name"].lower().endswith(TEXT_SUFFIXES) else "file"

@@ -7,22 +7,20 @@ HDUs mean is left to `images`, `metadata` and `headers`.
 from __future__ import annotations
 
 import errno
-import gzip
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from astropy.io import fits
 
+from runners.fits.mending import MOST_HDUS, legible_part
+from runners.fits.packing import beginning, other_format, unpacked
 from runners.wording import in_words
 
 SIGNATURE = b"SIMPLE  ="  # FITS standard 4.0, section 4.4.1
-GZIP_SIGNATURE = b"\x1f\x8b"
-#: Further HDUs of a file are ignored.
-MOST_HDUS = 1000
 #: Noise does not compress: a file that unpacks to more than this many times its size shows no sky …
 MOST_TIMES_UNPACKED = 200
 #: … unless it is small enough not to matter.
@@ -58,16 +56,11 @@ def looks_like_fits(path: Path) -> bool:
     Raise OSError if the machine is why it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(len(SIGNATURE))
-        if start.startswith(GZIP_SIGNATURE):
-            with gzip.open(path) as unpacked:
-                start = unpacked.read(len(SIGNATURE))
-    except (OSError, EOFError, ValueError) as error:
+        return beginning(path, len(SIGNATURE)) == SIGNATURE
+    except Exception as error:  # gzip, lzma and the others raise errors of every kind
         if is_of_machine(error):
             raise
         return False
-    return start == SIGNATURE
 
 
 def is_of_machine(error: BaseException) -> bool:
@@ -77,17 +70,19 @@ def is_of_machine(error: BaseException) -> bool:
 
 @contextmanager
 def open_fits(path: Path, name: str) -> Iterator[fits.HDUList]:
-    """Open a file that may be packed by gzip, and yield its HDUs; errors call it `name`.
+    """Open a file that may be packed, and yield its HDUs; errors call it `name`.
 
-    Raise FrameError on entering, and in place of any error within the block.
+    The data are as they are stored: neither scaled nor with blanks. Raise FrameError on entering,
+    and in place of any error within the block.
     """
     if path.stat().st_size == 0:
         raise FrameError(name, "is empty")
     with reading(name):
         if not looks_like_fits(path):
-            raise FrameError(name, "is not a FITS file")
-        # Not memory-mapped: a file that shrinks meanwhile would kill the process with SIGBUS.
-        with _unpacked(path, name) as file, fits.open(file, memmap=False) as hdus:
+            raise FrameError(name, refusal(path, "is not a FITS file"))
+        packed_bytes = path.stat().st_size
+        checked = partial(check_ratio, name, packed_bytes)
+        with unpacked(path, checked) as file, _opened(file) as hdus:
             yield hdus
 
 
@@ -128,21 +123,15 @@ def check_ratio(name: str, packed_bytes: int, unpacked_bytes: int) -> None:
         raise FrameError(name, f"is a bomb: its {packed_bytes:,} bytes unpack to over {most:,}")
 
 
-@contextmanager
-def _unpacked(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """Open a file for reading; unpack one that is packed by gzip to disk first, within bounds."""
-    with path.open("rb") as file:
-        if file.read(2) != GZIP_SIGNATURE:
-            file.seek(0)
-            yield file
-            return
-    size, unpacked_bytes = path.stat().st_size, 0
-    with gzip.open(path) as packed, tempfile.NamedTemporaryFile() as plain:
-        while piece := packed.read(2**20):
-            unpacked_bytes += len(piece)
-            check_ratio(name, size, unpacked_bytes)
-            plain.write(piece)
-        plain.flush()
-        # Opened again, as astropy refuses to read from a file that is open for writing.
-        with Path(plain.name).open("rb") as file:
-            yield file
+def refusal(path: Path, otherwise: str) -> str:
+    """Return why a file of another format is not read, by the format's name if it is known."""
+    other = other_format(path)
+    if other is None:
+        return otherwise
+    return f"is {other}, which cannot be read here: save it as FITS"
+
+
+def _opened(file: IO[bytes]) -> fits.HDUList:
+    legible = legible_part(file)
+    # Not memory-mapped: a file that shrinks meanwhile would kill the process with SIGBUS.
+    return fits.open(legible or file, memmap=False, do_not_scale_image_data=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from astropy.io import fits
 
+from runners.fits.cards import Card, displayed
 from runners.fits.files import open_fits, quiet, walk
 
 MOST_HDUS = 100
@@ -30,22 +31,20 @@ def fits_headers(path: str | Path) -> dict[str, Any]:
         for _, hdu in walk(hdus):
             if room <= 0 or len(found) == MOST_HDUS:
                 return {"hdus": found, "cut": True}
-            cards = [_card(card) for card in hdu.header.cards[:room]]
-            cut = len(hdu.header.cards) > room
-            room -= len(hdu.header.cards)
-            found.append({"name": _text(hdu.name), "kind": _kind(hdu), "cards": cards})
+            cards, count = displayed(hdu, room)
+            shown = [_texts(card) for card in cards]
+            cut = count > room
+            room -= count
+            found.append({"name": _text(hdu.name), "kind": _kind(hdu), "cards": shown})
             if cut:
                 return {"hdus": found, "cut": True}
     return {"hdus": found, "cut": False}
 
 
-def _card(card: Any) -> list[str]:
-    try:
-        value = card.value
-        shown = ("T" if value else "F") if isinstance(value, bool) else _text(value)
-        return [_text(card.keyword), shown, _text(card.comment)]
-    except Exception:  # a card that violates the standard; astropy raises errors of every kind
-        return ["", _text(card.image).rstrip(), ""]
+def _texts(card: Card) -> list[str]:
+    value = card.value
+    shown = ("T" if value else "F") if isinstance(value, bool) else _text(value)
+    return [_text(card.keyword), shown, _text(card.comment)]
 
 
 def _kind(hdu: Any) -> str:
@@ -57,5 +56,7 @@ def _kind(hdu: Any) -> str:
 
 
 def _text(value: object) -> str:
-    text = "" if isinstance(value, fits.card.Undefined) else str(value)
-    return text[:MOST_CHARACTERS].encode("utf-8", "replace").decode()
+    text = "" if value is None or isinstance(value, fits.card.Undefined) else str(value)
+    # Tabs and other control characters are not allowed in headers, and occur.
+    printable = "".join(c if c.isprintable() else " " for c in text[:MOST_CHARACTERS])
+    return printable.encode("utf-8", "replace").decode()

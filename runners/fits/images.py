@@ -1,12 +1,14 @@
-"""Frames: the first 2-D image of a FITS file, found by its headers and read on demand.
+"""Frames: the image of a FITS file, found by its headers and read on demand.
 
-Headers are checked before any pixel is read. Opening is left to `files`, dates to `dates`.
+Headers are checked before any pixel is read. Which image is taken is left to `selection`, opening
+files to `files`, dates to `dates`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,31 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from runners.fits.dates import observation_date
-from runners.fits.files import FrameError, check_ratio, open_fits, reading, walk
-from runners.fits.raw_pixels import PlainPixels, plain_pixels, plain_primary
+from runners.fits.cards import BLOCK_BYTES, Cards, number
+from runners.fits.dates import EXPOSURE_KEYWORDS, observation_date
+from runners.fits.files import FrameError, check_ratio, open_fits, reading
+from runners.fits.raw_pixels import (
+    PlainPixels,
+    Scaling,
+    physical,
+    plain_pixels,
+    plain_primary,
+    within_range,
+)
+from runners.fits.science import UNKNOWN, Layout, ScienceImage, layout_of
+from runners.fits.selection import (
+    LEAST_SIDE,
+    MOST_FRAMES,
+    MOST_PIXELS,
+    Amplifier,
+    Candidate,
+    Selection,
+    select,
+)
 
 #: Pixels, shape (height, width).
 Image = NDArray[np.float32]
-
-#: Some libraries crash on images with shorter sides, which show nothing anyway.
-LEAST_SIDE = 16
-#: 20,000 x 20,000: beyond any single detector, and 1.6 GB as float32.
-MOST_PIXELS = 400_000_000
-BLOCK_BYTES = 2880
+Header = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +49,8 @@ class Frame:
 
     If `date` is None, `undated` is the problem, for a FrameError. Frames of one `kind` (filter and
     exposure) should be equally bright. `arcsec` is the angular size of a pixel, None if the headers
-    do not give it. `plain` is set where the pixels can be read without astropy.
+    do not give it. `plain` is set where the pixels can be read without astropy. Of a sequence in
+    one file, `plane` is the number of this frame, from 0, of `planes`.
     """
 
     path: Path
@@ -47,6 +63,11 @@ class Frame:
     kind: str
     arcsec: float | None = None
     plain: PlainPixels | None = None
+    layout: Layout = UNKNOWN
+    plane: int = 0
+    planes: int = 1
+    interleaved: bool = False
+    amplifiers: tuple[Amplifier, ...] = ()
 
     @property
     def sides(self) -> str:
@@ -55,142 +76,66 @@ class Frame:
 
 
 def find_frame(path: Path, name: str | None = None) -> Frame:
-    """Return the first 2-D image of positive size; further axes of one pixel are allowed.
+    """Return the image of a file, the first frame if it holds a sequence.
 
     Only headers are read. Raise FrameError, with `name`, if there is no such image, and if it is
     tiny, huge or cut short.
     """
-    name = name or path.name
-    return _find_plain(path, name) or _find(path, name)
+    return _found(path, name or path.name)[0]
 
 
-def _find_plain(path: Path, name: str) -> Frame | None:
-    """Return the frame of a file whose first header suffices, else None."""
-    found = plain_primary(path)
-    if found is None:
-        return None
-    header, plain = found
-    with reading(name):
-        date = _date_by([header])
-        if date is None:
-            return None
-        axes = header["NAXIS1"], header["NAXIS2"]
-        _check_size(name, axes)
-        return _frame(path, name, hdu=0, axes=axes, headers=[header], dated=(date, ""), plain=plain)
+def find_frames(path: Path, name: str | None = None) -> list[Frame]:
+    """Return the frames of a file: one, or those of the sequence that it holds, in their order.
+
+    The date of a sequence is that of its first frame; the others follow after the exposure time (or
+    `CDELT3` seconds, where the third axis is time). Raise FrameError as `find_frame` does.
+    """
+    first, seconds = _found(path, name or path.name)
+    if first.planes == 1:
+        return [first]
+    return [_later(first, plane, seconds) for plane in range(first.planes)]
 
 
-def _find(path: Path, name: str) -> Frame:
-    with open_fits(path, name) as hdus:
-        headers: list[Any] = []
-        others: list[tuple[int, ...]] = []
-        for index, hdu in walk(hdus):
-            headers.append(hdu.header)
-            axes = image_axes(hdu)
-            if is_flat(axes):
-                _check_size(name, axes)
-                _check_extent(name, path, hdu)
-                return _frame(
-                    path,
-                    name,
-                    hdu=index,
-                    axes=axes,
-                    headers=headers,
-                    dated=_date(headers, hdus),
-                    plain=plain_pixels(hdu, path),
-                )
-            if axes:
-                others.append(axes)
-        raise FrameError(name, _no_image(others))
-
-
-def read_frame(frame: Frame) -> Image:
-    """Return the pixels, shape (height, width), bottom row first, as native float32.
+def read_science(frame: Frame) -> ScienceImage:
+    """Return the pixels and what they are.
 
     BZERO and BSCALE are applied; blank and infinite pixels are NaN. Raise FrameError if the file
     cannot be read or no pixel is finite.
     """
-    image = _pixels(frame)
-    finite = np.isfinite(image)
-    if not finite.all():
-        image = np.where(finite, image, np.float32(np.nan))
-        if np.isnan(image).all():
-            raise FrameError(frame.name, "has no finite pixel")
-    return image
+    pixels, zero, unit = _pixels(frame)
+    if np.isnan(pixels.flat[0]) and np.isnan(pixels).all():
+        raise FrameError(frame.name, "has no finite pixel")
+    return ScienceImage(pixels, frame.layout, zero, unit)
 
 
-def _pixels(frame: Frame) -> Image:
-    if frame.plain is not None:
-        with reading(frame.name):
-            return frame.plain.read(frame.path, frame.height, frame.width)
-    with open_fits(frame.path, frame.name) as hdus, np.errstate(all="ignore"):
-        data = hdus[frame.hdu].data
-        return np.asarray(data, dtype=np.float32).reshape(frame.height, frame.width)
+def read_frame(frame: Frame) -> Image:
+    """Return the pixels as one plane, shape (height, width), bottom row first, as native float32.
+
+    Colours are averaged; a mosaic of them stays as it is. Otherwise as `read_science`.
+    """
+    pixels = read_science(frame).pixels
+    return pixels.mean(axis=0, dtype=np.float32) if pixels.ndim == 3 else pixels
 
 
-def image_axes(hdu: Any) -> tuple[int, ...]:
-    """Return the declared sides of an image HDU, width first; empty for any other HDU."""
-    if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
-        return ()
-    count = hdu.header.get("NAXIS", 0)
-    return tuple(int(hdu.header[f"NAXIS{axis}"]) for axis in range(1, count + 1))
-
-
-def is_flat(axes: tuple[int, ...]) -> bool:
-    """Return whether these are the sides of a 2-D image that is not empty."""
-    return len(axes) >= 2 and min(axes) > 0 and all(side == 1 for side in axes[2:])
-
-
-def first_text(headers: list[Any], *keywords: str) -> str | None:
+def first_text(headers: Sequence[Header], *keywords: str) -> str | None:
     """Return the first value of these keywords that is not blank, as text."""
     for keyword in keywords:
         for header in headers:
-            text = str(header.get(keyword) or "").strip()
+            value = header.get(keyword)
+            text = "" if value is None else str(value).strip()
             if text:
                 return text[:200]
     return None
 
 
-def first_number(headers: list[Any], *keywords: str) -> float | None:
+def first_number(headers: Sequence[Header], *keywords: str) -> float | None:
     """Return the first value of these keywords that is a finite number and not negative."""
     for keyword in keywords:
         for header in headers:
-            value = header.get(keyword)
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if is_number and 0 <= value < math.inf:
-                return float(value)
+            value = number(header.get(keyword))
+            if value is not None and 0 <= value < math.inf:
+                return value
     return None
-
-
-def _frame(
-    path: Path,
-    name: str,
-    *,
-    hdu: int,
-    axes: tuple[int, ...],
-    headers: list[Any],
-    dated: tuple[float | None, str],
-    plain: PlainPixels | None,
-) -> Frame:
-    date, undated = dated
-    return Frame(
-        path=path,
-        name=name,
-        hdu=hdu,
-        width=axes[0],
-        height=axes[1],
-        date=date,
-        undated=undated,
-        kind=_kind(headers),
-        arcsec=pixel_scale(headers[-1]),
-        plain=plain,
-    )
-
-
-def _kind(headers: list[Any]) -> str:
-    exposure = first_number(headers[::-1], "EXPTIME", "EXPOSURE")
-    # Two digits, as exposures differ slightly by the shutter.
-    rounded = "" if exposure is None else f"{exposure:.1e}"
-    return f"{first_text(headers[::-1], 'FILTER') or ''} {rounded}"
 
 
 def pixel_scale(header: Any) -> float | None:
@@ -210,25 +155,164 @@ def pixel_scale(header: Any) -> float | None:
     return side if 0 < side < math.inf else None
 
 
-def _date(headers: list[Any], hdus: Any) -> tuple[float | None, str]:
-    date = _date_by(headers)
-    if date is not None:
-        return date, ""
-    try:  # rare enough to read the rest of the file
-        return observation_date([hdu.header for _, hdu in walk(hdus)]), ""
+def _found(path: Path, name: str) -> tuple[Frame, float]:
+    return _find_plain(path, name) or _find(path, name)
+
+
+def _find_plain(path: Path, name: str) -> tuple[Frame, float] | None:
+    """Return the frame of a file that is no more than one plain image, else None."""
+    found = plain_primary(path)
+    if found is None:
+        return None
+    cards, plain = found
+    with reading(name):
+        width, height = int(str(cards["NAXIS1"])), int(str(cards["NAXIS2"]))
+        _check_size(name, width, height)
+        layout = layout_of([cards], width, height, 1)
+        frame = _frame(path, name, [cards], [cards], layout, width=width, height=height)
+        return replace(frame, plain=plain), 0.0
+
+
+def _find(path: Path, name: str) -> tuple[Frame, float]:
+    with open_fits(path, name) as hdus:
+        found = select(hdus, name)
+        chosen, facts = found.chosen, found.facts
+        _check_size(name, found.width, found.height)
+        for candidate in (part for part, _ in found.amplifiers or ((chosen, None),)):
+            _check_extent(name, path, candidate)
+        if found.amplifiers:
+            layout = replace(layout_of(facts, 0, 0, 1), section=None, overscan=())
+        else:
+            layout = layout_of(facts, found.width, found.height, chosen.planes)
+        frame = _frame(
+            path, name, facts, found.dates, layout, width=found.width, height=found.height
+        )
+        return _placed(frame, found, path), _interval(facts)
+
+
+def _placed(frame: Frame, found: Selection, path: Path) -> Frame:
+    chosen = found.chosen
+    if found.amplifiers:
+        parts = tuple(amplifier for _, amplifier in found.amplifiers)
+        return replace(frame, hdu=chosen.index, amplifiers=parts)
+    return replace(
+        frame,
+        hdu=chosen.index,
+        planes=chosen.frames,
+        interleaved=chosen.interleaved,
+        plain=None if chosen.interleaved else plain_pixels(chosen.hdu, chosen.cards, path),
+    )
+
+
+def _frame(
+    path: Path,
+    name: str,
+    facts: Sequence[Cards],
+    dates: Sequence[Cards],
+    layout: Layout,
+    *,
+    width: int,
+    height: int,
+) -> Frame:
+    date, undated = _date(dates)
+    return Frame(
+        path=path,
+        name=name,
+        hdu=0,
+        width=width,
+        height=height,
+        date=date,
+        undated=undated,
+        kind=_kind(facts, layout),
+        arcsec=pixel_scale(facts[0]),
+        layout=layout,
+    )
+
+
+def _later(first: Frame, plane: int, seconds: float) -> Frame:
+    date = None if first.date is None else first.date + plane * seconds
+    plain = first.plain
+    if plain is not None:
+        length = first.width * first.height * np.dtype(plain.dtype).itemsize
+        plain = replace(plain, offset=plain.offset + plane * length)
+    return replace(first, date=date, plane=plane, plain=plain)
+
+
+def _interval(facts: Sequence[Cards]) -> float:
+    """Return the seconds from one frame of a sequence to the next, as far as headers tell."""
+    if str(facts[0].get("CTYPE3") or "").strip().upper() in ("TIME", "UTC"):
+        step = first_number(facts[:1], "CDELT3", "CD3_3")
+        if step:
+            return step
+    return first_number(facts, *EXPOSURE_KEYWORDS) or 0.0
+
+
+def _pixels(frame: Frame) -> tuple[NDArray[np.float32], float, float]:
+    if frame.plain is not None:
+        with reading(frame.name):
+            rows = frame.layout.planes * frame.height
+            pixels = frame.plain.read(frame.path, rows, frame.width)
+            shaped = _shaped(pixels, frame)
+            return (shaped, 0.0, 1.0) if frame.plain.is_whole else within_range(shaped)
+    with open_fits(frame.path, frame.name) as hdus, np.errstate(all="ignore"):
+        if frame.amplifiers:
+            return within_range(_put_together(hdus, frame))
+        hdu = hdus[frame.hdu]
+        return physical(_shaped(_stored(hdu, frame), frame), Scaling.of(Cards.of(hdu)))
+
+
+def _stored(hdu: Any, frame: Frame) -> NDArray[Any]:
+    """Return the stored numbers of a frame, and of a sequence no others."""
+    if frame.planes == 1:
+        return np.asarray(hdu.data)
+    sides = hdu.shape[:-2]
+    return np.asarray(hdu.section[np.unravel_index(frame.plane, sides)])
+
+
+def _shaped(pixels: NDArray[Any], frame: Frame) -> NDArray[Any]:
+    if frame.interleaved:
+        return np.moveaxis(pixels.reshape(frame.height, frame.width, 3), -1, 0)
+    if frame.layout.planes == 1:
+        return pixels.reshape(frame.height, frame.width)
+    return pixels.reshape(frame.layout.planes, frame.height, frame.width)
+
+
+def _put_together(hdus: fits.HDUList, frame: Frame) -> NDArray[np.float32]:
+    """Return the image of a detector, each amplifier in its place and less its overscan's level."""
+    whole = np.full((frame.height, frame.width), np.nan, np.float32)
+    for part in frame.amplifiers:
+        hdu = hdus[part.hdu]
+        stored = np.asarray(hdu.data)
+        pixels, zero, unit = physical(stored.reshape(stored.shape[-2:]), Scaling.of(Cards.of(hdu)))
+        bias = zero + unit * _level(part, pixels)
+        box, source = part.place, part.source
+        own = source.section.of(pixels)[: box.height, : box.width]
+        turned = own[:: -1 if source.flipped else 1, :: -1 if source.mirrored else 1]
+        box.of(whole)[...] = turned * np.float32(unit) + np.float32(zero - bias)
+    return whole
+
+
+def _level(part: Amplifier, pixels: Image) -> float:
+    """Return the level of an amplifier's overscan, 0 if it has none."""
+    level = 0.0 if part.overscan is None else float(np.nanmedian(part.overscan.of(pixels)))
+    return level if math.isfinite(level) else 0.0
+
+
+def _kind(facts: Sequence[Cards], layout: Layout) -> str:
+    exposure = first_number(facts, *EXPOSURE_KEYWORDS)
+    # Two digits, as exposures differ slightly by the shutter.
+    rounded = "" if exposure is None else f"{exposure:.1e}"
+    return f"{layout.filter or ''} {rounded}"
+
+
+def _date(headers: Sequence[Cards]) -> tuple[float | None, str]:
+    try:
+        return observation_date(headers), ""
     except ValueError as problem:
         return None, str(problem)
 
 
-def _date_by(headers: list[Any]) -> float | None:
-    try:
-        return observation_date(headers)
-    except ValueError:
-        return None
-
-
-def _check_size(name: str, axes: tuple[int, ...]) -> None:
-    width, height = axes[:2]
+def _check_size(name: str, width: int, height: int) -> None:
     if width * height > MOST_PIXELS:
         problem = f"declares {width} x {height} pixels, over the limit of {MOST_PIXELS:,}"
         raise FrameError(name, problem)
@@ -237,11 +321,15 @@ def _check_size(name: str, axes: tuple[int, ...]) -> None:
         raise FrameError(name, problem)
 
 
-def _check_extent(name: str, path: Path, hdu: Any) -> None:
+def _check_extent(name: str, path: Path, candidate: Candidate) -> None:
     """Raise FrameError for more data than the file holds, before a library allocates memory."""
+    hdu, count = candidate.hdu, math.prod(candidate.axes)
+    if candidate.frames > MOST_FRAMES:
+        raise FrameError(name, f"declares {candidate.frames:,} frames, over {MOST_FRAMES:,}")
+    if candidate.planes * math.prod(candidate.sides) > MOST_PIXELS:
+        raise FrameError(name, f"declares {count:,} pixels, over the limit of {MOST_PIXELS:,}")
     place, file = hdu.fileinfo(), hdu.fileinfo()["file"]
-    pixel_bytes = abs(int(hdu.header["BITPIX"])) // 8
-    unpacked_bytes = int(hdu.header["NAXIS1"]) * int(hdu.header["NAXIS2"]) * pixel_bytes
+    unpacked_bytes = count * (abs(int(hdu.header["BITPIX"])) // 8)
     if isinstance(hdu, fits.CompImageHDU):
         check_ratio(name, path.stat().st_size, unpacked_bytes)
         # The end of a table's heap is known only to the nearest block.
@@ -250,10 +338,3 @@ def _check_extent(name: str, path: Path, hdu: Any) -> None:
     if needed > file.size:
         problem = f"is cut short: of at least {needed:,} bytes it has {file.size:,}"
         raise FrameError(name, problem)
-
-
-def _no_image(others: list[tuple[int, ...]]) -> str:
-    if not others:
-        return "holds no image"
-    sides = " x ".join(str(side) for side in others[0])
-    return f"holds no 2-D image, but one of {sides} pixels"

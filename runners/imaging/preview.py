@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageOps, UnidentifiedImageError
 
-from runners.fits.files import DAMAGED, FrameError, looks_like_fits, quiet
+from runners.fits.files import DAMAGED, FrameError, looks_like_fits, quiet, refusal
 from runners.fits.images import find_frame, read_frame
 from runners.imaging.scaling import rescale, view_of
 from runners.imaging.stretches import STRETCHES, shades
@@ -61,7 +61,8 @@ def _picture(path: Path, size: int) -> Pictures.Image:
     except FrameError:
         raise
     except UnidentifiedImageError as error:
-        raise FrameError(path.name, "is not a FITS, PNG or JPEG image") from error
+        problem = refusal(path, "is not a FITS, PNG or JPEG image")
+        raise FrameError(path.name, problem) from error
     except MemoryError as error:
         raise FrameError(path.name, "needs more memory than there is") from error
     except Exception as error:  # a broken file raises OSError, SyntaxError, struct.error …

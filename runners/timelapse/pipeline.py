@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image as Pictures
 
+from runners.fits import FITS_SUFFIXES
 from runners.fits.files import FrameError, quiet
-from runners.fits.images import Frame, find_frame
+from runners.fits.images import Frame, find_frames
 from runners.imaging import alignment
 from runners.imaging.brightness import GreyImage
 from runners.imaging.scaling import View, view_of
@@ -74,7 +75,7 @@ class Timelapse(PipelineProcess):
 
     short_name: ClassVar[str] = "timelapse"
     process_type: ClassVar[str] = "timelapse"
-    allowed_suffixes: ClassVar[list[str] | None] = [".fits", ".fit", ".fts", ".fz", ".fits.gz"]
+    allowed_suffixes: ClassVar[list[str] | None] = list(FITS_SUFFIXES)
     flags: ClassVar[dict[str, dict[str, Any]] | None] = {
         "normalise_background": {
             "default": False,
@@ -122,11 +123,11 @@ class Timelapse(PipelineProcess):
         products = self.input_files.all()
         if not products:
             raise AsyncError(NO_INPUTS)
-        frames = []
+        frames: list[Frame] = []
         with self.update_status(f"Sorting {len(products)} frames"):
             for product in products:
                 self.check_cancelled()
-                frames.append(find_frame(stored_path(product), product.name))
+                frames += find_frames(stored_path(product), product.name)
         return in_order(frames)
 
     def _film(

@@ -6,6 +6,7 @@ Reading is left to `runners.fits.images`, the steps to `runners.imaging`, films 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -86,18 +87,26 @@ class FrameWork:
 
 
 def in_order(frames: Iterable[Frame]) -> list[Frame]:
-    """Return the frames by date, then by name.
+    """Return the frames by date, then by name as people number them, then by place in their file.
 
-    Raise FrameError for a frame without a date and for one that differs in size from the first.
+    Raise FrameError for a frame without a date, unless all are of one file, and for one that
+    differs in size from the first.
     """
     given = list(frames)
+    of_one_file = len({frame.path for frame in given}) == 1
     for frame in given:
-        if frame.date is None:
+        if frame.date is None and not of_one_file:
             raise FrameError(frame.name, frame.undated)
         if frame.sides != given[0].sides:
             problem = f"is {frame.sides} pixels, but {given[0].name} is {given[0].sides}"
             raise FrameError(frame.name, problem)
-    return sorted(given, key=lambda frame: (frame.date or 0.0, frame.name))
+    return sorted(given, key=lambda frame: (frame.date or 0.0, natural(frame.name), frame.plane))
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts names as people number them: `frame2` before `frame10`."""
+    pieces = re.split(r"(\d{1,18})", name, flags=re.ASCII)
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces]
 
 
 def film_frames(frames: Sequence[Frame], work: FrameWork) -> Iterator[Picture]:

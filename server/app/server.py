@@ -299,6 +299,7 @@ class Server:
             archive=components.archive,
             ready=ready,
             draw_preview=or_later(components.examiner.preview),
+            write_table=or_later(components.examiner.table),
             read_headers=or_later(components.examiner.headers),
             preview_folder=self._folder.previews,
             live_preview=picture,

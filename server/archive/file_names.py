@@ -17,6 +17,7 @@ _CONTENT_TYPES = {
     ".gz": "application/gzip",
     ".bz2": "application/x-bzip2",
     ".xz": "application/x-xz",
+    ".z": "application/x-compress",
     ".csv": "text/csv",
     ".txt": "text/plain",
     ".log": "text/plain",
@@ -26,7 +27,7 @@ _CONTENT_TYPES = {
     ".gif": "image/gif",
 }
 #: Suffixes that come after another one.
-_PACKED = frozenset({".gz", ".fz", ".bz2", ".xz", ".zip"})
+_PACKED = frozenset({".gz", ".fz", ".bz2", ".xz", ".z", ".zip"})
 #: Without the system's own tables, so that every server gives the same answer.
 _OTHERS = mimetypes.MimeTypes()
 

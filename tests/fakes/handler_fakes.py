@@ -62,6 +62,12 @@ class Fakes:
             raise self.draw_fault
         return {"hdus": [{"name": source.name, "kind": "image", "cards": []}], "cut": False}
 
+    async def write_table(self, source: Path, table: Path) -> None:
+        self.drawn.append((source, 0))
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        await asyncio.to_thread(table.write_text, "TIME,FLUX\n1.5,2\n")
+
     async def draw_preview(self, source: Path, picture: Path, size: int, _stretch: str) -> None:
         self.drawn.append((source, size))
         await asyncio.sleep(0.05)
@@ -84,6 +90,7 @@ class Fakes:
             ready=self.ready,
             draw_preview=self.draw_preview,
             read_headers=self.read_headers,
+            write_table=self.write_table,
             preview_folder=self.previews,
             live_preview=self.live_preview,
             disk_problem=lambda: self.disk_problem,

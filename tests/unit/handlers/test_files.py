@@ -153,6 +153,26 @@ async def test_a_preview_is_drawn_once_for_each_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.gen_test
+async def test_a_table_is_sent_as_csv_or_the_reason_is_said(tmp_path: Path) -> None:
+    fakes = Fakes(previews=tmp_path)
+    fakes.archive.keep(3, "lc.fits", DATA)
+    fakes.archive.keep(4, "a.txt", b"no table")
+    async with fakes.serving() as client:
+        url = "/dataproducts/3/table.csv"
+        response = await client.fetch(url)
+        assert (response.code, response.body) == (200, b"TIME,FLUX\n1.5,2\n")
+        assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+        assert "sandbox" in response.headers["Content-Security-Policy"]
+        etag = response.headers["Etag"]
+        assert (await client.fetch(url, headers={"If-None-Match": etag})).code == 304
+        assert len(fakes.drawn) == 1
+        assert (await client.fetch("/dataproducts/9/table.csv")).code == 404
+        fakes.draw_fault = ValueError("a.txt is not a FITS file")
+        response = await client.fetch("/dataproducts/4/table.csv")
+        assert (response.code, json_of(response)) == (400, {"detail": "a.txt is not a FITS file."})
+
+
+@pytest.mark.gen_test
 async def test_headers_are_read_or_the_reason_is_said(tmp_path: Path) -> None:
     fakes = Fakes(previews=tmp_path)
     fakes.archive.keep(3, "a.fits", DATA)

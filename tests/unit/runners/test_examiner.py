@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 
 from runners import examiner
 from runners.examiner import ExaminationError, Examiner, serve
@@ -55,6 +56,15 @@ def test_files_are_examined_whatever_the_working_directory(
         assert (facts["filter"], facts["width"]) == ("V", 80)
         assert await child.metadata(tmp_path / "words.txt") is None
         await child.preview(path, tmp_path / "out.png", 64)
+        table = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=[1.5])])
+        table.writeto(tmp_path / "table.fits")
+        await child.table(tmp_path / "table.fits", tmp_path / "out.csv")
+        assert (tmp_path / "out.csv").read_text() == "x\n1.5\n"
+        with pytest.raises(ValueError, match=r"a\.fits holds no table"):
+            await child.table(path, tmp_path / "no.csv")
+        (tmp_path / "a.xisf").write_bytes(b"XISF0100" + bytes(99))
+        with pytest.raises(ValueError, match=r"a\.xisf is an XISF file of PixInsight, which cann"):
+            await child.preview(tmp_path / "a.xisf", tmp_path / "no.png", 64)
         with pytest.raises(ValueError, match=r"words\.txt is not a FITS, PNG or JPEG image"):
             await child.preview(tmp_path / "words.txt", tmp_path / "no.png", 64)
 

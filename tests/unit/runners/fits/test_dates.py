@@ -39,6 +39,35 @@ EVENING = utc(2017, 12, 20, 1, 33, 43)
         ({"DATE-AVG": "2017-12-20T01:33:43"}, EVENING),
         ({"DATE-OBS": "", "DATE-AVG": "2017-12-20T01:33:43"}, EVENING),
         ({"DATE-OBS": "2016-12-31T23:59:60"}, utc(2017, 1, 1)),
+        ({"DATE-OBS": "2017-12-20T01:33:43.00(UTC)"}, EVENING),
+        ({"DATE-OBS": "2017-12-20T01:33:43 (ut)"}, EVENING),
+        ({"DATE-OBS": "2017-12-20T01:33:43,25"}, EVENING + 0.25),
+        ({"DATE-OBS": "2017/12/20 01:33:43"}, EVENING),
+        ({"DATE-OBS": "2017/12/20", "UTSTART": "01:33:43,0"}, EVENING),
+        ({"DATE-OBS": "2017-12-20t01:33:43z"}, EVENING),
+        ({"DATE-OBS": "20171220T013343"}, EVENING),
+        ({"DATE-OBS": "20/12/2017", "UTC-OBS": "01:33:43"}, EVENING),
+        ({"DATE-OBS": "12/20/2017", "TIME-OBS": "01:33:43 UT"}, EVENING),
+        ({"DATE-OBS": "20/12/17", "TIME-OBS": "01:33:43"}, utc(1917, 12, 20, 1, 33, 43)),
+        ({"DATE-OBS": "2017-12-20", "UT": "1h33m43s"}, EVENING),
+        ({"DATE-OBS": "2017-12-20", "UT": 1.5}, utc(2017, 12, 20, 1, 30)),
+        ({"DATE-OBS": "2017-12-20", "UTC": 5623.0}, EVENING),
+        ({"DATE-OBS": "2017-12-20", "EXPSTART": 58107.5}, utc(2017, 12, 20, 12)),
+        ({"DATE-OBS": "2017-12-20", "UTSTART": "2017-12-20T01:33:43"}, EVENING),
+        ({"DATE-OBS": "2017-12-20", "DATE-BEG": "2017-12-20T01:33:43"}, EVENING),
+        ({"DATE-OBS": "2017-12-20", "TIME-OBS": "2017-12-20T01:33:43"}, EVENING),
+        ({"DATE-OBS": "2017-12-20T00:00:00", "UT": "01:33:43"}, EVENING),
+        ({"DATE-OBS": "20-Dec-2017", "UT": "01:33:43"}, EVENING),
+        ({"DATE-OBS": "2017 December 20 01:33:43"}, EVENING),
+        ({"JD": 2458108.0}, utc(2017, 12, 20, 12)),
+        ({"JD": "2458108,0"}, utc(2017, 12, 20, 12)),
+        ({"JD_UTC": 2458108.25}, utc(2017, 12, 20, 18)),
+        ({"MJD-OBS": "58107.5"}, utc(2017, 12, 20, 12)),
+        ({"MJD-OBS": 2458108.0}, utc(2017, 12, 20, 12)),
+        ({"EXPSTART": "2017-12-20T01:33:43"}, EVENING),
+        ({"DATE-AVG": "2017-12-20T01:33:48", "EXPTIME": 10.0}, EVENING),
+        ({"DATE-END": "2017-12-20T01:33:53", "EXPTIME": "10,0"}, EVENING),
+        ({"MJD-END": 58107.5, "EXPOSURE": 43200.0}, utc(2017, 12, 20)),
     ],
 )
 def test_each_way_of_writing_a_date_is_understood(header: dict[str, Any], expected: float) -> None:
@@ -67,6 +96,29 @@ def test_atomic_and_terrestrial_time_are_taken_to_utc() -> None:
     terrestrial = {"DATE-OBS": "2017-12-20T01:34:52.184", "TIMESYS": "TT"}
 
     assert observation_date([terrestrial]) == pytest.approx(EVENING, abs=1e-3)
+
+
+def test_a_time_of_day_beats_a_day_in_whatever_header_it_is() -> None:
+    day, full = {"DATE-OBS": "2017-12-20"}, {"DATE-OBS": "2017-12-20T01:33:43"}
+    headers: list[list[dict[str, Any]]] = [
+        [day, full],
+        [full, day],
+        [day, {}, {"MJD-OBS": 58107.0650810}],
+        [day, {"TIME-OBS": "01:33:43"}],
+        [{"UT": "01:33:43"}, day],
+    ]
+    for each in headers:
+        assert observation_date(each) == pytest.approx(EVENING, abs=0.1), each
+    assert observation_date([{}, day]) == utc(2017, 12, 20)
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), 1e300, "1e999", True, -5, "", "x" * 99]
+)
+def test_an_absurd_julian_date_is_none(value: object) -> None:
+    for keyword in ("JD", "MJD-OBS", "EXPSTART"):
+        with pytest.raises(ValueError, match="has no observation date"):
+            observation_date([{keyword: value}])
 
 
 def test_the_first_header_with_a_date_counts() -> None:

@@ -116,9 +116,26 @@ def only_tables(path: Path) -> None:
     fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(3.0))]).writeto(path)
 
 
+def named(start: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(start + bytes(5000))
+
+
+def table_and_mask(path: Path) -> None:
+    table = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(3.0))])
+    mask = fits.ImageHDU(np.ones((20, 20), "i4"), name="APERTURE")
+    fits.HDUList([fits.PrimaryHDU(), table, mask]).writeto(path)
+
+
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.touch(), "is empty"),
     "text": (lambda path: path.write_text("SIMPLE words\n" * 99), "is not a FITS file"),
+    "xisf": (named(b"XISF0100"), "is an XISF file of PixInsight, which cannot be read here: save"),
+    "ser": (named(b"LUCAM-RECORDER"), "is a SER film, which cannot be read here: save it as FITS"),
+    "cr2": (named(b"II*\0\x10\0\0\0CR\x02\0"), "is a CR2 raw file of a Canon camera, which"),
+    "light curve": (table_and_mask, "holds no image"),
+    "many pixels": (lambda path: declare(path, 8, 30_000, 12_000, 3), "over the limit of 400,00"),
+    "many frames": (lambda path: declare(path, 8, 32, 32, 1000, 1000), "declares 1,000,000 frames"),
+    "short cube": (lambda path: declare(path, 16, 40, 30, 5), "is cut short"),
     "png": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n"), "is not a FITS file"),
     "garbage": (lambda path: path.write_bytes(b"SIMPLE  =" + b"?" * 9999), "cannot be read"),
     "no end": (lambda path: path.write_bytes(b"SIMPLE  =     T" + b" " * 2000), "cannot be read"),
@@ -130,7 +147,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "zero width": (lambda path: declare(path, 8, 777_777_701, 0), "holds no 2-D image"),
     "tiny": (lambda path: write_fits(path, noise(2, 2)), "at least 16 a side"),
     "one row": (lambda path: write_fits(path, noise(1, 100)), "at least 16 a side"),
-    "cube": (lambda path: write_fits(path, np.zeros((3, 32, 40), "f4")), "40 x 32 x 3 pixels"),
+    "spectrum": (lambda path: write_fits(path, np.zeros(4000, "f4")), "but one of 4000 pixels"),
     "tables": (only_tables, "holds no image"),
     "header": (lambda path: write_fits(path, None), "holds no image"),
     "all nan": (lambda path: write_fits(path, noise() * np.nan), "has no finite pixel"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from PIL import Image as Pictures
 from runners.fits.images import Frame, find_frame
 from runners.imaging import alignment
 from runners.imaging.scaling import View, view_of
-from runners.pipeline.process import AsyncError, Cancelled
+from runners.pipeline.process import AsyncError, Cancelled, suffix_problem
 from runners.synthetic import synthesise_series
 from runners.timelapse.pipeline import Preview, Timelapse
 from runners.timelapse.rendering import FrameWork, film_frames, in_order
@@ -163,8 +165,41 @@ def test_a_frame_of_another_size_is_named_with_both_sizes(tmp_path: Path) -> Non
         timelapse(tmp_path, paths)
 
 
+def test_a_film_of_one_file_needs_no_date(tmp_path: Path) -> None:
+    still, _ = timelapse(tmp_path, [write_fits(tmp_path / "a.fits", noise(), DATE_OBS=None)])
+    assert len(decoded(still)) == 1
+
+    cube = np.stack([noise(seed=seed) for seed in range(5)])
+    film, recorder = timelapse(tmp_path, [write_fits(tmp_path / "b.fits", cube, DATE_OBS=None)])
+    assert len(decoded(film)) == 5
+    assert recorder.steps[-1] == (5, 5)
+
+
+def test_frames_of_one_second_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = ["m9.fits", "m10.fits", "m1.fits", "m2b.fits", "m2.fits", "m٣.fits", "n.fits"]
+    frames = [find(write_fits(tmp_path / name, noise())) for name in names]
+    ordered = [frame.name for frame in in_order(frames)]
+
+    assert ordered[:5] == ["m1.fits", "m2.fits", "m2b.fits", "m9.fits", "m10.fits"]
+
+
+def test_packed_frames_make_a_film(tmp_path: Path) -> None:
+    plain = [write_fits(tmp_path / f"{n}.fits", noise(seed=n)) for n in range(2)]
+    gz, bz = tmp_path / "a.fit.gz", tmp_path / "b.fts.bz2"
+    gz.write_bytes(gzip.compress(plain[0].read_bytes()))
+    bz.write_bytes(bz2.compress(plain[1].read_bytes()))
+
+    assert len(decoded(timelapse(tmp_path, [gz, bz])[0])) == 2
+    for name in ("a.fit.gz", "b.FTS.BZ2", "c.fits.Z", "d.fts", "e.fits.fz"):
+        assert suffix_problem(Timelapse.allowed_suffixes or [], name) is None
+    assert suffix_problem(Timelapse.allowed_suffixes or [], "a.txt.gz") is not None
+
+
 def test_a_frame_without_date_is_named(tmp_path: Path) -> None:
-    paths = [write_fits(tmp_path / "a.fits", noise(), DATE_OBS=None)]
+    paths = [
+        write_fits(tmp_path / "a.fits", noise(), DATE_OBS=None),
+        write_fits(tmp_path / "b.fits", noise()),
+    ]
     with pytest.raises(AsyncError, match=r"^a\.fits has no observation date"):
         timelapse(tmp_path, paths)
 

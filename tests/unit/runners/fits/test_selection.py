@@ -1,0 +1,245 @@
+"""Which image of a file is shown, of which parts it is made, and what its headers say of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from runners.fits.files import quiet
+from runners.fits.images import find_frame, find_frames, read_frame, read_science
+from runners.fits.metadata import fits_metadata
+from runners.fits.science import Section
+from tests.fakes.sky import DATE, noise, write_fits
+
+OTHER = np.full((64, 80), 7.0, np.float32)
+
+
+def extensions(path: Path, *named: tuple[str | None, Any], primary: Any = None) -> Path:
+    hdus = [fits.ImageHDU(pixels, name=name) for name, pixels in named]
+    fits.HDUList([fits.PrimaryHDU(primary), *hdus]).writeto(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("primary", "named"),
+    [
+        (None, [("DQ", OTHER.astype("i2")), ("SCI", noise())]),
+        (None, [("ERR", OTHER), ("SCI", noise()), ("SCI", OTHER)]),
+        (None, [("WHT", OTHER), (None, noise())]),
+        (None, [("GUIDER1", np.zeros((200, 200), "f4")), ("CCD1", noise())]),
+        (None, [("THUMBNAIL", OTHER), ("IMAGE", noise())]),
+        (None, [(None, OTHER[:20, :20]), (None, noise())]),
+        (OTHER[:4, :4], [("SCI", noise())]),
+        (OTHER[:4, :4], [(None, noise())]),
+        (OTHER[:30, :30], [("SCI", noise())]),
+        (noise(), [("BPM", OTHER), ("VAR", OTHER)]),
+        (noise(), [(None, OTHER)]),
+        (None, [("MASK", noise())]),
+    ],
+)
+def test_the_sky_is_shown(tmp_path: Path, primary: Any, named: list[tuple[Any, Any]]) -> None:
+    path = extensions(tmp_path / "a.fits", *named, primary=primary)
+    facts = fits_metadata(path)
+
+    np.testing.assert_array_equal(read_frame(find_frame(path)), noise())
+    assert facts is not None
+    assert (facts["width"], facts["height"]) == (80, 64)
+
+
+def test_a_full_date_in_the_extension_beats_the_day_of_the_file(tmp_path: Path) -> None:
+    image = fits.ImageHDU(noise(), fits.Header({"DATE-OBS": "2026-03-01T10:00:00"}), name="SCI")
+    primary = fits.PrimaryHDU(header=fits.Header({"DATE-OBS": "2026-03-01"}))
+    fits.HDUList([primary, image]).writeto(tmp_path / "a.fits")
+    facts = fits_metadata(tmp_path / "a.fits")
+
+    assert facts is not None
+    assert facts["date"] == find_frame(tmp_path / "a.fits").date == 1772323200.0 + 36_000
+
+
+def amplifiers(path: Path, whole: Any, bias: float = 0.0, **more: str) -> None:
+    """Write four quarters of an image, read out to its corners, with an overscan of 8 columns."""
+    height, width = whole.shape
+    hdus = []
+    for up in (0, 1):
+        for right in (0, 1):
+            level = 100.0 + 50 * up + 20 * right if bias else 0.0
+            y, x = up * height // 2, right * width // 2
+            part = whole[y : y + height // 2, x : x + width // 2] + level
+            part = part[:: -1 if up else 1, :: -1 if right else 1]
+            padded = np.hstack([np.full((height // 2, 8), level, np.float32), part])
+            columns = (x + width // 2, x + 1) if right else (x + 1, x + width // 2)
+            rows = (y + height // 2, y + 1) if up else (y + 1, y + height // 2)
+            header = fits.Header(
+                {
+                    "DETSEC": "[{}:{},{}:{}]".format(*columns, *rows),
+                    "DATASEC": f"[9:{8 + width // 2},1:{height // 2}]",
+                }
+                | more
+            )
+            if bias:
+                header["BIASSEC"] = f"[1:8,1:{height // 2}]"
+            hdus.append(fits.ImageHDU(padded, header, name=f"AMP{2 * up + right}"))
+    guider = fits.ImageHDU(OTHER, name="GUIDER")
+    primary = fits.PrimaryHDU(header=fits.Header({"DATE-OBS": DATE}))
+    fits.HDUList([primary, guider, *hdus]).writeto(path)
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.0])
+def test_amplifiers_are_put_together_less_their_bias(tmp_path: Path, bias: float) -> None:
+    amplifiers(tmp_path / "a.fits", noise(), bias)
+    frame = find_frame(tmp_path / "a.fits")
+    facts = fits_metadata(tmp_path / "a.fits")
+
+    assert (frame.width, frame.height, frame.date) == (80, 64, 1772323200.0)
+    assert facts is not None
+    assert (facts["width"], facts["height"]) == (80, 64)
+    np.testing.assert_allclose(read_frame(frame), noise(), atol=1e-3)
+    assert frame.layout.section is None
+
+
+@pytest.mark.parametrize("detsec", ["[1:9999999999,1:4]", "nowhere", "[1:48,1:32]", "[0:0,0:0]"])
+def test_amplifiers_that_do_not_fit_together_are_not_put_so(tmp_path: Path, detsec: str) -> None:
+    amplifiers(tmp_path / "a.fits", noise(), DETSEC=detsec)
+    frame = find_frame(tmp_path / "a.fits")
+
+    assert (frame.width, frame.height, frame.hdu) == (48, 32, 2)
+
+
+def test_binned_amplifiers_have_sections_of_the_detector(tmp_path: Path) -> None:
+    hdus = [
+        fits.ImageHDU(noise(32, 40, seed=at), fits.Header({"DETSEC": detsec}))
+        for at, detsec in enumerate(["[101:180,1:64]", "[181:260,1:64]"])
+    ]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
+    whole = read_frame(find_frame(tmp_path / "a.fits"))
+
+    np.testing.assert_array_equal(whole, np.hstack([noise(32, 40, seed=0), noise(32, 40, seed=1)]))
+
+
+def test_three_planes_are_colours(tmp_path: Path) -> None:
+    planes = np.stack([noise(sky=100), noise(sky=200), noise(sky=300)])
+    frame = find_frame(write_fits(tmp_path / "a.fits", planes))
+    together = find_frame(write_fits(tmp_path / "b.fits", np.moveaxis(planes, 0, -1)))
+    whole = find_frame(write_fits(tmp_path / "c.fits", planes.astype("u2")))
+
+    for each in (frame, together):
+        assert (each.width, each.height, each.layout.planes) == (80, 64, 3)
+        np.testing.assert_array_equal(read_science(each).pixels, planes)
+        np.testing.assert_allclose(read_frame(each), planes.mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(read_science(whole).pixels, planes.astype("u2"))
+
+
+@pytest.mark.parametrize("kind", ["u2", "f8", "i4", "compressed"])
+def test_any_other_cube_is_a_sequence(tmp_path: Path, kind: str) -> None:
+    cube = np.stack([noise(seed=seed) for seed in range(4)]).astype("i2" if len(kind) > 2 else kind)
+    header = fits.Header({"DATE-OBS": DATE, "EXPTIME": 2.5})
+    hdu = fits.CompImageHDU(cube, header) if len(kind) > 2 else fits.ImageHDU(cube, header)
+    hdu.writeto(tmp_path / "a.fits")
+    frames = find_frames(tmp_path / "a.fits")
+
+    assert [frame.date for frame in frames] == [1772323200.0 + 2.5 * n for n in range(4)]
+    for frame, plane in zip(frames, cube, strict=True):
+        np.testing.assert_allclose(read_frame(frame), plane, rtol=1e-6)
+    assert find_frame(tmp_path / "a.fits") == frames[0]
+
+
+def test_three_planes_of_time_are_a_sequence(tmp_path: Path) -> None:
+    cube = np.stack([noise(seed=seed) for seed in range(3)])
+    path = write_fits(tmp_path / "a.fits", cube, CTYPE3="TIME", CDELT3=60.0)
+
+    assert [frame.date for frame in find_frames(path)] == [1772323200.0 + 60 * n for n in range(3)]
+
+
+def test_a_header_behind_zeros_is_read(tmp_path: Path) -> None:
+    image = fits.ImageHDU(noise(), fits.Header({"DATE-OBS": DATE}))
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(tmp_path / "a.fits")
+    whole = (tmp_path / "a.fits").read_bytes()
+    (tmp_path / "a.fits").write_bytes(whole[:2880] + bytes(2880) + whole[2880:])
+    facts = fits_metadata(tmp_path / "a.fits")
+
+    assert facts is not None
+    assert facts["date"] == 1772323200.0
+
+
+@pytest.mark.parametrize("many", [b"\xff" * 5000, b"\0" * 2880, b"XTENSION= nonsense" * 300, b"x"])
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_bytes_after_the_last_hdu_do_not_matter(tmp_path: Path, many: bytes, kind: str) -> None:
+    path = extensions(tmp_path / "a.fits", ("SCI", noise().astype(kind)), primary=OTHER[:20, :20])
+    alone = write_fits(tmp_path / "b.fits", noise().astype(kind))
+    for each in (path, alone):
+        with each.open("ab") as file:
+            file.write(many)
+        with quiet():
+            np.testing.assert_array_equal(read_frame(find_frame(each)), noise())
+            assert fits_metadata(each) is not None
+
+
+LAYOUTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {}),
+    ({"TRIMSEC": "[11:80,1:64]"}, {"section": Section(10, 0, 80, 64)}),
+    ({"DATASEC": "[80:11,1:64]"}, {"section": Section(10, 0, 80, 64)}),
+    ({"TRIMSEC": "[1:80,1:64]"}, {}),
+    ({"TRIMSEC": "[11:160,1:128]"}, {}),
+    ({"TRIMSEC": "[a:b]"}, {}),
+    (
+        {"BIASSEC": "[1:8,1:64]"},
+        {"section": Section(8, 0, 80, 64), "overscan": (Section(0, 0, 8, 64),)},
+    ),
+    (
+        {"BIASSEC": "[71:80,1:64]", "TRIMSEC": "[1:70,3:64]"},
+        {"section": Section(0, 2, 70, 64), "overscan": (Section(70, 0, 80, 64),)},
+    ),
+    ({"BAYERPAT": "GRBG"}, {"mosaic": "GRBG"}),
+    ({"BAYERPAT": "grbg ", "XBAYROFF": 1}, {"mosaic": "RGGB"}),
+    ({"BAYERPAT": "RGGB", "YBAYROFF": 1}, {"mosaic": "GBRG"}),
+    ({"BAYERPAT": "RGGB", "XBAYROFF": 1, "YBAYROFF": 1.0}, {"mosaic": "BGGR"}),
+    ({"BAYERPAT": "RGGB", "XBAYROFF": 2, "YBAYROFF": "x"}, {"mosaic": "RGGB"}),
+    ({"COLORTYP": "BAYER_GB"}, {"mosaic": "GBRG"}),
+    ({"BAYERPAT": "TRUE"}, {}),
+    ({"BAYERPAT": 5}, {}),
+    ({"ROWORDER": "top-down"}, {"top_down": True}),
+    ({"ROWORDER": "BOTTOM-UP"}, {}),
+    ({"FILTER": "V"}, {"filter": "V"}),
+]
+
+
+@pytest.mark.parametrize(("cards", "expected"), LAYOUTS)
+def test_the_layout_is_told(
+    tmp_path: Path, cards: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    layout = find_frame(write_fits(tmp_path / "a.fits", noise(), **cards)).layout
+    usual = {"section": None, "overscan": (), "mosaic": None, "top_down": False, "filter": None}
+
+    assert {key: getattr(layout, key) for key in usual} == usual | expected
+
+
+@pytest.mark.parametrize(
+    ("cards", "expected"),
+    [
+        ({"FILTER": "rp", "FILTER1": "air", "FILTER2": "rp"}, "rp"),
+        ({"FILTER1": "CLEAR1L", "FILTER2": "F814W"}, "F814W"),
+        ({"FILTER1": "air", "FILTER2": " ", "FILTER3": "B"}, "B"),
+        ({"FILTER1": "V", "FILTER2": "ND2"}, "V + ND2"),
+        ({"FILTNAM1": "F555W"}, "F555W"),
+        ({"FILTERS": "air,air,R"}, "R"),
+        ({"FILTERID": 2}, "2"),
+        ({"INSFILTE": "<NO FILTER>"}, None),
+        ({"FILTER": "open"}, None),
+        ({"FILTER": "Clear"}, "Clear"),
+        ({"FILTER": "Clear", "FILTER2": "Ha"}, "Ha"),
+        ({"FILTER": "N/A", "FILTER01": "L"}, "L"),
+        ({"FILTER": True}, None),
+    ],
+)
+def test_the_filter_is_told_by_any_wheel(
+    tmp_path: Path, cards: dict[str, Any], expected: str | None
+) -> None:
+    path = write_fits(tmp_path / "a.fits", noise(), **cards)
+    facts = fits_metadata(path)
+
+    assert facts is not None
+    assert facts["filter"] == find_frame(path).layout.filter == expected
