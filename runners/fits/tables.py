@@ -23,9 +23,9 @@ from runners.fits.files import FrameError, looks_like_fits, open_fits, quiet, wa
 from runners.fits.packing import other_format, unpacker
 from runners.tables.columns import roles_of
 from runners.tables.formats import parse
-from runners.tables.summary import SHOWN_ROWS, summary
+from runners.tables.summary import MOST_CURVE_ROWS, SHOWN_ROWS, summary
 from runners.tables.table import Row, Table
-from runners.tables.text import MOST_BYTES, read_text
+from runners.tables.text import read_text
 
 #: The largest table that is read, and how much of it is written as CSV.
 MOST_TABLE_BYTES = 256 * 2**20
@@ -33,9 +33,9 @@ MOST_ROWS = 50_000
 MOST_COLUMNS = 200
 MOST_CSV_BYTES = 4_000_000
 LONGEST_CELL = 200
-#: How much of a table is read for its light curve: TESS takes some 120,000 frames in a sector.
-MOST_FITS_ROWS = 250_000
 SAMPLE_ROWS = 60
+#: How much of a text is read: wide tables have some 100 bytes for each of their rows.
+MOST_TEXT_BYTES = 16 * 2**20
 #: Tables of which the first is taken, before any other.
 LIGHT_CURVES = ("LIGHTCURVE", "LC", "PHOTOMETRY", "RATE")
 
@@ -77,7 +77,7 @@ def opened_table(path: Path, whole_rows: int) -> Iterator[Table]:
     Of a FITS file, only the first rows are `whole`; the others have what the light curve needs.
     """
     if _is_text(path):
-        text, cut = read_text(path, MOST_BYTES)
+        text, cut = read_text(path, MOST_TEXT_BYTES)
         yield parse(text, path.name, cut=cut)
         return
     with quiet(), open_fits(path, path.name) as hdus:
@@ -118,11 +118,10 @@ def _fits_table(hdu: Any, name: str, whole_rows: int) -> Table:
         sample=[row.cells for row in _fits_rows(hdu, None, 0, SAMPLE_ROWS)],
         rows=_fits_rows(hdu, None, 0, whole_rows),
         units=units,
-        cut=int(hdu.header["NAXIS2"]) > MOST_FITS_ROWS,
     )
     # Of the many columns of a survey, a light curve is in five.
     places = None if (roles := roles_of(whole)) is None else roles.places
-    rest = _fits_rows(hdu, places or set(), whole_rows, MOST_FITS_ROWS)
+    rest = _fits_rows(hdu, places or set(), whole_rows, MOST_CURVE_ROWS + 1)
     return replace(whole, rows=chain(whole.rows, rest))
 
 

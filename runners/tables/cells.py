@@ -36,17 +36,19 @@ BLANK, WRONG = Cell(None), Cell(None, wrong=True)
 
 def is_blank(given: Any) -> bool:
     """Return whether a cell is empty, or holds what programs write instead."""
+    if isinstance(given, float):
+        return math.isnan(given)
     return given is None or (isinstance(given, str) and _BLANK.fullmatch(given.strip()) is not None)
 
 
 def cell(given: Any, *, decimal_comma: bool = False) -> Cell:
     """Return what a cell of text, or a value of JSON, holds."""
-    if isinstance(given, float) and math.isnan(given):
-        return BLANK
+    if not isinstance(given, str):
+        return BLANK if is_blank(given) else _of_value(given)
+    if not decimal_comma and (number := _plainly(given)) is not None:
+        return Cell(number)
     if is_blank(given):
         return BLANK
-    if not isinstance(given, str):
-        return _of_value(given)
     text = given.strip().translate(_MINUS)
     # Visual observers mark doubtful values with a colon: 12.3:
     bare = _LIMIT.sub("", text).rstrip(":")
@@ -57,6 +59,15 @@ def cell(given: Any, *, decimal_comma: bool = False) -> Cell:
         return WRONG
     number = float(bare.lower().replace("d", "e"))
     return Cell(number, limit) if math.isfinite(number) else WRONG
+
+
+def _plainly(text: str) -> float | None:
+    """Return the number that most cells are, fast; None for those that need a second look."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and "_" not in text else None
 
 
 def _of_value(given: Any) -> Cell:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -13,8 +15,10 @@ from runners.tables.text import TableError
 #: How many rows and columns of the table itself are shown.
 SHOWN_ROWS, SHOWN_COLUMNS = 300, 200
 LONGEST_CELL = 200
-#: How many rows are read for a light curve; the rest is not looked at.
-MOST_CURVE_ROWS = 250_000
+#: How many rows are read for a light curve, and for how long; the rest is not looked at. TESS takes
+#: 116,640 frames in a sector of 27 days, one in 20 s.
+MOST_CURVE_ROWS = 120_000
+READ_SECONDS = 4.0
 _TEXT_REPLACED = str.maketrans({"\u202a": " ", "\u202b": " ", "\u202d": " ", "\u202e": " "})
 
 
@@ -44,7 +48,7 @@ def _light_curve(
     points, left_out, more = _read(table, curve, first, strict)
     if strict:
         _check(table, curve, len(points), most_points, more)
-    if not points and not left_out.counts:
+    if len(points) < (2 if curve.flux else 1):  # a single flux is no light curve
         return None
     step = max(1, -(-len(points) // most_points))
     return {
@@ -68,10 +72,20 @@ def _read(
     left_out = LeftOut()
     for each in curve.read(first):
         _take(each, table, points, left_out, strict)
-    for each in curve.read(islice(table.rows, MOST_CURVE_ROWS - len(first))):
+    rest = islice(table.rows, MOST_CURVE_ROWS - len(first))
+    for each in curve.read(rest if strict else _in_time(rest)):
         _take(each, table, points, left_out, strict)
     more = table.cut or next(table.rows, None) is not None
     return points, left_out, more
+
+
+def _in_time(rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield rows until it takes too long to wait for."""
+    end = time.monotonic() + READ_SECONDS
+    for row in rows:
+        yield row
+        if not row.number % 1_000 and time.monotonic() > end:
+            return
 
 
 def _take(

@@ -6,8 +6,6 @@ import codecs
 from pathlib import Path
 from typing import IO
 
-#: How much of a file is read. A night's light curve is some hundred kilobytes.
-MOST_BYTES = 32 * 2**20
 #: The marks at the beginning; the longer ones first, as UTF-16's begins UTF-32's.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),

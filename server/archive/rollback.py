@@ -154,11 +154,21 @@ class Rollback:
         if entry.process is not None:
             await self._forget(entry, entry.process)
         await self._store.products.delete_many(entry.products)
+        if entry.products:
+            for imported in await self._store.imports.of_products(entry.products):
+                await self._delete_import(imported.series)
         await self._store.groups.remove_products(entry.products)
         if entry.group is not None:
             await self._store.groups.delete(entry.group)
-        if entry.series is not None:
+        if entry.series is not None and entry.process is None:
+            await self._delete_import(entry.series)
+        elif entry.series is not None:
             await self._store.light_curves.delete(entry.series)
+
+    async def _delete_import(self, series: int) -> None:
+        """Delete a series before the record that names it, which is needed to find it again."""
+        await self._store.light_curves.delete(series)
+        await self._store.imports.delete(series)
 
     async def _forget(self, entry: JournalEntry, process: int) -> None:
         """Delete what a process has besides products, or remove the products from its record."""
@@ -186,6 +196,8 @@ class Rollback:
                 return False
             if entry.group is not None:  # published; some may have been deleted since
                 return True
+        elif entry.series is not None:
+            return bool(await self._store.imports.get_many([entry.series]))
         present = await self._store.products.get_many(entry.products)
         return len(present) == len(entry.products) and await self._have(entry.keys)
 

@@ -52,8 +52,8 @@ ZTF_IPAC = """\
 |            long|      double|    double|   float|  float|       char|
 |                |            |      days|     mag|    mag|           |
 |            null|        null|      null|    null|   null|       null|
-  686103400067717 2459001.2500 59000.7480    17.01    0.02          zg 
-  686103400067717 2459001.5000 59000.9980    16.52    0.01          zr 
+  686103400067717 2459001.2500 59000.7480    17.01    0.02          zg
+  686103400067717 2459001.5000 59000.9980    16.52    0.01          zr
 """
 ALERCE = """\
 candid,mjd,fid,magpsf,sigmapsf,diffmaglim,isdiffpos

@@ -14,7 +14,8 @@ class JournalEntry:
     """Products, groups and keys of files that are being stored or deleted by a server.
 
     For the outputs of a run, `process` and `attempt` say whose they are, and `series` is that of
-    its measurements. `whole` means that the process itself is being deleted.
+    its measurements. `whole` means that the process itself is being deleted. A `series` without a
+    process is being imported.
     """
 
     pk: int
