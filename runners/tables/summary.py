@@ -18,7 +18,7 @@ LONGEST_CELL = 200
 #: How many rows are read for a light curve, and for how long; the rest is not looked at. TESS takes
 #: 116,640 frames in a sector of 27 days, one in 20 s.
 MOST_CURVE_ROWS = 120_000
-READ_SECONDS = 4.0
+READ_SECONDS = 5.0
 _TEXT_REPLACED = str.maketrans({"\u202a": " ", "\u202b": " ", "\u202d": " ", "\u202e": " "})
 
 

@@ -58,13 +58,14 @@
    * @param {typeof DAY} colours
    */
   function figureOf(plot, colours) {
+    const edges = edgesOf(plot);
     const figure = Bokeh.Plotting.figure({
       sizing_mode: "stretch_both",
       tools: "pan,box_zoom,wheel_zoom,reset",
       toolbar_location: "above",
       x_axis_label: plot.xLabel,
       y_axis_label: plot.yLabel,
-      y_range: rangeOf(plot),
+      y_range: new Bokeh.Range1d({ start: edges.faint, end: edges.bright }),
       background_fill_color: colours.ground,
       border_fill_color: colours.ground,
       outline_line_color: colours.line,
@@ -72,51 +73,60 @@
     });
     figure.toolbar.logo = null;
     const count = plot.series.reduce((/** @type {number} */ sum, /** @type {any} */ { x }) => sum + x.length, 0);
-    for (const series of plot.series) addSeries(figure, series, colours, count);
+    for (const series of plot.series) addSeries(figure, series, colours, { count, edges, ...plot });
     const limits = plot.series.some((/** @type {any} */ { limit }) => limit.includes(true));
     paint(figure, colours, plot.series.length > 1 || limits, plot);
     return figure;
   }
 
   /**
-   * Bright is up: small magnitudes, great fluxes. The points set the range, so that they fill the
-   * plot however long their error bars are.
+   * Bright is up: small magnitudes, great fluxes. The detections set the range, so that they fill
+   * the plot however long their error bars are, and however faint the limits.
    *
    * @param {any} plot
+   * @returns {{bright: number, faint: number}}
    */
-  function rangeOf(plot) {
-    let [low, high, barLow, barHigh] = [Infinity, -Infinity, Infinity, -Infinity];
-    for (const { y, error } of plot.series) {
+  function edgesOf(plot) {
+    const sign = plot.quantity === "flux" ? -1 : 1; // fainter is more magnitudes, or less flux
+    const detected = { bright: Infinity, faint: -Infinity };
+    const bars = { bright: Infinity, faint: -Infinity };
+    const limits = { bright: Infinity, faint: -Infinity };
+    const widen = (/** @type {typeof bars} */ range, /** @type {number} */ value, /** @type {number} */ by) => {
+      range.bright = Math.min(range.bright, sign * value - by);
+      range.faint = Math.max(range.faint, sign * value + by);
+    };
+    for (const { y, error, limit } of plot.series) {
       for (const [index, value] of y.entries()) {
-        low = Math.min(low, value);
-        high = Math.max(high, value);
-        barLow = Math.min(barLow, value - (error[index] ?? 0));
-        barHigh = Math.max(barHigh, value + (error[index] ?? 0));
+        if (limit[index]) widen(limits, value, 0);
+        else {
+          widen(detected, value, 0);
+          widen(bars, value, error[index] ?? 0);
+        }
       }
     }
-    if (low > high) [low, high, barLow, barHigh] = [0, 1, 0, 1];
-    const span = high - low || (barHigh - barLow) / 2 || Math.abs(high) * 0.01 || 1;
-    const start = Math.max(barLow, low - MOST_FOR_BARS * span) - MARGIN * span;
-    const end = Math.min(barHigh, high + MOST_FOR_BARS * span) + MARGIN * span;
-    return plot.quantity === "flux"
-      ? new Bokeh.Range1d({ start, end })
-      : new Bokeh.Range1d({ start: end, end: start });
+    const shown = detected.bright <= detected.faint ? detected : limits.bright <= limits.faint ? limits : { bright: 0, faint: 1 };
+    const span = shown.faint - shown.bright || (bars.faint - bars.bright) / 2 || Math.abs(shown.faint) * 0.01 || 1;
+    const reach = { bright: Math.max(bars.bright, shown.bright - MOST_FOR_BARS * span), faint: Math.min(bars.faint, shown.faint + MOST_FOR_BARS * span) };
+    const bright = Math.min(shown.bright, reach.bright) - MARGIN * span;
+    const faint = Math.max(shown.faint, reach.faint, Math.min(limits.faint, shown.faint + span)) + MARGIN * span;
+    return { bright: sign * bright, faint: sign * faint };
   }
 
   /**
    * @param {any} figure
    * @param {{name: string, place: number, x: number[], y: number[], error: (number | null)[], limit: boolean[]}} series
    * @param {typeof DAY} colours
-   * @param {number} count of the points of all series
+   * @param {any} plot with the `count` of the points of all series, and the `edges` of the plot
    */
-  function addSeries(figure, series, colours, count) {
+  function addSeries(figure, series, colours, { count, edges, barStep, quantity }) {
     const colour = colours.series[series.place % colours.series.length];
     const marker = MARKERS[series.place % MARKERS.length];
     const size = count > MANY ? 4 : 6;
     const name = series.name || "no filter";
     const some = (/** @type {boolean} */ limit) => {
       const chosen = series.x.map((_, index) => index).filter((index) => Boolean(series.limit[index]) === limit);
-      const data = { x: chosen.map((index) => series.x[index]), y: chosen.map((index) => series.y[index]) };
+      const shown = (/** @type {number} */ y) => (limit ? inside(y, edges, quantity) : y);
+      const data = { x: chosen.map((index) => series.x[index]), y: chosen.map((index) => shown(series.y[index])) };
       return chosen.length ? new Bokeh.ColumnDataSource({ data }) : null;
     };
     const [points, limits] = [some(false), some(true)];
@@ -131,7 +141,8 @@
         source: limits, marker: "inverted_triangle", size: size + 2, line_color: colour, line_width: 1.5, fill_color: null, legend_label: `${name}, not detected`,
       });
     }
-    const known = series.error.map((error, index) => index).filter((index) => series.error[index] !== null);
+    const known = series.error.map((error, index) => index).filter((index) => series.error[index] !== null)
+      .filter((_, index) => index % barStep === 0);
     if (!known.length) return;
     const spread = (/** @type {number} */ sign) => known.map((index) => series.y[index] + sign * Number(series.error[index]));
     const bars = new Bokeh.ColumnDataSource({
@@ -141,6 +152,19 @@
       source: bars, base: { field: "base" }, lower: { field: "lower" }, upper: { field: "upper" },
       line_color: colour, line_alpha: count > MANY ? 0.2 : 0.5, upper_head: null, lower_head: null, level: "underlay",
     }));
+  }
+
+  /**
+   * Return where a limit is drawn: at the faint edge if it is fainter than what is shown, which is
+   * true of the object all the same.
+   *
+   * @param {number} limit
+   * @param {{bright: number, faint: number}} edges
+   * @param {string} quantity
+   */
+  function inside(limit, { bright, faint }, quantity) {
+    const edge = faint - (faint - bright) * 0.02;
+    return quantity === "flux" ? Math.max(limit, edge) : Math.min(limit, edge);
   }
 
   /**
@@ -160,7 +184,10 @@
       });
     }
     for (const grid of figure.center) if ("grid_line_color" in grid) grid.grid_line_color = colours.line;
+    // Above the plot, so that it hides no points.
     const legend = figure.legend;
-    Object.assign(legend, { visible: named, label_text_color: colours.ink, background_fill_color: colours.ground, border_line_color: colours.line, orientation: "horizontal" });
+    figure.center = figure.center.filter((/** @type {any} */ part) => part !== legend);
+    figure.add_layout(legend, "above");
+    Object.assign(legend, { visible: named, label_text_color: colours.ink, background_fill_color: colours.ground, border_line_color: colours.line, border_line_alpha: 0, orientation: "horizontal", ncols: 6 });
   }
 })();

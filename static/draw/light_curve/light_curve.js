@@ -35,13 +35,13 @@ function notesOn({ count, step, left_out, cut }) {
  */
 export function sentencesOn(leftOut) {
   return leftOut.map(({ reason, count, rows }) => {
-    const more = count > rows.length ? " …" : "";
-    return `${counted(count, "row")} with ${reason}: ${rows.join(", ")}${more}.`;
+    const more = count > rows.length ? ", …" : "";
+    return `Left out: ${reason} in ${counted(count, "row")} (${rows.join(", ")}${more}).`;
   });
 }
 
 /** @param {number} step */
-function ordinal(step) {
+export function ordinal(step) {
   const ending = { 1: "st", 2: "nd", 3: "rd" }[step % 10];
   return `${step}${ending && ![11, 12, 13].includes(step % 100) ? ending : "th"}`;
 }

@@ -5,10 +5,12 @@ import { copyOf, part, slot } from "../find.js";
 import { showProblem } from "../problems.js";
 import { setText } from "../times.js";
 import { counted } from "../wording.js";
-import { filtersOf, seriesOf } from "./light_curve.js";
+import { filtersOf, ordinal, seriesOf } from "./light_curve.js";
 
 const DRAW_TIMEOUT_MS = 30_000;
 const TYPING_MS = 250;
+/** More error bars than these would hide the points: then they are drawn on some of the points. */
+const MOST_BARS = 400;
 
 export class Plot {
   /** @type {import("./points.js").Point[]} */
@@ -73,7 +75,7 @@ export class Plot {
     // The frame has no origin that could be named; what it is sent is on this page anyway.
     const quantity = this.#quantity;
     const yLabel = quantity === "flux" ? "Flux" : "Magnitude";
-    this.frame.contentWindow?.postMessage({ type: "draw", series, quantity, xLabel, yLabel }, "*");
+    this.frame.contentWindow?.postMessage({ type: "draw", series, quantity, barStep: barStepOf(series), xLabel, yLabel }, "*");
   }
 
   #listenToPeriod() {
@@ -136,9 +138,21 @@ function descriptionOf(series, period, quantity) {
   const turns = period === null ? 1 : 2;
   const limits = series.flatMap(({ limit }) => limit.filter(Boolean)).length / turns;
   const points = counted(all.length / turns - limits, "point");
-  const upper = limits ? ` and ${counted(limits, "non-detection")} (fainter than shown)` : "";
+  const upper = limits ? ` and ${counted(limits, "non-detection")} (open triangles, at the edge if they are fainter than it)` : "";
   const folded = period === null ? "" : `, folded by ${period} days`;
-  return `${points}${upper}, from ${quantity} ${rangeOf(series)}${folded}`;
+  const step = barStepOf(series);
+  const bars = step > 1 ? `; error bars on every ${ordinal(step)} point` : "";
+  return `${points}${upper}, from ${quantity} ${rangeOf(series)}${folded}${bars}`;
+}
+
+/**
+ * Return of how many points one has an error bar.
+ *
+ * @param {{error: (number | null)[]}[]} series
+ */
+function barStepOf(series) {
+  const known = series.flatMap(({ error }) => error.filter((each) => each !== null)).length;
+  return Math.max(1, Math.ceil(known / MOST_BARS));
 }
 
 /** @param {{y: number[], limit: boolean[]}[]} series */
