@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-#: Each: (the text, its quantity, the times in MJD, the values, errors, filters, limits).
 AAVSO_EXTENDED = """\
 #TYPE=EXTENDED
 #OBSCODE=ABC
@@ -79,4 +78,68 @@ HJD,UT Date,Camera,FWHM,Limit,mag,mag_err,flux(mJy),flux_err,Filter
 2459001.25,2020-05-31.75,ba,1.5,17.2,13.701,0.012,12.3,0.1,V
 2459001.5,2020-06-01.00,bb,1.6,16.9,>16.900,99.990,0.01,0.2,V
 """
-SEMICOLON = "Datum;Helligkeit\n2459001,25;11,135\n"
+SEMICOLON = """\
+JD;Mag;Err
+2459001,25;11,135;0,003
+2459001,5;11,2;
+"""
+ISO_TIMES = """\
+Date,mag,err
+2020-05-31T18:00:00Z,11.135,0.003
+2020-06-01 02:00:00+02:00,11.2,0.004
+2020/06/01 06:00:00,11.3,99
+01.06.2020 12:00:00 UTC,11.4,-999
+"""
+DAY_AND_CLOCK = """\
+2020-05-31 18:00:00 11.135 0.003
+2020-06-01 00:00:00 11.2 0.004
+2020-06-01 06:00:00.5 11.3 0.004
+"""
+NO_HEADER = """\
+2459001.25,11.135,0.003,V
+2459001.5,11.2,0.004,R
+"""
+NO_HEADER_FLUX = """\
+59000.75 0.9987 0.0031
+59001.0 1.0012 0.0032
+"""
+SENTINELS = """\
+mjd,mag,magerr,filter
+59000.75,11.135,0.003,V
+59001.0,99.999,9.999,V
+59001.1,-999,-999,V
+59001.2,99,99,V
+59001.25,11.2,9.999,V
+-999,11.2,0.1,V
+"""
+BANDS_ABREAST = """\
+MJD,B,B_err,V,V_err
+59000.75,12.1,0.01,11.1,0.02
+59001.0,,,11.2,0.02
+"""
+TESS_CSV = """\
+# BJD - 2457000, days
+BTJD,pdcsap_flux,pdcsap_flux_err
+2001.25,1001.5,1.25
+2001.5,,
+2001.75,999.999,1.25
+"""
+ECSV = """\
+# %ECSV 1.0
+# ---
+# datatype:
+# - {name: time, datatype: float64, unit: d}
+# - {name: mag, datatype: float32}
+# - {name: band, datatype: string}
+# schema: astropy-2.0
+time mag band
+59000.75 11.1 V
+59001.0 "" V
+"""
+VOTABLE = """\
+<?xml version="1.0"?>
+<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>
+<FIELD name="mjd" datatype="double"/><FIELD name="mag" datatype="double"/>
+<DATA><TABLEDATA><TR><TD>59000.75</TD><TD>11.1</TD></TR></TABLEDATA></DATA>
+</TABLE></RESOURCE></VOTABLE>
+"""
