@@ -124,6 +124,44 @@ def test_a_target_with_magnitudes_has_a_light_curve(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+TABLE = b"JD;Mag;Err\n2459000,5;12,5;0,01\n2459001,5;<14,2;\n2459002,5;;\n2459003,5;12,6;0,01\n"
+
+
+@WIDTHS
+def test_a_table_is_imported_on_the_page_of_a_target_and_twice_is_once(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    page = open_page(f"/targets/{observatory.make_target()}/", width=width, scheme=scheme)
+    files = [{"name": "night.csv", "mimeType": "text/csv", "buffer": TABLE}]
+    page.locator("#curve-files").set_input_files(files)
+    news = page.locator("#import-news")
+    expect(news).to_contain_text("night.csv: 3 measurements imported.")
+    expect(news).to_contain_text("Left out: no magnitude in 1 row (3).")
+    words = page.locator("#light-curve [data-slot=words]")
+    expect(words).to_contain_text("2 points and 1 non-detection")
+    page.locator("#curve-files").set_input_files(files)
+    expect(news).to_contain_text("0 measurements imported. 3 measurements in the light curve")
+    expect(words).to_contain_text("2 points and 1 non-detection")
+    bad = [{"name": "bad.csv", "mimeType": "text/csv", "buffer": b"JD,Mag\n2459000.5,bright\n"}]
+    page.locator("#curve-files").set_input_files(bad)
+    problem = page.locator("#import-problem")
+    expect(problem).to_contain_text("bad.csv, row 1, column Mag: 'bright' is not a valid magnitude")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@WIDTHS
+def test_magnitudes_and_fluxes_are_drawn_apart(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    page = open_page("/login", width=width, scheme=scheme)
+    flux = [{**point, "flux": 1.5, "magnitude": None} for point in POINTS[:4]]
+    give_curve(page, [*POINTS, *flux])
+    page.goto(f"/targets/{observatory.make_target()}/")
+    words = page.locator("#light-curve [data-slot=words]")
+    expect(words.first).to_contain_text("20 points, from magnitude")
+    expect(words.last).to_contain_text("4 points, from flux 1.5 to 1.5")
+
+
 def test_a_target_without_magnitudes_loads_no_plot(
     open_page: Open, observatory: Observatory
 ) -> None:
