@@ -12,6 +12,7 @@ TEST = [
     # pytest-tornado imports pkg_resources, which later ones lack; earlier ones build no wheels.
     "setuptools>=77,<82",
     "playwright>=1.45",
+    "tqdm>=4.66",
     "ruff>=0.17",
     "mypy>=2.4",
     "pre-commit>=4",
@@ -61,6 +62,7 @@ setup(
         "python-multipart>=0.0.20",
         "uvloop>=0.21",
         "zlib-ng>=1.0",
+        "zstandard>=0.23",
         "bokeh>=3.7,<4",
         "rich>=14",
         "httpx>=0.28,<1",

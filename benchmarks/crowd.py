@@ -89,10 +89,23 @@ def _alone(port: int, path: str) -> Waits:
 
 def _beside(port: int, polled: str, path: str, count: int, header: bytes) -> Waits:
     """Poll until the crowd has read all it came for."""
+    with crowd(port, path, 1, header) as alone:
+        [expected] = alone.recv()
     with crowd(port, path, count, header) as done:
         begun = time.perf_counter()
         waits = list(polls(port, polled, done.poll))
-        return waits, time.perf_counter() - begun
+        seconds = time.perf_counter() - begun
+        _check(done.recv(), [expected] * count, exact=not path.startswith("/ws/"))
+        return waits, seconds
+
+
+def _check(received: list[int], expected: list[int], *, exact: bool) -> None:
+    """Compare the bytes that each of a crowd has got with those that one alone got.
+
+    The lines of a websocket come in frames of any size, so only the rest must be the same.
+    """
+    for got, whole in zip(received, expected, strict=True):
+        assert got == whole if exact else abs(got - whole) < whole / 100, (got, whole)
 
 
 def polls(port: int, path: str, enough: object) -> Iterator[float]:
@@ -101,7 +114,10 @@ def polls(port: int, path: str, enough: object) -> Iterator[float]:
     while True:
         begun = time.perf_counter()
         connection.request("GET", path)
-        connection.getresponse().read()
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, (answer.status, body[:200])
+        assert b'"processes":[{' in body, body[:200]
         yield (time.perf_counter() - begun) * 1e3
         if enough():  # type: ignore[operator]
             break
@@ -111,7 +127,7 @@ def polls(port: int, path: str, enough: object) -> Iterator[float]:
 
 @contextmanager
 def crowd(port: int, path: str, count: int, header: bytes = b"") -> Iterator[Connection]:
-    """Start a crowd at once; the pipe has something to receive when all are served."""
+    """Start a crowd at once; when all are served, the pipe has the bytes that each has got."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_run_crowd, args=(theirs, port, path, count, header))
@@ -130,12 +146,15 @@ def _run_crowd(pipe: Connection, port: int, path: str, count: int, header: bytes
     forget_main()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         pipe.send("ready")
-        runner.run(_read_all(port, path, count, header))
-    pipe.send("done")
+        received = runner.run(_read_all(port, path, count, header))
+    pipe.send(received)
 
 
 class _Download(asyncio.BufferedProtocol):
-    """A client that reads one answer to its end, into memory that all of them share."""
+    """A client that reads one answer to its end, into memory that all of them share.
+
+    Done with 200 and as many bytes as were announced; anything else is an error.
+    """
 
     _memory = bytearray(2**20)
 
@@ -144,6 +163,8 @@ class _Download(asyncio.BufferedProtocol):
             path.encode(),
             header,
         )
+        self._head = b""
+        self.received = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.WriteTransport) -> None:  # type: ignore[override]
@@ -154,16 +175,33 @@ class _Download(asyncio.BufferedProtocol):
         """Return where to read to."""
         return memoryview(self._memory)
 
-    def buffer_updated(self, _count: int) -> None:
-        """Drop what was read."""
+    def buffer_updated(self, count: int) -> None:
+        """Keep the headers, and count the rest."""
+        if b"\r\n\r\n" in self._head:
+            self.received += count
+            return
+        self._head += self._memory[:count]
+        self._head, end, body = self._head.partition(b"\r\n\r\n")
+        self._head += end
+        self.received = len(body)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Note the end."""
-        if not self.done.done():
+        """Note the end, and whether it was that of the whole answer."""
+        if self.done.done():
+            return
+        if self._is_whole():
             self.done.set_result(None)
+        else:
+            what = self._head[:200] + b" and %d bytes" % self.received
+            self.done.set_exception(error or RuntimeError(what.decode("latin-1")))
+
+    def _is_whole(self) -> bool:
+        status, *headers = self._head.lower().split(b"\r\n")
+        announced = b"content-length: %d" % self.received
+        return status.startswith(b"http/1.1 200 ") and announced in headers
 
 
-async def _read_all(port: int, path: str, count: int, header: bytes) -> None:
+async def _read_all(port: int, path: str, count: int, header: bytes) -> list[int]:
     loop = asyncio.get_running_loop()
     live = path.startswith("/ws/")
     readers = [Flooded(path) if live else _Download(path, header) for _ in range(count)]
@@ -174,6 +212,7 @@ async def _read_all(port: int, path: str, count: int, header: bytes) -> None:
         )
     )
     await asyncio.gather(*(reader.done for reader in readers))
+    return [reader.received for reader in readers]
 
 
 if __name__ == "__main__":

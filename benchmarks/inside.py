@@ -94,11 +94,34 @@ async def insert(server: Server, chunks: int, lines: int) -> float:
     return seconds
 
 
+async def sealed(server: Server, pk: int) -> float:
+    """Return how many lines of a log are in segments."""
+    assert server.services is not None
+    logs = server.services.processes._logs
+    await logs.sealed.refresh(pk)
+    return (await logs.sealed.of(pk)).last
+
+
+async def stored(server: Server, pk: int) -> float:
+    """Return the bytes that the segments of a log take: their files, and what the database has."""
+    assert server.services is not None
+    found = await server.services.processes._store.segments.read(pk)
+    return sum(segment.size + len(segment.index) for segment in found)
+
+
+async def disk(server: Server) -> float:
+    """Return the bytes of the data folder."""
+    folder = server.config.data
+    return await asyncio.to_thread(
+        lambda: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    )
+
+
 async def cpu(_server: Server) -> float:
     """Return the processor time of the serving process so far, in seconds."""
     return time.process_time()
 
 
 COMMANDS: dict[str, Callable[..., Awaitable[float]]] = {
-    each.__name__: each for each in (broadcast, append, insert, cpu)
+    each.__name__: each for each in (broadcast, append, insert, sealed, stored, disk, cpu)
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import time
@@ -47,6 +48,34 @@ class Grows(PipelineProcess):
             time.sleep(0.1)
             for number in range(100):
                 self.log(f"{number:<99}")
+
+
+class Observes(PipelineProcess):
+    """Logs `count` lines of 60 characters, each 10,000th an error; with `on`, it goes on slowly."""
+
+    short_name = "observes"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        """Log, and end or go on until it is cancelled."""
+        wanted = self.target.extra_fields
+        for number in range(1, int(wanted["count"]) + 1):
+            if number % 10_000:
+                self.log(observed(number))
+            else:
+                logging.error(observed(number))
+        while wanted.get("on"):
+            self.check_cancelled()
+            time.sleep(0.1)
+            for number in range(100):
+                self.log(observed(number))
+
+
+def observed(number: int) -> str:
+    """Return a line of 60 characters, with figures that look measured."""
+    mixed = number * 2_654_435_761 % 2**32
+    sky, fwhm = 900 + mixed % 1_999 / 10, 1.5 + mixed % 997 / 400
+    stars, shift = mixed % 4_999, mixed % 293 / 10
+    return f"Frame {number:8} sky {sky:7.1f} fwhm {fwhm:5.2f} stars {stars:4} shift {shift:5.1f}"
 
 
 class Ticks(PipelineProcess):

@@ -30,6 +30,7 @@ from server.config import Config, PipelineEntry
 from server.config.sections import Http
 
 START_SECONDS = 60
+PIECE_BYTES = 256 * 1024
 
 
 class BareHandler(RequestHandler):
@@ -48,6 +49,18 @@ class BareHandler(RequestHandler):
         """Return the body that was put."""
         self.set_header("Content-Type", "application/json")
         self.write(self.kept[name])
+
+
+class BareFileHandler(RequestHandler):
+    """A handler that streams a file of the benchmark's own."""
+
+    async def get(self) -> None:
+        """Send the file, a piece at a time."""
+        file = await asyncio.to_thread(Path(self.get_argument("path")).open, "rb", 0)
+        with file:
+            while piece := file.read(PIECE_BYTES):
+                self.write(piece)
+                await self.flush()
 
 
 class Serving(NamedTuple):
@@ -121,7 +134,8 @@ def forget_main() -> None:
 
 async def _serve_both(config: Config, pipe: Connection) -> None:
     bare = Application(
-        [(r"/ws", BareSocket), (r"/(\w+)", BareHandler)], log_function=lambda _: None
+        [(r"/ws", BareSocket), (r"/file/", BareFileHandler), (r"/(\w+)", BareHandler)],
+        log_function=lambda _: None,
     )
     sockets = bind_sockets(0, "127.0.0.1", backlog=BACKLOG)
     http = HTTPServer(bare, max_body_size=2**30)

@@ -2,14 +2,17 @@
 
     pip install astroscrappy fits2image imageio imageio-ffmpeg     # what the naive way needs
     python -m benchmarks.timelapse [--frames 36] [--rounds 3] [--memory 30 300] [--side 2048]
+                                   [--colour]
 
 The naive way, that of tom_education 1.1.9, makes a JPEG file of each frame with LCO's fits2image
 (now 1.1.0, as the 0.4.3 it asks for fails on this numpy) and passes it to imageio with the same
 options (VP8 for WebM, `-crf 30 -lossless 1` for both); with `normalise_background` it finds cosmic
 rays with astroscrappy and the sky with astropy's `sigma_clip`, through a temporary FITS file. Both
 make films of the same frames, 650 x 494 pixels of int16, in the same run; rounds of the two are
-interleaved, and medians are shown. Memory is the peak of a fresh process that makes a film of
-that many frames with such sides; `--rounds 0` leaves out everything else.
+interleaved, and medians are shown. The floor is the encoder alone, given frames that are ready.
+Previews are compared with reading by astropy, its ZScale and arcsinh, and scaling by Pillow, in one
+process. Memory is the peak of a fresh process that makes a film of that many frames with such
+sides, of a colour camera with `--colour`; `--rounds 0` leaves out everything else.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,9 +34,12 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from astropy.stats import sigma_clip
+from PIL import Image as Pictures
 
 from runners.fits.files import quiet
 from runners.fits.images import find_frame, read_frame
+from runners.imaging.brightness import Shades
+from runners.imaging.preview import preview_png
 from runners.imaging.scaling import view_of
 from runners.synthetic import synthesise_series
 from runners.timelapse.encoder import open_film
@@ -49,6 +56,17 @@ BARS = {
     (False, "webm"): 6.0,
     (False, "mp4"): 1.5,
 }
+#: The parts of the encoder's own speed that are to be reached, likewise.
+FLOORS = {
+    (False, "webm"): 0.7,
+    (False, "mp4"): 0.75,
+    (False, "gif"): 0.85,
+    (True, "webm"): 0.45,
+    (True, "mp4"): 0.45,
+    (True, "gif"): 0.45,
+}
+#: A preview takes at most so many times as long as with astropy and Pillow.
+PREVIEW_BAR, PREVIEW_SIDE = 0.9, 1024
 MEMORY_BAR = 1.3
 
 
@@ -59,6 +77,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int, nargs=2, default=(30, 300), metavar="FRAMES")
     parser.add_argument("--side", type=int, default=2048)
+    parser.add_argument("--colour", action="store_true", help="frames of a colour camera")
     parser.add_argument("--peak", nargs="+", metavar="FITS", help=argparse.SUPPRESS)
     given = parser.parse_args()
     logging.disable()  # the naive way's libraries warn about each frame
@@ -69,7 +88,9 @@ def main() -> None:
         else:
             if given.rounds:
                 _compare_speeds(Path(folder), given.frames, given.rounds)
-            _compare_memory(Path(folder), given.memory, given.side)
+                _compare_with_encoder(Path(folder), given.frames, given.rounds)
+                _compare_previews(Path(folder), given.rounds)
+            _compare_memory(Path(folder), given.memory, given.side, in_colour=given.colour)
 
 
 def _compare_speeds(folder: Path, count: int, rounds: int) -> None:
@@ -89,12 +110,81 @@ def _compare_speeds(folder: Path, count: int, rounds: int) -> None:
             print(f"{name:<32}{slow:>10.1f}{fast:>10.1f}{fast / slow:>8.1f}{bar:>8}")
 
 
-def _compare_memory(folder: Path, counts: Sequence[int], side: int) -> None:
+def _compare_with_encoder(folder: Path, count: int, rounds: int) -> None:
+    paths = _plain_series(folder / "ready", count, SIDES)
+    print()
+    print(f"{'of the encoder alone':<32}{'alone/s':>10}{'ours/s':>10}{'part':>8}{'bar':>8}")
+    for (normalise, format), bar in FLOORS.items():
+        film = folder / f"film.{format}"
+        with quiet():
+            ready = _rendered(paths, normalise)
+        rates = [
+            (
+                _rate(partial(_encode, ready), paths, film, normalise),
+                _rate(ours, paths, film, normalise),
+            )
+            for _ in range(3 * rounds)
+        ]
+        alone, own = (median(each) for each in zip(*rates, strict=True))
+        name = f"{format}{', normalise_background' if normalise else ''}"
+        print(f"{name:<32}{alone:>10.1f}{own:>10.1f}{own / alone:>8.2f}{bar:>8}")
+
+
+def _rendered(paths: list[Path], normalise: bool) -> list[Shades]:
+    frames = in_order(find_frame(path) for path in paths)
+    view = view_of(frames[0].width, frames[0].height, SIZE)
+    work = FrameWork(view, normalise_background=normalise)
+    return [picture.shades for picture in film_frames(frames, work)]
+
+
+def _encode(ready: list[Shades], _: list[Path], film: Path, __: bool) -> None:
+    height, width = ready[0].shape[:2]
+    with open_film(film, film.suffix[1:], FPS, width, height) as out:
+        for shades in ready:
+            out.add(shades)
+
+
+def _compare_previews(folder: Path, rounds: int) -> None:
+    path = _plain_series(folder / "previews", 1, (2048, 2048))[0]
+    out = folder / "preview.png"
+    times = [
+        (_seconds(_naive_preview, path, out), _seconds(preview_png, path, out, PREVIEW_SIDE))
+        for _ in range(5 * rounds)
+    ]
+    naive_seconds, own = (median(each) for each in zip(*times, strict=True))
+    print()
+    print(f"{'previews of 2048 x 2048':<32}{'naive':>10}{'ours':>10}{'times':>8}{'bar':>8}")
+    milliseconds = f"{naive_seconds * 1000:>7.0f} ms{own * 1000:>7.0f} ms"
+    print(f"{'':<32}{milliseconds}{own / naive_seconds:>8.2f}{PREVIEW_BAR:>8.2f}")
+
+
+def _naive_preview(path: Path, out: Path) -> None:
+    from astropy.visualization import AsinhStretch, ZScaleInterval
+
+    data = fits.getdata(path).astype(np.float32)
+    part = AsinhStretch()(ZScaleInterval()(data))
+    picture = Pictures.fromarray((part * 255).astype(np.uint8)[::-1])
+    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    picture.save(out)
+
+
+def _seconds(make: Callable[..., None], *given: Any) -> float:
+    begun = time.perf_counter()
+    make(*given)
+    return time.perf_counter() - begun
+
+
+def _compare_memory(
+    folder: Path, counts: Sequence[int], side: int, *, in_colour: bool = False
+) -> None:
     frame = _plain_series(folder, 1, (side, side))[0]
+    if in_colour:
+        with fits.open(frame, "update") as hdus:
+            hdus[0].header["BAYERPAT"] = "RGGB"
     peaks = [_peak_bytes(frame, folder, count) for count in counts]
     print()
     head = "".join(f"{f'{count} frames':>12}" for count in counts)
-    print(f"{f'memory, {side} x {side}':<32}{head}")
+    print(f"{f'memory, {side} x {side}' + (', colour' if in_colour else ''):<32}{head}")
     megabytes = "".join(f"{peak / 2**20:>9.0f} MB" for peak in peaks)
     print(f"{'peak':<32}{megabytes}{peaks[1] / peaks[0]:>8.2f} (bar {MEMORY_BAR})")
 
@@ -104,7 +194,10 @@ def ours(paths: list[Path], film: Path, normalise: bool) -> None:
     with quiet():
         frames = in_order(find_frame(path) for path in paths)
         view = view_of(frames[0].width, frames[0].height, SIZE)
-        with open_film(film, film.suffix[1:], FPS, view.width, view.height) as out:
+        in_colour = frames[0].layout.mosaic is not None
+        with open_film(
+            film, film.suffix[1:], FPS, view.width, view.height, in_colour=in_colour
+        ) as out:
             for picture in film_frames(frames, FrameWork(view, normalise_background=normalise)):
                 out.add(picture.shades)
 
@@ -159,6 +252,7 @@ def _rate(
 
 def _plain_series(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
     """Write frames neither compressed nor scaled, as most cameras do; return their paths."""
+    folder.mkdir(exist_ok=True)
     paths: list[Path] = []
     for path in synthesise_series(folder / "series", count, size):
         frame = find_frame(path)

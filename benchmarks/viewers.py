@@ -65,6 +65,7 @@ class Flooded(asyncio.BufferedProtocol):
         self._path = path
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.begun = 0.0
+        self.received = 0
         self._tail = b""
 
     def connection_made(self, transport: Any) -> None:
@@ -80,6 +81,7 @@ class Flooded(asyncio.BufferedProtocol):
         """Look for the first lines and for the end, which comes last."""
         if not self.begun and LINES in self._memory[:count]:
             self.begun = time.perf_counter()
+        self.received += count
         self._tail = (self._tail + self._memory[max(0, count - 64) : count])[-64:]
         if END in self._tail and not self.done.done():
             self.done.set_result(None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from handlers.access_rules import AccessRules
 from handlers.socket_registry import SocketRegistry
-from server.archive.preview_cache import PreviewCache
+from server.archive.derived.preview_cache import PreviewCache
 
 if TYPE_CHECKING:
     from server.archive.archive import Archive

@@ -104,7 +104,7 @@ class LiveHandler(BaseHandler, WebSocketHandler):
         if headers.get("Sec-WebSocket-Version") != WEBSOCKET_VERSION:
             raise HTTPError(426)
         if not WEBSOCKET_KEY.fullmatch(headers.get("Sec-WebSocket-Key", "")):
-            raise InvalidInput(detail="The Sec-WebSocket-Key is not one.")
+            raise InvalidInput(detail="The Sec-WebSocket-Key is not 16 bytes in Base64.")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error before the upgrade; 426 names the version that is understood."""

@@ -16,6 +16,8 @@ _INTERNAL = re.compile(
     | <[^<>]*\bobject\b | <class\b | \b0x[0-9a-f]+ | (?<![\w.])[~.]{0,2}/[\w.~-]+/ | [\w.]+\(\)""",
     re.VERBOSE | re.IGNORECASE,
 )
+#: The folders of an absolute path, or of one below the home folder.
+_FOLDERS = re.compile(r"(?<![\w.:/])~?/(?:[^\s/'\"]+/)+")
 #: These say what is wrong with data by their kind; their texts are for programmers.
 _DAMAGED = (zlib.error, EOFError)
 #: Only these are made with a sentence about the data in mind.
@@ -37,6 +39,11 @@ def in_words(error: BaseException, otherwise: str = "an unexpected error occurre
         return otherwise
     text = str(error).strip().partition("\n")[0]
     return text[:_LONGEST] if is_for_users(text) else otherwise
+
+
+def in_one_line(text: str) -> str:
+    """Return the first line of a text for authors, not too long, without the folders in it."""
+    return _FOLDERS.sub("", text.strip().partition("\n")[0])[:_LONGEST]
 
 
 def is_for_users(text: str) -> bool:

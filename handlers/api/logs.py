@@ -10,6 +10,7 @@ import zlib
 
 from tornado.routing import URLSpec
 
+from handlers.http.abandonment import AbandonableHandler
 from handlers.http.base import BaseHandler
 from handlers.http.compression import accepts_gzip, compressed_in_thread, compressed_pieces
 from handlers.http.content_headers import download_headers
@@ -41,23 +42,40 @@ class PipelineLogsHandler(BaseHandler):
             await send(self, compressed_pieces(self, content.pieces))
 
 
-class LogHandler(BaseHandler):
+class LogHandler(AbandonableHandler):
     """The lines of a log by cursor."""
 
     quiet = True
 
     async def get(self, pk: str) -> None:
-        """Answer with the matching lines after a cursor."""
-        after = integer(self, "after", 0) or 0
+        """Answer with the matching lines after a cursor, or before one."""
+        after, before = integer(self, "after", 0), integer(self, "before", 1)
+        if after is not None and before is not None:
+            raise InvalidInput.of("before", "Give either after or before, not both.")
         limit = integer(self, "limit", 1, 100_000) or 1_000
         level, q = line_filter(self)
         record = await self.processes.get(parse_pk(pk))
-        page = await self.processes.log_reader.lines(record, after, limit, level, q)
-        # Lines never change: for the same query, the version is how far the page reaches.
+        page = await self.while_wanted(
+            self.processes.log_reader.lines(
+                record,
+                after or 0,
+                limit,
+                level,
+                q,
+                before=before,
+                client=self.request.remote_ip or "",
+                counted=True,
+            )
+        )
+        if page is None:
+            return
+        # Lines never change: for the same query, the version is how far the page reaches, and how
+        # many lines there are now.
         query = zlib.crc32(self.request.query.encode())
         pieces = page.json
         size = sum(map(len, pieces))
-        if not self.unchanged(f"{query:x}-{page.next}-{size}-{int(page.ended)}"):
+        version = f"{query:x}-{page.next}-{size}-{int(page.ended)}-{sum(page.counts)}"
+        if not self.unchanged(version):
             await self._send(pieces, size)
 
     async def _send(self, pieces: list[bytes], size: int) -> None:
@@ -78,16 +96,17 @@ class SectionsHandler(BaseHandler):
         await self.answer({"sections": await self.processes.sections(parse_pk(pk))})
 
 
-class LogTextHandler(BaseHandler):
+class LogTextHandler(AbandonableHandler):
     """The log as a text file."""
 
     async def get(self, pk: str) -> None:
         """Send the text of the matching lines."""
         record = await self.processes.get(parse_pk(pk))
-        pieces = self.processes.log_reader.text(record, *line_filter(self))
+        reader, wanted = self.processes.log_reader, line_filter(self)
+        pieces = reader.text(record, *wanted, client=self.request.remote_ip or "")
         download_headers(self, "text/plain; charset=utf-8", f"{record.identifier}.txt")
         self.set_header("Vary", self.vary)
-        await send(self, compressed_pieces(self, pieces))
+        await self.while_wanted(send(self, compressed_pieces(self, pieces)))
 
 
 def line_filter(handler: BaseHandler) -> tuple[str, str]:

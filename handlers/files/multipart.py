@@ -10,6 +10,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from server.core.errors import InvalidInput
 
 FIELD = "file"
+_NOT_MULTIPART = "This is not multipart/form-data: its parts or their headers are malformed."
 ESCAPED = re.compile(rb"%(22|0[AaDd])")
 
 #: What the parser finds: a name begins a file, bytes continue it.
@@ -53,7 +54,7 @@ class FileParts:
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise InvalidInput(detail=f"This is not multipart/form-data: {error}.") from error
+            raise InvalidInput(detail=_NOT_MULTIPART) from error
         events, self._events = self._events, []
         return events
 

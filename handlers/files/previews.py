@@ -29,6 +29,8 @@ STRETCHES = {
     "log": "Logarithmic",
 }
 USUAL_STRETCH = "asinh"
+#: Counts the changes of how files are drawn, so that kept pictures of before are not shown.
+LOOK = 2
 
 
 class DrawnHandler(BaseHandler):
@@ -66,7 +68,7 @@ class PreviewHandler(DrawnHandler):
             await self.services.draw_preview(source, picture, size, stretch)
 
         self.set_header("Content-Type", "image/png")
-        await self.send_drawn(product, f"{product.sha256}-{size}-{stretch}.png", draw)
+        await self.send_drawn(product, f"{product.sha256}-{size}-{stretch}-{LOOK}.png", draw)
 
 
 class TableHandler(DrawnHandler):
@@ -76,7 +78,9 @@ class TableHandler(DrawnHandler):
         """Send the rows."""
         product = await self.archive.products.get(parse_pk(pk))
         self.set_header("Content-Type", "text/csv; charset=utf-8")
-        await self.send_drawn(product, f"{product.sha256}-table.csv", self.services.write_table)
+        await self.send_drawn(
+            product, f"{product.sha256}-table-{LOOK}.csv", self.services.write_table
+        )
 
 
 class HeaderHandler(BaseHandler):
@@ -87,7 +91,7 @@ class HeaderHandler(BaseHandler):
         product = await self.archive.products.get(parse_pk(pk))
         # A copy of the file goes to the folder if storage is remote.
         async with self.services.preview_cache.workplace() as folder:
-            path = await self.archive.products.path(product, folder)
+            path = await self.archive.products.path(product, folder, whole=True)
             try:
                 await self.answer(await self.services.read_headers(path))
             except ValueError as error:

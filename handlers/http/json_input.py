@@ -16,6 +16,15 @@ Input = TypeVar("Input", bound=msgspec.Struct)
 Pk = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_PK)]
 
 MAX_DEPTH = 64
+TYPES = re.compile("`([^`]*)`")
+TYPE_NAMES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "a boolean",
+    "array": "a list",
+    "object": "an object",
+}
 PLACE = re.compile(r" - at `\$(.*)`$")
 
 
@@ -56,9 +65,21 @@ def decode(body: bytes) -> Any:
     try:
         value = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(detail=f"This is not valid JSON: {error}.") from error
+        raise InvalidInput(detail=f"This is not valid JSON: {_reason(error)}.") from error
     _check(value, MAX_DEPTH)
     return value
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a JSON text, and where if that is known."""
+    if isinstance(error, UnicodeDecodeError):
+        return "a text in it is not valid UTF-8"
+    if isinstance(error, RecursionError):
+        return f"it has more than {MAX_DEPTH} levels of nesting"
+    message = PLACE.sub("", str(error)).removeprefix("JSON is malformed: ")
+    if message.startswith("Input data was truncated"):
+        return "it is empty or ends too early"
+    return message[:1].lower() + message[1:]
 
 
 def _check(value: Any, levels: int) -> None:
@@ -81,5 +102,9 @@ def _read_field(
 
 
 def _sentence(message: str) -> str:
-    """Return msgspec's message as a sentence, the place in it without its notation."""
-    return PLACE.sub(r" at \1", message).replace("`", "") + "."
+    """Return msgspec's message as a sentence, with places and types in words."""
+    return TYPES.sub(_types_in_words, PLACE.sub(r" at \1", message)) + "."
+
+
+def _types_in_words(types: re.Match[str]) -> str:
+    return " or ".join(TYPE_NAMES.get(name, name) for name in types[1].split(" | "))

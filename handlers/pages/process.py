@@ -39,9 +39,17 @@ class ProcessPage(Page):
             outputs=outputs,
             flags=flags,
             flag_names={name: flag.long_name for name, flag in flags.items()},
-            lines=await self._last_lines(record),
+            lines=[] if self._filtered else await self._last_lines(record),
+            filtered=self._filtered,
+            failure=await self.processes.failure(record),
             sections=await self.processes.sections(record.pk),
+            log_stored_bytes=await self._log_stored_bytes(record),
         )
+
+    @property
+    def _filtered(self) -> bool:
+        """Whether the address asks for some lines only, which the page's script then finds."""
+        return bool(self.get_query_argument("level", "") or self.get_query_argument("only", ""))
 
     async def _products(
         self, record: ProcessRecord
@@ -52,11 +60,16 @@ class ProcessPage(Page):
         fields = {each["pk"]: each for each in await self.archive.products.fields(products)}
         return _present(fields, inputs), _present(fields, outputs)
 
+    async def _log_stored_bytes(self, record: ProcessRecord) -> int:
+        """Return what the log takes on disk once it has ended; until then that is not shown."""
+        return await self.processes.log_stored_bytes(record.pk) if record.state.ended else 0
+
     async def _last_lines(self, record: ProcessRecord) -> list[list[Any]]:
         after = max(0, record.log_lines - LINES_SHOWN)
         page = await self.processes.log_reader.lines(record, after, LINES_SHOWN)
         lines: list[list[Any]] = json.loads(b"[%b]" % b",".join(page.entries))
-        return lines
+        seen = self.processes.log_reader.seen
+        return [[*line[:3], seen(line[3]), *line[4:]] for line in lines]
 
     def _flags(self, record: ProcessRecord) -> dict[str, Flag]:
         pipeline = self.processes.pipelines.get(record.pipeline)

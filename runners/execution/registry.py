@@ -7,9 +7,12 @@ What a class may declare is left to `class_description`.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
+import traceback
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,6 +29,7 @@ from runners.execution.exits import exit_in_words
 from runners.execution.isolation import isolate
 from runners.execution.pool import Pool, Run
 from runners.pipeline.process import AsyncError, PipelineProcess
+from runners.wording import in_one_line
 
 BUILT_IN = {
     "Timelapse": "runners.timelapse.Timelapse",
@@ -37,6 +41,10 @@ ENTRY_POINT_GROUP = "heliograph.pipelines"
 DESCRIPTION_BYTES = 2**20
 #: The pauses before a description is tried again that nothing of the pipeline's has prevented.
 AGAIN_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
+
+
+#: These import the classes, so they are in every traceback.
+_OWN_FILES = (__file__, worker.__file__, importlib.__file__)
 
 
 class Interrupted(Exception):
@@ -156,6 +164,35 @@ def _send(messages: Connection, facts: dict[str, Any]) -> None:
 
 
 def _sentence(error: BaseException) -> str:
-    """Return why a class cannot be imported; its author needs the kind of the error, too."""
+    """Return why a class cannot be imported, in the error's words and with its place in the code.
+
+    Of paths only the last part is given: the folders of the server are nobody's business.
+    """
+    if isinstance(error, SyntaxError):
+        return worker.syntax_error(error)
     message = worker.message_of(error)
-    return message if isinstance(error, AsyncError) else f"{type(error).__name__}: {message}"
+    if isinstance(error, AsyncError):
+        return message
+    place = _place(error)
+    return f"The pipeline cannot be imported: {_words(error, message)}{place}"
+
+
+def _words(error: BaseException, message: str) -> str:
+    if isinstance(error, SystemExit):
+        return f"it exits ({message})"
+    if isinstance(error, KeyError):
+        return f"there is no key {message}"
+    if isinstance(error, OSError) and error.strerror:
+        name = Path(error.filename).name if isinstance(error.filename, str) else ""
+        return f"{error.strerror}: {name}" if name else str(error.strerror)
+    return "an unexpected error occurred" if message == worker.UNEXPECTED else in_one_line(message)
+
+
+def _place(error: BaseException) -> str:
+    """Return the author's file and line where an error was raised, in brackets, or nothing."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and frame.filename not in _OWN_FILES
+    ]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -100,8 +100,8 @@ class PipeReporter:
         """Return the stream by which the server tells this text from that of other writers."""
         unended = self._unended()
         if text.endswith("\n"):
-            if stream not in unended:
-                return WHOLE_LINES
+            if stream not in unended and not (stream == "stderr" and "\r" in text):
+                return WHOLE_LINES  # progress bars keep their stream, which decides on their level
             unended.discard(stream)
         elif text:
             unended.add(stream)

@@ -28,7 +28,7 @@ from runners.execution import joining, process_tags, streams
 from runners.execution.isolation import isolate, redirect
 from runners.execution.limits import Limits, apply, out_of_memory
 from runners.execution.provenance import provenance
-from runners.execution.reporter import PipeReporter
+from runners.execution.reporter import PipeReporter, without_surrogates
 from runners.pipeline.inputs import InputFiles, InputProduct, RunTarget
 from runners.pipeline.outputs import Made, made
 from runners.pipeline.process import AsyncError, Cancelled, PipelineProcess
@@ -265,7 +265,10 @@ def _imported(reporter: PipeReporter, path: str) -> type[PipelineProcess]:
 def load(path: str) -> type[PipelineProcess]:
     """Import the class at `package.module.Class`. Raise AsyncError if it is not a pipeline."""
     module_name, _, class_name = path.rpartition(".")
-    found = getattr(importlib.import_module(module_name), class_name, None)
+    module = importlib.import_module(module_name)
+    if not hasattr(module, class_name):
+        raise AsyncError(f"{module_name} has no class {class_name}")
+    found = getattr(module, class_name)
     if not (isinstance(found, type) and issubclass(found, PipelineProcess)):
         raise AsyncError(f"{path} is not a subclass of PipelineProcess")
     return found
@@ -282,7 +285,7 @@ def message_of(error: BaseException) -> str:
     """Return an exception's message, `UNEXPECTED` if it has none."""
     # An author's __str__ may raise an error itself.
     with contextlib.suppress(Exception):
-        return str(error).encode("utf-8", "replace").decode() or UNEXPECTED
+        return without_surrogates(str(error)) or UNEXPECTED
     return UNEXPECTED
 
 

@@ -69,11 +69,12 @@ def is_of_machine(error: BaseException) -> bool:
 
 
 @contextmanager
-def open_fits(path: Path, name: str) -> Iterator[fits.HDUList]:
+def open_fits(path: Path, name: str, *, keep: bool = False) -> Iterator[fits.HDUList]:
     """Open a file that may be packed, and yield its HDUs; errors call it `name`.
 
-    The data are as they are stored: neither scaled nor with blanks. Raise FrameError on entering,
-    and in place of any error within the block.
+    The data are as they are stored: neither scaled nor with blanks. With `keep` a packed file that
+    is opened again need not be unpacked again. Raise FrameError on entering, and in place of any
+    error within the block.
     """
     if path.stat().st_size == 0:
         raise FrameError(name, "is empty")
@@ -82,7 +83,7 @@ def open_fits(path: Path, name: str) -> Iterator[fits.HDUList]:
             raise FrameError(name, refusal(path, "is not a FITS file"))
         packed_bytes = path.stat().st_size
         checked = partial(check_ratio, name, packed_bytes)
-        with unpacked(path, checked) as file, _opened(file) as hdus:
+        with unpacked(path, checked, keep=keep) as file, _opened(file) as hdus:
             yield hdus
 
 

@@ -254,7 +254,8 @@ def _pixels(frame: Frame) -> tuple[NDArray[np.float32], float, float]:
             pixels = frame.plain.read(frame.path, rows, frame.width)
             shaped = _shaped(pixels, frame)
             return (shaped, 0.0, 1.0) if frame.plain.is_whole else within_range(shaped)
-    with open_fits(frame.path, frame.name) as hdus, np.errstate(all="ignore"):
+    keep = frame.planes > 1
+    with open_fits(frame.path, frame.name, keep=keep) as hdus, np.errstate(all="ignore"):
         if frame.amplifiers:
             return within_range(_put_together(hdus, frame))
         hdu = hdus[frame.hdu]

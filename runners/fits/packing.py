@@ -5,10 +5,12 @@ Both are known by how they begin, not by their names.
 
 from __future__ import annotations
 
+import atexit
 import bz2
 import gzip
 import lzma
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,24 +61,68 @@ def beginning(path: Path, count: int) -> bytes:
     return start
 
 
+class _Kept:
+    """The file that was unpacked last, for sequences, whose frames are read one by one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.key: tuple[Path, int, int] | None = None
+        self.plain: IO[bytes] | None = None
+
+    def forget(self) -> None:
+        """Remove the file."""
+        if self.plain is not None:
+            self.plain.close()
+        self.key, self.plain = None, None
+
+
+_KEPT = _Kept()
+atexit.register(_KEPT.forget)
+
+
 @contextmanager
-def unpacked(path: Path, check: Callable[[int], None]) -> Iterator[IO[bytes]]:
+def unpacked(
+    path: Path, check: Callable[[int], None], *, keep: bool = False
+) -> Iterator[IO[bytes]]:
     """Open a file for reading; one that is packed is unpacked to disk first.
 
-    `check` is called with the number of bytes so far, and raises an error for too many.
+    `check` is called with the number of bytes so far, and raises an error for too many. With `keep`
+    the unpacked file stays until another one is kept, or the process ends.
     """
     unpack = unpacker(path)
     if unpack is None:
         with path.open("rb") as file:
             yield file
-        return
+    elif keep:
+        with _kept(path, unpack, check) as file:
+            yield file
+    else:
+        with tempfile.NamedTemporaryFile() as plain:
+            _unpack(path, unpack, check, plain)
+            # Opened again, as astropy refuses to read from a file that is open for writing.
+            with Path(plain.name).open("rb") as file:
+                yield file
+
+
+def _kept(path: Path, unpack: Callable[[Path], Any], check: Callable[[int], None]) -> IO[bytes]:
+    status = path.stat()
+    key = (path, status.st_mtime_ns, status.st_size)
+    with _KEPT.lock:
+        if _KEPT.key != key or _KEPT.plain is None:
+            _KEPT.forget()
+            _KEPT.plain = tempfile.NamedTemporaryFile()  # noqa: SIM115
+            _unpack(path, unpack, check, _KEPT.plain)
+            _KEPT.key = key
+        return Path(_KEPT.plain.name).open("rb")
+
+
+def _unpack(
+    path: Path, unpack: Callable[[Path], Any], check: Callable[[int], None], plain: IO[bytes]
+) -> None:
     count = 0
-    with unpack(path) as packed, tempfile.NamedTemporaryFile() as plain:
+    with unpack(path) as packed:
         while piece := packed.read(_PIECE_BYTES):
             count += len(piece)
             check(count)
             plain.write(piece)
-        plain.flush()
-        # Opened again, as astropy refuses to read from a file that is open for writing.
-        with Path(plain.name).open("rb") as file:
-            yield file
+    plain.flush()

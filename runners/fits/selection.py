@@ -15,7 +15,7 @@ from astropy.io import fits
 
 from runners.fits.cards import Cards
 from runners.fits.files import FrameError, walk
-from runners.fits.science import Section, Span, spans
+from runners.fits.science import Section, Span, layout_of, spans
 
 #: Some libraries crash on images with shorter sides, which show nothing anyway.
 LEAST_SIDE = 16
@@ -213,6 +213,8 @@ def _amplifier(candidate: Candidate) -> Amplifier | None:
     width, height = candidate.sides
     whole = Span(Section(0, 0, width, height))
     sources = [*spans(candidate.cards.get("DATASEC"))[:1], *spans(candidate.cards.get("TRIMSEC"))]
+    if left := layout_of([candidate.cards], width, height, 1).section:
+        sources.append(Span(left))
     section = candidate.cards.get("DETSEC") or candidate.cards.get("CCDSEC")
     for place in spans(section)[:1]:
         for source in (*sources, whole):

@@ -1,4 +1,4 @@
-"""Registers each frame to the first by matching stars with astroalign (Beroiz et al. 2020, A&C 32).
+"""Registers frames to a reference by matching stars with astroalign (Beroiz et al. 2020, A&C 32).
 
 Shift, rotation and slight changes of scale are removed, meridian flips included. The package comes
 with the extra `align` and is imported when it is needed.
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 
 from runners.fits.images import Image
-from runners.imaging.brightness import levels, subtract_background
+from runners.imaging.colour import grey
 from runners.imaging.cosmic_rays import without_cosmic_rays
+from runners.imaging.sky import find_sky
 
 StarPositions = NDArray[np.float64]
 
@@ -38,8 +39,11 @@ def missing() -> str | None:
 
 def star_places(image: Image) -> StarPositions:
     """Return (x, y) of the brightest stars in pixels, brightest first; shape (stars, 2)."""
-    flat = without_cosmic_rays(subtract_background(image))  # a ray would be taken for a star
-    found = sep.extract(flat, THRESHOLD_SIGMA, err=levels(flat).sigma)
+    sky = find_sky(image, in_cells=True)
+    flat = image - sky.background((image.shape[0], image.shape[1]))
+    flat = without_cosmic_rays(np.nan_to_num(flat))  # a ray would be taken for a star
+    noise = max(sky.sigma, abs(sky.level) * 1e-5, 1e-30)
+    found = sep.extract(np.ascontiguousarray(flat), THRESHOLD_SIGMA, err=noise)
     brightest = np.argsort(found["flux"])[::-1][:MOST_STARS]
     return np.column_stack((found["x"][brightest], found["y"][brightest]))
 
@@ -47,9 +51,10 @@ def star_places(image: Image) -> StarPositions:
 def aligned(image: Image, reference: StarPositions, fill: float) -> Image | None:
     """Return the image registered to the stars of a reference, None if they do not match.
 
-    Pixels from outside the image get the value `fill`.
+    The image may have planes, which are all moved as the stars of their grey are. Pixels from
+    outside the image get the value `fill`.
     """
-    found = star_places(image)
+    found = star_places(grey(image))
     if min(len(found), len(reference)) < LEAST_STARS:
         return None
     import astroalign
@@ -60,7 +65,10 @@ def aligned(image: Image, reference: StarPositions, fill: float) -> Image | None
         return None
     if abs(transform.scale - 1) > MOST_SCALE:
         return None
-    return moved(image, np.linalg.inv(transform.params), fill)
+    matrix = np.linalg.inv(transform.params)
+    if image.ndim == 2:
+        return moved(image, matrix, fill)
+    return np.stack([moved(plane, matrix, fill) for plane in image])
 
 
 def moved(image: Image, matrix: Any, fill: float) -> Image:

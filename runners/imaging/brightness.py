@@ -15,71 +15,89 @@ from statistics import median
 from typing import TypeVar
 
 import numpy as np
-import sep
 from numpy.typing import NDArray
 
 from runners.fits.images import Image
+from runners.imaging.colour import grey
+from runners.imaging.sky import Sky, find_sky
 
 #: Grey levels from 0 to 255, shape (height, width).
 GreyImage = NDArray[np.uint8]
+#: Grey levels, or red, green and blue ones, shape (height, width, 3).
+Shades = NDArray[np.uint8]
 T = TypeVar("T")
 
 #: The grey level of the sky, of 255: dark, with room for its noise, the same in every frame.
 SKY_SHADE = 32
-#: The stretch is linear below about this many sigma over the sky and logarithmic above.
+#: The stretch is linear below about this many sigma over the sky and logarithmic above …
 LINEAR_SIGMA = 6.0
+#: … but if more than 2 % of the pixels are above hundreds of sigma, as with a planet or the moon,
+#: up to a third of what these have, in full from the second number of sigma: stars cover less, and
+#: objects have structure.
+OBJECT_PERCENT, OBJECT_PART = 2.0, 3.0
+OBJECT_SIGMA = (300.0, 2000.0)
 #: The percentage of pixels that are brighter than white …
 WHITE_PERCENT = 0.04
 #: … which lies within these numbers of sigma above the sky: a frame without stars keeps a dark sky,
 #: and a very bright star does not hide the faint ones.
 WHITE_SIGMA = (20.0, 1000.0)
+#: Over an image without noise, what is darker than this part of white is nearly linear.
+NOISELESS_PART = 3.0
 #: Steps of the stretch from black to white: finer than a grey level even near black.
 STEPS = 2**15
 #: How many frames before and after a frame its levels are smoothed over.
 REACH = 4
-#: Pixels sampled for the levels, whose error is then about 1 % of sigma.
-SAMPLES = 30_000
 #: White lies at most so many sigma above the sky: an image may have no noise at all.
 MOST_RANGE = 3000.0
-#: How far the mean of a Gaussian's ranks between 10 and 20 % lies below its median, in sigma.
-LOW_RANKS_SIGMA = 1.0446
-#: How many background meshes the longest side has: stars are smaller than one, gradients larger.
-MESH_PART = 8
-LEAST_MESH = 8
+#: Pixels sampled for white.
+SAMPLES = 30_000
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Levels in units of the image: the sky, its noise (one sigma), and white."""
+    """Levels in units of the image: the sky, its noise (one sigma), and white.
+
+    The stretch is linear up to `linear` above the sky.
+    """
 
     sky: float
     sigma: float
     white: float
+    linear: float
 
 
-def levels(image: Image) -> Levels:
-    """Return the levels of a 2-D image without NaN.
+def levels(image: Image, sky: Sky | None = None) -> Levels:
+    """Return the levels of a 2-D image, in which NaN pixels do not count.
 
-    Sky and noise are means over ranks of brightness (the middle 40 %, and the tenth around minus
-    one sigma, where there are no stars): raw images are integers, and their medians jump.
+    `sky` is the sky of the image if it is known already; its slope must have been taken away.
     """
-    ranked = np.sort(_samples(image), axis=None)
-    sky, low = _mean_of_ranks(ranked, 0.3, 0.7), _mean_of_ranks(ranked, 0.1, 0.2)
-    white = float(ranked[round((len(ranked) - 1) * (1 - WHITE_PERCENT / 100))])
-    noise = (sky - low) / LOW_RANKS_SIGMA
-    # There is no noise if more than half of the pixels are equal (masked, or not of the sky).
-    sigma = max(noise, (white - sky) / MOST_RANGE, abs(sky) * 1e-6, 1e-30)
-    least, most = (sky + sigma * factor for factor in WHITE_SIGMA)
-    return Levels(sky, sigma, min(max(white, least), most))
+    sky = find_sky(image) if sky is None else sky
+    bright, white = _bright(image, sky.level)
+    # An image may have no noise at all (of one value, or of a planet on black).
+    floor = max((white - sky.level) / MOST_RANGE, abs(sky.level) * 1e-6, 1e-30)
+    noiseless = sky.sigma < floor
+    sigma = max(sky.sigma, floor)
+    linear = _linear(sigma, bright - sky.level)
+    if noiseless:
+        linear = max(linear, (white - sky.level) / NOISELESS_PART)
+    least, most = (sky.level + sigma * factor for factor in WHITE_SIGMA)
+    most = max(most, sky.level + 2 * OBJECT_PART * linear)
+    return Levels(sky.level, sigma, min(max(white, least), most), linear)
 
 
-def subtract_background(image: Image) -> Image:
-    """Return the image minus its background, as found by SEP (Barbary 2016, JOSS 1(6), 58)."""
-    mesh = max(LEAST_MESH, max(image.shape) // MESH_PART)
-    whole = np.require(image, np.float32, ["C", "W"])
-    background = sep.Background(whole, bw=mesh, bh=mesh)
-    flat: Image = whole - background.back(dtype=np.float32)
-    return flat
+def evened(image: Image, sky: Sky) -> Image:
+    """Return an image whose sky is level, without the slope that was found."""
+    slope = sky.departure((image.shape[0], image.shape[1]))
+    if slope is None:
+        return image
+    even: Image = np.subtract(image, slope, out=slope)
+    return even
+
+
+def levelled(image: Image, sky: Sky) -> Image:
+    """Return an image whose sky is the same from cell to cell."""
+    even: Image = image - (sky.background((image.shape[0], image.shape[1])) - np.float32(sky.level))
+    return even
 
 
 def smooth_levels(
@@ -104,26 +122,60 @@ def smooth_levels(
             del held[0]
 
 
-def stretched(image: Image, levels: Levels) -> GreyImage:
-    """Return grey levels from 0 to 255 by an inverse hyperbolic sine; the shape is unchanged.
+def stretched(image: Image, levels: Levels) -> Shades:
+    """Return shades from 0 to 255 by an inverse hyperbolic sine.
 
-    After Lupton et al. 2004, PASP 116, 133: linear for the faint, logarithmic for the bright. Black
-    is chosen so that the sky gets the level SKY_SHADE.
+    The shape of a grey image is unchanged; planes of red, green and blue become (height, width, 3).
+    After Lupton et al. 2004, PASP 116, 133: linear for the faint, logarithmic for the bright, and
+    colours that do not fade where it is bright. Black is chosen so that the sky gets the level
+    SKY_SHADE, which blank (NaN) pixels get too.
     """
-    softening = LINEAR_SIGMA * levels.sigma
-    height = (levels.white - levels.sky) / softening
+    top, depth = _heights(levels)
+    places = image - np.float32(levels.sky - depth * levels.linear)
+    places *= np.float32((STEPS - 1) / (top * levels.linear))
+    blank = np.isnan(places)
+    if blank.any():
+        places[blank] = depth / top * (STEPS - 1)
+    if places.ndim == 3:
+        return _coloured(places, top)
+    np.clip(places, 0, STEPS - 1, out=places)
+    return _curve(top)[places.astype(np.uint16)]
+
+
+def _coloured(places: Image, top: float) -> Shades:
+    """Return the shades of planes, each pixel's in proportion to its red, green and blue."""
+    middle = grey(places)
+    np.clip(middle, 1, STEPS - 1, out=middle)
+    shades = places * _gain(top)[middle.astype(np.uint16)]
+    brightest = shades.max(axis=0)
+    shades *= np.float32(255) / np.maximum(brightest, 255)
+    np.clip(shades, 0, 255, out=shades)
+    return np.ascontiguousarray(np.moveaxis(np.rint(shades).astype(np.uint8), 0, -1))
+
+
+def _heights(levels: Levels) -> tuple[float, float]:
+    """Return how far white and sky lie above black, in units of the linear part."""
+    # In steps of 1 %, so that frames share a table.
+    height = 1.01 ** round(math.log((levels.white - levels.sky) / levels.linear, 1.01))
     depth = 0.0
     for _ in range(3):  # converges at once, as the logarithm hardly depends on the depth
         depth = math.sinh(SKY_SHADE / 255 * math.asinh(height + depth))
-    places = image - np.float32(levels.sky - depth * softening)
-    places *= np.float32((STEPS - 1) / ((height + depth) * softening))
-    np.clip(places, 0, STEPS - 1, out=places)
-    return _curve(height + depth)[places.astype(np.uint16)]
+    return height + depth, depth
 
 
 def _shared(own: Levels, near: list[Levels]) -> Levels:
     height = median(each.white - each.sky for each in near)
-    return Levels(own.sky, median(each.sigma for each in near), own.sky + height)
+    sigma, linear = (
+        median(values) for values in zip(*((e.sigma, e.linear) for e in near), strict=True)
+    )
+    return Levels(own.sky, sigma, own.sky + height, linear)
+
+
+@lru_cache(maxsize=8)
+def _gain(top: float) -> Image:
+    """Return the shade per step at each step from black to white."""
+    steps = np.arange(1, STEPS + 1, dtype=np.float32)
+    return np.divide(_curve(top), steps, dtype=np.float32)
 
 
 @lru_cache(maxsize=8)
@@ -134,13 +186,26 @@ def _curve(top: float) -> GreyImage:
     return shades
 
 
-def _samples(image: Image) -> Image:
+def _linear(sigma: float, bright: float) -> float:
+    """Return how far above the sky the stretch is linear, geometrically between its two ends."""
+    stars = LINEAR_SIGMA * sigma
+    begin, end = OBJECT_SIGMA
+    if bright <= begin * sigma:
+        return stars
+    part = min(math.log(bright / sigma / begin) / math.log(end / begin), 1.0)
+    return float(stars ** (1 - part) * (bright / OBJECT_PART) ** part)
+
+
+def _bright(image: Image, sky: float) -> tuple[float, float]:
+    """Return what OBJECT_PERCENT of the pixels exceed, and what WHITE_PERCENT do."""
     down = max(1, int((image.size / SAMPLES) ** 0.5))
     along = max(1, int(image.size / (SAMPLES * down)))
-    return image[::along, ::down]
-
-
-def _mean_of_ranks(ranked: NDArray[np.float32], least: float, most: float) -> float:
-    count = len(ranked)
-    some = ranked[int(count * least) : max(int(count * most), 1)]
-    return float(some.mean(dtype=np.float64))
+    some = image[::along, ::down].ravel()
+    some = some[~np.isnan(some)]
+    if not some.size:
+        return sky, sky
+    object_place, white_place = (
+        round((some.size - 1) * (1 - percent / 100)) for percent in (OBJECT_PERCENT, WHITE_PERCENT)
+    )
+    ranked = np.partition(some, (object_place, white_place))
+    return float(ranked[object_place]), float(ranked[white_place])

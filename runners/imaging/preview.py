@@ -14,8 +14,9 @@ from PIL import Image as Pictures
 from PIL import ImageOps, UnidentifiedImageError
 
 from runners.fits.files import DAMAGED, FrameError, looks_like_fits, quiet, refusal
-from runners.fits.images import find_frame, read_frame
-from runners.imaging.scaling import rescale, view_of
+from runners.fits.images import find_frame, read_science
+from runners.imaging.scaling import view_of
+from runners.imaging.showing import scene_of
 from runners.imaging.stretches import STRETCHES, shades
 from runners.wording import in_words
 
@@ -46,8 +47,8 @@ def preview_png(
 def _sky(path: Path, size: int, stretch: str) -> Pictures.Image:
     frame = find_frame(path)
     view = view_of(frame.width, frame.height, size, even=False)
-    image = rescale(read_frame(frame), view)
-    return Pictures.fromarray(shades(image, stretch)[::-1])
+    drawn = shades(scene_of(read_science(frame), view), stretch)
+    return Pictures.fromarray(np.ascontiguousarray(drawn[::-1]))
 
 
 def _picture(path: Path, size: int) -> Pictures.Image:

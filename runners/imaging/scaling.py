@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from runners.fits.images import Image
 
+#: Pixels that are averaged at a time.
+CACHED = 2**16
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -45,11 +48,30 @@ def view_of(
     return View((left, lower, left + box_width, lower + box_height), shown_width, shown_height)
 
 
+def widened(view: View, width: int, height: int) -> tuple[View, tuple[int, int]]:
+    """Return a view with as much of an image around the box as whole pixels show, at its scale.
+
+    Also return how many columns and rows come before those of the narrower view.
+    """
+    left, lower, right, upper = view.box
+    wide, high = (right - left) / view.width, (upper - lower) / view.height
+    across = int(min(left, width - right) / wide + 1e-6)
+    down = int(min(lower, height - upper) / high + 1e-6)
+    box = (left - across * wide, lower - down * high, right + across * wide, upper + down * high)
+    return View(box, view.width + 2 * across, view.height + 2 * down), (across, down)
+
+
+def halved(view: View) -> View:
+    """Return the view that shows the same of an image of half the size."""
+    left, lower, right, upper = (side / 2 for side in view.box)
+    return View((left, lower, right, upper), view.width, view.height)
+
+
 def rescale(image: Image, view: View) -> Image:
     """Return the part of an image that a view shows, shape (view.height, view.width).
 
     Each pixel is the mean of the area that it covers, so the mean flux is kept at any ratio. NaN
-    pixels do not count; where there are no others, the image's median is shown.
+    pixels do not count; where there are no others, the result is NaN.
     """
     blank = np.isnan(image)
     if not blank.any():
@@ -57,7 +79,7 @@ def rescale(image: Image, view: View) -> Image:
     weight = _averaged((~blank).astype(np.float32), view)
     total = _averaged(np.where(blank, np.float32(0), image), view)
     mean = total / np.maximum(weight, np.float32(1e-6))
-    return np.where(weight > 1e-3, mean, np.float32(np.nanmedian(image)))
+    return np.where(weight > 1e-3, mean, np.float32(np.nan))
 
 
 def _side(length: float, even: bool) -> int:
@@ -78,13 +100,18 @@ def _averaged(image: Image, view: View) -> Image:
 def _means(image: Image, begin: float, end: float, count: int) -> Image:
     """Return the means of rows over `count` equal parts of [begin, end], weighted by overlap."""
     means = np.empty((count, image.shape[1]), np.float32)
-    rows = np.empty_like(means)  # reused by all steps: allocating costs as much as filling
-    for step, (places, shares) in enumerate(_shares(begin, end, count, len(image))):
-        into = rows if step else means
-        np.take(image, places, axis=0, out=into, mode="clip")
-        into *= shares
-        if step:
-            means += rows
+    # So many rows at a time stay in the processor's cache, and one piece of memory serves them all.
+    many = max(1, CACHED // image.shape[1])
+    scratch = np.empty((min(many, count), image.shape[1]), np.float32)
+    shares = _shares(begin, end, count, len(image))
+    for part in (slice(first, first + many) for first in range(0, count, many)):
+        whole = means[part]
+        for step, (places, share) in enumerate(shares):
+            rows = scratch[: len(whole)] if step else whole
+            np.take(image, places[part], axis=0, out=rows, mode="clip")
+            rows *= share[part]
+            if step:
+                whole += rows
     return means
 
 

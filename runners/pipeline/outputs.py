@@ -43,11 +43,23 @@ def made(
         if not path.is_file():
             raise AsyncError(f"The output '{path.name}' is not a file")
         name = output.name or path.name
+        if not _is_text(name) or not _is_text(str(path)):
+            shown = name.encode("utf-8", "replace").decode()
+            raise AsyncError(f"The name of the output '{shown}' is not valid UTF-8")
         if goes_on and keep is not None:
             path = _kept(path, keep / str(number))
         if output.type_name() == REDUCED_DATUM:
             _check_measurements(path, note)
         yield Made(path, name, output.type_name())
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name is more than bytes, which Python keeps as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kept(path: Path, folder: Path) -> Path:

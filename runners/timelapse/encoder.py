@@ -1,4 +1,4 @@
-"""Encodes films of grey frames as WebM, MP4 or GIF that any browser plays.
+"""Encodes films of grey or coloured frames as WebM, MP4 or GIF that any browser plays.
 
 Frames are encoded as they come, and none is kept. What they show is left to `rendering`.
 """
@@ -17,7 +17,8 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from runners.imaging.brightness import GreyImage
+from runners.imaging.brightness import Shades
+from runners.timelapse.palette import Palette
 
 #: More threads gain nothing at these sizes, and each holds frames.
 MOST_THREADS = 4
@@ -55,6 +56,9 @@ ENCODINGS = {
     "gif": Encoding("gif", "gray", {}, {"loop": "0"}),
 }
 
+#: The pixels of films in colour, where grey ones have others.
+COLOUR_PIXELS = {"gif": "pal8"}
+
 
 class Film:
     """A film that is being written; `open_film` makes it."""
@@ -64,14 +68,31 @@ class Film:
         self._stream = stream
         self._frame_seconds = frame_seconds
         self._frames = 0
+        self._palette: Palette | None = None
 
-    def add(self, shades: GreyImage) -> None:
-        """Append a frame: uint8, shape (height, width), top row first."""
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shades), format="gray")
+    def add(self, shades: Shades) -> None:
+        """Append a frame: uint8, shape (height, width) or (height, width, 3), top row first."""
+        frame = self._framed(np.ascontiguousarray(shades))
         # Not the stream's own time base, which becomes the container's after the header.
         frame.pts, frame.time_base = self._frames, self._frame_seconds
         self._frames += 1
         self._container.mux(self._stream.encode(frame))
+
+    def _framed(self, shades: Shades) -> av.VideoFrame:
+        if self._stream.pix_fmt == "pal8":
+            return self._indexed(shades)
+        if shades.ndim == 3:
+            return av.VideoFrame.from_ndarray(shades, format="rgb24")
+        return av.VideoFrame.from_ndarray(shades, format="gray")
+
+    def _indexed(self, shades: Shades) -> av.VideoFrame:
+        if shades.ndim == 2:
+            shades = np.repeat(shades[:, :, np.newaxis], 3, axis=2)
+        if self._palette is None:
+            self._palette = Palette(shades)
+        # The stubs of av do not know that `pal8` takes two arrays.
+        drawn: Any = (self._palette.indices(shades), self._palette.argb())
+        return av.VideoFrame.from_ndarray(drawn, format="pal8")
 
     def finish(self) -> None:
         """Write the frames that the encoder still holds."""
@@ -79,9 +100,12 @@ class Film:
 
 
 @contextmanager
-def open_film(path: Path, format: str, fps: float, width: int, height: int) -> Iterator[Film]:
+def open_film(
+    path: Path, format: str, fps: float, width: int, height: int, *, in_colour: bool = False
+) -> Iterator[Film]:
     """Open a film to `add` frames to; it is complete when the block ends without an error.
 
+    Frames in colour need `in_colour`, or a GIF shows their grey; there may be grey ones among them.
     `format` is `webm` (VP9), `mp4` (H.264) or `gif`, and sides are even, else raise ValueError.
     """
     if format not in ENCODINGS:
@@ -94,7 +118,11 @@ def open_film(path: Path, format: str, fps: float, width: int, height: int) -> I
         stream = cast(
             VideoStream, container.add_stream(encoding.codec, rate, options=encoding.options)
         )
-        stream.width, stream.height, stream.pix_fmt = width, height, encoding.pixels
+        stream.width, stream.height, stream.pix_fmt = (
+            width,
+            height,
+            (COLOUR_PIXELS.get(format, encoding.pixels) if in_colour else encoding.pixels),
+        )
         stream.codec_context.time_base = 1 / rate
         stream.codec_context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
         film = Film(container, stream, 1 / rate)

@@ -20,7 +20,7 @@ from runners.fits import FITS_SUFFIXES
 from runners.fits.files import FrameError, quiet
 from runners.fits.images import Frame, find_frames
 from runners.imaging import alignment
-from runners.imaging.brightness import GreyImage
+from runners.imaging.brightness import Shades
 from runners.imaging.scaling import View, view_of
 from runners.pipeline.inputs import stored_path
 from runners.pipeline.process import NO_INPUTS, AsyncError, PipelineProcess
@@ -58,7 +58,7 @@ class Preview:
         self._path = path
         self._shown_at = -math.inf
 
-    def show(self, shades: GreyImage) -> None:
+    def show(self, shades: Shades) -> None:
         """Replace the preview by this frame, unless it was replaced a moment ago."""
         if time.monotonic() - self._shown_at < PREVIEW_SECONDS:
             return
@@ -138,9 +138,12 @@ class Timelapse(PipelineProcess):
         work = FrameWork.of(view, flags)
         overlay = overlay_of(self.target.name, frames[0], view) if flags.get("overlay") else None
         preview = Preview(path.with_name("preview.png"))
+        in_colour = any(frame.layout.mosaic or frame.layout.planes == 3 for frame in frames)
         with (
             self.update_status("Making the film"),
-            open_film(path, settings.format, settings.fps, view.width, view.height) as film,
+            open_film(
+                path, settings.format, settings.fps, view.width, view.height, in_colour=in_colour
+            ) as film,
         ):
             for done, picture in enumerate(film_frames(frames, work), 1):
                 self.check_cancelled()

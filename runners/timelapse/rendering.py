@@ -6,8 +6,10 @@ Reading is left to `runners.fits.images`, the steps to `runners.imaging`, films 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -15,30 +17,29 @@ from typing import NamedTuple
 import numpy as np
 
 from runners.fits.files import FrameError
-from runners.fits.images import Frame, Image, read_frame
+from runners.fits.images import Frame, Image, read_science
 from runners.imaging import alignment
 from runners.imaging.alignment import StarPositions
-from runners.imaging.brightness import (
-    GreyImage,
-    Levels,
-    levels,
-    smooth_levels,
-    stretched,
-    subtract_background,
-)
-from runners.imaging.cosmic_rays import without_cosmic_rays
-from runners.imaging.scaling import View, rescale
+from runners.imaging.brightness import Levels, Shades, smooth_levels, stretched
+from runners.imaging.colour import grey
+from runners.imaging.scaling import View, widened
+from runners.imaging.showing import level_scene, scene_of, without_rays
 from runners.timelapse.prefetch import helpers, prefetch
+
+#: The frames among which a reference is chosen, at most: each has to be read.
+MOST_TRIED = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A rendered frame: grey levels of shape (view.height, view.width), top row first.
+    """A rendered frame: shades of shape (view.height, view.width), top row first.
+
+    Frames in colour have the shape (view.height, view.width, 3).
 
     `aligned` is false for a frame that should have been registered and could not be.
     """
 
-    shades: GreyImage
+    shades: Shades
     frame: Frame
     aligned: bool = True
 
@@ -67,23 +68,31 @@ class FrameWork:
         self, frame: Frame, reference: StarPositions | None = None
     ) -> tuple[_MadeFrame, Levels, str]:
         """Return the frame, registered to a reference if there is one, its levels and its kind."""
-        image, is_aligned = self._image(frame), True
-        own = levels(image)  # before the image has pixels from outside the frame
-        if reference is not None:
-            moved = alignment.aligned(image, reference, own.sky)
-            image, is_aligned = (image, False) if moved is None else (moved, True)
-        return _MadeFrame(image, frame, is_aligned), own, frame.kind
+        if reference is None:
+            image, own = self._image(frame, self.view)
+            return _MadeFrame(image, frame, True), own, frame.kind
+        view, (across, down) = self._whole(frame)
+        image, own = self._image(frame, view)
+        moved = alignment.aligned(image, reference, own.sky)
+        whole = image if moved is None else moved
+        cropped = whole[..., down : down + self.view.height, across : across + self.view.width]
+        return _MadeFrame(cropped, frame, moved is not None), own, frame.kind
 
-    def reference(self, frame: Frame) -> StarPositions:
-        """Return the positions of the stars to which other frames are registered."""
-        return alignment.star_places(self._image(frame))
+    def stars(self, frame: Frame) -> StarPositions:
+        """Return the positions of the stars of a frame, to which others can be registered.
 
-    def _image(self, frame: Frame) -> Image:
-        image = read_frame(frame)
+        Stars outside the view count too: while the field drifts, the same ones are seen longer.
+        """
+        return alignment.star_places(grey(self._image(frame, self._whole(frame)[0])[0]))
+
+    def _whole(self, frame: Frame) -> tuple[View, tuple[int, int]]:
+        return widened(self.view, frame.width, frame.height)
+
+    def _image(self, frame: Frame, view: View) -> tuple[Image, Levels]:
+        image = read_science(frame)
         if self.remove_cosmic_rays:
-            image = without_cosmic_rays(image)
-        image = rescale(image, self.view)
-        return subtract_background(image) if self.normalise_background else image
+            image = without_rays(image)
+        return level_scene(scene_of(image, view), normalise=self.normalise_background)
 
 
 def in_order(frames: Iterable[Frame]) -> list[Frame]:
@@ -114,10 +123,16 @@ def film_frames(frames: Sequence[Frame], work: FrameWork) -> Iterator[Picture]:
 
     Raise FrameError for a frame that cannot be read.
     """
-    reference = work.reference(frames[0]) if work.align else None
-    read = partial(work.read, reference=reference)
     with helpers() as pool:
+        reference = _reference(pool, frames, work) if work.align else None
+        read = partial(work.read, reference=reference)
         yield from prefetch(pool, _picture, smooth_levels(prefetch(pool, read, frames)))
+
+
+def _reference(pool: ThreadPoolExecutor, frames: Sequence[Frame], work: FrameWork) -> StarPositions:
+    """Return the stars of the frame that has most of them: the first ones may be clouded."""
+    tried = frames[:: math.ceil(len(frames) / MOST_TRIED)]
+    return max(prefetch(pool, work.stars, tried), key=len)
 
 
 def _picture(steady: tuple[_MadeFrame, Levels]) -> Picture:

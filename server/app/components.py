@@ -18,6 +18,7 @@ from server.core.data_folder import DataFolder
 from server.core.hub import Hub
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
+from server.logs.segments.sealed import SealedLogs
 from server.operations.accepted import Accepted
 from server.operations.atomicity import check_atomic
 from server.operations.start_checks import StartChecks
@@ -64,9 +65,12 @@ async def open_components(
     repository = ProcessRepository(store.processes, hub, folder.server_id)
     await retry_while_unavailable(repository.load)
     alone = config.mongodb.uri is None
-    # The other half is for the bodies of the logs API.
-    logs = Logs(store.logs, hub, config.cache.log_bytes // 2, alone=alone)
     files = FileStorage(config.storage_url)
+    # Half is for the bodies of the logs API. Of the rest, chunks get the most: the database is slow
+    # to read them, while blocks are read again quickly.
+    part_bytes = config.cache.log_bytes // 8
+    sealed = SealedLogs(store.segments, files, part_bytes)
+    logs = Logs(store.logs, hub, 3 * part_bytes, sealed=sealed, alone=alone)
     archive = _archive(config, folder, store, files, examiner, repository)
     stack.push_async_callback(archive.rollback.stop)
     components = Components(

@@ -29,6 +29,7 @@ from server.app.components import Components, open_components
 from server.app.connections.server import BoundedServer
 from server.app.examinations import or_later
 from server.app.logging_setup import set_up_logging
+from server.archive.derived.reexamination import Reexamination
 from server.config import Config
 from server.config.sources import remove_variables
 from server.core import open_files
@@ -41,9 +42,9 @@ from server.execution.dispatcher import Dispatcher
 from server.execution.launch import RunServices
 from server.execution.live_preview import read_picture
 from server.execution.recovery import Recovery
-from server.execution.reexamination import Reexamination
 from server.live.sources import LiveSources
 from server.operations.accepted import Accepted
+from server.operations.log_sealing import LogSealer
 from server.processes.pipelines import PipelineWatch, find_pipelines
 from server.processes.service import Processes
 
@@ -199,6 +200,9 @@ class Server:
             await warming
         except WarmUpFailed as error:
             raise StartError(f"No run could start here: {error}") from error
+        sealer = self._sealer(components)
+        stack.push_async_callback(sealer.stop)
+        sealer.start()
         reexamination = self._reexamination(components)
         stack.push_async_callback(reexamination.stop)
         reexamination.start()
@@ -233,6 +237,19 @@ class Server:
             components.files,
             components.examiner.metadata,
             self._folder.incoming / "examination",
+        )
+
+    def _sealer(self, components: Components) -> LogSealer:
+        return LogSealer(
+            store=components.store,
+            logs=components.logs,
+            files=components.files,
+            rollback=components.archive.rollback,
+            incoming=self._folder.incoming,
+            server=self._folder.server_id,
+            changed=components.repository.accept,
+            full=lambda: self._folder.reserve.full,
+            alone=self.config.mongodb.uri is None,
         )
 
     def _run_services(

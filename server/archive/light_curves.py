@@ -141,7 +141,7 @@ class LightCurves:
             await self._remove_known(product.target, rows)
             if new := list(rows.values()):
                 first = await self._counters.next("measurement", len(new))
-                chunks = await asyncio.to_thread(_chunks, new, first, product.target)
+                chunks = await asyncio.to_thread(_chunks, new, first, product.target, product.pk)
                 await self._transactions.add_measurements(product, chunks)
         return Imported(len(new), len(curve.points) - len(new))
 
@@ -165,11 +165,15 @@ def chunks_of(
         Row(each.time, each.magnitude, each.error, each.filter, run.pk, limit=each.limit or UNSET)
         for each in measurements
     ]
-    return _chunks(rows, first, run.target, run.pk)
+    return _chunks(rows, first, run.target, process=run.pk)
 
 
 def _chunks(
-    rows: Sequence[Row], first: int, target: int, process: int | None = None
+    rows: Sequence[Row],
+    first: int,
+    target: int,
+    product: int | None = None,
+    process: int | None = None,
 ) -> list[LightCurveChunk]:
     ordered = sorted(rows, key=lambda row: row.time)
     chunks = []
@@ -183,6 +187,7 @@ def _chunks(
                 process=process,
                 series=first,
                 rows="\n".join(_encode(row).decode() for row in part),
+                product=product,
             )
         )
     return chunks

@@ -18,12 +18,13 @@ from runners.pipeline.process import REDUCED_DATUM
 from server.archive.file_names import output_name, unique_names
 from server.archive.light_curves import chunks_of
 from server.archive.rollback import Rollback
-from server.archive.storage import LocalFile, in_thread
+from server.archive.storage import AT_ONCE, LocalFile, in_thread
 from server.archive.transactions import FileTransactions
 from server.core.data_folder import DataFolder
 from server.core.errors import InvalidInput
 from server.core.records import ProcessRecord
 from server.store import Store
+from server.store.archive.journal import JournalEntry
 from server.store.archive.light_curves import LightCurveChunk
 
 
@@ -38,12 +39,12 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Publication:
-    """What the record has to name, and the PK of the journal entry to remove after that."""
+    """What the record has to name, and the journal entry to remove after that."""
 
     products: list[int]
     group: int | None
     series: int | None
-    journal: int | None
+    entry: JournalEntry | None
 
 
 class OutputPublisher:
@@ -77,22 +78,22 @@ class OutputPublisher:
         self._data_folder.reserve.check()
         folder = self._data_folder.incoming / secrets.token_hex(8)
         try:
-            copies = [
-                await in_thread(_copied, file, folder / str(number))
-                for number, file in enumerate(files)
-            ]
+            copies: list[LocalFile] = []
+            for start in range(0, len(files), AT_ONCE):
+                part = files[start : start + AT_ONCE]
+                copies += await in_thread(_copied_all, part, folder / str(start))
             described, tables = _described(run, files, copies)
             chunks = await self._chunks(tables, run)
             deposit = await self._transactions.add(described, run.target, run, chunks)
         finally:
             await in_thread(shutil.rmtree, folder, True)
         entry = deposit.entry
-        return Publication(entry.products, entry.group, entry.series, entry.pk)
+        return Publication(entry.products, entry.group, entry.series, entry)
 
     async def confirm(self, publication: Publication) -> None:
         """Keep what the run's record names by now. May be repeated."""
-        if publication.journal is not None:
-            await self._journal.delete(publication.journal)
+        if publication.entry is not None:
+            await self._journal.delete(publication.entry)
 
     async def discard(self, process: int, attempt: int) -> None:
         """Delete what an attempt has stored, unless the record names it. May be repeated."""
@@ -114,6 +115,10 @@ class OutputPublisher:
             return []
         first = await self._counters.next("measurement", len(measurements))
         return await in_thread(chunks_of, measurements, first, run)
+
+
+def _copied_all(files: Sequence[OutputFile], folder: Path) -> list[LocalFile]:
+    return [_copied(file, folder / str(number)) for number, file in enumerate(files)]
 
 
 def _copied(file: OutputFile, folder: Path) -> LocalFile:

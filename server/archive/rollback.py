@@ -12,10 +12,12 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 
 from server.archive.storage import FileStorage
-from server.core.errors import Conflict, DatabaseAway, HeliographError
+from server.core.errors import AlreadyTaken, Conflict, DatabaseAway, HeliographError
 from server.core.records import ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
+from server.store.base import load
+from server.store.processes.log_segments import LogSegment
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Rollback:
         self._server = server
         self._changed = changed
         self._deleted = deleted
+        self._sealings = Sealings(store, files, server)
         #: entries that could not be ended yet
         self._leftovers: list[JournalEntry] = []
         #: deletions of many files, in the background
@@ -73,15 +76,23 @@ class Rollback:
 
     async def resolve(self, entry: JournalEntry) -> None:
         """End an entry: keep what it is about if that is complete, else undo all of it."""
-        if await self._complete(entry):
+        if entry.sealing:
+            await self._sealings.end(entry)
+        elif await self._complete(entry):
             await self.close(entry)
         else:
             await self.roll_back(entry)
 
     async def roll_back(self, entry: JournalEntry) -> None:
         """Delete everything that an entry is about, then the entry. May be repeated."""
-        await self._delete_records(entry)
-        await self._files.delete_many(entry.keys)
+        # What another has stored under the same PKs stays. Whoever stores a file has an entry until
+        # the record is there, so the entries are read first.
+        claimed = await self._claimed_by_others(entry)
+        stored = await self._store.products.get_many(entry.products)
+        others = [product for product in stored if not entry.is_about(product)]
+        kept = claimed.union(product.key for product in others)
+        await self._delete_records(entry, {product.pk for product in others})
+        await self._files.delete_many([key for key in entry.keys if key not in kept])
         await self.close(entry)
 
     async def delete_and_answer(self, entry: JournalEntry) -> None:
@@ -92,7 +103,9 @@ class Rollback:
         if len(entry.keys) <= AWAITED_FILES:
             await self.roll_back(entry)
             return
-        await self._delete_records(entry)
+        stored = await self._store.products.get_many(entry.products)
+        others = {product.pk for product in stored if not entry.is_about(product)}
+        await self._delete_records(entry, others)
         deleting = asyncio.create_task(self._now_or_later(entry, self.roll_back))
         self._deletions.add(deleting)
         deleting.add_done_callback(self._deletions.discard)
@@ -102,6 +115,10 @@ class Rollback:
         for deleting in self._deletions:
             deleting.cancel()
         await asyncio.gather(*self._deletions, return_exceptions=True)
+
+    async def end_sealing(self, entry: JournalEntry) -> None:
+        """End a sealing as far as it has come, now or later."""
+        await self._now_or_later(entry, self.resolve)
 
     async def roll_back_failed(self, entry: JournalEntry) -> None:
         """Undo what failed, now or later; raising the failure itself is left to the caller."""
@@ -121,7 +138,7 @@ class Rollback:
 
     async def close(self, entry: JournalEntry) -> None:
         """Remove an entry and leave what it is about as it is."""
-        await self._store.journal.delete(entry.pk)
+        await self._store.journal.delete(entry)
 
     @contextlib.contextmanager
     def resolved_later(self, entry: JournalEntry) -> Iterator[None]:
@@ -150,35 +167,44 @@ class Rollback:
         with contextlib.suppress(HeliographError, OSError), self.resolved_later(entry):
             await work(entry)
 
-    async def _delete_records(self, entry: JournalEntry) -> None:
+    async def _claimed_by_others(self, entry: JournalEntry) -> set[str]:
+        """Return the keys of files that others are storing or deleting."""
+        entries = await self._store.journal.all()
+        return {key for other in entries if not entry.shares_with(other) for key in other.keys}
+
+    async def _delete_records(self, entry: JournalEntry, others: set[int]) -> None:
+        """Delete the records that an entry is about, but for products of others."""
+        products = [pk for pk in entry.products if pk not in others]
         if entry.process is not None:
-            await self._forget(entry, entry.process)
-        await self._store.products.delete_many(entry.products)
-        if entry.products:
-            for imported in await self._store.imports.of_products(entry.products):
-                await self._delete_import(imported.series)
-        await self._store.groups.remove_products(entry.products)
+            await self._forget(entry, entry.process, products)
+        await self._store.products.delete_many(products)
+        await self._store.groups.remove_products(products)
+        for imported in await self._store.imports.of_products(products):
+            await self._delete_import(imported.series, imported.product)
         if entry.group is not None:
-            await self._store.groups.delete(entry.group)
-        if entry.series is not None and entry.process is None:
-            await self._delete_import(entry.series)
+            for group in await self._store.groups.get_many([entry.group]):
+                if entry.is_about(group):
+                    await self._store.groups.delete(group.pk)
+        if entry.series is not None and entry.source is not None:
+            await self._delete_import(entry.series, entry.source)
         elif entry.series is not None:
-            await self._store.light_curves.delete(entry.series)
+            await self._store.light_curves.delete(entry.series, entry.process)
 
-    async def _delete_import(self, series: int) -> None:
+    async def _delete_import(self, series: int, product: int) -> None:
         """Delete a series before the record that names it, which is needed to find it again."""
-        await self._store.light_curves.delete(series)
-        await self._store.imports.delete(series)
+        await self._store.light_curves.delete_import(series, product)
+        await self._store.imports.delete(series, product)
 
-    async def _forget(self, entry: JournalEntry, process: int) -> None:
+    async def _forget(self, entry: JournalEntry, process: int, products: list[int]) -> None:
         """Delete what a process has besides products, or remove the products from its record."""
         if entry.whole:
+            await self._sealings.delete(process)
             await self._store.logs.delete(process)
             await self._store.receipts.delete(process)
             await self._store.sections.delete(process)
             self._deleted(process)
             return
-        await self._store.processes.forget_outputs(process, entry.products)
+        await self._store.processes.forget_outputs(process, products)
         # Also when an earlier attempt has changed the record already.
         for record in await self._store.processes.get_many([process]):
             self._changed(record)
@@ -197,8 +223,10 @@ class Rollback:
             if entry.group is not None:  # published; some may have been deleted since
                 return True
         elif entry.series is not None:
-            return bool(await self._store.imports.get_many([entry.series]))
-        present = await self._store.products.get_many(entry.products)
+            imports = await self._store.imports.get_many([entry.series])
+            return any(imported.product == entry.source for imported in imports)
+        stored = await self._store.products.get_many(entry.products)
+        present = [product for product in stored if entry.is_about(product)]
         return len(present) == len(entry.products) and await self._have(entry.keys)
 
     async def _have(self, keys: list[str]) -> bool:
@@ -208,3 +236,46 @@ class Rollback:
         except HeliographError:
             return False
         return True
+
+
+class Sealings:
+    """Ends what was begun to seal stretches of logs, and deletes what was sealed.
+
+    The order in which a stretch is sealed, so that each line can be read at any moment and in the
+    end exists once: a journal entry with the key of the file, the file, the decision in the entry,
+    the segment in the database, the deletion of the chunks, the deletion of the entry. From the
+    decision on a sealing is finished, before that it is undone.
+    """
+
+    def __init__(self, store: Store, files: FileStorage, server: str) -> None:
+        self._store = store
+        self._files = files
+        self._server = server
+
+    async def end(self, entry: JournalEntry) -> None:
+        """Finish or undo, whatever the entry says now; may be repeated."""
+        stored = await self._store.journal.get(entry.pk)
+        if stored is None or (stored.server, stored.token) != (self._server, entry.token):
+            return  # another server has taken it over, or has an entry of the same PK
+        if stored.segment is None:
+            await self._files.delete_many(stored.keys)
+        else:
+            await self._finish(load(LogSegment, stored.segment), stored.sealed_attempt)
+        await self._store.journal.delete(stored)
+
+    async def delete(self, process: int) -> None:
+        """Delete all segments of a process: the files first, as only the documents name them."""
+        if files := await self._store.segments.files(process):
+            await self._files.delete_many(files)
+            await self._store.segments.delete(process)
+
+    async def _finish(self, segment: LogSegment, attempt: int | None) -> None:
+        with contextlib.suppress(AlreadyTaken):
+            await self._store.segments.insert(segment)
+        stored = await self._store.segments.get(segment.process, segment.first)
+        if stored != segment:  # another server was faster, and deletes the chunks
+            await self._files.delete_many([segment.file])
+            return
+        if not await self._store.processes.published_by([segment.process]):
+            await self.delete(segment.process)  # deleted meanwhile, perhaps before this segment
+        await self._store.logs.delete(segment.process, upto=segment.last, attempt=attempt)

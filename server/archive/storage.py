@@ -25,12 +25,13 @@ from fsspec.implementations.local import LocalFileSystem
 
 from runners.pipeline.file_copies import NotAFile, open_file
 from server.core.errors import AlreadyStored, DamagedFile, NoRoom, NotFound, StartError
+from server.core.known_contents import OTHER_CHECKSUM, KnownContents
 
 T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
-#: How many files are deleted in one go, so that no thread is kept for long.
-DELETED_AT_ONCE = 200
+#: How many files are stored or deleted in one go, so that no thread is kept for long.
+AT_ONCE = 200
 #: Random bytes in the name of a file that is not complete yet.
 PARTIAL_BYTES = 8
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -71,6 +72,7 @@ class FileStorage:
             raise StartError(f"files.url cannot be used: {error}") from error
         self._root = root.rstrip("/")
         self._folder = Path(root) if isinstance(self._remote, LocalFileSystem) else None
+        self._known = KnownContents()
 
     async def put(self, local: Path, key: str) -> None:
         """Store a local file under a key, durably and read-only; then the local one may be deleted.
@@ -81,7 +83,16 @@ class FileStorage:
         :raises NoRoom: the disk is full; nothing is stored.
         :raises AlreadyStored: there is a file of this key; it stays as it is.
         """
-        await in_thread(self._put_local if self._folder else self._put_remote, local, key)
+        await self.put_many([(local, key)])
+
+    async def put_many(self, files: Sequence[tuple[Path, str]]) -> None:
+        """Store local files under keys as `put` does; all are durable when this returns.
+
+        After a failure, some of them are stored.
+        """
+        work = self._put_local if self._folder else self._put_remote
+        for start in range(0, len(files), AT_ONCE):
+            await in_thread(work, files[start : start + AT_ONCE])
 
     async def check_free(self, keys: Iterable[str]) -> None:
         """Make sure that nothing is stored under these keys.
@@ -135,8 +146,8 @@ class FileStorage:
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Delete files; missing ones are fine."""
-        for start in range(0, len(keys), DELETED_AT_ONCE):
-            await in_thread(self._delete_all, keys[start : start + DELETED_AT_ONCE])
+        for start in range(0, len(keys), AT_ONCE):
+            await in_thread(self._delete_all, keys[start : start + AT_ONCE])
 
     async def size(self, key: str) -> int:
         """Return the size of a file in bytes.
@@ -146,26 +157,33 @@ class FileStorage:
         """
         return await in_thread(self._size, key)
 
-    def _put_local(self, local: Path, key: str) -> None:
+    def _put_local(self, files: Sequence[tuple[Path, str]]) -> None:
+        # Synced after the last one: the first sync then writes most of what the others wait for.
+        places = [self._place_local(local, key) for local, key in files]
+        folders = dict.fromkeys(place.parent for place in places)
+        roots = dict.fromkeys(folder.parent for folder in folders)
+        for path in (*places, *folders, *roots):
+            _sync(path)
+
+    def _place_local(self, local: Path, key: str) -> Path:
         place = Path(self._place(key))
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = place.parent / f".{secrets.token_hex(PARTIAL_BYTES)}"
         try:
             _link_or_copy(local, partial)
             partial.chmod(0o400)
-            _sync(partial)
             with _free(key):
                 _rename_to_free(partial, place)
-            _sync(place.parent)
-            _sync(place.parent.parent)
         finally:
             partial.unlink(missing_ok=True)
+        return place
 
-    def _put_remote(self, local: Path, key: str) -> None:
-        place = self._place(key)
-        self._check_free([key])
-        self._remote.makedirs(place.rpartition("/")[0], exist_ok=True)
-        self._remote.put_file(str(local), place)
+    def _put_remote(self, files: Sequence[tuple[Path, str]]) -> None:
+        for local, key in files:
+            place = self._place(key)
+            self._check_free([key])
+            self._remote.makedirs(place.rpartition("/")[0], exist_ok=True)
+            self._remote.put_file(str(local), place)
 
     def _check_free(self, keys: list[str]) -> None:
         for key in keys:
@@ -196,6 +214,8 @@ class FileStorage:
         try:
             if expected is not None:
                 _compare_size(key, _size_of(file), expected)
+            if expected and self._folder and (start or (stop or expected.size) < expected.size):
+                self._known.compare(key, file, expected.sha256)
             return _Reader(key, file, start, stop, expected)
         except BaseException:
             file.close()
@@ -215,12 +235,11 @@ class FileStorage:
 
     def _local(self, key: str, folder: Path, expected: Content | None, whole: bool) -> Path:
         if self._folder is not None:
-            reader = self._reader(key, 0, None, expected)
-            try:
-                while whole and reader.next_piece():
-                    pass
-            finally:
-                reader.close()
+            with os.fdopen(self._open_local(key), "rb", buffering=0) as file:
+                if expected is not None:
+                    _compare_size(key, _size_of(file), expected)
+                if expected is not None and whole:
+                    self._known.compare(key, file, expected.sha256, always=True)
             return Path(self._place(key))
         copy = folder / key
         copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -286,7 +305,7 @@ class _Reader:
         if self._digest is not None:
             self._digest.update(piece)
             if not self._left and self._digest.hexdigest() != expected.sha256:
-                raise DamagedFile(_name(self._key), "its content has another checksum")
+                raise DamagedFile(_name(self._key), OTHER_CHECKSUM)
 
     def close(self) -> None:
         """Close the file."""

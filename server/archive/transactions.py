@@ -9,6 +9,7 @@ Ending the entries is left to `rollback`.
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
 #: How often a file that could not be examined is examined again. Some will never be: they kill or
 #: hold up the examiner each time.
 EXAMINATIONS = 5
+#: Random bytes in the token of an entry.
+TOKEN_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class FileTransactions:
     ) -> None:
         await self._rollback.resolve_leftovers()
         series, count = chunks[0].series, sum(chunk.count for chunk in chunks)
-        entry = await self._entry([], series=series)
+        entry = await self._entry([], series=series, source=product.pk)
         try:
             await self._store.journal.insert(entry)
             await self._store.light_curves.insert_many(chunks)
@@ -151,6 +154,7 @@ class FileTransactions:
         groups = await self._store.groups.of_process(record.pk)
         entry = await self._entry(
             products,
+            made_by=_tokens([*products, *groups[:1]]),
             group=groups[0].pk if groups else None,
             process=record.pk,
             whole=True,
@@ -170,9 +174,12 @@ class FileTransactions:
         chunks: Sequence[LightCurveChunk],
     ) -> Deposit:
         await self._rollback.resolve_leftovers()
-        products = await self._described(files, target, run)
+        token = _new_token()
+        products = await self._described(files, target, run, token)
         entry = await self._entry(
             products,
+            token=token,
+            made_by=[token],
             group=await self._store.counters.next("group") if run and files else None,
             process=run.pk if run else None,
             attempt=run.attempt if run else None,
@@ -202,22 +209,23 @@ class FileTransactions:
     ) -> None:
         """Write the entry, then what it is about."""
         await self._store.journal.insert(entry)
-        for file, product in zip(files, products, strict=True):
-            await self._files.put(file.path, product.key)
+        paths = (file.path for file in files)
+        keys = (product.key for product in products)
+        await self._files.put_many(list(zip(paths, keys, strict=True)))
         await self._store.products.insert_many(products)
         if run is not None and entry.group is not None:
-            await self._store.groups.insert(_group(entry.group, products, run))
+            await self._store.groups.insert(_group(entry.group, products, run, entry.token))
         await self._store.light_curves.insert_many(chunks)
 
     async def _described(
-        self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None
+        self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None, token: str
     ) -> list[DataProduct]:
         """Return the records that the files will have."""
         findings = [await self._examined(file) for file in files]
         first = await self._store.counters.next("dataproduct", len(files))
         now = time.time()
         return [
-            _product(pk, now, file, target, run, found)
+            _product(pk, now, file, target, run, found | {"token": token})
             for pk, (file, found) in enumerate(zip(files, findings, strict=True), first)
         ]
 
@@ -237,17 +245,18 @@ class FileTransactions:
     async def _removal(self, products: Sequence[DataProduct]) -> JournalEntry:
         processes = {product.process for product in products}
         process = processes.pop() if len(processes) == 1 else None
-        return await self._entry(products, process=process)
+        return await self._entry(products, made_by=_tokens(products), process=process)
 
     async def _entry(self, products: Sequence[DataProduct], **facts: Any) -> JournalEntry:
         """Return a new entry about these products; `facts` are its other fields."""
-        return JournalEntry(
-            pk=await self._store.counters.next("journal"),
-            server=self._server,
-            products=[product.pk for product in products],
-            keys=[product.key for product in products],
-            **facts,
-        )
+        known: dict[str, Any] = {
+            "pk": await self._store.counters.next("journal"),
+            "server": self._server,
+            "products": [product.pk for product in products],
+            "keys": [product.key for product in products],
+            "token": _new_token(),
+        }
+        return JournalEntry(**known | facts)
 
     async def _check_unused(self, products: Sequence[DataProduct]) -> None:
         names = {product.pk: product.name for product in products}
@@ -255,13 +264,25 @@ class FileTransactions:
             raise Conflict(f"{names[used]} is needed by process {process}, which has not ended")
 
 
-def _group(pk: int, products: list[DataProduct], run: ProcessRecord) -> DataProductGroup:
+def _new_token() -> str:
+    # It begins with a letter, as the embedded engine takes some other texts for dates.
+    return f"t{secrets.token_hex(TOKEN_BYTES)}"
+
+
+def _tokens(stored: Sequence[DataProduct | DataProductGroup]) -> list[str]:
+    return sorted({each.token for each in stored})
+
+
+def _group(
+    pk: int, products: list[DataProduct], run: ProcessRecord, token: str
+) -> DataProductGroup:
     return DataProductGroup(
         pk=pk,
         created=products[0].created,
         name=f"{run.identifier}_outputs",
         products=[product.pk for product in products],
         process=run.pk,
+        token=token,
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 
+from runners.wording import in_words, is_for_users
+
 TIMEOUT_SECONDS = 60.0
 #: Each request has a connection of its own: a server that stops would wait for an idle one.
 LIMITS = httpx.Limits(max_keepalive_connections=0)
@@ -105,8 +107,21 @@ class ApiClient:
                     raise _refusal(answer)
                 yield answer
         except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
+            reason = _reason(error)
             raise Refused(f"The server at {self._address} does not answer: {reason}") from error
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    """Return why a request failed, in the words of the system if it has any."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return in_words(cause)
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx.TimeoutException):
+        return f"nothing came for {TIMEOUT_SECONDS:g} s"
+    text = str(error)
+    return text if is_for_users(text) else "the connection broke off"
 
 
 def _refusal(answer: httpx.Response) -> Refused:

@@ -22,6 +22,8 @@ _RETRY_SECONDS = 0.05
 LOCK = "heliograph.lock"
 #: The file that `announce` writes. A kill leaves it behind, so check the lock first.
 ADDRESS = "address"
+_FILES = (LOCK, ADDRESS, "reserve", "server-id")
+_FOLDERS = ("incoming", "runs", "previews", "database")
 
 
 class DataFolder:
@@ -45,8 +47,13 @@ class DataFolder:
         folder = Path(path).expanduser().absolute()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _check_kinds(folder)
             lock = _lock(folder / LOCK, wait_seconds)
-            return cls(folder, lock, _server_id(folder / "server-id"))
+            try:
+                return cls(folder, lock, _server_id(folder / "server-id"))
+            except BaseException:
+                os.close(lock)
+                raise
         except OSError as error:
             raise StartError(
                 f"The data folder {folder} cannot be used: {error.strerror}"
@@ -155,11 +162,27 @@ def _lock(path: Path, wait_seconds: float) -> int:
         return descriptor
 
 
+def _check_kinds(folder: Path) -> None:
+    """Raise StartError if something else has the name of a file or a folder of the server."""
+    for names, found, wanted in (
+        (_FILES, Path.is_dir, "a file"),
+        (_FOLDERS, lambda path: path.exists() and not path.is_dir(), "a folder"),
+    ):
+        for name in names:
+            if found(folder / name):
+                raise StartError(
+                    f"The data folder {folder} cannot be used: {name} in it is not {wanted}; "
+                    "move it away, or choose another folder with --data"
+                )
+
+
 def _server_id(path: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
-        kept = path.read_text(encoding="ascii").strip()
+        kept = path.read_bytes().strip()
+        if not kept.isascii():
+            raise StartError(f"{path} is damaged: restore it from a backup of the data folder")
         if kept:
-            return kept
+            return kept.decode()
     # The letter in front keeps a database from taking an id of digits for a number.
     made = f"s{secrets.token_hex(8)}"
     partial = path.with_suffix(".new")

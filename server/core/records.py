@@ -116,7 +116,7 @@ class DataProduct(Record, frozen=True, kw_only=True):
     """A file: an uploaded one, or the output of a run if it has `process` and `attempt`.
 
     `fits` is None for a file that is not FITS, and while `examinations_left` is above 0: then the
-    file could not be examined yet.
+    file could not be examined yet. `token` is that of the journal entry by which it was stored.
     """
 
     name: str
@@ -128,6 +128,7 @@ class DataProduct(Record, frozen=True, kw_only=True):
     attempt: int | None = None
     fits: dict[str, Any] | None = None
     examinations_left: int = 0
+    token: str = ""
 
     @property
     def url(self) -> str:
@@ -141,11 +142,15 @@ class DataProduct(Record, frozen=True, kw_only=True):
 
 
 class DataProductGroup(Record, frozen=True, kw_only=True):
-    """Data products that belong together; `process` is set if they are a run's outputs."""
+    """Data products that belong together; `process` is set if they are a run's outputs.
+
+    `token` is then that of the journal entry by which they were stored.
+    """
 
     name: str
     products: list[int]
     process: int | None = None
+    token: str = ""
 
     @property
     def url(self) -> str:
@@ -180,7 +185,8 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     that runs it. `lost` counts the attempts that ended because the server was lost, `died` those
     that ended because the child died or raised, `interrupted` those that the end of the process
     that starts the runs ended. `series` is that of its measurements. `token` is that of the submit
-    that made it, so that a submit can tell its record from another's.
+    that made it, so that a submit can tell its record from another's. `log_bytes` is the size of
+    the log's text in UTF-8, None where it has not been counted yet.
     """
 
     identifier: str
@@ -197,6 +203,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     started: float | None = None
     attempt: int = 0
     log_lines: int = 0
+    log_bytes: int | None = None
     outputs: list[int] = []
     group: int | None = None
     series: int | None = None

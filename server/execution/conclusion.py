@@ -155,9 +155,9 @@ async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
         "group": published.group,
         "series": published.series,
     }
-    lines = await recorder.finish_log()
+    extent = await recorder.finish_log()
     try:
-        await recorder.end(State.SUCCEEDED, log_lines=lines, **fields)
+        await recorder.end(State.SUCCEEDED, **extent, **fields)
     except CancelRequested:
         await retry_while_unavailable(
             lambda: services.archive.outputs.discard(recorder.pk, recorder.record.attempt)
@@ -199,12 +199,12 @@ async def _end_or_requeue(recorder: RunRecorder, outcome: Outcome, fields: dict[
     again = outcome.died and record.died < retries
     if again:
         recorder.messages.say("It will be tried again", "warning")
-    lines = await recorder.finish_log()
+    extent = await recorder.finish_log()
     if again:
-        await repository.requeue(record, died=record.died + 1, log_lines=lines)
+        await repository.requeue(record, died=record.died + 1, **extent)
     elif outcome.interrupted:
-        await repository.requeue(record, interrupted=record.interrupted + 1, log_lines=lines)
+        await repository.requeue(record, interrupted=record.interrupted + 1, **extent)
     elif outcome.state is None:
-        await repository.requeue(record, log_lines=lines)
+        await repository.requeue(record, **extent)
     else:
-        await repository.end(record, outcome.state, outcome.message, log_lines=lines, **fields)
+        await repository.end(record, outcome.state, outcome.message, **extent, **fields)

@@ -84,12 +84,12 @@ class RunRecorder:
         """Have `store_news` return as soon as everything said so far is stored."""
         self._closing.set()
 
-    async def finish_log(self) -> int:
-        """Store the server's own lines, beyond any limit, and return the last line's number."""
+    async def finish_log(self) -> dict[str, Any]:
+        """Store the server's own lines, beyond any limit; return the extent of the log."""
         lines, _ = self.output.take()
         if lines:
             await self.services.logs.append(self.pk, self.record.attempt, lines)
-        return await retry_while_unavailable(lambda: self.services.logs.last_line(self.pk))
+        return await retry_while_unavailable(lambda: self.services.logs.extent(self.pk))
 
     async def end(self, state: State, message: str | None = None, **changes: Any) -> None:
         """Move the record to its last state. Raises LeaseLost."""
@@ -145,7 +145,7 @@ class RunRecorder:
 
     async def _store_changes(self, changes: dict[str, Any]) -> None:
         logs, repository = self.services.logs, self.services.repository
-        lines = await retry_while_unavailable(lambda: logs.last_line(self.pk))
+        extent = await retry_while_unavailable(lambda: logs.extent(self.pk))
         self.record = await retry_while_unavailable(
-            lambda: repository.write(self.record, log_lines=lines, **changes)
+            lambda: repository.write(self.record, **extent, **changes)
         )

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from server.archive.archive import Archive
 from server.config import Config
@@ -161,16 +162,16 @@ class Recovery:
         elif record.lost >= self._config.retries_of(record.pipeline):
             await self._end(record, State.FAILED, LOST)
         else:
-            lines = await self._say(record, exit_messages.tried_again(record.started))
-            await self._repository.requeue(record, lost=record.lost + 1, log_lines=lines)
+            extent = await self._say(record, exit_messages.tried_again(record.started))
+            await self._repository.requeue(record, lost=record.lost + 1, **extent)
         self._logs.release(record.pk)
 
     async def _end(self, record: ProcessRecord, state: State, message: str) -> None:
-        lines = await self._say(record, message)
-        await self._repository.end(record, state, message, log_lines=lines)
+        extent = await self._say(record, message)
+        await self._repository.end(record, state, message, **extent)
 
-    async def _say(self, record: ProcessRecord, text: str) -> int:
-        """Append a line to a log that its lost server may still write to; return its number."""
+    async def _say(self, record: ProcessRecord, text: str) -> dict[str, Any]:
+        """Append a line to a log that its lost server may still write to; return its extent."""
         for _ in range(APPEND_TRIES - 1):
             try:
                 return await self._append(record, text)
@@ -178,10 +179,11 @@ class Recovery:
                 continue
         return await self._append(record, text)
 
-    async def _append(self, record: ProcessRecord, text: str) -> int:
+    async def _append(self, record: ProcessRecord, text: str) -> dict[str, Any]:
         self._logs.forget(record.pk)
         line = Line(time.time(), "error", text)
-        return await self._logs.append(record.pk, record.attempt, [line])
+        await self._logs.append(record.pk, record.attempt, [line])
+        return await retry_while_unavailable(lambda: self._logs.extent(record.pk))
 
 
 def _ids(record: ProcessRecord) -> dict[str, int]:

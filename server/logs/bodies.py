@@ -16,7 +16,6 @@ import msgspec
 from server.core.errors import NotFound
 from server.core.gzip_body import Deflated, Pieces
 from server.core.records import ProcessRecord
-from server.logs.entries import entries_text
 from server.logs.reader import LogReader
 
 #: The longest text that is cached.
@@ -178,8 +177,8 @@ class LogBodies:
         limit = min(WHOLE_BYTES, self._cache_bytes)
         if cached.too_large:
             return False
-        async for part in self._reader.parts(body.record, cached.cursor, body.last):
-            piece = escaped(entries_text(part.entries))
+        async for part in self._reader.texts(body.record, cached.cursor, body.last):
+            piece = escaped(part.text.decode())
             if cached.text.size + len(piece) > limit:
                 cached.give_up()
                 return False
@@ -189,8 +188,8 @@ class LogBodies:
     async def _stream(self, body: LogBody) -> AsyncIterator[bytes]:
         head, tail = _frame(body.record)
         yield head
-        async for part in self._reader.parts(body.record, 0, body.last):
-            yield escaped(entries_text(part.entries))
+        async for part in self._reader.texts(body.record, 0, body.last):
+            yield escaped(part.text.decode())
         yield tail
 
     def _count(self, pk: int, cached: _CachedText) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections import OrderedDict
 from itertools import accumulate
 
 from server.logs.entries import SEPARATOR
@@ -78,6 +79,8 @@ class CachedSlices:
         self.chunks = LEAST_CHUNKS
         self._firsts: list[int] = []
         self._slices: list[Slice] = []
+        #: first lines, those not read or written for longest first
+        self._used: OrderedDict[int, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._slices)
@@ -86,6 +89,7 @@ class CachedSlices:
         """Return the cached entries right after a cursor, None when they are not cached."""
         index = bisect_right(self._firsts, after + 1) - 1
         if index >= 0 and self._slices[index].last > after:
+            self._used.move_to_end(self._firsts[index])
             return joined(self._slices, index, after, limit_bytes)
         return None
 
@@ -96,12 +100,15 @@ class CachedSlices:
             return
         self._firsts.insert(index, new.first)
         self._slices.insert(index, new)
+        self._used[new.first] = None
         self.size += new.size
 
     def drop_oldest(self) -> int:
-        """Drop the slice with the lowest line numbers and return how many bytes that frees."""
-        del self._firsts[0]
-        freed = self._slices.pop(0).size
+        """Drop the slice that was not used for longest and return how many bytes that frees."""
+        first, _ = self._used.popitem(last=False)
+        index = bisect_right(self._firsts, first) - 1
+        del self._firsts[index]
+        freed = self._slices.pop(index).size
         self.size -= freed
         return freed
 

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from server.logs.cache import CachedSlices
+from server.store.processes.log_chunks import LogEnd
 
 
 class KnownLog:
@@ -18,12 +19,22 @@ class KnownLog:
     relies on notifications: the end is current until another server may have written.
     """
 
-    def __init__(self, last: int, log_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        last: int,
+        log_bytes: int = 0,
+        text_bytes: int | None = 0,
+        levels: Sequence[int] | None = None,
+    ) -> None:
         self.slices = CachedSlices()
         #: held by whoever appends
         self.lock = asyncio.Lock()
         self._last = last
         self._log_bytes = log_bytes
+        self._text_bytes = text_bytes
+        self._levels = levels
+        #: the line up to which the levels are counted
+        self._counted = last if levels is not None else 0
         self._written_here = False
         # Counted, as more notifications may arrive while the end is read. A new log is not current:
         # notifications that arrived before it was known were lost.
@@ -38,6 +49,21 @@ class KnownLog:
     def log_bytes(self) -> int:
         """The size of all entries, as far as the writer knows."""
         return self._log_bytes
+
+    @property
+    def text_bytes(self) -> int | None:
+        """The size of the text, as far as the writer knows; None if it was not always counted."""
+        return self._text_bytes
+
+    @property
+    def levels(self) -> Sequence[int] | None:
+        """How many lines there are of each level, None while that has not been counted."""
+        return self._levels if self._counted == self._last else None
+
+    @property
+    def counted(self) -> tuple[int, Sequence[int] | None]:
+        """How many lines there are of each level up to which line, as far as was counted."""
+        return self._counted, self._levels
 
     @property
     def written_here(self) -> bool:
@@ -61,17 +87,32 @@ class KnownLog:
         """Note that another server may have written."""
         self._notifications += 1
 
-    def move_end(self, last: int, log_bytes: int) -> None:
+    def move_end(
+        self,
+        last: int,
+        log_bytes: int,
+        text_bytes: int | None,
+        levels: Sequence[int] | None = None,
+    ) -> None:
         """Take over the end that this server has just stored, or read as the writer."""
-        self._last, self._log_bytes = last, log_bytes
+        self._last, self._log_bytes, self._text_bytes = last, log_bytes, text_bytes
+        self._levels, self._counted = levels, 0 if levels is None else last
+
+    def count(self, line: int, levels: Sequence[int]) -> None:
+        """Take over how many lines there are of each level up to a line."""
+        if line >= self._counted:
+            self._levels, self._counted = levels, line
 
     def reach(self, line: int) -> None:
         """Note that at least the lines up to this one are stored."""
         if line > self._last:
             self._last = line
 
-    async def refresh(self, last_stored: Awaitable[int]) -> None:
-        """Take over the last line in the store. If that fails, the end is as outdated as before."""
+    async def refresh(self, stored: Awaitable[LogEnd]) -> None:
+        """Take over the end in the store. If that fails, the end is as outdated as before."""
         heeded = self._notifications  # those that arrive during the read stay unheeded
-        self.reach(await last_stored)
+        end = await stored
+        self.reach(end.line)
+        if end.levels is not None:
+            self.count(end.line, end.levels)
         self._heeded = max(self._heeded, heeded)

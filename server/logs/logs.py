@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from operator import add
+from typing import Any
 
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import AlreadyTaken, LeaseLost
 from server.core.hub import Hub
+from server.core.records import LEVELS
+from server.core.turns import take_turn
 from server.logs.cache import Slice, joined
 from server.logs.entries import Line, encode_entries
 from server.logs.known_log import KnownLog
 from server.logs.known_logs import KnownLogs
-from server.store.processes.log_chunks import LogChunk, LogChunks
+from server.logs.searching.filter import count_levels
+from server.logs.segments.sealed import NoFiles, NoSegments, SealedLogs
+from server.store.processes.log_chunks import LogChunk, LogChunks, LogEnd
 
 CHUNK_LINES = 2_000
 CHUNK_CHARACTERS = 262_144
@@ -26,20 +32,31 @@ LONGEST_READ_BYTES = 262_144 - 64  # a frame of 256 KiB, less what encloses the 
 
 
 class Logs:
-    """All logs in the database. `cache_bytes` limits the entries kept in memory.
+    """All logs: segments, chunks, and what of these is in memory, up to `cache_bytes` of chunks.
 
     `alone` says that no other server uses the database.
     """
 
     def __init__(
-        self, chunks: LogChunks, hub: Hub, cache_bytes: int, *, alone: bool = True
+        self,
+        chunks: LogChunks,
+        hub: Hub,
+        cache_bytes: int,
+        *,
+        sealed: SealedLogs | None = None,
+        alone: bool = True,
     ) -> None:
         self._alone = alone
         self._notified = False
         self._chunks = chunks
         self._hub = hub
+        #: the part of each log that has become segments
+        self.sealed = sealed or SealedLogs(NoSegments(), NoFiles(), 0)
         self._known = KnownLogs(cache_bytes)
+        #: the logs that this server writes to, and in which attempt of their processes
+        self._growing: dict[int, int] = {}
         self._loading: dict[tuple[int, int], asyncio.Future[list[Slice]]] = {}
+        self._counting: dict[int, asyncio.Future[Sequence[int]]] = {}
 
     async def append(self, process: int, attempt: int, lines: Sequence[Line]) -> int:
         """Store lines after the last one, wake the readers, and return the new last line.
@@ -50,6 +67,7 @@ class Logs:
         log = await retry_while_unavailable(lambda: self._log(process))
         async with log.lock:
             log.start_writing()
+            self._growing[process] = attempt
             for part in _parts(lines):
                 await self._store(process, log, attempt, part)
                 self._hub.wake(("log", process))
@@ -59,12 +77,38 @@ class Logs:
         """Return the number of the last stored line."""
         log = await self._log(process)
         if not self._is_current(log):
-            await log.refresh(self._chunks.last_line(process))
+            await log.refresh(self._end(process))
         return log.last
+
+    async def levels(self, process: int) -> Sequence[int]:
+        """Return how many lines there are of each level, in the order of `LEVELS`."""
+        last = await self.last_line(process)
+        log = await self._log(process)
+        if log.levels is not None:
+            return log.levels
+        counting = self._counting.get(process)
+        if counting is None:
+            counting = asyncio.ensure_future(self._count(process, log, last))
+            self._counting[process] = counting
+            counting.add_done_callback(lambda done: self._end_counting(process, done))
+        return await asyncio.shield(counting)
 
     async def size(self, process: int) -> int:
         """Return the size of all entries that the writer has stored, in bytes."""
         return (await self._log(process)).log_bytes
+
+    async def extent(self, process: int) -> dict[str, Any]:
+        """Return what its process's record says of a log that this server writes to.
+
+        The size of the text is left out where it was not always counted.
+        """
+        extent: dict[str, Any] = {"log_lines": await self.last_line(process)}
+        text_bytes = (await self._log(process)).text_bytes
+        return extent if text_bytes is None else extent | {"log_bytes": text_bytes}
+
+    def growing(self) -> dict[int, int]:
+        """Return the logs that this server writes to, with the attempt that does."""
+        return dict(self._growing)
 
     def set_notified(self, notified: bool) -> None:
         """Say whether `grown` is called for whatever other servers write.
@@ -91,6 +135,11 @@ class Logs:
         log = self._known.get(process)
         return None if log is None else log.last
 
+    def text_bytes_known(self, process: int) -> int | None:
+        """Return the size of the text of a log that this server writes to, else None."""
+        log = self._known.get(process)
+        return log.text_bytes if log is not None and log.written_here else None
+
     async def read(
         self, process: int, after: int, limit_bytes: int = READ_BYTES, *, stored: int = 0
     ) -> Slice | None:
@@ -103,30 +152,34 @@ class Logs:
         log = await self._log(process)
         log.reach(stored)
         if after >= log.last and not self._is_current(log):
-            await log.refresh(self._chunks.last_line(process))
+            await log.refresh(self._end(process))
         if after >= log.last:
             return None
         found = log.slices.read(after, limit_bytes)
         if found is None:
-            loaded = await self._load_once(process, log, after)
-            found = joined(loaded, 0, after, limit_bytes) if loaded else None
+            found = await self.sealed.read(process, after)
+        if found is None:
+            found = await self._read_chunks(process, log, after, limit_bytes)
         return None if found is None else found.within(LONGEST_READ_BYTES)
 
     def begin(self, process: int, *, new: bool) -> None:
         """Make this server the writer of a log from now on; a new one has no lines yet."""
         self.forget(process)  # another server may have written to it
         if new:
-            self._known.add(process, KnownLog(0)).start_writing()
+            self._known.add(process, KnownLog(0, levels=[0] * len(LEVELS))).start_writing()
 
     def release(self, process: int) -> None:
         """Note that this server is no longer the writer of a log."""
+        self._growing.pop(process, None)
         log = self._known.get(process)
         if log is not None:
             log.stop_writing()
 
     def forget(self, process: int) -> None:
         """Drop a log from memory."""
+        self._growing.pop(process, None)
         self._known.forget(process)
+        self.sealed.forget(process)
 
     async def delete(self, process: int) -> None:
         """Delete a log."""
@@ -140,8 +193,35 @@ class Logs:
     async def _log(self, process: int) -> KnownLog:
         log = self._known.use(process)
         if log is None:
-            log = self._known.add(process, KnownLog(*await self._chunks.end(process)))
+            log = self._known.add(process, KnownLog(*await self._end(process)))
         return log
+
+    async def _end(self, process: int) -> LogEnd:
+        """Return where the log ends: in its last chunk, or in a segment if all chunks are gone."""
+        end = await self._chunks.end(process)
+        if end.line:
+            return end
+        sealed = await self.sealed.now(process)
+        return LogEnd(sealed.last, sealed.entry_bytes, sealed.text_bytes, list(sealed.counts))
+
+    async def _count(self, process: int, log: KnownLog, last: int) -> Sequence[int]:
+        """Count the lines of each level up to a line, on from where that has been done."""
+        sealed = await self.sealed.now(process)
+        cursor, counts = log.counted
+        if counts is None or cursor < sealed.last:
+            cursor, counts = sealed.last, sealed.counts
+        while cursor < last and (part := await self.read(process, cursor)) is not None:
+            part = part.upto(last)
+            counts = [*map(add, counts, count_levels(part.entries))]
+            cursor = part.last
+            await take_turn()
+        log.count(cursor, counts)
+        return counts
+
+    def _end_counting(self, process: int, counting: asyncio.Future[Sequence[int]]) -> None:
+        del self._counting[process]
+        if not counting.cancelled():
+            counting.exception()  # for whoever waits, if anybody does
 
     async def _store(
         self, process: int, log: KnownLog, attempt: int, lines: Sequence[Line]
@@ -149,17 +229,33 @@ class Logs:
         first = log.last + 1
         entries = encode_entries(first, lines)
         size = log.log_bytes + len(entries)
-        chunk = LogChunk(process, first, len(lines), attempt, entries.decode(), size)
+        text = None if log.text_bytes is None else log.text_bytes + _text_bytes(lines, entries)
+        levels = None if log.levels is None else _with_levels(log.levels, lines)
+        count = len(lines)
+        chunk = LogChunk(process, first, count, attempt, entries.decode(), size, text, levels)
         try:
             await retry_while_unavailable(lambda: self._chunks.insert(chunk))
         except AlreadyTaken:
             # Either this very chunk was stored although the answer was lost, or another server
             # has written: then the log is no longer this server's.
             if await retry_while_unavailable(lambda: self._chunks.get(process, first)) != chunk:
-                log.move_end(*await retry_while_unavailable(lambda: self._chunks.end(process)))
+                log.move_end(*await retry_while_unavailable(lambda: self._end(process)))
                 raise LeaseLost(process, attempt) from None
-        log.move_end(chunk.last, size)
+        log.move_end(chunk.last, size, text, levels)
         self._known.cache(process, log, Slice(first, chunk.last, entries))
+
+    async def _read_chunks(
+        self, process: int, log: KnownLog, after: int, limit_bytes: int
+    ) -> Slice | None:
+        """Read what is in chunks; when these are gone, what has become a segment meanwhile."""
+        loaded = await self._load_once(process, log, after)
+        if not loaded or loaded[0].first > after + 1:
+            # Read on even if nothing is new: another reader may have come first.
+            await self.sealed.refresh(process)
+            sealed = await self.sealed.read(process, after)
+            if sealed is not None:
+                return sealed
+        return joined(loaded, 0, after, limit_bytes) if loaded else None
 
     async def _load_once(self, process: int, log: KnownLog, after: int) -> list[Slice]:
         """Read once for all who ask for the same at the same time."""
@@ -181,6 +277,12 @@ class Logs:
         return loaded
 
 
+def _with_levels(counts: Sequence[int], lines: Sequence[Line]) -> list[int]:
+    """Return the counts with these lines added."""
+    levels = [line.level for line in lines]
+    return [count + levels.count(level) for count, level in zip(counts, LEVELS, strict=True)]
+
+
 def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
     """Return the lines in parts that fit into one document each."""
     parts: list[Sequence[Line]] = []
@@ -195,3 +297,12 @@ def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
     if start < len(lines):
         parts.append(lines[start:])
     return parts
+
+
+def _text_bytes(lines: Sequence[Line], entries: bytes) -> int:
+    """Return the size of the lines' text in UTF-8, with the line ends that the log shows."""
+    if entries.isascii():  # by far the most frequent case; JSON leaves other characters as they are
+        size = sum([len(line[2]) for line in lines])
+    else:
+        size = sum([len(line[2].encode()) for line in lines])
+    return size + sum([not line[3] for line in lines])

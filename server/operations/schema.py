@@ -18,10 +18,16 @@ log = logging.getLogger(__name__)
 #: once, so it leaves alone what is changed already.
 Step = Callable[[Store], Awaitable[None]]
 
+
+async def _have_logs_sealed(store: Store) -> None:
+    """Have `log_sealing` look at all logs. An older program would show gaps in sealed ones."""
+    await store.installation.change(examined_logs=0)
+
+
 #: The version that databases have from before a version was written.
 FIRST_VERSION = 1
 #: `STEPS[n]` leads from version `FIRST_VERSION + n` to the next.
-STEPS: Sequence[Step] = ()
+STEPS: Sequence[Step] = (_have_logs_sealed,)
 
 
 def newest(steps: Sequence[Step] = STEPS) -> int:

@@ -101,7 +101,10 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The receipt as the API shows it. `unknown` says what is missing and why."""
+    """The receipt as the API shows it. `unknown` says what is missing and why.
+
+    `log_stored_bytes` is what the log takes on disk, but for what a database adds to its documents.
+    """
 
     process: int
     identifier: str
@@ -112,10 +115,11 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment | None
     source: Source | None
     timings: Timings
+    log_stored_bytes: int
     unknown: str | None
 
 
-def receipt_of(record: ProcessRecord, facts_text: str | None) -> Receipt:
+def receipt_of(record: ProcessRecord, facts_text: str | None, log_stored_bytes: int = 0) -> Receipt:
     """Make the receipt of a process, from its record and the facts stored of its last attempt."""
     facts = None if facts_text is None else RunFacts.from_text(facts_text)
     return Receipt(
@@ -128,6 +132,7 @@ def receipt_of(record: ProcessRecord, facts_text: str | None) -> Receipt:
         environment=None if facts is None else facts.environment,
         source=None if facts is None else facts.source,
         timings=_timings(record),
+        log_stored_bytes=log_stored_bytes,
         unknown=_unknown(record, facts),
     )
 

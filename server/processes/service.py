@@ -17,6 +17,7 @@ from server.core.records import CANCELLED, PipelineDescription, ProcessRecord, S
 from server.logs.bodies import LogBodies
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
+from server.processes.failure import Failure, read_failure
 from server.processes.receipt import Receipt, receipt_of
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
@@ -171,12 +172,26 @@ class Processes:
     async def receipt(self, pk: int) -> Receipt:
         """Return what exactly ran on what in the last attempt. Raises NotFound."""
         record = await self._repository.get(pk)
-        return receipt_of(record, await self._store.receipts.get(pk, record.attempt))
+        facts = await self._store.receipts.get(pk, record.attempt)
+        return receipt_of(record, facts, await self.log_stored_bytes(pk))
+
+    async def log_stored_bytes(self, pk: int) -> int:
+        """Return what the log of a process takes on disk: its files, and what is not sealed yet."""
+        sealed = await self._store.segments.last(pk)
+        end = await self._store.logs.end(pk)
+        if sealed is None:
+            return end.log_bytes
+        unsealed = end.log_bytes - sealed.log_bytes if end.line > sealed.last else 0
+        return await self._store.segments.stored_bytes(pk) + max(0, unsealed)
 
     async def sections(self, pk: int) -> list[Section]:
         """Return where the statuses of a process begin in its log. Raises NotFound."""
         record = await self._repository.get(pk)
         return await self._store.sections.newest(record.pk)
+
+    async def failure(self, record: ProcessRecord) -> Failure | None:
+        """Return why a process failed, as its log tells; None when it has not failed."""
+        return await read_failure(record, self.log_reader)
 
     async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
         """Return the timelapses of a target that have succeeded, newest first."""
@@ -204,11 +219,18 @@ class Processes:
             "started": record.started,
             "attempt": record.attempt,
             "log_lines": lines,
+            "log_bytes": self._log_bytes(record),
             "outputs": record.outputs,
             "group": record.group,
             "waiting_for": self._waiting_for(record),
             "resources": record.resources,
         }
+
+    def _log_bytes(self, record: ProcessRecord) -> int | None:
+        """Return the size of the log's text, None where it has not been counted yet."""
+        if record.state.ended or (known := self._logs.text_bytes_known(record.pk)) is None:
+            return record.log_bytes if record.log_lines else 0
+        return known
 
     def _waiting_for(self, record: ProcessRecord) -> str | None:
         """Say why a process waits, or that it is being stopped; None when neither is so."""

@@ -16,12 +16,14 @@ _ID = "installation"
 class Facts:
     """The id that the database shares with its files, and the version of its schema.
 
-    `in_storage` is whether the id has been written to the file storage too.
+    `in_storage` is whether the id has been written to the file storage too. `examined_logs` is the
+    PK of the last process whose log was looked at for sealing after an upgrade, None once all were.
     """
 
     id: str
     schema: int
     in_storage: bool = False
+    examined_logs: int | None = None
 
 
 class Installation:

@@ -16,6 +16,7 @@ from server.store.peers.announcements import Announcements
 from server.store.peers.heartbeats import Servers
 from server.store.processes.idempotency_keys import Submissions
 from server.store.processes.log_chunks import LogChunks
+from server.store.processes.log_segments import LogSegments
 from server.store.processes.receipts import Receipts
 from server.store.processes.records import ProcessStore
 from server.store.processes.sections import Sections
@@ -32,6 +33,7 @@ class Store:
         self.groups = Groups(database)
         self.processes = ProcessStore(database)
         self.logs = LogChunks(database)
+        self.segments = LogSegments(database)
         self.light_curves = LightCurves(database)
         self.imports = Imports(database)
         self.journal = Journal(database)

@@ -4,6 +4,8 @@
  * pixels). Small scrolls move pixel by pixel; large ones, as with the scroll bar, in proportion.
  */
 
+import { Heights } from "./heights.js";
+
 const TALLEST_SHEET = 15_000_000;
 const SMALL_SCROLL_SCREENS = 3;
 
@@ -12,6 +14,7 @@ export class Geometry {
   viewport = 0;
   /** How far down the window is on a sheet of full height. */
   top = 0;
+  heights = new Heights();
   #real = 0;
 
   /** @param {number} rowHeight */
@@ -30,11 +33,11 @@ export class Geometry {
   }
 
   get firstVisible() {
-    return Math.floor(this.top / this.rowHeight) + 1;
+    return this.#rowAt(this.top);
   }
 
   get lastVisible() {
-    return Math.min(this.total, Math.ceil((this.top + this.viewport) / this.rowHeight));
+    return Math.min(this.total, this.#rowAt(this.top + this.viewport - 1));
   }
 
   get atBottom() {
@@ -42,7 +45,7 @@ export class Geometry {
   }
 
   get #height() {
-    return this.total * this.rowHeight;
+    return this.total * this.rowHeight + this.heights.total;
   }
 
   /**
@@ -90,12 +93,24 @@ export class Geometry {
    * @param {number} number
    */
   place(number) {
-    return (number - 1) * this.rowHeight - (this.top - this.#real);
+    return this.topOf(number) - (this.top - this.#real);
   }
 
   /** @param {number} number */
   topOf(number) {
-    return (number - 1) * this.rowHeight;
+    return (number - 1) * this.rowHeight + this.heights.before(number);
+  }
+
+  /** @param {number} height on a sheet of full height */
+  #rowAt(height) {
+    if (!this.heights.total) return Math.floor(height / this.rowHeight) + 1;
+    let [low, high] = [1, Math.max(1, this.total)];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.topOf(middle) <= height) low = middle;
+      else high = middle - 1;
+    }
+    return low;
   }
 }
 

@@ -7,7 +7,7 @@
 
 /** @typedef {import("../server/log_feed.js").Entry} Entry */
 
-const BLOCK_LINES = 500;
+export const BLOCK_LINES = 500;
 const KEPT_BLOCKS = 40;
 const KEPT_CHARACTERS = 32_000_000;
 const REQUESTS_AT_ONCE = 2;
@@ -28,11 +28,13 @@ export class Lines {
    * @param {number} total how many lines there are
    * @param {(after: number, limit: number) => Promise<Entry[]>} fetchLines
    * @param {() => void} changed
+   * @param {import("./shown_lines.js").ShownLines} [shown] is informed of what is loaded
    */
-  constructor(total, fetchLines, changed) {
+  constructor(total, fetchLines, changed, shown) {
     this.total = total;
     this.fetchLines = fetchLines;
     this.changed = changed;
+    this.shown = shown;
   }
 
   /**
@@ -50,6 +52,7 @@ export class Lines {
   add(lines, first = lines[0]?.[0] ?? 1) {
     lines.forEach((line, index) => this.#put(first + index, line));
     this.total = Math.max(this.total, first + lines.length - 1);
+    if (lines.length) this.shown?.take(first, first + lines.length - 1);
     this.#forget();
     this.changed();
   }
@@ -64,7 +67,7 @@ export class Lines {
   /**
    * Fetch what is missing of the lines in view.
    *
-   * @param {number[]} places ascending
+   * @param {number[]} places the most important first
    */
   need(places) {
     this.#wanted = places;
@@ -153,12 +156,13 @@ export class Lines {
       if (this.#blocks.size <= KEPT_BLOCKS && this.#characters <= KEPT_CHARACTERS) return;
       if (inUse.has(key)) continue;
       this.#blocks.delete(key);
+      this.shown?.forget(key);
       this.#characters -= block.characters;
     }
   }
 }
 
 /** @param {number} place */
-function blockOf(place) {
+export function blockOf(place) {
   return Math.floor((place - 1) / BLOCK_LINES);
 }

@@ -30,8 +30,9 @@ export function rangeOf(one, other) {
 
 /**
  * @param {Range | null} range
- * @param {number} number
+ * @param {number} first
+ * @param {number} last
  */
-export function contains(range, number) {
-  return range !== null && number >= range.first && number <= range.last;
+export function overlaps(range, first, last) {
+  return range !== null && last >= range.first && first <= range.last;
 }

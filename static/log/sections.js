@@ -4,8 +4,7 @@
  * folded section is its heading alone. Positions are computed, so that a million lines cost nothing.
  */
 
-import { isOver } from "./ansi.js";
-import { countUpTo } from "./search.js";
+import { countUpTo } from "./find/search.js";
 
 /** @typedef {[line: number, time: number, title: string]} Section its first line's number first */
 /** @typedef {import("./view/rows.js").RowContent} RowContent */
@@ -19,15 +18,23 @@ export class Sections {
   #rows = [];
   /** @type {Set<number>} the first lines of those that are folded */
   #folded = new Set();
+  /** When the last section ended; null while it goes on. @type {number | null} */
+  #end = null;
+  #version = 0;
 
-  /** @param {import("./lines.js").Lines} lines */
-  constructor(lines) {
+  /**
+   * @param {import("./lines.js").Lines} lines
+   * @param {import("./shown_lines.js").ShownLines} shown
+   */
+  constructor(lines, shown) {
     this.lines = lines;
+    this.shown = shown;
   }
 
   /** How many rows there are. */
   get length() {
-    if (!this.#rows.length) return this.lines.total;
+    this.#refresh();
+    if (!this.#rows.length) return this.shown.countUpTo(this.lines.total);
     const last = this.#rows.length - 1;
     return Math.max(this.#rows[last] + this.#shown(last), 0);
   }
@@ -46,9 +53,13 @@ export class Sections {
     return this.#firstLines.every((line) => this.#folded.has(line));
   }
 
-  /** @param {Section[]} sections by their lines, ascending */
-  set(sections) {
+  /**
+   * @param {Section[]} sections by their lines, ascending
+   * @param {number | null} end when the process ended
+   */
+  set(sections, end) {
     this.#sections = sections;
+    this.#end = end;
     this.#firstLines = sections.map((section) => section[0]);
     this.#place();
   }
@@ -62,6 +73,18 @@ export class Sections {
   /** @param {boolean} folded */
   foldAll(folded) {
     this.#folded = new Set(folded ? this.#firstLines : []);
+    this.#place();
+  }
+
+  /**
+   * Fold the sections of a failed run that went well: all but the last and those with errors.
+   *
+   * @param {number[]} errors lines
+   */
+  foldGood(errors) {
+    const bad = new Set(errors.map((line) => this.#sectionOf(line)));
+    bad.add(this.#sections.length - 1);
+    this.#folded = new Set(this.#firstLines.filter((_, index) => !bad.has(index)));
     this.#place();
   }
 
@@ -80,20 +103,23 @@ export class Sections {
    * @returns {RowContent}
    */
   at(row) {
+    this.#refresh();
     const index = countUpTo(this.#rows, row) - 1;
-    if (index < 0) return this.#line(row);
+    if (index < 0) return this.#line(this.shown.lineAt(row));
     if (this.#rows[index] === row) return this.#heading(index);
-    return this.#line(this.#firstLines[index] + row - this.#rows[index] - 1);
+    return this.#line(this.shown.lineAt(this.#countBefore(index) + row - this.#rows[index]));
   }
 
   /**
    * @param {number} line
-   * @returns {number} its row, or that of the heading that it is folded under
+   * @returns {number} its row, that of the bar it is part of, or of the heading it is folded under
    */
   rowOf(line) {
+    this.#refresh();
     const index = this.#sectionOf(line);
-    if (index < 0) return line;
-    const inside = line - this.#firstLines[index] + 1;
+    const count = this.shown.countUpTo(line);
+    if (index < 0) return Math.max(1, count);
+    const inside = count - this.#countBefore(index);
     return this.#rows[index] + Math.min(inside, this.#shown(index));
   }
 
@@ -109,7 +135,7 @@ export class Sections {
       const content = this.at(row);
       if (!content.heading) numbers.push(content.number);
     }
-    this.lines.need(numbers);
+    this.lines.need([...numbers, ...(numbers.length ? this.shown.linesBefore(numbers[0]) : [])]);
   }
 
   /** @param {number} line */
@@ -117,9 +143,15 @@ export class Sections {
     return countUpTo(this.#firstLines, line) - 1;
   }
 
+  /** Place the rows anew if other lines have rows. */
+  #refresh() {
+    if (this.#version !== this.shown.version) this.#place();
+  }
+
   #place() {
+    this.#version = this.shown.version;
     this.#rows = [];
-    let row = this.#firstLines[0];
+    let row = this.#sections.length ? this.#countBefore(0) + 1 : 0;
     for (let index = 0; index < this.#sections.length; index++) {
       this.#rows.push(row);
       row += 1 + this.#shown(index);
@@ -131,7 +163,17 @@ export class Sections {
    * @returns {number} how many rows follow the heading
    */
   #shown(index) {
-    return this.#folded.has(this.#firstLines[index]) ? 0 : this.#lengthOf(index);
+    if (this.#folded.has(this.#firstLines[index])) return 0;
+    const last = this.#firstLines[index] + this.#lengthOf(index) - 1;
+    return this.shown.countUpTo(last) - this.#countBefore(index);
+  }
+
+  /**
+   * @param {number} index
+   * @returns {number} how many lines before the section have rows
+   */
+  #countBefore(index) {
+    return this.shown.countUpTo(this.#firstLines[index] - 1);
   }
 
   /** @param {number} index */
@@ -145,9 +187,12 @@ export class Sections {
    * @returns {RowContent}
    */
   #line(number) {
+    const row = this.shown.rowOf(number);
     const entry = this.lines.get(number);
-    const over = isOver(entry, this.lines.get(number + 1));
-    return { key: number, number, entry, heading: null, over, version: over ? number : entry };
+    const style = this.shown.styleOf(number);
+    const version = row?.version ?? (entry && style ? `${number} ${style}` : entry);
+    const last = row ? this.shown.lineAt(this.shown.countUpTo(number) + 1) - 1 : number;
+    return { key: number, number, last, entry, row, style, heading: null, version };
   }
 
   /**
@@ -158,8 +203,9 @@ export class Sections {
     const [line, time, title] = this.#sections[index];
     const folded = this.#folded.has(line);
     const lines = this.#lengthOf(index);
-    const version = `${title} ${folded} ${lines}`;
-    const heading = { title, time, folded, lines };
-    return { key: -line, number: line, entry: undefined, heading, over: false, version };
+    const end = this.#sections[index + 1]?.[1] ?? this.#end;
+    const version = `${title} ${folded} ${lines} ${end}`;
+    const heading = { title, time, end, folded, lines };
+    return { key: -line, number: line, last: line, entry: undefined, style: 0, heading, version };
   }
 }

@@ -59,8 +59,30 @@ export async function request(method, path, body, headers = {}) {
   return status === 204 ? null : parsed(text);
 }
 
-/** @param {string} path */
-export const get = (path) => request("GET", path);
+/**
+ * @param {string} path
+ * @param {AbortSignal} [signal] calls it off
+ * @returns {Promise<any>}
+ */
+export async function get(path, signal) {
+  const { status, text } = await answer(path, { signal });
+  if (status >= 400) throw new ApiError(status, parsed(text));
+  return parsed(text);
+}
+
+/**
+ * Fetch something while everything waits: only where the browser leaves no other way.
+ *
+ * @param {string} path
+ * @returns {any}
+ */
+export function getNow(path) {
+  const asked = new XMLHttpRequest();
+  asked.open("GET", path, false);
+  asked.send();
+  if (asked.status >= 400) throw new ApiError(asked.status, parsed(asked.responseText));
+  return parsed(asked.responseText);
+}
 
 /**
  * Fetch what is to be shown as it is now. A server that does not answer in time, as a frozen one,

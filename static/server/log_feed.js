@@ -1,7 +1,7 @@
 // @ts-check
 /** One process's record and log lines as they come, over a channel, from a cursor. */
 
-import { get, poll } from "./api.js";
+import { get, getNow, poll } from "./api.js";
 import { Channel } from "./channel.js";
 
 /** @typedef {[number: number, time: number, level: string, text: string, unended?: boolean]} Entry */
@@ -74,14 +74,50 @@ export class LogFeed {
 }
 
 /**
+ * @typedef {object} LinesQuery
+ * @property {number} [after] lines after this one, or
+ * @property {number} [before] the last lines before this one
+ * @property {number} limit
+ * @property {string} [level]
+ * @property {string} [q]
+ */
+
+/**
+ * A page of a log: `next` is the last line that was examined, or the first one when it was read
+ * backwards; `counts` are the lines of each level in the whole log so far.
+ *
+ * @typedef {{lines: Entry[], next: number, ended: boolean, counts?: Record<string, number>}} LinesPage
+ */
+
+/**
  * Fetch a page of a log.
  *
  * @param {number} pk
- * @param {{after: number, limit: number, level?: string, q?: string}} query
- * @returns {Promise<{lines: Entry[], next: number, ended: boolean}>}
+ * @param {LinesQuery} query
+ * @param {AbortSignal} [signal] calls it off
+ * @returns {Promise<LinesPage>}
  */
-export function getLines(pk, query) {
-  return get(`/api/processes/${pk}/logs/?${queryString(query)}`);
+export function getLines(pk, query, signal) {
+  return get(linesPath(pk, query), signal);
+}
+
+/**
+ * Fetch a page of a log while everything waits: for printing, which does not.
+ *
+ * @param {number} pk
+ * @param {LinesQuery} query
+ * @returns {LinesPage}
+ */
+export function getLinesNow(pk, query) {
+  return getNow(linesPath(pk, query));
+}
+
+/**
+ * @param {number} pk
+ * @param {LinesQuery} query
+ */
+function linesPath(pk, query) {
+  return `/api/processes/${pk}/logs/?${queryString({ ...query })}`;
 }
 
 /**

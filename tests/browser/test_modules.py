@@ -13,7 +13,7 @@ ROOT = Path(static.__file__).parent
 MODULES = sorted(ROOT.rglob("*.js"))
 IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"([^"]+)";', re.MULTILINE)
 DYNAMIC_IMPORT = re.compile(r'const \{([^}]*)\} = await import\("([^"]+)"\)')
-EXPORT = re.compile(r"^export (?:async )?(?:class|function|const|let) (\w+)", re.MULTILINE)
+EXPORT = re.compile(r"^export (?:async )?(?:class|function\*?|const|let) (\w+)", re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", re.DOTALL)
 
 #: The only ways in which a script could turn text into markup.

@@ -74,7 +74,8 @@ def test_reading_begins_with_the_chunk_that_holds_the_line(
 async def test_deleting_takes_one_process_in_steps(
     runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_chunks, "_DELETE_STEP", 4)
+    monkeypatch.setattr(log_chunks, "_FIRST_STEP", 2)
+    monkeypatch.setattr(log_chunks, "_LARGEST_STEP", 4)
     for process in (1, 2, 3):
         for chunk in chunks_of(process, [1] * 10):
             await store.logs.insert(chunk)

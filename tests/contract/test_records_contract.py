@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -233,9 +234,22 @@ async def test_journal_entries_are_found_by_server_and_process(
     assert sorted(entry.pk for entry in await store.journal.all()) == [1, 2]
     with pytest.raises(AlreadyTaken):
         await store.journal.insert(upload)
-    await store.journal.delete(1)
-    await store.journal.delete(1)
+    await store.journal.delete(upload)
+    await store.journal.delete(upload)
     assert await store.journal.all() == [outputs]
+
+
+async def test_a_journal_entry_is_not_another_of_the_same_pk(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    entry = JournalEntry(1, "s1", [1], ["1/a.fits"], token="t0a", made_by=["t0a"])
+    other = replace(entry, token="t0b", made_by=["t0b"])
+    await store.journal.insert(entry)
+    assert await store.journal.take_over(other, "s2") is None
+    assert not await store.journal.close(other)
+    await store.journal.delete(other)
+    assert await store.journal.all() == [entry]
+    assert await store.journal.take_over(entry, "s2") == replace(entry, server="s2")
 
 
 async def test_heartbeats_are_counted(runner: asyncio.Runner, store: Store) -> None:

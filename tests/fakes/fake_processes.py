@@ -69,13 +69,20 @@ class FakeLogReader:
     def __init__(self, processes: FakeProcesses) -> None:
         self._processes = processes
 
-    async def lines(self, record: ProcessRecord, *asked: Any) -> LinesPage:
-        self._processes.calls.append(("lines", record.pk, *asked))
-        first = b'[1,2.5,"info","%b"]' % self._processes.lines_text.encode()
-        return LinesPage([first, b'[2,2.5,"info","b"]'], 2, True)
+    def seen(self, text: str) -> str:
+        return text
 
-    async def text(self, *asked: Any) -> AsyncIterator[bytes]:
+    async def lines(
+        self, record: ProcessRecord, *asked: Any, before: int | None = None, **_how: Any
+    ) -> LinesPage:
+        self._processes.calls.append(("lines", record.pk, *asked, before))
+        await self._processes.read_log()
+        first = b'[1,2.5,"info","%b"]' % self._processes.lines_text.encode()
+        return LinesPage([first, b'[2,2.5,"info","b"]'], 2, True, (0, 2, 0, 0))
+
+    async def text(self, *asked: Any, client: str = "") -> AsyncIterator[bytes]:
         self._processes.calls.append(("log_text", *asked))
+        await self._processes.read_log()
         for piece in self._processes.log:
             yield piece
         if self._processes.log_fault is not None:
@@ -102,6 +109,9 @@ class FakeProcesses:
         self.archive = archive
         dummy = PipelineDescription(name="Dummy", path="runners.dummy.Dummy", short_name="dummy")
         self.pipelines = {dummy.name: dummy}
+        #: set when reading a log may go on, if anybody is to wait for that
+        self.log_ready: asyncio.Event | None = None
+        self.log_readers = 0
         self.log_reader = FakeLogReader(self)
         self.log_bodies = FakeLogBodies(self)
         self.records: dict[int, ProcessRecord] = {}
@@ -115,6 +125,15 @@ class FakeProcesses:
         self.frames: list[bytes | Exception] = []
         self.follows_on = asyncio.Event()
         self.cursor: int | None = None
+
+    async def read_log(self) -> None:
+        """Wait until the log is ready, counting who waits."""
+        if self.log_ready is not None:
+            self.log_readers += 1
+            try:
+                await self.log_ready.wait()
+            finally:
+                self.log_readers -= 1
 
     async def get(self, pk: int) -> ProcessRecord:
         if self.fault is not None:
@@ -149,12 +168,18 @@ class FakeProcesses:
     async def delete(self, pk: int) -> None:
         del self.records[(await self.get(pk)).pk]
 
+    async def failure(self, record: ProcessRecord) -> None:
+        self.calls.append(("failure", record.pk))
+
     async def sections(self, pk: int) -> list[Section]:
         await self.get(pk)
         return [Section(1, 1.5, "Measuring")]
 
     async def receipt(self, pk: int) -> Receipt:
-        return receipt_of(await self.get(pk), None)
+        return receipt_of(await self.get(pk), None, await self.log_stored_bytes(pk))
+
+    async def log_stored_bytes(self, _pk: int) -> int:
+        return 4_321_000
 
     async def count(self, _target: int, _most: int) -> int:
         return len(self.records)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 from server.core.errors import AlreadyTaken, NotFound
 from server.core.hub import Hub
 from server.core.records import ProcessRecord
+from server.logs.cache import Slice
 from server.logs.entries import Line
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
+from server.logs.segments.format import encode_segment
+from server.logs.segments.sealed import SealedLogs
 from server.store.processes.log_chunks import LogChunk, LogEnd
 from tests.fakes import some_records
 
@@ -63,10 +68,68 @@ class FakeChunks:
         if self.fault is not None:
             raise self.fault
         stored = self.stored.get(process, [])
-        return LogEnd(stored[-1].last, stored[-1].log_bytes) if stored else LogEnd(0, 0)
+        if not stored:
+            return LogEnd(0, 0, 0)
+        return LogEnd(
+            stored[-1].last, stored[-1].log_bytes, stored[-1].text_bytes, stored[-1].levels
+        )
 
     async def delete(self, process: int) -> None:
         self.stored.pop(process, None)
+
+
+@dataclass(frozen=True)
+class FakeSegment:
+    """A segment as the database has it."""
+
+    file: str
+    size: int
+    sha256: str
+    index: str
+    first: int
+    last: int
+
+
+class FakeSegments:
+    """The database of segments and the storage of their files; `bytes_read` counts the latter."""
+
+    def __init__(self) -> None:
+        self.stored: dict[int, list[FakeSegment]] = {}
+        self.files: dict[str, bytes] = {}
+        self.bytes_read = 0
+
+    def add(self, process: int, slices: list[Slice]) -> None:
+        """Seal these slices."""
+        segment = encode_segment(slices)
+        index = segment.index
+        key = f"{process}/{index.first}"
+        self.files[key] = segment.data
+        self.stored.setdefault(process, []).append(
+            FakeSegment(key, index.size, "", index.to_text(), index.first, index.last)
+        )
+
+    async def read(self, process: int, line: int = 1) -> list[FakeSegment]:
+        await asyncio.sleep(0)
+        return [each for each in self.stored.get(process, []) if each.last >= line]
+
+
+class FakeFiles:
+    """The files of some segments."""
+
+    def __init__(self, segments: FakeSegments) -> None:
+        self._segments = segments
+
+    async def read(
+        self, key: str, start: int = 0, stop: int | None = None, *, expected: Any = None
+    ) -> AsyncIterator[bytes]:
+        if key not in self._segments.files:
+            raise NotFound("file", key)
+        data = self._segments.files[key][start:stop]
+        assert len(self._segments.files[key]) == expected.size
+        for at in range(0, len(data), 1_000):
+            await asyncio.sleep(0)
+            self._segments.bytes_read += len(data[at : at + 1_000])
+            yield data[at : at + 1_000]
 
 
 class FakeRepository:
@@ -97,11 +160,24 @@ class Reading:
         self.hub = Hub()
         self.chunks = FakeChunks()
         self.repository = FakeRepository(self.hub)
-        self.logs = Logs(cast(Any, self.chunks), self.hub, cache_bytes, alone=alone)
-        self.reader = LogReader(self.logs)
+        self.segments = FakeSegments()
+        sealed = SealedLogs(self.segments, FakeFiles(self.segments), cache_bytes)
+        self.logs = Logs(cast(Any, self.chunks), self.hub, cache_bytes, sealed=sealed, alone=alone)
+        self.reader = LogReader(self.logs, None)
         self.repository.accept(a_process())
 
     async def write(self, count: int, process: int = PK, **how: Any) -> None:
         """Append lines, numbered on from the last one."""
         first = await self.logs.last_line(process) + 1
         await self.logs.append(process, 1, lines(count, first=first, **how))
+
+    def seal(self, upto: int, process: int = PK, *, drop: bool = True) -> None:
+        """Make a segment of the chunks up to a line, and delete them unless told otherwise."""
+        before = max((each.last for each in self.segments.stored.get(process, [])), default=0)
+        stored = self.chunks.stored[process]
+        chosen = [chunk for chunk in stored if before < chunk.first and chunk.last <= upto]
+        if chosen:
+            slices = [Slice(each.first, each.last, each.entries.encode()) for each in chosen]
+            self.segments.add(process, slices)
+        if drop:
+            stored[:] = [chunk for chunk in stored if chunk.last > upto]

@@ -31,6 +31,16 @@ RECORD: dict[str, Any] = {
 }
 
 
+SEGMENT: dict[str, Any] = {
+    "process": 7,
+    "first": 1,
+    "last": 2,
+    "file": "log-7/1-a.segment",
+    "size": 5,
+    "sha256": "ab",
+}
+
+
 def product(pk: int, process: int | None = 7) -> dict[str, Any]:
     """Make a product whose bytes are its PK."""
     attempt = None if process is None else 2
@@ -55,7 +65,9 @@ def sound() -> tuple[Snapshot, Promises]:
         memberships={3, 4},
         logs={7: list(zip((1, 1, 2, 2), entries, strict=True))},
         submissions=[{"key": "a", "process": 7}],
-        files={f"{pk}/{pk}.txt": (1, hashlib.sha256(str(pk).encode()).hexdigest()) for pk in pks},
+        segments=[SEGMENT],
+        files={f"{pk}/{pk}.txt": (1, hashlib.sha256(str(pk).encode()).hexdigest()) for pk in pks}
+        | {SEGMENT["file"]: (SEGMENT["size"], SEGMENT["sha256"])},
     )
     promises = Promises(
         accepted={7: "a"},
@@ -135,6 +147,31 @@ def leave_a_file(found: Snapshot) -> None:
 
 def cut_a_file(found: Snapshot) -> None:
     found.files["3/3.txt"] = (0, "")
+
+
+def lose_a_segment(found: Snapshot) -> None:
+    del found.files["log-7/1-a.segment"]
+
+
+def cut_a_segment(found: Snapshot) -> None:
+    found.files["log-7/1-a.segment"] = (0, "")
+
+
+def forget_a_segment(found: Snapshot) -> None:
+    found.segments.clear()
+
+
+def leave_a_segment(found: Snapshot) -> None:
+    found.segments.append(found.segments[0] | {"process": 8})
+    found.logs[8] = found.logs[7]
+
+
+def overlap_segments(found: Snapshot) -> None:
+    found.segments.append(found.segments[0] | {"first": 2, "last": 4})
+
+
+def count_bytes_wrongly(found: Snapshot) -> None:
+    found.processes[7]["log_bytes"] = 4
 
 
 def forget_a_measurement(found: Snapshot) -> None:
@@ -227,6 +264,12 @@ def fail_a_success(found: Snapshot) -> None:
         (forget_the_group, "names group 2, which is not its own"),
         (forget_a_file, "file 1/1.txt of a product is missing"),
         (leave_a_file, "file 9/9.txt belongs to no product"),
+        (lose_a_segment, "file log-7/1-a.segment of a log is missing"),
+        (cut_a_segment, "file log-7/1-a.segment is not what its log says"),
+        (forget_a_segment, "file log-7/1-a.segment belongs to no product and no log"),
+        (leave_a_segment, "the log of process 8 is there without its record"),
+        (overlap_segments, "segments of process 7 end at 2 and begin at 2"),
+        (count_bytes_wrongly, "says 4 bytes of log"),
         (cut_a_file, "file 3/3.txt is not what its product says"),
         (forget_a_measurement, "names {11: 3} measurements"),
         (measure_twice, "names {11: 3} measurements"),

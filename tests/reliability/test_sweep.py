@@ -20,7 +20,7 @@ from tests.reliability.tools.sweep import KILLS, SWEPT_KINDS, figures, sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
-#: The scenario makes about 140 calls.
+#: The scenario makes about 250 calls.
 SAMPLES = [
     (KILL_AFTER, 70, True),
     (UNHEARD, 25, False),

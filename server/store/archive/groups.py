@@ -34,8 +34,7 @@ class Groups(RecordCollection[DataProductGroup]):
         """Store a new group. :raises AlreadyTaken: its PK exists."""
         # Memberships first: one without its group is never seen, but a group without memberships
         # would keep the PKs of its products when they are deleted.
-        for product in dict.fromkeys(group.products):
-            await self._join(product, group.pk)
+        await self._join_all(list(dict.fromkeys(group.products)), group.pk)
         try:
             await self._collection.insert(group.to_document() | {"version": 1})
         except AlreadyTaken:
@@ -47,8 +46,7 @@ class Groups(RecordCollection[DataProductGroup]):
 
         A group that does not exist, or is deleted meanwhile, is fine.
         """
-        for product in dict.fromkeys(products):
-            await self._join(product, pk)
+        await self._join_all(list(dict.fromkeys(products)), pk)
         while (document := await self._collection.get(pk)) is not None:
             members = list(dict.fromkeys([*document["products"], *products]))
             if await self._change_products(document, members):
@@ -86,6 +84,19 @@ class Groups(RecordCollection[DataProductGroup]):
         await super().delete(pk)
         for product in [] if document is None else document["products"]:
             await self._memberships.change({"_id": product}, unset=(_field(pk),))
+
+    async def _join_all(self, products: Sequence[int], group: int) -> None:
+        """Make products members of a group, those that are in no other at once."""
+        known = {each["_id"] for each in await self._memberships.get_many(products)}
+        new = [
+            {"_id": product, _field(group): True} for product in products if product not in known
+        ]
+        try:
+            await self._memberships.insert_many(new)
+        except AlreadyTaken:  # one of them joins another group at this moment
+            known = set(products)
+        for product in known:
+            await self._join(product, group)
 
     async def _join(self, product: int, group: int) -> None:
         member = {"_id": product}

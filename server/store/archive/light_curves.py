@@ -27,6 +27,8 @@ class LightCurveChunk:
     process: int | None
     series: int
     rows: str
+    #: the data product that it was imported from
+    product: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,13 @@ class LightCurves:
         )
         return [load(LightCurveChunk, document) for document in found]
 
-    async def delete(self, series: int) -> None:
-        """Delete a series; a missing one is fine."""
-        await self._collection.delete({"series": series})
+    async def delete(self, series: int, process: int | None) -> None:
+        """Delete a series that a process has made; a missing one is fine."""
+        await self._collection.delete({"series": series, "process": process})
+
+    async def delete_import(self, series: int, product: int) -> None:
+        """Delete a series that was imported from a product; a missing one is fine."""
+        await self._collection.delete({"series": series, "process": None, "product": product})
 
 
 class Imports:
@@ -101,13 +107,14 @@ class Imports:
 
     async def of_products(self, products: Iterable[int]) -> list[Import]:
         """Return what was imported from these data products."""
-        found = await self._collection.find({"product": {"$in": list(products)}})
+        wanted = list(products)
+        found = await self._collection.find({"product": {"$in": wanted}}) if wanted else []
         return [load(Import, document) for document in found]
 
     async def exist(self, target: int) -> bool:
         """Return whether anything was imported into the light curve of a target."""
         return bool(await self._collection.find({"target": target}, limit=1, fields=("series",)))
 
-    async def delete(self, series: int) -> None:
-        """Delete a record; a missing one is fine."""
-        await self._collection.delete({"_id": series})
+    async def delete(self, series: int, product: int) -> None:
+        """Delete the record of a series of a product; a missing one is fine."""
+        await self._collection.delete({"_id": series, "product": product})

@@ -10,6 +10,9 @@ from server.store.base import Page, RecordCollection, upper_bound
 from server.store.counts import TargetCounts
 from server.store.driver.connection import Database
 
+#: How many products are written at once, so that nothing else waits long.
+_AT_ONCE = 200
+
 
 class DataProducts(RecordCollection[DataProduct]):
     """All data products."""
@@ -27,12 +30,13 @@ class DataProducts(RecordCollection[DataProduct]):
 
     async def insert_many(self, products: Sequence[DataProduct]) -> None:
         """Store new products. :raises AlreadyTaken: one of the PKs exists."""
-        await self._collection.insert_many(
-            [
-                product.to_document() | {"by_target": product.target * KEY_RANGE + product.pk}
-                for product in products
-            ]
-        )
+        for start in range(0, len(products), _AT_ONCE):
+            await self._collection.insert_many(
+                [
+                    product.to_document() | {"by_target": product.target * KEY_RANGE + product.pk}
+                    for product in products[start : start + _AT_ONCE]
+                ]
+            )
         self._counts.forget(*(product.target for product in products))
 
     async def count(self, target: int, most: int) -> int:

@@ -21,6 +21,7 @@ import sqlite3
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,18 @@ from nx_27017.server import handle_client
 LOCK_WAIT_SECONDS = 5.0
 #: How long serving waits for the examination of the files, which then goes on beside it.
 CHECK_SECONDS = 0.2
+#: How often it looks whether the files can be smaller. Pages that were free at so many looks in a
+#: row are given back, but for some that the next writes will need.
+LOOK_SECONDS = 1.0
+SETTLED_LOOKS = 5
+SPARE_PAGES = 64
+#: Pages given back at a time (some 5 ms), after which others have their turn.
+PAGES_A_STEP = 250
+#: From which size on the write-ahead log is cut: while hardly anything is written, which is so many
+#: rows from one look to the next, and at any time.
+FEW_CHANGES = 50
+IDLE_LOG_BYTES = 256 * 1024
+BUSY_LOG_BYTES = 16 * 1024**2
 _WRITES = frozenset({"insert", "findAndModify", "update", "delete"})
 _OUT_OF_DISK_SPACE = 14031
 
@@ -96,6 +109,14 @@ class Handler(nx_27017.handler.NeoSQLiteHandler):  # type: ignore[misc]  # it ha
             if database.db.in_transaction:
                 database.db.execute("ROLLBACK")
 
+    def file_of(self, name: str) -> Path:
+        """Return the file of a database."""
+        return Path(self._db_file(name))
+
+    def lock_of(self, name: str) -> Any:
+        """Return the lock that each command on a database holds."""
+        return self._lock_for(name)
+
 
 def _make_room(database: Any) -> None:
     """Move what is in the log beside the database into it; then a write may be tried again.
@@ -104,6 +125,61 @@ def _make_room(database: Any) -> None:
     """
     with contextlib.suppress(sqlite3.Error):
         database.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+class Shrinking:
+    """Gives what was deleted back to the disk, in steps short enough not to hold others up."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        #: by database: its free pages at the last looks, and its changes at the last one
+        self._free: dict[str, deque[int]] = {}
+        self._changes: dict[str, int] = {}
+        #: the databases whose files are longer than they need to be until the log is cut
+        self._longer: set[str] = set()
+
+    def run(self) -> None:
+        """Look again and again, for as long as the process lives."""
+        while True:
+            time.sleep(LOOK_SECONDS)
+            for name, database in list(self._handler.databases.items()):
+                with contextlib.suppress(sqlite3.Error, OSError):  # full, or closed by now
+                    self.look(name, database.db)
+
+    def look(self, name: str, connection: sqlite3.Connection) -> None:
+        """Give back what has been free for some looks, and cut the write-ahead log."""
+        with self._handler.lock_of(name):
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+        looks = self._free.setdefault(name, deque(maxlen=SETTLED_LOOKS))
+        looks.append(free)
+        spare = min(looks) - SPARE_PAGES if len(looks) == SETTLED_LOOKS else 0
+        if spare > 0:
+            self._give_back(name, connection, spare)
+            self._longer.add(name)
+            looks.clear()
+        idle = connection.total_changes - self._changes.get(name, 0) <= FEW_CHANGES
+        self._changes[name] = connection.total_changes
+        limit_bytes = IDLE_LOG_BYTES if idle else BUSY_LOG_BYTES
+        self._cut_log(name, connection, 0 if name in self._longer else limit_bytes)
+
+    def _give_back(self, name: str, connection: sqlite3.Connection, pages: int) -> None:
+        while pages > 0:
+            began = time.monotonic()
+            with self._handler.lock_of(name):
+                # Not by `execute`, which takes a single step of it: one page.
+                step = min(pages, PAGES_A_STEP)
+                connection.executescript(f"PRAGMA incremental_vacuum({step})")
+            pages -= step
+            time.sleep(time.monotonic() - began)
+
+    def _cut_log(self, name: str, connection: sqlite3.Connection, limit_bytes: int) -> None:
+        """Move what is in the write-ahead log into the database, which shrinks only then."""
+        file = self._handler.file_of(name)
+        if file.with_name(f"{file.name}-wal").stat().st_size > limit_bytes:
+            with self._handler.lock_of(name):
+                (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                self._longer.discard(name)
 
 
 def _command(msg: Message) -> dict[str, Any]:
@@ -210,6 +286,7 @@ async def _end_of_input() -> None:
 
 async def _serve(folder: Path, socket: Path) -> None:
     handler = Handler(data_dir=str(folder))
+    threading.Thread(target=Shrinking(handler).run, daemon=True).start()
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await handle_client(reader, writer, handler)

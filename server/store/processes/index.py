@@ -17,6 +17,10 @@ from server.store.driver.collection import Collection, Document
 #: How many documents one `find_page` may examine before it returns a short page.
 EXAMINED_LIMIT = 5_000
 _LARGEST_BATCH = 500
+#: A log that takes less than this in chunks stays there: a file of its own, with what is kept of it
+#: in the database, would take as much, and an inode. A line takes as much at most beside its text.
+SEALED_BYTES = 16_384
+LINE_BYTES = 300
 
 #: Reads the newest documents with a PK below the first number; the second is how many at most.
 _Source = Callable[[int, int], Awaitable[list[Document]]]
@@ -34,6 +38,22 @@ def index_keys(record: ProcessRecord) -> dict[str, Any]:
     if record.state.ended:
         keys["ended"] = ended_key(record.state, record.pk)
     return keys
+
+
+def end_keys(state: State, pk: int, changes: Mapping[str, Any]) -> dict[str, str | int]:
+    """Return the fields for the indexes that the document gets as the process ends."""
+    keys: dict[str, str | int] = {"ended": ended_key(state, pk)}
+    if _is_worth_sealing(changes):
+        keys["unsealed"] = pk
+    return keys
+
+
+def _is_worth_sealing(changes: Mapping[str, Any]) -> bool:
+    """Return whether the log of a process that ends so is long, or its length is not known."""
+    lines, text_bytes = changes.get("log_lines"), changes.get("log_bytes")
+    if lines is None or text_bytes is None:
+        return True
+    return bool(text_bytes + lines * LINE_BYTES >= SEALED_BYTES)
 
 
 def ended_key(state: State, pk: int) -> str:

@@ -36,7 +36,8 @@ class ProcessStore:
 
     Each index is on a single field. The documents have these besides the record's own: `by_target`
     and `by_pipeline`, which end in the PK, `by_identifier`, `queued`, the PK while queued, and
-    `ended`, state and PK once ended. `pk` and `owner` (set while running) are the record's own.
+    `ended`, state and PK once ended, `unsealed`, the PK of an ended one whose log may have to be
+    sealed. `pk` and `owner` (set while running) are the record's own.
     """
 
     def __init__(self, database: Database) -> None:
@@ -46,7 +47,7 @@ class ProcessStore:
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
         await self._collection.ensure_index("by_identifier", unique=True)
-        for field in ("pk", "by_target", "by_pipeline", "queued", "ended", "owner"):
+        for field in ("pk", "by_target", "by_pipeline", "queued", "ended", "owner", "unsealed"):
             await self._collection.ensure_index(field)
 
     async def insert(self, record: ProcessRecord) -> None:
@@ -144,11 +145,11 @@ class ProcessStore:
         """
         last = {**changes, "owner": None}
         state = State(last["state"])
-        key = index.ended_key(state, pk)
+        keys = index.end_keys(state, pk, last)
         # A cancel is accepted as long as the run has not ended, so this write decides.
         only = {"cancel_requested": False} if state is State.SUCCEEDED else {}
         try:
-            return await fenced(self._collection, pk, attempt, owner, last, only=only, ended=key)
+            return await fenced(self._collection, pk, attempt, owner, last, only=only, **keys)
         except LeaseLost:
             for record in await self.get_many([pk]):
                 if record.attempt == attempt and record.evolve(**last) == record:
@@ -178,12 +179,35 @@ class ProcessStore:
             pk,
             {"state": State.CANCELLED, **changes},
             unset=("queued",),
-            ended=index.ended_key(State.CANCELLED, pk),
+            **index.end_keys(State.CANCELLED, pk, {}),
         )
 
     async def request_cancel(self, pk: int) -> ProcessRecord | None:
         """Mark a running process as to be cancelled; return None if it is not running."""
         return await changed_in(self._collection, State.RUNNING, pk, {"cancel_requested": True})
+
+    async def unsealed(self, after: int = 0, limit: int = 100) -> list[ProcessRecord]:
+        """Return ended processes whose logs may have to be sealed, by PK, behind this one."""
+        span = {"unsealed": {"$gt": after}}
+        found = await self._collection.find(span, sort=("unsealed", 1), limit=limit)
+        return index.records(found)
+
+    async def mark_unsealed(self, pk: int) -> bool:
+        """Have the log of a process looked at once it has ended; return False without a process."""
+        return await self._collection.change({"_id": pk}, set={"unsealed": pk}) is not None
+
+    async def note_sealed(self, pk: int, log_bytes: int | None = None) -> ProcessRecord | None:
+        """Note that a log needs no sealing any more, and the size of its text if it was not known.
+
+        Return the record if it has changed by that.
+        """
+        await self._collection.change({"_id": pk}, unset=("unsealed",))
+        if log_bytes is None:
+            return None
+        changed = await self._collection.change(
+            {"_id": pk, "log_bytes": None}, set={"log_bytes": log_bytes}, inc={"version": 1}
+        )
+        return None if changed is None else ProcessRecord.from_document(changed)
 
     async def owned_by(self, owners: Iterable[str]) -> list[ProcessRecord]:
         """Return what these servers run."""

@@ -9,8 +9,9 @@ import { drawButtons, drawProgress, setNote, shareNow } from "./process_row.js";
 /**
  * @param {HTMLElement} page
  * @param {any} record
+ * @param {string} words those of the exception, if they say more than the failure message
  */
-export function drawFacts(page, record) {
+export function drawFacts(page, record, words) {
   const ended = record.terminal_timestamp !== null;
   page.dataset.state = record.state;
   slot("status", page).dataset.state = record.state;
@@ -18,7 +19,7 @@ export function drawFacts(page, record) {
   setText(slot("share", page), shareNow(record));
   setNote(slot("note", page), ended ? "" : note(record));
   drawProgress(/** @type {HTMLProgressElement} */ (slot("progress", page)), record);
-  drawFailure(slot("failure", page), ended ? note(record) : "");
+  drawFailure(slot("failure", page), ended ? words || note(record) : "");
   drawStarted(slot("started", page), record.started);
   setText(slot("took-name", page), ended ? "Took" : "Running for");
   setDuration(slot("took", page), record.started, record.terminal_timestamp);

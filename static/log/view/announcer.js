@@ -2,7 +2,7 @@
 /** Announces the newest line of a growing log to screen readers, less and less often if many come. */
 
 import { counted } from "../../draw/wording.js";
-import { plain } from "../ansi.js";
+import { visibleText } from "../terminal/text.js";
 
 const FIRST_MS = 2000;
 const LONGEST_MS = 64_000;
@@ -22,7 +22,7 @@ export class Announcer {
   /** @param {import("../../server/log_feed.js").Entry[]} fresh */
   lines(fresh) {
     this.#count += fresh.length;
-    this.#newest = plain(fresh[fresh.length - 1][3]).slice(0, SPOKEN_CHARACTERS);
+    this.#newest = visibleText(fresh[fresh.length - 1][3]).slice(0, SPOKEN_CHARACTERS);
     this.#timer ||= setTimeout(() => this.#speak(), this.#pause);
   }
 

@@ -1,18 +1,6 @@
 // @ts-check
 /** Copies lines of a log: the text alone, without numbers and times. */
 
-import { plain } from "../ansi.js";
-
-/** @typedef {import("../../server/log_feed.js").Entry} Entry */
-
-/**
- * @param {Entry[]} lines
- * @returns {string} a text that did not end its line is followed by the next without a break
- */
-export function textOf(lines) {
-  return lines.map((line) => plain(line[3]) + (line[4] ? "" : "\n")).join("");
-}
-
 /** @param {string} text */
 export async function copyText(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);

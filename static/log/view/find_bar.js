@@ -2,52 +2,82 @@
 /** The search field above a log and the choice of levels: hits, next and previous, and filtering. */
 
 import { part } from "../../draw/find.js";
+import { setText } from "../../draw/times.js";
 import { counted, number } from "../../draw/wording.js";
+import { formatSought, LONGEST_TEXT, parseSought, shownBy } from "../find/address.js";
+import { LogSearch } from "../find/search.js";
+
+/** @typedef {import("../find/address.js").Sought} Sought */
 
 const TYPING_MS = 250;
-const NOTHING = { q: "", level: "" };
 
 export class FindBar {
   #timer = 0;
+  /** @type {LogSearch | null} for the text */
+  #search = null;
+  /** The line from which to go to the first hit, until there is one; -1 for nowhere. */
+  #goal = -1;
+  /** Whether the newest entry of the history came by typing: going on changes it. */
+  #typing = false;
 
   /**
    * @param {HTMLElement} bar
-   * @param {import("../search.js").LogSearch} search
+   * @param {import("../find/search.js").Searched} log
    * @param {import("./view.js").LogView} view
-   * @param {import("../filter.js").LogFilter} filter
-   * @param {(shown: import("../search.js").Query) => void} queried with what is shown from now on
+   * @param {import("../find/filter.js").LogFilter} filter
+   * @param {(shown: import("../find/search.js").Query) => void} queried with what is shown from now on
    */
-  constructor(bar, search, view, filter, queried) {
+  constructor(bar, log, view, filter, queried) {
     this.input = /** @type {HTMLInputElement} */ (part("#find", bar));
     this.level = /** @type {HTMLSelectElement} */ (part("#level", bar));
-    this.only = part("#only", bar);
-    this.search = search;
+    this.only = /** @type {HTMLButtonElement} */ (part("#only", bar));
+    this.log = log;
     this.view = view;
     this.filter = filter;
     this.queried = queried;
+    this.input.maxLength = LONGEST_TEXT;
     this.input.addEventListener("input", () => this.#typed());
+    this.input.addEventListener("blur", () => (this.#typing = false));
     this.input.addEventListener("keydown", (event) => this.#pressed(event));
-    this.level.addEventListener("change", () => void this.#start());
+    this.level.addEventListener("change", () => this.#start());
     this.only.addEventListener("click", () => this.#toggleOnly());
-    part("#find-next").addEventListener("click", () => void this.next());
-    part("#find-previous").addEventListener("click", () => void this.previous());
-    if (this.input.value || this.level.value) void this.#start(); // used before this script was loaded
+    part("#find-next").addEventListener("click", () => void this.#step("next"));
+    part("#find-previous").addEventListener("click", () => void this.#step("previous"));
+    addEventListener("popstate", () => this.#readAddress());
+    const early = this.input.value || this.level.value; // used before this script was loaded
+    if (early) this.#start();
+    else this.#readAddress();
+  }
+
+  /** @returns {Sought} */
+  get #sought() {
+    const q = this.input.value.trim();
+    const only = q !== "" && this.only.getAttribute("aria-pressed") === "true";
+    return { q, level: this.level.value, only };
   }
 
   /** Show how many hits there are and which one is in view; without a text, how many lines. */
   draw() {
-    const { hits, query } = this.search;
-    part("#hits").textContent = query.q ? this.#hitCount() : this.#lineCount();
+    const q = this.input.value.trim();
+    setText(part("#hits"), this.#search ? this.#hitCount(this.#search) : this.#lineCount());
     for (const name of ["#find-next", "#find-previous"]) {
-      /** @type {HTMLButtonElement} */ (part(name)).disabled = !query.q || !hits.length;
+      /** @type {HTMLButtonElement} */ (part(name)).disabled = !this.#search?.hits.length;
     }
-    /** @type {HTMLButtonElement} */ (this.only).disabled = !query.q;
+    this.only.disabled = !q;
+    drawProgress(this.#search, this.filter.matches?.search ?? null, this.log.total());
+    if (this.#goal >= 0 && this.#search?.hits.length) void this.#goToFirst(this.#search);
   }
 
-  #hitCount() {
-    const { hits, complete } = this.search;
-    if (!hits.length) return complete ? "no hit" : "searching…";
-    const place = this.view.here ? this.search.countUpTo(this.view.here) : 0;
+  /** The log has grown. */
+  continue() {
+    void this.#search?.continue();
+  }
+
+  /** @param {LogSearch} search */
+  #hitCount(search) {
+    const { hits, complete } = search;
+    if (!hits.length) return complete ? "no hit" : search.searching ? "searching…" : "";
+    const place = search.placeOf(this.view.here);
     return `${place ? `${number(place)} of ` : ""}${number(hits.length)}${complete ? "" : "+"}`;
   }
 
@@ -55,15 +85,25 @@ export class FindBar {
     const search = this.filter.matches?.search;
     if (!search) return "";
     const { length } = search.hits;
+    if (!length && !search.complete) return "searching…";
     return search.complete ? counted(length, "line") : `${number(length)}+ lines`;
   }
 
-  async next() {
-    await this.#go(await this.search.next(this.view.here || this.view.firstLine - 1));
+  /** @param {"next" | "previous"} side */
+  async #step(side) {
+    const search = this.#search;
+    if (!search) return;
+    const { here, firstLine, lastLine } = this.view;
+    const from = here || (side === "next" ? firstLine - 1 : lastLine + 1);
+    const line = await search[side](from).catch(() => 0); // called off, or no answer: stay
+    if (search === this.#search) await this.#go(line);
   }
 
-  async previous() {
-    await this.#go(this.search.previous(this.view.here || this.view.lastLine + 1));
+  /** @param {LogSearch} search */
+  async #goToFirst(search) {
+    const from = this.#goal;
+    this.#goal = -1;
+    await this.#go(search.hits[search.countUpTo(from - 1)] ?? search.hits[search.hits.length - 1]);
   }
 
   /** @param {number} line */
@@ -75,41 +115,105 @@ export class FindBar {
   }
 
   #toggleOnly() {
-    const pressed = this.only.getAttribute("aria-pressed") !== "true";
+    this.#press(this.only.getAttribute("aria-pressed") !== "true");
+    this.#start();
+  }
+
+  /** @param {boolean} pressed */
+  #press(pressed) {
     this.only.setAttribute("aria-pressed", String(pressed));
-    void this.#show();
   }
 
   #typed() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#start(), TYPING_MS);
+    this.#timer = setTimeout(() => this.#start(true), TYPING_MS);
   }
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
     if (event.key !== "Enter") return;
     event.preventDefault();
-    if (this.input.value.trim() !== this.search.query.q) void this.#start();
-    else if (event.shiftKey) void this.previous();
-    else void this.next();
+    if (this.input.value.trim() !== (this.#search?.query.q ?? "")) this.#start(true);
+    else void this.#step(event.shiftKey ? "previous" : "next");
   }
 
-  async #start() {
+  /** Look for what the fields say, and put it into the address. */
+  #start(typing = false) {
+    this.#writeAddress(typing);
+    this.#look(this.#sought, true);
+  }
+
+  /** @param {boolean} typing */
+  #writeAddress(typing) {
+    const query = formatSought(location.search, this.#sought);
+    const going = typing && this.#typing;
+    this.#typing = typing;
+    if (query === location.search) return;
+    const address = `${location.pathname}${query}${location.hash}`;
+    if (going) history.replaceState(null, "", address);
+    else history.pushState(null, "", address);
+  }
+
+  #readAddress() {
+    const sought = parseSought(location.search);
+    if (JSON.stringify(sought) === JSON.stringify(this.#sought)) return;
+    this.input.value = sought.q;
+    this.level.value = sought.level;
+    this.#press(sought.only);
+    this.#typing = false;
+    this.#look(sought, !location.hash);
+  }
+
+  /**
+   * @param {Sought} sought
+   * @param {boolean} go whether to go to the first hit
+   */
+  #look(sought, go) {
     clearTimeout(this.#timer);
-    const query = { q: this.input.value.trim(), level: this.level.value };
-    const from = this.view.here || this.view.firstLine;
-    this.view.show({ query: query.q, here: 0 });
-    await Promise.all([this.search.start(query.q ? query : NOTHING), this.#show()]);
-    if (query.q !== this.search.query.q || !this.search.hits.length) return this.draw();
-    const place = this.search.countUpTo(from - 1);
-    await this.#go(this.search.hits[place] ?? this.search.hits[this.search.hits.length - 1]);
+    const { view, filter } = this;
+    const line = view.anchor || view.chosen?.first || 0;
+    const following = view.following;
+    const from = following ? Infinity : view.here || view.firstLine;
+    const query = { q: sought.q, level: sought.level };
+    const before = this.#search;
+    view.show({ query: sought.q, here: 0 });
+    filter.set(shownBy(sought), line);
+    if (before !== filter.matches?.search) before?.stop();
+    this.#goal = sought.q && go ? from : -1;
+    this.#search = sought.q ? this.#searchFor(query, sought.only, following ? 0 : from) : null;
+    void this.#search?.continue();
+    this.queried(shownBy(sought));
+    this.draw();
   }
 
-  /** Show the lines of the chosen levels, if asked for only those with the text. */
-  async #show() {
-    const only = this.only.getAttribute("aria-pressed") === "true";
-    const shown = { q: only ? this.input.value.trim() : "", level: this.level.value };
-    this.queried(shown);
-    await this.filter.set(shown);
+  /**
+   * @param {import("../find/search.js").Query} query
+   * @param {boolean} only whether the lines that are shown are the hits
+   * @param {number} origin
+   */
+  #searchFor(query, only, origin) {
+    if (only && this.filter.matches) return this.filter.matches.search;
+    return new LogSearch(query, this.log, origin, (_, change) => {
+      change();
+      this.draw();
+    });
   }
+}
+
+/**
+ * Say how far a search has come while it works, or why it cannot go on.
+ *
+ * @param {LogSearch | null} hits
+ * @param {LogSearch | null} filter
+ * @param {number} total
+ */
+function drawProgress(hits, filter, total) {
+  const busy = [filter, hits].find((search) => search && !search.complete && (search.searching || search.problem));
+  const place = part("#searching");
+  place.hidden = !busy;
+  if (!busy) return;
+  const { problem, searching, examined } = busy;
+  const again = searching ? " Trying again …" : "";
+  if (problem) setText(place, `The search stopped: ${problem}${again}`);
+  else setText(place, `Searching … ${number(examined)} of ${counted(total, "line")}`);
 }

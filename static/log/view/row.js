@@ -2,9 +2,7 @@
 /** Draws one line of a log. Everything that a pipeline wrote goes in as text. */
 
 import { exact, number } from "../../draw/wording.js";
-import { folded, pieces } from "../ansi.js";
-
-/** @typedef {import("../../server/log_feed.js").Entry} Entry */
+import { piecesOf } from "../terminal/text.js";
 
 /** Only the beginning of a longer line is drawn; copying and downloading give all of it. */
 const DRAWN_CHARACTERS = 2000;
@@ -30,45 +28,45 @@ export function makeRow() {
 
 /**
  * @param {HTMLElement} row
- * @param {number} place
- * @param {Entry | undefined} entry undefined while it is being fetched
+ * @param {import("./rows.js").RowContent} content
  * @param {{clock: (seconds: number) => string, query: string}} look
+ * @returns {number} how many columns are drawn
  */
-export function drawRow(row, place, entry, look) {
+export function drawRow(row, content, look) {
   const [link, time, text] = /** @type {HTMLElement[]} */ ([...row.children]);
+  const { number: place, last } = content;
+  const entry = content.row?.entry ?? content.entry;
   row.dataset.number = String(place);
   row.dataset.level = entry?.[2] ?? "";
   link.textContent = String(place);
   link.setAttribute("href", `#L${place}`);
-  link.setAttribute("aria-label", `Line ${place}`);
+  link.setAttribute("aria-label", last > place ? `Lines ${place} to ${last}` : `Line ${place}`);
+  link.title = last > place ? `Lines ${number(place)} to ${number(last)}, each over the one before` : "";
   time.textContent = entry ? look.clock(entry[1]) : "";
   time.title = entry ? exact(entry[1]) : "";
-  if (entry) drawText(text, entry, look.query);
-  else text.textContent = "";
-}
-
-/** @param {Entry | undefined} entry */
-export function drawnLength(entry) {
-  return entry ? Math.min(DRAWN_CHARACTERS + 20, folded(entry[3]).length) : 0;
+  return drawText(text, content, look.query);
 }
 
 /**
  * @param {HTMLElement} element
- * @param {Entry} entry
+ * @param {import("./rows.js").RowContent} content
  * @param {string} query
+ * @returns {number} how many columns are drawn
  */
-function drawText(element, entry, query) {
-  const whole = entry[3];
-  const beginning = whole.length > DRAWN_CHARACTERS ? folded(whole).slice(0, DRAWN_CHARACTERS) : whole;
-  const parts = pieces(beginning);
-  if (parts.length === 1 && !parts[0].classes && !query) element.textContent = parts[0].text;
-  else element.replaceChildren(...marked(parts, query));
-  const hidden = folded(whole).length - folded(beginning).length;
+function drawText(element, { row, entry, style }, query) {
+  const { pieces, length } = row
+    ? { pieces: row.pieces(DRAWN_CHARACTERS), length: row.characters.length }
+    : piecesOf(entry?.[3] ?? "", style, DRAWN_CHARACTERS);
+  const [only] = pieces;
+  if (!query && pieces.length <= 1 && !only?.classes && !only?.href) element.textContent = only?.text ?? "";
+  else element.replaceChildren(...marked(pieces, query));
+  const hidden = length - DRAWN_CHARACTERS;
   if (hidden > 0) element.append(note(`… and ${number(hidden)} characters more`));
+  return Math.min(length, DRAWN_CHARACTERS + 20);
 }
 
 /**
- * @param {import("../ansi.js").Piece[]} parts
+ * @param {import("../terminal/screen.js").Piece[]} parts
  * @param {string} query
  */
 function marked(parts, query) {
@@ -77,10 +75,24 @@ function marked(parts, query) {
   const nodes = [];
   let at = 0;
   for (const part of parts) {
-    for (const [text, hit] of cut(part.text, at, hits)) nodes.push(node(text, part.classes, hit));
+    const inside = cut(part.text, at, hits).map(([text, hit]) => node(text, part.classes, hit));
+    nodes.push(...(part.href ? [linkTo(part.href, inside)] : inside));
     at += part.text.length;
   }
   return nodes;
+}
+
+/**
+ * @param {string} href
+ * @param {Node[]} nodes
+ */
+function linkTo(href, nodes) {
+  const link = document.createElement("a");
+  link.href = link.title = href;
+  link.target = "_blank";
+  link.rel = "noopener noreferrer nofollow";
+  link.append(...nodes);
+  return link;
 }
 
 /**

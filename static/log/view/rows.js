@@ -1,9 +1,9 @@
 // @ts-check
 /** The rows that exist in the page, in order. Those that scroll out of view are used again. */
 
-import { contains } from "../range.js";
+import { overlaps } from "../range.js";
 import { drawHeading, makeHeading } from "./heading.js";
-import { drawRow, drawnLength, makeRow } from "./row.js";
+import { drawRow, makeRow } from "./row.js";
 
 /** @typedef {import("../../server/log_feed.js").Entry} Entry */
 
@@ -15,8 +15,10 @@ import { drawRow, drawnLength, makeRow } from "./row.js";
  * @property {number} key
  * @property {number} number
  * @property {Entry | undefined} entry
+ * @property {number} last the last line that was written over it
+ * @property {import("../terminal/screen.js").Row} [row] what is in it, if that is not the entry alone
+ * @property {number} style the one in which the entry begins
  * @property {import("./heading.js").Heading | null} heading
- * @property {boolean} over whether the next line was written over this one
  * @property {unknown} version
  */
 
@@ -43,6 +45,17 @@ import { drawRow, drawnLength, makeRow } from "./row.js";
 /** @typedef {{row: HTMLElement, version: unknown, look: Look | null}} Drawn */
 
 const KEPT_SPARE = 100;
+
+/**
+ * @param {RowSource} source
+ * @param {number} first
+ * @param {number} last
+ */
+export function contentsOf(source, first, last) {
+  const contents = [];
+  for (let row = first; row <= last; row++) contents.push(source.at(row));
+  return contents;
+}
 
 export class Rows {
   /** The longest line that was ever drawn, in characters. */
@@ -76,6 +89,14 @@ export class Rows {
     }
   }
 
+  /**
+   * @param {number} key of a row that is drawn
+   * @returns {number} its height in the page
+   */
+  heightOf(key) {
+    return this.#drawn.get(key)?.row.offsetHeight ?? 0;
+  }
+
   /** @param {Set<number>} kept */
   #drop(kept) {
     for (const [key, { row }] of this.#drawn) {
@@ -103,15 +124,13 @@ export class Rows {
    */
   #refresh(drawn, content, look) {
     if (drawn.version === content.version && drawn.look === look) return;
-    const { number, entry, heading, over } = content;
+    const { number, last, heading } = content;
     if (heading) {
       drawHeading(drawn.row, number, heading, look.clock);
     } else {
-      drawRow(drawn.row, number, entry, look);
-      drawn.row.classList.toggle("over", over);
-      drawn.row.classList.toggle("chosen", contains(look.chosen, number));
-      drawn.row.classList.toggle("here", number === look.here);
-      this.longest = Math.max(this.longest, drawnLength(entry));
+      this.longest = Math.max(this.longest, drawRow(drawn.row, content, look));
+      drawn.row.classList.toggle("chosen", overlaps(look.chosen, number, last));
+      drawn.row.classList.toggle("here", number <= look.here && look.here <= last);
     }
     drawn.version = content.version;
     drawn.look = look;

@@ -1,6 +1,9 @@
 // @ts-check
 /** Finds the lines in which the reader's selection of text begins and ends. */
 
+/** A longer selection loses rows that are scrolled away. */
+const SELECTED_ROWS = 2000;
+
 /**
  * @param {HTMLElement} box
  * @param {Node | null} node
@@ -21,4 +24,19 @@ export function selectedLines(box) {
   if (!selection || selection.isCollapsed) return [];
   const ends = [selection.anchorNode, selection.focusNode].map((end) => lineOf(box, end));
   return ends.every(Boolean) ? ends : [];
+}
+
+/**
+ * Widen a span of rows to those with the reader's selection: a selection of text keeps its rows
+ * alive while it is scrolled away.
+ *
+ * @param {{first: number, last: number}} span
+ * @param {number[]} selected the rows in which the selection begins and ends, if there is one
+ * @returns {{first: number, last: number}}
+ */
+export function withSelection({ first, last }, selected) {
+  const [begin, end] = [Math.min(...selected), Math.max(...selected)];
+  if (selected.length && last - begin < SELECTED_ROWS) first = Math.min(first, begin);
+  if (selected.length && end - first < SELECTED_ROWS) last = Math.max(last, end);
+  return { first, last };
 }

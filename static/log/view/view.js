@@ -5,14 +5,14 @@
  */
 
 import { Geometry } from "../geometry.js";
-import { Rows } from "./rows.js";
-import { selectedLines } from "./selected_text.js";
+import { RenderedLines } from "./rendered.js";
+import { contentsOf, Rows } from "./rows.js";
+import { selectedLines, withSelection } from "./selected_text.js";
+import { changeRows, takeHeights } from "./wrapping.js";
 
 const SPARE_ROWS = 15;
 /** @typedef {import("./rows.js").RowSource} RowSource */
 
-/** A selection of text keeps its rows alive while it is scrolled away, up to so many. */
-const SELECTED_ROWS = 2000;
 const SETTLE_MS = 200;
 
 export class LogView {
@@ -25,6 +25,9 @@ export class LogView {
   #lastSeen = 0;
   #frame = 0;
   #settling = 0;
+  /** The row that was gone to, until the reader scrolls; 0 for none. */
+  #held = 0;
+  #width = 0;
 
   /**
    * @param {HTMLElement} box
@@ -38,10 +41,11 @@ export class LogView {
     this.window.className = "window";
     this.source = source;
     this.rows = new Rows(this.window);
+    this.rendered = new RenderedLines(box, this.window);
     this.moved = moved;
     this.geometry = new Geometry(Number.parseFloat(getComputedStyle(box).lineHeight) || 20);
     box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.draw()).observe(box);
+    new ResizeObserver(() => this.#resized()).observe(box);
   }
 
   /** How many lines came since following stopped. */
@@ -87,6 +91,15 @@ export class LogView {
     this.draw();
   }
 
+  get wrapping() {
+    return this.box.classList.contains("wrap");
+  }
+
+  /** @param {boolean} wrapping */
+  wrap(wrapping) {
+    this.keep(() => this.box.classList.toggle("wrap", wrapping), this.anchor);
+  }
+
   /** @param {boolean} following */
   follow(following) {
     if (following === this.following) return;
@@ -109,6 +122,7 @@ export class LogView {
     const { firstVisible, lastVisible, viewport, rowHeight } = this.geometry;
     const inView = row > firstVisible && row < lastVisible - 1;
     if (!inView) this.#moveTo(this.geometry.topOf(row) - (viewport - rowHeight) / 2);
+    this.#held = row;
     this.draw();
   }
 
@@ -119,10 +133,12 @@ export class LogView {
    * @param {number} [line] the one to keep in place
    */
   keep(change, line = this.firstLine) {
-    const before = this.geometry.top - this.geometry.topOf(this.source.rowOf(line));
-    change();
+    const row = () => this.source.rowOf(line);
+    const before = this.geometry.top - this.geometry.topOf(row());
+    changeRows(this.geometry, row, change);
+    this.#held = 0;
     this.#measure();
-    if (!this.following && line) this.#moveTo(this.geometry.topOf(this.source.rowOf(line)) + before);
+    if (!this.following && line) this.#moveTo(this.geometry.topOf(row()) + before);
     this.draw();
   }
 
@@ -139,11 +155,6 @@ export class LogView {
     }, line);
   }
 
-  /** Whether the lines that the server rendered are still shown. */
-  get #asRendered() {
-    return this.box.classList.contains("still");
-  }
-
   /** @param {number} row */
   #lineAt(row) {
     const { length } = this.source;
@@ -154,14 +165,22 @@ export class LogView {
     this.geometry.resize(this.source.length, this.box.clientHeight);
   }
 
+  #resized() {
+    const width = this.box.clientWidth;
+    if (this.wrapping && width !== this.#width) this.keep(() => {});
+    this.#width = width;
+    this.draw();
+  }
+
   #scrolled() {
-    if (this.#asRendered) return;
+    if (this.rendered.shown) return;
     this.#measure();
     const real = this.box.scrollTop;
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => this.#settle(), SETTLE_MS);
     if (Math.abs(real - this.#expected) <= 1) return;
     this.geometry.scrolled(real);
+    this.#held = 0;
     this.#expected = real;
     this.follow(this.geometry.atBottom);
     this.draw();
@@ -193,7 +212,12 @@ export class LogView {
     if (this.following) this.#moveTo(this.geometry.bottom);
     const { first, last } = this.#span();
     this.source.need(first, last);
-    this.rows.draw(this.#contents(first, last), this.#look);
+    const contents = contentsOf(this.source, first, last);
+    this.rows.draw(contents, this.#look);
+    if (this.wrapping && takeHeights(this.geometry, this.rows, contents, first, this.#held)) {
+      this.#moveTo(this.following ? this.geometry.bottom : this.geometry.top);
+      this.draw();
+    }
     this.#widen();
     this.window.style.transform = `translateY(${this.geometry.place(first)}px)`;
     if (!this.following) this.moved();
@@ -201,43 +225,18 @@ export class LogView {
 
   /** Replace the lines that the server rendered, once the same ones are loaded here. */
   #takeOver() {
-    if (!this.#asRendered) return true;
-    const last = this.source.length;
-    if (last && this.following && !this.#isReady(last)) {
-      const screenful = Math.ceil(this.geometry.viewport / this.geometry.rowHeight) + SPARE_ROWS;
-      this.source.need(Math.max(1, last - screenful), last);
-      return false;
-    }
-    this.box.classList.remove("still");
-    this.sheet.replaceChildren(this.window);
+    if (!this.rendered.shown) return true;
+    const screenful = Math.ceil(this.geometry.viewport / this.geometry.rowHeight) + SPARE_ROWS;
+    if (!this.rendered.give(this.source, this.source.length - screenful, this.following)) return false;
     this.#moveTo(this.geometry.top);
     return true;
   }
 
-  /** @param {number} row */
-  #isReady(row) {
-    const { entry, heading } = this.source.at(row);
-    return Boolean(entry ?? heading);
-  }
-
-  /**
-   * @param {number} first
-   * @param {number} last
-   */
-  #contents(first, last) {
-    const contents = [];
-    for (let row = first; row <= last; row++) contents.push(this.source.at(row));
-    return contents;
-  }
-
   #span() {
-    let first = Math.max(1, this.geometry.firstVisible - SPARE_ROWS);
-    let last = Math.min(this.source.length, this.geometry.lastVisible + SPARE_ROWS);
+    const first = Math.max(1, this.geometry.firstVisible - SPARE_ROWS);
+    const last = Math.min(this.source.length, this.geometry.lastVisible + SPARE_ROWS);
     const selected = selectedLines(this.box).map((line) => this.source.rowOf(line));
-    const [begin, end] = [Math.min(...selected), Math.max(...selected)];
-    if (selected.length && last - begin < SELECTED_ROWS) first = Math.min(first, begin);
-    if (selected.length && end - first < SELECTED_ROWS) last = Math.max(last, end);
-    return { first, last };
+    return withSelection({ first, last }, selected);
   }
 
   /** The sheet is as wide as the longest line so far, so that it does not jump. */

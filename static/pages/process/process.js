@@ -6,11 +6,12 @@ import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { drawFacts, drawTimeLeft } from "../../draw/process/facts.js";
 import { pageOf } from "../../draw/process/process_row.js";
-import { swapRegion } from "../../draw/region.js";
+import { regionOf, swapRegion } from "../../draw/region.js";
 import { keepTimes } from "../../draw/times.js";
 import { getPage, request } from "../../server/api.js";
 import { getSections, LogFeed } from "../../server/log_feed.js";
-import { watchLog } from "./log.js";
+
+/** @typedef {ReturnType<typeof import("./log.js").watchLog>} Log */
 
 const QUEUE_MS = 3000;
 const SECTIONS_RETRY_MS = 3000;
@@ -18,29 +19,46 @@ const SECTIONS_MS = 300;
 
 const page = part("#process");
 let record = JSON.parse(page.dataset.record ?? "{}");
+let failure = failureOf(page);
 
 keepTimes(Number(page.dataset.now));
-const log = watchLog(record);
-const drawSections = sectionDrawer(page.dataset.sections);
-drawFacts(page, record);
+draw();
 setInterval(() => drawTimeLeft(page, record), 1000);
 drawFrame();
-follow();
+void start();
 page.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 page.querySelector("#rerun")?.addEventListener("submit", (event) => {
   event.preventDefault();
   void act(part('header [data-act="rerun"]'), flagsOf(/** @type {HTMLFormElement} */ (event.target)));
 });
 
-function follow() {
+/** Take the log over from the server, which has drawn its end, and follow it. */
+async function start() {
+  await pageLoaded(); // the first paint does not wait for what comes now
+  const { watchLog } = await import("./log.js");
+  const log = watchLog(record, failure);
+  follow(log, sectionDrawer(log, page.dataset.sections));
+}
+
+/** Wait until the page is complete. */
+function pageLoaded() {
+  if (document.readyState === "complete") return Promise.resolve();
+  return new Promise((resolve) => addEventListener("load", resolve, { once: true }));
+}
+
+/**
+ * @param {Log} log
+ * @param {() => void} drawSections
+ */
+function follow(log, drawSections) {
   const feed = new LogFeed(record.pk, record.log_lines, {
     record(newer) {
       const before = record;
       record = { ...newer, stopping: record.stopping && newer.terminal_timestamp === null };
-      drawFacts(page, record);
+      draw();
       log.record(record);
       if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
-      if (outputsChanged(before, record)) void drawOutputs();
+      if (outputsChanged(before, record)) void drawOutcome(log);
       drawFrame();
     },
     lines: (lines) => log.lines(lines),
@@ -68,10 +86,11 @@ function drawFrame() {
 }
 
 /**
+ * @param {Log} log
  * @param {string | undefined} first the sections when the page was rendered, if there are any to show
  * @returns {() => void} draws the present ones a moment later
  */
-function sectionDrawer(first) {
+function sectionDrawer(log, first) {
   if (first === undefined) return () => {};
   let timer = 0;
   const draw = async () => {
@@ -98,7 +117,7 @@ async function drawQueuePosition(feed) {
   const newer = await feed.fetchRecord().catch(() => record);
   if (record.state !== "queued" || newer.state !== "queued") return;
   record = { ...record, waiting_for: newer.waiting_for };
-  drawFacts(page, record);
+  draw();
 }
 
 /**
@@ -110,12 +129,34 @@ function outputsChanged(before, after) {
   return ended || before.outputs.length !== after.outputs.length;
 }
 
-async function drawOutputs() {
+/**
+ * Show the outputs, and of a failure the exception's own words and where they are in the log.
+ *
+ * @param {Log} log
+ */
+async function drawOutcome(log) {
   try {
-    swapRegion("outputs", await getPage(location.pathname));
+    const html = await getPage(location.pathname);
+    swapRegion("outputs", html);
+    swapRegion("failed-at", html);
+    failure = failureOf(regionOf("process", html));
   } catch {
-    // The link to them appears when the page is next loaded.
+    return; // they appear when the page is next loaded
   }
+  draw();
+  if (failure) log.failed(failure);
+}
+
+function draw() {
+  drawFacts(page, record, failure?.words ?? "");
+}
+
+/**
+ * @param {HTMLElement} rendered
+ * @returns {{words: string | null, line: number, errors: number[]} | null}
+ */
+function failureOf(rendered) {
+  return JSON.parse(rendered.dataset.failure ?? "null");
 }
 
 /**
@@ -133,7 +174,7 @@ async function act(clicked, flags) {
     showProblem(part("#act-problem"), messageOf(error));
   } finally {
     button.disabled = false;
-    drawFacts(page, record);
+    draw();
   }
 }
 

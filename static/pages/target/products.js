@@ -4,11 +4,9 @@
 import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
-import { ask } from "../../draw/question.js";
 import { regionOf, swapRegion } from "../../draw/region.js";
 import { counted } from "../../draw/wording.js";
 import { ApiError, getPage, request } from "../../server/api.js";
-import { groupProducts } from "./groups.js";
 import { takeUploads } from "./uploads.js";
 
 const REFRESH_MS = 400;
@@ -43,7 +41,10 @@ export function watchProducts(target, selection) {
   chooseGallery();
   watchBrokenPictures(part("#products"), replaceByBlank);
   part("#filter").addEventListener("input", filter);
-  part("#group-chosen").addEventListener("click", () => void groupProducts(oldestFirst([...selection.chosen.keys()])));
+  part("#group-chosen").addEventListener("click", async () => {
+    const { groupProducts } = await import("./groups.js");
+    await groupProducts(oldestFirst([...selection.chosen.keys()]));
+  });
   part("#delete-chosen").addEventListener("click", async () => {
     if (await deleteChosen(selection)) await refresh();
   });
@@ -85,6 +86,7 @@ function allowActs(selection) {
 async function deleteChosen(selection) {
   const pks = [...selection.chosen.keys()];
   const place = part("#product-problem");
+  const { ask } = await import("../../draw/question.js"); // only the question needs it
   if (!(await ask(`Delete ${counted(pks.length, "data product")}?`))) return false;
   showProblem(place, "");
   for (const pk of pks) {

@@ -11,7 +11,6 @@ import { Selection } from "../../draw/product/selection.js";
 import { keepTimes } from "../../draw/times.js";
 import { idempotencyKey, request } from "../../server/api.js";
 import { ProcessFeed } from "../../server/process_feed.js";
-import { deleteProcess, deleteTarget } from "../deletion.js";
 import { watchCurve } from "./curve.js";
 import { takeImports } from "./imports.js";
 import { watchProducts } from "./products.js";
@@ -125,8 +124,10 @@ async function doAct(name, pk, identifier) {
       return feed.stopping(pk);
     case "rerun":
       return request("POST", `/api/processes/${pk}/rerun/`);
-    case "delete":
+    case "delete": {
+      const { deleteProcess } = await import("../deletion.js"); // seldom wanted, as below
       return (await deleteProcess(pk, identifier)) ? products.refresh() : null;
+    }
     default:
       throw new Error(`Unknown act ${name}`);
   }
@@ -173,6 +174,7 @@ function editTarget() {
   });
   part("#delete-target").addEventListener("click", async () => {
     try {
+      const { deleteTarget } = await import("../deletion.js");
       if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign("/");
     } catch (error) {
       showProblems(form, error);

@@ -8,9 +8,14 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from tqdm import tqdm
 
 from runners import AsyncError, PipelineProcess
 
@@ -88,6 +93,110 @@ class Stages(PipelineProcess):
             self.progress(2, 3)
             self.log("waiting for clear sky")
             time.sleep(0.2)
+
+
+class Bars(PipelineProcess):
+    """Shows its progress as tools for terminals do."""
+
+    short_name = "bars"
+    flags = {"stay": {"default": False, "long_name": "Go on until it is cancelled"}}
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("begin")
+        for _ in tqdm(range(60), desc="single", ncols=60):
+            time.sleep(0.05)
+        for night in tqdm(range(3), desc="nights", ncols=60):
+            for _ in tqdm(range(5), desc="frames", leave=False, ncols=60):
+                time.sleep(0.05)
+            logging.getLogger("bars").warning("night %d was cloudy", night)
+        with Progress(console=Console(file=sys.stderr, force_terminal=True, width=70)) as bars:
+            tasks = [bars.add_task(name, total=30) for name in ("dark", "flat", "light")]
+            for _ in range(30):
+                time.sleep(0.05)
+                for task in tasks:
+                    bars.advance(task)
+        self.log("end of bars")
+        print("no stars", file=sys.stderr)
+        for _ in tqdm(range(10_000), desc="staying", ncols=60):
+            if not flags["stay"]:
+                break
+            time.sleep(0.05)
+
+
+class Terminal(PipelineProcess):
+    """Writes what terminals understand, and a page must not show."""
+
+    short_name = "terminal"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        self.log("\x1b]0;a title\x07plain\x1b(B and \x1b7saved\x1b8")
+        self.log("\x1b[31mred begins")
+        self.log("still red\x1b[0m, no more")
+        self.log("\x1b]8;;https://example.org/a\x1b\\a link\x1b]8;;\x1b\\ and no link")
+        self.log("\x1b]8;;javascript:alert(1)\x1b\\a trap\x1b]8;;\x1b\\")
+        self.log("user \u202enimda\u202c is in")
+        self.log("5 stars\b\b\b\b\bmoons")
+        self.log(
+            "\x1b[38:2::255:0:0mof parts\x1b[m \x1b[38;5;46mof 256\x1b[m \x1b[1;3;4;9;7mall\x1b[m"
+        )
+        self.log("\x1b[4mend")
+        for number in range(11, 1001):
+            self.log(f"line {number}")
+        self.log("\x1b[24mnot underlined")
+
+
+class Broken(PipelineProcess):
+    """Goes well twice, and fails in its third stage with an exception of two lines."""
+
+    short_name = "broken"
+    flags = {
+        "long": {"default": False, "long_name": "Write much before it fails"},
+        "slow": {"default": False, "long_name": "Wait until it is looked at"},
+    }
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        for stage in ("Calibrating", "Aligning"):
+            with self.update_status(stage):
+                for number in range(1, 5001 if flags["long"] else 41):
+                    self.log(f"{stage.lower()} frame {number}")
+        with self.update_status("Measuring"):
+            logging.getLogger("broken").error("frame 2 has no stars")
+            for number in range(1, 101):
+                self.log(f"measuring frame {number}")
+            if flags["slow"]:
+                time.sleep(3)
+            try:
+                {}["EXPTIME"]
+            except KeyError as error:
+                raise ValueError("frame 3 has no exposure \u202etime\nlook at it") from error
+
+
+class Growing(PipelineProcess):
+    """Writes a hundred lines, and thousands more a few seconds later."""
+
+    short_name = "growing"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        for number in range(1, 101):
+            self.log(f"line {number}")
+        time.sleep(4)
+        for number in range(101, 6001):
+            self.log(f"line {number}")
+
+
+class Texts(PipelineProcess):
+    """Writes lines of every length, and one that is gigantic."""
+
+    short_name = "texts"
+    flags = {"empty": {"default": False, "long_name": "Write nothing"}}
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        if flags["empty"]:
+            return
+        for number in range(1, 301):
+            self.log(f"{number} " + "a word " * (number % 60))
+        self.log("giant " + "x" * 3_000_000)
+        self.log("the last one")
 
 
 class Stubborn(PipelineProcess):

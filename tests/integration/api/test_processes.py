@@ -28,6 +28,7 @@ RECORD_KEYS = [
     "started",
     "attempt",
     "log_lines",
+    "log_bytes",
     "outputs",
     "group",
     "waiting_for",

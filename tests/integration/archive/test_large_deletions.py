@@ -1,4 +1,4 @@
-"""A process with many outputs is deleted fast: the database in batches, the files afterwards."""
+"""A process with many outputs is published and deleted fast: the database and disk in batches."""
 
 from __future__ import annotations
 
@@ -103,4 +103,25 @@ async def test_a_deletion_that_the_stop_met_is_completed_at_the_next_start(
     disk.go_on.set()
     await bench.restarted().rollback.resolve_own()
     assert bench.stored() == []
+    await bench.check_consistent()
+
+
+async def test_publishing_many_outputs_asks_the_database_as_often_as_for_few(
+    runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    call, ours = Collection._call, asyncio.get_running_loop()
+
+    async def counted(self: Collection, operation: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        published = self.name in ("dataproducts", "memberships", "groups", "journal")
+        if published and asyncio.get_running_loop() is ours:
+            calls.append(f"{self.name} {operation}")
+        return await call(self, operation, work)
+
+    monkeypatch.setattr(Collection, "_call", counted)
+    await ended_with(bench, 2)
+    for_few = list(calls)
+    calls.clear()
+    await ended_with(bench, 150)
+    assert calls == for_few
     await bench.check_consistent()

@@ -38,20 +38,50 @@ BROKEN = {
         "import os\nos._exit(3)\n",
         "Its process ended with exit code 3 while it was imported",
     ),
-    "exits": ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+    "exits": (
+        "import sys\nsys.exit(3)\n",
+        "The pipeline cannot be imported: it exits (3) (exits.py, line 2)",
+    ),
     "kills": (
         "import os\nos.kill(os.getpid(), 9)\n",
         "Its process ended with signal 9 (SIGKILL) while it was imported",
     ),
-    "syntax": ("class Mine(\n", "SyntaxError: '(' was never closed (syntax.py, line 1)"),
-    "raises": ("1 / 0\n", "ZeroDivisionError: division by zero"),
-    "needs": ("import nowhere_at_all\n", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
-    "lacks": ("x = 1\n", "lacks.Mine is not a subclass of PipelineProcess"),
+    "syntax": (
+        "class Mine(\n",
+        "The pipeline cannot be imported: '(' was never closed (syntax.py, line 1)",
+    ),
+    "raises": (
+        "1 / 0\n",
+        "The pipeline cannot be imported: division by zero (raises.py, line 1)",
+    ),
+    "opens": (
+        "open('/no/where/secret.txt')\n",
+        "The pipeline cannot be imported: No such file or directory: secret.txt (opens.py, line 1)",
+    ),
+    "reads": (
+        "import os\nos.environ['NOWHERE']\n",
+        "The pipeline cannot be imported: there is no key 'NOWHERE' (reads.py, line 2)",
+    ),
+    "names": (
+        "from logging import nothing\n",
+        "The pipeline cannot be imported: cannot import name 'nothing' from 'logging' "
+        "(__init__.py) (names.py, line 1)",
+    ),
+    "speechless": (
+        "assert False\n",
+        "The pipeline cannot be imported: an unexpected error occurred (speechless.py, line 1)",
+    ),
+    "needs": (
+        "import nowhere_at_all\n",
+        "The pipeline cannot be imported: No module named 'nowhere_at_all' (needs.py, line 1)",
+    ),
+    "lacks": ("x = 1\n", "lacks has no class Mine"),
+    "other": ("class Mine: pass\n", "other.Mine is not a subclass of PipelineProcess"),
     "flags": (
         GOOD + "    flags = {'tmpdir': {'default': False}}\n",
         "flags: 'tmpdir' is already a parameter of do_pipeline",
     ),
-    "absent": (None, "ModuleNotFoundError: No module named 'absent'"),
+    "absent": (None, "The pipeline cannot be imported: No module named 'absent'"),
 }
 
 
@@ -104,7 +134,9 @@ async def test_a_module_that_another_one_needs_heals_it_too(tmp_path: Path) -> N
     (tmp_path / "parts" / "inner.py").write_text("1 / 0")
     with serving(config_of(tmp_path, "user")) as running:
         client = Client(running.url)
-        assert (await errors(client))["user"] == "ZeroDivisionError: division by zero"
+        assert (await errors(client))["user"] == (
+            "The pipeline cannot be imported: division by zero (inner.py, line 1)"
+        )
         (tmp_path / "parts" / "inner.py").write_text("x = 100")
         async with asyncio.timeout(20):
             while (await errors(client))["user"]:

@@ -76,6 +76,12 @@ async def test_an_error_that_cannot_be_pickled_is_told_as_any_other(scripts: Scr
     assert any("cannot be pickled" in text for text in await scripts.texts(record["pk"]))
 
 
+async def test_a_lone_surrogate_in_a_failure_is_a_replacement_character(scripts: Scripts) -> None:
+    record = await scripts.run("import sys; sys.exit('no \\ud800 stars')")
+    assert record["failure_message"] == "no \ufffd stars"
+    assert "no \ufffd stars" in await scripts.texts(record["pk"])
+
+
 async def test_a_run_killed_at_once_has_figures(scripts: Scripts) -> None:
     record = await scripts.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert record["resources"]["cpu_seconds"] > 0

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from runners.examiner import Examiner
-from server.execution import reexamination
+from server.archive.derived import reexamination
 from tests.fakes.sky import noise, write_fits
 from tests.integration.conftest import SAMPLES, Client, Running, make_config, serving
 

@@ -143,7 +143,7 @@ async def test_outputs_for_which_there_is_no_room_fail_the_run_and_leave_nothing
     async def no_room(self: FileStorage, *_: object) -> None:
         raise NoRoom
 
-    monkeypatch.setattr(FileStorage, "put", no_room)
+    monkeypatch.setattr(FileStorage, "put_many", no_room)
     record = await scripts.client.ended(pk)
     message = "The outputs could not be stored: There is no room left on the server's disk"
     assert (record["state"], record["failure_message"]) == ("failed", message)

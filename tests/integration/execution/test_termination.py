@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -158,14 +158,14 @@ async def test_a_cancel_while_outputs_are_published_is_kept_and_nothing_is_publi
     scripts: Scripts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publishing, go_on = threading.Event(), threading.Event()
-    put = FileStorage.put
+    put_many = FileStorage.put_many
 
-    async def slow_put(self: FileStorage, local: Path, key: str) -> None:
+    async def slow_put(self: FileStorage, files: Sequence[tuple[Path, str]]) -> None:
         publishing.set()
         await asyncio.to_thread(go_on.wait, 20)
-        await put(self, local, key)
+        await put_many(self, files)
 
-    monkeypatch.setattr(FileStorage, "put", slow_put)
+    monkeypatch.setattr(FileStorage, "put_many", slow_put)
     go_on.set()  # for the input
     output = "outputs = [tmpdir / 'made']; outputs[0].write_text('made')"
     pk = await scripts.submit(f"import time; time.sleep(0.3); {output}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -286,3 +288,56 @@ async def test_a_stopped_engine_leaves_no_process(runner: asyncio.Runner, folder
     async with running(DataFolder.open(folder)):
         pass
     assert {child.pid for child in psutil.Process().children()} == before
+
+
+def disk_bytes(folder: DataFolder) -> int:
+    return sum(path.stat().st_size for path in folder.database.glob("heliograph.db*"))
+
+
+async def test_what_is_deleted_is_given_back_without_holding_others_up(
+    runner: asyncio.Runner, folder: Path
+) -> None:
+    data_folder = DataFolder.open(folder)
+    async with running(data_folder) as (_, database):
+        collection = database.collection("heavy")
+        for start in range(0, 120, 20):
+            text = "x" * 200_000
+            await collection.insert_many(
+                [{"_id": pk, "text": text} for pk in range(start, start + 20)]
+            )
+        await collection.insert({"_id": 1_000, "text": "kept"})
+        assert disk_bytes(data_folder) > 24_000_000
+        await collection.delete_many(range(0, 120))
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while disk_bytes(data_folder) > 2_000_000:
+            assert time.monotonic() < deadline, "the database did not shrink"
+            assert await collection.get(1_000) == {"_id": 1_000, "text": "kept"}
+
+
+async def test_room_that_is_used_again_at_once_is_kept(runner: asyncio.Runner) -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("CREATE TABLE texts (text TEXT)")
+
+    def free() -> int:
+        return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+    class Handler:
+        def lock_of(self, name: str) -> threading.RLock:
+            return threading.RLock()
+
+        def file_of(self, name: str) -> Path:
+            return Path("/nowhere") / name
+
+    shrinking = child.Shrinking(Handler())  # type: ignore[arg-type]
+    for _ in range(3 * child.SETTLED_LOOKS):
+        connection.execute("INSERT INTO texts VALUES (?)", ("x" * 2_000_000,))
+        with contextlib.suppress(OSError):
+            shrinking.look("texts", connection)
+        connection.execute("DELETE FROM texts")
+        assert free() > 400
+    for _ in range(child.SETTLED_LOOKS):
+        with contextlib.suppress(OSError):
+            shrinking.look("texts", connection)
+    assert free() <= child.SPARE_PAGES
+    connection.close()

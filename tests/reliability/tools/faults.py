@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from server.archive.storage import FileStorage
 from server.core.errors import DatabaseAway
 from server.store.driver.collection import Collection
 from tests.reliability.tools import victims
@@ -88,7 +89,7 @@ class Faults:
     def next(self, operation: str, collection: str) -> str | None:
         """Count one call; return the fault that it meets, if any."""
         self._learn()
-        call = f"{operation} {collection}"
+        call = f"{operation} {collection}".strip()
         if self.orders is None or self.orders.only not in call:
             return None
         self.calls += 1
@@ -160,3 +161,22 @@ def install(faults: Faults, loop: asyncio.AbstractEventLoop | None = None) -> Ca
         Collection._call = call  # type: ignore[method-assign]
 
     return remove
+
+
+def install_in_storage(faults: Faults) -> None:
+    """Let a server be killed before and after it stores or deletes a file, too."""
+    for name, step in (("_put_local", "put file"), ("_delete", "delete file")):
+        setattr(FileStorage, name, _deadly(faults, step, getattr(FileStorage, name)))
+
+
+def _deadly(faults: Faults, step: str, work: Callable[..., Any]) -> Callable[..., Any]:
+    def deadly(*arguments: Any) -> Any:
+        kind = faults.next(step, "")
+        if kind == KILL_BEFORE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = work(*arguments)
+        if kind == KILL_AFTER:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    return deadly

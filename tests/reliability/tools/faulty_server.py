@@ -2,9 +2,9 @@
 
     HELIOGRAPH_TEST_ORDERS=<file> python -m tests.reliability.tools.faulty_server [options]
 
-The orders are those of `faults`; without a file there are none. It also prints when the runs that
-it left behind last time are settled, by the monotonic clock that all processes share, and examines
-files again sooner.
+The orders are those of `faults`; without a file there are none. Logs of few lines are sealed too.
+It also prints when the runs that it left behind last time are settled, by the monotonic clock that
+all processes share, and examines files again sooner.
 
 Imports nothing at first: the children of multiprocessing import this module again.
 """
@@ -28,10 +28,23 @@ def main() -> int:
     from tests.reliability.tools import faults
 
     if ORDERS in os.environ:
-        faults.install(faults.Faults(Path(os.environ[ORDERS])))
+        met = faults.Faults(Path(os.environ[ORDERS]))
+        faults.install(met)
+        faults.install_in_storage(met)
+    _seal_short_logs()
     _tell_when_settled()
     reexamination.PAUSE_SECONDS = EXAMINE_AGAIN_SECONDS
     return run()
+
+
+def _seal_short_logs() -> None:
+    """Seal logs of a few lines, also while they grow, so that each run here meets it."""
+    from server.operations import log_sealing
+    from server.store.processes import index
+
+    index.SEALED_BYTES = log_sealing.SEALED_BYTES = 1
+    log_sealing.LIVE_BYTES = 400
+    log_sealing.PAUSE_SECONDS = (0.2, 0.5)
 
 
 def _tell_when_settled() -> None:

@@ -109,13 +109,19 @@ def _record(found: Snapshot, pk: int) -> Document:
 
 def _files(found: Snapshot) -> Iterator[str]:
     named = {f"{pk}/{product['name']}": product for pk, product in found.products.items()}
+    sealed = {segment["file"]: segment for segment in found.segments}
     for key in named.keys() - found.files.keys():
         yield f"file {key} of a product is missing"
-    for key in found.files.keys() - named.keys():
-        yield f"file {key} belongs to no product"
-    for key in named.keys() & found.files.keys():
-        if found.files[key] != (named[key]["size"], named[key]["sha256"]):
-            yield f"file {key} is not what its product says"
+    for key in sealed.keys() - found.files.keys():
+        yield f"file {key} of a log is missing"
+    for key in found.files.keys() - named.keys() - sealed.keys():
+        yield f"file {key} belongs to no product and no log"
+    for key, record in (named | sealed).items():
+        if found.files.get(key, (record["size"], record["sha256"])) != (
+            record["size"],
+            record["sha256"],
+        ):
+            yield f"file {key} is not what its {'log' if key in sealed else 'product'} says"
 
 
 def _unexamined(found: Snapshot, promises: Promises) -> Iterator[str]:
@@ -157,12 +163,32 @@ def log_violations(found: Snapshot) -> Iterator[str]:
         numbers = [entry[0] for _, entry in lines]
         if numbers != list(range(1, len(numbers) + 1)):
             yield f"the log of process {pk} has the lines {_ranges(numbers)}"
+        yield from _stretches(found, pk)
+        if record.get("log_bytes") not in (None, _text_bytes(lines)):
+            yield f"process {pk} says {record['log_bytes']} bytes of log, it has others"
         if record["log_lines"] != len(lines):
             yield f"process {pk} has {len(lines)} lines and says {record['log_lines']}"
         attempts = [attempt for attempt, _ in lines]
         if attempts != sorted(attempts):
             yield f"in the log of process {pk} an attempt writes behind a later one: {attempts}"
         yield from _told(pk, record, lines)
+
+
+def _stretches(found: Snapshot, pk: int) -> Iterator[str]:
+    """Yield what is wrong with the segments of a log: they follow each other from line 1 on."""
+    last = 0
+    for first, end in sorted(
+        (segment["first"], segment["last"])
+        for segment in found.segments
+        if segment["process"] == pk
+    ):
+        if first != last + 1:
+            yield f"segments of process {pk} end at {last} and begin at {first}"
+        last = end
+
+
+def _text_bytes(lines: list[tuple[int, list[Any]]]) -> int:
+    return sum(len(entry[3].encode()) + (len(entry) == 4) for _, entry in lines)
 
 
 def _told(pk: int, record: Document, lines: list[tuple[int, list[Any]]]) -> Iterator[str]:

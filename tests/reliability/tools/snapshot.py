@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,19 @@ from urllib.parse import quote
 from pymongo import MongoClient
 
 from server.operations.storage_root import ID_FILE
+from tests.fakes.sealed_logs import entries_of_segment
 
 Document = dict[str, Any]
 Entry = list[Any]
+_BEGINS = re.compile(r"Attempt (\d+) begins")
 
 
 @dataclass
 class Snapshot:
-    """What is stored. Entries are a log's lines, each with the attempt that wrote it."""
+    """What is stored. Entries are a log's lines, each with the attempt that wrote it.
+
+    The lines of a log are those of its segments, then those of chunks that no segment has.
+    """
 
     processes: dict[int, Document] = field(default_factory=dict)
     products: dict[int, Document] = field(default_factory=dict)
@@ -35,6 +42,8 @@ class Snapshot:
     memberships: set[int] = field(default_factory=set)
     submissions: list[Document] = field(default_factory=list)
     journal: list[Document] = field(default_factory=list)
+    #: the segments of logs, as the database has them
+    segments: list[Document] = field(default_factory=list)
     #: size and sha256 by key
     files: dict[str, tuple[int, str]] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
@@ -55,23 +64,26 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
             for name in ("processes", "dataproducts", "groups", "submissions", "journal")
         }
         memberships = {found["_id"] for found in database["memberships"].find({})}
-        logs = _logs(list(database["log_chunks"].find({})))
-        chunks = list(database["light_curves"].find({}))
-        series = _series([chunk for chunk in chunks if chunk["process"] is not None])
-        imports = _imports(chunks, list(database["light_curve_imports"].find({})))
+        chunks = list(database["log_chunks"].find({}))
+        segments = list(database["log_segments"].find({}))
+        measured = list(database["light_curves"].find({}))
+        series = _series([chunk for chunk in measured if chunk["process"] is not None])
+        imports = _imports(measured, list(database["light_curve_imports"].find({})))
         receipts = {found["process"] for found in database["receipts"].find({})}
+    files = data[0] / "files" if files is None else files
     return Snapshot(
         processes={found["_id"]: found for found in everything["processes"]},
         products={found["_id"]: found for found in everything["dataproducts"]},
         groups={found["_id"]: found for found in everything["groups"]},
-        logs=logs,
+        logs=_logs(segments, chunks, files),
+        segments=segments,
         series=series,
         imports=imports,
         receipts=receipts,
         memberships=memberships,
         submissions=everything["submissions"],
         journal=everything["journal"],
-        files=_files(data[0] / "files" if files is None else files),
+        files=_files(files),
         runs=_names(folder / "runs" for folder in data),
         incoming=_names(folder / "incoming" for folder in data),
     )
@@ -85,12 +97,34 @@ def documents(
         return list(client[name][collection].find(filter or {}))
 
 
-def _logs(chunks: list[Document]) -> dict[int, list[tuple[int, Entry]]]:
+def _logs(
+    segments: list[Document], chunks: list[Document], files: Path
+) -> dict[int, list[tuple[int, Entry]]]:
     logs = defaultdict(list)
+    for segment in sorted(segments, key=lambda segment: (segment["process"], segment["first"])):
+        logs[segment["process"]] += _sealed(segment, files, logs[segment["process"]])
+    sealed = {process: len(lines) for process, lines in logs.items()}
     for chunk in sorted(chunks, key=lambda chunk: (chunk["process"], chunk["first"])):
         for entry in json.loads(f"[{chunk['entries']}]"):
-            logs[chunk["process"]].append((chunk["attempt"], entry))
+            # Of a log that goes on, some chunks stay beside their segment.
+            if entry[0] > sealed.get(chunk["process"], 0):
+                logs[chunk["process"]].append((chunk["attempt"], entry))
     return dict(logs)
+
+
+def _sealed(
+    segment: Document, files: Path, before: list[tuple[int, Entry]]
+) -> Iterator[tuple[int, Entry]]:
+    """Yield the lines of a segment; which attempt wrote them, the server's own lines tell."""
+    attempt = before[-1][0] if before else 1
+    try:
+        entries = entries_of_segment(segment["index"], (files / segment["file"]).read_bytes())
+    except (OSError, ValueError):
+        return  # what is wrong with the file is found out by comparing checksums
+    for entry in entries:
+        if begun := _BEGINS.fullmatch(entry[3]):
+            attempt = int(begun[1])
+        yield attempt, entry
 
 
 def _series(chunks: list[Document]) -> dict[int, dict[int, int]]:

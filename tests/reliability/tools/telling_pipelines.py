@@ -95,6 +95,23 @@ class Floods(Telling):
         self.tell()
 
 
+class Streams(Telling):
+    """Logs 100,000 lines, or a million; rests half-way while a file `hold` is above its folder."""
+
+    short_name = "streams"
+    flags: ClassVar = {"million": {"default": False, "long_name": "Log a million lines"}}
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
+        count = 1_000_000 if flags["million"] else 100_000
+        for number in range(1, count + 1):
+            self.log(f"line {number} of {count}")
+            if number % 2_000 == 0:
+                time.sleep(0.02)
+            while number == count // 2 and any((up / "hold").exists() for up in tmpdir.parents):
+                self.check_cancelled()
+                time.sleep(0.01)
+
+
 class Waits(Telling):
     """Waits until it is cancelled; `stubborn` ignores what it can, `family` has a child as well."""
 

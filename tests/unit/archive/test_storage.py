@@ -234,6 +234,22 @@ async def test_a_file_swapped_for_one_of_its_size_is_never_read_to_the_end(
         await storage.local("1/a", tmp_path / "copies", expected=RECORD, whole=True)
 
 
+@pytest.mark.parametrize(("start", "stop"), [(0, 10), (5, None), (7, 9)])
+async def test_a_range_of_a_swapped_file_is_an_error_before_the_first_byte(
+    runner: asyncio.Runner, local: Path, tmp_path: Path, start: int, stop: int | None
+) -> None:
+    storage = FileStorage(tmp_path / "files")
+    await storage.put(local, "1/a")
+    part = [piece async for piece in storage.read("1/a", start, stop, expected=RECORD)]
+    assert b"".join(part) == CONTENT[start:stop]
+    await storage.delete_many(["1/a"])
+    await asyncio.to_thread(local.write_bytes, CONTENT[:-1] + b"?")
+    await storage.put(local, "1/a")
+    for _ in range(2):
+        with pytest.raises(DamagedFile, match="another checksum"):
+            await anext(storage.read("1/a", start, stop, expected=RECORD))
+
+
 async def test_a_file_cut_while_it_is_read_is_an_error(
     runner: asyncio.Runner, local: Path, tmp_path: Path
 ) -> None:
@@ -284,3 +300,18 @@ async def test_the_copy_of_a_remote_file_is_checked(
     with pytest.raises(DamagedFile, match="checksum"):
         await storage.local("1/a", tmp_path / "copies", expected=RECORD)
     assert not (tmp_path / "copies/1/a").exists()
+
+
+async def test_many_files_are_stored_at_once_and_the_first_that_is_taken_is_named(
+    runner: asyncio.Runner, storage: FileStorage, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.archive.storage.AT_ONCE", 3)
+    keys = [f"{number}/a" for number in range(1, 8)]
+    await storage.put_many([(local, key) for key in keys])
+    assert [await storage.size(key) for key in keys] == [len(CONTENT)] * 7
+    with pytest.raises(AlreadyStored) as taken:
+        await storage.put_many([(local, "8/a"), (local, "5/a"), (local, "9/a")])
+    assert taken.value.key == "5/a"
+    assert await content(storage, "5/a") == CONTENT
+    with pytest.raises(NotFound):
+        await storage.size("9/a")

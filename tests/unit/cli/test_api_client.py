@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -59,12 +60,13 @@ def test_a_server_that_breaks_off_does_not_answer(answer: bytes) -> None:
     status, said = said_of(answer)
     assert status is None
     assert "does not answer: " in said
+    assert not re.search("Errno|Error|0x", said)
 
 
 def test_where_nothing_listens_the_system_says_why() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    with pytest.raises(Refused, match=r"does not answer: \[Errno \d+\] Connection refused"):
+    with pytest.raises(Refused, match=r"does not answer: Connection refused$"):
         ApiClient(address).get("/api/")
 
 

@@ -95,6 +95,29 @@ def test_a_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
         DataFolder.open(tmp_path / "file")
 
 
+@pytest.mark.parametrize("name", ["incoming", "runs", "previews", "database"])
+def test_a_file_in_the_place_of_a_folder_stops_the_start(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("in the way")
+    with pytest.raises(StartError, match=f"{name} in it is not a folder; move it away"):
+        DataFolder.open(tmp_path)
+    (tmp_path / name).unlink()
+    DataFolder.open(tmp_path).close()
+
+
+@pytest.mark.parametrize("name", ["heliograph.lock", "address", "reserve", "server-id"])
+def test_a_folder_in_the_place_of_a_file_stops_the_start(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(StartError, match=f"{name} in it is not a file; move it away"):
+        DataFolder.open(tmp_path)
+
+
+def test_a_damaged_id_of_the_server_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "server-id").write_bytes(b"s\xff\x00")
+    for _ in range(2):  # the lock is free again
+        with pytest.raises(StartError, match="server-id is damaged"):
+            DataFolder.open(tmp_path, wait_seconds=0)
+
+
 def test_what_an_earlier_server_left_is_set_aside_and_deleted(tmp_path: Path) -> None:
     folder = DataFolder.open(tmp_path)
     for left in (folder.incoming / "abc", folder.runs / "7"):

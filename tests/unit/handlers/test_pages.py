@@ -93,3 +93,19 @@ async def test_each_page_says_that_the_disk_is_full(path: str) -> None:
         fakes.disk_problem = "There is no room left <here>"
         page = await client.fetch(path)
     assert b"There is no room left &lt;here&gt;" in page.body
+
+
+async def test_the_page_of_an_ended_process_says_how_large_its_log_is() -> None:
+    fakes = with_many_products()
+    async with fakes.serving() as client:
+        fields = fakes.processes.fields
+        fakes.processes.fields = lambda record: (
+            fields(record)
+            | {  # type: ignore[method-assign]
+                "terminal_timestamp": 3.5,
+                "log_bytes": 49_000_000,
+            }
+        )
+        fakes.processes.records[51] = a_process(51, state=State.SUCCEEDED, terminal_timestamp=3.5)
+        page = await client.fetch("/processes/51")
+    assert b"49.0 MB, 4.3 MB on disk" in page.body

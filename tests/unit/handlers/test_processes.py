@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from typing import Any
@@ -12,7 +13,7 @@ from tornado.simple_httpclient import HTTPStreamClosedError
 from handlers.http.body import DRAIN_LIMIT_BYTES
 from server.core.errors import DatabaseAway
 from server.core.records import State
-from tests.fakes.handler_fakes import Fakes, json_of
+from tests.fakes.handler_fakes import Fakes, json_of, until
 from tests.fakes.some_records import a_process
 
 pytestmark = pytest.mark.gen_test
@@ -236,14 +237,18 @@ async def test_lines_come_behind_a_cursor_and_filtered() -> None:
     async with fakes.serving() as client:
         answer = json_of(await client.fetch("/api/processes/51/logs/"))
         lines = [[1, 2.5, "info", "a"], [2, 2.5, "info", "b"]]
-        assert answer == {"lines": lines, "next": 2, "ended": True}
+        counts = {"debug": 0, "info": 2, "warning": 0, "error": 0}
+        assert answer == {"lines": lines, "next": 2, "ended": True, "counts": counts}
         query = "after=7&limit=100000&level=warning&q=a%20b"
         await client.fetch(f"/api/processes/51/logs/?{query}")
-        for bad in ("after=-1", "limit=100001", "level=loud", "level=info,error", "after=x"):
+        await client.fetch("/api/processes/51/logs/?before=9")
+        bad_queries = ("after=-1", "limit=100001", "level=loud", "level=info,error", "after=x")
+        for bad in (*bad_queries, "before=0", "before=x", "after=0&before=9"):
             response = await client.fetch(f"/api/processes/51/logs/?{bad}")
             assert response.code == 400
-    assert fakes.processes.calls[0] == ("lines", 51, 0, 1000, "debug", "")
-    assert fakes.processes.calls[1] == ("lines", 51, 7, 100_000, "warning", "a b")
+    assert fakes.processes.calls[0] == ("lines", 51, 0, 1000, "debug", "", None)
+    assert fakes.processes.calls[1] == ("lines", 51, 7, 100_000, "warning", "a b", None)
+    assert fakes.processes.calls[2] == ("lines", 51, 0, 1000, "debug", "", 9)
 
 
 async def test_the_text_is_a_download() -> None:
@@ -258,6 +263,21 @@ async def test_the_text_is_a_download() -> None:
         head = await client.fetch("/api/processes/51/logs.txt", "HEAD")
         assert (head.code, head.headers.get("Content-Length")) == (200, None)
     assert fakes.processes.calls[0] == ("log_text", fakes.processes.records[51], "debug", "o")
+
+
+@pytest.mark.parametrize("path", ["logs/?q=x", "logs.txt?q=x"])
+async def test_a_search_ends_when_its_client_leaves(path: str) -> None:
+    fakes = Fakes()
+    fakes.processes.records[51] = a_process(51)
+    fakes.processes.log_ready = asyncio.Event()
+    async with fakes.serving() as client:
+        _, writer = await client.connect()
+        writer.write(f"GET /api/processes/51/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        await until(lambda: fakes.processes.log_readers == 1)
+        writer.close()
+        await until(lambda: fakes.processes.log_readers == 0)
+        fakes.processes.log_ready = None
+        assert (await client.fetch("/api/processes/51/logs/")).code == 200
 
 
 async def test_a_text_that_breaks_off_is_no_whole_answer() -> None:

@@ -8,14 +8,15 @@ import pytest
 
 from server.core.errors import DatabaseAway
 from server.logs.known_log import KnownLog
+from server.store.processes.log_chunks import LogEnd
 
 
-async def stored(line: int) -> int:
+async def stored(line: int) -> LogEnd:
     """Return the last line, as the store does."""
-    return line
+    return LogEnd(line, 0)
 
 
-async def away() -> int:
+async def away() -> LogEnd:
     """Raise DatabaseAway, as the store does while the database is away."""
     raise DatabaseAway
 
@@ -50,9 +51,9 @@ def test_a_notification_outdates_the_end_until_it_is_read_again() -> None:
 def test_a_notification_during_the_read_is_not_lost() -> None:
     log = KnownLog(0)
 
-    async def read() -> int:
+    async def read() -> LogEnd:
         log.outdate()
-        return 5
+        return LogEnd(5, 0)
 
     asyncio.run(log.refresh(read()))
     assert not log.is_current(notified=True)
@@ -82,5 +83,5 @@ def test_readers_only_move_the_end_forward_and_the_writer_anywhere() -> None:
     log.reach(3)
     asyncio.run(log.refresh(stored(4)))
     assert log.last == 5
-    log.move_end(2, 80)
+    log.move_end(2, 80, 30)
     assert (log.last, log.log_bytes) == (2, 80)

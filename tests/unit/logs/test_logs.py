@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -247,3 +248,51 @@ def test_who_begins_an_old_log_goes_on_where_the_other_server_ended() -> None:
         return numbers(part)
 
     assert asyncio.run(scenario()) == [9, 10, 11, 12]
+
+
+def test_levels_are_counted_as_lines_are_written_and_known_after_a_restart() -> None:
+    async def scenario() -> list[list[int]]:
+        reading = Reading()
+        await reading.write(3)
+        await reading.write(2, level="error")
+        found = [list(await reading.logs.levels(PK))]
+        reading.logs.forget(PK)
+        reads = reading.chunks.reads
+        found.append(list(await reading.logs.levels(PK)))
+        assert reading.chunks.reads == reads + 1  # the end of the log alone
+        return found
+
+    assert asyncio.run(scenario()) == [[0, 3, 0, 2], [0, 3, 0, 2]]
+
+
+def test_levels_of_a_log_from_before_they_were_counted_are_counted_once() -> None:
+    async def scenario() -> tuple[list[list[int]], int]:
+        reading = Reading(0)
+        for level in ("info", "error", "debug"):
+            await reading.write(2, level=level)
+        stored = reading.chunks.stored[PK]
+        stored[:] = [replace(chunk, levels=None) for chunk in stored]
+        reading.logs.forget(PK)
+        await asyncio.gather(*(reading.logs.levels(PK) for _ in range(5)))
+        reads = reading.chunks.reads
+        first = list(await reading.logs.levels(PK))
+        await reading.write(1, level="warning")
+        second = list(await reading.logs.levels(PK))
+        assert reading.chunks.stored[PK][-1].levels == second
+        return [first, second], reading.chunks.reads - reads
+
+    found, reads = asyncio.run(scenario())
+    assert found == [[2, 2, 0, 2], [2, 2, 1, 2]]
+    assert reads == 0
+
+
+def test_a_log_that_another_server_writes_is_counted_on_from_where_it_was_counted() -> None:
+    async def scenario() -> list[list[int]]:
+        one, other = two_servers(watched=False)
+        found = []
+        for level in ("info", "error"):
+            await one.write(3, level=level)
+            found.append(list(await other.logs.levels(PK)))
+        return found
+
+    assert asyncio.run(scenario()) == [[0, 3, 0, 0], [0, 3, 0, 3]]

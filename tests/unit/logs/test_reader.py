@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.records import LEVELS, State
-from server.logs import reader
+from server.logs import pages
 from server.logs.cache import Slice
 from server.logs.entries import Line, encode_entries
-from server.logs.filter import filter_of
 from server.logs.reader import LinesPage
+from server.logs.searching.filter import filter_of
 from tests.fakes.log_fakes import PK, Reading, a_process
 
 TEXTS = st.text(st.sampled_from('aAbB ß,"\\\n\x1b[0mé\u0130u001b'), max_size=12)
@@ -98,8 +98,8 @@ def test_a_cursor_past_the_end_counts_as_the_end(after: int) -> None:
 def test_a_page_is_cut_at_its_bounds_and_the_next_one_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reader, "PAGE_BYTES", 1_000)
-    monkeypatch.setattr(reader, "EXAMINED_BYTES", 1_500)
+    monkeypatch.setattr(pages, "PAGE_BYTES", 1_000)
+    monkeypatch.setattr(pages, "EXAMINED_BYTES", 1_500)
 
     async def scenario(q: str) -> tuple[list[int], int]:
         reading = Reading()
@@ -107,12 +107,12 @@ def test_a_page_is_cut_at_its_bounds_and_the_next_one_goes_on(
             await reading.write(20)
         reading.repository.accept(a_process(state=State.SUCCEEDED, log_lines=400))
         numbers: list[int] = []
-        pages, cursor, ended = 0, 0, False
+        count, cursor, ended = 0, 0, False
         while not ended:
             page = await reading.reader.lines(await reading.repository.get(PK), cursor, 10**6, q=q)
             numbers += [entry[0] for entry in entries_of(page)]
-            pages, cursor, ended = pages + 1, page.next, page.ended
-        return numbers, pages
+            count, cursor, ended = count + 1, page.next, page.ended
+        return numbers, count
 
     monkeypatch.setattr("server.logs.logs.READ_BYTES", 500)
     numbers, _ = asyncio.run(scenario("line"))

@@ -14,6 +14,7 @@ import pytest
 
 from server.core.errors import NoRoom, StartError
 from server.core.records import DataProduct
+from server.operations import schema
 from server.operations.accepted import Accepted
 from server.operations.start_checks import StartChecks
 from server.operations.storage_root import ID_FILE, StorageRoot
@@ -209,7 +210,7 @@ async def test_an_id_that_was_damaged_is_not_taken_for_this_one(
 
 async def test_a_newer_schema_is_refused(runner: asyncio.Runner, store: Store, place: str) -> None:
     await start(store, place)
-    await store.installation.change(schema=2)
+    await store.installation.change(schema=schema.newest() + 1)
     await refused(store, place, "newer Heliograph")
     every = {field.name: True for field in fields(Accepted)}
     await refused(store, place, "newer Heliograph", **every)

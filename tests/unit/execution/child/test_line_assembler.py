@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,3 +108,114 @@ def test_bytes_are_decoded_alike_however_they_are_cut(data: bytes, size: int) ->
     decoder = Utf8Text()
     pieces = [decoder.feed(data[i : i + size]) for i in range(0, len(data), size)]
     assert "".join(pieces) + decoder.feed(b"") == data.decode("utf-8", "replace")
+
+
+def levels_of(*writes: str, stream: str = "stderr", level: str = "warning") -> list[str]:
+    assembler = LineAssembler()
+    for text in writes:
+        assembler.feed(stream, 1.0, level, text, now=0.0)
+    assembler.release()
+    return [line.level for line in assembler.take()]
+
+
+@pytest.mark.parametrize("stream", ["stderr", "@12.3/stderr", "err"])
+@pytest.mark.parametrize(
+    "writes",
+    [
+        ["\r 10 %", "\r 20 %", "\n"],
+        ["10 %\r", "20 %\r"],
+        ["a\rb\n"],
+        ["\router", "\n", "\rinner", "\x1b[A", "\n", "\x9b1A"],
+        ["\r 10 %\n", "\n", " \x1b[?25h\n"],
+    ],
+    ids=repr,
+)
+def test_a_progress_bar_is_no_warning(writes: list[str], stream: str) -> None:
+    assert set(levels_of(*writes, stream=stream)) == {"info"}
+
+
+def test_the_moves_of_a_bar_that_was_let_go_belong_to_it() -> None:
+    assembler = LineAssembler()
+    assembler.feed("stderr", 1.0, "warning", "\r 50 %", now=0.0)
+    assembler.release(now=HOLD_SECONDS)
+    assembler.feed("stderr", 1.0, "warning", "\n", now=2.0)
+    assembler.feed("stderr", 1.0, "warning", "no stars\n", now=2.0)
+    assembler.feed("stderr", 1.0, "warning", "\n", now=2.0)
+    levels = [(line.level, line.text) for line in assembler.take()]
+    assert levels == [
+        ("info", "\r 50 %"),
+        ("info", ""),
+        ("warning", "no stars"),
+        ("warning", ""),
+    ]
+
+
+def test_all_lines_of_a_frame_are_at_its_level() -> None:
+    frame = "\r\x1b[2K\x1b[1A\x1b[2Kone\ntwo"
+    assert levels_of("\r\x1b[2Kone\ntwo", frame, frame + "\n\x1b[?25h") == ["info"] * 5
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        ["no stars\n"],
+        ["no stars\r\n"],
+        ["no stars\r", "\n"],
+        ["a\r\nb\r\n"],
+        ["\n"],
+        ["\x1b[31mno stars\x1b[0m\n"],
+        ["no stars"],
+        ["x" * 70_000],
+    ],
+    ids=lambda writes: repr(writes)[:20],
+)
+def test_other_lines_of_standard_error_stay_warnings(writes: list[str]) -> None:
+    assert set(levels_of(*writes)) == {"warning"}
+    assert set(levels_of(*writes, stream="err")) == {"warning"}
+
+
+def test_a_bar_and_an_error_read_together_are_told_apart() -> None:
+    assert levels_of("\r10 %\r\x1b[K100 %\nno stars\n", stream="err") == ["info", "warning"]
+
+
+@pytest.mark.parametrize("stream", ["logging", "lines", "log", "traceback", "@1.2/logging"])
+def test_other_streams_keep_their_level(stream: str) -> None:
+    assert levels_of("\ra\n", "\rb", "\x1b[A", stream=stream) == ["warning"] * 2
+    assert levels_of("\ra\n", stream=stream, level="error") == ["error"]
+
+
+def test_what_overwrites_has_the_time_of_the_last_state() -> None:
+    assembler = LineAssembler()
+    for time, text in enumerate(["one", "\r\x1b[2K two", " three", "\x1b[A\n", "four"]):
+        assembler.feed("log", float(time), "info", text, now=0.0)
+    assembler.release()
+    assert [line.time for line in assembler.take()] == [3.0, 4.0]
+
+
+def test_a_line_after_the_sequences_that_end_a_bar_keeps_its_level() -> None:
+    writes = ["\r\x1b[2Kdone\n\x1b[?25h", "no stars\n"]
+    assert levels_of(*writes) == ["info", "warning"]
+
+
+@pytest.mark.parametrize("kind", ["stderr", "stdout"])
+def test_a_frame_of_another_thread_comes_after_the_row_that_it_overwrites(kind: str) -> None:
+    assembler = LineAssembler()
+    frame = "\r\x1b[2K\x1b[1A\x1b[2K"
+    assembler.feed(f"@1.2/{kind}", 1.0, "info", f"{frame}one 50 %\ntwo 50 %", now=0.0)
+    assembler.feed("logging", 1.5, "info", "half ", now=0.0)
+    assembler.feed(kind, 2.0, "info", f"{frame}one 60 %\ntwo 60 %\n", now=0.0)
+    assert [(line.text, line.unended) for line in assembler.take()] == [
+        (f"{frame}one 50 %", False),
+        ("two 50 %", True),
+        (f"{frame}one 60 %", False),
+        ("two 60 %", False),
+    ]
+
+
+def test_bars_of_two_threads_do_not_cut_each_other() -> None:
+    assembler = LineAssembler()
+    for percent in range(100):
+        for thread in "12":
+            assembler.feed(f"@1.{thread}/stderr", 1.0, "warning", f"\r{percent} %", now=0.5)
+    assembler.release()
+    assert len(assembler.take()) == 2

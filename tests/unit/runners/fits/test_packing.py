@@ -7,13 +7,15 @@ import gzip
 import lzma
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from runners.fits import files, packing
 from runners.fits.files import FrameError, looks_like_fits, quiet
 from runners.fits.headers import fits_headers
-from runners.fits.images import find_frame, read_frame
+from runners.fits.images import find_frame, find_frames, read_frame
 from runners.fits.metadata import fits_metadata
 from tests.fakes.sky import declare, noise, write_fits
 
@@ -69,9 +71,39 @@ def test_a_packed_file_that_is_cut_short_is_named(tmp_path: Path, kind: str, par
     assert str(tmp_path) not in str(raised.value)
 
 
+def test_a_packed_sequence_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = write_fits(tmp_path / "plain.fits", np.stack([noise(seed=n) for n in range(4)]))
+    opened: list[Path] = []
+
+    def unpack(path: Path) -> Any:
+        opened.append(path)
+        return gzip.open(path)
+
+    monkeypatch.setitem(packing.UNPACKERS, b"\x1f\x8b", unpack)
+    for name in ("a.fits.gz", "b.fits.gz"):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(plain.read_bytes()))
+        frames = find_frames(path)
+        before = len(opened)
+        for number, frame in enumerate(frames):
+            np.testing.assert_array_equal(read_frame(frame), noise(seed=number))
+        # Each look at the first bytes opens the file too.
+        assert len(opened) - before == 4 + 1
+
+    path.write_bytes(
+        gzip.compress(write_fits(tmp_path / "c", noise()[None] * [[[1]], [[2]]]).read_bytes())
+    )
+    np.testing.assert_array_equal(read_frame(find_frames(path)[1]), 2 * noise())
+
+
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
-def test_a_bomb_is_given_up_before_it_is_unpacked(tmp_path: Path, kind: str) -> None:
-    plain = declare(tmp_path / "plain", 16, 7000, 7000, kept_bytes=7000 * 7000 * 2 + 2880)
+def test_a_bomb_is_given_up_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(files, "HARMLESS_BYTES", 2**20)
+    plain = declare(tmp_path / "plain", 16, 1000, 4000, kept_bytes=1000 * 4000 * 2 + 2880)
     path = tmp_path / "a.fits"
     path.write_bytes(PACKERS[kind](plain.read_bytes()))
     with quiet(), pytest.raises(FrameError, match="is a bomb"):

@@ -109,6 +109,19 @@ def test_amplifiers_that_do_not_fit_together_are_not_put_so(tmp_path: Path, dets
     assert (frame.width, frame.height, frame.hdu) == (48, 32, 2)
 
 
+def test_amplifiers_without_a_section_are_what_the_overscan_leaves(tmp_path: Path) -> None:
+    hdus = []
+    for at, detsec in enumerate(["[1:40,1:32]", "[41:80,1:32]"]):
+        pixels = np.hstack([noise(32, 40, seed=at) + 500, np.full((32, 6), 500, np.float32)])
+        header = fits.Header({"DETSEC": detsec, "BIASSEC": "[41:46,1:32]"})
+        hdus.append(fits.ImageHDU(pixels, header))
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
+    whole = read_frame(find_frame(tmp_path / "a.fits"))
+    expected = np.hstack([noise(32, 40, seed=0), noise(32, 40, seed=1)])
+
+    np.testing.assert_allclose(whole, expected, atol=1e-3)
+
+
 def test_binned_amplifiers_have_sections_of_the_detector(tmp_path: Path) -> None:
     hdus = [
         fits.ImageHDU(noise(32, 40, seed=at), fits.Header({"DETSEC": detsec}))

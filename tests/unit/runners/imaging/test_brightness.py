@@ -13,8 +13,8 @@ from runners.imaging.brightness import (
     levels,
     smooth_levels,
     stretched,
-    subtract_background,
 )
+from runners.imaging.sky import find_sky
 from tests.fakes.sky import noise
 
 
@@ -55,19 +55,19 @@ def test_the_sky_is_dark_and_stars_of_all_kinds_differ() -> None:
 
 def test_a_gradient_of_the_sky_is_taken_away() -> None:
     image = noise(128, 160) + np.linspace(0, 500, 160, dtype=np.float32)
-    flat = subtract_background(image)
+    flat = image - find_sky(image, in_cells=True).background(image.shape)
 
     assert np.median(flat[:, :20]) == pytest.approx(np.median(flat[:, -20:]), abs=3)
 
 
 @pytest.mark.parametrize("sides", [(16, 16), (16, 500), (500, 16), (2, 250)])
 def test_the_background_of_narrow_images_is_found_too(sides: tuple[int, int]) -> None:
-    assert np.isfinite(subtract_background(noise(*sides))).all()
+    assert np.isfinite(find_sky(noise(*sides), in_cells=True).background(sides)).all()
 
 
 def test_an_odd_frame_does_not_change_the_contrast() -> None:
-    series = [("frame", Levels(100.0 + i, 5.0, 1000.0 + i), "V") for i in range(20)]
-    series[10] = ("satellite", Levels(110.0, 50.0, 9000.0), "V")
+    series = [("frame", Levels(100.0 + i, 5.0, 1000.0 + i, 30.0), "V") for i in range(20)]
+    series[10] = ("satellite", Levels(110.0, 50.0, 9000.0, 300.0), "V")
     shared = [shown for _, shown in smooth_levels(series)]
 
     assert {each.sigma for each in shared} == {5.0}
@@ -76,7 +76,7 @@ def test_an_odd_frame_does_not_change_the_contrast() -> None:
 
 
 def test_frames_of_another_filter_do_not_count() -> None:
-    series = [(i, Levels(100.0, 5.0 + 20 * (i % 2), 1000.0), "VB"[i % 2]) for i in range(20)]
+    series = [(i, Levels(100.0, 5.0 + 20 * (i % 2), 1000.0, 30.0), "VB"[i % 2]) for i in range(20)]
 
     assert [shared.sigma for _, shared in smooth_levels(series)] == [5.0, 25.0] * 10
 
@@ -88,7 +88,7 @@ def test_every_item_comes_out_once_and_few_are_held(count: int) -> None:
     def series() -> Iterator[tuple[int, Levels, str]]:
         for i in range(count):
             taken.append(i)
-            yield i, Levels(0.0, 1.0, 2.0), ""
+            yield i, Levels(0.0, 1.0, 2.0, 6.0), ""
 
     for place, (item, _) in enumerate(smooth_levels(series(), reach=4)):
         assert item == place

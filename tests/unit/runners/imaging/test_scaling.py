@@ -70,4 +70,6 @@ def test_blank_pixels_do_not_darken_their_surroundings() -> None:
     image[:40, :40] = np.nan
     small = rescale(image, view_of(200, 200, 50))
 
+    assert np.isnan(small[:10, :10]).all(), "nothing is known of these"
+    small[:10, :10] = 7
     np.testing.assert_allclose(small, 7, rtol=1e-5)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from handlers.files.previews import STRETCHES as OFFERED
 from handlers.files.previews import USUAL_STRETCH
+from runners.imaging.showing import Scene
 from runners.imaging.stretches import STRETCHES, shades
 from tests.fakes.sky import noise
 
@@ -24,7 +25,7 @@ def test_what_is_offered_is_what_can_be_drawn() -> None:
 def test_stars_are_brighter_than_the_sky(stretch: str) -> None:
     image = noise(100, 120)
     image[40:44, 50:54] += 3000
-    drawn = shades(image, stretch)
+    drawn = shades(Scene(image, image), stretch)
     assert drawn.shape == image.shape
     assert drawn.dtype == np.uint8
     assert drawn[40:44, 50:54].min() > np.median(drawn) + 60
@@ -36,12 +37,15 @@ def test_stars_are_brighter_than_the_sky(stretch: str) -> None:
 )
 def test_no_image_is_too_odd(stretch: str, level: float, spread: float) -> None:
     image = np.full((20, 30), level, np.float32) + noise(20, 30) * np.float32(spread)
+    image = image.astype(np.float32)
     with np.errstate(all="ignore"):
-        drawn = shades(image.astype(np.float32), stretch)
+        drawn = shades(Scene(image, image), stretch)
     assert drawn.shape == image.shape
 
 
 def test_stretches_differ() -> None:
     image = noise(100, 120)
     image[10:90:8, 10:110:8] += np.arange(130, dtype=np.float32).reshape(10, 13) * 20
-    assert len({shades(image, stretch).tobytes() for stretch in STRETCHES}) == len(STRETCHES)
+    assert len({shades(Scene(image, image), stretch).tobytes() for stretch in STRETCHES}) == len(
+        STRETCHES
+    )

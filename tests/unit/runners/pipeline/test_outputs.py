@@ -62,3 +62,15 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(AsyncError, match=r"^The output 'a\.csv' could not be copied: no space"):
         list(made(iter([tmp_path / "a.csv"]), tmp_path, tmp_path / "outputs"))
     assert [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_name_that_is_not_utf_8_is_refused_in_words(tmp_path: Path, goes_on: bool) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.csv")
+    try:
+        path.write_text("a")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    result = iter([path]) if goes_on else [path]
+    with pytest.raises(AsyncError, match=r"^The name of the output '\?\.csv' is not valid UTF-8$"):
+        list(made(result, tmp_path, tmp_path / "outputs"))

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from runners.examiner import ExaminationError
+from server.archive.derived import reexamination as module
+from server.archive.derived.reexamination import Reexamination
 from server.archive.storage import FileStorage
 from server.archive.transactions import EXAMINATIONS
 from server.core.records import DataProduct
-from server.execution import reexamination as module
-from server.execution.reexamination import Reexamination
 from tests.fakes.some_records import a_product
 
 FOUND = {"filter": "V"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.archive.preview_cache import ABANDONED_SECONDS, PreviewCache
+from server.archive.derived.preview_cache import ABANDONED_SECONDS, PreviewCache
 
 pytestmark = pytest.mark.gen_test
 

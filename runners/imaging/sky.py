@@ -1,0 +1,365 @@
+"""Finds the sky of an image: which part is sky, how bright it is, how it slopes, how noisy it is.
+
+The image is looked at in cells. The noise of a cell comes from second differences of pixels that
+are near each other, where no slope counts. Cells whose larger structure exceeds their noise are
+objects (a planet, the moon); cells without any noise, cells far below the others (overscan, the
+dark around an all-sky camera's circle) and blank cells hold no sky. What is left is described by a
+smooth surface, which is vignetting, moonlight and twilight.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.fits.images import Image
+
+Numbers = NDArray[np.float64]
+
+#: Pixels sampled, whose levels are then known to about 1 % of sigma.
+SAMPLES = 20_000
+#: Multiplications at a time: threads of OpenBLAS, from 2**18 on, get in the way of those of films.
+SMALL_PRODUCT = 2**17
+#: Cells along the longest side, and the least number of samples along the side of a cell.
+CELLS, LEAST_CELL = 12, 8
+#: Differences are taken over at least so many pixels: nearer ones share light, and are correlated
+#: once an image has been rescaled.
+LAG_PIXELS = 3
+#: The mean of the lowest 60 % of |x|, where x is Gaussian, in sigma.
+LOW_RANKS, LOW_MEAN = 0.6, 0.3966
+#: A cell whose larger structure exceeds its noise by this factor holds no sky …
+MOST_STRUCTURE = 2.5
+#: … and neither does one so many times as noisy as the quietest fifth: that is structure …
+MOST_TIMES_NOISIER = 40.0
+#: … and neither are cells that are equally bright as each other and fewer than this part of all.
+LEAST_PART = 0.12
+#: Cells fall into two groups if few lie between these parts of their range, at most this part of
+#: all (some cells are at the border between both), and these are so many sigma apart …
+GAP, FEW_PART, GAP_SIGMA = (0.3, 0.7), 0.14, 10.0
+#: … and the brighter one is an object unless it has this part of all cells (an all-sky camera's
+#: circle has more) …
+UPPER_PART = 0.25
+#: … and no sky either, but the moon, if it is so many sigma above the other.
+MOST_GAP_SIGMA = 150.0
+#: Cells so many times the usual distance above or below the surface do not count for it.
+ABOVE, BELOW = 2.5, 4.0
+#: The surface counts in full if it explains this part of the cells, and not at all below the other.
+EXPLAINED, UNEXPLAINED = 0.65, 0.45
+
+#: The surface goes so much further than in the middles of the cells, as a part of its range.
+OUTER_PART = 0.12
+
+#: The surface is a sum of products of powers of x and y: a plane, a parabola, and the terms of
+#: vignetting, which need not be centred. For each, (power of y, power of x) and its factor.
+_TERMS: tuple[dict[tuple[int, int], float], ...] = (
+    {(0, 0): 1.0},
+    {(0, 1): 1.0},
+    {(1, 0): 1.0},
+    {(0, 2): 1.0},
+    {(1, 1): 1.0},
+    {(2, 0): 1.0},
+    {(0, 3): 1.0, (2, 1): 1.0},
+    {(3, 0): 1.0, (1, 2): 1.0},
+    {(0, 4): 1.0, (2, 2): 2.0, (4, 0): 1.0},
+)
+_POWERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sky:
+    """The sky of an image, in its units: the level, the noise (one sigma), and how it slopes.
+
+    `slope` holds the factors of the powers of y and x, shape (5, 5); it lies between `lowest` and
+    `highest`, and is None where the sky is level.
+    """
+
+    level: float
+    sigma: float
+    slope: Numbers | None = None
+    lowest: float = 0.0
+    highest: float = 0.0
+    #: By how much each cell differs from that, shape (down, across); 0 where there is no sky.
+    mesh: Image | None = None
+    #: The middle rows and columns of the cells, in pixels.
+    middles: tuple[Numbers, ...] = ()
+
+    def background(self, shape: tuple[int, int]) -> Image:
+        """Return the sky of each pixel, as it differs from cell to cell."""
+        slope = self.departure(shape)
+        smooth = np.float32(self.level) if slope is None else slope + np.float32(self.level)
+        if self.mesh is None:
+            return np.broadcast_to(smooth, shape).astype(np.float32)
+        rows, columns = (_between(*sides) for sides in zip(shape, self.middles, strict=True))
+        background = _product(rows @ self.mesh, np.ascontiguousarray(columns.T))
+        background += smooth
+        return background
+
+    def departure(self, shape: tuple[int, int], step: int = 1) -> Image | None:
+        """Return by how much the sky of each pixel differs from the level, None if nowhere.
+
+        With a `step`, return that of every step-th pixel.
+        """
+        if self.slope is None:
+            return None
+        rows, columns = _powers_of(shape)
+        rows, columns = rows[::step], columns[:, ::step]
+        near = rows[:: max(1, len(rows) // 8)] @ self.slope.astype(np.float32)
+        ends = near @ columns[:, :: max(1, columns.shape[1] // 8)]
+        surface = _product(rows @ self.slope.astype(np.float32), columns)
+        if ends.min() < self.lowest or ends.max() > self.highest:
+            np.clip(surface, self.lowest, self.highest, out=surface)
+        return surface
+
+
+class _Grid(NamedTuple):
+    """Cells of `high` x `wide` samples, which are every step-th pixel."""
+
+    down: int
+    across: int
+    high: int
+    wide: int
+    step: int
+
+    def middles(self) -> tuple[Numbers, Numbers]:
+        """Return the middle rows and columns of cells, in pixels."""
+        rows, columns = (
+            np.float64(self.step) * (np.arange(count) * side + (side - 1) / 2)
+            for count, side in ((self.down, self.high), (self.across, self.wide))
+        )
+        return rows, columns
+
+
+def find_sky(image: Image, *, in_cells: bool = False) -> Sky:
+    """Return the sky of a 2-D image, in which NaN pixels do not count.
+
+    With `in_cells`, also return how cells differ from it, for `Sky.background`. An image without
+    any finite pixel has a sky of 0.
+    """
+    step = max(1, round(math.sqrt(image.size / SAMPLES)))
+    cells, grid = _cells(image[::step, ::step], step)
+    cells, kept = _filled(cells)
+    if not len(cells):
+        return Sky(0.0, 0.0)
+    ranked = np.sort(cells.reshape(len(cells), -1), axis=1)
+    count = ranked.shape[1]
+    middle = ranked[:, int(count * 0.3) : max(int(count * 0.7), int(count * 0.3) + 1)]
+    bright = middle.mean(axis=1, dtype=np.float64)
+    noise, structure = _noise(cells, max(1, math.ceil(LAG_PIXELS / step)))
+    found = _sky_cells(bright, noise, structure)
+    places = _places_of(grid, image.shape)[kept]
+    sky = _surface(bright[found], places[found], _middle_mean(noise[found]))
+    if not in_cells:
+        return sky
+    off = np.zeros((grid.down, grid.across))
+    off.flat[kept[found]] = bright[found] - sky.level
+    if sky.slope is not None:
+        off.flat[kept[found]] -= _at_cells(sky.slope, grid, image.shape).flat[kept[found]]
+    return replace(sky, mesh=_smooth(off), middles=grid.middles())
+
+
+def _product(rows: Image, columns: Image) -> Image:
+    """Return the matrix product, in pieces so small that no library starts threads for them."""
+    product = np.empty((len(rows), columns.shape[1]), np.float32)
+    many = max(1, SMALL_PRODUCT // columns.size)
+    for part in (slice(first, first + many) for first in range(0, len(rows), many)):
+        np.matmul(rows[part], columns, out=product[part])
+    return product
+
+
+def _at_cells(slope: Numbers, grid: _Grid, shape: tuple[int, int]) -> Numbers:
+    rows, columns = _cell_powers(grid, shape)
+    at: Numbers = rows @ slope @ columns.T
+    return at
+
+
+def _smooth(mesh: Numbers) -> Image:
+    """Return the median of 3 x 3 cells, so that one with a bright star does not count."""
+    wide = np.pad(mesh, 1, mode="edge")
+    down, across = mesh.shape
+    near = [wide[y : y + down, x : x + across] for y in range(3) for x in range(3)]
+    smooth: Image = np.sort(near, axis=0)[4].astype(np.float32)
+    return smooth
+
+
+def _cells(some: Image, step: int) -> tuple[Image, _Grid]:
+    """Return the samples as cells, shape (cells, rows, columns), and where these are."""
+    height, width = some.shape
+    side = max(LEAST_CELL, max(height, width) // CELLS)
+    down, across = max(1, height // side), max(1, width // side)
+    rows, columns = height // down, width // across
+    whole = some[: down * rows, : across * columns].reshape(down, rows, across, columns)
+    cells = whole.swapaxes(1, 2).reshape(down * across, rows, columns)
+    return cells, _Grid(down, across, rows, columns, step)
+
+
+def _filled(cells: Image) -> tuple[Image, NDArray[np.intp]]:
+    """Return the cells of which at least half is there, blanks filled, and which these are."""
+    blank = np.isnan(cells)
+    if not blank.any():
+        return cells, np.arange(len(cells))
+    missing = blank.mean(axis=(1, 2))
+    least = 0.0 if (missing == 0).mean() > LEAST_PART else max(0.5, float(missing.min()))
+    kept = np.flatnonzero((missing <= least) & (missing < 1))
+    cells, blank = cells[kept], blank[kept]
+    if least and len(kept):
+        usual = np.nanmedian(cells, axis=(1, 2), keepdims=True)
+        cells = np.where(blank, usual, cells)
+    return cells, kept
+
+
+def _noise(cells: Image, lag: int) -> tuple[Numbers, Numbers]:
+    """Return the noise of each cell, and the same as measured over a third of its width."""
+    width = cells.shape[2]
+    lag = min(lag, (width - 1) // 2)
+    if lag < 1:
+        spread = cells.std(axis=(1, 2), dtype=np.float64)
+        return spread, spread
+    return _bend(cells, lag), _bend(cells, max(lag, width // 3))
+
+
+def _bend(cells: Image, lag: int) -> Numbers:
+    width = cells.shape[2]
+    bend = cells[:, :, lag : width - lag] * np.float32(-2)
+    bend += cells[:, :, : width - 2 * lag]
+    bend += cells[:, :, 2 * lag :]
+    np.abs(bend, out=bend)
+    ranked = np.sort(bend.reshape(len(cells), -1), axis=1)
+    low = ranked[:, : max(1, int(ranked.shape[1] * LOW_RANKS))]
+    bent: Numbers = low.mean(axis=1, dtype=np.float64) / (LOW_MEAN * math.sqrt(6))
+    return bent
+
+
+def _sky_cells(bright: Numbers, noise: Numbers, structure: Numbers) -> NDArray[np.intp]:
+    """Return the indices of the cells that hold sky."""
+    least = LEAST_PART * len(bright)
+    noisy = noise > np.abs(bright) * 1e-6
+    smooth = structure <= MOST_STRUCTURE * noise
+    if noisy.any():
+        smooth &= noise <= MOST_TIMES_NOISIER * np.quantile(noise[noisy], 0.2)
+    for candidates in (noisy & smooth, ~noisy & smooth, noisy):
+        if candidates.sum() >= max(least, 1):
+            found = np.flatnonzero(candidates)
+            return found[_population(bright[found], noise[found], len(bright))]
+    return np.arange(len(bright))
+
+
+def _population(bright: Numbers, noise: Numbers, total: int) -> NDArray[np.intp]:
+    """Return which cells are the brightest large group, if they fall into groups at all."""
+    order = np.argsort(bright)
+    while len(order) > 1:
+        ranked = bright[order]
+        lowest, height = ranked[0], ranked[-1] - ranked[0]
+        begin, end = (int(np.searchsorted(ranked, lowest + part * height)) for part in GAP)
+        sigma = _median(noise[order[end:]])
+        gap = (GAP[1] - GAP[0]) * height
+        if end - begin > FEW_PART * len(order) or gap <= max(GAP_SIGMA * sigma, 1e-300):
+            break
+        is_moon = gap > MOST_GAP_SIGMA * sigma and begin >= LEAST_PART * total
+        is_object = is_moon or len(order) - end < UPPER_PART * total
+        order = order[:begin] if is_object else order[end:]
+    return order
+
+
+def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
+    level = _median(bright)
+    design = places[:, : len(_TERMS)]
+    if len(bright) < 3 * len(_TERMS):
+        return Sky(_middle_mean(bright), sigma)
+    height = bright - level
+    scale = max(float(np.abs(height).max()), 1e-300)
+    height = height / scale
+    kept = np.ones(len(bright), bool)
+    for _ in range(4):
+        few = design if kept.all() else design[kept]
+        square = few.T @ few
+        square[np.diag_indices(len(_TERMS))] += 1e-6 * len(few)
+        factors = np.linalg.solve(square, few.T @ height[kept])
+        off = height - design @ factors
+        usual = max(1.4826 * _median(np.abs(off[kept])), 0.1 * sigma / scale, 1e-7)
+        before, kept = kept, (off < ABOVE * usual) & (off > -BELOW * usual)
+        if kept.sum() < 2 * len(_TERMS):
+            return Sky(_middle_mean(bright), sigma)
+        if (kept == before).all():
+            break
+    near = np.abs(off) < max(4 * usual, 0.5 * sigma / scale)
+    weight = (float(near.mean()) - UNEXPLAINED) / (EXPLAINED - UNEXPLAINED)
+    weight = min(max(weight, 0.0), 1.0)
+    fitted = (design @ factors)[kept] * scale
+    middle = _middle_mean(fitted)
+    if not weight:
+        return Sky(_middle_mean(bright), sigma)
+    powers = np.tensordot(factors * scale * weight, _bases(), 1)
+    powers[0, 0] -= middle * weight
+    lowest, highest = (float(end - middle) * weight for end in (fitted.min(), fitted.max()))
+    # The outer half of the outer cells lies beyond their middles.
+    beyond = OUTER_PART * (highest - lowest) + sigma
+    return Sky(level + middle, sigma, powers, lowest - beyond, highest + beyond)
+
+
+def _median(values: Numbers) -> float:
+    return float(np.sort(values)[len(values) // 2])
+
+
+def _middle_mean(values: Numbers) -> float:
+    """Return the mean of the middle 40 %: as robust as a median, and steady for whole numbers."""
+    ranked = np.sort(values)
+    count = len(ranked)
+    return float(ranked[int(count * 0.3) : max(int(count * 0.7), int(count * 0.3) + 1)].mean())
+
+
+@lru_cache(maxsize=1)
+def _bases() -> Numbers:
+    bases = np.zeros((len(_TERMS), _POWERS, _POWERS))
+    for basis, term in zip(bases, _TERMS, strict=True):
+        for powers, factor in term.items():
+            basis[powers] = factor
+    return bases
+
+
+@lru_cache(maxsize=8)
+def _places_of(grid: _Grid, shape: tuple[int, int]) -> Numbers:
+    """Return the value of each term at the middle of each cell, shape (cells, terms)."""
+    terms: Numbers = np.einsum("tij,yi,xj->yxt", _bases(), *_cell_powers(grid, shape))
+    return terms.reshape(grid.down * grid.across, len(_TERMS))
+
+
+@lru_cache(maxsize=8)
+def _cell_powers(grid: _Grid, shape: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    """Return the powers of y of each row of cells, and of x of each column."""
+    rows, columns = (
+        np.vander(_axis(side, shape)[0] + middles / _half(shape), _POWERS, increasing=True)
+        for side, middles in zip(shape, grid.middles(), strict=True)
+    )
+    return rows, columns
+
+
+def _between(side: int, middles: Numbers) -> Image:
+    """Return the shares of the cells in each pixel of a side, linear between their middles."""
+    wide = middles[1] - middles[0] if len(middles) > 1 else 1.0
+    places = ((np.arange(side) - middles[0]) / wide).clip(0, len(middles) - 1)
+    off: Image = np.abs(places[:, np.newaxis] - np.arange(len(middles))).astype(np.float32)
+    return (1 - off).clip(0)
+
+
+@lru_cache(maxsize=8)
+def _powers_of(shape: tuple[int, int]) -> tuple[Image, Image]:
+    """Return the powers of y by row, and of x by column."""
+    y, x = (
+        np.vander(_axis(side, shape), _POWERS, increasing=True).astype(np.float32) for side in shape
+    )
+    return y, np.ascontiguousarray(x.T)
+
+
+def _axis(side: int, shape: tuple[int, int]) -> Numbers:
+    """Return the places of rows or columns, from -1 to 1 along the longest side."""
+    axis: Numbers = (np.arange(side, dtype=np.float64) - (side - 1) / 2) / _half(shape)
+    return axis
+
+
+def _half(shape: tuple[int, int]) -> float:
+    return max(max(shape) - 1, 1) / 2

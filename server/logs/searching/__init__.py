@@ -1,0 +1,1 @@
+"""What searches of logs ask for, and whose turn it is."""

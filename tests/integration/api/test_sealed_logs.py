@@ -1,0 +1,90 @@
+"""Logs over HTTP and websockets: the same before and after they are sealed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import pytest
+
+from server.logs.logs import Logs
+from tests.integration.api.test_live import followed
+from tests.integration.conftest import Client, Running
+
+pytestmark = pytest.mark.gen_test(timeout=40)
+
+T = TypeVar("T")
+LINES = 5_000
+FILTERS = ("level=info&q=LINE+49", "q=nowhere", "level=error", f"before={LINES - 100}&q=line+7")
+
+
+async def there(running: Running, work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of work on the server's own loop."""
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, running.loop))
+
+
+def logs_of(running: Running) -> Logs:
+    assert running.server.services is not None
+    return running.server.services.processes._logs
+
+
+async def sealed(running: Running, pk: int) -> None:
+    """Wait until a log is sealed, and drop what the server has of it in memory."""
+    logs = logs_of(running)
+
+    async def look() -> int:
+        await logs.sealed.refresh(pk)
+        return (await logs.sealed.of(pk)).last
+
+    async def forget() -> None:
+        logs.forget(pk)
+
+    while await there(running, look()) < LINES or await there(running, _chunks(logs, pk)):
+        await asyncio.sleep(0.05)
+    await there(running, forget())
+
+
+async def _chunks(logs: Logs, pk: int) -> int:
+    return (await logs._chunks.end(pk)).line
+
+
+async def everything(client: Client, running: Running, pk: int) -> list[Any]:
+    """Return what each way of reading gives."""
+    api = f"/api/processes/{pk}/logs"
+    pages = [await client.call(f"{api}/?limit=2000&{each}") for each in FILTERS]
+    texts = [(await client.fetch(f"{api}.txt{each}")).body for each in ("", f"?{FILTERS[0]}")]
+    cursors = [await client.call(f"{api}/?limit=700&after={after}") for after in (0, 2_345, LINES)]
+    entries, _, _ = await followed(f"{running.socket_url}/ws/processes/{pk}/logs/?after=17")
+    whole = await client.call(f"/api/pipeline/logs/{pk}/")
+    return [pages, texts, cursors, entries, whole]
+
+
+async def test_every_way_of_reading_gives_the_same_once_a_log_is_sealed(
+    client: Client, running: Running
+) -> None:
+    record = await client.run("Counts", lines=LINES)
+    before = await everything(client, running, record["pk"])
+    await sealed(running, record["pk"])
+    assert await everything(client, running, record["pk"]) == before
+    pages, texts, cursors, entries, whole = before
+    assert [len(page["lines"]) for page in pages] == [111, 0, 0, 111]
+    assert [page["next"] for page in pages] == [LINES, LINES, LINES, 1]
+    assert pages[0]["counts"] == {"debug": 0, "info": LINES, "warning": 0, "error": 0}
+    assert texts[0].decode() == whole["logs"]
+    assert [len(page["lines"]) for page in cursors] == [700, 700, 0]
+    assert [entry[0] for entry in entries] == list(range(18, LINES + 1))
+
+
+async def test_pages_go_backwards_to_the_first_line(client: Client) -> None:
+    record = await client.run("Counts", lines=100)
+    path, numbers, before = f"/api/processes/{record['pk']}/logs/?limit=30", [], 10**6
+    for _ in range(4):
+        page = await client.call(f"{path}&before={before}")
+        found = [entry[0] for entry in page["lines"]]
+        assert page["next"] == found[0]
+        numbers, before = found + numbers, page["next"]
+    assert numbers == list(range(1, 101))
+    assert page["ended"]
+    assert (await client.call(f"{path}&before=1"))["lines"] == []
+    assert (await client.fetch(f"{path}&before=5&after=5")).code == 400
