@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, opener
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_target_page import DROP, rows
 
@@ -142,11 +142,20 @@ def test_a_table_is_imported_on_the_page_of_a_target_and_twice_is_once(
     page.locator("#curve-files").set_input_files(files)
     expect(news).to_contain_text("0 measurements imported. 3 measurements in the light curve")
     expect(words).to_contain_text("2 points and 1 non-detection")
-    bad = [{"name": "bad.csv", "mimeType": "text/csv", "buffer": b"JD,Mag\n2459000.5,bright\n"}]
-    page.locator("#curve-files").set_input_files(bad)
-    problem = page.locator("#import-problem")
-    expect(problem).to_contain_text("bad.csv, row 1, column Mag: 'bright' is not a valid magnitude")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_table_that_cannot_be_imported_says_where_it_is_wrong(
+    browser: Browser, own_observatory: Observatory
+) -> None:
+    bad = [{"name": "bad.csv", "mimeType": "text/csv", "buffer": b"JD,Mag\n2459000.5,bright\n"}]
+    # The browser reports each request that is refused.
+    for open_page in opener(browser, own_observatory, ("400",)):
+        page = open_page(f"/targets/{own_observatory.make_target()}/")
+        page.locator("#curve-files").set_input_files(bad)
+        expect(page.locator("#import-problem")).to_contain_text(
+            "bad.csv, row 1, column Mag: 'bright' is not a valid magnitude"
+        )
 
 
 @WIDTHS
