@@ -25,7 +25,7 @@ from runners.tables.columns import roles_of
 from runners.tables.formats import parse
 from runners.tables.summary import MOST_CURVE_ROWS, SHOWN_ROWS, summary
 from runners.tables.table import Row, Table
-from runners.tables.text import read_text
+from runners.tables.text import TableError, read_text
 
 #: The largest table that is read, and how much of it is written as CSV.
 MOST_TABLE_BYTES = 256 * 2**20
@@ -80,8 +80,14 @@ def opened_table(path: Path, whole_rows: int) -> Iterator[Table]:
         text, cut = read_text(path, MOST_TEXT_BYTES)
         yield parse(text, path.name, cut=cut)
         return
+    problem = None
     with quiet(), open_fits(path, path.name) as hdus:
-        yield _fits_table(_chosen(hdus, path.name), path.name, whole_rows)
+        try:
+            yield _fits_table(_chosen(hdus, path.name), path.name, whole_rows)
+        except TableError as error:  # which is about the table, not about the file
+            problem = error
+    if problem is not None:
+        raise problem
 
 
 def _is_text(path: Path) -> bool:
@@ -118,6 +124,7 @@ def _fits_table(hdu: Any, name: str, whole_rows: int) -> Table:
         sample=[row.cells for row in _fits_rows(hdu, None, 0, SAMPLE_ROWS)],
         rows=_fits_rows(hdu, None, 0, whole_rows),
         units=units,
+        most_rows=int(hdu.header["NAXIS2"]),
     )
     # Of the many columns of a survey, a light curve is in five.
     places = None if (roles := roles_of(whole)) is None else roles.places

@@ -23,21 +23,21 @@ _TIMES = (
 _MAGNITUDES = (
     r"mag(nitude)?s?|magpsf",
     r"(calib(rated)?|app(arent)?|diff(erential)?|inst(rumental)?)_?mag(nitude)?s?",
-    r"source_amag_t1|mag_?psf.*|mag(nitude)?_.*|.*_mag(nitude)?|.*_amag_t1|diff|delta_?mag",
+    r"source_amag_t1|mag_?psf.*|mag(nitude)?_.*|.*_mag(nitude)?|.*_amag_t1|diff|delta_?mag|v_c",
 )
 _FLUXES = (
     r"pdcsap_flux|rel_flux_t1|detrended_flux",
     r"(rel(ative)?|norm(ali[sz]ed)?|diff(erential)?)?_?flux(es)?|rnflux",
-    r"sap_flux|kspsap_flux|rel_flux_.*|.*_?flux|flux_.*|rate|counts",
+    r"sap_flux|kspsap_flux|rel_flux_.*|.*_?flux|flux_.*|rate|counts|[um]?jy",
 )
-_FILTERS = (r"filter|filt|band|passband|filter_?code|fid|bandpass|filters?_?name|obs_?band",)
+_FILTERS = (r"filter|filt|band|passband|filter_?code|fid|bandpass|filters?_?name|obs_?band", r"f")
 _ERRORS = (
     r"(m(ag(nitude)?)?_?)?(err(or)?|unc(ert(ainty)?)?|sigma|sig)s?|(e|d)_?mag|mag_?sig(ma)?",
     r"(std|rms|stdev)(_?err)?|.*_(err(or)?|unc(ertainty)?)",
 )
 _FLUX_ERRORS = (
     r"(rel_|pdcsap_|sap_)?flux_?(err(or)?|unc(ertainty)?|sigma)|(e|d|sigma)_?flux",
-    r"err(or)?s?|unc(ert(ainty)?)?|sigma",
+    r"err(or)?s?|unc(ert(ainty)?)?|sigma|d[um]?jy",
 )
 _LIMITS = (r"limit|diff_?mag_?lim|lim(iting)?_?mag|mag_?lim(it)?|upper_?limit|limitmag",)
 _LIMIT_FLAGS = (r"fainter_?than|is_?limit|non_?det(ection)?",)

@@ -57,9 +57,12 @@ def delimited(text: str, name: str, *, cut: bool = False) -> Table:
         columns=[column.strip()[:LONGEST_NAME] for column in head[:MOST_COLUMNS]],
         sample=sample,
         rows=_rows(text, first, dialect, name),
+        # Siril's tables have no names, but say above what their times count from.
+        units={} if head or not comments else {0: comments[-1].lstrip("#%!/\\ ")[:LONGEST_NAME]},
         facts=facts,
         decimal_comma=dialect.decimal_comma,
         cut=cut,
+        most_rows=text.count("\n") + text.count("\r") + 1,
     )
 
 
@@ -173,9 +176,12 @@ def _is_header(row: list[str], dialect: _Dialect) -> bool:
 
 
 def _names_in(comments: list[str], dialect: _Dialect) -> list[str]:
-    for comment in reversed(comments):
+    # A title has blanks, too: where they delimit, only the line above the rows may be the names.
+    above = comments[-1:] if dialect.delimiter == _BLANK_DELIMITED else comments
+    for comment in reversed(above):
         row = _split(comment.lstrip("#%!/\\ "), dialect.delimiter)
-        if len(row) == dialect.width and len(row) > 1 and _is_header(row, dialect):
+        named = all(any(map(str.isalpha, name)) for name in row if name.strip())
+        if len(row) == dialect.width and len(row) > 1 and named and _is_header(row, dialect):
             return row
     return []
 

@@ -35,6 +35,9 @@ def summary(table: Table, most_points: int, *, strict: bool = False) -> str:
     curve = curve_of(table)
     if curve is None and strict:
         raise TableError(table.name, "has no column of times, or none of magnitudes or fluxes")
+    # Comments and blank lines are few; twice as many lines for line ends of two characters.
+    if strict and (table.cut or (table.most_rows or 0) > 2 * most_points + SHOWN_ROWS):
+        raise _too_many(table, most_points)
     first = list(islice(table.rows, SHOWN_ROWS))
     shown = [[_shown(cell) for cell in row.cells[:SHOWN_COLUMNS]] for row in first]
     found = None if curve is None else _light_curve(table, curve, first, most_points, strict)
@@ -102,7 +105,7 @@ def _take(
 def _check(table: Table, curve: Curve, count: int, most_points: int, more: bool) -> None:
     """Raise TableError for a light curve that cannot be taken as a whole."""
     if count > most_points or more:
-        raise TableError(table.name, f"has more than {most_points:,} measurements, or is too large")
+        raise _too_many(table, most_points)
     if curve.zero.offset is None:
         raise TableError(
             table.name,
@@ -111,6 +114,10 @@ def _check(table: Table, curve: Curve, count: int, most_points: int, more: bool)
         )
     if not count:
         raise TableError(table.name, "has no measurement")
+
+
+def _too_many(table: Table, most_points: int) -> TableError:
+    return TableError(table.name, f"has more than {most_points:,} measurements, or is too large")
 
 
 def _shown(cell: Any) -> str:

@@ -36,6 +36,8 @@ class Table:
     facts: Mapping[str, str] = field(default_factory=dict)
     decimal_comma: bool = False
     cut: bool = False
+    #: How many rows there are at most, if that is known without reading them.
+    most_rows: int | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -165,6 +165,21 @@ def test_a_light_curve_of_tess_is_flux_over_time(tmp_path: Path) -> None:
     assert curve["points"][-1][0] == pytest.approx(59000.75 + 399 / 720)
 
 
+def test_an_import_of_too_large_a_table_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tess(tmp_path, 1_200)
+    rows = "JD,mag\n" + "2459000.5,12\n" * 1_200
+    with monkeypatch.context() as patched:
+        patched.setattr(summary, "_read", None)
+        with pytest.raises(TableError, match=r"^a\.csv has more than 400 measurements"):
+            read(tmp_path, rows, most_points=400, strict=True)
+        with pytest.raises(TableError, match=r"^lc\.fits has more than 400 measurements"):
+            table_json(path, tmp_path / "out.json", 400, True)
+    with pytest.raises(TableError, match=r"^lc\.fits has more than 1,000 measurements"):
+        table_json(path, tmp_path / "out.json", 1_000, True)
+
+
 def test_a_text_is_written_as_csv_too(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("# a title\nJD;mag\n2459000,5;12,5\n")
     table_csv(tmp_path / "a.txt", tmp_path / "a.csv")

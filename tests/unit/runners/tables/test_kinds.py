@@ -65,6 +65,11 @@ MAGNITUDES: dict[str, list[list[Any]]] = {
         [ONE, 11.1, 0.02, "V", False],
         [TWO, 11.2, 0.02, "V", False],
     ],
+    "SIRIL": [
+        [ONE, -1.135, 0.003, None, False],
+        [TWO, -1.2, 0.004, None, False],
+        [THREE, -1.1, 0.004, None, False],
+    ],
     "ECSV": [[ONE, 11.1, None, "V", False]],
     "VOTABLE": [[ONE, 11.1, None, None, False]],
 }
@@ -73,6 +78,7 @@ MAGNITUDES["ZTF_IPAC"] = MAGNITUDES["ZTF_IRSA"]
 FLUXES: dict[str, list[list[Any]]] = {
     "EXOTIC_AAVSO": [[ONE, 0.9987, 0.0031, None, False], [TWO, 1.0012, 0.0032, None, False]],
     "ASTROIMAGEJ": [[ONE, 0.4981, 0.0021, None, False], [TWO, 0.5012, 0.0022, None, False]],
+    "ATLAS": [[ONE, 520.0, 10.0, "o", False], [TWO, -98.0, 12.0, "c", False]],
     "TESS_CSV": [
         [59000.75, 1001.5, 1.25, None, False],
         [59001.25, 999.999, 1.25, None, False],
