@@ -39,6 +39,8 @@ class Snapshot:
     imports: dict[int | None, dict[int, int]] = field(default_factory=dict)
     #: processes that have receipts
     receipts: set[int] = field(default_factory=set)
+    #: processes of which frames are known
+    films: set[int] = field(default_factory=set)
     memberships: set[int] = field(default_factory=set)
     submissions: list[Document] = field(default_factory=list)
     journal: list[Document] = field(default_factory=list)
@@ -70,6 +72,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         series = _series([chunk for chunk in measured if chunk["process"] is not None])
         imports = _imports(measured, list(database["light_curve_imports"].find({})))
         receipts = {found["process"] for found in database["receipts"].find({})}
+        films = {found["process"] for found in database["film_frames"].find({})}
     files = data[0] / "files" if files is None else files
     return Snapshot(
         processes={found["_id"]: found for found in everything["processes"]},
@@ -80,6 +83,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         series=series,
         imports=imports,
         receipts=receipts,
+        films=films,
         memberships=memberships,
         submissions=everything["submissions"],
         journal=everything["journal"],
