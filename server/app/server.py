@@ -324,6 +324,7 @@ class Server:
             ready=ready,
             draw_preview=or_later(components.examiner.preview),
             write_table=or_later(components.examiner.table),
+            read_light_curve=or_later(components.examiner.light_curve),
             read_headers=or_later(components.examiner.headers),
             preview_folder=self._folder.previews,
             live_preview=picture,

@@ -182,12 +182,21 @@ class Rollback:
             await self._forget(entry, entry.process, products)
         await self._store.products.delete_many(products)
         await self._store.groups.remove_products(products)
+        for imported in await self._store.imports.of_products(products):
+            await self._delete_import(imported.series, imported.product)
         if entry.group is not None:
             for group in await self._store.groups.get_many([entry.group]):
                 if entry.is_about(group):
                     await self._store.groups.delete(group.pk)
-        if entry.series is not None:
+        if entry.series is not None and entry.source is not None:
+            await self._delete_import(entry.series, entry.source)
+        elif entry.series is not None:
             await self._store.light_curves.delete(entry.series, entry.process)
+
+    async def _delete_import(self, series: int, product: int) -> None:
+        """Delete a series before the record that names it, which is needed to find it again."""
+        await self._store.light_curves.delete_import(series, product)
+        await self._store.imports.delete(series, product)
 
     async def _forget(self, entry: JournalEntry, process: int, products: list[int]) -> None:
         """Delete what a process has besides products, or remove the products from its record."""
@@ -217,6 +226,9 @@ class Rollback:
                 return False
             if entry.group is not None:  # published; some may have been deleted since
                 return True
+        elif entry.series is not None:
+            imports = await self._store.imports.get_many([entry.series])
+            return any(imported.product == entry.source for imported in imports)
         stored = await self._store.products.get_many(entry.products)
         present = [product for product in stored if entry.is_about(product)]
         return len(present) == len(entry.products) and await self._have(entry.keys)
