@@ -261,7 +261,8 @@ class FileStorage:
 
     def _delete(self, key: str) -> None:
         place = self._place(key)
-        with contextlib.suppress(FileNotFoundError):
+        # Where a file stands in the place of the folder, there is none of this key either.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self._remote.rm_file(place)
         if self._folder is not None:
             _remove_folder(Path(place).parent)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from server.logs.logs import Logs
+from server.logs.segments.sealed import SealedLogs
 from tests.integration.api.test_live import followed
 from tests.integration.conftest import Client, Running
 
@@ -88,3 +89,37 @@ async def test_pages_go_backwards_to_the_first_line(client: Client) -> None:
     assert page["ended"]
     assert (await client.call(f"{path}&before=1"))["lines"] == []
     assert (await client.fetch(f"{path}&before=5&after=5")).code == 400
+
+
+async def test_a_damaged_log_is_an_error_and_leaves_the_page_of_the_process(
+    client: Client, running: Running
+) -> None:
+    record = await client.run("Counts", lines=LINES)
+    await sealed(running, record["pk"])
+    for file in (running.server._folder.files / f"log-{record['pk']}").iterdir():
+        file.unlink()
+    for path in ("logs/?q=line", "logs.txt", "logs.txt?q=line", "logs/?after=7"):
+        response = await client.fetch(f"/api/processes/{record['pk']}/{path}")
+        assert response.code == 500
+    assert (await client.fetch(f"/api/pipeline/logs/{record['pk']}/")).code == 500
+    page = await client.fetch(record["view_url"])
+    assert page.code == 200
+    assert b"The log cannot be read" in page.body
+    assert record["identifier"].encode() in page.body
+
+
+@pytest.mark.parametrize("path", ["logs/?q=line", "logs.txt", "logs.txt?level=info"])
+async def test_a_log_that_is_deleted_while_it_is_read_is_not_found(
+    client: Client, running: Running, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    record = await client.run("Counts", lines=LINES)
+    await sealed(running, record["pk"])
+    read = SealedLogs.bytes_of
+
+    async def deleted_first(self: SealedLogs, *arguments: Any) -> Any:
+        await client.fetch(f"/api/processes/{record['pk']}/", method="DELETE")
+        return await read(self, *arguments)
+
+    monkeypatch.setattr(SealedLogs, "bytes_of", deleted_first)
+    response = await client.fetch(f"/api/processes/{record['pk']}/{path}")
+    assert response.code == 404
