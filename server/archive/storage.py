@@ -149,6 +149,10 @@ class FileStorage:
         for start in range(0, len(keys), AT_ONCE):
             await in_thread(self._delete_all, keys[start : start + AT_ONCE])
 
+    async def delete_folder(self, name: str) -> None:
+        """Delete whatever is stored under keys that begin with `<name>/`."""
+        await in_thread(self._delete_folder, name)
+
     async def size(self, key: str) -> int:
         """Return the size of a file in bytes.
 
@@ -266,6 +270,10 @@ class FileStorage:
             self._remote.rm_file(place)
         if self._folder is not None:
             _remove_folder(Path(place).parent)
+
+    def _delete_folder(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self._remote.rm(self._place(name), recursive=True)
 
     def _place(self, key: str) -> str:
         if any(part in ("", ".", "..") for part in key.split("/")):
