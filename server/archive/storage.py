@@ -35,6 +35,7 @@ AT_ONCE = 200
 #: Random bytes in the name of a file that is not complete yet.
 PARTIAL_BYTES = 8
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,7 @@ class Content(Protocol):
 
 
 class FileStorage:
-    """All files below one folder or URL.
-
-    :raises StartError: fsspec does not know this kind of storage, or its package is missing.
-    """
+    """All files below one folder or URL. :raises StartError: fsspec cannot reach such a storage."""
 
     def __init__(self, place: str | Path) -> None:
         try:
@@ -95,10 +93,7 @@ class FileStorage:
             await in_thread(work, files[start : start + AT_ONCE])
 
     async def check_free(self, keys: Iterable[str]) -> None:
-        """Make sure that nothing is stored under these keys.
-
-        :raises AlreadyStored: something is.
-        """
+        """Make sure that nothing is stored under these keys, else raise AlreadyStored."""
         await in_thread(self._check_free, list(keys))
 
     async def check(self, contents: Iterable[tuple[str, Content]]) -> None:
@@ -151,7 +146,8 @@ class FileStorage:
 
     async def delete_folder(self, name: str) -> None:
         """Delete whatever is stored under keys that begin with `<name>/`."""
-        await in_thread(self._delete_folder, name)
+        with contextlib.suppress(*_ABSENT):
+            await in_thread(self._remote.rm, self._place(name), True)
 
     async def size(self, key: str) -> int:
         """Return the size of a file in bytes.
@@ -265,15 +261,10 @@ class FileStorage:
 
     def _delete(self, key: str) -> None:
         place = self._place(key)
-        # Where a file stands in the place of the folder, there is none of this key either.
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with contextlib.suppress(*_ABSENT):
             self._remote.rm_file(place)
         if self._folder is not None:
             _remove_folder(Path(place).parent)
-
-    def _delete_folder(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            self._remote.rm(self._place(name), recursive=True)
 
     def _place(self, key: str) -> str:
         if any(part in ("", ".", "..") for part in key.split("/")):
