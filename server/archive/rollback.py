@@ -259,7 +259,7 @@ class Sealings:
         if files := await self._store.segments.files(process):
             await self._files.delete_many(files)
             await self._files.delete_folder(files[0].partition("/")[0])
-        await self._store.segments.delete(process)
+            await self._store.segments.delete(process)
 
     async def _finish(self, segment: LogSegment, attempt: int | None) -> None:
         with contextlib.suppress(AlreadyTaken):
