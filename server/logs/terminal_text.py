@@ -39,7 +39,8 @@ _TOKEN = re.compile(
 #: The same in UTF-8.
 _ASCII_CONTROLS = [bytes([code]) for code in (*range(0x09), *range(0x0B, 0x20), 0x7F)]
 _C1_CONTROLS = re.compile(rb"\xc2[\x80-\x9f]")
-_BIDI_CONTROLS = re.compile(rb"\xe2(?:\x80[\x8e\x8f\xaa-\xae]|\x81[\xa6-\xa9])|\xd8\x9c")
+_BIDI_CONTROLS = re.compile(rb"\xe2(?:\x80[\x8e\x8f\xaa-\xae]|\x81[\xa6-\xa9])")
+_LETTER_MARK = chr(0x061C).encode()
 
 
 def has_controls(text: bytes) -> bool:
@@ -51,7 +52,7 @@ def has_controls(text: bytes) -> bool:
         return False
     if b"\xc2" in text and _C1_CONTROLS.search(text) is not None:
         return True
-    return (b"\xe2" in text or b"\xd8" in text) and _BIDI_CONTROLS.search(text) is not None
+    return _LETTER_MARK in text or _BIDI_CONTROLS.search(text) is not None
 
 
 def visible_text(text: str) -> str:
