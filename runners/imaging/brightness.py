@@ -31,11 +31,14 @@ T = TypeVar("T")
 SKY_SHADE = 32
 #: The stretch is linear below about this many sigma over the sky and logarithmic above …
 LINEAR_SIGMA = 6.0
-#: … but if more than 2 % of the pixels are above hundreds of sigma, as with a planet or the moon,
-#: up to a third of what these have, in full from the second number of sigma: stars cover less, and
-#: objects have structure.
+#: … but if more than this percentage of the pixels are above hundreds of sigma with all that is
+#: around them, as with a planet or the moon, up to a third of what these have, in full from the
+#: second number of sigma: stars are smaller, and objects have structure.
 OBJECT_PERCENT, OBJECT_PART = 2.0, 3.0
 OBJECT_SIGMA = (300.0, 2000.0)
+#: A planet may be smaller; its edge is sharp: of what exceeds the second part of its brightness
+#: this share exceeds the first, too. A star or a cluster has less.
+DISC_PERCENT, DISC_PARTS, DISC_SHARE = 0.7, (0.5, 0.05), 0.9
 #: The percentage of pixels that are brighter than white …
 WHITE_PERCENT = 0.04
 #: … which lies within these numbers of sigma above the sky: a frame without stars keeps a dark sky,
@@ -47,7 +50,7 @@ NOISELESS_PART = 3.0
 STEPS = 2**15
 #: How many frames before and after a frame its levels are smoothed over.
 REACH = 4
-#: White lies at most so many sigma above the sky: an image may have no noise at all.
+#: An object is at most so many sigma above the sky: an image may have no noise at all.
 MOST_RANGE = 3000.0
 #: Pixels sampled for white.
 SAMPLES = 30_000
@@ -74,7 +77,7 @@ def levels(image: Image, sky: Sky | None = None) -> Levels:
     sky = find_sky(image) if sky is None else sky
     bright, white = _bright(image, sky.level)
     # An image may have no noise at all (of one value, or of a planet on black).
-    floor = max((white - sky.level) / MOST_RANGE, abs(sky.level) * 1e-6, 1e-30)
+    floor = max((bright - sky.level) / MOST_RANGE, abs(sky.level) * 1e-6, 1e-30)
     noiseless = sky.sigma < floor
     sigma = max(sky.sigma, floor)
     linear = _linear(sigma, bright - sky.level)
@@ -197,15 +200,46 @@ def _linear(sigma: float, bright: float) -> float:
 
 
 def _bright(image: Image, sky: float) -> tuple[float, float]:
-    """Return what OBJECT_PERCENT of the pixels exceed, and what WHITE_PERCENT do."""
+    """Return how bright the brightest part of an object is, and what few pixels exceed.
+
+    Stars, hot pixels and what bleeds from a saturated star are too small or too thin for objects.
+    """
     down = max(1, int((image.size / SAMPLES) ** 0.5))
     along = max(1, int(image.size / (SAMPLES * down)))
-    some = image[::along, ::down].ravel()
-    some = some[~np.isnan(some)]
-    if not some.size:
+    some = image[::along, ::down]
+    known = _known(some)
+    if not known.size:
         return sky, sky
-    object_place, white_place = (
-        round((some.size - 1) * (1 - percent / 100)) for percent in (OBJECT_PERCENT, WHITE_PERCENT)
-    )
-    ranked = np.partition(some, (object_place, white_place))
-    return float(ranked[object_place]), float(ranked[white_place])
+    return _object(some[::2, ::2], sky), _exceeded(known, WHITE_PERCENT)
+
+
+def _object(some: Image, sky: float) -> float:
+    """Return how bright the samples are whose neighbours are brightest too."""
+    if min(some.shape) < 3:
+        return sky
+    rows = np.minimum(np.minimum(some[:-2], some[1:-1]), some[2:])
+    least = np.minimum(np.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    known = _known(least)
+    if not known.size:
+        return sky
+    places = [round((known.size - 1) * (1 - part / 100)) for part in (OBJECT_PERCENT, DISC_PERCENT)]
+    limit, disc = (float(value) for value in np.partition(known, places)[places])
+    disc -= sky
+    inside, around = ((known > sky + part * disc).sum() for part in DISC_PARTS)
+    if inside > DISC_SHARE * around:
+        limit = sky + disc
+    middle = some[1:-1, 1:-1][least >= limit]
+    return min(float(np.median(middle)), sky + 2 * (limit - sky))
+
+
+def _known(values: Image) -> Image:
+    """Return the values that are not blank, as one row."""
+    flat = values.ravel()
+    blank = np.isnan(flat)
+    return flat[~blank] if blank.any() else flat
+
+
+def _exceeded(values: Image, percent: float) -> float:
+    """Return what this percentage of the values exceeds."""
+    place = round((values.size - 1) * (1 - percent / 100))
+    return float(np.partition(values, place)[place])

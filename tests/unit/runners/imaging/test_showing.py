@@ -101,6 +101,41 @@ def test_a_star_of_18_sigma_looks_the_same_whatever_the_sky(
     assert (usual_sky, sky) == pytest.approx((SKY_SHADE, SKY_SHADE), abs=4)
 
 
+def bled(image: Image) -> Image:
+    """Add two saturated stars whose charge has run along their columns."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    for column, row in ((58, 40), (160, 110)):
+        far = np.hypot(x - column, y - row)
+        image = image + (20_000 / (1 + (far / 2) ** 4)).astype(np.float32)
+        image[(abs(x - column) < 2) & (abs(y - row) < 35)] = 65_535
+    return np.minimum(image, np.float32(65_535))
+
+
+def with_very_many_hot_pixels(image: Image) -> Image:
+    image[np.random.default_rng(3).random(image.shape) < 0.01] = 50_000
+    return image
+
+
+@pytest.mark.parametrize("change", [bled, with_very_many_hot_pixels])
+def test_faint_stars_are_seen_beside_what_is_far_too_bright(
+    change: Callable[[Image], Image],
+) -> None:
+    drawn = shown(change(noise(HEIGHT, WIDTH) + stars(180)))
+    peaks = [drawn[y - 1 : y + 2, x - 1 : x + 2].max() for x, y in STARS]
+
+    assert np.median(drawn) == pytest.approx(SKY_SHADE, abs=4)
+    assert np.quantile(peaks, 0.1) > 2 * SKY_SHADE
+
+
+def test_a_small_planet_keeps_its_belts() -> None:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    disc = (x - 100) ** 2 + (y - 75) ** 2 < 11**2
+    belts = (20_000 + 5_000 * np.sin(y / 2)).astype(np.float32)
+    drawn = shown(np.where(disc, belts, noise(HEIGHT, WIDTH)))
+
+    assert np.ptp(np.median(drawn[66:85, 96:105], axis=1)) > 25
+
+
 def test_the_section_of_the_sky_tells_how_bright_the_rest_is() -> None:
     image = noise(HEIGHT, WIDTH) + stars(180)
     image[:, :90] = noise(HEIGHT, 90, 800.0)
