@@ -99,7 +99,8 @@ def evened(image: Image, sky: Sky) -> Image:
 
 def levelled(image: Image, sky: Sky) -> Image:
     """Return an image whose sky is the same from cell to cell."""
-    even: Image = image - (sky.background((image.shape[0], image.shape[1])) - np.float32(sky.level))
+    uneven = sky.unevenness((image.shape[0], image.shape[1]))
+    even: Image = np.subtract(image, uneven, out=uneven)
     return even
 
 
@@ -134,7 +135,9 @@ def stretched(image: Image, levels: Levels) -> Shades:
     SKY_SHADE, which blank (NaN) pixels get too.
     """
     top, depth = _heights(levels)
-    places = image - np.float32(levels.sky - depth * levels.linear)
+    black = np.float32(levels.sky - depth * levels.linear)
+    # Without `out`, the copy of an image upside down would be upside down in memory, too.
+    places = np.subtract(image, black, out=np.empty(image.shape, np.float32))
     places *= np.float32((STEPS - 1) / (top * levels.linear))
     blank = np.isnan(places)
     if blank.any():
@@ -142,14 +145,14 @@ def stretched(image: Image, levels: Levels) -> Shades:
     if places.ndim == 3:
         return _coloured(places, top)
     np.clip(places, 0, STEPS - 1, out=places)
-    return _curve(top)[places.astype(np.uint16)]
+    return _curve(top).take(places.astype(np.uint16))
 
 
 def _coloured(places: Image, top: float) -> Shades:
     """Return the shades of planes, each pixel's in proportion to its red, green and blue."""
     middle = grey(places)
     np.clip(middle, 1, STEPS - 1, out=middle)
-    shades = places * _gain(top)[middle.astype(np.uint16)]
+    shades = places * _gain(top).take(middle.astype(np.uint16))
     brightest = shades.max(axis=0)
     shades *= np.float32(255) / np.maximum(brightest, 255)
     np.clip(shades, 0, 255, out=shades)

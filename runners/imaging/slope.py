@@ -135,7 +135,7 @@ def _fit(terms: Numbers, heights: Numbers, weights: Numbers | None = None) -> Nu
     weighted: Numbers = terms.T if weights is None else terms.T * weights
     square: Numbers = weighted @ terms
     # A little stiffness, lest the few cells of a narrow image leave a term open.
-    square[np.diag_indices(len(square))] += 1e-6 * square[0, 0]
+    square.flat[:: len(square) + 1] += 1e-6 * square[0, 0]  # the diagonal
     return np.asarray(np.linalg.solve(square, weighted @ heights), np.float64)
 
 

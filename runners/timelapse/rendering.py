@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
-
 from runners.fits.files import FrameError
 from runners.fits.images import Frame, Image, read_science
 from runners.imaging import alignment
@@ -138,5 +136,5 @@ def _reference(pool: ThreadPoolExecutor, frames: Sequence[Frame], work: FrameWor
 def _picture(steady: tuple[_MadeFrame, Levels]) -> Picture:
     made, shared = steady
     # FITS counts rows from the bottom, films from the top.
-    shades = np.ascontiguousarray(stretched(made.image, shared)[::-1])
+    shades = stretched(made.image[..., ::-1, :], shared)
     return Picture(shades, made.frame, made.aligned)
