@@ -173,7 +173,7 @@ def _without(rest: Section, part: Section) -> Section:
 def _mosaic(headers: Sequence[Mapping[str, object]]) -> str | None:
     for header in headers:
         for keyword in MOSAIC_KEYWORDS:
-            named = str(header.get(keyword) or "").strip().upper()
+            named = str(header.get(keyword) or "").strip(" '\"").upper()
             # `BAYER_RG` and `BAYERRG16` name the first two colours only.
             if two := re.fullmatch(r"BAYER_?(RG|BG|GR|GB)\d*", named):
                 named = {"RG": "RGGB", "BG": "BGGR", "GR": "GRBG", "GB": "GBRG"}[two[1]]

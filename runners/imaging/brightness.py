@@ -46,6 +46,8 @@ WHITE_PERCENT = 0.04
 WHITE_SIGMA = (20.0, 1000.0)
 #: Over an image without noise, what is darker than this part of white is nearly linear.
 NOISELESS_PART = 3.0
+#: A pixel is at least this part as bright as its brightest colour: of one colour grey is a third.
+ONE_COLOUR = 0.6
 #: Steps of the stretch from black to white: finer than a grey level even near black.
 STEPS = 2**15
 #: How many frames before and after a frame its levels are smoothed over.
@@ -150,7 +152,8 @@ def stretched(image: Image, levels: Levels) -> Shades:
 
 def _coloured(places: Image, top: float) -> Shades:
     """Return the shades of planes, each pixel's in proportion to its red, green and blue."""
-    middle = grey(places)
+    # What has but one colour would be as bright as can be long before it is white.
+    middle = np.maximum(grey(places), places.max(axis=0) * np.float32(ONE_COLOUR))
     np.clip(middle, 1, STEPS - 1, out=middle)
     shades = places * _gain(top).take(middle.astype(np.uint16))
     brightest = shades.max(axis=0)

@@ -64,7 +64,7 @@ def level_scene(scene: Scene, *, normalise: bool = False) -> tuple[Image, Levels
         pixels = even(scene.pixels, sky)
         judged = pixels if scene.judged is scene.pixels else even(scene.judged, sky)
         return pixels, levels(judged, sky)
-    skies = [find_sky(plane, in_cells=normalise) for plane in scene.judged]
+    skies = _skies(scene.judged, in_cells=normalise)
     usual = float(np.mean([sky.level for sky in skies]))
     pixels = _in_common(scene.pixels, skies, usual, even)
     is_whole = scene.judged is scene.pixels
@@ -88,9 +88,19 @@ def neutral(scene: Scene) -> Image:
     """Return the pixels with a sky without colour; those of a grey scene are unchanged."""
     if scene.pixels.ndim == 2:
         return scene.pixels
-    skies = [find_sky(plane) for plane in scene.judged]
+    skies = _skies(scene.judged)
     usual = float(np.mean([sky.level for sky in skies]))
     return _in_common(scene.pixels, skies, usual, lambda plane, sky: plane)
+
+
+def _skies(planes: Image, *, in_cells: bool = False) -> list[Sky]:
+    """Return the sky of each plane; what is an object in one of them is one in all."""
+    skies = [find_sky(plane, in_cells=in_cells) for plane in planes]
+    trust = min(sky.trust for sky in skies)
+    return [
+        sky if sky.trust == trust else find_sky(plane, in_cells=in_cells, trust=trust)
+        for plane, sky in zip(planes, skies, strict=True)
+    ]
 
 
 def _in_common(

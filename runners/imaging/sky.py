@@ -63,6 +63,8 @@ class Sky:
     slope: Numbers | None = None
     lowest: float = 0.0
     highest: float = 0.0
+    #: How far it is sure that this is a slope and no object, from 0 to 1.
+    trust: float = 1.0
     #: By how much each cell differs from that, shape (down, across); 0 where there is no sky.
     mesh: Image | None = None
     #: The middle rows and columns of the cells, in pixels.
@@ -131,10 +133,11 @@ class _Grid(NamedTuple):
         return rows, columns
 
 
-def find_sky(image: Image, *, in_cells: bool = False) -> Sky:
+def find_sky(image: Image, *, in_cells: bool = False, trust: float = 1.0) -> Sky:
     """Return the sky of a 2-D image, in which NaN pixels do not count.
 
-    With `in_cells`, also return how cells differ from it, for `Sky.background`. An image without
+    With `in_cells`, also return how cells differ from it, for `Sky.background`. With a `trust`
+    below 1 the slope is taken for an object in part, as it was in another colour. An image without
     any finite pixel has a sky of 0.
     """
     step = max(1, round(math.sqrt(image.size / SAMPLES)))
@@ -149,7 +152,7 @@ def find_sky(image: Image, *, in_cells: bool = False) -> Sky:
     noise, structure = _noise(cells, max(1, math.ceil(LAG_PIXELS / step)))
     found = _sky_cells(bright, noise, structure)
     places = _places_of(grid, image.shape)[kept]
-    sky = _surface(bright[found], places[found], _middle_mean(noise[found]))
+    sky = _surface(bright[found], places[found], _middle_mean(noise[found]), trust)
     if not in_cells:
         return sky
     off = np.zeros((grid.down, grid.across))
@@ -259,13 +262,13 @@ def _population(bright: Numbers, noise: Numbers, total: int) -> NDArray[np.intp]
     return order
 
 
-def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
+def _surface(bright: Numbers, places: Numbers, sigma: float, trust: float) -> Sky:
     if len(bright) < 3 * STIFF:
         return Sky(_middle_mean(bright), sigma)
     level = _median(bright)
     height = bright - level
     scale = max(float(np.abs(height).max()), 1e-300)
-    factors, fitted = slope_of(height / scale, places, sigma / scale)
+    factors, fitted, trust = slope_of(height / scale, places, sigma / scale, trust)
     fitted = fitted * scale
     middle = _middle_mean(fitted)
     powers = ((factors * scale) @ bases().reshape(len(TERMS), -1)).reshape(POWERS, POWERS)
@@ -273,7 +276,7 @@ def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
     lowest, highest = (float(end - middle) for end in (fitted.min(), fitted.max()))
     # The outer half of the outer cells lies beyond their middles.
     beyond = OUTER_PART * (highest - lowest) + sigma
-    return Sky(level + middle, sigma, powers, lowest - beyond, highest + beyond)
+    return Sky(level + middle, sigma, powers, lowest - beyond, highest + beyond, trust)
 
 
 def _median(values: Numbers) -> float:

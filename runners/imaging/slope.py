@@ -45,8 +45,9 @@ NEAR_SIGMA, NEAR_PART = 0.7, 0.03
 EXPLAINED = (0.65, 0.8)
 #: It is not bent enough if fewer cells than this are this near, in sigma.
 BENT_SIGMA, BENT_PART = 0.35, 0.8
-#: A surface beneath the cells counts by how many of them are within so many sigma of it.
-TOUCHED_SIGMA, TOUCHED = 1.0, (0.2, 0.4)
+#: A surface beneath the cells counts by how many of the outer ones, where objects end, are within
+#: so many sigma of it; those are outer that are beyond this part of the way from the middle.
+TOUCHED_SIGMA, TOUCHED, OUTER = 1.0, (0.3, 0.5), 0.75
 #: What a cell above it weighs, and how often it is fitted.
 LIGHT, TIMES = 0.02, 15
 #: The sky beneath objects everywhere is what this part of the cells does not reach.
@@ -63,8 +64,11 @@ def bases() -> Numbers:
     return found
 
 
-def slope_of(bright: Numbers, design: Numbers, sigma: float) -> tuple[Numbers, Numbers]:
-    """Return the factor of each term, and the heights of the cells that the surface goes through.
+def slope_of(
+    bright: Numbers, design: Numbers, sigma: float, trust: float = 1.0
+) -> tuple[Numbers, Numbers, float]:
+    """Return the factor of each term, the heights of the cells that the surface goes through, and
+    how far it is trusted to be a slope and no object, from 0 to 1; at most `trust`.
 
     `bright` are the heights of cells with noise `sigma`, `design` the terms at each, shape (cells,
     terms).
@@ -73,14 +77,14 @@ def slope_of(bright: Numbers, design: Numbers, sigma: float) -> tuple[Numbers, N
     fitted = design @ factors
     off = np.abs(bright - fitted)
     near = max(NEAR_SIGMA * sigma, NEAR_PART * float(np.ptp(fitted[kept])), 1e-7)
-    part = _share(float((off < near).mean()), EXPLAINED)
+    part = min(_share(float((off < near).mean()), EXPLAINED), trust)
     if part < 1:
         beneath = _beneath(bright, design, sigma)
         factors = part * factors + (1 - part) * beneath
-        return factors, design @ factors
+        return factors, design @ factors, part
     if (off[kept] < BENT_SIGMA * sigma).mean() < BENT_PART and kept.sum() > 3 * len(TERMS):
         factors = _fit(design[kept], bright[kept])
-    return factors, (design @ factors)[kept]
+    return factors, (design @ factors)[kept], part
 
 
 def _stiff(bright: Numbers, design: Numbers, sigma: float) -> tuple[Numbers, NDArray[np.bool_]]:
@@ -109,10 +113,12 @@ def _beneath(bright: Numbers, design: Numbers, sigma: float) -> Numbers:
     flat, along, up, bend = _below(bright, bowl, sigma)
     round_one = np.zeros(len(TERMS))
     round_one[:6] = flat, along, up, bend, 0, bend
+    away = np.abs(design[:, 1:3])
+    outer = (away > OUTER * away.max(axis=0)).any(axis=1)
     found = level
     for factors in (plane, round_one):
-        touched = float((np.abs(bright - design @ factors) < TOUCHED_SIGMA * sigma).mean())
-        part = _share(touched, TOUCHED)
+        near = np.abs(bright - design @ factors) < TOUCHED_SIGMA * sigma
+        part = _share(float(near[outer].mean()), TOUCHED)
         found = part * factors + (1 - part) * found
     return found
 
