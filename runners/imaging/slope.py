@@ -67,9 +67,9 @@ def bases() -> Numbers:
 def slope_of(
     bright: Numbers, design: Numbers, sigma: float, trust: float = 1.0
 ) -> tuple[Numbers, Numbers, float]:
-    """Return the factor of each term, the heights of the cells that the surface goes through, and
-    how far it is trusted to be a slope and no object, from 0 to 1; at most `trust`.
+    """Return the factor of each term, the heights of the surface at its cells, and its trust.
 
+    That is how sure it is, from 0 to 1 and at most `trust`, that it is a slope and no object.
     `bright` are the heights of cells with noise `sigma`, `design` the terms at each, shape (cells,
     terms).
     """

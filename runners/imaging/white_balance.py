@@ -54,7 +54,10 @@ def _star_colours(planes: Image, sigma: float) -> Image:
 
 
 def _least_rise(plane: Image) -> Image:
-    """Return each pixel minus the brightest of four beside it: no edge or belt of a planet rises."""
+    """Return each pixel minus the brightest of four beside it, without a border.
+
+    No edge of a planet and no belt rises like that.
+    """
     middle = slice(BESIDE, -BESIDE)
     beside = np.maximum(plane[: -2 * BESIDE, middle], plane[2 * BESIDE :, middle])
     np.maximum(beside, plane[middle, : -2 * BESIDE], out=beside)
