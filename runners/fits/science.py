@@ -119,7 +119,7 @@ def has_colours(mosaic: Pixels) -> bool:
     levels = [float(np.median(corner)) for corner in known]
     spread = float(np.median(np.abs(known[0] - levels[0])))
     error = max(spread / min(corner.size for corner in known) ** 0.5, 1e-6 * abs(levels[0]))
-    return max(levels) - min(levels) > COLOUR_ERRORS * error
+    return bool(max(levels) - min(levels) > COLOUR_ERRORS * error)
 
 
 def spans(value: object) -> list[Span]:

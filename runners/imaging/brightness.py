@@ -47,7 +47,7 @@ WHITE_SIGMA = (20.0, 1000.0)
 #: Over an image without noise, what is darker than this part of white is nearly linear.
 NOISELESS_PART = 3.0
 #: A pixel is at least this part as bright as its brightest colour: of one colour grey is a third.
-ONE_COLOUR = 0.6
+ONE_COLOUR = 0.95
 #: Steps of the stretch from black to white: finer than a grey level even near black.
 STEPS = 2**15
 #: How many frames before and after a frame its levels are smoothed over.
@@ -88,6 +88,20 @@ def levels(image: Image, sky: Sky | None = None) -> Levels:
     least, most = (sky.level + sigma * factor for factor in WHITE_SIGMA)
     most = max(most, sky.level + 2 * OBJECT_PART * linear)
     return Levels(sky.level, sigma, min(max(white, least), most), linear)
+
+
+def brightness_of(planes: Image, sky: float = 0.0) -> Image:
+    """Return how bright each pixel of red, green and blue is above a sky: the grey of them.
+
+    What has but one colour counts for more, or it would be as bright as can be long before white.
+    """
+    middle = grey(planes)
+    one: Image = planes.max(axis=0)
+    one *= np.float32(ONE_COLOUR)
+    if sky:
+        one += np.float32(sky * (1 - ONE_COLOUR))
+    brightness: Image = np.maximum(middle, one, out=one)
+    return brightness
 
 
 def evened(image: Image, sky: Sky) -> Image:
@@ -152,8 +166,7 @@ def stretched(image: Image, levels: Levels) -> Shades:
 
 def _coloured(places: Image, top: float) -> Shades:
     """Return the shades of planes, each pixel's in proportion to its red, green and blue."""
-    # What has but one colour would be as bright as can be long before it is white.
-    middle = np.maximum(grey(places), places.max(axis=0) * np.float32(ONE_COLOUR))
+    middle = brightness_of(places)
     np.clip(middle, 1, STEPS - 1, out=middle)
     shades = places * _gain(top).take(middle.astype(np.uint16))
     brightest = shades.max(axis=0)

@@ -13,7 +13,7 @@ import numpy as np
 
 from runners.fits.images import Image
 from runners.fits.science import Layout, ScienceImage
-from runners.imaging.brightness import Levels, evened, levelled, levels
+from runners.imaging.brightness import Levels, brightness_of, evened, levelled, levels
 from runners.imaging.colour import balanced, grey, interpolated, superpixels
 from runners.imaging.cosmic_rays import without_cosmic_rays
 from runners.imaging.hot_pixels import without_hot_pixels
@@ -73,7 +73,8 @@ def level_scene(scene: Scene, *, normalise: bool = False) -> tuple[Image, Levels
         factors = gains(judged, find_sky(grey(judged)).sigma)[:, np.newaxis, np.newaxis]
         pixels = _about(usual, pixels, factors)
         judged = pixels if is_whole else _about(usual, judged, factors)
-    return pixels, levels(grey(judged))
+    sky = find_sky(grey(judged))
+    return pixels, levels(brightness_of(judged, sky.level), sky)
 
 
 def _about(level: float, planes: Image, factors: Image) -> Image:

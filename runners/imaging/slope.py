@@ -47,7 +47,7 @@ EXPLAINED = (0.65, 0.8)
 BENT_SIGMA, BENT_PART = 0.35, 0.8
 #: A surface beneath the cells counts by how many of the outer ones, where objects end, are within
 #: so many sigma of it; those are outer that are beyond this part of the way from the middle.
-TOUCHED_SIGMA, TOUCHED, OUTER = 1.0, (0.3, 0.5), 0.75
+TOUCHED_SIGMA, TOUCHED, OUTER = 1.0, (0.6, 0.85), 0.75
 #: What a cell above it weighs, and how often it is fitted.
 LIGHT, TIMES = 0.02, 15
 #: The sky beneath objects everywhere is what this part of the cells does not reach.

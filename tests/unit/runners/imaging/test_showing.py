@@ -245,6 +245,45 @@ def test_a_mosaic_is_shown_in_colour_with_a_neutral_sky(pattern: str, size: int)
     assert colours["blue"][2] > 1.4 * colours["blue"][0]
 
 
+def test_a_planet_is_not_taken_for_a_star_that_is_white() -> None:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    disc = (x - 100) ** 2 + (y - 75) ** 2 < 40**2
+    belts = np.where(disc, 12_000 + 3_000 * np.sin(y / 5), 0).astype(np.float32)
+    planes = [noise(HEIGHT, WIDTH, 200, seed=at) + belts * part
+              for at, part in enumerate((0.9, 1.5, 0.6))]  # fmt: skip
+    drawn = shown(mosaic("RGGB", *planes), mosaic="RGGB")
+    red, green, blue = np.median(drawn[disc], axis=0)
+
+    assert red >= green > 1.2 * blue, "yellowish, as an eye sees it, and not green"
+    assert np.ptp(np.median(drawn[45:105, 90:110, 2], axis=1)) > 10
+
+
+def nebula(*light: float) -> list[Image]:
+    """Return red, green and blue of a nebula that fills half the field, with white stars."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    glow = np.exp(-((x - 105) ** 2 + (y - 80) ** 2) / 2 / 35**2)
+    return [
+        (noise(HEIGHT, WIDTH, 500, seed=at) + part * glow + stars(400)).astype(np.float32)
+        for at, part in enumerate(light)
+    ]
+
+
+def test_a_nebula_of_one_colour_keeps_its_structure() -> None:
+    drawn = shown(mosaic("RGGB", *nebula(900, 60, 40)), mosaic="RGGB")
+    red = np.array([np.median(drawn[y : y + 6, 99:112, 0]) for y in range(20, 80, 12)])
+
+    assert (np.diff(red) > 0).all(), "brighter towards the middle, and not full before it"
+
+
+def test_what_is_a_nebula_in_one_colour_is_one_in_all() -> None:
+    drawn = shown(np.stack(nebula(1200, 200, 150)), planes=3)
+    corners = [drawn[rows, columns].reshape(-1, 3) for rows in (slice(12), slice(138, 150))
+               for columns in (slice(12), slice(188, 200))]  # fmt: skip
+
+    for corner in corners:
+        assert np.ptp(np.median(corner, axis=0)) < 40, "no ring of another colour around it"
+
+
 def test_a_mosaic_has_no_checkerboard() -> None:
     *planes, _ = coloured_field()
     drawn = shown(mosaic("RGGB", *planes), mosaic="RGGB").mean(axis=2)
