@@ -69,9 +69,13 @@ class PipelineRun:
 
     # The pipeline's side, a `Reporter`:
 
-    def text(self, text: str) -> None:
+    def text(self, text: str, *, level: str = "info") -> None:
         """Keep text that was logged."""
         self.texts.append(text)
+
+    def frame(self, line: str, facts: Mapping[str, Any], *, level: str = "info") -> None:
+        """Keep the line about a frame."""
+        self.text(f"{line}\n")
 
     def status(self, text: str) -> None:
         """Keep a status."""

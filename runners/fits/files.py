@@ -36,10 +36,14 @@ DAMAGED = "it is damaged"
 
 
 class FrameError(ValueError):
-    """A file that cannot be used as a frame; the message is a sentence that names the file."""
+    """A file that cannot be used as a frame; the message is a sentence that names the file.
+
+    `problem` is what follows the name.
+    """
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name} {problem}")
+        self.problem = problem
 
 
 @contextmanager
@@ -76,9 +80,9 @@ def open_fits(path: Path, name: str, *, keep: bool = False) -> Iterator[fits.HDU
     is opened again need not be unpacked again. Raise FrameError on entering, and in place of any
     error within the block.
     """
-    if path.stat().st_size == 0:
-        raise FrameError(name, "is empty")
     with reading(name):
+        if path.stat().st_size == 0:
+            raise FrameError(name, "is empty")
         if not looks_like_fits(path):
             raise FrameError(name, refusal(path, "is not a FITS file"))
         packed_bytes = path.stat().st_size

@@ -261,6 +261,7 @@ class Server:
             logs=components.logs,
             receipts=components.store.receipts,
             sections=components.store.sections,
+            film_frames=components.store.film_frames,
             archive=components.archive,
             targets=components.store.targets,
             pool=pool,

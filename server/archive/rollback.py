@@ -193,6 +193,7 @@ class Rollback:
             await self._store.logs.delete(process)
             await self._store.receipts.delete(process)
             await self._store.sections.delete(process)
+            await self._store.film_frames.delete(process)
             self._deleted(process)
             return
         await self._store.processes.forget_outputs(process, products)

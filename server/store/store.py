@@ -14,6 +14,7 @@ from server.store.driver.connection import Database
 from server.store.installation import Installation
 from server.store.peers.announcements import Announcements
 from server.store.peers.heartbeats import Servers
+from server.store.processes.film_frames import FilmFrames
 from server.store.processes.idempotency_keys import Submissions
 from server.store.processes.log_chunks import LogChunks
 from server.store.processes.log_segments import LogSegments
@@ -38,6 +39,7 @@ class Store:
         self.journal = Journal(database)
         self.receipts = Receipts(database)
         self.sections = Sections(database)
+        self.film_frames = FilmFrames(database)
         self.servers = Servers(database)
         self.submissions = Submissions(database)
         self.announcements = Announcements(database)

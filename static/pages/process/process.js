@@ -25,6 +25,8 @@ keepTimes(Number(page.dataset.now));
 draw();
 setInterval(() => drawTimeLeft(page, record), 1000);
 drawFrame();
+/** Draws the frames of a film; its module loads after the page. @type {(record: any) => void} */
+let drawFrames = () => {};
 void start();
 page.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 page.querySelector("#rerun")?.addEventListener("submit", (event) => {
@@ -38,6 +40,7 @@ async function start() {
   const { watchLog } = await import("./log.js");
   const log = watchLog(record, failure);
   follow(log, sectionDrawer(log, page.dataset.sections));
+  if (record.process_type === "timelapse") await followFrames();
 }
 
 /** Wait until the page is complete. */
@@ -60,6 +63,7 @@ function follow(log, drawSections) {
       if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
       if (outputsChanged(before, record)) void drawOutcome(log);
       drawFrame();
+      drawFrames(record);
     },
     lines: (lines) => log.lines(lines),
     state: showConnection,
@@ -67,6 +71,11 @@ function follow(log, drawSections) {
   addEventListener("online", () => feed.channel.reconnectNow());
   setInterval(() => void drawQueuePosition(feed), QUEUE_MS);
   void feed.channel.open();
+}
+
+async function followFrames() {
+  const { watchFrames } = await import("./frames.js");
+  drawFrames = watchFrames(record);
 }
 
 /** Show the last finished frame of a timelapse while it is being made. */

@@ -37,6 +37,8 @@ class Snapshot:
     series: dict[int, dict[int, int]] = field(default_factory=dict)
     #: processes that have receipts
     receipts: set[int] = field(default_factory=set)
+    #: processes of which frames are known
+    films: set[int] = field(default_factory=set)
     memberships: set[int] = field(default_factory=set)
     submissions: list[Document] = field(default_factory=list)
     journal: list[Document] = field(default_factory=list)
@@ -66,6 +68,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         segments = list(database["log_segments"].find({}))
         series = _series(list(database["light_curves"].find({})))
         receipts = {found["process"] for found in database["receipts"].find({})}
+        films = {found["process"] for found in database["film_frames"].find({})}
     files = data[0] / "files" if files is None else files
     return Snapshot(
         processes={found["_id"]: found for found in everything["processes"]},
@@ -75,6 +78,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         segments=segments,
         series=series,
         receipts=receipts,
+        films=films,
         memberships=memberships,
         submissions=everything["submissions"],
         journal=everything["journal"],
