@@ -41,6 +41,8 @@ STRETCH_NAMES = {
     "sqrt": "square root of brightness (sqrt)",
     "log": "logarithm of brightness (log)",
 }
+#: What is being done, as the status says.
+CHOOSING, MAKING = "Looking for the frame with most stars", "Making the film"
 #: The least time between two previews, and the longest side of one.
 PREVIEW_SECONDS = 1.0
 PREVIEW_SIDE = 640
@@ -185,13 +187,15 @@ class Timelapse(PipelineProcess):
         report.total = len(frames)
         in_colour = any(frame.layout.mosaic or frame.layout.planes == 3 for frame in frames)
         with (
-            self.update_status("Making the film"),
+            self.update_status(CHOOSING if work.align else MAKING),
             open_film(
                 path, settings.format, settings.fps, view.width, view.height, in_colour=in_colour
             ) as film,
         ):
             for picture in film_frames(frames, work, report.leave_out_read):
                 self.check_cancelled()
+                if self.status == CHOOSING:
+                    self.update_status(MAKING)
                 report.frame(picture)
                 shades = picture.shades
                 if overlay is not None:

@@ -77,6 +77,7 @@ async def test_a_film_is_made_without_a_server(tmp_path: Path, frames: list[Path
     assert "Processing frame 4" not in said
 
 
+@pytest.mark.slow
 async def test_a_folder_makes_a_film_and_what_is_not_used_of_it_is_said(
     servers: Servers, frames: list[Path], tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ async def test_a_folder_makes_a_film_and_what_is_not_used_of_it_is_said(
     assert len((await client.call("/api/targets/"))["targets"]) == 1
 
 
+@pytest.mark.slow
 async def test_frames_that_are_not_aligned_show_in_the_exit_status(
     servers: Servers, tmp_path: Path
 ) -> None:

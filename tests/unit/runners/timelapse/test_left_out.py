@@ -127,6 +127,11 @@ def test_each_frame_has_its_facts(tmp_path: Path) -> None:
                             DATE_OBS="2026-03-02T00:00:00"))  # fmt: skip
     _, recorder = made(tmp_path, paths, align=True)
 
+    assert recorder.statuses == [
+        "Sorting 4 frames",
+        "Looking for the frame with most stars",
+        "Making the film",
+    ]
     first, second, third, starless = recorder.frames
     assert {key: third[key] for key in ("frame", "product", "name", "exposure", "filter")} == {
         "frame": 3, "product": 3, "name": "2.fits", "exposure": 30.0, "filter": "V",
