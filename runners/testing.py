@@ -109,7 +109,7 @@ def run_pipeline(
     process = pipeline(run, target, inputs, _identifier(pipeline, target), dict(settings or {}))
     with contextlib.chdir(work):
         result = process.do_pipeline(work, **flags_of(pipeline, flags))
-        run.outputs = list(made(result, work))
+        run.outputs = list(made(result, work, note=lambda line: run.text(f"{line}\n")))
     return run
 
 

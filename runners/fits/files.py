@@ -29,9 +29,7 @@ HARMLESS_BYTES = 64 * 2**20
 MACHINE_ERRORS = frozenset(
     {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE}
 )
-
-
-#: What is said of a file that a library cannot read and finds no words for.
+#: What is said of a file when the error of the library that reads it is not fit for users.
 DAMAGED = "it is damaged"
 
 
@@ -125,7 +123,8 @@ def check_ratio(name: str, packed_bytes: int, unpacked_bytes: int) -> None:
     """Raise FrameError for a file that unpacks to absurdly more than its own size."""
     most = max(HARMLESS_BYTES, MOST_TIMES_UNPACKED * packed_bytes)
     if unpacked_bytes > most:
-        raise FrameError(name, f"is a bomb: its {packed_bytes:,} bytes unpack to over {most:,}")
+        sizes = f"its {packed_bytes:,} bytes unpack to over {most:,}"
+        raise FrameError(name, f"is a decompression bomb: {sizes}")
 
 
 def refusal(path: Path, otherwise: str) -> str:

@@ -6,7 +6,7 @@ from typing import Self
 
 from server.store.archive.groups import Groups
 from server.store.archive.journal import Journal
-from server.store.archive.light_curves import LightCurves
+from server.store.archive.light_curves import Imports, LightCurves
 from server.store.archive.products import DataProducts
 from server.store.archive.targets import Targets
 from server.store.counters import Counters
@@ -36,6 +36,7 @@ class Store:
         self.logs = LogChunks(database)
         self.segments = LogSegments(database)
         self.light_curves = LightCurves(database)
+        self.imports = Imports(database)
         self.journal = Journal(database)
         self.receipts = Receipts(database)
         self.sections = Sections(database)

@@ -23,6 +23,8 @@ const PAGE_HITS = { first: 200, further: 10_000 };
 /** Search for this many hits at first, and for more when the reader steps or scrolls beyond them. */
 const EAGER_HITS = 5000;
 const RETRY_MS = 1500;
+/** After an error of the server itself, which rarely goes away so soon. */
+const BROKEN_RETRY_MS = 30_000;
 
 export class LogSearch {
   /** @type {number[]} line numbers, ascending */
@@ -80,7 +82,7 @@ export class LogSearch {
   /** Search the lines that have not been searched yet, as far as hits are wanted. */
   continue() {
     if (this.#retry || this.#refused) return Promise.resolve();
-    this.#running ??= this.#goOn().finally(() => {
+    this.#running ??= this.#searchOn().finally(() => {
       this.#running = null;
       if (!this.#stopper.signal.aborted) this.found([], () => {});
     });
@@ -105,7 +107,7 @@ export class LogSearch {
     return forward ? "ahead" : backward ? "behind" : null;
   }
 
-  async #goOn() {
+  async #searchOn() {
     for (let step = this.#step; step && !this.#stopper.signal.aborted; step = this.#step) {
       try {
         const limit = this.hits.length ? PAGE_HITS.further : PAGE_HITS.first;
@@ -161,10 +163,13 @@ export class LogSearch {
     const status = error instanceof Error && "status" in error ? Number(error.status) : 0;
     this.#refused = status >= 400 && status < 500 && status !== 429;
     if (this.#refused) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = 0;
-      void this.continue();
-    }, RETRY_MS);
+    this.#retry = setTimeout(
+      () => {
+        this.#retry = 0;
+        void this.continue();
+      },
+      status === 500 ? BROKEN_RETRY_MS : RETRY_MS,
+    );
   }
 
   /**

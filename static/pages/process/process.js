@@ -11,7 +11,7 @@ import { keepTimes } from "../../draw/times.js";
 import { getPage, request } from "../../server/api.js";
 import { getSections, LogFeed } from "../../server/log_feed.js";
 
-/** @typedef {ReturnType<typeof import("./log.js").watchLog>} Log */
+/** @typedef {import("./log.js").ProcessLog} Log */
 
 const QUEUE_MS = 3000;
 const SECTIONS_RETRY_MS = 3000;
@@ -37,8 +37,8 @@ page.querySelector("#rerun")?.addEventListener("submit", (event) => {
 /** Take the log over from the server, which has drawn its end, and follow it. */
 async function start() {
   await pageLoaded(); // the first paint does not wait for what comes now
-  const { watchLog } = await import("./log.js");
-  const log = watchLog(record, failure);
+  const { ProcessLog } = await import("./log.js");
+  const log = new ProcessLog(record, failure);
   follow(log, sectionDrawer(log, page.dataset.sections));
   if (record.process_type === "timelapse") await followFrames();
 }
@@ -139,7 +139,7 @@ function outputsChanged(before, after) {
 }
 
 /**
- * Show the outputs, and of a failure the exception's own words and where they are in the log.
+ * Show the outputs, and of a failure the exception and where it is in the log.
  *
  * @param {Log} log
  */
