@@ -253,8 +253,9 @@ class Sealings:
 
     async def delete(self, process: int) -> None:
         """Delete all segments of a process: the files first, as only the documents name them."""
-        await self._files.delete_many(await self._store.segments.files(process))
-        await self._store.segments.delete(process)
+        if files := await self._store.segments.files(process):
+            await self._files.delete_many(files)
+            await self._store.segments.delete(process)
 
     async def _finish(self, segment: LogSegment, attempt: int | None) -> None:
         with contextlib.suppress(AlreadyTaken):

@@ -155,7 +155,7 @@ async def test_changed_flags_and_suffixes_are_learned(servers: Servers, tmp_path
             await asyncio.sleep(0.05)
     body = {"target": target, "pipeline": "Mine", "products": products}
     refused = await client.call("/api/processes/", "POST", body, status=400)
-    assert "SyntaxError" in refused["pipeline"][0]
+    assert "was never closed" in refused["pipeline"][0]
 
     author.write("four")
     await listed_with(client, "Mine", error=None, flags={})
