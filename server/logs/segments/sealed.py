@@ -214,11 +214,11 @@ class SealedLogs:
             reading = await stack.enter_async_context(aclosing(self._read_ahead(log, after, last)))
             async for segment, blocks in reading:
                 for at in range(0, len(blocks), BLOCKS_AT_ONCE):
-                    if len(ahead) == STEPS_AHEAD:
-                        for part in await ahead.popleft():
-                            yield part
                     step = blocks[at : at + BLOCKS_AT_ONCE]
                     ahead.append(_begin(_in_thread(segment, _texts, step, after, last)))
+                    if len(ahead) > STEPS_AHEAD:
+                        for part in await ahead.popleft():
+                            yield part
             while ahead:
                 for part in await ahead.popleft():
                     yield part
