@@ -124,23 +124,21 @@ class FileStorage:
         :raises NotFound: no such file.
         :raises DamagedFile: it is not a regular file, or not the one that is expected.
         """
-        reader = await in_thread(self._reader, key, start, stop, expected)
-        try:
+        # Closed without a thread: nothing can be awaited any more once the reader was dropped.
+        with contextlib.closing(
+            await in_thread(self._reader, key, start, stop, expected)
+        ) as reader:
             while piece := await in_thread(reader.next_piece):
                 yield piece
-        finally:
-            # Not in a thread: nothing can be awaited any more once the reader was dropped.
-            reader.close()
 
     async def part(self, key: str, start: int, stop: int, *, expected: Content) -> bytes:
-        """Return the bytes from `start` to before `stop` at once: some megabytes at most.
+        """Return some megabytes at most as `read` does, all at once."""
 
-        The checksum of a local file is compared once for as long as the file looks the same.
+        def work() -> bytes:
+            with contextlib.closing(self._reader(key, start, stop, expected)) as reader:
+                return b"".join(iter(reader.next_piece, b""))
 
-        :raises NotFound: no such file.
-        :raises DamagedFile: it is not a regular file, or not the one that is expected.
-        """
-        return await in_thread(self._part, key, start, stop, expected)
+        return await in_thread(work)
 
     async def local(
         self, key: str, folder: Path, *, expected: Content | None = None, whole: bool = False
@@ -231,20 +229,6 @@ class FileStorage:
             file.close()
             raise
 
-    def _part(self, key: str, start: int, stop: int, expected: Content) -> bytes:
-        if self._folder is None:
-            reader = self._reader(key, start, stop, expected)
-            with contextlib.closing(reader):
-                return b"".join(iter(reader.next_piece, b""))
-        with os.fdopen(self._open_local(key), "rb", buffering=0) as file:
-            _compare_size(key, _size_of(file), expected)
-            self._known.compare(key, file, expected.sha256)
-            file.seek(start)
-            data = file.read(stop - start)
-        if len(data) != stop - start:
-            raise DamagedFile(_name(key), "it was cut while it was read")
-        return data
-
     def _open_local(self, key: str) -> int:
         """Open a file of the folder; no part of its path may be a link."""
         *parents, name = self._place(key).removeprefix(f"{self._root}/").split("/")
@@ -267,28 +251,21 @@ class FileStorage:
             return Path(self._place(key))
         copy = folder / key
         copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        reader = self._reader(key, 0, None, expected)
-        try:
-            with copy.open("wb") as file:
-                while piece := reader.next_piece():
-                    file.write(piece)
-        except DamagedFile:
-            copy.unlink()
-            raise
-        finally:
-            reader.close()
+        with contextlib.closing(self._reader(key, 0, None, expected)) as reader:
+            try:
+                with copy.open("wb") as file:
+                    file.writelines(iter(reader.next_piece, b""))
+            except DamagedFile:
+                copy.unlink()
+                raise
         return copy
 
     def _delete_all(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            self._delete(key)
-
-    def _delete(self, key: str) -> None:
-        place = self._place(key)
-        with contextlib.suppress(FileNotFoundError):
-            self._remote.rm_file(place)
-        if self._folder is not None:
-            _remove_folder(Path(place).parent)
+        for place in map(self._place, keys):
+            with contextlib.suppress(FileNotFoundError):
+                self._remote.rm_file(place)
+            if self._folder is not None:
+                _remove_folder(Path(place).parent)
 
     def _place(self, key: str) -> str:
         if any(part in ("", ".", "..") for part in key.split("/")):
