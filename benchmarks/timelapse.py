@@ -43,7 +43,8 @@ from runners.imaging.preview import preview_png
 from runners.imaging.scaling import view_of
 from runners.synthetic import synthesise_series
 from runners.timelapse.encoder import open_film
-from runners.timelapse.rendering import FrameWork, film_frames, in_order
+from runners.timelapse.order import in_order
+from runners.timelapse.rendering import FrameWork, film_frames
 
 SIZE, FPS = 500, 10
 #: (height, width) in pixels; scaled to that size, both are even.

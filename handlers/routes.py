@@ -6,6 +6,7 @@ from tornado.routing import URLSpec
 
 from handlers import websockets
 from handlers.api import (
+    film_frames,
     groups,
     health,
     light_curves,
@@ -33,6 +34,7 @@ MODULES = (
     logs,
     processes,
     receipts,
+    film_frames,
     websockets,
     targets,
     light_curves,

@@ -39,7 +39,9 @@ class Services(StartingServices):
     `ready` returns why the server is not ready, as a sentence, or None. `draw_preview` draws a file
     (first path) as a PNG (second path) whose longer side has that many pixels, with a stretch;
     `preview_folder` keeps them. `read_headers` reads the headers of a FITS file, `write_table`
-    writes the beginning of its table (first path) as CSV (second path). `live_preview` returns the
+    writes the beginning of its table (first path) as CSV (second path). `read_light_curve` writes a
+    table with the light curve in it, of so many points at most, as JSON; with True it raises
+    ValueError unless all of it is valid. `live_preview` returns the
     latest picture of a run on this server, as a PNG, or None. `disk_problem` returns what to do
     about a full disk, or None.
     """
@@ -51,6 +53,7 @@ class Services(StartingServices):
     draw_preview: Callable[[Path, Path, int, str], Awaitable[None]]
     read_headers: Callable[[Path], Awaitable[dict[str, Any]]]
     write_table: Callable[[Path, Path], Awaitable[None]]
+    read_light_curve: Callable[[Path, Path, int, bool], Awaitable[None]]
     preview_folder: Path
     live_preview: Callable[[ProcessRecord], Awaitable[bytes | None]]
     disk_problem: Callable[[], str | None] = lambda: None

@@ -103,6 +103,16 @@ class Examiner:
         if "error" in answer:
             raise ValueError(answer["error"])
 
+    async def light_curve(
+        self, path: str | Path, out_path: str | Path, most_points: int, strict: bool = False
+    ) -> None:
+        """Write a table and its light curve as `table_json` does. Raise ValueError likewise."""
+        answer = await self._ask(
+            path, {"light_curve": [str(path), str(out_path), most_points, strict]}
+        )
+        if "error" in answer:
+            raise ValueError(answer["error"])
+
     async def close(self) -> None:
         """End the child. Requests that are waiting raise ExaminationError."""
         self._closed = True
@@ -272,6 +282,8 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
                 return {"headers": headers.fits_headers(request["headers"])}
             if "table" in request:
                 tables.table_csv(*request["table"])
+            elif "light_curve" in request:
+                tables.table_json(*request["light_curve"])
             else:
                 preview.preview_png(*request["preview"])
         except (ValueError, OSError, MemoryError) as error:
@@ -287,10 +299,15 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """Return what a user is told of an error; a FrameError is a sentence already."""
+    """Return what a user is told of an error; those of files and tables are sentences already."""
     from runners.fits.files import FrameError
+    from runners.tables.text import TableError
 
-    return str(error) if isinstance(error, FrameError) else f"It failed: {in_words(error)}"
+    return (
+        str(error)
+        if isinstance(error, FrameError | TableError)
+        else f"It failed: {in_words(error)}"
+    )
 
 
 if __name__ == "__main__":

@@ -69,9 +69,13 @@ class PipelineRun:
 
     # The pipeline's side, a `Reporter`:
 
-    def text(self, text: str) -> None:
+    def text(self, text: str, *, level: str = "info") -> None:
         """Keep text that was logged."""
         self.texts.append(text)
+
+    def frame(self, line: str, facts: Mapping[str, Any], *, level: str = "info") -> None:
+        """Keep the line about a frame."""
+        self.text(f"{line}\n")
 
     def status(self, text: str) -> None:
         """Keep a status."""
@@ -105,7 +109,7 @@ def run_pipeline(
     process = pipeline(run, target, inputs, _identifier(pipeline, target), dict(settings or {}))
     with contextlib.chdir(work):
         result = process.do_pipeline(work, **flags_of(pipeline, flags))
-        run.outputs = list(made(result, work))
+        run.outputs = list(made(result, work, note=lambda line: run.text(f"{line}\n")))
     return run
 
 

@@ -29,8 +29,8 @@ STRETCHES = {
     "log": "Logarithmic",
 }
 USUAL_STRETCH = "asinh"
-#: Counts the changes of how files are drawn, so that kept pictures of before are not shown.
-LOOK = 2
+#: Raised when files are drawn in another way, so that what the cache has of before is not sent.
+VERSION = 2
 
 
 class DrawnHandler(BaseHandler):
@@ -68,7 +68,7 @@ class PreviewHandler(DrawnHandler):
             await self.services.draw_preview(source, picture, size, stretch)
 
         self.set_header("Content-Type", "image/png")
-        await self.send_drawn(product, f"{product.sha256}-{size}-{stretch}-{LOOK}.png", draw)
+        await self.send_drawn(product, f"{product.sha256}-{size}-{stretch}-{VERSION}.png", draw)
 
 
 class TableHandler(DrawnHandler):
@@ -79,7 +79,7 @@ class TableHandler(DrawnHandler):
         product = await self.archive.products.get(parse_pk(pk))
         self.set_header("Content-Type", "text/csv; charset=utf-8")
         await self.send_drawn(
-            product, f"{product.sha256}-table-{LOOK}.csv", self.services.write_table
+            product, f"{product.sha256}-table-{VERSION}.csv", self.services.write_table
         )
 
 

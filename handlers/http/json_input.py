@@ -20,7 +20,7 @@ TYPES = re.compile("`([^`]*)`")
 TYPE_NAMES = {
     "int": "a whole number",
     "float": "a number",
-    "str": "a text",
+    "str": "a string",
     "bool": "a boolean",
     "array": "a list",
     "object": "an object",
@@ -73,7 +73,7 @@ def decode(body: bytes) -> Any:
 def _reason(error: Exception) -> str:
     """Return what is wrong with a JSON text, and where if that is known."""
     if isinstance(error, UnicodeDecodeError):
-        return "a text in it is not valid UTF-8"
+        return "a string in it is not valid UTF-8"
     if isinstance(error, RecursionError):
         return f"it has more than {MAX_DEPTH} levels of nesting"
     message = PLACE.sub("", str(error)).removeprefix("JSON is malformed: ")

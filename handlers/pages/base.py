@@ -18,7 +18,7 @@ from handlers.http.base import BaseHandler
 from handlers.http.compression import compressed
 from handlers.http.error_responses import ErrorResponse
 from handlers.pages import formatting
-from handlers.pages.display import display_kind, has_preview
+from handlers.pages.display import display_kind, has_preview, table_kind
 from server.core.records import ProcessRecord
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -57,6 +57,7 @@ class Page(BaseHandler):
             json_text=json_text,
             has_preview=has_preview,
             display_kind=display_kind,
+            table_kind=table_kind,
             now=time.time(),
             **content,
         )

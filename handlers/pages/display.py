@@ -8,7 +8,10 @@ VIDEO_TYPES = ("video/webm", "video/mp4")
 IMAGE_TYPES = ("image/gif", "image/png", "image/jpeg")
 #: Besides FITS images, the server draws previews of these.
 PREVIEWED_SUFFIXES = (".png", ".jpg", ".jpeg")
-TEXT_SUFFIXES = (".txt", ".log", ".csv", ".tsv", ".json", ".md", ".yml", ".psx")
+#: These are shown as tables if they can be, and the texts after them if they hold a light curve.
+TABLE_SUFFIXES = (".csv", ".tsv", ".tbl", ".ecsv", ".ipac", ".vot", ".xls", ".xlsx")
+PERHAPS_TABLES = (".txt", ".dat", ".json", ".psx", ".xml", ".lc", ".mrt", ".cat")
+TEXT_SUFFIXES = (*TABLE_SUFFIXES, *PERHAPS_TABLES, ".log", ".md", ".yml")
 
 
 def has_preview(product: dict[str, Any]) -> bool:
@@ -16,6 +19,14 @@ def has_preview(product: dict[str, Any]) -> bool:
     if product["fits"]:
         return bool(product["fits"]["width"])
     return bool(product["name"].lower().endswith(PREVIEWED_SUFFIXES))
+
+
+def table_kind(product: dict[str, Any]) -> str:
+    """Return how sure it is that a text or FITS file is a table: table, perhaps or none."""
+    name = product["name"].lower()
+    if product["fits"] or name.endswith(TABLE_SUFFIXES):
+        return "table"
+    return "perhaps" if name.endswith(PERHAPS_TABLES) else "none"
 
 
 def display_kind(product: dict[str, Any]) -> str:

@@ -220,8 +220,8 @@ def write_light_curve(path: Path, measured: list[Measurement]) -> Path:
     """Write a table of reduced data, with times to a millisecond, and return its path."""
     with path.open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(Measurement._fields)
-        for time, magnitude, error, name in measured:
+        table.writerow(Measurement._fields[:4])
+        for time, magnitude, error, name, _ in measured:
             table.writerow([f"{time:.8f}", f"{magnitude:.6f}", f"{error:.6f}", name])
     return path
 

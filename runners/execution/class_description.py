@@ -123,7 +123,7 @@ def _suffixes(suffixes: Any) -> list[str]:
         isinstance(suffixes, list | tuple)
         and all(isinstance(suffix, str) and suffix for suffix in suffixes)
     ):
-        raise BadAttribute("allowed_suffixes must be a list of texts such as ['.fits'], or None")
+        raise BadAttribute("allowed_suffixes must be a list of strings such as ['.fits'], or None")
     return list(suffixes)
 
 
@@ -152,7 +152,7 @@ def _flag(name: str, flag: Any) -> dict[str, Any]:
     if not isinstance(default, bool):
         raise BadAttribute(f"flags: the default of {name!r} must be True or False")
     if not isinstance(long_name, str):
-        raise BadAttribute(f"flags: the long_name of {name!r} must be a text")
+        raise BadAttribute(f"flags: the long_name of {name!r} must be a string")
     return {"default": default, "long_name": long_name}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Mapping
 from multiprocessing import spawn
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,14 @@ class LooseReporter:
 
     cancelled = False
 
-    def text(self, text: str) -> None:
+    def text(self, text: str, *, level: str = "info") -> None:
         """Print text."""
         sys.stdout.write(text)
         sys.stdout.flush()
+
+    def frame(self, line: str, facts: Mapping[str, Any], *, level: str = "info") -> None:
+        """Print the line about a frame."""
+        self.text(f"{line}\n")
 
     def status(self, text: str) -> None:
         """Ignore a status."""

@@ -1,6 +1,7 @@
 """The child's end of the pipe: everything that a run reports, as newline-delimited JSON.
 
-A message is one array: `["t", stream, time, level, text]` for text, `["status", text]`,
+A message is one array: `["t", stream, time, level, text]` for text, `["frame", time, level, line,
+facts]` for the line about a frame of a film and what is known of the frame, `["status", text]`,
 `["progress", done, total]`, `["output", path, name, type]`, `["hello", pid, parent's pid]`,
 `["usage", CPU seconds, peak RSS in bytes]`, `["provenance", fields]`, and last
 `["done", outputs sent]`, `["failed", message]` or `["cancelled"]`. Each has left the process when
@@ -20,6 +21,7 @@ import os
 import select
 import threading
 import time
+from collections.abc import Mapping
 from threading import get_ident
 from typing import Any
 
@@ -66,6 +68,18 @@ class PipeReporter:
             message = _encode(("t", stream, time.time(), level, text))
         except UnicodeEncodeError:
             message = _encode(("t", stream, time.time(), level, without_surrogates(text)))
+        self._write(message)
+
+    def frame(self, line: str, facts: Mapping[str, Any], *, level: str = "info") -> None:
+        """Send the log line about a frame of a film, with the facts of the frame."""
+        try:
+            message = _encode(("frame", time.time(), level, line, facts))
+        except UnicodeEncodeError:
+            legible = {
+                name: without_surrogates(value) if isinstance(value, str) else value
+                for name, value in facts.items()
+            }
+            message = _encode(("frame", time.time(), level, without_surrogates(line), legible))
         self._write(message)
 
     def status(self, text: str) -> None:

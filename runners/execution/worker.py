@@ -241,7 +241,8 @@ def _run_pipeline(outputs: _Outputs, reporter: PipeReporter, spec: RunSpec) -> N
         reporter, spec.target, InputFiles(spec.inputs), spec.identifier, spec.settings
     )
     outbox = folder.with_name("outputs")
-    for output in made(pipeline.do_pipeline(folder, **spec.flags), folder, outbox):
+    result = pipeline.do_pipeline(folder, **spec.flags)
+    for output in made(result, folder, outbox, note=pipeline.log):
         outputs.send(output)
 
 

@@ -56,6 +56,14 @@ class Cards(Mapping[str, object]):
     def __getitem__(self, keyword: str) -> object:
         return self.named(keyword).value
 
+    def get(self, keyword: str, default: Any = None) -> Any:
+        """Return a value; that of Mapping raises an error for each of many keywords not found."""
+        place = self._places.get(keyword)
+        return default if place is None else self.card(place).value
+
+    def __contains__(self, keyword: object) -> bool:
+        return keyword in self._places
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 

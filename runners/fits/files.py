@@ -29,17 +29,19 @@ HARMLESS_BYTES = 64 * 2**20
 MACHINE_ERRORS = frozenset(
     {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE}
 )
-
-
-#: What is said of a file that a library cannot read and finds no words for.
+#: What is said of a file when the error of the library that reads it is not fit for users.
 DAMAGED = "it is damaged"
 
 
 class FrameError(ValueError):
-    """A file that cannot be used as a frame; the message is a sentence that names the file."""
+    """A file that cannot be used as a frame; the message is a sentence that names the file.
+
+    `problem` is what follows the name.
+    """
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name} {problem}")
+        self.problem = problem
 
 
 @contextmanager
@@ -76,9 +78,9 @@ def open_fits(path: Path, name: str, *, keep: bool = False) -> Iterator[fits.HDU
     is opened again need not be unpacked again. Raise FrameError on entering, and in place of any
     error within the block.
     """
-    if path.stat().st_size == 0:
-        raise FrameError(name, "is empty")
     with reading(name):
+        if path.stat().st_size == 0:
+            raise FrameError(name, "is empty")
         if not looks_like_fits(path):
             raise FrameError(name, refusal(path, "is not a FITS file"))
         packed_bytes = path.stat().st_size
@@ -121,7 +123,8 @@ def check_ratio(name: str, packed_bytes: int, unpacked_bytes: int) -> None:
     """Raise FrameError for a file that unpacks to absurdly more than its own size."""
     most = max(HARMLESS_BYTES, MOST_TIMES_UNPACKED * packed_bytes)
     if unpacked_bytes > most:
-        raise FrameError(name, f"is a bomb: its {packed_bytes:,} bytes unpack to over {most:,}")
+        sizes = f"its {packed_bytes:,} bytes unpack to over {most:,}"
+        raise FrameError(name, f"is a decompression bomb: {sizes}")
 
 
 def refusal(path: Path, otherwise: str) -> str:

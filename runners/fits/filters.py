@@ -1,4 +1,4 @@
-"""The filter of an exposure, by the keywords of observatories, and facts told by words.
+"""The filter of an exposure, by the keywords that observatories use.
 
 Wheels in series have a keyword each, and most of them are open.
 """

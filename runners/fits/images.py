@@ -50,7 +50,8 @@ class Frame:
     If `date` is None, `undated` is the problem, for a FrameError. Frames of one `kind` (filter and
     exposure) should be equally bright. `arcsec` is the angular size of a pixel, None if the headers
     do not give it. `plain` is set where the pixels can be read without astropy. Of a sequence in
-    one file, `plane` is the number of this frame, from 0, of `planes`.
+    one file, `plane` is the number of this frame, from 0, of `planes`. `exposure` is in seconds,
+    None if unknown. `product` is the PK of the file's data product, set by whoever knows it.
     """
 
     path: Path
@@ -68,6 +69,8 @@ class Frame:
     planes: int = 1
     interleaved: bool = False
     amplifiers: tuple[Amplifier, ...] = ()
+    exposure: float | None = None
+    product: int = 0
 
     @property
     def sides(self) -> str:
@@ -215,6 +218,7 @@ def _frame(
     height: int,
 ) -> Frame:
     date, undated = _date(dates)
+    exposure = first_number(facts, *EXPOSURE_KEYWORDS)
     return Frame(
         path=path,
         name=name,
@@ -223,9 +227,10 @@ def _frame(
         height=height,
         date=date,
         undated=undated,
-        kind=_kind(facts, layout),
+        kind=_kind(exposure, layout),
         arcsec=pixel_scale(facts[0]),
         layout=layout,
+        exposure=exposure,
     )
 
 
@@ -299,8 +304,7 @@ def _level(part: Amplifier, pixels: Image) -> float:
     return level if math.isfinite(level) else 0.0
 
 
-def _kind(facts: Sequence[Cards], layout: Layout) -> str:
-    exposure = first_number(facts, *EXPOSURE_KEYWORDS)
+def _kind(exposure: float | None, layout: Layout) -> str:
     # Two digits, as exposures differ slightly by the shutter.
     rounded = "" if exposure is None else f"{exposure:.1e}"
     return f"{layout.filter or ''} {rounded}"

@@ -7,7 +7,8 @@ with the extra `align` and is imported when it is needed.
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import sep
@@ -37,19 +38,36 @@ def missing() -> str | None:
     return f"{PACKAGE} is not installed: pip install 'heliograph[align]'"
 
 
+class Registered(NamedTuple):
+    """An image registered to a reference, and where the field was in it.
+
+    `shift` is by how many pixels (right, up) it was off at the centre, `degrees` by how much it was
+    turned.
+    """
+
+    image: Image
+    shift: tuple[float, float]
+    degrees: float
+
+
 def star_places(image: Image) -> StarPositions:
     """Return (x, y) of the brightest stars in pixels, brightest first; shape (stars, 2)."""
+    return all_star_places(image)[:MOST_STARS]
+
+
+def all_star_places(image: Image) -> StarPositions:
+    """Return (x, y) of all stars in pixels, brightest first; shape (stars, 2)."""
     sky = find_sky(image, in_cells=True)
     flat = image - sky.background((image.shape[0], image.shape[1]))
     flat = without_cosmic_rays(np.nan_to_num(flat))  # a ray would be taken for a star
     noise = max(sky.sigma, abs(sky.level) * 1e-5, 1e-30)
     found = sep.extract(np.ascontiguousarray(flat), THRESHOLD_SIGMA, err=noise)
-    brightest = np.argsort(found["flux"])[::-1][:MOST_STARS]
+    brightest = np.argsort(found["flux"])[::-1]
     return np.column_stack((found["x"][brightest], found["y"][brightest]))
 
 
-def aligned(image: Image, reference: StarPositions, fill: float) -> Image | None:
-    """Return the image registered to the stars of a reference, None if they do not match.
+def aligned(image: Image, reference: StarPositions, fill: float) -> Registered | None:
+    """Register an image to the stars of a reference; return None if they do not match.
 
     The image may have planes, which are all moved as the stars of their grey are. Pixels from
     outside the image get the value `fill`.
@@ -67,8 +85,17 @@ def aligned(image: Image, reference: StarPositions, fill: float) -> Image | None
         return None
     matrix = np.linalg.inv(transform.params)
     if image.ndim == 2:
-        return moved(image, matrix, fill)
-    return np.stack([moved(plane, matrix, fill) for plane in image])
+        registered = moved(image, matrix, fill)
+    else:
+        registered = np.stack([moved(plane, matrix, fill) for plane in image])
+    return Registered(registered, *motion(matrix, image.shape[-1], image.shape[-2]))
+
+
+def motion(matrix: Any, width: int, height: int) -> tuple[tuple[float, float], float]:
+    """Return the shift of the centre of an image in pixels (right, up), and the turn in degrees."""
+    centre = np.array([(width - 1) / 2, (height - 1) / 2, 1.0])
+    x, y = (np.asarray(matrix) @ centre - centre)[:2].tolist()
+    return (x, y), math.degrees(math.atan2(matrix[1][0], matrix[0][0]))
 
 
 def moved(image: Image, matrix: Any, fill: float) -> Image:

@@ -49,8 +49,10 @@ STEPS = 2**15
 REACH = 4
 #: White lies at most so many sigma above the sky: an image may have no noise at all.
 MOST_RANGE = 3000.0
-#: Pixels sampled for white.
-SAMPLES = 30_000
+#: Pixels stretched at a time.
+CACHED = 2**16
+#: Pixels sampled for white, and every so many-th of these tells which of them are bright.
+SAMPLES, FEW_STEP = 30_000, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def evened(image: Image, sky: Sky) -> Image:
 
 def levelled(image: Image, sky: Sky) -> Image:
     """Return an image whose sky is the same from cell to cell."""
-    even: Image = image - (sky.background((image.shape[0], image.shape[1])) - np.float32(sky.level))
+    uneven = sky.unevenness((image.shape[0], image.shape[1]))
+    even: Image = np.subtract(image, uneven, out=uneven)
     return even
 
 
@@ -131,26 +134,38 @@ def stretched(image: Image, levels: Levels) -> Shades:
     SKY_SHADE, which blank (NaN) pixels get too.
     """
     top, depth = _heights(levels)
-    places = image - np.float32(levels.sky - depth * levels.linear)
+    shades = np.empty((*image.shape[-2:], 3)[: image.ndim], np.uint8)
+    # Some rows at a time, which stay in the processor's cache from step to step.
+    many = max(1, CACHED // image[..., 0, :].size)
+    for rows in (slice(first, first + many) for first in range(0, len(shades), many)):
+        places = _places(image[..., rows, :], levels, top, depth)
+        if places.ndim == 3:
+            shades[rows] = _coloured(places, top)
+        else:
+            np.clip(places, 0, STEPS - 1, out=places)
+            _curve(top).take(places.astype(np.uint16), out=shades[rows], mode="clip")
+    return shades
+
+
+def _places(image: Image, levels: Levels, top: float, depth: float) -> Image:
+    """Return where pixels lie from black to white, in steps; those outside may be beyond."""
+    places: Image = image - np.float32(levels.sky - depth * levels.linear)
     places *= np.float32((STEPS - 1) / (top * levels.linear))
     blank = np.isnan(places)
     if blank.any():
         places[blank] = depth / top * (STEPS - 1)
-    if places.ndim == 3:
-        return _coloured(places, top)
-    np.clip(places, 0, STEPS - 1, out=places)
-    return _curve(top)[places.astype(np.uint16)]
+    return places
 
 
 def _coloured(places: Image, top: float) -> Shades:
     """Return the shades of planes, each pixel's in proportion to its red, green and blue."""
     middle = grey(places)
     np.clip(middle, 1, STEPS - 1, out=middle)
-    shades = places * _gain(top)[middle.astype(np.uint16)]
+    shades = places * _gain(top).take(middle.astype(np.uint16))
     brightest = shades.max(axis=0)
     shades *= np.float32(255) / np.maximum(brightest, 255)
     np.clip(shades, 0, 255, out=shades)
-    return np.ascontiguousarray(np.moveaxis(np.rint(shades).astype(np.uint8), 0, -1))
+    return np.moveaxis(np.rint(shades).astype(np.uint8), 0, -1)
 
 
 def _heights(levels: Levels) -> tuple[float, float]:
@@ -178,7 +193,7 @@ def _gain(top: float) -> Image:
     return np.divide(_curve(top), steps, dtype=np.float32)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)  # a series has tens of them, of 32 KiB each
 def _curve(top: float) -> GreyImage:
     """Return the grey level of each step from black to white: a table, as asinh is slow."""
     linear = np.linspace(0, top, STEPS, dtype=np.float32)
@@ -207,5 +222,14 @@ def _bright(image: Image, sky: float) -> tuple[float, float]:
     object_place, white_place = (
         round((some.size - 1) * (1 - percent / 100)) for percent in (OBJECT_PERCENT, WHITE_PERCENT)
     )
-    ranked = np.partition(some, (object_place, white_place))
-    return float(ranked[object_place]), float(ranked[white_place])
+    bright = _brightest(some, some.size - object_place)
+    ranked = np.partition(bright, [place - some.size for place in (object_place, white_place)])
+    return float(ranked[object_place - some.size]), float(ranked[white_place - some.size])
+
+
+def _brightest(some: Image, count: int) -> Image:
+    """Return the brightest `count` pixels and some more, which are sooner ranked than all."""
+    few = np.sort(some[::FEW_STEP])
+    cut = few[-min(2 * (count // FEW_STEP) + 2, len(few))]
+    bright = some[some >= cut]
+    return bright if len(bright) >= count else some

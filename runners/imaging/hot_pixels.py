@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runners.fits.images import Image
 
@@ -29,14 +30,20 @@ def without_hot_pixels(image: Image) -> Image | None:
     step = max(1, round(math.sqrt(image.size / SAMPLES)))
     some = image[1:-1, 1:-1][::step, ::step]
     limit, sky = _limit(some)
-    rows, columns = np.nonzero(some > limit)
+    rows, columns = _places(some > limit)
     if len(_hot(image, rows * step + 1, columns * step + 1, sky)[0]) < LEAST_HOT:
         return None
-    rows, columns = np.nonzero(image[1:-1, 1:-1] > limit)
+    rows, columns = _places(image[1:-1, 1:-1] > limit)
     rows, columns, near = _hot(image, rows + 1, columns + 1, sky)
     calm = image.copy()
     calm[rows, columns] = near
     return calm
+
+
+def _places(chosen: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows and columns that are chosen; `nonzero` takes longer for a few of many."""
+    rows, columns = np.divmod(np.flatnonzero(chosen), chosen.shape[1])
+    return rows, columns
 
 
 def _limit(some: Image) -> tuple[float, float]:

@@ -29,7 +29,7 @@ def preview_png(
 ) -> None:
     """Write a PNG whose longest side is at most `size` pixels; nothing is enlarged.
 
-    The file is FITS (also tile-compressed or packed by gzip), PNG or JPEG, recognised by its
+    The file is FITS (also tile-compressed, or packed as a whole), PNG or JPEG, recognised by its
     content; `stretch`, one of STRETCHES, is for FITS only. Raise ValueError, with a sentence that
     names the file, for anything else and for what is broken, hostile or too large.
     """

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runners.fits.images import Image
+from runners.imaging.products import small_pieces
 
-#: Pixels that are averaged at a time.
-CACHED = 2**16
+#: Areas are averaged by products with small matrices, which take less time than adding
+#: rows: so many rows of the image at a time (of more, most shares are 0), and columns of the view.
+ROWS_AT_ONCE, COLUMNS_AT_ONCE = 14, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,9 @@ def rescale(image: Image, view: View) -> Image:
     Each pixel is the mean of the area that it covers, so the mean flux is kept at any ratio. NaN
     pixels do not count; where there are no others, the result is NaN.
     """
-    blank = np.isnan(image)
-    if not blank.any():
+    if not np.isnan(image.min()):
         return _averaged(image, view)
+    blank = np.isnan(image)
     weight = _averaged((~blank).astype(np.float32), view)
     total = _averaged(np.where(blank, np.float32(0), image), view)
     mean = total / np.maximum(weight, np.float32(1e-6))
@@ -92,42 +93,37 @@ def _averaged(image: Image, view: View) -> Image:
     left, lower, right, upper = view.box
     if (right - left, upper - lower) == (view.width, view.height):
         return image[int(lower) : int(upper), int(left) : int(right)]
-    # Rows first, so that fewer are left for the columns; transposed, as rows are contiguous.
-    narrow = _means(image, lower, upper, view.height).T.copy()
-    return _means(narrow, left, right, view.width).T.copy()
-
-
-def _means(image: Image, begin: float, end: float, count: int) -> Image:
-    """Return the means of rows over `count` equal parts of [begin, end], weighted by overlap."""
-    means = np.empty((count, image.shape[1]), np.float32)
-    # So many rows at a time stay in the processor's cache, and one piece of memory serves them all.
-    many = max(1, CACHED // image.shape[1])
-    scratch = np.empty((min(many, count), image.shape[1]), np.float32)
-    shares = _shares(begin, end, count, len(image))
-    for part in (slice(first, first + many) for first in range(0, count, many)):
-        whole = means[part]
-        for step, (places, share) in enumerate(shares):
-            rows = scratch[: len(whole)] if step else whole
-            np.take(image, places[part], axis=0, out=rows, mode="clip")
-            rows *= share[part]
-            if step:
-                whole += rows
-    return means
+    image = np.ascontiguousarray(image)
+    height, width = image.shape
+    many = max(1, round(ROWS_AT_ONCE * view.height / (upper - lower)))
+    # Rows first, so that fewer are left for the columns.
+    narrow = np.empty((view.height, width), np.float32)
+    for part, places, share, _ in _shares(lower, upper, view.height, height, many):
+        for some in small_pieces(width, share.size):
+            np.matmul(share, image[places, some], out=narrow[part, some])
+    shown = np.empty((view.height, view.width), np.float32)
+    for part, places, _, share in _shares(left, right, view.width, width, COLUMNS_AT_ONCE):
+        for some in small_pieces(view.height, share.size):
+            np.matmul(narrow[some, places], share, out=shown[some, part])
+    return shown
 
 
 @lru_cache(maxsize=16)
 def _shares(
-    begin: float, end: float, count: int, length: int
-) -> list[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """Return the first row of each part of [begin, end], the second, and so on, up to `length`.
+    begin: float, end: float, count: int, length: int, many: int
+) -> list[tuple[slice, slice, Image, Image]]:
+    """Return, for `many` of `count` equal parts of [begin, end] at a time, what they are means of.
 
-    Each comes with the shares of these rows in their parts, as a column.
+    Each is (parts, pixels, the share of each pixel in each part, the same transposed), of a side of
+    `length` pixels.
     """
     edges, part = np.linspace(begin, end, count + 1), (end - begin) / count
-    below, above = edges[:-1], edges[1:]
     shares = []
-    for row in (below.astype(np.intp) + step for step in range(math.ceil(part) + 1)):
-        within = np.minimum(row + 1, above) - np.maximum(row, below)
-        share = (within.clip(0) / part).astype(np.float32)[:, np.newaxis]
-        shares.append((np.minimum(row, length - 1), share))
+    for parts in (slice(first, min(first + many, count)) for first in range(0, count, many)):
+        below, above = edges[parts, np.newaxis], edges[parts.start + 1 : parts.stop + 1, np.newaxis]
+        pixels = slice(int(below[0, 0]), min(math.ceil(above[-1, 0]), length))
+        places = np.arange(pixels.start, pixels.stop)
+        overlap = np.minimum(places + 1, above) - np.maximum(places, below)
+        share = (overlap.clip(0) / part).astype(np.float32)
+        shares.append((parts, pixels, share, np.ascontiguousarray(share.T)))
     return shares

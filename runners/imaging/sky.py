@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.fits.images import Image
+from runners.imaging.products import product
 
 Numbers = NDArray[np.float64]
 
 #: Pixels sampled, whose levels are then known to about 1 % of sigma.
 SAMPLES = 20_000
-#: Multiplications at a time: threads of OpenBLAS, from 2**18 on, get in the way of those of films.
-SMALL_PRODUCT = 2**17
 #: Cells along the longest side, and the least number of samples along the side of a cell.
 CELLS, LEAST_CELL = 12, 8
 #: Differences are taken over at least so many pixels: nearer ones share light, and are correlated
@@ -90,14 +89,26 @@ class Sky:
 
     def background(self, shape: tuple[int, int]) -> Image:
         """Return the sky of each pixel, as it differs from cell to cell."""
-        slope = self.departure(shape)
-        smooth = np.float32(self.level) if slope is None else slope + np.float32(self.level)
-        if self.mesh is None:
-            return np.broadcast_to(smooth, shape).astype(np.float32)
-        rows, columns = (_between(*sides) for sides in zip(shape, self.middles, strict=True))
-        background = _product(rows @ self.mesh, np.ascontiguousarray(columns.T))
-        background += smooth
+        background = self.unevenness(shape)
+        background += np.float32(self.level)
         return background
+
+    def unevenness(self, shape: tuple[int, int]) -> Image:
+        """Return by how much the sky of each pixel, as of its cell, differs from the level."""
+        if self.mesh is None:
+            slope = self.departure(shape)
+            return np.zeros(shape, np.float32) if slope is None else slope
+        rows, columns = _between_cells(shape, *map(tuple, self.middles))
+        if self.slope is None:
+            return product(rows @ self.mesh, columns)
+        far_rows, far_columns = _powers_of(shape)
+        factors = far_rows @ self.slope.astype(np.float32)
+        if self._is_clipped(factors, far_columns):
+            uneven = product(factors, far_columns).clip(self.lowest, self.highest)
+            uneven += product(rows @ self.mesh, columns)
+            return uneven
+        # The sum of two products is one of longer rows and columns.
+        return product(np.hstack((rows @ self.mesh, factors)), np.vstack((columns, far_columns)))
 
     def departure(self, shape: tuple[int, int], step: int = 1) -> Image | None:
         """Return by how much the sky of each pixel differs from the level, None if nowhere.
@@ -108,12 +119,17 @@ class Sky:
             return None
         rows, columns = _powers_of(shape)
         rows, columns = rows[::step], columns[:, ::step]
-        near = rows[:: max(1, len(rows) // 8)] @ self.slope.astype(np.float32)
-        ends = near @ columns[:, :: max(1, columns.shape[1] // 8)]
-        surface = _product(rows @ self.slope.astype(np.float32), columns)
-        if ends.min() < self.lowest or ends.max() > self.highest:
+        factors = rows @ self.slope.astype(np.float32)
+        surface = product(factors, columns)
+        if self._is_clipped(factors, columns):
             np.clip(surface, self.lowest, self.highest, out=surface)
         return surface
+
+    def _is_clipped(self, rows: Image, columns: Image) -> bool:
+        """Return whether the product of these goes beyond the least and the most."""
+        near, along = rows[:: max(1, len(rows) // 8)], max(1, columns.shape[1] // 8)
+        ends = near @ columns[:, ::along]
+        return bool(ends.min() < self.lowest or ends.max() > self.highest)
 
 
 class _Grid(NamedTuple):
@@ -160,15 +176,6 @@ def find_sky(image: Image, *, in_cells: bool = False) -> Sky:
     if sky.slope is not None:
         off.flat[kept[found]] -= _at_cells(sky.slope, grid, image.shape).flat[kept[found]]
     return replace(sky, mesh=_smooth(off), middles=grid.middles())
-
-
-def _product(rows: Image, columns: Image) -> Image:
-    """Return the matrix product, in pieces so small that no library starts threads for them."""
-    product = np.empty((len(rows), columns.shape[1]), np.float32)
-    many = max(1, SMALL_PRODUCT // columns.size)
-    for part in (slice(first, first + many) for first in range(0, len(rows), many)):
-        np.matmul(rows[part], columns, out=product[part])
-    return product
 
 
 def _at_cells(slope: Numbers, grid: _Grid, shape: tuple[int, int]) -> Numbers:
@@ -223,12 +230,18 @@ def _noise(cells: Image, lag: int) -> tuple[Numbers, Numbers]:
 
 
 def _bend(cells: Image, lag: int) -> Numbers:
-    width = cells.shape[2]
-    bend = cells[:, :, lag : width - lag] * np.float32(-2)
-    bend += cells[:, :, : width - 2 * lag]
-    bend += cells[:, :, 2 * lag :]
-    np.abs(bend, out=bend)
-    ranked = np.sort(bend.reshape(len(cells), -1), axis=1)
+    count, _, width = cells.shape
+    # One after the other, as long rows are quicker; differences across the end of a row are left
+    # out afterwards.
+    flat = cells.reshape(-1)
+    bend = np.empty_like(flat)
+    whole = bend[: -2 * lag]
+    np.multiply(flat[lag:-lag], np.float32(-2), out=whole)
+    whole += flat[: -2 * lag]
+    whole += flat[2 * lag :]
+    np.abs(whole, out=whole)
+    ranked = bend.reshape(cells.shape)[:, :, : width - 2 * lag].reshape(count, -1)
+    ranked.sort(axis=1)
     low = ranked[:, : max(1, int(ranked.shape[1] * LOW_RANKS))]
     bent: Numbers = low.mean(axis=1, dtype=np.float64) / (LOW_MEAN * math.sqrt(6))
     return bent
@@ -240,7 +253,7 @@ def _sky_cells(bright: Numbers, noise: Numbers, structure: Numbers) -> NDArray[n
     noisy = noise > np.abs(bright) * 1e-6
     smooth = structure <= MOST_STRUCTURE * noise
     if noisy.any():
-        smooth &= noise <= MOST_TIMES_NOISIER * np.quantile(noise[noisy], 0.2)
+        smooth &= noise <= MOST_TIMES_NOISIER * _quantile(noise[noisy], 0.2)
     for candidates in (noisy & smooth, ~noisy & smooth, noisy):
         if candidates.sum() >= max(least, 1):
             found = np.flatnonzero(candidates)
@@ -277,7 +290,7 @@ def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
     for _ in range(4):
         few = design if kept.all() else design[kept]
         square = few.T @ few
-        square[np.diag_indices(len(_TERMS))] += 1e-6 * len(few)
+        square.flat[:: len(_TERMS) + 1] += 1e-6 * len(few)  # the diagonal
         factors = np.linalg.solve(square, few.T @ height[kept])
         off = height - design @ factors
         usual = max(1.4826 * _median(np.abs(off[kept])), 0.1 * sigma / scale, 1e-7)
@@ -293,7 +306,9 @@ def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
     middle = _middle_mean(fitted)
     if not weight:
         return Sky(_middle_mean(bright), sigma)
-    powers = np.tensordot(factors * scale * weight, _bases(), 1)
+    powers = ((factors * scale * weight) @ _bases().reshape(len(_TERMS), -1)).reshape(
+        _POWERS, _POWERS
+    )
     powers[0, 0] -= middle * weight
     lowest, highest = (float(end - middle) * weight for end in (fitted.min(), fitted.max()))
     # The outer half of the outer cells lies beyond their middles.
@@ -303,6 +318,13 @@ def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
 
 def _median(values: Numbers) -> float:
     return float(np.sort(values)[len(values) // 2])
+
+
+def _quantile(values: Numbers, part: float) -> float:
+    """Return a quantile as numpy does, which takes ten times as long for so few values."""
+    ranked, place = np.sort(values), (len(values) - 1) * part
+    low, high = ranked[int(place)], ranked[math.ceil(place)]
+    return float(low + (high - low) * (place % 1))
 
 
 def _middle_mean(values: Numbers) -> float:
@@ -336,6 +358,15 @@ def _cell_powers(grid: _Grid, shape: tuple[int, int]) -> tuple[Numbers, Numbers]
         for side, middles in zip(shape, grid.middles(), strict=True)
     )
     return rows, columns
+
+
+@lru_cache(maxsize=8)
+def _between_cells(
+    shape: tuple[int, int], rows: tuple[float, ...], columns: tuple[float, ...]
+) -> tuple[Image, Image]:
+    """Return the shares of rows of cells in rows of pixels, and of columns, transposed."""
+    down, across = _between(shape[0], np.array(rows)), _between(shape[1], np.array(columns))
+    return down, np.ascontiguousarray(across.T)
 
 
 def _between(side: int, middles: Numbers) -> Image:

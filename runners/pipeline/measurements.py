@@ -1,35 +1,46 @@
 """Reduced data: the tables of measurements that a pipeline returns as `ReducedDatum`.
 
-A table is CSV with a header line, or JSON: an object, or a list of objects. Times are Modified
-Julian Dates in days, as in surveys (JD less 2,400,000.5); Julian Dates are recognised by their
-size. Storing them is left to the server.
+What tables are read, and how, is left to `runners.tables`; here they must be magnitudes, with a
+header. Times are Modified Julian Dates in days, as in surveys (JD less 2,400,000.5); Julian Dates
+are recognised by their size. Storing them is left to the server.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from runners.tables.columns import missing_columns
+from runners.tables.curve import LONGEST_FILTER, Curve, LeftOut, Point, Problem, curve_of
+from runners.tables.formats import parse
+from runners.tables.table import Table
+from runners.tables.text import NoTable, TableError, read_text
+from runners.tables.times import LEAST_JD, MJD_OF_JD
 
 #: How many one run may return: a night's light curve has thousands.
 MOST_MEASUREMENTS = 100_000
 MOST_BYTES = 32 * 2**20
-LEAST_JD = 2_400_000.0
-MJD_OF_JD = 2_400_000.5
-FILTER_CHARACTERS = 50
 
 
 class Measurement(NamedTuple):
-    """A target's magnitude at a time in MJD; `error` in magnitudes, None if unknown."""
+    """A target's magnitude at a time in MJD; `error` in magnitudes, None if unknown.
+
+    For a `limit`, the target was fainter than that.
+    """
 
     time: float
     magnitude: float
     error: float | None
     filter: str | None
+    limit: bool = False
+
+
+class Measurements(list[Measurement]):
+    """The measurements of a table; `left_out` says what of its rows had none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_out = LeftOut()
 
 
 def mjd(time: float) -> float:
@@ -37,74 +48,46 @@ def mjd(time: float) -> float:
     return time - MJD_OF_JD if time >= LEAST_JD else time
 
 
-def read_measurements(path: Path) -> list[Measurement]:
-    """Return the measurements of a table, in its order.
+def read_measurements(path: Path) -> Measurements:
+    """Return the measurements of a table, in its order; rows with blanks are left out.
 
-    The columns `time` and `magnitude` are required, `error` and `filter` are optional, others are
+    A time and a magnitude are required, an error and a filter are optional, other columns are
     ignored. Raise ValueError with a sentence that names the file, and the row if one is invalid.
     """
     if path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"{path.name} is larger than {MOST_BYTES:,} bytes")
+        raise TableError(path.name, f"is larger than {MOST_BYTES:,} bytes")
+    text, _ = read_text(path, MOST_BYTES)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not valid UTF-8") from error
-    found = []
-    for number, row in enumerate(_rows(path.name, text), 1):
-        if number > MOST_MEASUREMENTS:
-            raise ValueError(f"{path.name} has more than {MOST_MEASUREMENTS:,} measurements")
-        try:
-            found.append(_measurement(row))
-        except ValueError as error:
-            raise ValueError(f"{path.name}, measurement {number}: {error}") from error
+        table = parse(text, path.name)
+    except NoTable as error:
+        raise _without(path.name, ["time", "magnitude"]) from error
+    if missing := [] if table.is_empty else missing_columns(table):
+        raise _without(path.name, missing)
+    curve = curve_of(table)
+    return Measurements() if curve is None else _read(curve, table)
+
+
+def _without(name: str, missing: list[str]) -> TableError:
+    return TableError(name, f"has no column {' and no column '.join(missing)}")
+
+
+def _read(curve: Curve, table: Table) -> Measurements:
+    found = Measurements()
+    for each in curve.read(table.rows):
+        if isinstance(each, Point):
+            found.append(Measurement(*each))
+        elif each.wrong:
+            raise TableError(f"{table.name}, measurement {each.row.number}:", _in_words(each))
+        else:
+            found.left_out.add(each)
+        if len(found) > MOST_MEASUREMENTS:
+            raise TableError(table.name, f"has more than {MOST_MEASUREMENTS:,} measurements")
     return found
 
 
-def _rows(name: str, text: str) -> Iterable[Mapping[str, Any]]:
-    if text.lstrip()[:1] in ("{", "["):
-        return _json_rows(name, text)
-    table = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
-    names = [column.strip().lower() for column in next(table, [])]
-    if missing := [column for column in ("time", "magnitude") if column not in names]:
-        raise ValueError(f"{name} has no column {' and no column '.join(missing)}")
-    # A short row lacks its last columns; the surplus of a long one has no names and is dropped.
-    return (dict(zip(names, row, strict=False)) for row in table if row)
-
-
-def _json_rows(name: str, text: str) -> Iterable[Mapping[str, Any]]:
-    try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name} is no JSON: {error!s:.200}") from error
-    rows = given if isinstance(given, list) else [given]
-    if not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{name} is no list of objects")
-    return ({key.lower(): value for key, value in row.items()} for row in rows)
-
-
-def _measurement(row: Mapping[str, Any]) -> Measurement:
-    error, name = row.get("error"), row.get("filter")
-    measured = Measurement(
-        mjd(_number(row, "time")),
-        _number(row, "magnitude"),
-        None if error is None or error == "" else _number(row, "error"),
-        None if name is None else str(name).strip() or None,
-    )
-    if measured.error is not None and measured.error < 0:
-        raise ValueError(f"error {measured.error:g} is below 0")
-    if measured.filter and not (
-        measured.filter.isprintable() and len(measured.filter) <= FILTER_CHARACTERS
-    ):
-        raise ValueError(f"filter is not up to {FILTER_CHARACTERS} visible characters")
-    return measured
-
-
-def _number(row: Mapping[str, Any], name: str) -> float:
-    given = row.get(name)
-    try:
-        number = math.nan if given is None or isinstance(given, bool) else float(given)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{name} {given!r:.60} is no finite number")
-    return number
+def _in_words(problem: Problem) -> str:
+    if problem.what == "filter":
+        return f"{problem.column} is not up to {LONGEST_FILTER} visible characters"
+    if problem.number is not None:
+        return f"{problem.column} {problem.number:g} is below 0"
+    return f"{problem.column} {problem.given!r:.60} is no finite number"

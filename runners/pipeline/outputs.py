@@ -6,7 +6,7 @@ A run and a test of a pipeline share these checks, so that a test finds what a r
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +23,18 @@ class Made(NamedTuple):
     output_type: str
 
 
-def made(result: Any, folder: Path, keep: Path | None = None) -> Iterator[Made]:
+def made(
+    result: Any,
+    folder: Path,
+    keep: Path | None = None,
+    *,
+    note: Callable[[str], object] = lambda line: None,
+) -> Iterator[Made]:
     """Yield the outputs that `do_pipeline` returned or yields; relative paths start at the folder.
 
     An output that is yielded while the pipeline goes on is copied into the folder `keep`, if given,
-    so that it stays as it is now. Raise AsyncError for what is not an output, not a file, or not a
+    so that it stays as it is now. `note` is called with a line about each kind of rows of reduced
+    data that are left out. Raise AsyncError for what is not an output, not a file, or not a
     table of measurements.
     """
     goes_on = isinstance(result, Iterator)
@@ -42,7 +49,7 @@ def made(result: Any, folder: Path, keep: Path | None = None) -> Iterator[Made]:
         if goes_on and keep is not None:
             path = _kept(path, keep / str(number))
         if output.type_name() == REDUCED_DATUM:
-            _check_measurements(path)
+            _check_measurements(path, note)
         yield Made(path, name, output.type_name())
 
 
@@ -70,8 +77,9 @@ def _kept(path: Path, folder: Path) -> Path:
     return copy
 
 
-def _check_measurements(path: Path) -> None:
+def _check_measurements(path: Path, note: Callable[[str], object]) -> None:
     try:
-        read_measurements(path)
+        for sentence in read_measurements(path).left_out.sentences():
+            note(f"{path.name}: {sentence}, left out of the light curve")
     except ValueError as error:
         raise AsyncError(str(error)) from error

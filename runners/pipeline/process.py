@@ -56,8 +56,14 @@ class PipelineOutput(NamedTuple):
 class Reporter(Protocol):
     """What receives a run's log and status: the server, or in `runners.testing` the test."""
 
-    def text(self, text: str) -> None:
+    def text(self, text: str, *, level: str = "info") -> None:
         """Take text for the log, line ends included."""
+
+    def frame(self, line: str, facts: Mapping[str, Any], *, level: str = "info") -> None:
+        """Take the log line about a frame of a film, and the facts of the frame.
+
+        They are those of `server.processes.film_frames`.
+        """
 
     def status(self, text: str) -> None:
         """Take a new status."""

@@ -7,8 +7,7 @@ Reading is left to `runners.fits.images`, the steps to `runners.imaging`, films 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,15 +18,27 @@ import numpy as np
 from runners.fits.files import FrameError
 from runners.fits.images import Frame, Image, read_science
 from runners.imaging import alignment
-from runners.imaging.alignment import StarPositions
-from runners.imaging.brightness import Levels, Shades, smooth_levels, stretched
+from runners.imaging.alignment import LEAST_STARS, MOST_STARS, StarPositions
+from runners.imaging.brightness import Levels, Shades, smooth_levels
 from runners.imaging.colour import grey
 from runners.imaging.scaling import View, widened
 from runners.imaging.showing import level_scene, scene_of, without_rays
+from runners.imaging.stretches import STRETCHES, film_levels, film_shades
 from runners.timelapse.prefetch import helpers, prefetch
 
-#: The frames among which a reference is chosen, at most: each has to be read.
+#: The frames among which a reference is looked for at first: each has to be read.
 MOST_TRIED = 40
+
+LeaveOut = Callable[[FrameError, Frame], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """By how much a frame was off, in its pixels (right, up) and in degrees; it is taken away."""
+
+    x: float
+    y: float
+    degrees: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,107 +47,144 @@ class Picture:
 
     Frames in colour have the shape (view.height, view.width, 3).
 
-    `aligned` is false for a frame that should have been registered and could not be.
+    `sky` is the level of the sky in the file's units. `aligned` is false for a frame that should
+    have been registered and could not be, `motion` is set for one that was.
     """
 
     shades: Shades
     frame: Frame
     aligned: bool = True
+    sky: float = 0.0
+    motion: Motion | None = None
 
 
 class _MadeFrame(NamedTuple):
     image: Image
     frame: Frame
-    aligned: bool
+    sky: float
+    aligned: bool = True
+    motion: Motion | None = None
+
+
+_Read = tuple[_MadeFrame, Levels, str]
 
 
 @dataclass(frozen=True, slots=True)
 class FrameWork:
-    """The steps that each frame goes through before it is stretched; safe for several threads."""
+    """The steps that each frame goes through; safe for several threads."""
 
     view: View
     normalise_background: bool = False
     remove_cosmic_rays: bool = False
     align: bool = False
+    stretch: str = STRETCHES[0]
 
     @classmethod
-    def of(cls, view: View, flags: Mapping[str, bool]) -> FrameWork:
-        """Return the steps that flags ask for."""
-        return cls(view, **{name: flags.get(name, False) for name in cls.__slots__[1:]})
+    def of(cls, view: View, flags: Mapping[str, bool], stretch: str = STRETCHES[0]) -> FrameWork:
+        """Return the steps that flags ask for, and a stretch."""
+        steps = {name: flags.get(name, False) for name in cls.__slots__[1:-1]}
+        return cls(view, stretch=stretch, **steps)
 
-    def read(
-        self, frame: Frame, reference: StarPositions | None = None
-    ) -> tuple[_MadeFrame, Levels, str]:
+    def read(self, frame: Frame, reference: StarPositions | None = None) -> _Read:
         """Return the frame, registered to a reference if there is one, its levels and its kind."""
         if reference is None:
-            image, own = self._image(frame, self.view)
-            return _MadeFrame(image, frame, True), own, frame.kind
+            image, own, sky = self._image(frame, self.view)
+            return _MadeFrame(image, frame, sky), film_levels(image, own, self.stretch), frame.kind
         view, (across, down) = self._whole(frame)
-        image, own = self._image(frame, view)
-        moved = alignment.aligned(image, reference, own.sky)
-        whole = image if moved is None else moved
+        image, own, sky = self._image(frame, view)
+        found = alignment.aligned(image, reference, own.sky)
+        whole = image if found is None else found.image
         cropped = whole[..., down : down + self.view.height, across : across + self.view.width]
-        return _MadeFrame(cropped, frame, moved is not None), own, frame.kind
+        motion = None if found is None else self._motion(found)
+        made = _MadeFrame(cropped, frame, sky, found is not None, motion)
+        return made, film_levels(cropped, own, self.stretch), frame.kind
 
     def stars(self, frame: Frame) -> StarPositions:
-        """Return the positions of the stars of a frame, to which others can be registered.
+        """Return the positions of all stars of a frame, to which others can be registered.
 
         Stars outside the view count too: while the field drifts, the same ones are seen longer.
         """
-        return alignment.star_places(grey(self._image(frame, self._whole(frame)[0])[0]))
+        return alignment.all_star_places(grey(self._image(frame, self._whole(frame)[0])[0]))
+
+    def shades(self, image: Image, shared: Levels) -> Shades:
+        """Return the shades of a frame between the levels that it shares with its neighbours."""
+        return film_shades(image, shared, self.stretch)
+
+    def _motion(self, found: alignment.Registered) -> Motion:
+        scale = (self.view.box[2] - self.view.box[0]) / self.view.width
+        x, y = found.shift
+        return Motion(x * scale, y * scale, found.degrees)
 
     def _whole(self, frame: Frame) -> tuple[View, tuple[int, int]]:
         return widened(self.view, frame.width, frame.height)
 
-    def _image(self, frame: Frame, view: View) -> tuple[Image, Levels]:
-        image = read_science(frame)
+    def _image(self, frame: Frame, view: View) -> tuple[Image, Levels, float]:
+        """Return the pixels of a view, their levels, and the sky in the file's units."""
+        science = read_science(frame)
         if self.remove_cosmic_rays:
-            image = without_rays(image)
-        return level_scene(scene_of(image, view), normalise=self.normalise_background)
+            science = without_rays(science)
+        image, own = level_scene(scene_of(science, view), normalise=self.normalise_background)
+        return image, own, science.zero + science.unit * own.sky
 
 
-def in_order(frames: Iterable[Frame]) -> list[Frame]:
-    """Return the frames by date, then by name as people number them, then by place in their file.
-
-    Raise FrameError for a frame without a date, unless all are of one file, and for one that
-    differs in size from the first.
-    """
-    given = list(frames)
-    of_one_file = len({frame.path for frame in given}) == 1
-    for frame in given:
-        if frame.date is None and not of_one_file:
-            raise FrameError(frame.name, frame.undated)
-        if frame.sides != given[0].sides:
-            problem = f"is {frame.sides} pixels, but {given[0].name} is {given[0].sides}"
-            raise FrameError(frame.name, problem)
-    return sorted(given, key=lambda frame: (frame.date or 0.0, natural(frame.name), frame.plane))
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts names as people number them: `frame2` before `frame10`."""
-    pieces = re.split(r"(\d{1,18})", name, flags=re.ASCII)
-    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces]
-
-
-def film_frames(frames: Sequence[Frame], work: FrameWork) -> Iterator[Picture]:
+def film_frames(
+    frames: Sequence[Frame], work: FrameWork, leave_out: LeaveOut | None = None
+) -> Iterator[Picture]:
     """Yield the rendered frames of a film, in their order, with smoothed brightness.
 
-    Raise FrameError for a frame that cannot be read.
+    A frame that cannot be read goes to `leave_out`, some frames ahead; without that, raise its
+    FrameError.
     """
     with helpers() as pool:
         reference = _reference(pool, frames, work) if work.align else None
-        read = partial(work.read, reference=reference)
-        yield from prefetch(pool, _picture, smooth_levels(prefetch(pool, read, frames)))
+        read = partial(_read_or_error, partial(work.read, reference=reference))
+        found = _legible(zip(frames, prefetch(pool, read, frames), strict=True), leave_out)
+        yield from prefetch(pool, partial(_picture, work), smooth_levels(found))
+
+
+def _read_or_error(read: Callable[[Frame], _Read], frame: Frame) -> _Read | FrameError:
+    try:
+        return read(frame)
+    except FrameError as error:
+        return error
+
+
+def _legible(
+    found: Iterable[tuple[Frame, _Read | FrameError]], leave_out: LeaveOut | None
+) -> Iterator[_Read]:
+    for frame, each in found:
+        if not isinstance(each, FrameError):
+            yield each
+        elif leave_out is None:
+            raise each
+        else:
+            leave_out(each, frame)
 
 
 def _reference(pool: ThreadPoolExecutor, frames: Sequence[Frame], work: FrameWork) -> StarPositions:
-    """Return the stars of the frame that has most of them: the first ones may be clouded."""
-    tried = frames[:: math.ceil(len(frames) / MOST_TRIED)]
-    return max(prefetch(pool, work.stars, tried), key=len)
+    """Return the brightest stars of the frame that has most: the first ones may be clouded.
+
+    Of many frames some are looked at, and the others only if these have no stars.
+    """
+    step = math.ceil(len(frames) / MOST_TRIED)
+    best: StarPositions = np.empty((0, 2))
+    for first in range(step):
+        for places in prefetch(pool, partial(_stars, work), frames[first::step]):
+            best = max(best, places, key=len)
+        if len(best) >= LEAST_STARS:
+            break
+    return best[:MOST_STARS]
 
 
-def _picture(steady: tuple[_MadeFrame, Levels]) -> Picture:
+def _stars(work: FrameWork, frame: Frame) -> StarPositions:
+    try:
+        return work.stars(frame)
+    except FrameError:  # it is left out when its turn comes
+        return np.empty((0, 2))
+
+
+def _picture(work: FrameWork, steady: tuple[_MadeFrame, Levels]) -> Picture:
     made, shared = steady
     # FITS counts rows from the bottom, films from the top.
-    shades = np.ascontiguousarray(stretched(made.image, shared)[::-1])
-    return Picture(shades, made.frame, made.aligned)
+    shades = np.ascontiguousarray(work.shades(made.image[..., ::-1, :], shared))
+    return Picture(shades, made.frame, made.aligned, made.sky, made.motion)

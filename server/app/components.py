@@ -64,13 +64,8 @@ async def open_components(
     hub = Hub()
     repository = ProcessRepository(store.processes, hub, folder.server_id)
     await retry_while_unavailable(repository.load)
-    alone = config.mongodb.uri is None
     files = FileStorage(config.storage_url)
-    # Half is for the bodies of the logs API. Of the rest, chunks get the most: the database is slow
-    # to read them, while blocks are read again quickly.
-    part_bytes = config.cache.log_bytes // 8
-    sealed = SealedLogs(store.segments, files, part_bytes)
-    logs = Logs(store.logs, hub, 3 * part_bytes, sealed=sealed, alone=alone)
+    logs = _logs(config, store, files, hub)
     archive = _archive(config, folder, store, files, examiner, repository)
     stack.push_async_callback(archive.rollback.stop)
     components = Components(
@@ -84,7 +79,7 @@ async def open_components(
         files=files,
         archive=archive,
     )
-    if not alone:
+    if config.mongodb.uri is not None:
         exchange = _exchange(components, config.leases.lease_seconds)
         await retry_while_unavailable(exchange.start)
         stack.push_async_callback(exchange.stop)
@@ -101,6 +96,14 @@ async def _check(
     if config.mongodb.uri is not None:
         await retry_while_unavailable(lambda: check_atomic(store.installation, folder.server_id))
     await retry_while_unavailable(checks.check)
+
+
+def _logs(config: Config, store: Store, files: FileStorage, hub: Hub) -> Logs:
+    # Half is for the bodies of the logs API. Of the rest, chunks get the most: the database is slow
+    # to read them, while blocks are read again quickly.
+    part_bytes = config.cache.log_bytes // 8
+    sealed = SealedLogs(store.segments, files, part_bytes)
+    return Logs(store.logs, hub, 3 * part_bytes, sealed=sealed, alone=config.mongodb.uri is None)
 
 
 def _archive(

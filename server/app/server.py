@@ -193,26 +193,16 @@ class Server:
         warming = asyncio.ensure_future(pool.start())
         # Storage, and what this server left behind when it ended last time.
         components = await open_components(config, self._folder, stack, self._accepted)
-        recovery = Recovery(
-            components.store, components.repository, components.logs, components.archive, config
-        )
+        recovery = self._recovery(components)
         await recovery.settle_own()
         await components.examiner.start()
         try:
             await warming
         except WarmUpFailed as error:
             raise StartError(f"No run could start here: {error}") from error
-        sealer = self._sealer(components)
-        stack.push_async_callback(sealer.stop)
-        sealer.start()
-        reexamination = self._reexamination(components)
-        stack.push_async_callback(reexamination.stop)
-        reexamination.start()
+        self._start_upkeep(components)
         # Runs.
-        pipelines = await find_pipelines(config, pool)
-        watch = PipelineWatch(config, pool, pipelines)
-        stack.push_async_callback(watch.stop)
-        await watch.start()
+        pipelines = await self._watched_pipelines(pool)
         run_services = self._run_services(components, pool, pipelines)
         dispatcher = Dispatcher(run_services, components.hub, recovery)
         # Requests.
@@ -232,6 +222,29 @@ class Server:
 
         watch = asyncio.create_task(repeat_every(CHECK_SECONDS, keep, name="disk watch", log=log))
         self._stack.callback(watch.cancel)
+
+    def _recovery(self, components: Components) -> Recovery:
+        return Recovery(
+            components.store,
+            components.repository,
+            components.logs,
+            components.archive,
+            self.config,
+        )
+
+    def _start_upkeep(self, components: Components) -> None:
+        """Start what works on stored data in the background."""
+        for work in (self._sealer(components), self._reexamination(components)):
+            self._stack.push_async_callback(work.stop)
+            work.start()
+
+    async def _watched_pipelines(self, pool: Pool) -> dict[str, PipelineDescription]:
+        """Return the pipelines, kept up to date as their files change."""
+        pipelines = await find_pipelines(self.config, pool)
+        watch = PipelineWatch(self.config, pool, pipelines)
+        self._stack.push_async_callback(watch.stop)
+        await watch.start()
+        return pipelines
 
     def _reexamination(self, components: Components) -> Reexamination:
         return Reexamination(
@@ -263,6 +276,7 @@ class Server:
             logs=components.logs,
             receipts=components.store.receipts,
             sections=components.store.sections,
+            film_frames=components.store.film_frames,
             archive=components.archive,
             targets=components.store.targets,
             pool=pool,
@@ -293,14 +307,7 @@ class Server:
         dispatcher: Dispatcher,
     ) -> Services:
         async def ready() -> str | None:
-            if dispatcher.closing:
-                return "The server is stopping"
-            try:
-                await components.database.ping()
-            except DatabaseAway as error:
-                return str(error)
-            problem = run_services.pool.problem() or components.examiner.problem()
-            return problem or self._folder.reserve.problem
+            return await self._problem(components, run_services.pool, dispatcher)
 
         async def picture(record: ProcessRecord) -> bytes | None:
             return await asyncio.to_thread(read_picture, run_services.folder(record))
@@ -319,11 +326,25 @@ class Server:
             ready=ready,
             draw_preview=or_later(components.examiner.preview),
             write_table=or_later(components.examiner.table),
+            read_light_curve=or_later(components.examiner.light_curve),
             read_headers=or_later(components.examiner.headers),
             preview_folder=self._folder.previews,
             live_preview=picture,
             disk_problem=lambda: self._folder.reserve.problem,
         )
+
+    async def _problem(
+        self, components: Components, pool: Pool, dispatcher: Dispatcher
+    ) -> str | None:
+        """Return why the server is not ready, None if it is."""
+        if dispatcher.closing:
+            return "The server is stopping"
+        try:
+            await components.database.ping()
+        except DatabaseAway as error:
+            return str(error)
+        problem = pool.problem() or components.examiner.problem()
+        return problem or self._folder.reserve.problem
 
 
 def make_application(services: Services) -> Application:

@@ -41,7 +41,7 @@ class Archive:
         gone: Callable[[int], object] = lambda target: None,
         deleted: Callable[[int], object] = lambda process: None,
     ) -> None:
-        server, visibility = data_folder.server_id, Visibility(store.processes)
+        server, visibility = data_folder.server_id, Visibility(store)
         self.rollback = Rollback(store, files, server, changed, deleted)
         self.transactions = FileTransactions(store, files, server, examine, self.rollback)
         self.targets = Targets(store, self.transactions, gone)
@@ -49,5 +49,5 @@ class Archive:
             store, files, data_folder, limits, self.transactions, self.rollback, visibility
         )
         self.groups = Groups(store, self.products, visibility, changed)
-        self.light_curves = LightCurves(store.light_curves, visibility)
+        self.light_curves = LightCurves(store, self.transactions, visibility)
         self.outputs = OutputPublisher(self.transactions, self.rollback, store, data_folder)

@@ -40,7 +40,7 @@ def uploaded_name(sent: str) -> str:
     if any(map(is_forbidden, name)):
         raise InvalidInput.of("file", f"A file's name cannot have {FORBIDDEN}")
     if len(name.encode()) > NAME_BYTES:
-        raise InvalidInput.of("file", f"A file's name can have {NAME_BYTES} bytes of UTF-8")
+        raise InvalidInput.of("file", f"A file's name can have at most {NAME_BYTES} bytes of UTF-8")
     return name
 
 

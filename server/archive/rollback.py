@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from server.archive.storage import FileStorage
 from server.core.errors import AlreadyTaken, Conflict, DatabaseAway, HeliographError
-from server.core.records import ProcessRecord
+from server.core.records import DataProduct, ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
 from server.store.base import load
@@ -88,10 +88,9 @@ class Rollback:
         # What another has stored under the same PKs stays. Whoever stores a file has an entry until
         # the record is there, so the entries are read first.
         claimed = await self._claimed_by_others(entry)
-        stored = await self._store.products.get_many(entry.products)
-        others = [product for product in stored if not entry.is_about(product)]
+        others = await self._products_of_others(entry)
         kept = claimed.union(product.key for product in others)
-        await self._delete_records(entry, {product.pk for product in others})
+        await self._delete_records(entry, others)
         await self._files.delete_many([key for key in entry.keys if key not in kept])
         await self.close(entry)
 
@@ -103,9 +102,7 @@ class Rollback:
         if len(entry.keys) <= AWAITED_FILES:
             await self.roll_back(entry)
             return
-        stored = await self._store.products.get_many(entry.products)
-        others = {product.pk for product in stored if not entry.is_about(product)}
-        await self._delete_records(entry, others)
+        await self._delete_records(entry, await self._products_of_others(entry))
         deleting = asyncio.create_task(self._now_or_later(entry, self.roll_back))
         self._deletions.add(deleting)
         deleting.add_done_callback(self._deletions.discard)
@@ -172,19 +169,34 @@ class Rollback:
         entries = await self._store.journal.all()
         return {key for other in entries if not entry.shares_with(other) for key in other.keys}
 
-    async def _delete_records(self, entry: JournalEntry, others: set[int]) -> None:
+    async def _products_of_others(self, entry: JournalEntry) -> list[DataProduct]:
+        """Return the products that others have stored under the PKs of an entry."""
+        stored = await self._store.products.get_many(entry.products)
+        return [product for product in stored if not entry.is_about(product)]
+
+    async def _delete_records(self, entry: JournalEntry, others: Sequence[DataProduct]) -> None:
         """Delete the records that an entry is about, but for products of others."""
-        products = [pk for pk in entry.products if pk not in others]
+        kept = {product.pk for product in others}
+        products = [pk for pk in entry.products if pk not in kept]
         if entry.process is not None:
             await self._forget(entry, entry.process, products)
         await self._store.products.delete_many(products)
         await self._store.groups.remove_products(products)
+        for imported in await self._store.imports.of_products(products):
+            await self._delete_import(imported.series, imported.product)
         if entry.group is not None:
             for group in await self._store.groups.get_many([entry.group]):
                 if entry.is_about(group):
                     await self._store.groups.delete(group.pk)
-        if entry.series is not None:
+        if entry.series is not None and entry.source is not None:
+            await self._delete_import(entry.series, entry.source)
+        elif entry.series is not None:
             await self._store.light_curves.delete(entry.series, entry.process)
+
+    async def _delete_import(self, series: int, product: int) -> None:
+        """Delete a series before the record that names it, which is needed to find it again."""
+        await self._store.light_curves.delete_import(series, product)
+        await self._store.imports.delete(series, product)
 
     async def _forget(self, entry: JournalEntry, process: int, products: list[int]) -> None:
         """Delete what a process has besides products, or remove the products from its record."""
@@ -193,6 +205,7 @@ class Rollback:
             await self._store.logs.delete(process)
             await self._store.receipts.delete(process)
             await self._store.sections.delete(process)
+            await self._store.film_frames.delete(process)
             self._deleted(process)
             return
         await self._store.processes.forget_outputs(process, products)
@@ -213,6 +226,9 @@ class Rollback:
                 return False
             if entry.group is not None:  # published; some may have been deleted since
                 return True
+        elif entry.series is not None:
+            imports = await self._store.imports.get_many([entry.series])
+            return any(imported.product == entry.source for imported in imports)
         stored = await self._store.products.get_many(entry.products)
         present = [product for product in stored if entry.is_about(product)]
         return len(present) == len(entry.products) and await self._have(entry.keys)
@@ -265,5 +281,7 @@ class Sealings:
             await self._files.delete_many([segment.file])
             return
         if not await self._store.processes.published_by([segment.process]):
-            await self.delete(segment.process)  # deleted meanwhile, perhaps before this segment
+            # Deleted meanwhile, perhaps before this segment was there, or just when it was.
+            await self._files.delete_many([segment.file])
+            await self.delete(segment.process)
         await self._store.logs.delete(segment.process, upto=segment.last, attempt=attempt)

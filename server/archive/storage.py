@@ -269,7 +269,7 @@ class FileStorage:
 
     def _place(self, key: str) -> str:
         if any(part in ("", ".", "..") for part in key.split("/")):
-            raise ValueError(f"{key!r} is no key")
+            raise ValueError(f"{key!r} cannot be the key of a file")
         return f"{self._root}/{key}"
 
 
@@ -395,5 +395,5 @@ def _missing(key: str) -> Iterator[None]:
         raise DamagedFile(_name(key), "it is not a regular file") from error
     except OSError as error:
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            raise DamagedFile(_name(key), "its folder is not a folder") from error
+            raise DamagedFile(_name(key), "part of its path is not a folder") from error
         raise

@@ -41,7 +41,7 @@ def checked(fields: dict[str, Any]) -> dict[str, Any]:
 def checked_name(name: Any) -> str:
     """Return a name if it is valid. :raises ValueError: it is not."""
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_LENGTH:
-        raise ValueError(f"A text of 1 to {NAME_LENGTH} characters is needed")
+        raise ValueError(f"1 to {NAME_LENGTH} characters are needed")
     if any(map(is_forbidden, name)):
         raise ValueError(f"A name cannot have {FORBIDDEN}")
     return name

@@ -25,7 +25,7 @@ from server.core.errors import AlreadyStored, Conflict
 from server.core.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
-from server.store.archive.light_curves import LightCurveChunk
+from server.store.archive.light_curves import Import, LightCurveChunk
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +77,20 @@ class FileTransactions:
         """
         return await finish_even_if_cancelled(self._add(files, target, run, chunks))
 
+    async def add_measurements(
+        self, product: DataProduct, chunks: Sequence[LightCurveChunk]
+    ) -> None:
+        """Store a series of measurements that were read from a product; all or none are visible.
+
+        :raises NoRoom: the database is full.
+        :raises NotFound: the product was deleted meanwhile.
+        """
+        await finish_even_if_cancelled(self._add_measurements(product, chunks))
+
     async def remove(self, product: DataProduct) -> None:
-        """Delete a product and its file, also from the record of the process that made it.
+        """Delete a product, its file and what was imported from it.
+
+        The record of the process that made it does not name it any more either.
 
         :raises Conflict: a process that has not ended needs it.
         """
@@ -102,6 +114,22 @@ class FileTransactions:
         :raises Conflict: a process that has not ended needs one of the outputs.
         """
         await finish_even_if_cancelled(self._remove_process(record, delete))
+
+    async def _add_measurements(
+        self, product: DataProduct, chunks: Sequence[LightCurveChunk]
+    ) -> None:
+        await self._rollback.resolve_leftovers()
+        series, count = chunks[0].series, sum(chunk.count for chunk in chunks)
+        entry = await self._entry([], series=series, source=product.pk)
+        try:
+            await self._store.journal.insert(entry)
+            await self._store.light_curves.insert_many(chunks)
+            await self._store.imports.insert(Import(series, product.pk, product.target, count))
+            await self._store.products.get(product.pk)
+        except BaseException:
+            await self._rollback.roll_back_failed(entry)
+            raise
+        await self._rollback.commit(entry)
 
     async def _remove(self, product: DataProduct) -> None:
         await self._check_unused([product])

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from server.core.records import DataProduct, DataProductGroup
+from server.store import Store
 from server.store.archive.light_curves import LightCurveChunk
-from server.store.processes.records import ProcessStore, Published
+from server.store.processes.records import Published
 
 
 class Visibility:
     """Leaves out what no reader may see yet; uploads and groups made by people stay."""
 
-    def __init__(self, processes: ProcessStore) -> None:
-        self._processes = processes
+    def __init__(self, store: Store) -> None:
+        self._processes = store.processes
+        self._imports = store.imports
 
     async def products(self, products: Sequence[DataProduct]) -> list[DataProduct]:
         """Return the visible ones of these products, in the same order."""
@@ -41,11 +43,10 @@ class Visibility:
     async def chunks(self, chunks: Sequence[LightCurveChunk]) -> list[LightCurveChunk]:
         """Return the visible ones of these measurements, in the same order."""
         named = await self._published({chunk.process for chunk in chunks})
-        return [
-            chunk
-            for chunk in chunks
-            if chunk.process in named and named[chunk.process].series == chunk.series
-        ]
+        series = {published.series for published in named.values()}
+        if imported := {chunk.series for chunk in chunks if chunk.process is None}:
+            series |= {found.series for found in await self._imports.get_many(imported)}
+        return [chunk for chunk in chunks if chunk.series in series]
 
     async def _published(self, processes: Iterable[int | None]) -> dict[int, Published]:
         pks = [pk for pk in processes if pk is not None]

@@ -14,5 +14,7 @@ class ExitStatus(IntEnum):
     FAILED = 1
     #: the server, or the run, could not be started
     NOT_STARTED = 2
+    #: the run made a film, but some of its frames could not be aligned as was asked for
+    NOT_ALIGNED = 3
     #: the run was cancelled: 128 plus SIGINT, as for any program that Ctrl-C ends
     CANCELLED = 130

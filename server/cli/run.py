@@ -15,11 +15,12 @@ from typing import Any
 from urllib.parse import quote
 
 from runners.pipeline.process import suffix_problem
-from runners.timelapse.pipeline import Timelapse
+from runners.timelapse.pipeline import STRETCH_NAMES, Timelapse
 from server.archive.file_names import uploaded_name
 from server.cli.api_client import ApiClient, Refused
 from server.cli.display import TerminalView
 from server.cli.exit_status import ExitStatus
+from server.cli.folders import files_of, sentences, target_name
 from server.cli.local_server import server_of
 from server.cli.options import add_common_options, load_config
 from server.core.errors import InvalidInput, StartError
@@ -54,11 +55,18 @@ def parser() -> argparse.ArgumentParser:
     film = commands.add_parser("timelapse", help="make a film from frames", allow_abbrev=False)
     film.set_defaults(pipeline="Timelapse")
     _add_common(film)
+    stretches = {name: f"{name}_stretch" for name in STRETCH_NAMES}
     for name, flag in (Timelapse.flags or {}).items():
-        option = f"--{name.replace('_', '-')}"
-        film.add_argument(
-            option, dest="flags", action="append_const", const=name, help=flag["long_name"]
-        )
+        if name not in stretches.values():
+            option = f"--{name.replace('_', '-')}"
+            film.add_argument(
+                option, dest="flags", action="append_const", const=name, help=flag["long_name"]
+            )
+    film.add_argument(
+        "--stretch",
+        choices=list(stretches),
+        help="how brightness is shown (default: timelapse.stretch of the configuration)",
+    )
     run = commands.add_parser("run", help="run a pipeline on files", allow_abbrev=False)
     run.add_argument(
         "pipeline", metavar="PIPELINE", help="name of the pipeline, as in /api/pipelines/"
@@ -77,14 +85,16 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "target",
         metavar="TARGET",
-        help="PK, identifier or name; created if it is new and files are given",
+        help="PK, identifier or name; created if it is new and files are given. A folder alone "
+        "is used with a target of its name",
     )
     command.add_argument(
         "files",
         metavar="FILE",
         nargs="*",
         type=Path,
-        help="files to upload and use (default: all uploaded files of the target that fit)",
+        help="files to upload and use, or folders with such files (default: all uploaded files of "
+        "the target that fit)",
     )
     command.add_argument(
         "--group", metavar="PK", type=int, help="use the files of this group instead"
@@ -93,20 +103,30 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="DIR", type=Path, help="copy the outputs into this folder"
     )
     add_common_options(command)
-    command.set_defaults(flags=[], off=[])
+    command.set_defaults(flags=[], off=[], stretch=None)
 
 
 def _run(client: ApiClient, args: argparse.Namespace) -> int:
-    suffixes = suffixes_of(client, args.pipeline)
+    args.pipeline, suffixes = pipeline_of(client, args.pipeline)
+    if not args.files and args.group is None and _is_folder_alone(client, args.target):
+        folder = Path(args.target)
+        args.target, args.files = target_name(folder), [folder]
+    given = bool(args.files)
+    args.files, unused = files_of(args.files, suffixes)
     for path in args.files:  # report what is wrong before anything is created
         path.open("rb").close()
         uploaded_name(path.name)
         if problem := suffix_problem(suffixes, path.name):
             raise Refused(problem)
     with TerminalView() as view:
-        target = find_target(client, args.target, create=bool(args.files), report=view.message)
+        for sentence in sentences(unused):
+            view.message(sentence, "yellow")
+        if given and not args.files:
+            raise Refused(f"There is no file that {args.pipeline} takes")
+        target = find_target(client, args.target, create=given, report=view.message)
         products = _products(client, args, target, suffixes)
-        flags = dict.fromkeys(args.flags or [], True) | dict.fromkeys(args.off or [], False)
+        chosen = [*(args.flags or []), *([f"{args.stretch}_stretch"] if args.stretch else [])]
+        flags = dict.fromkeys(chosen, True) | dict.fromkeys(args.off or [], False)
         wanted = {"target": target, "pipeline": args.pipeline, "products": products}
         record = client.post("/api/processes/", wanted | {"flags": flags})
         record = follow(client, record, view)
@@ -135,18 +155,36 @@ def find_target(
         if same:
             raise Refused(f"Several targets are named {given}: give the identifier of one")
     if not create:
-        raise Refused(f"There is no target {given}")
+        raise Refused(f"There is no target {given}", status=404)
     made = client.post("/api/targets/", {"name": given})
     report(f"Target {made['identifier']} was made")
     return int(made["pk"])
 
 
-def suffixes_of(client: ApiClient, pipeline: str) -> list[str]:
-    """Return the file suffixes that a pipeline accepts. Raise Refused if it is unknown."""
+def _is_folder_alone(client: ApiClient, given: str) -> bool:
+    """Return whether what should be a target is none, but a folder."""
+    if not Path(given).is_dir():
+        return False
+    try:
+        find_target(client, given, create=False)
+    except Refused as error:
+        if error.status != 404:
+            raise
+        return True
+    return False
+
+
+def pipeline_of(client: ApiClient, given: str) -> tuple[str, list[str]]:
+    """Return the name of a pipeline, in whatever case it is given, and the suffixes it accepts.
+
+    Raise Refused if it is unknown.
+    """
     known = {each["name"]: each for each in client.get("/api/pipelines/")["pipelines"]}
-    if pipeline not in known:
-        raise Refused(f"Unknown pipeline '{pipeline}' (known: {', '.join(sorted(known))})")
-    return list(known[pipeline]["allowed_suffixes"])
+    alike = [name for name in known if name.casefold() == given.casefold()]
+    if given not in known and len(alike) != 1:
+        raise Refused(f"Unknown pipeline '{given}' (known: {', '.join(sorted(known))})")
+    name = given if given in known else alike[0]
+    return name, list(known[name]["allowed_suffixes"])
 
 
 def _products(
@@ -210,6 +248,9 @@ def _report(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     report(f"{record['identifier']} succeeded", "green")
+    unaligned = _unaligned(client, record)
+    if unaligned:
+        report(unaligned, "yellow")
     for pk in record["outputs"]:
         product = client.get(f"/api/dataproducts/{pk}/")
         where = f"data product {pk}"
@@ -218,4 +259,13 @@ def _report(
             client.download(product["url"], path)
             where = str(path)
         report(f"Created {product['name']} ({product['size']:,} bytes): {where}")
-    return ExitStatus.SUCCEEDED
+    return ExitStatus.NOT_ALIGNED if unaligned else ExitStatus.SUCCEEDED
+
+
+def _unaligned(client: ApiClient, record: dict[str, Any]) -> str | None:
+    """Return how many frames of a film could not be aligned, in a sentence, None if all could."""
+    if record["process_type"] != "timelapse" or not record["flags"].get("align"):
+        return None
+    frames = client.get(f"/api/processes/{record['pk']}/frames/")["frames"]
+    count = sum(frame["shift"] is None for frame in frames)
+    return f"Not aligned: {count} of {len(frames)} frames" if count else None

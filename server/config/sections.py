@@ -170,6 +170,11 @@ class Timelapse:
         number(0, 1, above=True),
         "part of each side, around the centre, that is left by the flag `crop`",
     )
+    stretch: str = setting(
+        "asinh",
+        choice("asinh", "zscale", "linear", "sqrt", "log"),
+        "stretch of films for which no flag chooses one",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -96,7 +96,7 @@ def read_file(path: Path) -> dict[object, object]:
     except OSError as error:
         raise StartError(f"{path} cannot be read: {error.strerror}") from error
     if len(content) > LIMIT_BYTES:
-        raise StartError(f"{path} is over {LIMIT_BYTES} bytes, which is no configuration")
+        raise StartError(f"{path} is over {LIMIT_BYTES} bytes, too large for a configuration")
     try:
         tree = parse_yaml(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -39,8 +39,7 @@ class DiskReserve:
         if not self.full:
             return None
         return (
-            "There is no room left on the server's disk: nothing new can be stored or run until "
-            "something is deleted"
+            "The server's disk is full: nothing new can be stored or run until something is deleted"
         )
 
     def check(self) -> None:

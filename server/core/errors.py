@@ -68,7 +68,7 @@ class NoRoom(HeliographError):
     """The disk is full."""
 
     def __init__(self) -> None:
-        super().__init__("There is no room left on the server's disk")
+        super().__init__("The server's disk is full")
 
 
 class DamagedFile(HeliographError):

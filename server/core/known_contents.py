@@ -1,7 +1,7 @@
-"""Which stored files have been compared with their checksums, and how they looked then.
+"""Which stored files have been compared with their checksums, and their inodes and times then.
 
-A file that was replaced by another of the same size is noticed by that, without reading it each
-time: whatever changes a file also changes how it looks, and only the system sets the last change.
+By these, a file that was replaced by another of the same size is noticed without reading it each
+time: whatever changes a file changes its ctime too, which only the system sets.
 """
 
 from __future__ import annotations
@@ -18,32 +18,35 @@ MOST_FILES = 10_000
 #: The largest file that is read only to compare its checksum.
 CHEAP_BYTES = 16 * 2**20
 
-_Look = tuple[int, int, int, int]
+_Identity = tuple[int, int, int, int]
 
 
 class KnownContents:
-    """Compares the checksums of local files, once as long as they look the same. For threads."""
+    """Compares the checksums of local files, once for as long as the files stay as they are.
+
+    For threads.
+    """
 
     def __init__(self) -> None:
-        self._looks: dict[str, _Look] = {}
+        self._compared: dict[str, _Identity] = {}
 
     def compare(self, key: str, file: IO[bytes], sha256: str, *, always: bool = False) -> None:
-        """Compare the checksum of an open file, which may move the place in it.
+        """Compare the checksum of an open file, whose position may change.
 
         One that is not cheap to read is only compared if it has changed since it was compared last,
         or if that is asked for `always`.
 
         :raises DamagedFile: it has another checksum.
         """
-        look = _look_of(file)
-        known = self._looks.get(key)
-        if look == known or not (always or known or look[1] <= CHEAP_BYTES):
+        identity = _identity_of(file)
+        known = self._compared.get(key)
+        if identity == known or not (always or known or identity[1] <= CHEAP_BYTES):
             return
         if _sha256_of(file) != sha256:
             raise DamagedFile(key.rpartition("/")[2], OTHER_CHECKSUM)
-        if len(self._looks) >= MOST_FILES:
-            self._looks.clear()
-        self._looks[key] = look
+        if len(self._compared) >= MOST_FILES:
+            self._compared.clear()
+        self._compared[key] = identity
 
 
 def _sha256_of(file: IO[bytes]) -> str:
@@ -51,6 +54,6 @@ def _sha256_of(file: IO[bytes]) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
-def _look_of(file: IO[bytes]) -> _Look:
+def _identity_of(file: IO[bytes]) -> _Identity:
     facts = os.fstat(file.fileno())
     return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns

@@ -132,24 +132,12 @@ async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
 
     A cancel that was accepted before that write wins: nothing is published then.
     """
-    services = recorder.services
     try:
         published = await _publish(recorder)
     except LeaseLost:
         raise
     except (OSError, ValueError, HeliographError) as error:
-        log.exception(
-            "The outputs of process %s could not be stored",
-            recorder.pk,
-            extra={
-                "action": "publication_failed",
-                "process_pk": recorder.pk,
-                "attempt": recorder.record.attempt,
-            },
-        )
-        message = f"The outputs could not be stored: {reason_of(error)}"
-        recorder.messages.say(message, "error")
-        return Outcome(State.FAILED, message)
+        return _unpublished(recorder, error)
     fields |= {
         "outputs": published.products,
         "group": published.group,
@@ -159,15 +147,37 @@ async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
     try:
         await recorder.end(State.SUCCEEDED, **extent, **fields)
     except CancelRequested:
-        await retry_while_unavailable(
-            lambda: services.archive.outputs.discard(recorder.pk, recorder.record.attempt)
-        )
         for field in ("outputs", "group", "series"):
             del fields[field]
-        recorder.messages.say(CANCELLED, "error")
-        return Outcome(State.CANCELLED, CANCELLED)
-    await retry_while_unavailable(lambda: services.archive.outputs.confirm(published))
+        return await _withdrawn(recorder)
+    outputs = recorder.services.archive.outputs
+    await retry_while_unavailable(lambda: outputs.confirm(published))
     return Outcome(State.SUCCEEDED)
+
+
+def _unpublished(recorder: RunRecorder, error: Exception) -> Outcome:
+    """Report that the outputs could not be stored, and return the outcome of that."""
+    log.error(
+        "The outputs of process %s could not be stored",
+        recorder.pk,
+        exc_info=error,
+        extra={
+            "action": "publication_failed",
+            "process_pk": recorder.pk,
+            "attempt": recorder.record.attempt,
+        },
+    )
+    message = f"The outputs could not be stored: {reason_of(error)}"
+    recorder.messages.say(message, "error")
+    return Outcome(State.FAILED, message)
+
+
+async def _withdrawn(recorder: RunRecorder) -> Outcome:
+    """Remove the outputs of a run that was cancelled before they were named."""
+    outputs = recorder.services.archive.outputs
+    await retry_while_unavailable(lambda: outputs.discard(recorder.pk, recorder.record.attempt))
+    recorder.messages.say(CANCELLED, "error")
+    return Outcome(State.CANCELLED, CANCELLED)
 
 
 def reason_of(error: Exception) -> str:

@@ -26,6 +26,7 @@ from server.execution.start_failures import CannotRun
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
 from server.store.archive.targets import Targets
+from server.store.processes.film_frames import FilmFrames
 from server.store.processes.receipts import Receipts
 from server.store.processes.sections import Sections
 
@@ -41,6 +42,7 @@ class RunServices:
     logs: Logs
     receipts: Receipts
     sections: Sections
+    film_frames: FilmFrames
     archive: Archive
     targets: Targets
     pool: Pool

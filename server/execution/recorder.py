@@ -1,4 +1,4 @@
-"""Stores what one run says: its lines, sections, receipt, and the changes of its record.
+"""Stores what one run says: its lines, sections, frames, receipt, and changes of its record.
 
 Everything waits for a database that is away, and is stored in order and once. Starting and ending
 the child is left to `attempt`, what its end amounts to is left to `verdict` and `conclusion`.
@@ -15,6 +15,7 @@ from server.core.concurrency import retry_while_unavailable
 from server.core.records import DataProduct, ProcessRecord, State
 from server.execution.child.output_buffer import OutputBuffer
 from server.execution.child.resource_usage import Usage
+from server.execution.film_frames import FilmRecorder
 from server.execution.launch import RunServices
 from server.logs.limit import LogLimit
 from server.processes.receipt import RunFacts
@@ -38,6 +39,7 @@ class RunRecorder:
         self.messages = self.output.messages
         self.usage = Usage()
         self.log_limit = LogLimit(self.limits.log_bytes)
+        self.film = FilmRecorder(record, services.film_frames)
         #: what the run was given
         self.inputs: Sequence[DataProduct] = ()
         self._facts: RunFacts | None = None
@@ -68,6 +70,8 @@ class RunRecorder:
             waiting = None if due is None else max(0.0, due - loop.time())
             if self.messages.changed:
                 waiting = RECORD_SECONDS
+            elif (film := self.film.seconds_left) is not None:
+                waiting = film if waiting is None else min(waiting, film)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.output.news.wait(), waiting)
             self.output.news.clear()
@@ -103,6 +107,8 @@ class RunRecorder:
         stored = await self._store_lines()
         if self.messages.provenance is not None and not self._receipt_stored:
             await self._store_receipt(self.messages.provenance)
+        if (due := self.film.seconds_left) is not None and (not due or self._closing.is_set()):
+            await self.film.store()
         now = asyncio.get_running_loop().time()
         if self.messages.changed and now - self._record_written >= RECORD_SECONDS:
             self._record_written = now
@@ -112,23 +118,32 @@ class RunRecorder:
     async def _store_lines(self) -> bool:
         """Store the lines that the log's limit admits. Return whether there were any lines."""
         sections = self.messages.take_sections()
+        frames = self.messages.take_frames()
         lines, characters = self.output.take()
         if sections:
             await self._store_sections(sections)
         if lines:
+            last = await self._last_line() if frames else 0
             used = await retry_while_unavailable(lambda: self.services.logs.size(self.pk))
             admitted = self.log_limit.admit(lines, characters, used)
             if self.log_limit.reached:
                 self.messages.divert(self.log_limit.leave_out)
             if admitted:
                 await self.services.logs.append(self.pk, self.record.attempt, admitted)
+            # The last line of a log that has reached its limit is a notice.
+            self.film.add(frames, last, len(admitted) - self.log_limit.reached)
+        elif frames:
+            self.film.add(frames, 0, 0)
         return bool(lines)
+
+    async def _last_line(self) -> int:
+        return await retry_while_unavailable(lambda: self.services.logs.last_line(self.pk))
 
     async def _store_sections(self, sections: list[Section]) -> None:
         """Store where in the log statuses begin; lines beyond the limit have no sections."""
         if self.log_limit.reached:
             return
-        last = await retry_while_unavailable(lambda: self.services.logs.last_line(self.pk))
+        last = await self._last_line()
         numbered = [section._replace(line=last + section.line + 1) for section in sections]
         await retry_while_unavailable(lambda: self.services.sections.put(self.pk, numbered))
 

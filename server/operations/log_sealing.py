@@ -1,8 +1,8 @@
 """Seals logs in the background: ended ones soon after their end, long ones as they grow.
 
-A sealed stretch is one compressed file in the file storage. How it is brought there, so that no
-line is lost or doubled whenever the server ends, is said in `server.archive.rollback`; what is in
-the file, in `server.logs.segments`.
+A sealed stretch is one compressed file in the file storage. `server.archive.rollback` describes how
+it is brought there, so that no line is lost or doubled whenever the server ends;
+`server.logs.segments`, what is in the file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from server.store.processes.log_segments import LogSegment
 
 log = logging.getLogger(__name__)
 
-#: The pauses between two looks: the first one, and those after failures that follow each other.
+#: The pauses between two rounds: the usual one, and those after failures that follow each other.
 PAUSE_SECONDS = (2.0, 4.0, 8.0, 16.0, 30.0)
 #: The bytes of entries, in chunks, from which on a stretch of a log that grows is sealed.
 LIVE_BYTES = 8 * 1024**2
@@ -44,7 +44,7 @@ OTHERS_SECONDS, OTHERS_MORE_SECONDS = 4.0, 12.0
 #: Chunks that are read at once, and the bytes of entries that one read should have.
 LEAST_CHUNKS, MOST_CHUNKS = 4, 256
 READ_BYTES = 2**20
-#: Logs that are looked at in one go: of processes that ended, and after an upgrade.
+#: Logs that are taken up in one go: of processes that ended, and after an upgrade.
 ENDED_AT_ONCE = 500
 EXAMINED_AT_ONCE = 200
 
@@ -123,11 +123,11 @@ class LogSealer:
         #: when an ended log of several servers is this one's to seal, by the loop's clock
         self._due: dict[int, float] = {}
         #: the last failure that was logged, while it lasts
-        self._told: str | None = None
+        self._reported: str | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin, in the background."""
         self._task = asyncio.create_task(self._run(), name="log sealer")
 
     async def stop(self) -> None:
@@ -143,17 +143,17 @@ class LogSealer:
                 await self.look()
             except Exception as error:  # each kind of storage has its own
                 failures = min(failures + 1, len(PAUSE_SECONDS) - 1)
-                self._tell(error)
+                self._report(error)
             else:
-                failures, self._told = 0, None
+                failures, self._reported = 0, None
             await asyncio.sleep(PAUSE_SECONDS[failures])
 
-    def _tell(self, error: Exception) -> None:
+    def _report(self, error: Exception) -> None:
         """Log a failure, once for as long as it lasts."""
-        told = type(error).__name__
-        if self._told == told:
+        kind = type(error).__name__
+        if self._reported == kind:
             return
-        self._told = told
+        self._reported = kind
         expected = isinstance(error, DatabaseAway | NoRoom)
         log.warning(
             "No log is sealed for now, which is tried again: %s",
@@ -264,7 +264,7 @@ class LogSealer:
         return False
 
     async def _tidy(self, record: ProcessRecord, sealed: LogSegment | None) -> None:
-        """Delete chunks that nobody reads: behind the end, and of what is sealed."""
+        """Delete chunks that nobody reads: those behind the end, and those that are sealed."""
         await self._store.logs.delete(record.pk, after=record.log_lines)
         if sealed is not None:
             await self._store.logs.delete(record.pk, upto=sealed.last)

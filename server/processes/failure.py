@@ -1,4 +1,4 @@
-"""Why a process failed, as its log tells: the words of the exception, and where they are."""
+"""Why a process failed, by its log: the exception, and the line that names it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.logs.terminal_text import visible_text
 
 #: The failure message of a run whose exception was not foreseen: `runners.execution.worker`.
 UNEXPECTED = "An unexpected error occurred"
-#: How many of the last lines with errors are looked at.
+#: How many of the last lines with errors are read.
 ERRORS_READ = 500
 
 #: The heading of a traceback, and of one of an exception group.
@@ -25,8 +25,8 @@ _EXCEPTION = re.compile(r"(?:  \| )?(\S.*)")
 class Failure(NamedTuple):
     """What to show of a failure.
 
-    `words` are those of the exception, None when the failure message says all; `line` is where the
-    log tells of it (0: nowhere); `errors` are the numbers of the last lines with errors.
+    `words` are the exception's name and message, None when the failure message says all; `line` is
+    the one that shows the failure (0 for none); `errors` are the last lines with errors.
     """
 
     words: str | None
@@ -43,7 +43,7 @@ async def read_failure(record: ProcessRecord, reader: LogReader) -> Failure | No
 
 
 def failure_of(message: str | None, errors: Sequence[Sequence[Any]]) -> Failure:
-    """Return what the last entries with errors tell, given the failure message."""
+    """Return what to show, by the failure message and the last entries with errors."""
     numbers = [entry[0] for entry in errors]
     found = _exception(errors) if message == UNEXPECTED else None
     if found is not None:

@@ -12,12 +12,13 @@ from typing import Any
 
 from server.archive.archive import Archive
 from server.config import Config
-from server.core.errors import Conflict
+from server.core.errors import Conflict, NotFound
 from server.core.records import CANCELLED, PipelineDescription, ProcessRecord, State
 from server.logs.bodies import LogBodies
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
 from server.processes.failure import Failure, read_failure
+from server.processes.film_frames import frames_body
 from server.processes.receipt import Receipt, receipt_of
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
@@ -188,6 +189,16 @@ class Processes:
         """Return where the statuses of a process begin in its log. Raises NotFound."""
         record = await self._repository.get(pk)
         return await self._store.sections.newest(record.pk)
+
+    async def film_frames(self, pk: int) -> bytes:
+        """Return what is known of the frames of a timelapse's last attempt, as JSON.
+
+        Raises NotFound, also for what is no timelapse.
+        """
+        record = await self._repository.get(pk)
+        if record.process_type != "timelapse":
+            raise NotFound("timelapse", pk)
+        return frames_body(await self._store.film_frames.read(pk, record.attempt))
 
     async def failure(self, record: ProcessRecord) -> Failure | None:
         """Return why a process failed, as its log tells; None when it has not failed."""

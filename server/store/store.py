@@ -6,7 +6,7 @@ from typing import Self
 
 from server.store.archive.groups import Groups
 from server.store.archive.journal import Journal
-from server.store.archive.light_curves import LightCurves
+from server.store.archive.light_curves import Imports, LightCurves
 from server.store.archive.products import DataProducts
 from server.store.archive.targets import Targets
 from server.store.counters import Counters
@@ -14,6 +14,7 @@ from server.store.driver.connection import Database
 from server.store.installation import Installation
 from server.store.peers.announcements import Announcements
 from server.store.peers.heartbeats import Servers
+from server.store.processes.film_frames import FilmFrames
 from server.store.processes.idempotency_keys import Submissions
 from server.store.processes.log_chunks import LogChunks
 from server.store.processes.log_segments import LogSegments
@@ -35,9 +36,11 @@ class Store:
         self.logs = LogChunks(database)
         self.segments = LogSegments(database)
         self.light_curves = LightCurves(database)
+        self.imports = Imports(database)
         self.journal = Journal(database)
         self.receipts = Receipts(database)
         self.sections = Sections(database)
+        self.film_frames = FilmFrames(database)
         self.servers = Servers(database)
         self.submissions = Submissions(database)
         self.announcements = Announcements(database)

@@ -77,14 +77,14 @@ export class Sections {
   }
 
   /**
-   * Fold the sections of a failed run that went well: all but the last and those with errors.
+   * Fold the sections of a failed run that were successful: all but the last and those with errors.
    *
    * @param {number[]} errors lines
    */
-  foldGood(errors) {
-    const bad = new Set(errors.map((line) => this.#sectionOf(line)));
-    bad.add(this.#sections.length - 1);
-    this.#folded = new Set(this.#firstLines.filter((_, index) => !bad.has(index)));
+  foldSuccessful(errors) {
+    const kept = new Set(errors.map((line) => this.#sectionOf(line)));
+    kept.add(this.#sections.length - 1);
+    this.#folded = new Set(this.#firstLines.filter((_, index) => !kept.has(index)));
     this.#place();
   }
 

@@ -139,7 +139,7 @@ export class ShownLines {
   #read(key, first) {
     const block = this.#blocks.get(key);
     if (!block || first < block.first) this.#begin(key, first);
-    this.#goOn(key);
+    this.#readOn(key);
   }
 
   /**
@@ -156,7 +156,7 @@ export class ShownLines {
   }
 
   /** @param {number} key */
-  #goOn(key) {
+  #readOn(key) {
     const block = /** @type {Block} */ (this.#blocks.get(key));
     const end = (key + 1) * BLOCK_LINES;
     for (; block.next <= end; block.next++) {
@@ -164,21 +164,21 @@ export class ShownLines {
       if (!entry) return;
       this.#takeEntry(key, block, entry);
     }
-    if (block.first === headOf(key)) this.#handOn(key + 1, block.terminal);
+    if (block.first === headOf(key)) this.#passOn(key + 1, block.terminal);
   }
 
   /**
    * @param {number} key
    * @param {Overwriting} terminal after the block before
    */
-  #handOn(key, terminal) {
+  #passOn(key, terminal) {
     if (this.#begins.get(key)?.key === terminal.key) return;
     const known = this.#begins.has(key) || terminal.key !== new Overwriting().key;
     this.#begins.set(key, terminal.copy());
     const block = this.#blocks.get(key);
     if (!known || block?.first !== headOf(key)) return;
     this.#begin(key, block.first);
-    this.#goOn(key);
+    this.#readOn(key);
   }
 
   /**

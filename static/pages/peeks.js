@@ -2,40 +2,56 @@
 /** The beginnings of texts and tables, and the light curves that tables hold. */
 
 import { parts } from "../draw/find.js";
-import { lightCurveOf } from "../draw/light_curve/light_curve.js";
+import { curveOf } from "../draw/light_curve/light_curve.js";
 import { Plot } from "../draw/light_curve/plot.js";
 import { messageOf } from "../draw/problems.js";
-import { rowsOf, tableOf } from "../draw/product/csv.js";
+import { tableOf } from "../draw/product/table.js";
 import { number } from "../draw/wording.js";
-import { getBeginning } from "../server/api.js";
+import { get, getBeginning } from "../server/api.js";
 
-/** Larger tables are drawn as far as this: a light curve of some 50,000 points. */
-const PLOTTED_BYTES = 4_000_000;
-const SEPARATORS = { csv: ",", tsv: "\t" };
+/** So many rows are sent of a table that has more. */
+const MOST_ROWS = 300;
 
 /**
- * @param {number} bytes how much of each file to look at
+ * @param {number} bytes how much of each text to look at
  * @param {boolean} curves whether light curves are drawn at once rather than when asked for
+ * @param {() => void} [curveFound] called for each table with a light curve
  */
-export function showPeeks(bytes, curves) {
-  for (const place of parts(".peek")) void peek(place, bytes, curves);
+export function showPeeks(bytes, curves, curveFound = () => {}) {
+  for (const place of parts(".peek")) void peek(place, bytes, curves, curveFound);
 }
 
 /**
  * @param {HTMLElement} place
  * @param {number} bytes
  * @param {boolean} curves
+ * @param {() => void} curveFound
  */
-async function peek(place, bytes, curves) {
+async function peek(place, bytes, curves, curveFound) {
+  const { table, src, kind } = place.dataset;
   try {
-    const text = await getBeginning(place.dataset.src ?? "", bytes);
-    const cut = Number(place.dataset.size) > bytes;
-    const separator = SEPARATORS[place.dataset.kind ?? ""];
-    if (separator) showTable(place, cut ? text.slice(0, text.lastIndexOf("\n")) : text, separator, curves);
-    else showText(place, cut ? `${text}…` : text);
+    const read = table ? await get(table) : null;
+    if (read && (read.lightcurve || (kind === "table" && !read.reason))) {
+      showTable(place, read);
+      if (read.lightcurve) curveFound();
+      if (read.lightcurve) (curves ? showCurve : offerCurve)(place, read.lightcurve);
+    } else if (src) await showBeginning(place, src, bytes, read?.reason);
+    else showText(place, read?.reason ?? "");
   } catch (error) {
     showText(place, messageOf(error));
   }
+}
+
+/**
+ * @param {HTMLElement} place
+ * @param {string} src
+ * @param {number} bytes
+ * @param {string} [reason] why it is not shown as a table
+ */
+async function showBeginning(place, src, bytes, reason) {
+  const text = await getBeginning(src, bytes);
+  if (text.includes("\0")) showText(place, reason ?? "This is not text.");
+  else showText(place, Number(place.dataset.size) > bytes ? `${text}…` : text);
 }
 
 /**
@@ -50,50 +66,38 @@ function showText(place, text) {
 
 /**
  * @param {HTMLElement} place
- * @param {string} text
- * @param {string} separator
- * @param {boolean} curves
+ * @param {{columns: string[], rows: string[][]}} read
  */
-function showTable(place, text, separator, curves) {
-  const rows = rowsOf(text, separator);
-  const table = tableOf(rows);
+function showTable(place, { columns, rows }) {
+  const table = tableOf(columns, rows);
   place.replaceChildren(table);
-  const hidden = rows.length - table.rows.length;
-  if (hidden > 0 || Number(place.dataset.size) > text.length + 1) {
-    table.createCaption().textContent = `The first ${number(table.rows.length)} rows`;
-  }
-  if (!lightCurveOf(rows)) return;
-  if (curves) void showCurve(place, separator);
-  else offerCurve(place, separator);
+  if (rows.length >= MOST_ROWS) table.createCaption().textContent = `The first ${number(rows.length)} rows`;
 }
 
 /**
  * @param {HTMLElement} place
- * @param {string} separator
+ * @param {any} curve
  */
-function offerCurve(place, separator) {
+function offerCurve(place, curve) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "offer";
   button.textContent = "Light curve";
   button.addEventListener("click", () => {
     button.remove();
-    void showCurve(place, separator);
+    showCurve(place, curve);
   });
   place.after(button);
 }
 
 /**
  * @param {HTMLElement} place
- * @param {string} separator
+ * @param {any} curve
  */
-async function showCurve(place, separator) {
+function showCurve(place, curve) {
   const box = document.createElement("div");
   box.className = "curve";
   place.before(box);
   place.parentElement?.classList.add("plotted");
-  const plot = new Plot(box);
-  const text = await getBeginning(place.dataset.src ?? "", PLOTTED_BYTES);
-  const curve = lightCurveOf(rowsOf(text, separator));
-  if (curve) plot.show(curve.points, curve.time);
+  new Plot(box).show(curveOf(curve));
 }

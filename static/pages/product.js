@@ -8,6 +8,7 @@ import { chooseStretch } from "../draw/product/stretch.js";
 import { keepTimes } from "../draw/times.js";
 import { get } from "../server/api.js";
 import { offerDeletion } from "./deletion.js";
+import { importCurve } from "./importing.js";
 import { openHeaders } from "./headers.js";
 import { showPeeks } from "./peeks.js";
 
@@ -20,11 +21,27 @@ watchBrokenPictures(part("main"), (image) => {
 });
 chooseStretch();
 openHeaders();
-showPeeks(PEEKED_BYTES, true);
+showPeeks(PEEKED_BYTES, true, offerImport);
 offerDeletion(part("#delete-product"), part("#product-problem"), {
   path: `/api/dataproducts/${part("#product").dataset.pk}/`,
   question: `Delete ${part("#delete-product").dataset.name}?`,
 });
+
+/** Let the measurements of the table that is shown be added to its target's light curve. */
+function offerImport() {
+  const button = /** @type {HTMLButtonElement} */ (part("#import-curve"));
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    showProblem(part("#product-problem"), "");
+    try {
+      part("#import-news").textContent = await importCurve(Number(button.dataset.target), Number(part("#product").dataset.pk));
+    } catch (error) {
+      showProblem(part("#product-problem"), messageOf(error));
+    }
+    button.disabled = false;
+  });
+}
 
 /** @param {string} picture the address of one that could not be drawn */
 async function explain(picture) {

@@ -13,6 +13,7 @@ import pytest
 
 from runners.synthetic import synthesise_series
 from tests.acceptance.conftest import Servers, servers
+from tests.fakes.sky import noise, write_fits
 from tests.integration.conftest import SAMPLES
 
 __all__ = ["servers"]
@@ -60,7 +61,7 @@ async def test_a_film_is_made_without_a_server(tmp_path: Path, frames: list[Path
     )
     assert (status, errors) == (0, "")
     lines = said.splitlines()
-    assert lines[:5] == [
+    assert [line.partition(":")[0] for line in lines[:5]] == [
         "Target my-target was made",
         "Sorting frames",
         *(f"Processing frame {number}/3" for number in (1, 2, 3)),
@@ -74,6 +75,48 @@ async def test_a_film_is_made_without_a_server(tmp_path: Path, frames: list[Path
     assert status == 0, "the frames are those that the target has, without the film"
     assert "Processing frame 3/3" in said
     assert "Processing frame 4" not in said
+
+
+@pytest.mark.slow
+async def test_a_folder_makes_a_film_and_what_is_not_used_of_it_is_said(
+    servers: Servers, frames: list[Path], tmp_path: Path
+) -> None:
+    client = servers.start().client()
+    night = tmp_path / "Night 7"
+    night.mkdir()
+    for number, path in zip((9, 10, 11), frames, strict=True):
+        (night / f"f{number}{''.join(path.suffixes)}").write_bytes(path.read_bytes())
+    (night / "notes.txt").write_text("Clouds at two")
+    (night / "broken.fits").write_text("no image")
+    status, said, errors = await done(command(servers.data, "timelapse", night, "--stretch", "log"))
+    assert (status, errors) == (0, "")
+    lines = said.splitlines()
+    assert lines[0].startswith("Left out: notes.txt does not end in .fits, ")
+    assert lines[1] == "Target night-7 was made"
+    assert "Left out: broken.fits is not a FITS file" in lines
+    assert "1 of 4 frames is left out" in lines
+    [record] = (await client.call("/api/processes/"))["processes"]
+    assert record["flags"]["log_stretch"] is True
+
+    status, said, errors = await done(command(servers.data, "run", "timelapse", "night-7"))
+    assert (status, errors) == (0, ""), "a target goes before a folder, and without regard to case"
+    (tmp_path / "empty").mkdir()
+    status, _, errors = await done(command(servers.data, "timelapse", tmp_path / "empty"))
+    assert (status, errors) == (2, "heliograph: There is no file that Timelapse takes\n")
+    assert len((await client.call("/api/targets/"))["targets"]) == 1
+
+
+@pytest.mark.slow
+async def test_frames_that_are_not_aligned_show_in_the_exit_status(
+    servers: Servers, tmp_path: Path
+) -> None:
+    pytest.importorskip("astroalign")
+    paths = [write_fits(tmp_path / f"{name}.fits", noise(seed=ord(name))) for name in "ab"]
+    servers.start().client()
+    status, said, errors = await done(command(servers.data, "timelapse", "m1", *paths, "--align"))
+    assert (status, errors) == (3, "")
+    assert "Not aligned: 2 of 2 frames" in said.splitlines()
+    assert (await done(command(servers.data, "timelapse", "m1")))[0] == 0
 
 
 async def test_a_server_that_uses_the_folder_makes_the_run(

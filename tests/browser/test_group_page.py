@@ -156,6 +156,45 @@ def test_the_page_of_a_table_draws_its_light_curve(
     expect(page.locator(".plot .problem")).to_contain_text("a number of days")
 
 
+AXES = """() => {
+  const [figure] = Object.values(Bokeh.documents[0].roots());
+  return [figure.y_range.start, figure.y_range.end, figure.left[0].axis_label];
+}"""
+
+
+def test_flux_goes_up_and_magnitudes_down_whatever_their_errors_and_limits(
+    open_page: Open, observatory: Observatory
+) -> None:
+    magnitudes = b"MJD,mag,err\n59000,12.5,9\n59001,12.6,0.1\n59002,<15,\n59003,99.999,9.999\n"
+    fluxes = b"# BJD_TDB,Flux,Uncertainty\n2459001.5,0.9,0.01\n2459002.5,1.1,50\n"
+    products = observatory.upload(
+        observatory.make_target(), {"mag.csv": magnitudes, "flux.csv": fluxes}
+    )
+    found = []
+    for product in products:
+        page = open_page(f"/dataproducts/{product}/")
+        expect(page.locator('.plot[data-state="drawn"]')).to_be_visible()
+        found.append(page.frames[1].evaluate(AXES))
+    (faint, bright, what), (dim, high, flux) = found
+    assert (what, flux) == ("Magnitude", "Flux")
+    assert 12.6 < faint < 12.8
+    assert 12.3 < bright < 12.5
+    assert 0.8 < dim < 0.9
+    assert 1.1 < high < 1.2
+
+
+def test_the_page_of_a_table_adds_it_to_the_light_curve(
+    open_page: Open, observatory: Observatory
+) -> None:
+    [product] = observatory.upload(observatory.make_target(), {"curve.txt": CURVE})
+    page = open_page(f"/dataproducts/{product}/")
+    button = page.get_by_role("button", name="Add to the light curve")
+    button.click()
+    expect(page.locator("#import-news")).to_have_text("60 measurements imported.")
+    button.click()
+    expect(page.locator("#import-news")).to_contain_text("60 measurements in the light curve")
+
+
 def watch_curve(page: Page) -> None:
     """Expect the light curve of CURVE to be drawn, in an isolated frame."""
     expect(page.locator('.plot[data-state="drawn"]')).to_be_visible()

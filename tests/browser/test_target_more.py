@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, opener
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_target_page import DROP, rows
 
@@ -122,6 +122,53 @@ def test_a_target_with_magnitudes_has_a_light_curve(
     page.locator("#light-curve summary").click()
     expect(page.locator("#light-curve tbody tr")).to_have_count(20)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+TABLE = b"JD;Mag;Err\n2459000,5;12,5;0,01\n2459001,5;<14,2;\n2459002,5;;\n2459003,5;12,6;0,01\n"
+
+
+@WIDTHS
+def test_a_table_is_imported_on_the_page_of_a_target_and_twice_is_once(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    page = open_page(f"/targets/{observatory.make_target()}/", width=width, scheme=scheme)
+    files = [{"name": "night.csv", "mimeType": "text/csv", "buffer": TABLE}]
+    page.locator("#curve-files").set_input_files(files)
+    news = page.locator("#import-news")
+    expect(news).to_contain_text("night.csv: 3 measurements imported.")
+    expect(news).to_contain_text("Left out: no magnitude in 1 row (3).")
+    words = page.locator("#light-curve [data-slot=words]")
+    expect(words).to_contain_text("2 points and 1 non-detection")
+    page.locator("#curve-files").set_input_files(files)
+    expect(news).to_contain_text("0 measurements imported. 3 measurements in the light curve")
+    expect(words).to_contain_text("2 points and 1 non-detection")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_table_that_cannot_be_imported_says_where_it_is_wrong(
+    browser: Browser, own_observatory: Observatory
+) -> None:
+    bad = [{"name": "bad.csv", "mimeType": "text/csv", "buffer": b"JD,Mag\n2459000.5,bright\n"}]
+    # The browser reports each request that is refused.
+    for open_page in opener(browser, own_observatory, ("400",)):
+        page = open_page(f"/targets/{own_observatory.make_target()}/")
+        page.locator("#curve-files").set_input_files(bad)
+        expect(page.locator("#import-problem")).to_contain_text(
+            "bad.csv, row 1, column Mag: 'bright' is not a valid magnitude"
+        )
+
+
+@WIDTHS
+def test_magnitudes_and_fluxes_are_drawn_apart(
+    open_page: Open, observatory: Observatory, width: int, scheme: str
+) -> None:
+    page = open_page("/login", width=width, scheme=scheme)
+    flux = [{**point, "flux": 1.5, "magnitude": None} for point in POINTS[:4]]
+    give_curve(page, [*POINTS, *flux])
+    page.goto(f"/targets/{observatory.make_target()}/")
+    words = page.locator("#light-curve [data-slot=words]")
+    expect(words.first).to_contain_text("20 points, from magnitude")
+    expect(words.last).to_contain_text("4 points, from flux 1.5 to 1.5")
 
 
 def test_a_target_without_magnitudes_loads_no_plot(

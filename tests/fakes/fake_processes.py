@@ -175,6 +175,12 @@ class FakeProcesses:
         await self.get(pk)
         return [Section(1, 1.5, "Measuring")]
 
+    async def film_frames(self, pk: int) -> bytes:
+        record = await self.get(pk)
+        if record.process_type != "timelapse":
+            raise NotFound("timelapse", pk)
+        return b'{"frames":[],"left_out":[]}'
+
     async def receipt(self, pk: int) -> Receipt:
         return receipt_of(await self.get(pk), None, await self.log_stored_bytes(pk))
 

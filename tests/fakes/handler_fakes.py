@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -68,6 +69,20 @@ class Fakes:
             raise self.draw_fault
         await asyncio.to_thread(table.write_text, "TIME,FLUX\n1.5,2\n")
 
+    async def read_light_curve(
+        self, source: Path, table: Path, most_points: int, strict: bool
+    ) -> None:
+        self.drawn.append((source, most_points))
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        curve = {
+            "quantity": "magnitude",
+            "points": [[60000.5, 12.5, 0.01, "V", False], [60001.5, 14.25, None, "V", True]],
+            "left_out": [],
+        }
+        read = {"columns": ["JD", "mag"], "rows": [["2460001", "12.5"]], "lightcurve": curve}
+        await asyncio.to_thread(table.write_text, json.dumps(read))
+
     async def draw_preview(self, source: Path, picture: Path, size: int, _stretch: str) -> None:
         self.drawn.append((source, size))
         await asyncio.sleep(0.05)
@@ -91,6 +106,7 @@ class Fakes:
             draw_preview=self.draw_preview,
             read_headers=self.read_headers,
             write_table=self.write_table,
+            read_light_curve=self.read_light_curve,
             preview_folder=self.previews,
             live_preview=self.live_preview,
             disk_problem=lambda: self.disk_problem,

@@ -54,11 +54,18 @@ class Recorder:
     def __init__(self) -> None:
         self.cancelled = False
         self.texts: list[str] = []
+        self.levels: list[str] = []
+        self.frames: list[dict[str, Any]] = []
         self.statuses: list[str] = []
         self.steps: list[tuple[float, float]] = []
 
-    def text(self, text: str) -> None:
+    def text(self, text: str, *, level: str = "info") -> None:
         self.texts.append(text)
+        self.levels += [level] * text.count("\n")
+
+    def frame(self, line: str, facts: Any, *, level: str = "info") -> None:
+        self.text(f"{line}\n", level=level)
+        self.frames.append(dict(facts))
 
     def status(self, text: str) -> None:
         self.statuses.append(text)
@@ -70,6 +77,12 @@ class Recorder:
     def log(self) -> list[str]:
         """The lines of the log."""
         return "".join(self.texts).splitlines()
+
+    @property
+    def warnings(self) -> list[str]:
+        """The lines that are warnings."""
+        levels = zip(self.log, self.levels, strict=True)
+        return [line for line, level in levels if level == "warning"]
 
 
 def run_of(pipeline: Any, paths: list[Path], settings: dict[str, Any] | None = None) -> Any:

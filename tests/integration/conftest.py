@@ -55,6 +55,7 @@ PIPELINES = [
     "Shows",
     "Stages",
     "Waits",
+    "Films",
 ]
 
 

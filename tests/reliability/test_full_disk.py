@@ -122,7 +122,7 @@ async def test_a_full_storage_refuses_uploads_and_fails_runs_with_outputs(folder
             assert await upload(observer, 1 << 20) == 507
             failed = await observer.ended(await observer.submit("Bulks", [product]))
             assert failed["state"] == "failed"
-            assert "no room left" in failed["failure_message"]
+            assert "disk is full" in failed["failure_message"]
             check_words(failed["failure_message"], folder)
             await check_all_words(observer, failed["pk"])
             assert (failed["outputs"], failed["group"]) == ([], None)
@@ -199,10 +199,10 @@ async def test_on_a_full_disk_of_48_mb_deletes_cancels_and_restarts_work(folder:
                 await observer.until(pk, lambda record: record["status"] == "Waiting")
             filler = fill(disk)
             sentence = await readiness(server, 503)
-            assert "no room left on the server's disk" in sentence
+            assert "server's disk is full" in sentence
             check_words(sentence, folder)
             page = await observer.client.fetch("/")
-            assert b"no room left on the server" in page.body
+            assert b"disk is full" in page.body
             body = {"target": observer.target, "pipeline": "Quick", "products": products}
             assert (await observer.client.fetch("/api/processes/", "POST", body)).code == 507
             assert await upload(observer, 100) == 507

@@ -186,6 +186,10 @@ def leave_a_receipt(found: Snapshot) -> None:
     found.receipts.add(8)
 
 
+def leave_a_frame(found: Snapshot) -> None:
+    found.films.add(8)
+
+
 def lose_an_upload(found: Snapshot) -> None:
     del found.products[1], found.files["1/1.txt"]
 
@@ -273,7 +277,8 @@ def fail_a_success(found: Snapshot) -> None:
         (cut_a_file, "file 3/3.txt is not what its product says"),
         (forget_a_measurement, "names {11: 3} measurements"),
         (measure_twice, "names {11: 3} measurements"),
-        (leave_a_receipt, "process 8 is gone and has measurements or receipts"),
+        (leave_a_receipt, "process 8 is gone and has measurements, receipts or frames"),
+        (leave_a_frame, "process 8 is gone and has measurements, receipts or frames"),
         (lose_an_upload, "product 1 was uploaded and is lost"),
         (leave_a_folder, "left behind: runs/7"),
         (leave_an_upload, "left behind: incoming/ab"),

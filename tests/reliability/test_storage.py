@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.tools.observer import Observer, Record
-from tests.reliability.tools.serving import Client, Server, short_folder
+from tests.reliability.tools.observer import Observer, Record, observing
 from tests.reliability.tools.telling_pipelines import HALF_BYTES
 
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=100), pytest.mark.timeout(110)]
@@ -50,20 +49,6 @@ def remove(path: Path) -> None:
 
 
 HARMS = [cut, overwrite, swap, remove]
-
-
-@contextlib.asynccontextmanager
-async def observing() -> AsyncIterator[Observer]:
-    """Yield somebody with a target on a server of this test."""
-    with short_folder() as folder:
-        server = Server(folder / "data")
-        try:
-            await server.start()
-            observer = Observer(Client(server))
-            await observer.begin("storage")
-            yield observer
-        finally:
-            await server.close()
 
 
 async def store(observer: Observer) -> Record:
@@ -117,7 +102,7 @@ async def said(observer: Observer, pk: int, word: str) -> str | None:
 
 
 async def test_a_download_is_the_stored_file_or_is_broken_off() -> None:
-    async with observing() as observer:
+    async with observing("storage") as observer:
         for harm in HARMS:
             product = await store(observer)
             async with download(observer, product["url"]) as (head, reader):
@@ -143,7 +128,7 @@ async def check_next_download(observer: Observer, product: Record) -> None:
 
 
 async def test_a_zip_is_whole_or_is_broken_off() -> None:
-    async with observing() as observer:
+    async with observing("storage") as observer:
         for harm in HARMS:
             product = await store(observer)
             body = {"name": "All", "products": [product["pk"]]}
@@ -160,7 +145,7 @@ async def test_a_zip_is_whole_or_is_broken_off() -> None:
 
 @pytest.mark.parametrize("copied", [False, True], ids=["in place", "a copy"])
 async def test_a_run_that_reads_meanwhile_ends_and_its_receipt_is_true(copied: bool) -> None:
-    async with observing() as observer:
+    async with observing("storage") as observer:
         gate = observer.client.server.data.parent / "gate"
         change = {"extra_fields": {"gate": str(gate)}}
         await observer.client.call(f"/api/targets/{observer.target}/", "PATCH", change)

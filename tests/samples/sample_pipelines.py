@@ -129,6 +129,22 @@ class KillsItself(PipelineProcess):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Films(PipelineProcess):
+    """Reports frames as a film does, and then runs until it is cancelled."""
+
+    short_name = "films"
+    process_type = "timelapse"
+
+    def do_pipeline(self, tmpdir: Path) -> None:
+        for number in range(1, 151):
+            facts = {"frame": number, "product": self.input_files.first().pk, "name": "a.fits"}
+            self._reporter.frame(f"Processing frame {number}/150", facts)
+        self.progress(150, 150)
+        while True:
+            self.check_cancelled()
+            time.sleep(0.01)
+
+
 class Waits(PipelineProcess):
     """Runs until it is cancelled, politely or (`stubborn`) not; `family` has it start others."""
 

@@ -72,7 +72,7 @@ class _Bars:
             return level
         return BAR_LEVEL if _FRAME.search(text) else level
 
-    def concern(self, stream: str, text: str) -> bool:
+    def may_be_in(self, stream: str, text: str) -> bool:
         """Return whether one of the lines in a text may be a bar, or come after one."""
         return "\r" in text or "\x1b" in text or "\x9b" in text or stream in self._last
 
@@ -112,7 +112,7 @@ class LineAssembler:
                 0 <= end < SHORT_CHARACTERS
                 and text.find("\n") == end
                 and stream not in held
-                and (level != ERROR_STREAM_LEVEL or not bars.concern(stream, text))
+                and (level != ERROR_STREAM_LEVEL or not bars.may_be_in(stream, text))
             ):
                 # By far the most common: one whole line that is short in any encoding.
                 add(_line(Line, (time, level, text[:end], False)))
@@ -145,7 +145,7 @@ class LineAssembler:
             self._hold(stream, time, level, ended[0], now)
             self._end(stream, unended=False)
         if ended[1:]:
-            bars = _is_error_stream(stream) and self._bars.concern(stream, text)
+            bars = _is_error_stream(stream) and self._bars.may_be_in(stream, text)
             self._add_whole(stream, time, level, ended[1:], now, bars)
         if rest:
             self._hold(stream, time, level, rest, now).frame |= frame

@@ -9,13 +9,15 @@ import math
 import re
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
+from runners.execution.reporter import WHOLE_LINES
 from server.core.records import LARGEST_INTEGER, LEVELS, Level, Progress
 from server.execution.child.line_assembler import LineAssembler, Utf8Text
 from server.execution.child.message_parts import MessageParts, begun_text
+from server.processes.film_frames import FRAMES_LIMIT, Reported, reported_frame
 from server.store.processes.sections import Section
 
 MESSAGE_LIMIT_BYTES = 1_048_576
@@ -26,8 +28,9 @@ SECTIONS_LIMIT = 10_000
 
 _decoder = msgspec.json.Decoder()
 _Stream = Literal["log", "stdout", "stderr", "logging", "traceback", "lines"]
-STREAMS = frozenset(get_args(_Stream))
-#: A stream of one thread, fork or child of a run, which may leave a line without its end.
+STREAMS = frozenset(
+    get_args(_Stream)
+)  #: A stream of one thread, fork or child of a run, which may leave a line without its end.
 WRITERS_STREAM = re.compile(r"@\d{1,10}\.\d{1,10}/[a-z]{1,9}")
 #: The latest time, in Unix seconds, that makes sense; negated, the earliest.
 LATEST = 1e12
@@ -36,6 +39,16 @@ _Text = tuple[
     Literal["t"], _Stream, Annotated[float, msgspec.Meta(ge=-LATEST, le=LATEST)], Level, str
 ]
 _text_decoder = msgspec.json.Decoder(_Text)
+
+
+class ReportedLine(NamedTuple):
+    """A frame of a film, and the place of its line among those assembled, from 1.
+
+    `place` is None when the line is beyond the log's limit.
+    """
+
+    frame: Reported
+    place: int | None
 
 
 class ChildMessages:
@@ -59,6 +72,8 @@ class ChildMessages:
         self._leave_out: Callable[[str], None] | None = None
         self._sections: list[Section] = []
         self._sections_left = SECTIONS_LIMIT
+        self._frames: list[ReportedLine] = []
+        self._frames_left = FRAMES_LIMIT
         self._rest = b""
         self._parts = MessageParts()
         self._raw = {"out": (Utf8Text(), "info"), "err": (Utf8Text(), "warning")}
@@ -126,6 +141,19 @@ class ChildMessages:
         taken, self._sections = self._sections, []
         return taken
 
+    def take_frames(self) -> list[ReportedLine]:
+        """Return the frames since the last call; to be called with the lines being taken."""
+        taken, self._frames = self._frames, []
+        return taken
+
+    def _frame(self, when: float, level: str, line: str, facts: dict[str, Any], now: float) -> None:
+        self._text(WHOLE_LINES, when, level, f"{line}\n", now)
+        frame = reported_frame(facts)
+        if frame is not None and self._frames_left:
+            self._frames_left -= 1
+            place = len(self.assembler.ready) if self._leave_out is None else None
+            self._frames.append(ReportedLine(frame, place))
+
     def _status(self, text: str) -> None:
         self._changes["status"] = text
         lines = len(self.assembler.ready)
@@ -163,6 +191,10 @@ class ChildMessages:
                 self._text(stream, float(when), level, text, now)
                 return
         match message:
+            case ["frame", float(when), str(level), str(line), dict(facts)] if is_text(
+                WHOLE_LINES, when, level, line
+            ):
+                self._frame(when, level, line, facts, now)
             case ["status", str(text)]:
                 self._status(text[:200])
             case ["progress", float(done), float(total)] if math.isfinite(done) and math.isfinite(

@@ -1,9 +1,9 @@
 """A block of a segment: some thousand lines, column by column, each column compressed by itself.
 
-The text is what `logs.txt` sends, byte for byte. Beside it stand the times, and aside the runs of
-equal levels and the entries without a line end. In a file, a block is a head of five numbers and
-the three compressed columns. Entries that would not come back as the same JSON bytes are kept as
-they are, in place of the text.
+The first column is the text, byte for byte what `logs.txt` sends; the second (`aside`), the runs of
+equal levels and the entries without a line end; the third, the times. In a file, a block is a head
+of five numbers and the three compressed columns. Entries that would not come back as the same JSON
+bytes are kept as they are, in place of the text.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ class Block:
             self._entries = b"" if self._plain else text
             self.text = text if self._plain else _columns(_decode_entries(b"[%b]" % text)).text
             if len(self.text) != index.text_bytes or sizes[3] != index.lines:
-                raise DamagedBlock("it is another block")
+                raise DamagedBlock("the file has another block there")
             self.levels, self.unended = _unpack_aside(_decompress(self._aside))
             if len(self.levels) != index.lines:
-                raise DamagedBlock("the levels are of another number")
+                raise DamagedBlock("the number of levels is wrong")
         except (struct.error, zstandard.ZstdError, msgspec.MsgspecError, IndexError) as error:
             raise DamagedBlock(str(error)) from error
 
@@ -118,7 +118,7 @@ class Block:
         except (zstandard.ZstdError, ValueError, OverflowError) as error:
             raise DamagedBlock(str(error)) from error
         if len(times) != len(self.levels):
-            raise DamagedBlock("the times are of another number")
+            raise DamagedBlock("the number of times is wrong")
         return times
 
     def entries(self) -> bytes:

@@ -1,8 +1,9 @@
 """The sealed part of each log: which segments there are, and reading and searching them.
 
-Segments are made and deleted by others; what is read here follows each other from line 1 on. Blocks
-that are read by cursor stay in memory as entries, the most recently used ones. A download or search
-of a long log reads past that memory: decompressing costs less than what it would drive out.
+Segments are made and deleted by others; those of a log follow each other from line 1 on. Of the
+blocks that are read by cursor, the most recently used ones stay in memory, as entries. A download
+or search of a long log bypasses that memory: decompressing again costs less than what it would
+evict.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class TextPart(NamedTuple):
 
 
 class NoSegments:
-    """The database of who seals nothing."""
+    """The documents where nothing is sealed."""
 
     async def read(self, process: int, line: int = 1) -> Sequence[StoredSegment]:
         """Return no segments."""
@@ -100,7 +101,7 @@ class NoSegments:
 
 
 class NoFiles:
-    """The storage of who seals nothing."""
+    """The files where nothing is sealed."""
 
     async def part(self, key: str, start: int, stop: int, *, expected: Any) -> bytes:
         """Raise NotFound."""
@@ -226,7 +227,7 @@ class SealedLogs:
     async def search(
         self, process: int, query: Query, span: Span, most: int, *, as_text: bool = False
     ) -> Matches | None:
-        """Search the segment that holds the end of the span where it begins; None if there is none.
+        """Search the segment that holds the line at which the span begins; None if there is none.
 
         Blocks without a line of the level are not read.
         """

@@ -17,7 +17,7 @@ _WIDTH = 8
 
 
 def pack_times(times: Iterable[float]) -> bytes:
-    """Return the times as bytes of the same number whatever they are."""
+    """Return the times as bytes: one that says how, and eight for each time."""
     bits = array("q", array("d", times).tobytes())
     try:
         return _DIFFERENCES + _shuffled(array("q", map(sub, bits, [0, *bits[:-1]])))
@@ -30,7 +30,7 @@ def unpack_times(packed: bytes) -> array[float]:
     planes = memoryview(packed)[1:]
     count, rest = divmod(len(planes), _WIDTH)
     if rest or packed[:1] not in (_DIFFERENCES, _BITS):
-        raise ValueError("the times are of another size")
+        raise ValueError("the times have a wrong size")
     mixed = bytearray(len(planes))
     for at in range(_WIDTH):
         mixed[at::_WIDTH] = planes[at * count : (at + 1) * count]

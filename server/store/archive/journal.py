@@ -16,7 +16,8 @@ class JournalEntry:
     """Products, groups and keys of files that are being stored or deleted by a server.
 
     For the outputs of a run, `process` and `attempt` say whose they are, and `series` is that of
-    its measurements. `whole` means that the process itself is being deleted.
+    its measurements. `whole` means that the process itself is being deleted. `source` is the
+    product that the series `series` is being imported from.
 
     A stretch of a process's log is being sealed if `sealing`; then the key is that of the file, and
     `segment` has the fields of the segment once the file is durable: from then on the sealing is
@@ -37,6 +38,7 @@ class JournalEntry:
     attempt: int | None = None
     whole: bool = False
     series: int | None = None
+    source: int | None = None
     sealing: bool = False
     segment: dict[str, Any] | None = None
     sealed_attempt: int | None = None

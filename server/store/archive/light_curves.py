@@ -5,7 +5,7 @@ What the rows contain is left to the writer: here they are text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from server.core.records import KEY_RANGE
@@ -17,15 +17,28 @@ from server.store.driver.connection import Database
 class LightCurveChunk:
     """Consecutive measurements of a target, numbered from `first`; a line of JSON for each.
 
-    `series` is the number of the first measurement that the same attempt of a process made.
+    `series` is the number of the first measurement that the same attempt of a process made, or the
+    same import of a table: then there is no `process`.
     """
 
     first: int
     count: int
     target: int
-    process: int
+    process: int | None
     series: int
     rows: str
+    #: the data product that it was imported from
+    product: int | None = None
+
+
+@dataclass(frozen=True)
+class Import:
+    """A series that was imported from a data product. What has no such record is not visible."""
+
+    series: int
+    product: int
+    target: int
+    count: int
 
 
 class LightCurves:
@@ -67,3 +80,41 @@ class LightCurves:
     async def delete(self, series: int, process: int | None) -> None:
         """Delete a series that a process has made; a missing one is fine."""
         await self._collection.delete({"series": series, "process": process})
+
+    async def delete_import(self, series: int, product: int) -> None:
+        """Delete a series that was imported from a product; a missing one is fine."""
+        await self._collection.delete({"series": series, "process": None, "product": product})
+
+
+class Imports:
+    """What was imported into light curves, by series."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection("light_curve_imports")
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that the methods below need."""
+        for field in ("product", "target"):
+            await self._collection.ensure_index(field)
+
+    async def insert(self, imported: Import) -> None:
+        """Store a new record. :raises AlreadyTaken: its series is known."""
+        await self._collection.insert({"_id": imported.series, **vars(imported)})
+
+    async def get_many(self, series: Iterable[int]) -> list[Import]:
+        """Return the records of these series, without missing ones."""
+        return [load(Import, found) for found in await self._collection.get_many(series)]
+
+    async def of_products(self, products: Iterable[int]) -> list[Import]:
+        """Return what was imported from these data products."""
+        wanted = list(products)
+        found = await self._collection.find({"product": {"$in": wanted}}) if wanted else []
+        return [load(Import, document) for document in found]
+
+    async def exist(self, target: int) -> bool:
+        """Return whether anything was imported into the light curve of a target."""
+        return bool(await self._collection.find({"target": target}, limit=1, fields=("series",)))
+
+    async def delete(self, series: int, product: int) -> None:
+        """Delete the record of a series of a product; a missing one is fine."""
+        await self._collection.delete({"_id": series, "product": product})

@@ -1,1 +1,1 @@
-"""Collections of processes: records, log chunks, sections, receipts and idempotency keys."""
+"""Collections of processes: records, log chunks, sections, frames, receipts, idempotency keys."""

@@ -1,60 +1,49 @@
 // @ts-check
-/** Light curves: read from tables by the names of their columns, folded with a period. */
+/** Light curves: as the server read them from tables, by filters, folded with a period. */
 
-import { MOST_POINTS } from "./points.js";
+import { counted, number } from "../wording.js";
 
 /** @typedef {import("./points.js").Point} Point */
 
-/** The names that tables give their columns, the most certain ones first. */
-const NAMES = {
-  time: [/^(bjd|hjd|mjd|jd)([ _-]?(tdb|utc|tt))?$/, /^(time|date|t|julian[ _]?date)$/, /^.*\b(bjd|hjd|mjd|jd)\b.*$/],
-  magnitude: [/^mag(nitude)?$/, /^(calib(rated)?|app(arent)?|diff(erential)?|inst(rumental)?)[ _]?mag(nitude)?s?$/, /^mag(nitude)?[ _].*$/, /^.*[ _]mag(nitude)?$/],
-  error: [/^(mag(nitude)?[ _]?)?(err(or)?|unc(ertainty)?|sigma)$/, /^e[ _]?mag$/, /^d[ _]?mag$/],
-  filter: [/^(filter|filt|band|passband)$/],
-};
-const NOT_MAGNITUDES = /err|unc|sigma|^e_|^d_?mag/;
-
 /**
- * Return the light curve that a table holds, if its head names a time and a magnitude.
+ * Return the light curve that the server has read from a table.
  *
- * @param {string[][]} rows
- * @returns {{points: Point[], time: string} | null}
+ * @param {any} read
+ * @returns {import("./points.js").Curve}
  */
-export function lightCurveOf(rows) {
-  const head = (rows[0] ?? []).map((name) => name.trim().toLowerCase().replace(/^#\s*/, ""));
-  const at = {
-    time: placeOf(head, NAMES.time),
-    magnitude: placeOf(head.map((name) => (NOT_MAGNITUDES.test(name) ? "" : name)), NAMES.magnitude),
-    error: placeOf(head, NAMES.error),
-    filter: placeOf(head, NAMES.filter),
+export function curveOf(read) {
+  return {
+    quantity: read.quantity,
+    time: read.time,
+    points: read.points.map(([time, value, error, filter, limit]) => ({ time, value, error, filter, limit })),
+    notes: notesOn(read),
   };
-  if (at.time < 0 || at.magnitude < 0) return null;
-  const points = rows.slice(1, MOST_POINTS + 1).map((row) => ({
-    time: numberIn(row[at.time]) ?? NaN,
-    magnitude: numberIn(row[at.magnitude]) ?? NaN,
-    error: numberIn(row[at.error]),
-    filter: row[at.filter]?.trim() || null,
-  }));
-  const known = points.filter(({ time, magnitude }) => Number.isFinite(time) && Number.isFinite(magnitude));
-  return known.length ? { points: known, time: rows[0][at.time].trim() } : null;
+}
+
+/** @param {any} read */
+function notesOn({ count, step, left_out, cut }) {
+  const notes = step > 1 ? [`Every ${ordinal(step)} of ${number(count)} points is drawn.`] : [];
+  if (cut) notes.push("The table goes on; its later rows are not drawn.");
+  return [...notes, ...sentencesOn(left_out)];
 }
 
 /**
- * @param {string[]} head
- * @param {RegExp[]} names
+ * Say which rows of a table gave no point, and why.
+ *
+ * @param {{reason: string, count: number, rows: number[]}[]} leftOut
+ * @returns {string[]}
  */
-function placeOf(head, names) {
-  for (const name of names) {
-    const place = head.findIndex((column) => name.test(column));
-    if (place >= 0) return place;
-  }
-  return -1;
+export function sentencesOn(leftOut) {
+  return leftOut.map(({ reason, count, rows }) => {
+    const more = count > rows.length ? ", …" : "";
+    return `Left out: ${reason} in ${counted(count, "row")} (${rows.join(", ")}${more}).`;
+  });
 }
 
-/** @param {string | undefined} text */
-function numberIn(text) {
-  const clean = text?.trim();
-  return clean && Number.isFinite(Number(clean)) ? Number(clean) : null;
+/** @param {number} step */
+export function ordinal(step) {
+  const ending = { 1: "st", 2: "nd", 3: "rd" }[step % 10];
+  return `${step}${ending && ![11, 12, 13].includes(step % 100) ? ending : "th"}`;
 }
 
 /**
@@ -76,14 +65,17 @@ export function filtersOf(points) {
  */
 export function seriesOf(points, filters, period) {
   const first = points.reduce((least, { time }) => Math.min(least, time), Infinity);
-  return filtersOf(points).filter((name) => filters.has(name)).map((name) => {
+  // Each filter keeps its colour when others are hidden.
+  return filtersOf(points).map((name, place) => ({ name, place })).filter(({ name }) => filters.has(name)).map(({ name, place }) => {
     const own = points.filter((point) => (point.filter ?? "") === name);
     const twice = period === null ? own : [...own, ...own];
     return {
       name,
+      place,
       x: twice.map(({ time }, index) => (period === null ? time : phase(time - first, period) + (index < own.length ? 0 : 1))),
-      y: twice.map(({ magnitude }) => magnitude),
+      y: twice.map(({ value }) => value),
       error: twice.map(({ error }) => error),
+      limit: twice.map(({ limit }) => limit),
     };
   });
 }

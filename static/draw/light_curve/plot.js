@@ -5,15 +5,19 @@ import { copyOf, part, slot } from "../find.js";
 import { showProblem } from "../problems.js";
 import { setText } from "../times.js";
 import { counted } from "../wording.js";
-import { filtersOf, seriesOf } from "./light_curve.js";
+import { filtersOf, ordinal, seriesOf } from "./light_curve.js";
 
 const DRAW_TIMEOUT_MS = 30_000;
 const TYPING_MS = 250;
+/** More error bars than these would hide the points: then they are drawn on some of the points. */
+const MOST_BARS = 400;
 
 export class Plot {
   /** @type {import("./points.js").Point[]} */
   #points = [];
   #timeName = "Time";
+  /** @type {"magnitude" | "flux"} */
+  #quantity = "magnitude";
   /** @type {Set<string>} */
   #hidden = new Set();
   /** @type {number | null} */
@@ -34,13 +38,12 @@ export class Plot {
     this.#listenToPeriod();
   }
 
-  /**
-   * @param {import("./points.js").Point[]} points
-   * @param {string} timeName what the time is called
-   */
-  show(points, timeName) {
+  /** @param {import("./points.js").Curve} curve */
+  show({ quantity, time, points, notes }) {
     this.#points = points;
-    this.#timeName = timeName;
+    this.#timeName = time;
+    this.#quantity = quantity;
+    setText(slot("notes", this.figure), notes.join(" "));
     this.#drawBands();
     this.#draw();
   }
@@ -66,11 +69,13 @@ export class Plot {
   #draw() {
     const shown = new Set(filtersOf(this.#points).filter((name) => !this.#hidden.has(name)));
     const series = seriesOf(this.#points, shown, this.#period);
-    setText(slot("words", this.figure), descriptionOf(series, this.#period));
+    setText(slot("words", this.figure), descriptionOf(series, this.#period, this.#quantity));
     if (!this.#ready) return;
     const xLabel = this.#period === null ? this.#timeName : `Phase (period ${this.#period} d)`;
     // The frame has no origin that could be named; what it is sent is on this page anyway.
-    this.frame.contentWindow?.postMessage({ type: "draw", series, xLabel, yLabel: "Magnitude" }, "*");
+    const quantity = this.#quantity;
+    const yLabel = quantity === "flux" ? "Flux" : "Magnitude";
+    this.frame.contentWindow?.postMessage({ type: "draw", series, quantity, barStep: barStepOf(series), xLabel, yLabel }, "*");
   }
 
   #listenToPeriod() {
@@ -123,18 +128,42 @@ export class Plot {
 /**
  * Describe the plot for readers who cannot see it.
  *
- * @param {{name: string, x: number[], y: number[]}[]} series
+ * @param {{name: string, x: number[], y: number[], limit: boolean[]}[]} series
  * @param {number | null} period
+ * @param {"magnitude" | "flux"} quantity
  */
-function descriptionOf(series, period) {
+function descriptionOf(series, period, quantity) {
   const all = series.flatMap(({ y }) => y);
   if (!all.length) return "No point is shown.";
-  const [least, most] = all.reduce(([low, high], y) => [Math.min(low, y), Math.max(high, y)], [Infinity, -Infinity]);
-  const points = counted(all.length / (period === null ? 1 : 2), "point");
-  return `${points}, from magnitude ${round(least)} to ${round(most)}${period === null ? "" : `, folded by ${period} days`}`;
+  const turns = period === null ? 1 : 2;
+  const limits = series.flatMap(({ limit }) => limit.filter(Boolean)).length / turns;
+  const points = counted(all.length / turns - limits, "point");
+  const upper = limits ? ` and ${counted(limits, "non-detection")} (open triangles, at the edge if they are fainter than it)` : "";
+  const folded = period === null ? "" : `, folded by ${period} days`;
+  const step = barStepOf(series);
+  const bars = step > 1 ? `; error bars on every ${ordinal(step)} point` : "";
+  return `${points}${upper}, from ${quantity} ${rangeOf(series)}${folded}${bars}`;
 }
 
-/** @param {number} magnitude */
-function round(magnitude) {
-  return String(Math.round(magnitude * 1000) / 1000);
+/**
+ * Return of how many points one has an error bar.
+ *
+ * @param {{error: (number | null)[]}[]} series
+ */
+function barStepOf(series) {
+  const known = series.flatMap(({ error }) => error.filter((each) => each !== null)).length;
+  return Math.max(1, Math.ceil(known / MOST_BARS));
+}
+
+/** @param {{y: number[], limit: boolean[]}[]} series */
+function rangeOf(series) {
+  const detected = series.flatMap(({ y, limit }) => y.filter((_, index) => !limit[index]));
+  const shown = detected.length ? detected : series.flatMap(({ y }) => y);
+  const [least, most] = shown.reduce(([low, high], y) => [Math.min(low, y), Math.max(high, y)], [Infinity, -Infinity]);
+  return `${round(least)} to ${round(most)}`;
+}
+
+/** @param {number} value */
+function round(value) {
+  return String(Math.abs(value) < 1e-2 || Math.abs(value) >= 1e6 ? Number(value.toPrecision(4)) : Math.round(value * 1000) / 1000);
 }

@@ -1,17 +1,17 @@
 // @ts-check
-/** What a reader looks for in a log, as it stands in the address of the page: shared by its link. */
+/** The fields of the search in a log, as they stand in the address of the page: its link shares them. */
 
-/** @typedef {{q: string, level: string, only: boolean}} Sought */
+/** @typedef {{q: string, level: string, only: boolean}} SearchFields */
 
 const LEVELS = ["info", "warning", "error"];
-/** No longer text can be looked for: an address has its limits. */
+/** The longest text that can be searched for: an address has its limits. */
 export const LONGEST_TEXT = 500;
 
 /**
  * @param {string} query of an address, with its question mark
- * @returns {Sought} what is not understood is left out
+ * @returns {SearchFields} without what is not understood
  */
-export function parseSought(query) {
+export function parseSearch(query) {
   const given = new URLSearchParams(query);
   const q = (given.get("q") ?? "").trim().slice(0, LONGEST_TEXT);
   const level = given.get("level") ?? "";
@@ -19,11 +19,11 @@ export function parseSought(query) {
 }
 
 /**
- * @param {string} query the present one: what else it says stays
- * @param {Sought} sought
+ * @param {string} query the present one, of which everything else is kept
+ * @param {SearchFields} fields
  * @returns {string} with its question mark, or nothing
  */
-export function formatSought(query, { q, level, only }) {
+export function formatSearch(query, { q, level, only }) {
   const given = new URLSearchParams(query);
   for (const name of ["q", "level", "only"]) given.delete(name);
   if (q) given.set("q", q);
@@ -36,7 +36,7 @@ export function formatSought(query, { q, level, only }) {
 /**
  * Return which lines are shown: those of a level, and those with the text if only they are wanted.
  *
- * @param {Sought} sought
+ * @param {SearchFields} fields
  * @returns {import("./search.js").Query}
  */
 export function shownBy({ q, level, only }) {

@@ -80,7 +80,7 @@ export class LogSearch {
   /** Search the lines that have not been searched yet, as far as hits are wanted. */
   continue() {
     if (this.#retry || this.#refused) return Promise.resolve();
-    this.#running ??= this.#goOn().finally(() => {
+    this.#running ??= this.#searchOn().finally(() => {
       this.#running = null;
       if (!this.#stopper.signal.aborted) this.found([], () => {});
     });
@@ -105,7 +105,7 @@ export class LogSearch {
     return forward ? "ahead" : backward ? "behind" : null;
   }
 
-  async #goOn() {
+  async #searchOn() {
     for (let step = this.#step; step && !this.#stopper.signal.aborted; step = this.#step) {
       try {
         const limit = this.hits.length ? PAGE_HITS.further : PAGE_HITS.first;

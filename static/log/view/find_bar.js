@@ -4,10 +4,10 @@
 import { part } from "../../draw/find.js";
 import { setText } from "../../draw/times.js";
 import { counted, number } from "../../draw/wording.js";
-import { formatSought, LONGEST_TEXT, parseSought, shownBy } from "../find/address.js";
+import { formatSearch, LONGEST_TEXT, parseSearch, shownBy } from "../find/address.js";
 import { LogSearch } from "../find/search.js";
 
-/** @typedef {import("../find/address.js").Sought} Sought */
+/** @typedef {import("../find/address.js").SearchFields} SearchFields */
 
 const TYPING_MS = 250;
 
@@ -49,8 +49,8 @@ export class FindBar {
     else this.#readAddress();
   }
 
-  /** @returns {Sought} */
-  get #sought() {
+  /** @returns {SearchFields} */
+  get #fields() {
     const q = this.input.value.trim();
     const only = q !== "" && this.only.getAttribute("aria-pressed") === "true";
     return { q, level: this.level.value, only };
@@ -137,15 +137,15 @@ export class FindBar {
     else void this.#step(event.shiftKey ? "previous" : "next");
   }
 
-  /** Look for what the fields say, and put it into the address. */
+  /** Search for what the fields say, and put it into the address. */
   #start(typing = false) {
     this.#writeAddress(typing);
-    this.#look(this.#sought, true);
+    this.#searchBy(this.#fields, true);
   }
 
   /** @param {boolean} typing */
   #writeAddress(typing) {
-    const query = formatSought(location.search, this.#sought);
+    const query = formatSearch(location.search, this.#fields);
     const going = typing && this.#typing;
     this.#typing = typing;
     if (query === location.search) return;
@@ -155,34 +155,34 @@ export class FindBar {
   }
 
   #readAddress() {
-    const sought = parseSought(location.search);
-    if (JSON.stringify(sought) === JSON.stringify(this.#sought)) return;
-    this.input.value = sought.q;
-    this.level.value = sought.level;
-    this.#press(sought.only);
+    const fields = parseSearch(location.search);
+    if (JSON.stringify(fields) === JSON.stringify(this.#fields)) return;
+    this.input.value = fields.q;
+    this.level.value = fields.level;
+    this.#press(fields.only);
     this.#typing = false;
-    this.#look(sought, !location.hash);
+    this.#searchBy(fields, !location.hash);
   }
 
   /**
-   * @param {Sought} sought
+   * @param {SearchFields} fields
    * @param {boolean} go whether to go to the first hit
    */
-  #look(sought, go) {
+  #searchBy(fields, go) {
     clearTimeout(this.#timer);
     const { view, filter } = this;
     const line = view.anchor || view.chosen?.first || 0;
     const following = view.following;
     const from = following ? Infinity : view.here || view.firstLine;
-    const query = { q: sought.q, level: sought.level };
+    const query = { q: fields.q, level: fields.level };
     const before = this.#search;
-    view.show({ query: sought.q, here: 0 });
-    filter.set(shownBy(sought), line);
+    view.show({ query: fields.q, here: 0 });
+    filter.set(shownBy(fields), line);
     if (before !== filter.matches?.search) before?.stop();
-    this.#goal = sought.q && go ? from : -1;
-    this.#search = sought.q ? this.#searchFor(query, sought.only, following ? 0 : from) : null;
+    this.#goal = fields.q && go ? from : -1;
+    this.#search = fields.q ? this.#searchFor(query, fields.only, following ? 0 : from) : null;
     void this.#search?.continue();
-    this.queried(shownBy(sought));
+    this.queried(shownBy(fields));
     this.draw();
   }
 

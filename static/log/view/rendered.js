@@ -16,14 +16,14 @@ export class RenderedLines {
   }
 
   /**
-   * Make room for the rows, as soon as those at the end can be drawn.
+   * Let the rows take their place, as soon as those at the end can be drawn.
    *
    * @param {import("./rows.js").RowSource} source
    * @param {number} first the row from which on rows are needed
    * @param {boolean} following
    * @returns {boolean} whether they have gone
    */
-  give(source, first, following) {
+  giveWay(source, first, following) {
     const last = source.length;
     if (last && following && !isReady(source, last)) {
       source.need(Math.max(1, first), last);

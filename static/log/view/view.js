@@ -227,7 +227,7 @@ export class LogView {
   #takeOver() {
     if (!this.rendered.shown) return true;
     const screenful = Math.ceil(this.geometry.viewport / this.geometry.rowHeight) + SPARE_ROWS;
-    if (!this.rendered.give(this.source, this.source.length - screenful, this.following)) return false;
+    if (!this.rendered.giveWay(this.source, this.source.length - screenful, this.following)) return false;
     this.#moveTo(this.geometry.top);
     return true;
   }

@@ -5,7 +5,7 @@ import { part } from "../../draw/find.js";
 import { setText } from "../../draw/times.js";
 import { counted, note } from "../../draw/wording.js";
 import { clockOf } from "../../log/clocks.js";
-import { parseSought, shownBy } from "../../log/find/address.js";
+import { parseSearch, shownBy } from "../../log/find/address.js";
 import { Lines } from "../../log/lines.js";
 import { Sections } from "../../log/sections.js";
 import { ShownLines } from "../../log/shown_lines.js";
@@ -20,6 +20,7 @@ const NOTHING = { length: 0, lineCount: 0, at: () => NO_ROW, rowOf: () => 1, nee
 const NO_ROW = { key: 0, number: 0, last: 0, entry: undefined, style: 0, heading: null, version: null };
 
 /** @typedef {import("../../server/log_feed.js").Entry} Entry */
+/** @typedef {import("../../log/sections.js").Section} Section */
 
 /**
  * What the tools are called with.
@@ -31,75 +32,98 @@ const NO_ROW = { key: 0, number: 0, last: 0, entry: undefined, style: 0, heading
 
 /** What the server knows of a failure. @typedef {{line: number, errors: number[]}} Failure */
 
-/**
- * @param {any} first the record with which the page was rendered
- * @param {Failure | null} failure
- */
-export function watchLog(first, failure) {
-  const fetchLines = async (after, limit) => (await getLines(first.pk, { after, limit })).lines;
-  const shownLines = new ShownLines((number) => lines.get(number), (change) => view.keep(change));
-  const lines = new Lines(first.log_lines, fetchLines, () => view.draw(), shownLines);
-  const sections = new Sections(lines, shownLines);
-  const shown = shownBy(parseSought(location.search));
-  const source = shown.q || shown.level ? NOTHING : sections;
-  const view = new LogView(part("#log"), source, () => drawFollow(view, newest));
+export class ProcessLog {
+  /** @type {any} the record as it is now */
+  #record;
+  #failure;
+  #lines;
+  #sections;
+  #view;
+  /** Whether the address asks for some lines only. */
+  #filtered;
+  /** @type {Section[]} as last fetched */
+  #found = [];
   /** @type {Listener[]} */
-  const listeners = [];
-  let newest = first;
-  /** @type {import("../../log/sections.js").Section[]} */
-  let newestSections = [];
-  const ended = () => newest.terminal_timestamp !== null && lines.total >= newest.log_lines;
-  const drawSections = () => {
-    view.keep(() => sections.set(newestSections, newest.terminal_timestamp));
-    drawFoldAll(sections);
-  };
-  /** @param {Failure} found */
-  const showFailure = (found) => {
-    view.keep(() => sections.foldGood(found.errors));
-    drawFoldAll(sections);
-    if (!found.line || location.hash || source === NOTHING || !view.following) return;
-    view.show({ here: found.line });
-    void view.goTo(found.line);
-  };
+  #listeners = [];
 
-  chooseClock(view, () => newest.started ?? newest.created);
-  followByButton(view);
-  foldSections(view, sections);
-  wrapByButton(view);
-  view.draw();
-  const loadTools = async () => {
+  /**
+   * @param {any} record the one with which the page was rendered
+   * @param {Failure | null} failure
+   */
+  constructor(record, failure) {
+    this.#record = record;
+    this.#failure = failure;
+    const fetchLines = async (after, limit) => (await getLines(record.pk, { after, limit })).lines;
+    const shownLines = new ShownLines((number) => this.#lines.get(number), (change) => this.#view.keep(change));
+    this.#lines = new Lines(record.log_lines, fetchLines, () => this.#view.draw(), shownLines);
+    this.#sections = new Sections(this.#lines, shownLines);
+    const query = shownBy(parseSearch(location.search));
+    this.#filtered = Boolean(query.q || query.level);
+    const source = this.#filtered ? NOTHING : this.#sections;
+    this.#view = new LogView(part("#log"), source, () => drawFollow(this.#view, this.#record));
+    chooseClock(this.#view, () => this.#record.started ?? this.#record.created);
+    followByButton(this.#view);
+    foldSections(this.#view, this.#sections);
+    wrapByButton(this.#view);
+    this.#view.draw();
+    void this.#loadTools();
+  }
+
+  async #loadTools() {
     const { addTools } = await import("./log_tools.js");
-    listeners.push(addTools(first.pk, lines, sections, view, ended));
-  };
-  void loadTools();
+    const ended = () => this.#ended;
+    this.#listeners.push(addTools(this.#record.pk, this.#lines, this.#sections, this.#view, ended));
+  }
 
-  return {
-    /** @param {Entry[]} fresh */
-    lines(fresh) {
-      lines.add(fresh);
-      part(".log-empty").hidden = true;
-      for (const listener of listeners) listener.lines(fresh);
-      for (const listener of listeners) listener.grown(ended());
-    },
-    /** @param {any} record */
-    record(record) {
-      const before = newest.terminal_timestamp;
-      newest = record;
-      lines.grow(record.log_lines);
-      for (const listener of listeners) listener.grown(ended());
-      if (record.terminal_timestamp !== before) drawSections();
-      drawEmpty(record, lines);
-      drawFollow(view, record);
-    },
-    /** @param {import("../../log/sections.js").Section[]} found */
-    sections(found) {
-      const opening = !newestSections.length && failure !== null;
-      newestSections = found;
-      drawSections();
-      if (opening && failure) showFailure(failure);
-    },
-    failed: showFailure,
-  };
+  /** Whether the log will have no further lines. */
+  get #ended() {
+    return this.#record.terminal_timestamp !== null && this.#lines.total >= this.#record.log_lines;
+  }
+
+  /** @param {Entry[]} fresh lines that have come */
+  lines(fresh) {
+    this.#lines.add(fresh);
+    part(".log-empty").hidden = true;
+    for (const listener of this.#listeners) listener.lines(fresh);
+    for (const listener of this.#listeners) listener.grown(this.#ended);
+  }
+
+  /** @param {any} record the newest one */
+  record(record) {
+    const before = this.#record.terminal_timestamp;
+    this.#record = record;
+    this.#lines.grow(record.log_lines);
+    for (const listener of this.#listeners) listener.grown(this.#ended);
+    if (record.terminal_timestamp !== before) this.#drawSections();
+    drawEmpty(record, this.#lines);
+    drawFollow(this.#view, record);
+  }
+
+  /** @param {Section[]} found */
+  sections(found) {
+    const isFirst = !this.#found.length;
+    this.#found = found;
+    this.#drawSections();
+    if (isFirst && this.#failure) this.failed(this.#failure);
+  }
+
+  /**
+   * Fold what was successful, and go to the line of the failure, unless the reader is elsewhere.
+   *
+   * @param {Failure} failure
+   */
+  failed({ line, errors }) {
+    this.#view.keep(() => this.#sections.foldSuccessful(errors));
+    drawFoldAll(this.#sections);
+    if (!line || location.hash || this.#filtered || !this.#view.following) return;
+    this.#view.show({ here: line });
+    void this.#view.goTo(line);
+  }
+
+  #drawSections() {
+    this.#view.keep(() => this.#sections.set(this.#found, this.#record.terminal_timestamp));
+    drawFoldAll(this.#sections);
+  }
 }
 
 /**

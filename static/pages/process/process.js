@@ -11,7 +11,7 @@ import { keepTimes } from "../../draw/times.js";
 import { getPage, request } from "../../server/api.js";
 import { getSections, LogFeed } from "../../server/log_feed.js";
 
-/** @typedef {ReturnType<typeof import("./log.js").watchLog>} Log */
+/** @typedef {import("./log.js").ProcessLog} Log */
 
 const QUEUE_MS = 3000;
 const SECTIONS_RETRY_MS = 3000;
@@ -25,6 +25,8 @@ keepTimes(Number(page.dataset.now));
 draw();
 setInterval(() => drawTimeLeft(page, record), 1000);
 drawFrame();
+/** Draws the frames of a film; its module loads after the page. @type {(record: any) => void} */
+let drawFrames = () => {};
 void start();
 page.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 page.querySelector("#rerun")?.addEventListener("submit", (event) => {
@@ -35,9 +37,10 @@ page.querySelector("#rerun")?.addEventListener("submit", (event) => {
 /** Take the log over from the server, which has drawn its end, and follow it. */
 async function start() {
   await pageLoaded(); // the first paint does not wait for what comes now
-  const { watchLog } = await import("./log.js");
-  const log = watchLog(record, failure);
+  const { ProcessLog } = await import("./log.js");
+  const log = new ProcessLog(record, failure);
   follow(log, sectionDrawer(log, page.dataset.sections));
+  if (record.process_type === "timelapse") await followFrames();
 }
 
 /** Wait until the page is complete. */
@@ -60,6 +63,7 @@ function follow(log, drawSections) {
       if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
       if (outputsChanged(before, record)) void drawOutcome(log);
       drawFrame();
+      drawFrames(record);
     },
     lines: (lines) => log.lines(lines),
     state: showConnection,
@@ -67,6 +71,11 @@ function follow(log, drawSections) {
   addEventListener("online", () => feed.channel.reconnectNow());
   setInterval(() => void drawQueuePosition(feed), QUEUE_MS);
   void feed.channel.open();
+}
+
+async function followFrames() {
+  const { watchFrames } = await import("./frames.js");
+  drawFrames = watchFrames(record);
 }
 
 /** Show the last finished frame of a timelapse while it is being made. */
@@ -130,7 +139,7 @@ function outputsChanged(before, after) {
 }
 
 /**
- * Show the outputs, and of a failure the exception's own words and where they are in the log.
+ * Show the outputs, and of a failure the exception and where it is in the log.
  *
  * @param {Log} log
  */

@@ -1,58 +1,75 @@
 // @ts-check
-/** The light curve on the page of a target, if its processes have measured magnitudes. */
+/** The light curve on the page of a target: what its processes have measured, and what was imported. */
 
 import { part, slot } from "../../draw/find.js";
 import { MOST_POINTS } from "../../draw/light_curve/points.js";
 import { ApiError, get } from "../../server/api.js";
 
+/** @typedef {"magnitude" | "flux"} Quantity */
+
 /** @param {number} target */
 export function watchCurve(target) {
   const section = part("#light-curve");
-  /** @type {import("../../draw/light_curve/plot.js").Plot | null} */
-  let plot = null;
+  /** @type {Map<Quantity, import("../../draw/light_curve/plot.js").Plot>} */
+  const plots = new Map();
   const refresh = async () => {
-    const points = await pointsOf(target);
-    section.hidden = !points.length;
-    if (!points.length) return;
+    const rows = await rowsOf(target);
+    section.hidden = !rows.length;
+    if (!rows.length) return;
     // Loaded only where there is something to draw.
     const [{ Plot }, { tableOf }] = await Promise.all([
       import("../../draw/light_curve/plot.js"),
-      import("../../draw/product/csv.js"),
+      import("../../draw/product/table.js"),
     ]);
-    plot ??= new Plot(slot("plot", section));
-    plot.show(points, "MJD");
-    slot("values", section).replaceChildren(tableOf(rowsOf(points)));
+    for (const quantity of /** @type {Quantity[]} */ (["magnitude", "flux"])) {
+      const points = pointsOf(rows, quantity);
+      if (!points.length && !plots.has(quantity)) continue;
+      const plot = plots.get(quantity) ?? new Plot(slot("plot", section));
+      plots.set(quantity, plot);
+      plot.show({ quantity, time: "MJD", points, notes: [] });
+    }
+    slot("values", section).replaceChildren(tableOf(["MJD", "value", "error", "filter"], cellsOf(rows)));
   };
   return { refresh };
 }
 
 /**
- * Fetch the points that were measured last.
+ * Fetch the rows that were added last.
  *
  * @param {number} target
- * @returns {Promise<import("../../draw/light_curve/points.js").Point[]>}
+ * @returns {Promise<any[]>}
  */
-async function pointsOf(target) {
-  /** @type {import("../../draw/light_curve/points.js").Point[]} */
-  const points = [];
+async function rowsOf(target) {
+  /** @type {any[]} */
+  const rows = [];
   let next = "";
   try {
     do {
       const page = await get(`/api/targets/${target}/lightcurve/?limit=10000${next}`);
-      points.push(...page.lightcurve);
+      rows.push(...page.lightcurve);
       next = page.next ? `&before=${page.next}` : "";
-    } while (next && points.length < MOST_POINTS);
+    } while (next && rows.length < MOST_POINTS);
   } catch (error) {
     // It is fetched again when a process has ended.
     if (!(error instanceof ApiError)) throw error;
   }
-  return points;
+  return rows;
 }
 
-/** @param {import("../../draw/light_curve/points.js").Point[]} points */
-function rowsOf(points) {
-  const cells = points.map(({ time, magnitude, error, filter }) =>
-    [time, magnitude, error ?? "", filter ?? ""].map(String),
+/**
+ * @param {any[]} rows
+ * @param {Quantity} quantity
+ * @returns {import("../../draw/light_curve/points.js").Point[]}
+ */
+function pointsOf(rows, quantity) {
+  return rows
+    .filter((row) => typeof row[quantity] === "number")
+    .map((row) => ({ time: row.time, value: row[quantity], error: row.error, filter: row.filter, limit: Boolean(row.limit) }));
+}
+
+/** @param {any[]} rows */
+function cellsOf(rows) {
+  return rows.map(({ time, magnitude, flux, error, filter, limit }) =>
+    [time, `${limit ? (magnitude === null ? "<" : ">") : ""}${magnitude ?? flux}`, error ?? "", filter ?? ""].map(String),
   );
-  return [["MJD", "magnitude", "error", "filter"], ...cells];
 }

@@ -12,6 +12,7 @@ import { keepTimes } from "../../draw/times.js";
 import { idempotencyKey, request } from "../../server/api.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { watchCurve } from "./curve.js";
+import { takeImports } from "./imports.js";
 import { watchProducts } from "./products.js";
 
 const target = Number(part("#target").dataset.pk);
@@ -25,6 +26,7 @@ const curve = watchCurve(target);
 const feed = followProcesses();
 selection.draw();
 void curve.refresh();
+takeImports(target, refreshOutputs);
 offerNotifications(part("#notify"));
 runPipelines();
 editTarget();

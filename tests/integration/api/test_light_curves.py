@@ -193,3 +193,98 @@ async def test_bad_queries_are_refused(client: Client, query: str, status: int) 
 async def test_an_unknown_target_has_no_light_curve(client: Client) -> None:
     for path in ("/api/targets/99999/lightcurve/", "/api/targets/99999/lightcurve/?format=csv"):
         assert await client.call(path, status=404) == {"detail": "Not found."}
+
+
+AAVSO = (
+    b"#TYPE=EXTENDED\n#DELIM=,\n#DATE=JD\n#NAME,DATE,MAG,MERR,FILT\n"
+    b"SS CYG,2459001.25,11.135,0.003,V\nSS CYG,2459001.5,<14.2,na,B\nSS CYG,2459001.75,,na,V\n"
+)
+EXOTIC = b"# BJD_TDB,Flux,Uncertainty\n2459001.25,0.99,0.01\n2459001.5,1.01,0.01\n"
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_table_is_imported_once_with_its_limits_and_without_its_blanks(
+    client: Client,
+) -> None:
+    target = await client.make_target("SS Cyg")
+    [product] = await client.upload(target, ("aavso.txt", AAVSO))
+    path = f"/api/targets/{target}/lightcurve/"
+    expected = {
+        "imported": 2,
+        "known": 0,
+        "quantity": "magnitude",
+        "left_out": [{"reason": "no magnitude", "count": 1, "rows": [3]}],
+    }
+    assert await client.call(path, "POST", {"product": product}) == expected
+    again = expected | {"imported": 0, "known": 2}
+    assert await client.call(path, "POST", {"product": product}) == again
+    [copy] = await client.upload(target, ("copy.txt", AAVSO))
+    assert await client.call(path, "POST", {"product": copy}) == again
+    common = {"process": None, "product": product}
+    assert (await client.call(path))["lightcurve"] == [
+        {"time": 59001.0, "magnitude": 14.2, "error": None, "filter": "B", "limit": True} | common,
+        {"time": 59000.75, "magnitude": 11.135, "error": 0.003, "filter": "V"} | common,
+    ]
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_fluxes_are_imported_as_fluxes_and_go_with_their_file(client: Client) -> None:
+    target = await client.make_target("WASP-12")
+    [product] = await client.upload(target, ("exotic.csv", EXOTIC))
+    path = f"/api/targets/{target}/lightcurve/"
+    await client.call(path, "POST", {"product": product})
+    rows = (await client.call(path))["lightcurve"]
+    assert [(row["magnitude"], row["flux"]) for row in rows] == [(None, 1.01), (None, 0.99)]
+    answer = await client.fetch(f"{path}?format=csv")
+    table = list(csv.DictReader(io.StringIO(answer.body.decode())))
+    assert [(row["time"], row["flux"], row["magnitude"]) for row in table] == [
+        ("59001.0", "1.01", ""),
+        ("59000.75", "0.99", ""),
+    ]
+    assert table[0]["product"] == str(product)
+    await client.call(f"/api/dataproducts/{product}/", "DELETE", status=204)
+    assert (await client.call(path))["lightcurve"] == []
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_what_cannot_be_imported_is_told_with_its_row_and_column(client: Client) -> None:
+    target, other = await client.make_target("One"), await client.make_target("Other")
+    wrong = b"JD,mag\n2459000.5,12\n2459001.5,bright\n"
+    [bad, good] = await client.upload(target, ("bad.csv", wrong), ("good.csv", AAVSO))
+    path = f"/api/targets/{target}/lightcurve/"
+    answers = [
+        (path, {"product": bad}, "bad.csv, row 2, column mag: 'bright' is not a valid magnitude"),
+        (f"/api/targets/{other}/lightcurve/", {"product": good}, "good.csv is of another target."),
+        (path, {"product": 999}, "There is no data product 999."),
+    ]
+    for url, body, message in answers:
+        assert await client.call(url, "POST", body, status=400) == {"product": [message]}
+    for wrong_body in ({}, {"product": "1"}, {"product": None}, [], {"product": 2**70}):
+        await client.call(path, "POST", wrong_body, status=400)
+    await client.call("/api/targets/99999/lightcurve/", "POST", {"product": bad}, status=404)
+    assert (await client.call(path))["lightcurve"] == []
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_the_light_curve_in_a_table_is_read_for_plots(client: Client) -> None:
+    target = await client.make_target("Tables")
+    [table, words] = await client.upload(target, ("a.txt", AAVSO), ("b.txt", b"cloudy"))
+    found = await client.call(f"/api/dataproducts/{table}/table/")
+    assert found["columns"] == ["NAME", "DATE", "MAG", "MERR", "FILT"]
+    assert found["rows"][1] == ["SS CYG", "2459001.5", "<14.2", "na", "B"]
+    assert found["lightcurve"]["points"][1] == [59001.0, 14.2, None, "B", True]
+    none = await client.call(f"/api/dataproducts/{words}/table/")
+    assert none["lightcurve"] is None
+    assert none["reason"] == "b.txt holds no table: its lines have no columns in common"
+    await client.call("/api/dataproducts/99999/table/", status=404)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_run_keeps_what_a_table_has_and_says_what_it_lacks(client: Client) -> None:
+    table = "time;magnitude\n58000,5;12,5\n58001,5;\n58002,5;99,999\n"
+    target, record = await measured(client, table)
+    assert record["state"] == "succeeded"
+    rows = (await client.call(f"/api/targets/{target}/lightcurve/"))["lightcurve"]
+    assert [(row["time"], row["magnitude"]) for row in rows] == [(58000.5, 12.5)]
+    log = await client.fetch(f"/api/processes/{record['pk']}/logs.txt")
+    assert b"light curve.csv: 2 rows have no magnitude: 2, 3, left out" in log.body

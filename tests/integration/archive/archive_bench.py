@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from server.archive.archive import Archive
+from server.archive.light_curves import Curve, Imported
 from server.archive.outputs import OutputFile
 from server.archive.storage import FileStorage
 from server.core.data_folder import DataFolder
@@ -90,6 +91,12 @@ class Bench:
         file.path.write_text("time,magnitude,error,filter\n" + "".join(rows))
         return OutputFile(file.path, file.name, "ReducedDatum")
 
+    async def import_days(self, product: DataProduct, count: int) -> Imported:
+        """Import a light curve with one measurement a day, as if the product were its table."""
+        points = [(58000.0 + day, 12 + day / 100, 0.01, "V", False) for day in range(count)]
+        curve = Curve(quantity="magnitude", points=list(points), left_out=[])
+        return await self.archive.light_curves.add(product, curve)
+
     async def end(
         self,
         run: ProcessRecord,
@@ -121,12 +128,17 @@ class Bench:
     async def check_consistent(self) -> None:
         """Check that each file has its product, and each product its file and groups."""
         assert self.stored() == await self.documents()
+        imports = {found["_id"]: found for found in await self.store.imports._collection.find({})}
         for chunk in await self.store.light_curves._collection.find({}):
-            named = await self.store.processes.published_by([chunk["process"]])
-            assert named[chunk["process"]].series == chunk["series"]
+            if chunk["process"] is None:
+                assert chunk["series"] in imports
+            else:
+                named = await self.store.processes.published_by([chunk["process"]])
+                assert named[chunk["process"]].series == chunk["series"]
         assert await self.store.journal.all() == []
         assert list(self.folder.incoming.iterdir()) == []
         products = {found["_id"] for found in await self.store.products._collection.find({})}
+        assert {found["product"] for found in imports.values()} <= products
         groups = await self.store.groups._collection.find({})
         members = {pk for group in groups for pk in group["products"]}
         assert members <= products

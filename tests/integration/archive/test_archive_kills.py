@@ -45,6 +45,16 @@ async def publish_measured(bench: Bench, target: Target) -> None:
     await twice(lambda: bench.archive.outputs.confirm(published))
 
 
+async def import_measured(bench: Bench, target: Target) -> None:
+    [product, _] = (await bench.archive.products.find(target.pk)).items
+    await bench.import_days(product, 1001)
+
+
+async def upload_and_import(bench: Bench, target: Target) -> None:
+    await upload_two(bench, target)
+    await import_measured(bench, target)
+
+
 async def twice(work: Callable[[], Awaitable[None]]) -> None:
     """Do the work, once more if the database was away, as a server does that must not give up."""
     try:
@@ -78,6 +88,8 @@ SCENARIOS = [
     (delete_one, publish_two),
     (delete_process, publish_two),
     (delete_process, publish_measured),
+    (import_measured, upload_two),
+    (delete_one, upload_and_import),
 ]
 
 

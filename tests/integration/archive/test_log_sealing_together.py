@@ -15,6 +15,7 @@ from server.core.data_folder import DataFolder
 from server.core.errors import DatabaseAway, NoRoom
 from server.core.records import ProcessRecord
 from server.operations import log_sealing
+from server.store.processes.log_segments import LogSegment
 from tests.integration.archive.archive_bench import Bench, Faults, Limits, Pauses, bench, examine
 from tests.integration.archive.test_log_sealing import (
     Log,
@@ -86,6 +87,25 @@ async def test_a_process_deleted_at_any_step_of_sealing_leaves_nothing(
         await settle(log)
         await check_deleted(log)
     pytest.fail("sealing takes more steps than this test has")
+
+
+async def test_a_deletion_that_has_not_seen_the_new_segment_does_not_leave_its_file(
+    runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, segments = await an_ended_log(bench), bench.store.segments
+    get = segments.get
+
+    async def deleted_after(process: int, first: int) -> LogSegment | None:
+        found = await get(process, first)
+        # The rest of a deletion that has listed the files before there was one.
+        await bench.store.processes.delete(process)
+        await segments.delete(process)
+        await bench.store.logs.delete(process)
+        return found
+
+    monkeypatch.setattr(segments, "get", deleted_after)
+    await log.sealer.look()
+    await check_deleted(log)
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ async def test_a_full_disk_holds_a_run_back_and_loses_nothing(
     ]
     assert [entry[3] for entry in lines] == expected
     assert [entry[0] for entry in lines] == list(range(1, 200_001))
-    told = "Writing is delayed: There is no room left on the server's disk"
+    told = "Writing is delayed: The server's disk is full"
     assert [each.message for each in caplog.records].count(told) == 1
 
 
@@ -145,7 +145,7 @@ async def test_outputs_for_which_there_is_no_room_fail_the_run_and_leave_nothing
 
     monkeypatch.setattr(FileStorage, "put_many", no_room)
     record = await scripts.client.ended(pk)
-    message = "The outputs could not be stored: There is no room left on the server's disk"
+    message = "The outputs could not be stored: The server's disk is full"
     assert (record["state"], record["failure_message"]) == ("failed", message)
     assert (record["outputs"], record["group"]) == ([], None)
     assert (await scripts.texts(pk))[-1] == message

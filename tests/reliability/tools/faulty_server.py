@@ -24,7 +24,7 @@ def main() -> int:
     from pathlib import Path
 
     from server.__main__ import main as run
-    from server.execution import reexamination
+    from server.archive.derived import reexamination
     from tests.reliability.tools import faults
 
     if ORDERS in os.environ:

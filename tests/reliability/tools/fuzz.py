@@ -132,12 +132,13 @@ def prepared(observatory: Observatory, before: Known) -> Known:
     files = {"a.txt": b"x", "b.fits": FRAME}
     products = observatory.upload(target, files)
     group = observatory.call("POST", "/api/groups/", {"name": "All", "products": products})
+    film = observatory.submit(target, "Timelapse", products[1:])
     process = observatory.submit(target, "Ticks", products)
     return Known(
         [target],
         products,
         [group["pk"]],
-        [before.processes[-1], process],
+        [before.processes[-1], film, process],
         {str(pk): name for pk, name in zip(products, files, strict=True)},
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -13,13 +14,11 @@ import numpy as np
 from astropy.io import fits
 
 from tests.reliability.tools.invariants import Promises
-from tests.reliability.tools.serving import Client
+from tests.reliability.tools.serving import Client, Server, short_folder
 
 Record = dict[str, Any]
 
 POLL_SECONDS = 0.02
-
-
 EXPOSURE_SECONDS = 30.0
 
 
@@ -146,3 +145,17 @@ class Observer:
         response = await self.client.fetch(f"/api/dataproducts/{pk}/", "DELETE")
         assert response.code in (204, 404), response.body
         self.promises.deleted_products[pk] = process
+
+
+@contextlib.asynccontextmanager
+async def observing(name: str) -> AsyncIterator[Observer]:
+    """Yield an observer with a target of this name, on a server of its own."""
+    with short_folder() as folder:
+        server = Server(folder / "data")
+        try:
+            await server.start()
+            observer = Observer(Client(server))
+            await observer.begin(name)
+            yield observer
+        finally:
+            await server.close()

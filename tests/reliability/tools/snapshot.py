@@ -35,8 +35,12 @@ class Snapshot:
     logs: dict[int, list[tuple[int, Entry]]] = field(default_factory=dict)
     #: for each process, its series of measurements and how many each of them has
     series: dict[int, dict[int, int]] = field(default_factory=dict)
+    #: for each product (None for no record) and series, how many more there are than were imported
+    imports: dict[int | None, dict[int, int]] = field(default_factory=dict)
     #: processes that have receipts
     receipts: set[int] = field(default_factory=set)
+    #: processes of which frames are known
+    films: set[int] = field(default_factory=set)
     memberships: set[int] = field(default_factory=set)
     submissions: list[Document] = field(default_factory=list)
     journal: list[Document] = field(default_factory=list)
@@ -64,8 +68,11 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         memberships = {found["_id"] for found in database["memberships"].find({})}
         chunks = list(database["log_chunks"].find({}))
         segments = list(database["log_segments"].find({}))
-        series = _series(list(database["light_curves"].find({})))
+        measured = list(database["light_curves"].find({}))
+        series = _series([chunk for chunk in measured if chunk["process"] is not None])
+        imports = _imports(measured, list(database["light_curve_imports"].find({})))
         receipts = {found["process"] for found in database["receipts"].find({})}
+        films = {found["process"] for found in database["film_frames"].find({})}
     files = data[0] / "files" if files is None else files
     return Snapshot(
         processes={found["_id"]: found for found in everything["processes"]},
@@ -74,7 +81,9 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         logs=_logs(segments, chunks, files),
         segments=segments,
         series=series,
+        imports=imports,
         receipts=receipts,
+        films=films,
         memberships=memberships,
         submissions=everything["submissions"],
         journal=everything["journal"],
@@ -126,6 +135,17 @@ def _series(chunks: list[Document]) -> dict[int, dict[int, int]]:
     counts: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for chunk in chunks:
         counts[chunk["process"]][chunk["series"]] += chunk["count"]
+    return counts
+
+
+def _imports(chunks: list[Document], records: list[Document]) -> dict[int | None, dict[int, int]]:
+    products = {record["_id"]: record["product"] for record in records}
+    counts: dict[int | None, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for record in records:
+        counts[record["product"]][record["_id"]] -= record["count"]
+    for chunk in chunks:
+        if chunk["process"] is None:
+            counts[products.get(chunk["series"])][chunk["series"]] += chunk["count"]
     return counts
 
 

@@ -55,7 +55,7 @@ def test_each_reason_is_told_once_and_so_is_the_end(caplog: pytest.LogCaptureFix
     asyncio.run(retry_while_unavailable(call))
     warnings = [each.message for each in caplog.records if each.levelno == logging.WARNING]
     assert len(warnings) == 2
-    assert "no room left" in warnings[0]
+    assert "disk is full" in warnings[0]
     assert "database is away" in warnings[1]
     assert "after 5 retries" in caplog.records[-1].message
 

@@ -18,7 +18,7 @@ def test_an_error_of_the_system_is_told_in_its_words(number: int) -> None:
 
 
 def test_an_error_of_the_domain_is_told_in_its_own_words() -> None:
-    assert reason_of(NoRoom()) == "There is no room left on the server's disk"
+    assert reason_of(NoRoom()) == "The server's disk is full"
     assert reason_of(NotFound("target", 5)) == "There is no target 5"
     assert reason_of(InvalidInput.of("outputs", "a.csv is no JSON")) == "outputs: a.csv is no JSON"
     assert reason_of(ValueError("there are more than 10000")) == "there are more than 10000"

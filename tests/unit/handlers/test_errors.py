@@ -106,7 +106,7 @@ async def test_head_answers_as_get_without_a_body() -> None:
     [
         (InvalidInput.of("q", "No."), 400, {"q": ["No."]}),
         (InvalidInput(detail="No"), 400, {"detail": "No."}),
-        (NoRoom(), 507, {"detail": "There is no room left on the server's disk."}),
+        (NoRoom(), 507, {"detail": "The server's disk is full."}),
     ],
 )
 async def test_errors_of_the_domain_have_their_status(

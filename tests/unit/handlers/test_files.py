@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.http.content_headers import Unsatisfiable, disposition, range_of
+from server.core.errors import NotExamined
 from tests.fakes.handler_fakes import Fakes, json_of
 
 DATA = bytes(range(256)) * 1000
@@ -170,6 +171,32 @@ async def test_a_table_is_sent_as_csv_or_the_reason_is_said(tmp_path: Path) -> N
         fakes.draw_fault = ValueError("a.txt is not a FITS file")
         response = await client.fetch("/dataproducts/4/table.csv")
         assert (response.code, json_of(response)) == (400, {"detail": "a.txt is not a FITS file."})
+
+
+@pytest.mark.gen_test
+async def test_the_table_for_a_plot_is_read_once_or_the_reason_is_said(tmp_path: Path) -> None:
+    fakes = Fakes(previews=tmp_path)
+    fakes.archive.keep(3, "lc.csv", DATA)
+    fakes.archive.keep(4, "a.txt", b"no table")
+    async with fakes.serving() as client:
+        url = "/api/dataproducts/3/table/"
+        response = await client.fetch(url)
+        assert json_of(response)["lightcurve"]["quantity"] == "magnitude"
+        assert response.headers["Content-Type"] == "application/json; charset=utf-8"
+        etag = response.headers["Etag"]
+        assert (await client.fetch(url, headers={"If-None-Match": etag})).code == 304
+        assert len(fakes.drawn) == 1
+        assert (await client.fetch("/api/dataproducts/9/table/")).code == 404
+        fakes.draw_fault = ValueError("a.txt holds no table")
+        response = await client.fetch("/api/dataproducts/4/table/")
+        assert json_of(response) == {
+            "columns": [],
+            "rows": [],
+            "lightcurve": None,
+            "reason": "a.txt holds no table",
+        }
+        fakes.draw_fault = NotExamined("later")
+        assert (await client.fetch("/api/dataproducts/4/table/")).code == 503
 
 
 @pytest.mark.gen_test

@@ -28,7 +28,7 @@ class Body(msgspec.Struct):
     [
         (b"", "it is empty or ends too early"),
         (b'{"name": ', "it is empty or ends too early"),
-        (b'{"name": "\xff"}', "a text in it is not valid UTF-8"),
+        (b'{"name": "\xff"}', "a string in it is not valid UTF-8"),
         (b"[" * 100_000, "it has more than 64 levels of nesting"),
         (b'{"ra": NaN}', "invalid character (byte 7)"),
         (b'{"ra": 1e999}', "number out of range"),
@@ -45,9 +45,9 @@ def test_what_is_not_json_is_refused_in_words(body: bytes, reason: str) -> None:
     ("body", "errors"),
     [
         (b'{"ra": true}', {"ra": ["Expected a number or null, got a boolean."]}),
-        (b'{"name": 5}', {"name": ["Expected a text, got a whole number."]}),
+        (b'{"name": 5}', {"name": ["Expected a string, got a whole number."]}),
         (b'{"products": {}}', {"products": ["Expected a list, got an object."]}),
-        (b'{"products": ["a"]}', {"products": ["Expected a whole number, got a text at [0]."]}),
+        (b'{"products": ["a"]}', {"products": ["Expected a whole number, got a string at [0]."]}),
         (b'{"force": null}', {"force": ["Expected a boolean, got null."]}),
     ],
 )

@@ -89,10 +89,10 @@ async def test_the_rows_of_the_targets_ask_a_few_at_a_time() -> None:
 async def test_each_page_says_that_the_disk_is_full(path: str) -> None:
     fakes = with_many_products()
     async with fakes.serving() as client:
-        assert b"no room left" not in (await client.fetch(path)).body
-        fakes.disk_problem = "There is no room left <here>"
+        assert b"disk is full" not in (await client.fetch(path)).body
+        fakes.disk_problem = "The disk is full <here>"
         page = await client.fetch(path)
-    assert b"There is no room left &lt;here&gt;" in page.body
+    assert b"The disk is full &lt;here&gt;" in page.body
 
 
 async def test_the_page_of_an_ended_process_says_how_large_its_log_is() -> None:

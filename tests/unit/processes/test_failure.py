@@ -35,7 +35,7 @@ def test_the_worker_says_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "exception"),
     [
         (raised(ValueError("no exposure time")), "ValueError: no exposure time"),
         (raised(KeyError("EXPTIME")), "KeyError: 'EXPTIME'"),
@@ -50,15 +50,15 @@ def test_the_worker_says_the_same() -> None:
         (raised(ValueError("<b>x</b>")), "ValueError: <b>x</b>"),
     ],
 )
-def test_the_words_are_those_of_the_last_exception(error: BaseException, words: str) -> None:
+def test_the_last_exception_is_shown(error: BaseException, exception: str) -> None:
     lines = logged(error)
     found = failure_of(UNEXPECTED, lines)
-    assert found.words == words
-    assert str(lines[found.line - 1][3]).lstrip(" |").startswith(words[:5])
+    assert found.words == exception
+    assert str(lines[found.line - 1][3]).lstrip(" |").startswith(exception[:5])
     assert found.errors == [line[0] for line in lines]
 
 
-def test_a_failure_that_was_foreseen_has_the_words_of_its_message() -> None:
+def test_of_a_failure_that_was_foreseen_the_message_says_all() -> None:
     lines = [*logged(raised(ValueError("handled"))), [99, 3.5, "error", "No stars"]]
     assert failure_of("No stars", lines) == Failure(None, 99, [line[0] for line in lines])
 

@@ -62,6 +62,12 @@ def test_files_are_examined_whatever_the_working_directory(
         assert (tmp_path / "out.csv").read_text() == "x\n1.5\n"
         with pytest.raises(ValueError, match=r"a\.fits holds no table"):
             await child.table(path, tmp_path / "no.csv")
+        (tmp_path / "curve.csv").write_text("JD;mag\n2459000,5;12,5\n")
+        await child.light_curve(tmp_path / "curve.csv", tmp_path / "out.json", 10)
+        read = json.loads((tmp_path / "out.json").read_text())
+        assert read["lightcurve"]["points"] == [[59000.0, 12.5, None, None, False]]
+        with pytest.raises(ValueError, match=r"^words\.txt holds no table"):
+            await child.light_curve(tmp_path / "words.txt", tmp_path / "no.json", 10, True)
         (tmp_path / "a.xisf").write_bytes(b"XISF0100" + bytes(99))
         with pytest.raises(ValueError, match=r"a\.xisf is an XISF file of PixInsight, which cann"):
             await child.preview(tmp_path / "a.xisf", tmp_path / "no.png", 64)

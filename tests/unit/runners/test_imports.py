@@ -20,6 +20,7 @@ LAYERS = (
     {"examiner", "timelapse"},
     {"imaging", "execution", "astrosource", "testing", "dummy", "synthetic"},
     {"fits", "pipeline"},
+    {"tables"},
     {"wording"},
 )
 #: What only the server's side of `runners` may import.

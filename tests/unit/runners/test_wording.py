@@ -80,7 +80,7 @@ def test_a_sentence_is_kept(text: str) -> None:
 
 
 def test_a_text_given_in_place_of_the_systems_is_kept() -> None:
-    full = "There is no room left on the server's disk"
+    full = "The server's disk is full"
     assert in_words(OSError(errno.ENOSPC, full)) == full
 
 

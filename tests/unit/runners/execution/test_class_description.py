@@ -39,7 +39,7 @@ def test_what_is_allowed_is_described() -> None:
         ({"a": {"default": None}}, "flags: the default of 'a' must be True or False"),
         ({"a": {"default": "False"}}, "flags: the default of 'a' must be True or False"),
         ({"a": {}}, "flags: the default of 'a' must be True or False"),
-        ({"a": {"default": True, "long_name": 3}}, "flags: the long_name of 'a' must be a text"),
+        ({"a": {"default": True, "long_name": 3}}, "flags: the long_name of 'a' must be a string"),
         ({"tmpdir": {"default": True}}, "flags: 'tmpdir' is already a parameter of do_pipeline"),
         ({"self": {"default": True}}, "flags: 'self' is already a parameter of do_pipeline"),
         ({"a b": {"default": True}}, "flags: 'a b' must be a name as variables have in Python"),

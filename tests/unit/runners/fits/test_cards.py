@@ -184,3 +184,13 @@ def test_numbers_are_read_in_texts(value: object, tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [True, None, "", "thirty", "1 2 3", [3], "T"])
 def test_what_is_no_number_is_none(value: object) -> None:
     assert number(value) is None
+
+
+def test_a_keyword_that_is_not_there_has_the_default() -> None:
+    cards = Cards(b"GAIN    = 2".ljust(80) + b"FILTER  =".ljust(80) + b"END".ljust(80))
+
+    assert cards.get("GAIN", 1) == 2
+    assert cards.get("FILTER", "V") is None  # it is there, but has no value
+    assert (cards.get("OFFSET"), cards.get("OFFSET", 0)) == (None, 0)
+    assert "FILTER" in cards
+    assert "OFFSET" not in cards

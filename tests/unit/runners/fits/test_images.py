@@ -142,7 +142,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (truncated, "is cut short"),
     "truncated tiles": (truncated_tiles, "is cut short"),
     "truncated gzip": (truncated_gzip, "cannot be read"),
-    "bomb": (bomb, "is a bomb"),
+    "bomb": (bomb, "is a decompression bomb"),
     "absurd": (lambda path: declare(path, -64, 200_000, 200_000), "over the limit of 400,000,000"),
     "zero width": (lambda path: declare(path, 8, 777_777_701, 0), "holds no 2-D image"),
     "tiny": (lambda path: write_fits(path, noise(2, 2)), "at least 16 a side"),
@@ -174,5 +174,5 @@ def test_absurd_tiles_are_refused_before_room_is_made_for_them(tmp_path: Path) -
         assert card in packed
         packed = packed.replace(card, f"{axis} = {19_000:>20}".encode())
     path.write_bytes(packed)
-    with quiet(), pytest.raises(FrameError, match="is a bomb"):
+    with quiet(), pytest.raises(FrameError, match="is a decompression bomb"):
         find_frame(path)

@@ -228,31 +228,3 @@ def test_the_layout_is_told(
     usual = {"section": None, "overscan": (), "mosaic": None, "top_down": False, "filter": None}
 
     assert {key: getattr(layout, key) for key in usual} == usual | expected
-
-
-@pytest.mark.parametrize(
-    ("cards", "expected"),
-    [
-        ({"FILTER": "rp", "FILTER1": "air", "FILTER2": "rp"}, "rp"),
-        ({"FILTER1": "CLEAR1L", "FILTER2": "F814W"}, "F814W"),
-        ({"FILTER1": "air", "FILTER2": " ", "FILTER3": "B"}, "B"),
-        ({"FILTER1": "V", "FILTER2": "ND2"}, "V + ND2"),
-        ({"FILTNAM1": "F555W"}, "F555W"),
-        ({"FILTERS": "air,air,R"}, "R"),
-        ({"FILTERID": 2}, "2"),
-        ({"INSFILTE": "<NO FILTER>"}, None),
-        ({"FILTER": "open"}, None),
-        ({"FILTER": "Clear"}, "Clear"),
-        ({"FILTER": "Clear", "FILTER2": "Ha"}, "Ha"),
-        ({"FILTER": "N/A", "FILTER01": "L"}, "L"),
-        ({"FILTER": True}, None),
-    ],
-)
-def test_the_filter_is_told_by_any_wheel(
-    tmp_path: Path, cards: dict[str, Any], expected: str | None
-) -> None:
-    path = write_fits(tmp_path / "a.fits", noise(), **cards)
-    facts = fits_metadata(path)
-
-    assert facts is not None
-    assert facts["filter"] == find_frame(path).layout.filter == expected

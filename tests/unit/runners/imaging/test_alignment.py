@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from runners.imaging import alignment
-from runners.imaging.alignment import aligned, moved, star_places
+from runners.imaging.alignment import aligned, motion, moved, star_places
 from tests.fakes.sky import noise
 
 needs_package = pytest.mark.skipif(alignment.missing() is not None, reason=str(alignment.missing()))
@@ -76,11 +76,14 @@ def test_moving_by_half_a_pixel_is_the_mean() -> None:
 )
 def test_stars_come_to_lie_where_they_were(matrix: NDArray[np.float64]) -> None:
     reference = star_places(field())
-    image = aligned(field(matrix, seed=2), reference, 300.0)
-    assert image is not None
-    found = star_places(image)
+    registered = aligned(field(matrix, seed=2), reference, 300.0)
+    assert registered is not None
+    found = star_places(registered.image)
     distances = [np.hypot(*(reference - place).T).min() for place in found[:8]]
     assert max(distances) < 0.5
+    shift, degrees = motion(matrix, WIDTH, HEIGHT)
+    np.testing.assert_allclose(registered.shift, shift, atol=0.3)
+    assert abs((registered.degrees - degrees + 180) % 360 - 180) < 0.3
 
 
 @needs_package

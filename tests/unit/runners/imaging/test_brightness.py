@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from runners.imaging import brightness
 from runners.imaging.brightness import (
     SKY_SHADE,
     Levels,
@@ -95,3 +96,38 @@ def test_every_item_comes_out_once_and_few_are_held(count: int) -> None:
         assert len(taken) - place <= 5 or place == 0
 
     assert len(taken) == count
+
+
+@pytest.mark.parametrize("kind", ["noise", "steps", "bright", "rising", "tiny", "blank"])
+def test_white_is_what_few_pixels_exceed(kind: str) -> None:
+    image = np.random.default_rng(6).normal(0, 1, (150, 200)).astype(np.float32)
+    if kind == "steps":
+        image = np.rint(image)
+    elif kind == "bright":
+        image[:, 40:] *= 1000
+    elif kind == "rising":
+        image = np.sort(image, axis=None).reshape(image.shape)
+    elif kind == "tiny":
+        image = image[:3, :5]
+    elif kind == "blank":
+        image[::2] = np.nan
+    ranked = np.sort(image[~np.isnan(image)])
+    places = [round((ranked.size - 1) * (1 - part)) for part in (0.02, 0.0004)]
+
+    assert brightness._bright(image, 0.0) == tuple(float(ranked[place]) for place in places)
+
+
+@pytest.mark.parametrize("sides", [(700, 333), (3, 700, 333), (1, 70_001), (3, 2, 70_001)])
+def test_a_picture_is_the_same_whatever_number_of_rows_is_stretched_at_a_time(
+    sides: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.random.default_rng(7).normal(100, 30, sides).astype(np.float32)
+    image[..., 0, 5] = np.nan
+    shown = stretched(image, Levels(100, 10, 400, 60))
+    monkeypatch.setattr(brightness, "CACHED", image.size)
+
+    np.testing.assert_array_equal(shown, stretched(image, Levels(100, 10, 400, 60)))
+    assert shown.shape == (sides if len(sides) == 2 else (*sides[1:], 3))
+    upside_down = stretched(image[..., ::-1, :], Levels(100, 10, 400, 60))
+    np.testing.assert_array_equal(upside_down, shown[::-1])
+    assert upside_down.flags.c_contiguous

@@ -73,3 +73,43 @@ def test_blank_pixels_do_not_darken_their_surroundings() -> None:
     assert np.isnan(small[:10, :10]).all(), "nothing is known of these"
     small[:10, :10] = 7
     np.testing.assert_allclose(small, 7, rtol=1e-5)
+
+
+def means_by_definition(image: np.ndarray, begin: float, end: float, count: int) -> np.ndarray:
+    """Average rows one by one, in double precision."""
+    edges = np.linspace(begin, end, count + 1)
+    rows = np.arange(len(image))
+    shares = np.minimum(rows + 1, edges[1:, None]) - np.maximum(rows, edges[:-1, None])
+    return np.asarray(shares.clip(0) @ image.astype(np.float64) / (end - begin) * count)
+
+
+@pytest.mark.parametrize(
+    ("sides", "size", "crop_scale"),
+    [
+        ((494, 650), 500, 1.0),
+        ((61, 47), 44, 1.0),
+        ((300, 1700), 120, 0.7),
+        ((1100, 90), 100, 1.0),
+        ((700, 700), 3, 1.0),
+        ((40, 9000), 600, 1.0),
+    ],
+)
+def test_each_pixel_is_the_mean_of_its_area(
+    sides: tuple[int, int], size: int, crop_scale: float
+) -> None:
+    image = np.random.default_rng(5).exponential(50, sides).astype(np.float32)
+    view = view_of(sides[1], sides[0], size, crop_scale=crop_scale, even=False)
+    left, lower, right, upper = view.box
+    narrow = means_by_definition(image, lower, upper, view.height)
+
+    wanted = means_by_definition(narrow.T, left, right, view.width).T
+    for given_image in (image, np.asfortranarray(image), np.repeat(image, 2, axis=1)[:, ::2]):
+        np.testing.assert_allclose(rescale(given_image, view), wanted, rtol=1e-5)
+
+
+def test_a_blank_pixel_costs_only_itself() -> None:
+    image = np.full((260, 390), 7, np.float32)
+    image[100:104, 200] = np.nan
+    shown = rescale(image, view_of(390, 260, 300))
+
+    np.testing.assert_allclose(shown, 7, rtol=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -158,3 +160,25 @@ def test_whole_numbers_do_not_make_the_noise_vanish() -> None:
     image = np.rint(noise(100, 100) / 15)
 
     assert find_sky(image).sigma == pytest.approx(10 / 15, rel=0.25)
+
+
+@pytest.mark.parametrize("is_clipped", [True, False])
+@pytest.mark.parametrize("has_cells", [True, False])
+def test_the_unevenness_is_the_slope_and_what_cells_differ_by(
+    is_clipped: bool, has_cells: bool
+) -> None:
+    sky = find_sky(sloping(), in_cells=has_cells)
+    assert sky.slope is not None
+    reach = 0.0 if is_clipped else 1e9
+    sky = replace(sky, lowest=-reach, highest=reach)
+    sides = sloping().shape
+    level, without_slope = replace(sky, slope=None), sky.departure((sides[0], sides[1]))
+    assert without_slope is not None
+
+    uneven = sky.unevenness((sides[0], sides[1]))
+    wanted = without_slope + level.unevenness((sides[0], sides[1]))
+    np.testing.assert_allclose(uneven, wanted, atol=1e-3)
+    assert bool(without_slope.any()) is not is_clipped
+    assert bool(uneven.any()) is (has_cells or not is_clipped)
+    background = sky.background((sides[0], sides[1]))
+    np.testing.assert_allclose(background, uneven + np.float32(sky.level), atol=1e-3)

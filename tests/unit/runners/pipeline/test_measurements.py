@@ -58,10 +58,10 @@ def test_a_table_without_rows_has_no_measurements(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("", "has no column time and no column magnitude"),
-        ("time,mag\n1,2", "has no column magnitude"),
+        ("time,flux\n1,2", "has no column magnitude"),
+        ("1,2\n3,4", "has no column time and no column magnitude"),
         ("time,magnitude\n1,2\nx,3", "measurement 2: time 'x' is no finite number"),
-        ("time,magnitude\n1", "measurement 1: magnitude None is no finite number"),
-        ("time,magnitude\n1,nan", "magnitude 'nan' is no finite number"),
+        ("time;magnitude\n1,5;2\n2,5;2,5,5", "measurement 2: magnitude '2,5,5' is no finite"),
         ("time,magnitude\n1,1e999", "magnitude '1e999' is no finite number"),
         ("time,magnitude,error\n1,2,-1", "error -1 is below 0"),
         ("time,magnitude,error\n1,2,inf", "error 'inf' is no finite number"),
@@ -73,7 +73,8 @@ def test_a_table_without_rows_has_no_measurements(tmp_path: Path) -> None:
         ('[{"time": true, "magnitude": 1}]', "time True is no finite number"),
         ('[{"time": [1], "magnitude": 1}]', r"time \[1\] is no finite number"),
         ('[{"time": 1, "magnitude": ' + "9" * 400 + "}]", "is no finite number"),
-        (b"\x89PNG\xff", "is not valid UTF-8"),
+        (b"\x89PNG\xff", "is a picture, not a table"),
+        (b"\xff\xfea", "is not valid UTF-16"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_file_and_the_row(
@@ -81,6 +82,32 @@ def test_what_is_wrong_is_said_with_the_file_and_the_row(
 ) -> None:
     with pytest.raises(ValueError, match=rf"^table\.csv.*{said}"):
         read_measurements(table(tmp_path, text))
+
+
+def test_blanks_are_left_out_and_counted_and_the_rest_is_kept(tmp_path: Path) -> None:
+    read = read_measurements(
+        table(
+            tmp_path,
+            "time,magnitude,error,filter\n1,12.5,0.1,V\n2,,0.1,V\n3,nan,nan,\n4\n5,99.999,9.999,V\n"
+            ",12,0.1,V\n7,12.25,9.999,V\n8,<14.5,,R\n",
+        )
+    )
+    assert read == [
+        Measurement(1.0, 12.5, 0.1, "V"),
+        Measurement(7.0, 12.25, None, "V"),
+        Measurement(8.0, 14.5, None, "R", limit=True),
+    ]
+    assert read.left_out.sentences() == [
+        "4 rows have no magnitude: 2, 3, 4, 5",
+        "1 row has no time: 6",
+    ]
+
+
+def test_null_in_json_is_a_blank_too(tmp_path: Path) -> None:
+    rows = [{"time": 1, "magnitude": None}, {"time": 2, "magnitude": 3, "error": float("nan")}]
+    read = read_measurements(table(tmp_path, json.dumps(rows)))
+    assert read == [Measurement(2.0, 3.0, None, None)]
+    assert read.left_out.counts == {"no magnitude": 1}
 
 
 def test_more_than_a_run_may_give_is_refused(

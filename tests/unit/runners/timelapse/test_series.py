@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 from runners.fits.images import find_frame
 from runners.imaging.brightness import SKY_SHADE
 from runners.imaging.scaling import view_of, widened
+from runners.imaging.stretches import STRETCHES
+from runners.pipeline.process import AsyncError
+from runners.timelapse import rendering
 from runners.timelapse.encoder import open_film
-from runners.timelapse.rendering import FrameWork, Picture, film_frames, in_order
-from tests.fakes.sky import noise, write_fits
+from runners.timelapse.order import in_order
+from runners.timelapse.pipeline import STRETCH_NAMES, Timelapse
+from runners.timelapse.rendering import FrameWork, Picture, film_frames
+from server.config.sections import Timelapse as Settings
+from tests.fakes.sky import noise, run_of, write_fits
 
 HEIGHT, WIDTH = 100, 120
 PLACES = [(20, 30), (60, 75), (95, 20), (40, 60), (80, 50), (30, 85), (100, 80), (70, 15)]
@@ -168,3 +174,80 @@ def test_a_film_keeps_colours(tmp_path: Path, format: str) -> None:
         np.testing.assert_allclose(found[1], (SKY_SHADE,) * 3, atol=12)
         np.testing.assert_allclose(found[2], (40, 80, 230), atol=25)
     np.testing.assert_allclose(np.median(frames[1], axis=(0, 1)), (SKY_SHADE,) * 3, atol=12)
+
+
+@pytest.mark.parametrize("stretch", STRETCHES)
+@pytest.mark.parametrize("planes", [1, 3])
+def test_every_stretch_is_steady_shows_stars_and_leaves_blanks_dark(
+    tmp_path: Path, stretch: str, planes: int
+) -> None:
+    rng = np.random.default_rng(3)
+    images = []
+    for sky in np.geomspace(3000, 300, 6):
+        image = rng.normal(sky, sky**0.5, (HEIGHT, WIDTH)) + field(4000)
+        image[:6] = np.nan
+        whole = image if planes == 1 else np.stack([image] * 3)
+        images.append(whole.astype(np.float32))
+    frames = in_order(map(find_frame, series(tmp_path, images)))
+    work = FrameWork(view_of(WIDTH, HEIGHT, 500), stretch=stretch)
+    shown = [picture.shades[::-1].astype(int) for picture in film_frames(frames, work)]
+
+    assert {drawn.ndim for drawn in shown} == {2 if planes == 1 else 3}
+    skies = [np.median(drawn) for drawn in shown]
+    stars = [np.median([drawn[y, x].max() for x, y in PLACES]) for drawn in shown]
+    assert np.ptp(skies) <= 12
+    assert min(np.subtract(stars, skies)) > 60
+    for drawn, sky in zip(shown, skies, strict=True):
+        assert abs(np.median(drawn[:5]) - sky) <= 12
+
+
+def test_the_stretches_that_are_configured_and_flagged_are_those_that_there_are() -> None:
+    assert tuple(STRETCH_NAMES) == STRETCHES
+    assert Settings().stretch == STRETCHES[0]
+    flags = Timelapse.flags or {}
+    assert {f"{name}_stretch" for name in STRETCHES} <= set(flags)
+
+
+def test_the_stretch_is_that_of_a_flag_or_else_of_the_setting(tmp_path: Path) -> None:
+    paths = series(tmp_path, [noise(HEIGHT, WIDTH) + field(3000)])
+    contents = {}
+    for name in STRETCHES:
+        by_flag, _ = run_of(Timelapse, paths, {"format": "gif"})
+        by_setting, _ = run_of(Timelapse, paths, {"format": "gif", "stretch": name})
+        (film,) = by_flag.do_pipeline(tmp_path, **{f"{name}_stretch": True})
+        contents[name] = film.read_bytes()
+        (film,) = by_setting.do_pipeline(tmp_path)
+        assert film.read_bytes() == contents[name]
+    assert len(set(contents.values())) == len(STRETCHES)
+    usual, _ = run_of(Timelapse, paths, {"format": "gif"})
+    (film,) = usual.do_pipeline(tmp_path)
+    assert film.read_bytes() == contents["asinh"]
+    run, _ = run_of(Timelapse, paths)
+    with pytest.raises(AsyncError, match="A film has one stretch, but 2 are chosen: linear, log"):
+        list(run.do_pipeline(tmp_path, log_stretch=True, linear_stretch=True))
+
+
+def test_the_one_frame_with_stars_among_many_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("astroalign")
+    monkeypatch.setattr(rendering, "MOST_TRIED", 3)
+    images = [noise(HEIGHT, WIDTH, seed=i) for i in range(9)]
+    images[4] = images[4] + field(2000)
+    images[7] = images[7] + field(2000, 3, 2)
+    pictures = film(series(tmp_path, images), align=True)
+
+    assert [place for place, picture in enumerate(pictures) if picture.aligned] == [4, 7]
+
+
+def test_an_illegible_frame_does_not_keep_others_from_being_aligned(tmp_path: Path) -> None:
+    pytest.importorskip("astroalign")
+    images = [noise(HEIGHT, WIDTH, seed=i) + field(2000, i, i) for i in range(4)]
+    images[0] *= np.nan
+    frames = in_order(map(find_frame, series(tmp_path, images)))
+    left: list[str] = []
+    work = FrameWork(view_of(WIDTH, HEIGHT, 500), align=True)
+    pictures = list(film_frames(frames, work, lambda error, frame: left.append(str(error))))
+
+    assert [picture.aligned for picture in pictures] == [True] * 3
+    assert left == ["0.fits has no finite pixel"]
