@@ -6,7 +6,9 @@ The specified `/api/pipeline/logs/<pipeline PK>/` is the status of a pipeline wi
 
 from __future__ import annotations
 
+import contextlib
 import zlib
+from collections.abc import AsyncIterator
 
 from tornado.routing import URLSpec
 
@@ -18,8 +20,18 @@ from handlers.http.query import PK, choices, integer, parse_pk, text
 from handlers.http.routing import route
 from handlers.http.streaming import COPIED_BYTES, each, send, send_ready
 from handlers.services import Services
-from server.core.errors import InvalidInput
+from server.core.errors import DamagedFile, InvalidInput
 from server.core.records import LEVELS
+
+
+@contextlib.asynccontextmanager
+async def heeding_deletion(handler: BaseHandler, process: int) -> AsyncIterator[None]:
+    """Raise NotFound if the log cannot be read because the process was deleted meanwhile."""
+    try:
+        yield
+    except DamagedFile:
+        await handler.processes.get(process)
+        raise
 
 
 class PipelineLogsHandler(BaseHandler):
@@ -33,13 +45,14 @@ class PipelineLogsHandler(BaseHandler):
         body = await self.processes.log_bodies.get(record)
         if self.unchanged(body.version):
             return
-        content = await body.read(compressed=accepts_gzip(self))
-        if content.compressed:
-            self.set_header("Content-Encoding", "gzip")
-        if isinstance(content.pieces, list):
-            await send_ready(self, content.pieces)
-        else:
-            await send(self, compressed_pieces(self, content.pieces))
+        async with heeding_deletion(self, record.pk):
+            content = await body.read(compressed=accepts_gzip(self))
+            if content.compressed:
+                self.set_header("Content-Encoding", "gzip")
+            if isinstance(content.pieces, list):
+                await send_ready(self, content.pieces)
+            else:
+                await send(self, compressed_pieces(self, content.pieces))
 
 
 class LogHandler(AbandonableHandler):
@@ -55,18 +68,18 @@ class LogHandler(AbandonableHandler):
         limit = integer(self, "limit", 1, 100_000) or 1_000
         level, q = line_filter(self)
         record = await self.processes.get(parse_pk(pk))
-        page = await self.while_wanted(
-            self.processes.log_reader.lines(
-                record,
-                after or 0,
-                limit,
-                level,
-                q,
-                before=before,
-                client=self.request.remote_ip or "",
-                counted=True,
-            )
+        reading = self.processes.log_reader.lines(
+            record,
+            after or 0,
+            limit,
+            level,
+            q,
+            before=before,
+            client=self.request.remote_ip or "",
+            counted=True,
         )
+        async with heeding_deletion(self, record.pk):
+            page = await self.while_wanted(reading)
         if page is None:
             return
         # Lines never change: for the same query, the version is how far the page reaches, and how
@@ -106,7 +119,8 @@ class LogTextHandler(AbandonableHandler):
         pieces = reader.text(record, *wanted, client=self.request.remote_ip or "")
         download_headers(self, "text/plain; charset=utf-8", f"{record.identifier}.txt")
         self.set_header("Vary", self.vary)
-        await self.while_wanted(send(self, compressed_pieces(self, pieces)))
+        async with heeding_deletion(self, record.pk):
+            await self.while_wanted(send(self, compressed_pieces(self, pieces)))
 
 
 def line_filter(handler: BaseHandler) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from tornado.routing import URLSpec
@@ -11,8 +12,10 @@ from handlers.http.query import PK, parse_pk
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.services import Services
-from server.core.errors import NotFound
+from server.core.errors import DamagedFile, NotFound
 from server.core.records import Flag, ProcessRecord
+
+log = logging.getLogger(__name__)
 
 #: How many inputs and outputs the page lists.
 PRODUCTS_SHOWN = 100
@@ -30,6 +33,7 @@ class ProcessPage(Page):
             raise NotFound("pipeline process", pk)
         inputs, outputs = await self._products(record)
         flags = self._flags(record)
+        lines, failure, unreadable = await self._read_log(record)
         self.show(
             "pages/process.html",
             process=self.process_fields(record),
@@ -39,9 +43,10 @@ class ProcessPage(Page):
             outputs=outputs,
             flags=flags,
             flag_names={name: flag.long_name for name, flag in flags.items()},
-            lines=[] if self._filtered else await self._last_lines(record),
+            lines=lines,
             filtered=self._filtered,
-            failure=await self.processes.failure(record),
+            failure=failure,
+            unreadable=unreadable,
             sections=await self.processes.sections(record.pk),
             log_stored_bytes=await self._log_stored_bytes(record),
         )
@@ -63,6 +68,23 @@ class ProcessPage(Page):
     async def _log_stored_bytes(self, record: ProcessRecord) -> int:
         """Return what the log takes on disk once it has ended; until then that is not shown."""
         return await self.processes.log_stored_bytes(record.pk) if record.state.ended else 0
+
+    async def _read_log(self, record: ProcessRecord) -> tuple[list[list[Any]], Any, bool]:
+        """Return the last lines, why the process failed, and whether the log cannot be read.
+
+        Without its log, there is still the record with all its outputs to see.
+        """
+        try:
+            lines = [] if self._filtered else await self._last_lines(record)
+            return lines, await self.processes.failure(record), False
+        except DamagedFile:
+            await self.processes.get(record.pk)  # perhaps it was deleted
+            log.exception(
+                "The log of process %s cannot be read",
+                record.pk,
+                extra={"action": "log_unreadable", "process_pk": record.pk},
+            )
+            return [], None, True
 
     async def _last_lines(self, record: ProcessRecord) -> list[list[Any]]:
         after = max(0, record.log_lines - LINES_SHOWN)

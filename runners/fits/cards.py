@@ -24,6 +24,8 @@ _STRUCTURE = re.compile(
 _QUOTED = re.compile(r"'((?:[^']|'')*)(?:'[^/]*(?:/ ?(.*))?)?$", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?", re.ASCII)
 _DATE = re.compile(r"\d{1,4}/\d{1,2}/\d{1,4}(?=\s|$)(?: +\d+:[\d:.,]+)?", re.ASCII)
+#: A unit that follows its number without a space.
+_UNIT = re.compile(r"(?<=[\d.])(s|sec|secs|seconds)$", re.IGNORECASE)
 _LONGEST_NUMBER = 70
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+(?:[EDed][+-]?\d+)?)", re.ASCII)
 
@@ -37,13 +39,19 @@ class Card(NamedTuple):
 
 
 class Cards(Mapping[str, object]):
-    """The cards of one header, each parsed when it is asked for; of equal ones the first counts."""
+    """The cards of one header, each parsed when it is asked for; of equal ones the first counts.
+
+    Blank ones do not, if there are others.
+    """
 
     def __init__(self, raw: bytes) -> None:
         self._images = _images(raw)
         self._places: dict[str, int] = {}
         for place, image in enumerate(self._images):
-            self._places.setdefault(_keyword(image), place)
+            keyword = _keyword(image)
+            first = self._places.setdefault(keyword, place)
+            if first != place and not self._images[first][9:].strip(" '"):
+                self._places[keyword] = place
 
     @classmethod
     def of(cls, hdu: Any) -> Cards:
@@ -208,5 +216,5 @@ def number(value: object) -> float | None:
     if isinstance(value, int | float):
         return float(value)
     words = value.split() if isinstance(value, str) else []
-    plain = _plain(words[0]) if words and len(words) < 3 else None
+    plain = _plain(_UNIT.sub("", words[0])) if words and len(words) < 3 else None
     return None if plain is None or isinstance(plain, bool) else float(str(plain))

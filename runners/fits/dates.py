@@ -34,16 +34,19 @@ AHEAD_OF_TAI = {"TAI": 0.0, "IAT": 0.0, "GPS": -19.0, "TT": 32.184, "TDT": 32.18
                 "ET": 32.184, "TDB": 32.184}  # fmt: skip
 MONTHS = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
 #: Keywords of the date, with the time or without, in this order.
-DATE_KEYWORDS = ("DATE-OBS", "DATE-BEG", "DATE_OBS", "DATEOBS", "OBS-DATE", "DATE-STA")
+DATE_KEYWORDS = ("DATE-OBS", "DATE-BEG", "DATE_OBS", "DATEOBS", "OBS-DATE", "OBSDATE", "DATE-STA",
+                 "DATE-UTC", "DATE_UTC", "DATEUTC", "UTC-DATE", "UTCDATE", "UT-DATE", "UT_DATE",
+                 "UTDATE")  # fmt: skip
 #: Keywords that give the time of day, UT, where `DATE-OBS` has the day only.
 TIME_KEYWORDS = ("UT-OBS", "UTC-OBS", "TIME-OBS", "UTSTART", "UT-START", "UTC-STA", "UTCSTART",
-                 "UTC", "UT", "TIME-BEG", "TIME_OBS", "UTOBS", "TIMEOBS", "UTTIME",
-                 "EXPSTART")  # fmt: skip
+                 "UTC", "UT", "TIME-BEG", "TIME-STA", "TIME_OBS", "UTOBS", "TIMEOBS", "UTTIME",
+                 "UT-TIME", "UT_TIME", "UTC-TIME", "UTCTIME", "TIME-UTC", "TIME_UTC", "TIMEUTC",
+                 "OBS-TIME", "OBSTIME", "EXPSTART")  # fmt: skip
 #: Keywords of the beginning as a Julian date or a modified one, or as date and time.
 START_KEYWORDS = ("MJD-OBS", "MJD-BEG", "MJD_OBS", "MJDOBS", "MJD-STR", "MJDSTART", "EXPSTART",
-                  "UTSTART", "UTC-OBS", "JD", "JD_UTC", "JD-UTC", "JD-OBS", "JD_OBS",
-                  "JD-BEG", "JDSTART", "JULDATE", "JUL-DATE", "JD-START", "MJD", "MJD_UTC",
-                  "MJDUTC")  # fmt: skip
+                  "UTSTART", "UT-START", "UTC-STA", "UTCSTART", "UTC-OBS", "JD", "JD_UTC",
+                  "JD-UTC", "JD-OBS", "JD_OBS", "JD-BEG", "JDSTART", "JULDATE", "JULIAN",
+                  "JUL-DATE", "JD-START", "MJD", "MJD_UTC", "MJD-UTC", "MJDUTC")  # fmt: skip
 #: Keywords of the middle of the exposure; the last are for want of better, as light takes up to
 #: eight minutes from the Earth to the Sun.
 MIDDLE_KEYWORDS = ("DATE-AVG", "MJD-AVG", "DATE-MID", "MJD-MID", "JD-MID", "JD_MID", "EXPMID",
@@ -53,7 +56,7 @@ EXPOSURE_KEYWORDS = ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSUR", "ITIME", "ONT
 
 _TIME = r"(\d{1,2})[:hH ](\d{1,2})(?:[:mM ](\d{1,2}(?:\.\d*)?)[sS]?)?"
 _TIME_ONLY = re.compile(rf"{_TIME}\s*(?:Z|UTC?|GMT)?", re.ASCII)
-_ZONE = r"\s*(Z|UTC?|GMT|[+-]\d{2}:?(?:\d{2})?)?"
+_ZONE = r"\s*(Z|(?:UTC?|GMT)?[+-]\d{1,2}(?::?\d{2})?|UTC?|GMT)?"
 _ISO = re.compile(
     rf"(\d{{4}})([-/.])(\d{{1,2}})\2(\d{{1,2}})(?:\s*[T _]\s*{_TIME}{_ZONE})?", re.ASCII
 )
@@ -63,6 +66,14 @@ _OLD = re.compile(
 )
 _IN_BRACKETS = re.compile(r"\s*[(\[]\s*(Z|UTC?|GMT)\s*[)\]]", re.ASCII)
 _MONTH = re.compile(r"[- ](JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[A-Z]*[- ]", re.ASCII)
+#: As C's `ctime` writes it: `Tue Mar  4 21:00:00 2025`.
+_C_TIME = re.compile(r"[A-Z]{3},? +([A-Z]{3}) +(\d{1,2}) +(\d\d:\d\d:\d\d) +(\d{4})", re.ASCII)
+#: `T210000` and `T21-00-00` behind a date with separators.
+_UNSEPARATED = re.compile(r"(?<=-\d\dT)(\d\d)-?(\d\d)-?(\d\d)(?=\D|$)", re.ASCII)
+#: With AM or PM the month comes first.
+_AMERICAN = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2})((?::\d\d){1,2}(?:\.\d*)?) ?([AP])M", re.ASCII
+)
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
 
 
@@ -122,8 +133,7 @@ def parse_date(value: object) -> Moment | None:
     text = value.strip() if isinstance(value, str) else ""
     if len(text) > 60:
         return None
-    text = _COMMA.sub(".", _IN_BRACKETS.sub(r"\1", text.upper()))
-    text = _MONTH.sub(lambda name: f"-{MONTHS.index(name[1]) // 3 + 1:02}-", text)
+    text = _plainly(text.upper())
     if iso := _ISO.fullmatch(text):
         return _moment((iso[1], iso[3], iso[4]), iso.groups()[4:7], iso[8])
     if old := _OLD.fullmatch(text):
@@ -131,6 +141,18 @@ def parse_date(value: object) -> Moment | None:
     if compact := _COMPACT.fullmatch(text):
         return _moment(compact.groups()[:3], compact.groups()[3:6], compact[7])
     return None
+
+
+def _plainly(text: str) -> str:
+    """Return a date in one of the usual notations, as far as it was in one of the unusual."""
+    text = _COMMA.sub(".", _IN_BRACKETS.sub(r"\1", text))
+    text = _C_TIME.sub(r"\4-\1-\2 \3", text)
+    text = _MONTH.sub(lambda name: f"-{MONTHS.index(name[1]) // 3 + 1:02}-", text)
+    text = _UNSEPARATED.sub(r"\1:\2:\3", text)
+    if us := _AMERICAN.fullmatch(text):
+        hours = int(us[4]) % 12 + (12 if us[6] == "P" else 0)
+        text = f"{us[3]}-{us[1]}-{us[2]} {hours}{us[5]}"
+    return text
 
 
 def _and_together(headers: list[Header]) -> Iterator[Header]:
@@ -242,11 +264,11 @@ def _clock(header: Header, keyword: str) -> float | None:
 
 def _zone_seconds(zone: str | None) -> float:
     """Return how far local time is ahead of UTC."""
-    if zone is None or zone[0] not in "+-":
+    ahead = re.search(r"([+-])(\d{1,2}):?(\d\d)?", zone or "")
+    if ahead is None:
         return 0.0
-    digits = zone[1:].replace(":", "").ljust(4, "0")
-    ahead = int(digits[:2]) * 3600.0 + int(digits[2:]) * 60.0
-    return -ahead if zone[0] == "-" else ahead
+    seconds = int(ahead[2]) * 3600.0 + int(ahead[3] or 0) * 60.0
+    return -seconds if ahead[1] == "-" else seconds
 
 
 def _mjd(header: Header, keyword: str) -> float | None:

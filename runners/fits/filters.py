@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 #: Keywords of the filter, in this order; those of wheels (FILTER1, FILTER2, …) come in between.
 NAMED = ("FILTER", "FILTERS", "FILTNAM", "FILTNAME", "FILTERID", "INSFILTE", "FILT", "FILTER-ID",
-         "FLTNM")  # fmt: skip
+         "FLTNM", "FILTBAND", "BAND")  # fmt: skip
 WHEELS = tuple(
     (f"FILTER{n}", f"FILTER0{n}", f"FILTNAM{n}", f"FILTNM{n}", f"FILT{n}", f"FILTERID{n}",
      f"FILTER_{n}", f"FILTERN{n}", f"ESO INS FILT{n} NAME")

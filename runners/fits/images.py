@@ -22,12 +22,13 @@ from runners.fits.files import FrameError, check_ratio, open_fits, reading
 from runners.fits.raw_pixels import (
     PlainPixels,
     Scaling,
+    join_skies,
     physical,
     plain_pixels,
     plain_primary,
     within_range,
 )
-from runners.fits.science import UNKNOWN, Layout, ScienceImage, layout_of
+from runners.fits.science import UNKNOWN, Layout, ScienceImage, has_colours, layout_of
 from runners.fits.selection import (
     LEAST_SIDE,
     MOST_FRAMES,
@@ -38,6 +39,8 @@ from runners.fits.selection import (
     select,
 )
 
+#: Gains of a detector's amplifiers differ by less than this factor.
+MOST_GAIN_RATIO = 5.0
 #: Pixels, shape (height, width).
 Image = NDArray[np.float32]
 Header = Mapping[str, object]
@@ -108,7 +111,10 @@ def read_science(frame: Frame) -> ScienceImage:
     pixels, zero, unit = _pixels(frame)
     if np.isnan(pixels.flat[0]) and np.isnan(pixels).all():
         raise FrameError(frame.name, "has no finite pixel")
-    return ScienceImage(pixels, frame.layout, zero, unit)
+    layout = frame.layout
+    if layout.mosaic and layout.binned and not has_colours(pixels):
+        layout = replace(layout, mosaic=None)
+    return ScienceImage(pixels, layout, zero, unit)
 
 
 def read_frame(frame: Frame) -> Image:
@@ -284,18 +290,31 @@ def _shaped(pixels: NDArray[Any], frame: Frame) -> NDArray[Any]:
 
 
 def _put_together(hdus: fits.HDUList, frame: Frame) -> NDArray[np.float32]:
-    """Return the image of a detector, each amplifier in its place and less its overscan's level."""
+    """Return the image of a detector, each amplifier in its place and as bright as the others.
+
+    The level of its overscan is taken away, and `GAIN` made the same for all.
+    """
     whole = np.full((frame.height, frame.width), np.nan, np.float32)
-    for part in frame.amplifiers:
-        hdu = hdus[part.hdu]
-        stored = np.asarray(hdu.data)
-        pixels, zero, unit = physical(stored.reshape(stored.shape[-2:]), Scaling.of(Cards.of(hdu)))
+    headers = [Cards.of(hdus[part.hdu]) for part in frame.amplifiers]
+    for part, cards, gain in zip(frame.amplifiers, headers, _gains(headers), strict=True):
+        stored = np.asarray(hdus[part.hdu].data)
+        pixels, zero, unit = physical(stored.reshape(stored.shape[-2:]), Scaling.of(cards))
         bias = zero + unit * _level(part, pixels)
         box, source = part.place, part.source
         own = source.section.of(pixels)[: box.height, : box.width]
         turned = own[:: -1 if source.flipped else 1, :: -1 if source.mirrored else 1]
-        box.of(whole)[...] = turned * np.float32(unit) + np.float32(zero - bias)
+        box.of(whole)[...] = turned * np.float32(gain * unit) + np.float32(gain * (zero - bias))
+    join_skies(whole, [part.place for part in frame.amplifiers])
     return whole
+
+
+def _gains(headers: Sequence[Cards]) -> list[float]:
+    """Return the factors that make the gains of amplifiers the same; 1 unless all are known."""
+    gains = [number(cards.get("GAIN")) or 0.0 for cards in headers]
+    if not 0 < max(gains) <= MOST_GAIN_RATIO * min(gains) < math.inf:
+        return [1.0] * len(gains)
+    usual = sum(gains) / len(gains)
+    return [gain / usual for gain in gains]
 
 
 def _level(part: Amplifier, pixels: Image) -> float:

@@ -8,9 +8,10 @@ partly blank or odd in any way are left to it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import SEEK_END
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from runners.fits.cards import BLOCK_BYTES, Cards, number, read_header
 from runners.fits.files import SIGNATURE
+from runners.fits.science import Section
 
 #: Types that float32 holds exactly, by BITPIX (FITS standard 4.0, table 8).
 TYPES = {8: ">u1", 16: ">i2", -32: ">f4"}
@@ -35,6 +37,11 @@ UNIT_STEP = 30
 LEAST_SPREAD = 1e-3
 #: Pixels looked at to find the range, and converted at once.
 SAMPLES, PIECE = 4096, 4_000_000
+#: Parts of a detector touch along at least so many pixels, at most so many apart; their levels are
+#: compared over so many on both sides.
+LEAST_TOUCH, MOST_APART, STRIP = 16, 16, 12
+#: A step is seen that is more than this part of the usual deviation of pixels.
+SEEN_SPREAD = 0.3
 _RANKS = (0.01, 0.5, 0.99)
 _LARGEST = float(np.finfo(np.float32).max) / 2
 
@@ -154,6 +161,46 @@ def within_range(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], floa
         return physical(pixels, Scaling())
     finite = np.isfinite(pixels)
     return (pixels if finite.all() else np.where(finite, pixels, np.float32(np.nan))), 0.0, 1.0
+
+
+def join_skies(whole: NDArray[np.float32], boxes: Sequence[Section]) -> None:
+    """Shift the levels of parts of an image so that they meet where the parts touch.
+
+    Amplifiers differ in bias and gain by more than headers tell. Nothing is done if nobody sees it.
+    """
+    rows, steps = [], []
+    for (first, a), (second, b) in combinations(enumerate(boxes), 2):
+        step = _step(whole, a, b)
+        if step is not None and math.isfinite(step):
+            row = np.zeros(len(boxes))
+            row[first], row[second] = 1.0, -1.0
+            rows.append(row)
+            steps.append(step)
+    if any(steps):
+        shifts = np.linalg.lstsq(np.array(rows), np.array(steps), rcond=None)[0]
+        for box, shift in zip(boxes, shifts, strict=True):
+            box.of(whole)[...] += np.float32(shift)
+
+
+def _step(whole: NDArray[np.float32], a: Section, b: Section) -> float | None:
+    """Return by how much b is brighter than a where they touch, None if they do not."""
+    lower, upper = max(a.lower, b.lower), min(a.upper, b.upper)
+    left, right = max(a.left, b.left), min(a.right, b.right)
+    if upper - lower >= LEAST_TOUCH and abs(right - left) <= MOST_APART:
+        (a, b), sign = ((a, b), 1) if a.left < b.left else ((b, a), -1)
+        near = whole[lower:upper, max(a.right - STRIP, a.left) : a.right]
+        beyond = whole[lower:upper, b.left : min(b.left + STRIP, b.right)]
+    elif right - left >= LEAST_TOUCH and abs(upper - lower) <= MOST_APART:
+        (a, b), sign = ((a, b), 1) if a.lower < b.lower else ((b, a), -1)
+        near = whole[max(a.upper - STRIP, a.lower) : a.upper, left:right]
+        beyond = whole[b.lower : min(b.lower + STRIP, b.upper), left:right]
+    else:
+        return None
+    if np.isnan(near).all() or np.isnan(beyond).all():
+        return None
+    step = sign * float(np.nanmedian(beyond) - np.nanmedian(near))
+    spread = float(np.nanmedian(np.abs(near - np.nanmedian(near))))
+    return step if abs(step) > SEEN_SPREAD * spread else 0.0
 
 
 def _converted(

@@ -25,6 +25,9 @@ MOSAIC_KEYWORDS = ("BAYERPAT", "COLORTYP", "BAYRPAT", "BAYERPATTERN", "CFAPATT",
 OVERSCAN_KEYWORDS = ("BIASSEC", "OVERSCAN", "OVRSEC", "PRESCAN",
                      *(f"BIASSEC{n}" for n in range(1, 9)),
                      *(f"BIASSEC{side}" for side in "ABCDLR"))  # fmt: skip
+#: Pixels sampled of a mosaic, the least number of each colour, and by how many times the error of
+#: its level (here that is the usual deviation over the root of the number) a colour differs.
+COLOUR_SAMPLES, LEAST_CORNER, COLOUR_ERRORS = 40_000, 50, 12.0
 #: An overscan that is at least this part of a side takes whole columns or rows.
 WHOLE_SIDE = 0.9
 _SECTION = re.compile(r"\[?\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]?", re.ASCII)
@@ -61,14 +64,16 @@ class Layout:
     `section` is the part that has sky (`TRIMSEC`, else `DATASEC`), None for the whole image;
     `overscan` are the parts of `BIASSEC`. `mosaic` names the colours of a camera with a Bayer
     matrix, such as `GRBG`: of the pixels (x, y) = (0, 0), (1, 0), (0, 1), (1, 1) of the array as it
-    is stored, offsets (`XBAYROFF`, `YBAYROFF`) already counted. `top_down` is true where the first
-    row belongs to the top (`ROWORDER`); pixel coordinates are those of FITS all the same. `planes`
-    is 3 for red, green and blue, else 1. `filter` is None if none is known.
+    is stored, offsets (`XBAYROFF`, `YBAYROFF`) already counted. `binned` is true where pixels were
+    put together, by which some cameras lose the colours. `top_down` is true where the first row
+    belongs to the top (`ROWORDER`); pixel coordinates are those of FITS all the same. `planes` is 3
+    for red, green and blue, else 1. `filter` is None if none is known.
     """
 
     section: Section | None = None
     overscan: tuple[Section, ...] = ()
     mosaic: str | None = None
+    binned: bool = False
     top_down: bool = False
     planes: int = 1
     filter: str | None = None
@@ -101,6 +106,22 @@ class Span:
     flipped: bool = False
 
 
+def has_colours(mosaic: Pixels) -> bool:
+    """Return whether the pixels of a mosaic differ by colour, as those of a sky do by its colour.
+
+    A camera that has put 2 x 2 of them together still names its pattern in headers.
+    """
+    step = max(1, round((mosaic.size / COLOUR_SAMPLES) ** 0.5 / 2)) * 2
+    corners = [mosaic[y::step, x::step].ravel() for y in (0, 1) for x in (0, 1)]
+    known = [corner[~np.isnan(corner)] for corner in corners]
+    if min(corner.size for corner in known) < LEAST_CORNER:
+        return True
+    levels = [float(np.median(corner)) for corner in known]
+    spread = float(np.median(np.abs(known[0] - levels[0])))
+    error = max(spread / min(corner.size for corner in known) ** 0.5, 1e-6 * abs(levels[0]))
+    return bool(max(levels) - min(levels) > COLOUR_ERRORS * error)
+
+
 def spans(value: object) -> list[Span]:
     """Return the sections in the text of a keyword; there may be several, or none."""
     found = []
@@ -124,6 +145,7 @@ def layout_of(
         section=_section(own, width, height, overscan),
         overscan=overscan,
         mosaic=_mosaic(headers) if planes == 1 else None,
+        binned=any((number(own.get(key)) or 1) > 1 for key in ("XBINNING", "YBINNING")),
         top_down=str(order).strip().upper().replace("_", "-").startswith("TOP"),
         planes=planes,
         filter=filter_of(headers),
@@ -173,7 +195,7 @@ def _without(rest: Section, part: Section) -> Section:
 def _mosaic(headers: Sequence[Mapping[str, object]]) -> str | None:
     for header in headers:
         for keyword in MOSAIC_KEYWORDS:
-            named = str(header.get(keyword) or "").strip().upper()
+            named = str(header.get(keyword) or "").strip(" '\"").upper()
             # `BAYER_RG` and `BAYERRG16` name the first two colours only.
             if two := re.fullmatch(r"BAYER_?(RG|BG|GR|GB)\d*", named):
                 named = {"RG": "RGGB", "BG": "BGGR", "GR": "GRBG", "GB": "GBRG"}[two[1]]

@@ -31,11 +31,14 @@ T = TypeVar("T")
 SKY_SHADE = 32
 #: The stretch is linear below about this many sigma over the sky and logarithmic above …
 LINEAR_SIGMA = 6.0
-#: … but if more than 2 % of the pixels are above hundreds of sigma, as with a planet or the moon,
-#: up to a third of what these have, in full from the second number of sigma: stars cover less, and
-#: objects have structure.
+#: … but if more than this percentage of the pixels are above hundreds of sigma with all that is
+#: around them, as with a planet or the moon, up to a third of what these have, in full from the
+#: second number of sigma: stars are smaller, and objects have structure.
 OBJECT_PERCENT, OBJECT_PART = 2.0, 3.0
 OBJECT_SIGMA = (300.0, 2000.0)
+#: A planet may be smaller; its edge is sharp: of what exceeds the second part of its brightness
+#: this share exceeds the first, too. A star or a cluster has less.
+DISC_PERCENT, DISC_PARTS, DISC_SHARE = 0.7, (0.5, 0.05), 0.9
 #: The percentage of pixels that are brighter than white …
 WHITE_PERCENT = 0.04
 #: … which lies within these numbers of sigma above the sky: a frame without stars keeps a dark sky,
@@ -43,11 +46,13 @@ WHITE_PERCENT = 0.04
 WHITE_SIGMA = (20.0, 1000.0)
 #: Over an image without noise, what is darker than this part of white is nearly linear.
 NOISELESS_PART = 3.0
+#: A pixel is at least this part as bright as its brightest colour: of one colour grey is a third.
+ONE_COLOUR = 0.95
 #: Steps of the stretch from black to white: finer than a grey level even near black.
 STEPS = 2**15
 #: How many frames before and after a frame its levels are smoothed over.
 REACH = 4
-#: White lies at most so many sigma above the sky: an image may have no noise at all.
+#: An object is at most so many sigma above the sky: an image may have no noise at all.
 MOST_RANGE = 3000.0
 #: Pixels stretched at a time.
 CACHED = 2**16
@@ -76,7 +81,7 @@ def levels(image: Image, sky: Sky | None = None) -> Levels:
     sky = find_sky(image) if sky is None else sky
     bright, white = _bright(image, sky.level)
     # An image may have no noise at all (of one value, or of a planet on black).
-    floor = max((white - sky.level) / MOST_RANGE, abs(sky.level) * 1e-6, 1e-30)
+    floor = max((bright - sky.level) / MOST_RANGE, abs(sky.level) * 1e-6, 1e-30)
     noiseless = sky.sigma < floor
     sigma = max(sky.sigma, floor)
     linear = _linear(sigma, bright - sky.level)
@@ -85,6 +90,20 @@ def levels(image: Image, sky: Sky | None = None) -> Levels:
     least, most = (sky.level + sigma * factor for factor in WHITE_SIGMA)
     most = max(most, sky.level + 2 * OBJECT_PART * linear)
     return Levels(sky.level, sigma, min(max(white, least), most), linear)
+
+
+def brightness_of(planes: Image, sky: float = 0.0) -> Image:
+    """Return how bright each pixel of red, green and blue is above a sky: the grey of them.
+
+    What has but one colour counts for more, or it would be as bright as can be long before white.
+    """
+    middle = grey(planes)
+    one: Image = planes.max(axis=0)
+    one *= np.float32(ONE_COLOUR)
+    if sky:
+        one += np.float32(sky * (1 - ONE_COLOUR))
+    brightness: Image = np.maximum(middle, one, out=one)
+    return brightness
 
 
 def evened(image: Image, sky: Sky) -> Image:
@@ -159,7 +178,7 @@ def _places(image: Image, levels: Levels, top: float, depth: float) -> Image:
 
 def _coloured(places: Image, top: float) -> Shades:
     """Return the shades of planes, each pixel's in proportion to its red, green and blue."""
-    middle = grey(places)
+    middle = brightness_of(places)
     np.clip(middle, 1, STEPS - 1, out=middle)
     shades = places * _gain(top).take(middle.astype(np.uint16))
     brightest = shades.max(axis=0)
@@ -212,19 +231,49 @@ def _linear(sigma: float, bright: float) -> float:
 
 
 def _bright(image: Image, sky: float) -> tuple[float, float]:
-    """Return what OBJECT_PERCENT of the pixels exceed, and what WHITE_PERCENT do."""
+    """Return how bright the brightest part of an object is, and what few pixels exceed.
+
+    Stars, hot pixels and what bleeds from a saturated star are too small or too thin for objects.
+    """
     down = max(1, int((image.size / SAMPLES) ** 0.5))
     along = max(1, int(image.size / (SAMPLES * down)))
-    some = image[::along, ::down].ravel()
-    some = some[~np.isnan(some)]
-    if not some.size:
+    some = image[::along, ::down]
+    known = _known(some)
+    if not known.size:
         return sky, sky
-    object_place, white_place = (
-        round((some.size - 1) * (1 - percent / 100)) for percent in (OBJECT_PERCENT, WHITE_PERCENT)
-    )
-    bright = _brightest(some, some.size - object_place)
-    ranked = np.partition(bright, [place - some.size for place in (object_place, white_place)])
-    return float(ranked[object_place - some.size]), float(ranked[white_place - some.size])
+    return _object(some[::2, ::2], sky), _exceeded(known, WHITE_PERCENT)
+
+
+def _object(some: Image, sky: float) -> float:
+    """Return how bright the samples are whose neighbours are brightest too."""
+    if min(some.shape) < 3:
+        return sky
+    rows = np.minimum(np.minimum(some[:-2], some[1:-1]), some[2:])
+    least = np.minimum(np.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    known = _known(least)
+    if not known.size:
+        return sky
+    places = [round((known.size - 1) * (1 - part / 100)) for part in (OBJECT_PERCENT, DISC_PERCENT)]
+    limit, disc = (float(value) for value in np.partition(known, places)[places])
+    disc -= sky
+    inside, around = ((known > sky + part * disc).sum() for part in DISC_PARTS)
+    if inside > DISC_SHARE * around:
+        limit = sky + disc
+    middle = some[1:-1, 1:-1][least >= limit]
+    return min(float(np.median(middle)), sky + 2 * (limit - sky))
+
+
+def _known(values: Image) -> Image:
+    """Return the values that are not blank, as one row."""
+    flat = values.ravel()
+    blank = np.isnan(flat)
+    return flat[~blank] if blank.any() else flat
+
+
+def _exceeded(values: Image, percent: float) -> float:
+    """Return what this percentage of the values exceeds."""
+    place = round((values.size - 1) * (1 - percent / 100)) - values.size
+    return float(np.partition(_brightest(values, -place), place)[place])
 
 
 def _brightest(some: Image, count: int) -> Image:

@@ -13,7 +13,7 @@ import numpy as np
 
 from runners.fits.images import Image
 from runners.fits.science import Layout, ScienceImage
-from runners.imaging.brightness import Levels, evened, levelled, levels
+from runners.imaging.brightness import Levels, brightness_of, evened, levelled, levels
 from runners.imaging.colour import balanced, grey, interpolated, superpixels
 from runners.imaging.cosmic_rays import without_cosmic_rays
 from runners.imaging.hot_pixels import without_hot_pixels
@@ -64,7 +64,7 @@ def level_scene(scene: Scene, *, normalise: bool = False) -> tuple[Image, Levels
         pixels = even(scene.pixels, sky)
         judged = pixels if scene.judged is scene.pixels else even(scene.judged, sky)
         return pixels, levels(judged, sky)
-    skies = [find_sky(plane, in_cells=normalise) for plane in scene.judged]
+    skies = _skies(scene.judged, in_cells=normalise)
     usual = float(np.mean([sky.level for sky in skies]))
     pixels = _in_common(scene.pixels, skies, usual, even)
     is_whole = scene.judged is scene.pixels
@@ -73,7 +73,8 @@ def level_scene(scene: Scene, *, normalise: bool = False) -> tuple[Image, Levels
         factors = gains(judged, find_sky(grey(judged)).sigma)[:, np.newaxis, np.newaxis]
         pixels = _about(usual, pixels, factors)
         judged = pixels if is_whole else _about(usual, judged, factors)
-    return pixels, levels(grey(judged))
+    sky = find_sky(grey(judged))
+    return pixels, levels(brightness_of(judged, sky.level), sky)
 
 
 def _about(level: float, planes: Image, factors: Image) -> Image:
@@ -88,9 +89,19 @@ def neutral(scene: Scene) -> Image:
     """Return the pixels with a sky without colour; those of a grey scene are unchanged."""
     if scene.pixels.ndim == 2:
         return scene.pixels
-    skies = [find_sky(plane) for plane in scene.judged]
+    skies = _skies(scene.judged)
     usual = float(np.mean([sky.level for sky in skies]))
     return _in_common(scene.pixels, skies, usual, lambda plane, sky: plane)
+
+
+def _skies(planes: Image, *, in_cells: bool = False) -> list[Sky]:
+    """Return the sky of each plane; what is an object in one of them is one in all."""
+    skies = [find_sky(plane, in_cells=in_cells) for plane in planes]
+    trust = min(sky.trust for sky in skies)
+    return [
+        sky if sky.trust == trust else find_sky(plane, in_cells=in_cells, trust=trust)
+        for plane, sky in zip(planes, skies, strict=True)
+    ]
 
 
 def _in_common(

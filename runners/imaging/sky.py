@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from runners.fits.images import Image
 from runners.imaging.products import product
+from runners.imaging.slope import POWERS, STIFF, TERMS, bases, slope_of
 
 Numbers = NDArray[np.float64]
 
@@ -45,28 +46,8 @@ GAP, FEW_PART, GAP_SIGMA = (0.3, 0.7), 0.14, 10.0
 UPPER_PART = 0.25
 #: … and no sky either, but the moon, if it is so many sigma above the other.
 MOST_GAP_SIGMA = 150.0
-#: Cells so many times the usual distance above or below the surface do not count for it.
-ABOVE, BELOW = 2.5, 4.0
-#: The surface counts in full if it explains this part of the cells, and not at all below the other.
-EXPLAINED, UNEXPLAINED = 0.65, 0.45
-
 #: The surface goes so much further than in the middles of the cells, as a part of its range.
 OUTER_PART = 0.12
-
-#: The surface is a sum of products of powers of x and y: a plane, a parabola, and the terms of
-#: vignetting, which need not be centred. For each, (power of y, power of x) and its factor.
-_TERMS: tuple[dict[tuple[int, int], float], ...] = (
-    {(0, 0): 1.0},
-    {(0, 1): 1.0},
-    {(1, 0): 1.0},
-    {(0, 2): 1.0},
-    {(1, 1): 1.0},
-    {(2, 0): 1.0},
-    {(0, 3): 1.0, (2, 1): 1.0},
-    {(3, 0): 1.0, (1, 2): 1.0},
-    {(0, 4): 1.0, (2, 2): 2.0, (4, 0): 1.0},
-)
-_POWERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +63,8 @@ class Sky:
     slope: Numbers | None = None
     lowest: float = 0.0
     highest: float = 0.0
+    #: How far it is sure that this is a slope and no object, from 0 to 1.
+    trust: float = 1.0
     #: By how much each cell differs from that, shape (down, across); 0 where there is no sky.
     mesh: Image | None = None
     #: The middle rows and columns of the cells, in pixels.
@@ -150,10 +133,11 @@ class _Grid(NamedTuple):
         return rows, columns
 
 
-def find_sky(image: Image, *, in_cells: bool = False) -> Sky:
+def find_sky(image: Image, *, in_cells: bool = False, trust: float = 1.0) -> Sky:
     """Return the sky of a 2-D image, in which NaN pixels do not count.
 
-    With `in_cells`, also return how cells differ from it, for `Sky.background`. An image without
+    With `in_cells`, also return how cells differ from it, for `Sky.background`. With a `trust`
+    below 1 the slope is taken for an object in part, as it was in another colour. An image without
     any finite pixel has a sky of 0.
     """
     step = max(1, round(math.sqrt(image.size / SAMPLES)))
@@ -168,7 +152,7 @@ def find_sky(image: Image, *, in_cells: bool = False) -> Sky:
     noise, structure = _noise(cells, max(1, math.ceil(LAG_PIXELS / step)))
     found = _sky_cells(bright, noise, structure)
     places = _places_of(grid, image.shape)[kept]
-    sky = _surface(bright[found], places[found], _middle_mean(noise[found]))
+    sky = _surface(bright[found], places[found], _middle_mean(noise[found]), trust)
     if not in_cells:
         return sky
     off = np.zeros((grid.down, grid.across))
@@ -278,42 +262,21 @@ def _population(bright: Numbers, noise: Numbers, total: int) -> NDArray[np.intp]
     return order
 
 
-def _surface(bright: Numbers, places: Numbers, sigma: float) -> Sky:
-    level = _median(bright)
-    design = places[:, : len(_TERMS)]
-    if len(bright) < 3 * len(_TERMS):
+def _surface(bright: Numbers, places: Numbers, sigma: float, trust: float) -> Sky:
+    if len(bright) < 3 * STIFF:
         return Sky(_middle_mean(bright), sigma)
+    level = _median(bright)
     height = bright - level
     scale = max(float(np.abs(height).max()), 1e-300)
-    height = height / scale
-    kept = np.ones(len(bright), bool)
-    for _ in range(4):
-        few = design if kept.all() else design[kept]
-        square = few.T @ few
-        square.flat[:: len(_TERMS) + 1] += 1e-6 * len(few)  # the diagonal
-        factors = np.linalg.solve(square, few.T @ height[kept])
-        off = height - design @ factors
-        usual = max(1.4826 * _median(np.abs(off[kept])), 0.1 * sigma / scale, 1e-7)
-        before, kept = kept, (off < ABOVE * usual) & (off > -BELOW * usual)
-        if kept.sum() < 2 * len(_TERMS):
-            return Sky(_middle_mean(bright), sigma)
-        if (kept == before).all():
-            break
-    near = np.abs(off) < max(4 * usual, 0.5 * sigma / scale)
-    weight = (float(near.mean()) - UNEXPLAINED) / (EXPLAINED - UNEXPLAINED)
-    weight = min(max(weight, 0.0), 1.0)
-    fitted = (design @ factors)[kept] * scale
+    factors, fitted, trust = slope_of(height / scale, places, sigma / scale, trust)
+    fitted = fitted * scale
     middle = _middle_mean(fitted)
-    if not weight:
-        return Sky(_middle_mean(bright), sigma)
-    powers = ((factors * scale * weight) @ _bases().reshape(len(_TERMS), -1)).reshape(
-        _POWERS, _POWERS
-    )
-    powers[0, 0] -= middle * weight
-    lowest, highest = (float(end - middle) * weight for end in (fitted.min(), fitted.max()))
+    powers = ((factors * scale) @ bases().reshape(len(TERMS), -1)).reshape(POWERS, POWERS)
+    powers[0, 0] -= middle
+    lowest, highest = (float(end - middle) for end in (fitted.min(), fitted.max()))
     # The outer half of the outer cells lies beyond their middles.
     beyond = OUTER_PART * (highest - lowest) + sigma
-    return Sky(level + middle, sigma, powers, lowest - beyond, highest + beyond)
+    return Sky(level + middle, sigma, powers, lowest - beyond, highest + beyond, trust)
 
 
 def _median(values: Numbers) -> float:
@@ -334,27 +297,18 @@ def _middle_mean(values: Numbers) -> float:
     return float(ranked[int(count * 0.3) : max(int(count * 0.7), int(count * 0.3) + 1)].mean())
 
 
-@lru_cache(maxsize=1)
-def _bases() -> Numbers:
-    bases = np.zeros((len(_TERMS), _POWERS, _POWERS))
-    for basis, term in zip(bases, _TERMS, strict=True):
-        for powers, factor in term.items():
-            basis[powers] = factor
-    return bases
-
-
 @lru_cache(maxsize=8)
 def _places_of(grid: _Grid, shape: tuple[int, int]) -> Numbers:
     """Return the value of each term at the middle of each cell, shape (cells, terms)."""
-    terms: Numbers = np.einsum("tij,yi,xj->yxt", _bases(), *_cell_powers(grid, shape))
-    return terms.reshape(grid.down * grid.across, len(_TERMS))
+    terms: Numbers = np.einsum("tij,yi,xj->yxt", bases(), *_cell_powers(grid, shape))
+    return terms.reshape(grid.down * grid.across, len(TERMS))
 
 
 @lru_cache(maxsize=8)
 def _cell_powers(grid: _Grid, shape: tuple[int, int]) -> tuple[Numbers, Numbers]:
     """Return the powers of y of each row of cells, and of x of each column."""
     rows, columns = (
-        np.vander(_axis(side, shape)[0] + middles / _half(shape), _POWERS, increasing=True)
+        np.vander(_axis(side, shape)[0] + middles / _half(shape), POWERS, increasing=True)
         for side, middles in zip(shape, grid.middles(), strict=True)
     )
     return rows, columns
@@ -381,7 +335,7 @@ def _between(side: int, middles: Numbers) -> Image:
 def _powers_of(shape: tuple[int, int]) -> tuple[Image, Image]:
     """Return the powers of y by row, and of x by column."""
     y, x = (
-        np.vander(_axis(side, shape), _POWERS, increasing=True).astype(np.float32) for side in shape
+        np.vander(_axis(side, shape), POWERS, increasing=True).astype(np.float32) for side in shape
     )
     return y, np.ascontiguousarray(x.T)
 

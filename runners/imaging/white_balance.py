@@ -14,9 +14,11 @@ from runners.imaging.colour import grey
 
 #: A star rises by so many sigma above what lies so many pixels beside it.
 STAR_SIGMA, BESIDE = 8.0, 4
-#: With up to the first number of stars nothing is done, from the second on everything: the few
-#: stars of a small field may well be red ones.
+#: With up to the first number of stars they do not count, from the second on nothing else does: the
+#: few stars of a small field may well be red ones.
 STARS = (4, 12)
+#: What most cameras need to show sunlight as white, where no stars tell: planets, the moon.
+DAYLIGHT = (1.3, 0.7, 1.0)
 #: No camera's colours differ by more than this factor.
 MOST_GAIN = 3.0
 
@@ -27,9 +29,10 @@ def gains(planes: Image, sigma: float) -> NDArray[np.float32]:
     least, most = STARS
     part = min(max((len(colours) - least) / (most - least), 0.0), 1.0)
     if not part:
-        return np.ones(3, np.float32)
+        return np.asarray(DAYLIGHT, np.float32)
     usual = np.median(colours / colours.mean(axis=1, keepdims=True), axis=0)
     factors = np.clip(1 / np.maximum(usual, 1e-3), 1 / MOST_GAIN, MOST_GAIN) ** part
+    factors *= np.asarray(DAYLIGHT) ** (1 - part)
     return np.asarray(factors * 3 / factors.sum(), np.float32)
 
 
@@ -38,9 +41,9 @@ def _star_colours(planes: Image, sigma: float) -> Image:
     if min(planes.shape[1:]) <= 2 * BESIDE:
         return np.empty((0, 3), np.float32)
     rises = np.stack([_rise(plane) for plane in planes])
-    whole = grey(rises)
+    whole, least = grey(rises), _least_rise(grey(planes))
     limit = max(STAR_SIGMA * sigma, 1e-30)
-    rows, columns = np.nonzero(whole[1:-1, 1:-1] > limit)
+    rows, columns = np.nonzero(least[1:-1, 1:-1] > limit)
     rows, columns = rows + 1, columns + 1
     own = whole[rows, columns]
     is_peak = np.ones(len(rows), bool)
@@ -48,6 +51,18 @@ def _star_colours(planes: Image, sigma: float) -> Image:
         is_peak &= own >= whole[rows + down, columns + right]
     stars = rises[:, rows[is_peak], columns[is_peak]].T
     return stars[(stars > 0).all(axis=1)]
+
+
+def _least_rise(plane: Image) -> Image:
+    """Return each pixel minus the brightest of four beside it, without a border.
+
+    No edge of a planet and no belt rises like that.
+    """
+    middle = slice(BESIDE, -BESIDE)
+    beside = np.maximum(plane[: -2 * BESIDE, middle], plane[2 * BESIDE :, middle])
+    np.maximum(beside, plane[middle, : -2 * BESIDE], out=beside)
+    np.maximum(beside, plane[middle, 2 * BESIDE :], out=beside)
+    return np.subtract(plane[middle, middle], beside, out=beside)
 
 
 def _rise(plane: Image) -> Image:

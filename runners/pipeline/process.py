@@ -19,6 +19,9 @@ DATA_PRODUCT, REDUCED_DATUM = "DataProduct", "ReducedDatum"
 NO_INPUTS = "No input files to process"
 #: Set by the server alone, for a record's first and last states.
 RESERVED_STATUSES = frozenset({"pending", "created", "failed", "cancelled"})
+#: Suffixes of FITS, and those of files that are packed as a whole.
+FITS = (".fits", ".fit", ".fts")
+PACKED = (".gz", ".bz2", ".z", ".xz")
 
 
 class Cancelled(BaseException):
@@ -146,8 +149,13 @@ class PipelineProcess:
 
 
 def suffix_problem(allowed: Sequence[str], name: str) -> str | None:
-    """Return why a pipeline does not take a file, in the predecessor's words, or None."""
-    if not allowed or name.lower().endswith(tuple(suffix.lower() for suffix in allowed)):
+    """Return why a pipeline does not take a file, in the predecessor's words, or None.
+
+    Packed FITS is taken wherever plain FITS is: astropy reads both.
+    """
+    taken = [suffix.lower() for suffix in allowed]
+    taken += [suffix + packed for suffix in taken if suffix in FITS for packed in PACKED]
+    if not allowed or name.lower().endswith(tuple(taken)):
         return None
     return (
         f"Error running pipeline File '{name}' does not end an allowed filename suffix "

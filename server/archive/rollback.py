@@ -268,9 +268,13 @@ class Sealings:
         await self._store.journal.delete(stored)
 
     async def delete(self, process: int) -> None:
-        """Delete all segments of a process: the files first, as only the documents name them."""
+        """Delete all segments of a process: the files first, as only the documents name them.
+
+        A database that was put back may not name all of them.
+        """
         if files := await self._store.segments.files(process):
             await self._files.delete_many(files)
+            await self._files.delete_folder(files[0].partition("/")[0])
             await self._store.segments.delete(process)
 
     async def _finish(self, segment: LogSegment, attempt: int | None) -> None:

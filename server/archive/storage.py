@@ -35,6 +35,7 @@ AT_ONCE = 200
 #: Random bytes in the name of a file that is not complete yet.
 PARTIAL_BYTES = 8
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,7 @@ class Content(Protocol):
 
 
 class FileStorage:
-    """All files below one folder or URL.
-
-    :raises StartError: fsspec does not know this kind of storage, or its package is missing.
-    """
+    """All files below one folder or URL. :raises StartError: fsspec cannot reach such a storage."""
 
     def __init__(self, place: str | Path) -> None:
         try:
@@ -95,10 +93,7 @@ class FileStorage:
             await in_thread(work, files[start : start + AT_ONCE])
 
     async def check_free(self, keys: Iterable[str]) -> None:
-        """Make sure that nothing is stored under these keys.
-
-        :raises AlreadyStored: something is.
-        """
+        """Make sure that nothing is stored under these keys, else raise AlreadyStored."""
         await in_thread(self._check_free, list(keys))
 
     async def check(self, contents: Iterable[tuple[str, Content]]) -> None:
@@ -156,6 +151,11 @@ class FileStorage:
         """Delete files; missing ones are fine."""
         for start in range(0, len(keys), AT_ONCE):
             await in_thread(self._delete_all, keys[start : start + AT_ONCE])
+
+    async def delete_folder(self, name: str) -> None:
+        """Delete whatever is stored under keys that begin with `<name>/`."""
+        with contextlib.suppress(*_ABSENT):
+            await in_thread(self._remote.rm, self._place(name), True)
 
     async def size(self, key: str) -> int:
         """Return the size of a file in bytes.
@@ -262,7 +262,7 @@ class FileStorage:
 
     def _delete_all(self, keys: Sequence[str]) -> None:
         for place in map(self._place, keys):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(*_ABSENT):
                 self._remote.rm_file(place)
             if self._folder is not None:
                 _remove_folder(Path(place).parent)

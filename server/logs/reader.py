@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from server.core.errors import DamagedFile
 from server.core.records import LEVELS, ProcessRecord
 from server.core.turns import take_turn
 from server.logs.cache import Slice
@@ -98,7 +99,10 @@ class LogReader:
     async def text(
         self, record: ProcessRecord, level: str = "debug", q: str = "", client: str = ""
     ) -> AsyncIterator[bytes]:
-        """Yield the text of the lines that match, in pieces."""
+        """Yield the text of the lines that match, in pieces.
+
+        :raises DamagedFile: lines are missing, perhaps because the process was deleted meanwhile.
+        """
         wanted, last = self._filter(level, q), await self.last_line(record)
         await self._logs.sealed.now(record.pk)
         if wanted.everything:
@@ -110,21 +114,26 @@ class LogReader:
             step = partial(self._matching_text, record, wanted, cursor, last)
             found = await self._turns.run(client, step)
             if found is None:
-                return
+                raise _missing(cursor, last)
             pieces, cursor = found
             for piece in pieces:
                 yield piece
 
     async def texts(self, record: ProcessRecord, cursor: int, last: int) -> AsyncIterator[TextPart]:
-        """Yield the text of the lines after a cursor up to a line, taking turns."""
+        """Yield the text of the lines after a cursor up to a line, taking turns.
+
+        :raises DamagedFile: lines are missing, perhaps because the process was deleted meanwhile.
+        """
         while cursor < last:
             if last - cursor > BLOCK_LINES:  # a few lines are rather in memory
                 async for sealed in self._logs.sealed.texts(record.pk, cursor, last):
                     cursor = sealed.last
                     yield sealed
-            part = await self.read(record, cursor) if cursor < last else None
-            if part is None:
+            if cursor >= last:
                 return
+            part = await self.read(record, cursor)
+            if part is None:  # to end here would make it look like the whole log
+                raise _missing(cursor, last)
             part = part.upto(last)
             cursor = part.last
             yield TextPart(entries_text(part.entries).encode(), cursor)
@@ -173,3 +182,7 @@ class LogReader:
         found = wanted.take(part.upto(last), last)
         text = entries_text(found.entries) if found.lines else ""
         return [text.encode()] if text else [], found.last
+
+
+def _missing(after: int, last: int) -> DamagedFile:
+    return DamagedFile(f"the lines {after + 1} to {last} of a log", "it is missing")

@@ -36,6 +36,25 @@ _TOKEN = re.compile(
 )
 
 
+#: The same in UTF-8.
+_ASCII_CONTROLS = [bytes([code]) for code in (*range(0x09), *range(0x0B, 0x20), 0x7F)]
+_C1_CONTROLS = re.compile(rb"\xc2[\x80-\x9f]")
+_BIDI_CONTROLS = re.compile(rb"\xe2(?:\x80[\x8e\x8f\xaa-\xae]|\x81[\xa6-\xa9])")
+_LETTER_MARK = chr(0x061C).encode()
+
+
+def has_controls(text: bytes) -> bool:
+    """Tell whether a text in UTF-8 has characters that a reader does not see as they are."""
+    # To look for one after the other is some ten times as fast as for all of them at once.
+    if any(character in text for character in _ASCII_CONTROLS):
+        return True
+    if text.isascii():
+        return False
+    if b"\xc2" in text and _C1_CONTROLS.search(text) is not None:
+        return True
+    return _LETTER_MARK in text or _BIDI_CONTROLS.search(text) is not None
+
+
 def visible_text(text: str) -> str:
     r"""Return what a reader sees of a text in the log viewer.
 

@@ -46,6 +46,8 @@ LEAST_CHUNKS, MOST_CHUNKS = 4, 256
 READ_BYTES = 2**20
 #: Logs that are taken up in one go: of processes that ended, and after an upgrade.
 ENDED_AT_ONCE = 500
+#: When so many logs of one look could not be sealed, it is the storage, and not the logs.
+FAILURES_AT_ONCE = 20
 EXAMINED_AT_ONCE = 200
 
 
@@ -118,6 +120,8 @@ class LogSealer:
         self._full = full
         self._alone = alone
         self._examined = False
+        #: what failed in this look, by process
+        self._failed: dict[int, Exception] = {}
         #: logs that cannot be sealed while they grow
         self._broken: set[int] = set()
         #: when an ended log of several servers is this one's to seal, by the loop's clock
@@ -163,14 +167,20 @@ class LogSealer:
         )
 
     async def look(self) -> None:
-        """Seal everything that is to be sealed now. Raise NoRoom while the disk is full."""
+        """Seal everything that is to be sealed now.
+
+        What fails for one log keeps no other one; the first failure is raised after them.
+
+        :raises NoRoom: the disk is full.
+        """
         if not self._examined:
             self._examined = await self._examine()
+        self._failed = {}
         more = True
         while more:
             more = False
             for process, attempt in self._logs.growing().items():
-                if process in self._broken:
+                if process in self._broken or process in self._failed:
                     continue
                 seal = partial(self._seal_growing, process, attempt)
                 began = asyncio.get_running_loop().time()
@@ -179,8 +189,12 @@ class LogSealer:
                 spent = asyncio.get_running_loop().time() - began
                 await asyncio.sleep(min(spent, LONGEST_PAUSE_SECONDS))
             for record in await self._ended():
+                if record.pk in self._failed:
+                    continue
                 seal = partial(self._seal_ended, record)
                 more = await self._guarded(record.pk, seal) or more
+        if self._failed:
+            raise next(iter(self._failed.values()))
 
     async def _examine(self) -> bool:
         """Mark logs from before there were segments; return whether all are marked."""
@@ -225,6 +239,13 @@ class LogSealer:
             )
             self._broken.add(process)
             await self._store.processes.note_sealed(process)
+            return False
+        except (DatabaseAway, NoRoom):
+            raise  # no other log will do better
+        except Exception as error:  # each kind of storage has its own
+            if len(self._failed) >= FAILURES_AT_ONCE:
+                raise
+            self._failed[process] = error
             return False
 
     async def _seal_growing(self, process: int, attempt: int) -> bool:

@@ -49,13 +49,17 @@ class StartChecks:
         # The storage first: what another server begins or stores meanwhile is then in the database.
         written = await self._files.read_id()
         highest = await self._files.highest_pk()
+        highest_log = await self._files.highest_log()
         counter = await self._store.counters.last("dataproduct")
+        processes = await self._store.counters.last("processes")
         facts = await self._store.installation.get()
         if facts is not None:
             schema.check_not_newer(facts.schema, self._steps)
-        self._check_present(facts, written, highest, counter)
+        self._check_present(facts, written, highest or highest_log, counter)
         await self._check_belong(facts, written, counter)
-        self._check_not_older(highest, counter)
+        self._check_not_older("data products", "a file", highest, counter)
+        self._check_not_older("processes", "a log", highest_log, processes)
+        await self._store.counters.raise_to("processes", highest_log)
         await self._settle(facts, written, highest)
 
     async def _settle(self, facts: Facts | None, written: str | None, highest: int) -> None:
@@ -106,7 +110,7 @@ class StartChecks:
                 "--accept-other-files"
             )
 
-    def _check_not_older(self, highest: int, counter: int) -> None:
+    def _check_not_older(self, counted: str, found: str, highest: int, counter: int) -> None:
         """Refuse a database that does not know of files which are there."""
         if highest <= counter:
             return
@@ -114,14 +118,15 @@ class StartChecks:
         known = accepted.older_database or accepted.other_files
         if known or (accepted.missing_database and not counter):
             log.warning(
-                "New data products are numbered from %d, so that no file is overwritten",
+                "New %s are numbered from %d, so that nothing stored is taken for theirs",
+                counted,
                 highest + 1,
                 extra={"action": "counter_raised", "counter": highest},
             )
             return
         raise StartError(
-            f"The database is older than its files (it has counted {counter} data products, "
-            f"there is a file of number {highest}): restore the newest backup of the database, "
+            f"The database is older than its files (it has counted {counter} {counted}, "
+            f"there is {found} of number {highest}): restore the newest backup of the database, "
             "or go on with this one, which leaves the newer files aside, with "
             "--accept-older-database"
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 #: The file with the id, beside the folders of the products.
 ID_FILE = "heliograph-id"
+#: What the folders of sealed logs begin with, before the PKs of their processes.
+LOG = "log-"
 _ID_BYTES = 1_000
 
 
@@ -47,6 +49,10 @@ class StorageRoot:
     async def highest_pk(self) -> int:
         """Return the highest PK that a file here belongs to, 0 without any."""
         return await self._do(self._highest_pk)
+
+    async def highest_log(self) -> int:
+        """Return the highest PK of a process that a sealed log here belongs to, 0 without any."""
+        return await self._do(self._highest_log)
 
     async def has(self, key: str) -> bool:
         """Return whether there is a file of this key."""
@@ -76,8 +82,11 @@ class StorageRoot:
             partial.unlink(missing_ok=True)
 
     def _highest_pk(self) -> int:
-        numbers = (name for name in self._names() if name.isascii() and name.isdecimal())
-        return max(map(int, numbers), default=0)
+        return _highest(self._names())
+
+    def _highest_log(self) -> int:
+        names = self._names()
+        return _highest([name.removeprefix(LOG) for name in names if name.startswith(LOG)])
 
     def _names(self) -> list[str]:
         try:
@@ -98,3 +107,7 @@ class StorageRoot:
             raise StartError(
                 f"The storage of the files cannot be used: {why}; see files.url"
             ) from error
+
+
+def _highest(names: Iterable[str]) -> int:
+    return max((int(name) for name in names if name.isascii() and name.isdecimal()), default=0)

@@ -12,6 +12,8 @@ const KEPT_BLOCKS = 40;
 const KEPT_CHARACTERS = 32_000_000;
 const REQUESTS_AT_ONCE = 2;
 const RETRY_MS = 1500;
+/** After an error of the server itself, which rarely goes away so soon. */
+const BROKEN_RETRY_MS = 30_000;
 
 /** @typedef {{lines: (Entry | undefined)[], characters: number}} Block */
 
@@ -108,11 +110,15 @@ export class Lines {
       if (!lines.length) throw new Error("The lines are not stored yet");
       this.#fetching.delete(block);
       this.add(lines, first);
-    } catch {
-      setTimeout(() => {
-        this.#fetching.delete(block);
-        this.changed();
-      }, RETRY_MS);
+    } catch (error) {
+      const isBroken = error instanceof Error && "status" in error && error.status === 500;
+      setTimeout(
+        () => {
+          this.#fetching.delete(block);
+          this.changed();
+        },
+        isBroken ? BROKEN_RETRY_MS : RETRY_MS,
+      );
     }
   }
 

@@ -101,6 +101,17 @@ def test_a_link_to_a_line_of_a_failed_run_opens_there(open_page: Open, broken: i
     expect(page.locator(".line.here")).to_have_count(0)
 
 
+def test_the_bar_above_the_log_takes_two_rows_on_a_phone(open_page: Open, broken: int) -> None:
+    page = ready(open_page(f"/pipeline/{broken}#L20-L22", width=390))
+    expect(page.locator("#error-count .word")).to_have_text("errors")
+    expect(page.locator("#copy")).to_be_visible()
+    tops = "bar => new Set([...bar.children].filter(e => e.checkVisibility() && e.offsetWidth > 1)"
+    tops += ".map(e => Math.round((e.offsetTop + e.offsetHeight / 2) / 16))).size"
+    assert page.locator(".log-bar").evaluate(tops) == 2
+    fits = "bar => bar.scrollWidth <= bar.clientWidth"
+    assert page.locator(".log-bar").evaluate(fits)
+
+
 def test_keys_go_from_error_to_error(open_page: Open, broken: int) -> None:
     page = ready(open_page(f"/pipeline/{broken}"))
     expect(page.locator("#error-count")).to_have_text("20 errors")

@@ -10,15 +10,13 @@ import re
 from collections.abc import Callable
 
 from server.core.records import LEVELS
+from server.logs.terminal_text import has_controls
 
 #: Returns what a terminal would show of a line.
 VisibleText = Callable[[str], str]
 
 _COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
-#: Characters that a terminal obeys, of the eight-bit ones the first of two bytes in UTF-8.
-_OBEYED = (b"\x1b", b"\r", b"\b", b"\a")
 _ROW_END = b"\x1e"
-_EIGHT_BIT = re.compile(rb"\xc2[\x80-\x9f]")
 
 
 class Query:
@@ -28,7 +26,8 @@ class Query:
         self, level: str = "debug", q: str = "", visible_text: VisibleText | None = None
     ) -> None:
         self.lowest = LEVELS.index(level)
-        self.q = q.casefold()
+        # What was copied from a download is found as well as what is seen: a text may be either.
+        self.q = (visible_text(q) or q if visible_text else q).casefold()
         self.folded = self.q.encode()
         self.everything = not self.lowest and not q
         self._visible_text = visible_text
@@ -46,23 +45,16 @@ class Query:
         return level >= self.lowest and (not self.folded or self.folded in self.fold(text))
 
     def _seen(self, text: bytes) -> bytes:
-        if self._visible_text is None or not obeyed(text):
+        if self._visible_text is None or not has_controls(text):
             return text
         return b"\n".join([self._seen_of(line) for line in text.split(b"\n")])
 
     def _seen_of(self, line: bytes) -> bytes:
-        if not obeyed(line):
+        if not has_controls(line):
             return line
         plain = _COLOUR.sub(b"", line)  # by far the most frequent sequences
-        if not obeyed(plain):
+        if not has_controls(plain):
             return plain
         assert self._visible_text is not None
         # It may take several rows, but stays one line.
         return self._visible_text(line.decode()).encode().replace(b"\n", _ROW_END)
-
-
-def obeyed(text: bytes) -> bool:
-    """Tell whether the text has characters that a terminal obeys."""
-    if any(character in text for character in _OBEYED):
-        return True
-    return b"\xc2" in text and _EIGHT_BIT.search(text) is not None

@@ -1,7 +1,8 @@
 // @ts-check
 /** The lines of a log that match a filter, as rows: found and fetched as far as the reader scrolls. */
 
-import { LogSearch } from "./search.js";
+import { FoldedBars } from "./folded_bars.js";
+import { countUpTo, LogSearch } from "./search.js";
 
 /** @typedef {import("../view/rows.js").RowContent} RowContent */
 /** @typedef {import("./search.js").Query} Query */
@@ -19,6 +20,8 @@ export class Matches {
   #kept = new Map();
   #characters = 0;
   #fetching = false;
+  /** @type {number[]} the matches that have rows */
+  #rows = [];
 
   /**
    * @param {Query} query
@@ -28,18 +31,23 @@ export class Matches {
    */
   constructor(query, log, origin, changing) {
     this.changing = changing;
+    /** Of a text that is searched for, each hit is shown. */
+    this.bars = query.q ? null : new FoldedBars();
     this.search = new LogSearch(query, log, origin, (found, change) => {
       for (const entry of found) this.#keep(entry);
-      changing(change);
+      changing(() => {
+        change();
+        this.#place(found);
+      });
     });
   }
 
   get length() {
-    return this.search.hits.length;
+    return this.#rows.length;
   }
 
   get lineCount() {
-    return this.length;
+    return this.search.hits.length;
   }
 
   /** A line that does not match has no row, so there is nothing to wait for. */
@@ -50,17 +58,20 @@ export class Matches {
    * @returns {RowContent}
    */
   at(row) {
-    const number = this.search.hits[row - 1] ?? 0;
+    const number = this.#rows[row - 1] ?? 0;
     const entry = this.#kept.get(number);
-    return { key: number, number, last: number, entry, style: 0, heading: null, version: entry };
+    const bar = this.bars?.rows.get(number);
+    const last = Math.max(number, bar?.entry?.[0] ?? 0);
+    return { key: number, number, last, entry, row: bar, style: 0, heading: null, version: bar?.version ?? entry };
   }
 
   /**
    * @param {number} line
-   * @returns {number} its row, or that of the next line that matches
+   * @returns {number} its row, that of the bar it is part of, or that of the next line that matches
    */
   rowOf(line) {
-    return Math.max(1, Math.min(this.length, this.search.countUpTo(line - 1) + 1));
+    const row = this.bars?.hidden.has(line) ? countUpTo(this.#rows, line) : countUpTo(this.#rows, line - 1) + 1;
+    return Math.max(1, Math.min(this.length, row));
   }
 
   /**
@@ -68,10 +79,29 @@ export class Matches {
    * @param {number} last
    */
   need(first, last) {
-    const missing = this.search.hits.slice(first - 1, last).find((line) => !this.#kept.has(line));
+    const isMissing = (/** @type {number} */ line) => !this.#kept.has(line) && !this.bars?.rows.has(line);
+    const missing = this.#rows.slice(first - 1, last).find(isMissing);
     if (missing && !this.#fetching) void this.#fetch(missing);
-    this.search.reachRow(last + AHEAD_ROWS);
-    this.search.reachRow(first - AHEAD_ROWS);
+    this.search.reachRow(this.#hitOf(last) + AHEAD_ROWS);
+    this.search.reachRow(this.#hitOf(first) - AHEAD_ROWS);
+  }
+
+  /** @param {Entry[]} found */
+  #place(found) {
+    this.bars?.take(found);
+    const { hits } = this.search;
+    const hidden = this.bars?.hidden;
+    this.#rows = hidden?.size ? hits.filter((line) => !hidden.has(line)) : hits;
+  }
+
+  /**
+   * @param {number} row
+   * @returns {number} its place among all matches
+   */
+  #hitOf(row) {
+    const { length } = this.#rows;
+    if (row < 1 || !length) return row;
+    return this.search.countUpTo(this.#rows[Math.min(row, length) - 1]) + Math.max(0, row - length);
   }
 
   /** @param {number} line fetch this match and those after it */

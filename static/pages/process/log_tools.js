@@ -3,7 +3,7 @@
 
 import { part } from "../../draw/find.js";
 import { setText } from "../../draw/times.js";
-import { counted, number } from "../../draw/wording.js";
+import { number } from "../../draw/wording.js";
 import { LevelCounts } from "../../log/counts.js";
 import { Errors } from "../../log/find/errors.js";
 import { LogFilter } from "../../log/find/filter.js";
@@ -90,7 +90,8 @@ function drawCounts(counts) {
   }
   const errors = counts.atLeast("error") ?? 0;
   part("#errors").hidden = errors === 0;
-  setText(part("#error-count"), counted(errors, "error"));
+  setText(part("#error-count > :first-child"), number(errors));
+  setText(part("#error-count > .word"), errors === 1 ? " error" : " errors");
 }
 
 /**

@@ -322,6 +322,45 @@ async def test_a_growing_log_that_is_damaged_is_said_once(
     assert await log.segments() == []
 
 
+async def test_a_log_that_cannot_be_stored_keeps_no_other_from_being_sealed(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    stuck, other = await a_log(bench), await a_log(bench)
+    for log in (stuck, other):
+        await log.write(1_000)
+        await log.end()
+    in_the_way = bench.folder.files / f"log-{stuck.pk}"
+    in_the_way.write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(FileExistsError):
+            await stuck.sealer.look()
+    assert await other.segments()
+    assert [record.pk for record in await bench.store.processes.unsealed()] == [stuck.pk]
+    assert await bench.store.journal.all() == []
+    in_the_way.unlink()
+    await stuck.sealer.look()
+    assert await stuck.segments()
+    assert await stuck.read() == stuck.entries
+
+
+async def test_a_deleted_process_leaves_no_file_of_its_log(
+    runner: asyncio.Runner, bench: Bench
+) -> None:
+    log, other = await a_log(bench), await a_log(bench)
+    for each in (log, other):
+        await each.write(1_000)
+        await each.end()
+        await each.sealer.look()
+    # The database was put back to where this log was not sealed yet, and sealed it again.
+    orphan = bench.folder.files / f"log-{log.pk}" / "1-00000000.segment"
+    orphan.write_bytes(b"left")
+    await log.archive.transactions.remove_process(
+        log.record, lambda record: bench.store.processes.delete(record.pk)
+    )
+    assert not orphan.parent.exists()
+    assert await other.read() == other.entries
+
+
 class Killed(BaseException):
     """Stands for the end of the server."""
 

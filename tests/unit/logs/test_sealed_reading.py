@@ -288,3 +288,24 @@ def test_a_damaged_segment_is_an_error_and_never_other_lines() -> None:
             await reading.reader.read(record, 0)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("q", ["", "line"])
+def test_a_text_never_ends_early_as_if_it_were_whole(q: str) -> None:
+    async def scenario() -> int:
+        reading = Reading()
+        await reading.write(9_000)
+        for end in (3_000, 6_000, 9_000):
+            reading.seal(end)
+        record = a_process(state=State.SUCCEEDED, log_lines=9_000)
+        reading.logs.forget(PK)
+        pieces = reading.reader.text(record, q=q)
+        first = await anext(pieces)
+        reading.segments.stored.clear()  # deleted while somebody reads it
+        reading.segments.files.clear()
+        reading.logs.forget(PK)
+        with pytest.raises(DamagedFile, match="missing"):
+            _ = [piece async for piece in pieces]
+        return len(first)
+
+    assert asyncio.run(scenario())

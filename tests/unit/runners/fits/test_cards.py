@@ -64,6 +64,12 @@ def test_each_card_has_the_value_that_was_meant(
     assert read.card(0) == ("EXPTIME", value, comment)
 
 
+def test_of_equal_cards_the_first_that_is_not_blank_counts() -> None:
+    read = cards("OBJECT  = ''", "OBJECT  = 'M 13'", "OBJECT  = 'M 31'", "FILTER  = ''")
+
+    assert (read["OBJECT"], read["FILTER"]) == ("M 13", "")
+
+
 def test_long_texts_and_long_keywords_are_read() -> None:
     read = cards(
         "TEXT    = 'begun &'",
@@ -175,7 +181,7 @@ def test_a_compressed_image_is_shown_with_the_cards_of_the_image(tmp_path: Path)
     assert not {"ZNAXIS1", "TFORM1", "ZCMPTYPE"} & set(shown)
 
 
-@pytest.mark.parametrize("value", ["30.0", "30,0", " 30 ", "30 s", 30, "3D1"])
+@pytest.mark.parametrize("value", ["30.0", "30,0", " 30 ", "30 s", "30.0s", "30sec", 30, "3D1"])
 def test_numbers_are_read_in_texts(value: object, tmp_path: Path) -> None:
     assert number(value) == 30.0
     assert fits_metadata(write_fits(tmp_path / "a.fits", noise(), EXPTIME=value))["exposure"] == 30

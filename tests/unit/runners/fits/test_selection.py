@@ -101,6 +101,97 @@ def test_amplifiers_are_put_together_less_their_bias(tmp_path: Path, bias: float
     assert frame.layout.section is None
 
 
+@pytest.mark.parametrize("gains", [None, (1.0, 1.3, 0.9, 1.1)])
+@pytest.mark.parametrize("levels", [(0, 0, 0, 0), (500, 700, 400, 650)])
+def test_amplifiers_meet_without_a_step(
+    tmp_path: Path, gains: tuple[float, ...] | None, levels: tuple[float, ...]
+) -> None:
+    whole = noise(96, 120, sky=1000)
+    whole[40:44, 50:54] += 5000
+    hdus = []
+    for at, (level, gain) in enumerate(zip(levels, gains or (1,) * 4, strict=True)):
+        y, x = 48 * (at // 2), 60 * (at % 2)
+        header = fits.Header({"DETSEC": f"[{x + 1}:{x + 60},{y + 1}:{y + 48}]"})
+        if gains:
+            header["GAIN"] = gain
+        hdus.append(fits.ImageHDU(whole[y : y + 48, x : x + 60] / np.float32(gain) + level, header))
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
+    read = read_frame(find_frame(tmp_path / "a.fits"))
+    quarters = [read[rows, columns] for rows in (slice(48), slice(48, 96))
+                for columns in (slice(60), slice(60, 120))]  # fmt: skip
+
+    medians = [np.median(quarter) for quarter in quarters]
+    np.testing.assert_allclose(medians, np.mean(medians), atol=4)
+    spreads = [np.std(quarter) for quarter in quarters[1:]]
+    np.testing.assert_allclose(spreads, np.mean(spreads), rtol=0.05)
+
+
+@pytest.mark.parametrize("gains", [(1.0, 0.0), (1.0, -2.0), (1.0, 100.0), (1.0, "high")])
+def test_absurd_gains_are_not_used(tmp_path: Path, gains: tuple[object, object]) -> None:
+    hdus = [
+        fits.ImageHDU(noise(32, 40, seed=at), fits.Header({"DETSEC": detsec, "GAIN": gain}))
+        for at, (detsec, gain) in enumerate(
+            zip(["[1:40,1:32]", "[41:80,1:32]"], gains, strict=True)
+        )
+    ]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
+    whole = read_frame(find_frame(tmp_path / "a.fits"))
+
+    np.testing.assert_array_equal(whole, np.hstack([noise(32, 40, seed=0), noise(32, 40, seed=1)]))
+
+
+def test_an_amplifier_without_any_value_does_not_matter(tmp_path: Path) -> None:
+    hdus = [
+        fits.ImageHDU(noise(32, 40) * scale, fits.Header({"DETSEC": detsec}))
+        for scale, detsec in ((np.float32(np.nan), "[1:40,1:32]"), (1, "[41:80,1:32]"))
+    ]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
+    whole = read_frame(find_frame(tmp_path / "a.fits"))
+
+    np.testing.assert_array_equal(whole[:, 40:], noise(32, 40))
+
+
+def mosaic_of(red: float, green: float, blue: float) -> Any:
+    """Return an RGGB mosaic of a sky of this colour."""
+    mosaic = noise(sky=0)
+    for (y, x), level in {(0, 0): red, (0, 1): green, (1, 0): green, (1, 1): blue}.items():
+        mosaic[y::2, x::2] += level
+    return mosaic
+
+
+@pytest.mark.parametrize("pattern", ["RGGB", "rggb", "'RGGB'", '"RGGB" '])
+def test_the_pattern_of_a_mosaic_may_be_quoted(tmp_path: Path, pattern: str) -> None:
+    frame = find_frame(write_fits(tmp_path / "a.fits", noise(), BAYERPAT=pattern))
+
+    assert frame.layout.mosaic == "RGGB"
+
+
+@pytest.mark.parametrize(
+    ("colour", "binning", "expected"),
+    [
+        ((300, 300, 300), 2, None),
+        ((300, 330, 290), 2, "RGGB"),
+        ((300, 300, 300), 1, "RGGB"),
+        ((65535, 65535, 65535), 2, None),
+    ],
+)
+def test_binned_pixels_have_colours_only_if_they_differ(
+    tmp_path: Path, colour: tuple[float, float, float], binning: int, expected: str | None
+) -> None:
+    cards = {"BAYERPAT": "RGGB", "XBINNING": binning, "YBINNING": binning}
+    path = write_fits(tmp_path / "a.fits", mosaic_of(*colour), **cards)
+
+    assert read_science(find_frame(path)).layout.mosaic == expected
+
+
+def test_a_binned_frame_that_is_nearly_blank_keeps_its_pattern(tmp_path: Path) -> None:
+    pixels = noise()
+    pixels[:, 2:] = np.nan
+    path = write_fits(tmp_path / "a.fits", pixels, BAYERPAT="RGGB", XBINNING=2)
+
+    assert read_science(find_frame(path)).layout.mosaic == "RGGB"
+
+
 @pytest.mark.parametrize("detsec", ["[1:9999999999,1:4]", "nowhere", "[1:48,1:32]", "[0:0,0:0]"])
 def test_amplifiers_that_do_not_fit_together_are_not_put_so(tmp_path: Path, detsec: str) -> None:
     amplifiers(tmp_path / "a.fits", noise(), DETSEC=detsec)

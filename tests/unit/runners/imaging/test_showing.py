@@ -101,6 +101,41 @@ def test_a_star_of_18_sigma_looks_the_same_whatever_the_sky(
     assert (usual_sky, sky) == pytest.approx((SKY_SHADE, SKY_SHADE), abs=4)
 
 
+def bled(image: Image) -> Image:
+    """Add two saturated stars whose charge has run along their columns."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    for column, row in ((58, 40), (160, 110)):
+        far = np.hypot(x - column, y - row)
+        image = image + (20_000 / (1 + (far / 2) ** 4)).astype(np.float32)
+        image[(abs(x - column) < 2) & (abs(y - row) < 35)] = 65_535
+    return np.minimum(image, np.float32(65_535))
+
+
+def with_very_many_hot_pixels(image: Image) -> Image:
+    image[np.random.default_rng(3).random(image.shape) < 0.01] = 50_000
+    return image
+
+
+@pytest.mark.parametrize("change", [bled, with_very_many_hot_pixels])
+def test_faint_stars_are_seen_beside_what_is_far_too_bright(
+    change: Callable[[Image], Image],
+) -> None:
+    drawn = shown(change(noise(HEIGHT, WIDTH) + stars(180)))
+    peaks = [drawn[y - 1 : y + 2, x - 1 : x + 2].max() for x, y in STARS]
+
+    assert np.median(drawn) == pytest.approx(SKY_SHADE, abs=4)
+    assert np.quantile(peaks, 0.1) > 2 * SKY_SHADE
+
+
+def test_a_small_planet_keeps_its_belts() -> None:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    disc = (x - 100) ** 2 + (y - 75) ** 2 < 11**2
+    belts = (20_000 + 5_000 * np.sin(y / 2)).astype(np.float32)
+    drawn = shown(np.where(disc, belts, noise(HEIGHT, WIDTH)))
+
+    assert np.ptp(np.median(drawn[66:85, 96:105], axis=1)) > 25
+
+
 def test_the_section_of_the_sky_tells_how_bright_the_rest_is() -> None:
     image = noise(HEIGHT, WIDTH) + stars(180)
     image[:, :90] = noise(HEIGHT, 90, 800.0)
@@ -208,6 +243,45 @@ def test_a_mosaic_is_shown_in_colour_with_a_neutral_sky(pattern: str, size: int)
     assert np.ptp(colours["white"]) < 0.25 * colours["white"].max(), "the usual star is white"
     assert colours["red"][0] > 1.4 * colours["red"][2]
     assert colours["blue"][2] > 1.4 * colours["blue"][0]
+
+
+def test_a_planet_is_not_taken_for_a_star_that_is_white() -> None:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    disc = (x - 100) ** 2 + (y - 75) ** 2 < 40**2
+    belts = np.where(disc, 12_000 + 3_000 * np.sin(y / 5), 0).astype(np.float32)
+    planes = [noise(HEIGHT, WIDTH, 200, seed=at) + belts * part
+              for at, part in enumerate((0.9, 1.5, 0.6))]  # fmt: skip
+    drawn = shown(mosaic("RGGB", *planes), mosaic="RGGB")
+    red, green, blue = np.median(drawn[disc], axis=0)
+
+    assert red >= green > 1.2 * blue, "yellowish, as an eye sees it, and not green"
+    assert np.ptp(np.median(drawn[45:105, 90:110, 2], axis=1)) > 10
+
+
+def nebula(*light: float) -> list[Image]:
+    """Return red, green and blue of a nebula that fills half the field, with white stars."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    glow = np.exp(-((x - 105) ** 2 + (y - 80) ** 2) / 2 / 35**2)
+    return [
+        (noise(HEIGHT, WIDTH, 500, seed=at) + part * glow + stars(400)).astype(np.float32)
+        for at, part in enumerate(light)
+    ]
+
+
+def test_a_nebula_of_one_colour_keeps_its_structure() -> None:
+    drawn = shown(mosaic("RGGB", *nebula(900, 60, 40)), mosaic="RGGB")
+    red = np.array([np.median(drawn[y : y + 6, 99:112, 0]) for y in range(20, 80, 12)])
+
+    assert (np.diff(red) > 0).all(), "brighter towards the middle, and not full before it"
+
+
+def test_what_is_a_nebula_in_one_colour_is_one_in_all() -> None:
+    drawn = shown(np.stack(nebula(1200, 200, 150)), planes=3)
+    corners = [drawn[rows, columns].reshape(-1, 3) for rows in (slice(12), slice(138, 150))
+               for columns in (slice(12), slice(188, 200))]  # fmt: skip
+
+    for corner in corners:
+        assert np.ptp(np.median(corner, axis=0)) < 40, "no ring of another colour around it"
 
 
 def test_a_mosaic_has_no_checkerboard() -> None:

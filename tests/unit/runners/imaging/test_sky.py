@@ -123,6 +123,54 @@ def test_a_nebula_in_a_part_of_the_field_is_no_slope_of_the_sky() -> None:
     assert (image - (0 if slope is None else slope))[75, 128:133].mean() > 600
 
 
+def galaxy(width: float) -> Image:
+    x, y = places(150, 200)
+    far = np.hypot(x / width, y / width * 2)
+    return (noise(150, 200) + 600 * np.exp(-far * 1.7)).astype(np.float32)
+
+
+@pytest.mark.parametrize("width", [0.3, 0.5, 0.8])
+def test_a_galaxy_in_half_the_field_has_no_dark_ring(width: float) -> None:
+    image = galaxy(width)
+    sky = find_sky(image)
+    slope = sky.departure(image.shape)
+    even = image - (0 if slope is None else slope)
+    cells = np.median(even.reshape(10, 15, 10, 20).swapaxes(1, 2).reshape(10, 10, -1), axis=2)
+
+    assert cells.min() > sky.level - 25
+    middle = np.median(image[60:90, 80:120]) - 300
+    assert cells[4:6, 4:6].mean() - sky.level > 0.9 * middle
+
+
+def test_a_galaxy_hides_no_slope() -> None:
+    x, _ = places(150, 200)
+    image = galaxy(0.2) + 150 * x
+    slope = find_sky(image).departure(image.shape)
+    assert slope is not None
+    corners = [(image - slope)[rows, columns] for rows in (slice(20), slice(130, 150))
+               for columns in (slice(20), slice(180, 200))]  # fmt: skip
+
+    np.testing.assert_allclose([np.median(corner) for corner in corners], 300, atol=15)
+
+
+def test_beneath_clouds_everywhere_the_darkest_parts_are_sky() -> None:
+    x, y = places(150, 200)
+    clouds = 300 * (1 + np.sin(5 * x + 3 * y) * np.cos(4 * y - 2 * x))
+    sky = find_sky((noise(150, 200) + clouds).astype(np.float32))
+
+    assert sky.level == pytest.approx(300, abs=60)
+
+
+def test_a_sky_of_twilight_is_evened() -> None:
+    x, y = places(150, 200)
+    twilight = 40_000 * np.exp(0.7 * y + 0.3 * x * y) * (1 - 0.15 * (x**2 + y**2))
+    image = (noise(150, 200, 0.0) * 15 + twilight).astype(np.float32)
+    even = image - find_sky(image).departure(image.shape)
+    cells = np.median(even.reshape(10, 15, 10, 20).swapaxes(1, 2).reshape(10, 10, -1), axis=2)
+
+    assert np.ptp(cells) < 6 * 150
+
+
 def test_the_moon_is_no_sky_though_it_covers_a_third() -> None:
     x, y = places(150, 200)
     image = noise(150, 200)
