@@ -38,6 +38,7 @@ from server.core.data_folder import DataFolder
 from server.core.disk_reserve import CHECK_SECONDS
 from server.core.errors import DatabaseAway, StartError
 from server.core.records import PipelineDescription, ProcessRecord
+from server.core.tuning import tune_process
 from server.execution.dispatcher import Dispatcher
 from server.execution.launch import RunServices
 from server.execution.live_preview import read_picture
@@ -183,6 +184,7 @@ class Server:
 
         The stack stops them in the reverse order.
         """
+        tune_process()
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         self._watch_disk()

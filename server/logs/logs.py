@@ -285,6 +285,8 @@ def _with_levels(counts: Sequence[int], lines: Sequence[Line]) -> list[int]:
 
 def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
     """Return the lines in parts that fit into one document each."""
+    if 0 < len(lines) <= CHUNK_LINES and sum([len(line[2]) for line in lines]) <= CHUNK_CHARACTERS:
+        return [lines]
     parts: list[Sequence[Line]] = []
     start = characters = 0
     for index, line in enumerate(lines):

@@ -315,22 +315,11 @@ class LogSealer:
     async def _seal(
         self, process: int, stretch: _Stretch, before: LogSegment | None, attempt: int | None
     ) -> None:
+        encode = partial(_encode, process, stretch.slices, _log_bytes(before))
         try:
-            encoded = await asyncio.to_thread(encode_segment, stretch.slices)
+            segment, data = await asyncio.to_thread(encode)
         except ValueError as error:  # msgspec's errors too
             raise BrokenLog(str(error)) from error
-        index = encoded.index
-        segment = LogSegment(
-            process=process,
-            first=index.first,
-            last=index.last,
-            file=f"log-{process}/{index.first}-{secrets.token_hex(4)}.segment",
-            size=len(encoded.data),
-            sha256=hashlib.sha256(encoded.data).hexdigest(),
-            text_bytes=index.text_bytes,
-            log_bytes=_log_bytes(before) + index.entry_bytes,
-            index=index.to_text(),
-        )
         entry = JournalEntry(
             pk=await self._store.counters.next("journal"),
             server=self._server,
@@ -341,7 +330,7 @@ class LogSealer:
             sealing=True,
             sealed_attempt=attempt,
         )
-        await finish_even_if_cancelled(self._put(entry, segment, encoded.data))
+        await finish_even_if_cancelled(self._put(entry, segment, data))
 
     async def _put(self, entry: JournalEntry, segment: LogSegment, data: bytes) -> None:
         """Bring a segment into the storage, and decide that it takes the place of the chunks."""
@@ -356,6 +345,24 @@ class LogSealer:
         finally:
             await in_thread(local.unlink, True)
             await self._rollback.end_sealing(entry)
+
+
+def _encode(process: int, slices: list[Slice], sealed_bytes: int) -> tuple[LogSegment, bytes]:
+    """Return these lines as a segment, and the bytes of its file. For a thread."""
+    encoded = encode_segment(slices)
+    index = encoded.index
+    segment = LogSegment(
+        process=process,
+        first=index.first,
+        last=index.last,
+        file=f"log-{process}/{index.first}-{secrets.token_hex(4)}.segment",
+        size=len(encoded.data),
+        sha256=hashlib.sha256(encoded.data).hexdigest(),
+        text_bytes=index.text_bytes,
+        log_bytes=sealed_bytes + index.entry_bytes,
+        index=index.to_text(),
+    )
+    return segment, encoded.data
 
 
 def _log_bytes(segment: LogSegment | None) -> int:

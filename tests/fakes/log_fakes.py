@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -119,17 +118,14 @@ class FakeFiles:
     def __init__(self, segments: FakeSegments) -> None:
         self._segments = segments
 
-    async def read(
-        self, key: str, start: int = 0, stop: int | None = None, *, expected: Any = None
-    ) -> AsyncIterator[bytes]:
+    async def part(self, key: str, start: int, stop: int, *, expected: Any) -> bytes:
+        await asyncio.sleep(0)
         if key not in self._segments.files:
             raise NotFound("file", key)
-        data = self._segments.files[key][start:stop]
         assert len(self._segments.files[key]) == expected.size
-        for at in range(0, len(data), 1_000):
-            await asyncio.sleep(0)
-            self._segments.bytes_read += len(data[at : at + 1_000])
-            yield data[at : at + 1_000]
+        data = self._segments.files[key][start:stop]
+        self._segments.bytes_read += len(data)
+        return data
 
 
 class FakeRepository:

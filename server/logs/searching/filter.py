@@ -40,7 +40,9 @@ class LogFilter:
     ) -> None:
         self.query = Query(level, q, visible_text)
         self.everything = self.query.everything
-        self._plain = self.query.folded if _PLAIN.fullmatch(self.query.folded) else None
+        # A text may look the same, so what contains one of these is looked at.
+        self._level_names = [b',"%b",' % name.encode() for name in LEVELS[self.query.lowest :]]
+        self._plain = _PLAIN.fullmatch(self.query.folded) and self.query.folded
 
     def take(self, part: Slice, most: int) -> Found:
         """Return the first entries of a slice that match, at most `most` of them."""
@@ -65,12 +67,17 @@ class LogFilter:
         return Found(SEPARATOR.join(found[-most:]), min(most, len(found)), end)
 
     def _likely(self, entries: bytes) -> Iterable[bytes]:
-        """Return the entries that may match: in ASCII, only those whose JSON contains the text.
+        """Return the entries that may match, found by their JSON as far as it can tell.
 
-        That does not hold where a terminal would show something else than the text.
+        In ASCII, only those match whose JSON contains the text. That does not hold where a terminal
+        would show something else than the text.
         """
-        if self._plain and entries.isascii() and not any(each in entries for each in _ESCAPED):
+        if self._plain and entries.isascii() and not _obeyed(entries):
             return _containing(self._plain, entries.lower(), entries)
+        if not self.query.folded and not any(name in entries for name in self._level_names):
+            return ()
+        if not self.query.folded and len(self._level_names) == 1:
+            return _containing(self._level_names[0], entries, entries)
         return entries.split(SEPARATOR)
 
     def _matches(self, entry: bytes) -> bool:
@@ -94,6 +101,12 @@ def count_levels(entries: bytes) -> list[int]:
     for entry in entries.split(SEPARATOR):
         counts[_LEVEL_PLACES[entry.split(b",", 3)[2]]] += 1
     return counts
+
+
+def _obeyed(entries: bytes) -> bool:
+    """Tell whether the entries have characters that a terminal obeys."""
+    # Most logs have no backslash at all, which is found out ten times as fast.
+    return b"\\" in entries and any(each in entries for each in _ESCAPED)
 
 
 def _containing(wanted: bytes, lower: bytes, entries: bytes) -> Iterator[bytes]:

@@ -10,15 +10,24 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from contextlib import AsyncExitStack, aclosing
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from server.core.errors import DamagedFile, NotFound
 from server.core.records import LEVELS
 from server.logs.cache import Slice
 from server.logs.searching.query import Query
-from server.logs.segments.blocks import Block, DamagedBlock
+from server.logs.segments.blocks import Block, DamagedBlock, text_of_block
 from server.logs.segments.index import BlockIndex, Counts, SegmentIndex
 from server.logs.segments.search import Matches, Span, search_blocks
 
@@ -26,8 +35,10 @@ T = TypeVar("T")
 
 #: Lists of segments in memory; one of 20 million lines takes about a megabyte.
 KNOWN_LISTS = 200
-#: Blocks that are decompressed in one go for a download.
-BLOCKS_AT_ONCE = 4
+#: Blocks that are read at once for a download, and those of them that are decompressed in one step.
+BLOCKS_READ, BLOCKS_AT_ONCE = 16, 4
+#: Steps that run ahead of a download: with one alone it would wait for the decompression.
+STEPS_AHEAD = 2
 #: What a cached slice has at most: one frame of a websocket. Readers of the same log meet at the
 #: same cursors, wherever each began.
 SLICE_BYTES = 262_144 - 64
@@ -63,10 +74,8 @@ class SegmentDocuments(Protocol):
 class SegmentFiles(Protocol):
     """The storage of the files."""
 
-    def read(
-        self, key: str, start: int = 0, stop: int | None = None, *, expected: Any = None
-    ) -> AsyncIterator[bytes]:
-        """Iterate over the bytes from `start` to before `stop`."""
+    async def part(self, key: str, start: int, stop: int, *, expected: Any) -> bytes:
+        """Return the bytes from `start` to before `stop`."""
 
 
 class Segment(NamedTuple):
@@ -94,12 +103,9 @@ class NoSegments:
 class NoFiles:
     """The files where nothing is sealed."""
 
-    async def read(
-        self, key: str, start: int = 0, stop: int | None = None, *, expected: Any = None
-    ) -> AsyncIterator[bytes]:
+    async def part(self, key: str, start: int, stop: int, *, expected: Any) -> bytes:
         """Raise NotFound."""
         raise NotFound("file", key)
-        yield b""
 
 
 class SealedLog:
@@ -202,15 +208,21 @@ class SealedLogs:
 
         The next blocks are decompressed while these are used.
         """
-        reading = _TextReading(self, process, after, last)
-        ahead = reading.begin_next()
-        try:
-            while parts := await ahead:
-                ahead = reading.begin_next()
-                for part in parts:
+        log = await self.of(process)
+        ahead: deque[asyncio.Future[list[TextPart]]] = deque()
+        async with AsyncExitStack() as stack:
+            stack.callback(_cancel, ahead)
+            reading = await stack.enter_async_context(aclosing(self._read_ahead(log, after, last)))
+            async for segment, blocks in reading:
+                for at in range(0, len(blocks), BLOCKS_AT_ONCE):
+                    step = blocks[at : at + BLOCKS_AT_ONCE]
+                    ahead.append(_begin(_in_thread(segment, _texts, step, after, last)))
+                    if len(ahead) > STEPS_AHEAD:
+                        for part in await ahead.popleft():
+                            yield part
+            while ahead:
+                for part in await ahead.popleft():
                     yield part
-        finally:
-            ahead.cancel()
 
     async def search(
         self, process: int, query: Query, span: Span, most: int, *, as_text: bool = False
@@ -236,6 +248,23 @@ class SealedLogs:
             return Matches([], 0, own.first if own.backwards else own.last)
         data = await self.bytes_of(segment, blocks)
         return await _in_thread(segment, search_blocks, data, query, own, most, as_text)
+
+    async def _read_ahead(
+        self, log: SealedLog, after: int, last: int
+    ) -> AsyncGenerator[tuple[Segment, list[tuple[BlockIndex, bytes]]], None]:
+        """Yield the blocks with the lines after a cursor up to a line, some at a time."""
+        ahead: deque[asyncio.Future[list[tuple[BlockIndex, bytes]]]] = deque()
+        before: Segment | None = None
+        try:
+            for segment, blocks in _some_at_a_time(log, after, last):
+                ahead.append(_begin(self.bytes_of(segment, blocks)))
+                if before is not None:
+                    yield before, await ahead.popleft()
+                before = segment
+            if before is not None:
+                yield before, await ahead.popleft()
+        finally:
+            _cancel(ahead)
 
     async def _read_list(self, process: int) -> SealedLog:
         log = SealedLog()
@@ -280,9 +309,8 @@ class SealedLogs:
         """
         start, stop = blocks[0].offset, blocks[-1].offset + blocks[-1].size
         stored = segment.stored
-        reading = self._files.read(stored.file, start, stop, expected=stored)
         try:
-            data = memoryview(b"".join([piece async for piece in reading]))
+            data = memoryview(await self._files.part(stored.file, start, stop, expected=stored))
         except NotFound as error:
             # The log is there, as far as is known: it must not look as if it were not.
             raise _damaged(segment, "it is missing") from error
@@ -292,44 +320,17 @@ class SealedLogs:
         ]
 
 
-class _TextReading:
-    """One reader of the text of sealed lines, which has a segment's compressed bytes in memory."""
-
-    def __init__(self, logs: SealedLogs, process: int, after: int, last: int) -> None:
-        self._logs = logs
-        self._process = process
-        self._after = after
-        self._last = last
-        self._segment: Segment | None = None
-        self._blocks: list[tuple[BlockIndex, bytes]] = []
-
-    def begin_next(self) -> asyncio.Future[list[TextPart]]:
-        """Begin to read the text of the next blocks, which is none at the end."""
-        reading = asyncio.ensure_future(self._next())
-        reading.add_done_callback(_heed)
-        return reading
-
-    async def _next(self) -> list[TextPart]:
-        if not self._blocks:
-            await self._load()
-        if not self._blocks:
-            return []
-        blocks, self._blocks = self._blocks[:BLOCKS_AT_ONCE], self._blocks[BLOCKS_AT_ONCE:]
-        assert self._segment is not None
-        parts = await _in_thread(self._segment, _texts, blocks, self._after, self._last)
-        self._after = parts[-1].last
-        return parts
-
-    async def _load(self) -> None:
-        """Read the blocks of the next segment."""
-        segment = (await self._logs.of(self._process)).holding(self._after + 1)
-        if segment is None or self._after >= self._last:
-            return
-        self._segment = segment
+def _some_at_a_time(
+    log: SealedLog, after: int, last: int
+) -> Iterator[tuple[Segment, Sequence[BlockIndex]]]:
+    """Yield the blocks with the lines after a cursor up to a line, as many as are read at once."""
+    while after < last and (segment := log.holding(after + 1)) is not None:
         content = segment.content
-        blocks = content.blocks[content.position(self._after + 1) :]
-        wanted = [block for block in blocks if block.first <= self._last]
-        self._blocks = await self._logs.bytes_of(segment, wanted)
+        end = min(last, content.last)
+        blocks = content.blocks[content.position(after + 1) : content.position(end) + 1]
+        for at in range(0, len(blocks), BLOCKS_READ):
+            yield segment, blocks[at : at + BLOCKS_READ]
+        after = end
 
 
 def _slices(block: BlockIndex, data: bytes) -> list[Slice]:
@@ -345,14 +346,29 @@ def _slices(block: BlockIndex, data: bytes) -> list[Slice]:
 def _texts(blocks: Sequence[tuple[BlockIndex, bytes]], after: int, last: int) -> list[TextPart]:
     parts: list[TextPart] = []
     for index, data in blocks:
-        block = Block(index, data)
+        if after < index.first and index.last <= last:
+            parts.append(TextPart(text_of_block(index, data), index.last))
+            continue
         first, end = max(after + 1, index.first), min(last, index.last)
-        parts.append(TextPart(block.text_of(first - index.first, end - index.first + 1), end))
+        text = Block(index, data).text_of(first - index.first, end - index.first + 1)
+        parts.append(TextPart(text, end))
     return parts
 
 
 def _size(slices: Sequence[Slice]) -> int:
     return sum(part.size for part in slices)
+
+
+def _begin(work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+    """Begin work that may be given up."""
+    begun = asyncio.ensure_future(work)
+    begun.add_done_callback(_heed)
+    return begun
+
+
+def _cancel(begun: Iterable[asyncio.Future[T]]) -> None:
+    for work in begun:
+        work.cancel()
 
 
 def _heed(work: asyncio.Future[T]) -> None:

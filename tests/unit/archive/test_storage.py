@@ -250,6 +250,36 @@ async def test_a_range_of_a_swapped_file_is_an_error_before_the_first_byte(
             await anext(storage.read("1/a", start, stop, expected=RECORD))
 
 
+@pytest.mark.parametrize(("start", "stop"), [(0, 10), (7, 9), (0, len(CONTENT))])
+async def test_a_part_at_once_is_that_of_the_expected_file_or_an_error(
+    runner: asyncio.Runner, storage: FileStorage, local: Path, start: int, stop: int
+) -> None:
+    with pytest.raises(NotFound):
+        await storage.part("1/a", start, stop, expected=RECORD)
+    await storage.put(local, "1/a")
+    assert await storage.part("1/a", start, stop, expected=RECORD) == CONTENT[start:stop]
+    await storage.delete_many(["1/a"])
+    await asyncio.to_thread(local.write_bytes, CONTENT[:-1])
+    await storage.put(local, "1/a")
+    with pytest.raises(DamagedFile, match="bytes instead of"):
+        await storage.part("1/a", start, stop, expected=RECORD)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 10), (0, len(CONTENT))])
+async def test_a_part_of_a_swapped_file_is_an_error_each_time(
+    runner: asyncio.Runner, local: Path, tmp_path: Path, start: int, stop: int
+) -> None:
+    storage = FileStorage(tmp_path / "files")
+    await storage.put(local, "1/a")
+    await storage.part("1/a", start, stop, expected=RECORD)
+    await storage.delete_many(["1/a"])
+    await asyncio.to_thread(local.write_bytes, CONTENT[:-1] + b"?")
+    await storage.put(local, "1/a")
+    for _ in range(2):
+        with pytest.raises(DamagedFile, match="another checksum"):
+            await storage.part("1/a", start, stop, expected=RECORD)
+
+
 async def test_a_file_cut_while_it_is_read_is_an_error(
     runner: asyncio.Runner, local: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from server.core.records import LEVELS
 from server.logs.cache import Slice
 from server.logs.entries import SEPARATOR, Line, encode_entries, entries_text
 from server.logs.segments import format as segments
-from server.logs.segments.blocks import Block, DamagedBlock
+from server.logs.segments.blocks import Block, DamagedBlock, text_of_block
 from server.logs.segments.format import EncodedSegment, encode_segment
 from server.logs.segments.index import SegmentIndex
 from server.logs.segments.times import pack_times, unpack_times
@@ -64,6 +64,47 @@ def test_entries_come_back_as_the_same_bytes(lines: list[Line], first: int, step
     assert segment.index.levels == tuple(
         sum(line.level == level for line in lines) for level in LEVELS
     )
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        b'[1,5,"info","a time without a fraction"]',
+        b'[1,1.5,"info","a flag that says nothing",false]',
+        b'[1,1.50,"info","a zero too many"]',
+        b'[1, 1.5, "info", "spaces"]',
+        b'[1,1.5,"info","an element too many",true,2]',
+        b'[1,1.5,"info","\\u0041"]',
+        b'[1,1.5,"info","a"],\n[1,1.5,"info","the same number"]',
+        b'[1,1.5,"info","two\\nlines"],\n[2,1.5,"info","one",true]',
+        b'[1,1.5,"info","a\\nb",true],\n[2,1.5,"info","c,false]"],\n[3,1.5,"info",",true]"]',
+    ],
+)
+def test_entries_that_another_encoder_wrote_come_back_as_they_were(entries: bytes) -> None:
+    (block,) = blocks_of(encode_segment([Slice(1, entries.count(b"\n") + 1, entries)]))
+    assert block.entries() == entries
+
+
+@given(st.lists(LINES, min_size=1, max_size=20))
+def test_the_text_alone_is_the_same_as_with_the_rest(lines: list[Line]) -> None:
+    segment = encode_segment(slices_of(lines, 5, 20))
+    (index,) = segment.index.blocks
+    assert text_of_block(index, segment.data) == Block(index, segment.data).text
+
+
+@given(st.data())
+def test_a_changed_byte_of_the_text_is_noticed_without_the_rest(data: st.DataObject) -> None:
+    segment = encode_segment(slices_of([Line(1.5, "info", f"line {at} é") for at in range(40)]))
+    (index,) = segment.index.blocks
+    text = Block(index, segment.data).text
+    at = data.draw(st.integers(0, len(segment.data) - 1))
+    damaged = bytearray(segment.data)
+    damaged[at] ^= data.draw(st.integers(1, 255))
+    try:
+        found = text_of_block(index, bytes(damaged))
+    except DamagedBlock:
+        return
+    assert found == text  # what was changed is not read
 
 
 @given(st.lists(LINES, min_size=1, max_size=20), st.data())

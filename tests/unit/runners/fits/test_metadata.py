@@ -74,7 +74,7 @@ def test_sides_are_told_however_absurd_and_no_data_is_read(tmp_path: Path) -> No
         b"\x1f\x8b",
         b"SIMPLE  =",
         b"SIMPLE  =" + b"?" * 10_000,
-        gzip.compress(b"SIMPLE  =" + b" " * 10_000)[:-20],
+        gzip.compress(b"SIMPLE  =" + b" " * 10_000, mtime=0)[:-20],
         b"BZh9" + b"?" * 100,
         b"PK\x03\x04" + b"?" * 100,
     ],
