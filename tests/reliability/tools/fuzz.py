@@ -22,10 +22,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import psutil
+from astropy.io import fits
 
 from handlers.http.query import PK
 from handlers.routes import all_routes
@@ -42,7 +45,7 @@ MOST_ANSWER_BYTES = 2_000_000
 #: limits, which the first half has reached.
 GROWTH_BYTES = 150 * 2**20
 #: With fewer requests, some routes may have no luck.
-MANY_REQUESTS = 3_000
+MANY_REQUESTS = 10_000
 #: These routes are for what is not there, or for a run that shows a picture just now.
 NEVER_FINE = {".*$", "/(?:api|ws)(?:/.*)?$", rf"/processes/{PK}/preview\.png$"}
 SUCCESSES = {"101", "200", "201", "202", "204", "302"}
@@ -126,10 +129,18 @@ def idle(report: Report) -> list[str]:
     return sorted(routes - report.fine - NEVER_FINE)
 
 
+def table() -> bytes:
+    """Return a small FITS file with a table."""
+    written = BytesIO()
+    columns = [fits.Column("TIME", "D", array=np.arange(3.0))]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(written)
+    return written.getvalue()
+
+
 def prepared(observatory: Observatory, before: Known) -> Known:
     """Add some of everything to a server; the last process of those before has ended by now."""
     target = observatory.make_target()
-    files = {"a.txt": b"x", "b.fits": FRAME}
+    files = {"a.txt": b"x", "b.fits": FRAME, "c.fits": table()}
     products = observatory.upload(target, files)
     group = observatory.call("POST", "/api/groups/", {"name": "All", "products": products})
     film = observatory.submit(target, "Timelapse", products[1:])
