@@ -17,7 +17,7 @@ test:
 	python -m pytest
 
 test-all: test
-	python -m pytest -m "slow and not long"
+	python -m pytest -n 0 -m "slow and not long"
 
 # In this process only: what runs in the server's children is tested, but not counted.
 coverage:

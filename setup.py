@@ -8,6 +8,7 @@ TEST = [
     "pytest>=9,<10",
     "pytest-tornado>=0.8.1",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "hypothesis>=6.130",
     # pytest-tornado imports pkg_resources, which later ones lack; earlier ones build no wheels.
     "setuptools>=77,<82",

@@ -22,9 +22,8 @@
 const PAGE_HITS = { first: 200, further: 10_000 };
 /** Search for this many hits at first, and for more when the reader steps or scrolls beyond them. */
 const EAGER_HITS = 5000;
-const RETRY_MS = 1500;
-/** After an error of the server itself, which rarely goes away so soon. */
-const BROKEN_RETRY_MS = 30_000;
+/** An error of the server itself rarely goes away soon. */
+const RETRY_MS = { broken: 30_000, otherwise: 1500 };
 
 export class LogSearch {
   /** @type {number[]} line numbers, ascending */
@@ -163,13 +162,11 @@ export class LogSearch {
     const status = error instanceof Error && "status" in error ? Number(error.status) : 0;
     this.#refused = status >= 400 && status < 500 && status !== 429;
     if (this.#refused) return;
-    this.#retry = setTimeout(
-      () => {
-        this.#retry = 0;
-        void this.continue();
-      },
-      status === 500 ? BROKEN_RETRY_MS : RETRY_MS,
-    );
+    const pause = status === 500 ? RETRY_MS.broken : RETRY_MS.otherwise;
+    this.#retry = setTimeout(() => {
+      this.#retry = 0;
+      void this.continue();
+    }, pause);
   }
 
   /**

@@ -295,7 +295,7 @@ def test_a_text_never_ends_early_as_if_it_were_whole(q: str) -> None:
     async def scenario() -> int:
         reading = Reading()
         await reading.write(9_000)
-        for end in (3_000, 6_000, 9_000):
+        for end in range(1_000, 10_000, 1_000):  # more than is read ahead
             reading.seal(end)
         record = a_process(state=State.SUCCEEDED, log_lines=9_000)
         reading.logs.forget(PK)
