@@ -131,7 +131,7 @@ def moment_of(header: Header) -> Moment | None:
 def parse_date(value: object) -> Moment | None:
     """Parse a date keyword: ISO 8601 and what resembles it, or `dd/mm/yy` of 19yy."""
     text = value.strip() if isinstance(value, str) else ""
-    if len(text) > 60:
+    if not text or len(text) > 60:
         return None
     text = _plainly(text.upper())
     if iso := _ISO.fullmatch(text):

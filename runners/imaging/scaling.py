@@ -17,6 +17,8 @@ from runners.imaging.products import small_pieces
 #: Areas are averaged by products with small matrices, which take less time than adding
 #: rows: so many rows of the image at a time (of more, most shares are 0), and columns of the view.
 ROWS_AT_ONCE, COLUMNS_AT_ONCE = 14, 12
+#: Where the same shares repeat, the most pixels, or pixels of the view, after which they do.
+MOST_PERIOD = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +96,65 @@ def _averaged(image: Image, view: View) -> Image:
     if (right - left, upper - lower) == (view.width, view.height):
         return image[int(lower) : int(upper), int(left) : int(right)]
     image = np.ascontiguousarray(image)
-    height, width = image.shape
-    many = max(1, round(ROWS_AT_ONCE * view.height / (upper - lower)))
     # Rows first, so that fewer are left for the columns.
-    narrow = np.empty((view.height, width), np.float32)
-    for part, places, share, _ in _shares(lower, upper, view.height, height, many):
-        for some in small_pieces(width, share.size):
-            np.matmul(share, image[places, some], out=narrow[part, some])
+    narrow = np.empty((view.height, image.shape[1]), np.float32)
+    _average_rows(image, lower, upper, narrow)
     shown = np.empty((view.height, view.width), np.float32)
-    for part, places, _, share in _shares(left, right, view.width, width, COLUMNS_AT_ONCE):
-        for some in small_pieces(view.height, share.size):
-            np.matmul(narrow[some, places], share, out=shown[some, part])
+    _average_columns(narrow, left, right, shown)
     return shown
+
+
+def _average_rows(image: Image, lower: float, upper: float, into: Image) -> None:
+    height, width = image.shape
+    period = _period(lower, upper, len(into))
+    if period is not None:
+        count, pixels = period
+        share = _shares(0, pixels, count, pixels, count)[0][2]
+        rows = image[int(lower) : int(upper)].reshape(-1, pixels, width)
+        parts = into.reshape(-1, count, width)
+        for some in small_pieces(width, share.size):
+            np.matmul(share, rows[:, :, some], out=parts[:, :, some])
+        return
+    many = max(1, round(ROWS_AT_ONCE * len(into) / (upper - lower)))
+    for part, places, share, _ in _shares(lower, upper, len(into), height, many):
+        for some in small_pieces(width, share.size):
+            np.matmul(share, image[places, some], out=into[part, some])
+
+
+def _average_columns(image: Image, left: float, right: float, into: Image) -> None:
+    height, width = into.shape
+    period = _period(left, right, width)
+    if period is not None:
+        count, pixels = period
+        share = _shares(0, pixels, count, pixels, count)[0][3]
+        # Views with an axis more, whose first is that of the repetitions.
+        columns = image[:, int(left) : int(right)]
+        columns = columns.reshape(height, -1, pixels).swapaxes(0, 1)
+        parts = into.reshape(height, -1, count).swapaxes(0, 1)
+        for some in small_pieces(height, share.size):
+            np.matmul(columns[:, some], share, out=parts[:, some])
+        return
+    for part, places, _, share in _shares(left, right, width, image.shape[1], COLUMNS_AT_ONCE):
+        for some in small_pieces(height, share.size):
+            np.matmul(image[some, places], share, out=into[some, part])
+
+
+@lru_cache(maxsize=16)
+def _period(begin: float, end: float, count: int) -> tuple[int, int] | None:
+    """Return after how many of `count` equal parts of [begin, end], and pixels, shares repeat.
+
+    None if they do not, or seldom. One call makes all products with the same shares.
+    """
+    if not (begin.is_integer() and end.is_integer()):
+        return None
+    times = math.gcd(int(end - begin), count)
+    parts, pixels = count // times, int(end - begin) // times
+    if max(parts, pixels) > MOST_PERIOD:
+        return None
+    # Many very small products take longer than some more shares that are 0.
+    most = min(times, MOST_PERIOD // max(parts, pixels))
+    more = next(each for each in range(most, 0, -1) if times % each == 0)
+    return parts * more, pixels * more
 
 
 @lru_cache(maxsize=16)

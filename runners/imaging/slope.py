@@ -94,14 +94,21 @@ def _stiff(bright: Numbers, design: Numbers, sigma: float) -> tuple[Numbers, NDA
     for _ in range(4):
         factors = _fit(*((stiff, bright) if kept.all() else (stiff[kept], bright[kept])))
         off = bright - stiff @ factors
-        usual = max(1.4826 * float(np.median(np.abs(off[kept]))), 0.1 * sigma, 1e-7)
+        usual = max(1.4826 * _median(np.abs(off[kept])), 0.1 * sigma, 1e-7)
         before, kept = kept, (off < ABOVE * usual) & (off > -BELOW * usual)
         if kept.sum() < 2 * STIFF:
             kept = before
             break
         if (kept == before).all():
             break
-    return np.pad(factors, (0, len(TERMS) - STIFF)), kept
+    return np.concatenate((factors, np.zeros(len(TERMS) - STIFF))), kept
+
+
+def _median(values: Numbers) -> float:
+    """Return the median as numpy does, which takes five times as long for so few values."""
+    ranked = np.sort(values)
+    middle = len(ranked) // 2
+    return float(ranked[middle] if len(ranked) % 2 else (ranked[middle - 1] + ranked[middle]) / 2)
 
 
 def _beneath(bright: Numbers, design: Numbers, sigma: float) -> Numbers:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runners.imaging import scaling
 from runners.imaging.scaling import rescale, view_of
 from tests.fakes.sky import noise
 
@@ -92,6 +93,11 @@ def means_by_definition(image: np.ndarray, begin: float, end: float, count: int)
         ((1100, 90), 100, 1.0),
         ((700, 700), 3, 1.0),
         ((40, 9000), 600, 1.0),
+        ((600, 3000), 500, 1.0),
+        ((48, 20000), 5000, 1.0),
+        ((480, 640), 240, 0.75),
+        ((512, 512), 128, 0.5),
+        ((301, 600), 100, 1.0),
     ],
 )
 def test_each_pixel_is_the_mean_of_its_area(
@@ -105,6 +111,25 @@ def test_each_pixel_is_the_mean_of_its_area(
     wanted = means_by_definition(narrow.T, left, right, view.width).T
     for given_image in (image, np.asfortranarray(image), np.repeat(image, 2, axis=1)[:, ::2]):
         np.testing.assert_allclose(rescale(given_image, view), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "count", "period"),
+    [
+        (0.0, 650.0, 500, (10, 13)),
+        (60.0, 710.0, 500, (10, 13)),
+        (0.0, 2048.0, 1024, (8, 16)),
+        (0.0, 1000.0, 500, (5, 10)),
+        (0.0, 21.0, 7, (1, 3)),
+        (0.5, 650.5, 500, None),
+        (0.0, 1392.0, 500, None),
+        (0.0, 400.0, 4, None),
+    ],
+)
+def test_shares_repeat_where_pixels_and_those_of_the_view_meet_again(
+    begin: float, end: float, count: int, period: tuple[int, int] | None
+) -> None:
+    assert scaling._period(begin, end, count) == period
 
 
 def test_a_blank_pixel_costs_only_itself() -> None:
