@@ -6,6 +6,7 @@ Brightness is left to `brightness`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +20,8 @@ from runners.imaging.products import small_pieces
 ROWS_AT_ONCE, COLUMNS_AT_ONCE = 14, 12
 #: Where the same shares repeat, the most pixels, or pixels of the view, after which they do.
 MOST_PERIOD = 18
+#: Pixels of the image averaged at a time, if so.
+CACHED = 2**17
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +99,41 @@ def _averaged(image: Image, view: View) -> Image:
     if (right - left, upper - lower) == (view.width, view.height):
         return image[int(lower) : int(upper), int(left) : int(right)]
     image = np.ascontiguousarray(image)
-    # Rows first, so that fewer are left for the columns.
-    narrow = np.empty((view.height, image.shape[1]), np.float32)
-    _average_rows(image, lower, upper, narrow)
     shown = np.empty((view.height, view.width), np.float32)
-    _average_columns(narrow, left, right, shown)
+    # Rows first, so that fewer are left for the columns.
+    for part, narrow in _row_means(image, lower, upper, view.height):
+        _average_columns(narrow, left, right, shown[part])
     return shown
 
 
-def _average_rows(image: Image, lower: float, upper: float, into: Image) -> None:
+def _row_means(
+    image: Image, lower: float, upper: float, count: int
+) -> Iterator[tuple[slice, Image]]:
+    """Yield `count` rows that are means of rows between two places, some at a time."""
     height, width = image.shape
-    period = _period(lower, upper, len(into))
-    if period is not None:
-        count, pixels = period
-        share = _shares(0, pixels, count, pixels, count)[0][2]
-        rows = image[int(lower) : int(upper)].reshape(-1, pixels, width)
-        parts = into.reshape(-1, count, width)
+    if (period := _period(lower, upper, count)) is not None:
+        return _repeating_row_means(image[int(lower) : int(upper)], *period)
+    narrow = np.empty((count, width), np.float32)
+    many = max(1, round(ROWS_AT_ONCE * count / (upper - lower)))
+    for part, places, share, _ in _shares(lower, upper, count, height, many):
         for some in small_pieces(width, share.size):
-            np.matmul(share, rows[:, :, some], out=parts[:, :, some])
-        return
-    many = max(1, round(ROWS_AT_ONCE * len(into) / (upper - lower)))
-    for part, places, share, _ in _shares(lower, upper, len(into), height, many):
+            np.matmul(share, image[places, some], out=narrow[part, some])
+    return iter([(slice(0, count), narrow)])
+
+
+def _repeating_row_means(image: Image, count: int, pixels: int) -> Iterator[tuple[slice, Image]]:
+    """Yield means of rows, of which `count` take the next `pixels` rows."""
+    width = image.shape[1]
+    share = _shares(0, pixels, count, pixels, count)[0][2]
+    rows = image.reshape(-1, pixels, width)
+    # So few at a time that they stay in the processor's cache.
+    many = max(1, CACHED // (pixels * width))
+    narrow = np.empty((min(many, len(rows)), count, width), np.float32)
+    for first in range(0, len(rows), many):
+        means = narrow[: len(rows) - first]
         for some in small_pieces(width, share.size):
-            np.matmul(share, image[places, some], out=into[part, some])
+            np.matmul(share, rows[first : first + many, :, some], out=means[:, :, some])
+        yield slice(first * count, (first + len(means)) * count), means.reshape(-1, width)
 
 
 def _average_columns(image: Image, left: float, right: float, into: Image) -> None:
