@@ -170,9 +170,8 @@ def _places(image: Image, levels: Levels, top: float, depth: float) -> Image:
     """Return where pixels lie from black to white, in steps; those outside may be beyond."""
     places: Image = image - np.float32(levels.sky - depth * levels.linear)
     places *= np.float32((STEPS - 1) / (top * levels.linear))
-    blank = np.isnan(places)
-    if blank.any():
-        places[blank] = depth / top * (STEPS - 1)
+    if np.isnan(places.min()):  # which is sooner found than each of them
+        places[np.isnan(places)] = depth / top * (STEPS - 1)
     return places
 
 
