@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import IO, Any, NamedTuple
 
 from astropy.io import fits
@@ -172,6 +173,7 @@ def _keyword(image: str) -> str:
     return image[:8].rstrip(" \0=").upper()
 
 
+@lru_cache(maxsize=1024)  # the headers of a series have most cards in common
 def _parsed(image: str) -> Card:
     keyword = _keyword(image)
     if image[:8].upper() == "HIERARCH" and "=" in image:
