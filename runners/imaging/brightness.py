@@ -236,7 +236,7 @@ def _bright(image: Image, sky: float) -> tuple[float, float]:
     """
     down = max(1, int((image.size / SAMPLES) ** 0.5))
     along = max(1, int(image.size / (SAMPLES * down)))
-    some = np.ascontiguousarray(image[::along, ::down])
+    some = image[::along, ::down]
     known = _known(some)
     if not known.size:
         return sky, sky
