@@ -1,5 +1,5 @@
 // @ts-check
-/** The button that uploads tables and adds their measurements to the target's light curve. */
+/** Imports of tables into the light curve of the target. Loaded when somebody chooses tables. */
 
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
@@ -7,14 +7,17 @@ import { Uploads } from "../../server/uploads.js";
 import { importCurve } from "../importing.js";
 
 /**
+ * Upload tables and add their measurements to the light curve of the target.
+ *
  * @param {number} target
+ * @param {File[]} files
  * @param {() => void} imported called after each import
  */
-export function takeImports(target, imported) {
+export function importTables(target, files, imported) {
   /** @type {string[]} */
-  let news = [];
+  const news = [];
   /** @type {string[]} */
-  let problems = [];
+  const problems = [];
   const show = () => {
     part("#import-news").textContent = news.join(" ");
     showProblem(part("#import-problem"), problems.join(" "));
@@ -33,10 +36,5 @@ export function takeImports(target, imported) {
     if (state === "failed") problems.push(`${file.name}: ${problem}`);
     show();
   });
-  const input = /** @type {HTMLInputElement} */ (part("#curve-files"));
-  input.addEventListener("change", () => {
-    [news, problems] = [[], []];
-    for (const file of input.files ?? []) uploads.add(file);
-    input.value = "";
-  });
+  for (const file of files) uploads.add(file);
 }

@@ -12,7 +12,6 @@ import { keepTimes } from "../../draw/times.js";
 import { idempotencyKey, request } from "../../server/api.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { watchCurve } from "./curve.js";
-import { takeImports } from "./imports.js";
 import { watchProducts } from "./products.js";
 
 const target = Number(part("#target").dataset.pk);
@@ -26,10 +25,20 @@ const curve = watchCurve(target);
 const feed = followProcesses();
 selection.draw();
 void curve.refresh();
-takeImports(target, refreshOutputs);
+takeTables();
 offerNotifications(part("#notify"));
 runPipelines();
 editTarget();
+
+function takeTables() {
+  part("#curve-files").addEventListener("change", async (event) => {
+    const input = /** @type {HTMLInputElement} */ (event.currentTarget);
+    const files = [...(input.files ?? [])];
+    input.value = "";
+    const { importTables } = await import("./imports.js"); // seldom wanted, too
+    importTables(target, files, refreshOutputs);
+  });
+}
 
 function chosenChanged() {
   drawCount(selection.chosen.size);
