@@ -383,7 +383,7 @@ class Kill:
             return answer
 
         monkeypatch.setattr(Collection, "_call", faulty)
-        for name in ("_put_local", "_delete"):
+        for name in ("_put_local", "_delete_all"):
             monkeypatch.setattr(FileStorage, name, self._step(name, getattr(FileStorage, name)))
 
     def _step(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:

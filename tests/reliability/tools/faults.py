@@ -34,7 +34,7 @@ VICTIMS = {
 }
 KINDS = (KILL_BEFORE, KILL_AFTER, *VICTIMS, FAIL, UNHEARD, DELAY)
 #: These are counted with the calls, but meet kills alone.
-FILE_STEPS = {"_put_local": "put file", "_delete": "delete file"}
+FILE_STEPS = {"_put_local": "put file", "_delete_all": "delete file"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
