@@ -20,7 +20,7 @@ LITTLE = ("tests/integration/execution/test_runs.py", "-k", "outputs or lines")
 async def functional(seed: int, *which: str) -> tuple[str, int]:
     """Run tests of the functional suite, which must pass; return the output and the faults met."""
     running = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *which),
+        *(sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *which),
         cwd=ROOT,
         env=os.environ | {"HELIOGRAPH_TEST_FAULTS": str(seed)},
         stdout=asyncio.subprocess.PIPE,
