@@ -22,6 +22,7 @@ class AbandonableHandler(BaseHandler):
         try:
             return await task
         except asyncio.CancelledError:
+            # A coroutine always runs in a task, which the type of `current_task` does not say.
             if asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 task.cancel()
                 raise

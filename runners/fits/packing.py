@@ -110,6 +110,7 @@ def _kept(path: Path, unpack: Callable[[Path], Any], check: Callable[[int], None
     with _KEPT.lock:
         if _KEPT.key != key or _KEPT.plain is None:
             _KEPT.forget()
+            # Kept open beyond this call: `forget` closes it.
             _KEPT.plain = tempfile.NamedTemporaryFile()  # noqa: SIM115
             _unpack(path, unpack, check, _KEPT.plain)
             _KEPT.key = key

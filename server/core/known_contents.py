@@ -51,6 +51,7 @@ class KnownContents:
 
 def _sha256_of(file: IO[bytes]) -> str:
     file.seek(0)
+    # Its type asks for a method that `IO` does not declare; an open file has it.
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 

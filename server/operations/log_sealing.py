@@ -160,7 +160,7 @@ class LogSealer:
         self._reported = kind
         expected = isinstance(error, DatabaseAway | NoRoom)
         log.warning(
-            "No log is sealed for now, which is tried again: %s",
+            "Logs cannot be sealed now; trying again later: %s",
             error,
             exc_info=not expected,
             extra={"action": "log_sealing_deferred"},

@@ -80,6 +80,7 @@ class Run:
         run = self
 
         class Stream(io.StringIO):
+            # Programs ask for it; `StringIO` declares a property.
             encoding = "utf-8"  # type: ignore[assignment]
 
             def write(self, text: str) -> int:

@@ -170,6 +170,7 @@ class Shrinking:
                 step = min(pages, PAGES_A_STEP)
                 connection.executescript(f"PRAGMA incremental_vacuum({step})")
             pages -= step
+            # Others get the database for as long as this step took.
             time.sleep(time.monotonic() - began)
 
     def _cut_log(self, name: str, connection: sqlite3.Connection, limit_bytes: int) -> None:

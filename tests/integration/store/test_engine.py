@@ -329,6 +329,7 @@ async def test_room_that_is_used_again_at_once_is_kept(runner: asyncio.Runner) -
         def file_of(self, name: str) -> Path:
             return Path("/nowhere") / name
 
+    # The two methods above are all that it uses of the engine's handler.
     shrinking = child.Shrinking(Handler())  # type: ignore[arg-type]
     for _ in range(3 * child.SETTLED_LOOKS):
         connection.execute("INSERT INTO texts VALUES (?)", ("x" * 2_000_000,))
