@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handlers.access_rules import AccessRules
+from handlers.access.rules import AccessRules
 from handlers.socket_registry import SocketRegistry
 from server.archive.derived.preview_cache import PreviewCache
 

@@ -26,7 +26,6 @@ from server.config.rules import (
     text,
 )
 from server.config.sections import (
-    DAY_SECONDS,
     Cache,
     Files,
     Http,
@@ -39,6 +38,7 @@ from server.config.sections import (
     Uploads,
     Websockets,
 )
+from server.config.sections.times import DAY_SECONDS
 from server.config.sources import gather, not_allowed, variable
 from server.core.errors import StartError
 
@@ -197,13 +197,13 @@ def load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, ob
         raise Contradiction(error.key, error.value, error.allowed, source) from None
 
 
-def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of Config: keys with a dot go into their section."""
+def _nested(values: Mapping[str, Any], kind: type[Any] = Config) -> dict[str, Any]:
+    """Return the arguments of a section: keys with a dot go into the sections inside it."""
     made: dict[str, Any] = {key: value for key, value in values.items() if "." not in key}
-    for field in dataclasses.fields(Config):
+    for field in dataclasses.fields(kind):
         start = f"{field.name}."
         inner = {key.removeprefix(start): values[key] for key in values if key.startswith(start)}
         if inner:
             section: Any = field.default_factory
-            made[field.name] = section(**inner)
+            made[field.name] = section(**_nested(inner, section))
     return made

@@ -157,18 +157,22 @@ def _from_file(path: Path, rules: Mapping[str, Rule], complaints: Complaints) ->
 
 
 def _flatten(
-    tree: dict[object, object], rules: Mapping[str, Rule], source: str, complaints: Complaints
+    tree: dict[object, object],
+    rules: Mapping[str, Rule],
+    source: str,
+    complaints: Complaints,
+    within: str = "",
 ) -> Iterator[tuple[str, object]]:
     """Yield dotted keys and their values. An empty section (`http:`) gives nothing."""
-    sections = {key.partition(".")[0] for key in rules if "." in key}
-    for name, value in tree.items():
-        if name not in sections:
-            yield str(name), value
+    for key, value in tree.items():
+        name = f"{within}{key}"
+        inner = [known.removeprefix(f"{name}.") for known in rules if known.startswith(f"{name}.")]
+        if not inner or not isinstance(key, str):
+            yield name, value
         elif isinstance(value, dict):
-            yield from ((f"{name}.{key}", each) for key, each in value.items())
+            yield from _flatten(value, rules, source, complaints, f"{name}.")
         elif value is not None:
-            keys = ", ".join(key.partition(".")[2] for key in rules if key.startswith(f"{name}."))
-            complaints.add(f"{name}: a section takes the keys {keys} ({source})")
+            complaints.add(f"{name}: a section takes the keys {', '.join(inner)} ({source})")
 
 
 def _from_environment(

@@ -1,0 +1,22 @@
+"""The sections of the configuration: every key with its default, its rule and its meaning.
+
+`config` puts them together; the kinds of rules are in `rules`.
+"""
+
+from server.config.sections.network import Http, Websockets
+from server.config.sections.runs import Leases, Limits, Pool, Queue, Timelapse
+from server.config.sections.storage import Cache, Files, MongoDB, Uploads
+
+__all__ = [
+    "Cache",
+    "Files",
+    "Http",
+    "Leases",
+    "Limits",
+    "MongoDB",
+    "Pool",
+    "Queue",
+    "Timelapse",
+    "Uploads",
+    "Websockets",
+]
