@@ -59,6 +59,8 @@ class Examiner:
         self._exchanges: set[asyncio.Task[dict[str, Any]]] = set()
         self._keepers: set[asyncio.Task[None]] = set()
         self._closed = False
+        #: how many children were started
+        self.starts = 0
 
     async def start(self) -> None:
         """Start the child unless there is one; it imports its libraries after this returns."""
@@ -181,6 +183,7 @@ class Examiner:
 
     async def _spawn(self) -> None:
         self._child = child = await _start_child()
+        self.starts += 1
         self._ready = ready = asyncio.create_task(_line(child, START_SECONDS))
         # Retrieves its error, as perhaps no request waits for it.
         ready.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -25,7 +25,7 @@ async def fenced(
     owner: str,
     changes: Mapping[str, Any],
     only: Mapping[str, Any] | None = None,
-    **keys: int | str,
+    **keys: int | float | str,
 ) -> ProcessRecord:
     """Change the record of a run; `keys` are fields of the document that only indexes need.
 
@@ -50,7 +50,7 @@ async def changed_in(
     pk: int,
     changes: Mapping[str, Any],
     unset: Iterable[str] = (),
-    **keys: int | str,
+    **keys: int | float | str,
 ) -> ProcessRecord | None:
     """Change the record of a process in this state; return None if it has left the state."""
     document = await collection.change(

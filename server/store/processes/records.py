@@ -36,8 +36,9 @@ class ProcessStore:
 
     Each index is on a single field. The documents have these besides the record's own: `by_target`
     and `by_pipeline`, which end in the PK, `by_identifier`, `queued`, the PK while queued, and
-    `ended`, state and PK once ended, `unsealed`, the PK of an ended one whose log may have to be
-    sealed. `pk` and `owner` (set while running) are the record's own.
+    `ended`, state and PK once ended, `failed_at`, the time if it failed, `unsealed`, the PK of an
+    ended one whose log may have to be sealed. `pk` and `owner` (set while running) are the record's
+    own.
     """
 
     def __init__(self, database: Database) -> None:
@@ -47,7 +48,10 @@ class ProcessStore:
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
         await self._collection.ensure_index("by_identifier", unique=True)
-        for field in ("pk", "by_target", "by_pipeline", "queued", "ended", "owner", "unsealed"):
+        for field in (
+            *("pk", "by_target", "by_pipeline", "queued", "ended", "failed_at", "owner"),
+            "unsealed",
+        ):
             await self._collection.ensure_index(field)
 
     async def insert(self, record: ProcessRecord) -> None:
@@ -208,6 +212,16 @@ class ProcessStore:
             {"_id": pk, "log_bytes": None}, set={"log_bytes": log_bytes}, inc={"version": 1}
         )
         return None if changed is None else ProcessRecord.from_document(changed)
+
+    async def failures(self, since: float, limit: int) -> list[tuple[int, float]]:
+        """Return the PKs of processes that failed since then, and when they did, in that order."""
+        found = await self._collection.find(
+            {"failed_at": {"$gte": since}},
+            sort=("failed_at", 1),
+            limit=limit,
+            fields=("failed_at",),
+        )
+        return [(document["_id"], document["failed_at"]) for document in found]
 
     async def owned_by(self, owners: Iterable[str]) -> list[ProcessRecord]:
         """Return what these servers run."""
