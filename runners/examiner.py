@@ -188,6 +188,7 @@ class Examiner:
         # Retrieves its error, as perhaps no request waits for it.
         ready.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._keep(self._watch(child, ready))
+        self._keep(_log_messages(child))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         keeper = asyncio.create_task(work)
@@ -239,8 +240,22 @@ async def _start_child() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "runners.examiner",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        start_new_session=True, limit=ANSWER_BYTES, env=_environment(),
+        stderr=asyncio.subprocess.PIPE, start_new_session=True, limit=ANSWER_BYTES, env=_environment(),
     )  # fmt: skip
+
+
+async def _log_messages(child: asyncio.subprocess.Process) -> None:
+    """Make records of what the child and its libraries write to standard error, to its end."""
+    assert child.stderr is not None
+    while True:
+        try:
+            line = await child.stderr.readline()
+        except ValueError:  # a line over the reader's limit, which it has dropped
+            continue
+        if not line:
+            return
+        message = line.decode("utf-8", "replace").rstrip()
+        log.warning("Examiner: %s", message, extra={"action": "examiner_message"})
 
 
 def _environment() -> dict[str, str]:
