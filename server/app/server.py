@@ -126,7 +126,6 @@ class Server:
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         self._watch_disk()
-        await self._watch_loop()
         pool = Pool(config.pool.slots)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
@@ -159,6 +158,7 @@ class Server:
         stack.push_async_callback(self._close_http)
         stack.push_async_callback(dispatcher.stop)
         self._application.open(make_application(self._services))
+        self._watch_loop()
         await asyncio.to_thread(self._folder.remove_leftovers)
 
     def _observe(self, components: Components, pool: Pool, dispatcher: Dispatcher) -> Figures:
@@ -182,7 +182,7 @@ class Server:
         watch = asyncio.create_task(repeat_every(CHECK_SECONDS, keep, name="disk watch", log=log))
         self._stack.callback(watch.cancel)
 
-    async def _watch_loop(self) -> None:
+    def _watch_loop(self) -> None:
         watch = LoopWatch(self.metrics)
         self._stack.push_async_callback(watch.stop)
         watch.start()

@@ -53,11 +53,10 @@ class LoopWatch:
             self._unreported += 1
             return
         log.warning(
-            "The event loop was held for %.2f s, of which it computed %.2f s; %d times more since "
-            "the last warning",
+            "The event loop was held for %.2f s, of which it computed %.2f s%s",
             late_seconds,
             worked_seconds,
-            self._unreported,
+            f"; {self._unreported} times more since the last warning" if self._unreported else "",
             extra={
                 "action": "loop_held",
                 "seconds": round(late_seconds, 3),
