@@ -167,7 +167,8 @@ class Retention:
                 record.identifier,
                 given_back,
                 extra={
-                    "action": f"{what}_retired",
+                    "action": "retention_removed",
+                    "what": what,
                     "process_pk": record.pk,
                     "ended": record.terminal_timestamp,
                 },

@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from server.core.errors import HeliographError
 from server.operations.notifications.receivers import NotDelivered, Receiver
@@ -91,31 +92,41 @@ class Sender:
             return
         for delivery in deliveries:
             await self._deliveries.note_delivered(delivery, time.time(), answer)
-            self._log(logging.DEBUG, "delivered", delivery, "arrived")
+            log.debug(
+                "Delivery %d to %s arrived",
+                delivery.pk,
+                self.receiver.shown,
+                extra={"action": "delivered", **_facts(delivery)},
+            )
 
     async def _note_failure(self, delivery: Delivery, error: NotDelivered) -> None:
         now = time.time()
         if error.final or delivery.tries > len(BACK_OFF_SECONDS):
             await self._deliveries.give_up(delivery, now, str(error), error.answer)
-            self._log(logging.ERROR, "delivery_given_up", delivery, f"is given up: {error}")
+            log.error(
+                "Delivery %d to %s is given up: %s",
+                delivery.pk,
+                self.receiver.shown,
+                error,
+                extra={"action": "delivery_given_up", **_facts(delivery)},
+            )
             return
         pause = BACK_OFF_SECONDS[delivery.tries - 1] * (1 + random.uniform(-JITTER, JITTER))
         await self._deliveries.note_failure(delivery, now, now + pause, str(error), error.answer)
-        failed = f"failed, and is tried again in {pause:.0f} s: {error}"
-        self._log(logging.WARNING, "delivery_failed", delivery, failed)
-
-    def _log(self, level: int, action: str, delivery: Delivery, what: str) -> None:
-        log.log(
-            level,
-            "Delivery %d to %s %s",
+        log.warning(
+            "Delivery %d to %s failed, and is tried again in %.0f s: %s",
             delivery.pk,
             self.receiver.shown,
-            what,
-            extra={
-                "action": action,
-                "delivery": delivery.pk,
-                "event": delivery.event,
-                "process_pk": delivery.process,
-                "tries": delivery.tries,
-            },
+            pause,
+            error,
+            extra={"action": "delivery_failed", **_facts(delivery)},
         )
+
+
+def _facts(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "delivery": delivery.pk,
+        "event": delivery.event,
+        "process_pk": delivery.process,
+        "tries": delivery.tries,
+    }
