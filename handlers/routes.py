@@ -19,7 +19,7 @@ from handlers.api import (
 )
 from handlers.files import download, live_preview, previews
 from handlers.files import zip as zips
-from handlers.operations import health, metrics, server_status
+from handlers.operations import health, metrics, server_status, webhooks
 from handlers.pages import login, not_found, plot, static_files
 from handlers.pages import process as process_page
 from handlers.pages import products as product_pages
@@ -49,6 +49,7 @@ MODULES = (
     health,
     metrics,
     server_status,
+    webhooks,
     login,
     static_files,
     targets_page,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from server.config import Config
     from server.core.records import ProcessRecord
     from server.live.sources import LiveSources
+    from server.operations.notifications.notifications import DeliveryList
     from server.processes.service import Processes
 
 
@@ -46,6 +47,7 @@ class Services(StartingServices):
     latest picture of a run on this server, as a PNG, or None. `disk_problem` returns what to do
     about a full disk, or None. `server_status` returns the figures of `/api/status/`, and has those
     among the `metrics` measured that are not known at any time.
+    `deliveries` are those to webhooks and by mail.
     """
 
     processes: Processes
@@ -57,6 +59,7 @@ class Services(StartingServices):
     write_table: Callable[[Path, Path], Awaitable[None]]
     read_light_curve: Callable[[Path, Path, int, bool], Awaitable[None]]
     preview_folder: Path
+    deliveries: DeliveryList
     live_preview: Callable[[ProcessRecord], Awaitable[bytes | None]]
     server_status: Callable[[], Awaitable[dict[str, Any]]]
     disk_problem: Callable[[], str | None] = lambda: None

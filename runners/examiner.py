@@ -240,7 +240,8 @@ async def _start_child() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "runners.examiner",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, start_new_session=True, limit=ANSWER_BYTES, env=_environment(),
+        stderr=asyncio.subprocess.PIPE, start_new_session=True, limit=ANSWER_BYTES,
+        env=_environment(),
     )  # fmt: skip
 
 

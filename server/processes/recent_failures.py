@@ -1,18 +1,21 @@
 """How many processes have failed in the last 24 hours, on all servers.
 
-What was counted stays in memory, so that only what is new is read, along the index of `failed_at`.
+What was counted stays in memory, so that only what has ended since is read, along an index.
 """
 
 from __future__ import annotations
 
 import time
 
+from server.core.records import State
 from server.store.processes.records import ProcessStore
 
 DAY_SECONDS = 86_400.0
 #: How far the clocks of servers on one database may differ, and writes be late.
 OVERLAP_SECONDS = 60.0
-BATCH = 1_000
+#: Later than any time.
+LATEST = 1e12
+BATCH = 200
 
 
 class RecentFailures:
@@ -35,11 +38,14 @@ class RecentFailures:
 
     async def _read(self, since: float) -> None:
         while True:
-            found = await self._store.failures(since, BATCH)
-            self._known |= found
-            if found:
-                self._newest = max(self._newest, found[-1][1])
-            # A whole batch of one and the same time would be read for ever.
-            if len(found) < BATCH or found[-1][1] == since:
+            found = await self._store.ended_since(since, LATEST, BATCH)
+            ends = [(record, record.terminal_timestamp or 0.0) for record in found]
+            self._known |= {record.pk: at for record, at in ends if record.state is State.FAILED}
+            if not ends:
                 return
-            since = found[-1][1]
+            last = ends[-1][1]
+            self._newest = max(self._newest, last)
+            # A whole batch of one and the same time would be read for ever.
+            if len(found) < BATCH or last == since:
+                return
+            since = last

@@ -37,16 +37,12 @@ def index_keys(record: ProcessRecord) -> dict[str, Any]:
         keys["queued"] = record.pk
     if record.state.ended:
         keys["ended"] = ended_key(record.state, record.pk)
-    if record.state is State.FAILED:
-        keys["failed_at"] = record.terminal_timestamp
     return keys
 
 
-def end_keys(state: State, pk: int, changes: Mapping[str, Any]) -> dict[str, str | int | float]:
+def end_keys(state: State, pk: int, changes: Mapping[str, Any]) -> dict[str, str | int]:
     """Return the fields for the indexes that the document gets as the process ends."""
-    keys: dict[str, str | int | float] = {"ended": ended_key(state, pk)}
-    if state is State.FAILED:
-        keys["failed_at"] = changes["terminal_timestamp"]
+    keys: dict[str, str | int] = {"ended": ended_key(state, pk)}
     if _is_worth_sealing(changes):
         keys["unsealed"] = pk
     return keys

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from server.core.records import State
+from server.core.records import ProcessRecord, State
 from server.processes import recent_failures
 from server.processes.recent_failures import DAY_SECONDS, RecentFailures
 from server.store import Store
@@ -59,13 +59,13 @@ async def test_more_than_a_batch_is_counted_and_the_next_look_reads_the_new_ones
     failures = RecentFailures(store.processes)
     assert await failures.count(NOW) == 10
     since: list[float] = []
-    read = store.processes.failures
+    read = store.processes.ended_since
 
-    async def noted(start: float, limit: int) -> list[tuple[int, float]]:
+    async def noted(start: float, before: float, limit: int) -> list[ProcessRecord]:
         since.append(start)
-        return await read(start, limit)
+        return await read(start, before, limit)
 
-    monkeypatch.setattr(store.processes, "failures", noted)
+    monkeypatch.setattr(store.processes, "ended_since", noted)
     await fail(store, 11, NOW - 4010)  # by a server whose clock is a little behind
     assert await failures.count(NOW) == 11
     assert since == [NOW - 4000 - recent_failures.OVERLAP_SECONDS]
