@@ -80,7 +80,7 @@ class Database:
             found = await self._database.command("dbStats")
         except PyMongoError as error:
             raise translated(error, self._database.name) from error
-        return int(found["storageSize"]) + int(found["indexSize"])
+        return int(found.get("storageSize", 0)) + int(found.get("indexSize", 0))
 
     def _made_room(self) -> bool:
         if self.make_room is None:

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from tornado.websocket import websocket_connect
 
-from tests.integration.conftest import Client, Running
+from tests.integration.conftest import Client, Running, make_config, serving
 
 pytestmark = pytest.mark.gen_test(timeout=60)
 
@@ -263,3 +264,51 @@ async def test_a_database_call_is_measured_and_one_that_fails_is_counted(client:
     await client.make_target()
     after = await series(client, "heliograph_database_call_seconds_count")
     assert after[("insert",)] > calls[("insert",)]
+
+
+def engine_of(data: Path) -> psutil.Process:
+    """Return the database engine of a data folder."""
+    children = psutil.Process().children()
+    [engine] = [child for child in children if str(data / "database") in child.cmdline()]
+    return engine
+
+
+def newest_examiner() -> psutil.Process:
+    """Return the examiner of the server that was started last."""
+    children = psutil.Process().children()
+    examiners = [child for child in children if "runners.examiner" in child.cmdline()]
+    return max(examiners, key=lambda child: child.create_time())
+
+
+@pytest.mark.slow
+async def test_children_that_are_started_again_are_counted(tmp_path: Path) -> None:
+    with serving(make_config(tmp_path)) as own:
+        client = Client(own.url)
+        assert set((await series(client, "heliograph_restarts_total")).values()) == {0}
+        for child in (engine_of(tmp_path), newest_examiner()):
+            child.kill()
+        async with asyncio.timeout(30):
+            while True:
+                found = await series(client, "heliograph_restarts_total")
+                if found["examiner",] == found["database engine",] == 1:
+                    break
+                await asyncio.sleep(0.05)
+        assert found["pool",] == 0
+
+
+@pytest.mark.slow
+async def test_the_answer_does_not_wait_for_a_database_that_is_away(tmp_path: Path) -> None:
+    with serving(make_config(tmp_path)) as own:
+        client = Client(own.url)
+        before = await client.call("/api/status/")
+        engine = engine_of(tmp_path)
+        engine.suspend()
+        try:
+            started = time.monotonic()
+            for _ in range(5):
+                assert await series(client, "heliograph_slots") == {(): 2}
+            status = await client.call("/api/status/")
+            assert time.monotonic() - started < 10  # a call of the database would take 20 s
+        finally:
+            engine.resume()
+        assert status["failed_24h"] == before["failed_24h"] == 0
