@@ -102,13 +102,14 @@ def find_frames(path: Path, name: str | None = None) -> list[Frame]:
     return [_later(first, plane, seconds) for plane in range(first.planes)]
 
 
-def read_science(frame: Frame) -> ScienceImage:
+def read_science(frame: Frame, *, as_stored: bool = False) -> ScienceImage:
     """Return the pixels and what they are.
 
-    BZERO and BSCALE are applied; blank and infinite pixels are NaN. Raise FrameError if the file
-    cannot be read or no pixel is finite.
+    BZERO and BSCALE are applied; blank and infinite pixels are NaN. With `as_stored`, whole numbers
+    that can be read plainly stay what they are, as most of them are averaged soon. Raise FrameError
+    if the file cannot be read or no pixel is finite.
     """
-    pixels, zero, unit = _pixels(frame)
+    pixels, zero, unit = _pixels(frame, as_stored)
     if np.isnan(pixels.flat[0]) and np.isnan(pixels).all():
         raise FrameError(frame.name, "has no finite pixel")
     layout = frame.layout
@@ -258,13 +259,14 @@ def _interval(facts: Sequence[Cards]) -> float:
     return first_number(facts, *EXPOSURE_KEYWORDS) or 0.0
 
 
-def _pixels(frame: Frame) -> tuple[NDArray[np.float32], float, float]:
-    if frame.plain is not None:
+def _pixels(frame: Frame, as_stored: bool) -> tuple[NDArray[Any], float, float]:
+    if (plain := frame.plain) is not None:
         with reading(frame.name):
-            rows = frame.layout.planes * frame.height
-            pixels = frame.plain.read(frame.path, rows, frame.width)
-            shaped = _shaped(pixels, frame)
-            return (shaped, 0.0, 1.0) if frame.plain.is_whole else within_range(shaped)
+            place = (frame.path, frame.layout.planes * frame.height, frame.width)
+            if plain.is_whole and as_stored:
+                return _shaped(plain.stored(*place), frame), float(plain.zero), 1.0
+            shaped = _shaped(plain.read(*place), frame)
+            return (shaped, 0.0, 1.0) if plain.is_whole else within_range(shaped)
     keep = frame.planes > 1
     with open_fits(frame.path, frame.name, keep=keep) as hdus, np.errstate(all="ignore"):
         if frame.amplifiers:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from runners.fits.filters import filter_of
 #: Pixels, shape (height, width), bottom row first as FITS stores them, or (3, height, width) of
 #: red, green and blue.
 Pixels = NDArray[np.float32]
+#: The same, or whole numbers as a file holds them.
+Stored = NDArray[Any]
 
 #: The four arrangements of a Bayer matrix.
 MOSAICS = frozenset({"RGGB", "BGGR", "GRBG", "GBRG"})
@@ -88,10 +91,10 @@ class ScienceImage:
     """The pixels of an image, as native float32 with NaN for blanks, and their layout.
 
     What a file holds is `zero + unit * pixels`: other than 0 and 1 only where float32 cannot hold
-    the range or the steps of the file's numbers.
+    the range or the steps of the file's numbers, and where pixels are whole numbers as stored.
     """
 
-    pixels: Pixels
+    pixels: Stored
     layout: Layout
     zero: float = 0.0
     unit: float = 1.0
@@ -106,7 +109,7 @@ class Span:
     flipped: bool = False
 
 
-def has_colours(mosaic: Pixels) -> bool:
+def has_colours(mosaic: Stored) -> bool:
     """Return whether the pixels of a mosaic differ by colour, as those of a sky do by its colour.
 
     A camera that has put 2 x 2 of them together still names its pattern in headers.
@@ -124,8 +127,10 @@ def has_colours(mosaic: Pixels) -> bool:
 
 def spans(value: object) -> list[Span]:
     """Return the sections in the text of a keyword; there may be several, or none."""
+    if not isinstance(value, str):
+        return []
     found = []
-    for match in _SECTION.finditer(value[:1000] if isinstance(value, str) else ""):
+    for match in _SECTION.finditer(value[:1000]):
         if max(map(len, match.groups())) > 9 or "0" in match.groups():
             continue
         x1, x2, y1, y2 = map(int, match.groups())
