@@ -25,6 +25,7 @@ from runners.imaging.colour import grey
 from runners.imaging.scaling import View, widened
 from runners.imaging.showing import level_scene, scene_of, without_rays
 from runners.imaging.stretches import STRETCHES, film_levels, film_shades
+from runners.timelapse.memory import keep_freed_memory
 from runners.timelapse.prefetch import helpers, prefetch
 
 #: The frames among which a reference is looked for at first: each has to be read.
@@ -138,6 +139,7 @@ def film_frames(
     A frame that cannot be read goes to `leave_out`, some frames ahead; without that, raise its
     FrameError.
     """
+    keep_freed_memory()
     with helpers() as pool:
         reference = _reference(pool, frames, work) if work.align else None
         read = partial(_read_or_error, partial(work.read, reference=reference))
