@@ -5,7 +5,7 @@ from __future__ import annotations
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerConnectionDelegate
 from tornado.web import Application, RequestHandler
 
-from handlers.api.health import alive_route
+from handlers.operations.health import alive_route
 from handlers.services import StartingServices
 from server.config import Config
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-#: First arguments that ask for a single run, which `server.cli.run` makes, instead of a server.
-COMMANDS = ("timelapse", "run")
+#: First arguments that ask for something else than a server, and the modules that do it: each has a
+#: `main` that takes all arguments and returns the exit status.
+COMMANDS = {
+    "timelapse": "server.cli.run",
+    "run": "server.cli.run",
+}
 #: The keys of the configuration that the server's own options override.
 KEYS = {"host": "http.host", "port": "http.port"}
 
@@ -23,16 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] in COMMANDS:
-        from server.cli.run import main as run_in_terminal
-
-        return run_in_terminal(argv)
+        return command(argv)
     args = parser().parse_args(argv)
     if args.version:
         print(f"heliograph {version()}")
         return 0
     try:
         config = load_config(args, COMMON | KEYS)
-        from server.app.server import run
+        from server.app.running import run
         from server.cli.demo import make_demo_on
         from server.cli.options import accepted
 
@@ -40,6 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StartError as error:
         print(f"heliograph cannot start:\n{error}", file=sys.stderr)
         return ExitStatus.NOT_STARTED
+
+
+def command(argv: Sequence[str]) -> int:
+    """Do what the first argument names, and return the exit status."""
+    from importlib import import_module
+
+    main: Callable[[Sequence[str]], int] = import_module(COMMANDS[argv[0]]).main
+    return main(argv)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,11 +5,13 @@ The rules themselves are in `access_rules`; here they are applied to requests.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from typing import ClassVar
 
 from tornado.web import HTTPError, RequestHandler
 
-from handlers.access_rules import COOKIE, AccessRules
+from handlers.access.rules import COOKIE, AccessRules
+from server.access.roles import ANYBODY, Caller, Role, RoleNeeded
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -22,6 +24,11 @@ class GuardedHandler(RequestHandler):
 
     open_to_all = False  #: whether it answers without a token
     checks_origin_always = False  #: whether even a GET needs a known origin
+
+    #: The roles that methods need where it is not that of `needed_role`.
+    roles: ClassVar[Mapping[str, Role]] = {}
+    #: Who sent the request; not known yet where a check fails, nor where all are let in.
+    caller: Caller = ANYBODY
 
     access_rules: AccessRules  #: set by the `initialize` of each heir
 
@@ -39,8 +46,10 @@ class GuardedHandler(RequestHandler):
             self.set_cors_headers()
         if self.checks_origin_always or self.request.method not in SAFE_METHODS:
             self._check_origin()
-        if rules.needs_token and not self.open_to_all and not self._has_token():
-            raise HTTPError(401)
+        # Browsers send preflight requests without credentials.
+        if not self.open_to_all and self.request.method != "OPTIONS":
+            self.caller = self._identified()
+            self._check_role(needed_role(type(self), str(self.request.method)))
         return None
 
     def _check_origin(self) -> None:
@@ -48,13 +57,20 @@ class GuardedHandler(RequestHandler):
         if origin and not self.access_rules.knows_origin(origin, self.request.host):
             raise HTTPError(403)
 
-    def _has_token(self) -> bool:
-        if self.request.method == "OPTIONS":  # browsers send preflight requests without credentials
-            return True
+    def _identified(self) -> Caller:
+        """Return who sent the request. Raise HTTPError 401 if nothing in it proves that."""
+        if not self.access_rules.needs_token:
+            return ANYBODY
         kind, _, token = self.request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer" and self.access_rules.accepts_token(token.strip()):
-            return True
-        return self.access_rules.accepts_cookie(self.get_cookie(COOKIE) or "")
+            return Caller(None, Role.ADMIN)
+        if self.access_rules.accepts_cookie(self.get_cookie(COOKIE) or ""):
+            return Caller(None, Role.ADMIN)
+        raise HTTPError(401)
+
+    def _check_role(self, needed: Role) -> None:
+        if not self.caller.role.includes(needed):
+            raise RoleNeeded(needed, self.caller)
 
     def set_cors_headers(self) -> None:
         """Let pages of allowed origins read the answer (CORS, as in the Fetch standard)."""
@@ -83,6 +99,15 @@ class GuardedHandler(RequestHandler):
             self.set_header("Access-Control-Allow-Methods", allowed)
             self.set_header("Access-Control-Allow-Headers", CORS_REQUEST_HEADERS)
             self.set_header("Access-Control-Max-Age", "600")
+
+
+def needed_role(handler: type[GuardedHandler], method: str) -> Role:
+    """Return the role that a method of a handler needs: to read, to change, to delete."""
+    if method in handler.roles:
+        return handler.roles[method]
+    if method in SAFE_METHODS:
+        return Role.VIEWER
+    return Role.ADMIN if method == "DELETE" else Role.OPERATOR
 
 
 def allowed_methods(handler: type[RequestHandler]) -> tuple[str, ...]:

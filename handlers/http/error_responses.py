@@ -8,6 +8,7 @@ from typing import Any
 
 from tornado.web import HTTPError
 
+from server.access.roles import RoleNeeded
 from server.core.errors import (
     AlreadyTaken,
     Conflict,
@@ -22,6 +23,7 @@ from server.core.errors import (
 )
 
 STATUSES: dict[type[HeliographError], int] = {
+    RoleNeeded: 403,
     NotFound: 404,
     InvalidInput: 400,
     Conflict: 409,

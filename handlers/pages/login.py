@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from tornado.routing import URLSpec
 
-from handlers.access_rules import COOKIE, cookie_of
+from handlers.access.rules import COOKIE, cookie_of
 from handlers.http.body import BodyHandler
 from handlers.http.routing import route
 from handlers.pages.base import Page

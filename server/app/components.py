@@ -14,7 +14,7 @@ from server.archive.archive import Archive
 from server.archive.storage import FileStorage
 from server.config import Config
 from server.core.concurrency import retry_while_unavailable
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.core.hub import Hub
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
@@ -59,6 +59,7 @@ async def open_components(
     database = await _database(config, folder, stack)
     await _check(config, folder, database, accepted)
     store = await retry_while_unavailable(lambda: Store.open(database))
+    store.processes.marks_moves = config.notifies
     examiner = Examiner()
     stack.push_async_callback(examiner.close)
     hub = Hub()

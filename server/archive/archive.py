@@ -17,7 +17,7 @@ from server.archive.targets import Targets
 from server.archive.transactions import Examine, FileTransactions
 from server.archive.uploads import UploadLimits
 from server.archive.visibility import Visibility
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.core.records import ProcessRecord
 from server.store import Store
 

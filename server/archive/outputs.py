@@ -20,7 +20,7 @@ from server.archive.light_curves import chunks_of
 from server.archive.rollback import Rollback
 from server.archive.storage import AT_ONCE, LocalFile, in_thread
 from server.archive.transactions import FileTransactions
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.core.errors import InvalidInput
 from server.core.records import ProcessRecord
 from server.store import Store

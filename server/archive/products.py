@@ -15,7 +15,7 @@ from server.archive.storage import FileStorage, LocalFile
 from server.archive.transactions import FileTransactions
 from server.archive.uploads import Upload, UploadLimits
 from server.archive.visibility import Visibility
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.core.errors import NotFound
 from server.core.records import DataProduct
 from server.store import Store

@@ -24,8 +24,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from runners.pipeline.file_copies import NotAFile, open_file
+from server.core.disk.known_contents import OTHER_CHECKSUM, KnownContents
 from server.core.errors import AlreadyStored, DamagedFile, NoRoom, NotFound, StartError
-from server.core.known_contents import OTHER_CHECKSUM, KnownContents
 
 T = TypeVar("T")
 

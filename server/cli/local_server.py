@@ -20,7 +20,7 @@ from server.cli.api_client import ApiClient
 from server.config import Config
 from server.config.sections import Http
 from server.config.sources import remove_variables
-from server.core.data_folder import announced, is_held
+from server.core.disk.data_folder import announced, is_held
 from server.core.errors import StartError
 
 ANNOUNCE_SECONDS = 10.0

@@ -157,18 +157,22 @@ def _from_file(path: Path, rules: Mapping[str, Rule], complaints: Complaints) ->
 
 
 def _flatten(
-    tree: dict[object, object], rules: Mapping[str, Rule], source: str, complaints: Complaints
+    tree: dict[object, object],
+    rules: Mapping[str, Rule],
+    source: str,
+    complaints: Complaints,
+    within: str = "",
 ) -> Iterator[tuple[str, object]]:
     """Yield dotted keys and their values. An empty section (`http:`) gives nothing."""
-    sections = {key.partition(".")[0] for key in rules if "." in key}
-    for name, value in tree.items():
-        if name not in sections:
-            yield str(name), value
+    for key, value in tree.items():
+        name = f"{within}{key}"
+        inner = [known.removeprefix(f"{name}.") for known in rules if known.startswith(f"{name}.")]
+        if not inner or not isinstance(key, str):
+            yield name, value
         elif isinstance(value, dict):
-            yield from ((f"{name}.{key}", each) for key, each in value.items())
+            yield from _flatten(value, rules, source, complaints, f"{name}.")
         elif value is not None:
-            keys = ", ".join(key.partition(".")[2] for key in rules if key.startswith(f"{name}."))
-            complaints.add(f"{name}: a section takes the keys {keys} ({source})")
+            complaints.add(f"{name}: a section takes the keys {', '.join(inner)} ({source})")
 
 
 def _from_environment(
@@ -216,8 +220,11 @@ def not_allowed(name: str, shown: str, source: str, allowed: str) -> str:
 def unknown_key(name: str, source: str, key: str, known: Iterable[str]) -> str:
     """Say that a key is unknown, and which one may be meant; its value may be a secret."""
     candidates = list(known)
-    near = difflib.get_close_matches(key, candidates, 1, cutoff=0.6)
-    if not near:  # `port` for `http.port`
+    # `port` for `http.port`
+    near = [each for each in candidates if each.rpartition(".")[2] == key and each != key]
+    if not near:
+        near = difflib.get_close_matches(key, candidates, 1, cutoff=0.6)
+    if not near:  # `pool.port`
         near = [each for each in candidates if each.rpartition(".")[2] == key.rpartition(".")[2]]
     hint = f"; did you mean {near[0]}?" if near else "; known are " + ", ".join(candidates)
     return f"{name[:200]}: there is no such key ({source}){hint}"

@@ -17,9 +17,9 @@ from runners.pipeline.inputs import InputData, InputProduct, RunTarget
 from runners.pipeline.own_copies import InputSource, adopt
 from server.archive.archive import Archive
 from server.config import Config
-from server.core import open_files
 from server.core.concurrency import retry_while_unavailable
-from server.core.disk_reserve import DiskReserve
+from server.core.disk import open_files
+from server.core.disk.disk_reserve import DiskReserve
 from server.core.errors import DatabaseAway, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
 from server.execution.start_failures import CannotRun

@@ -16,7 +16,7 @@ from server.app.connections.bounds import Bounds, client_of
 from server.app.connections.http1 import ClientConnection
 from server.app.connections.stream import ClientStream, Timeouts
 from server.config.sections import Http
-from server.core import open_files
+from server.core.disk import open_files
 
 LONGEST_SWEEP_SECONDS = 1.0
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.core.errors import StartError
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from server.archive.archive import Archive
 from server.archive.light_curves import Curve, Imported
 from server.archive.outputs import OutputFile
 from server.archive.storage import FileStorage
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.core.errors import DatabaseAway
 from server.core.records import DataProduct, ProcessRecord, State, Target
 from server.store import Store

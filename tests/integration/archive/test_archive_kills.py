@@ -12,7 +12,7 @@ import pytest
 
 from server.archive.archive import Archive
 from server.archive.storage import FileStorage
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.core.errors import Conflict, DatabaseAway
 from server.core.records import ProcessRecord, State, Target
 from server.store.processes.log_chunks import LogChunk

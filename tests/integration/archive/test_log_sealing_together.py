@@ -11,7 +11,7 @@ import pytest
 
 from server.archive.archive import Archive
 from server.archive.storage import FileStorage
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.core.errors import DatabaseAway, NoRoom
 from server.core.records import ProcessRecord
 from server.operations import log_sealing

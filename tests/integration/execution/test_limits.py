@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from server.config import Limits
-from server.core import open_files
+from server.core.disk import open_files
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, scripted_config
 

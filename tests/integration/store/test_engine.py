@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.core.errors import DatabaseAway, StartError
 from server.store.driver.collection import Collection
 from server.store.driver.connection import Database
@@ -186,7 +186,7 @@ def test_serving_does_not_wait_for_the_end_of_a_long_examination(
 
 SERVER = """
 import asyncio, sys
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.store.driver.connection import Database
 from server.store.engine.supervisor import Engine
 

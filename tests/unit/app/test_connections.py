@@ -16,7 +16,7 @@ import pytest
 
 from server.app.connections import accepting
 from server.app.connections.bounds import Bounds, client_of
-from server.core import open_files
+from server.core.disk import open_files
 from tests.fakes.fake_processes import Board
 from tests.fakes.handler_fakes import Client, Fakes, until
 from tests.fakes.some_records import a_process

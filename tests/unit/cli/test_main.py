@@ -40,9 +40,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
         accepting.append(accepted)
         return 7
 
-    app: Any = types.ModuleType("server.app.server")
+    app: Any = types.ModuleType("server.app.running")
     app.run = run
-    monkeypatch.setitem(sys.modules, "server.app.server", app)
+    monkeypatch.setitem(sys.modules, "server.app.running", app)
     return calls
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 from server.core.errors import StartError
 
 HOLDER = """
 import sys
-from server.core.data_folder import DataFolder
+from server.core.disk.data_folder import DataFolder
 folder = DataFolder.open(sys.argv[1])
 print("open", flush=True)
 sys.stdin.read()

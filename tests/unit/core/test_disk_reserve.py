@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from server.core.disk_reserve import LEAST_BYTES, MOST_BYTES, DiskReserve
+from server.core.disk.disk_reserve import LEAST_BYTES, MOST_BYTES, DiskReserve
 from server.core.errors import NoRoom
 
 MEBIBYTE = 1 << 20

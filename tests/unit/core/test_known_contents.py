@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from server.core import known_contents
+from server.core.disk import known_contents
+from server.core.disk.known_contents import KnownContents
 from server.core.errors import DamagedFile
-from server.core.known_contents import KnownContents
 
 CONTENT = b"SIMPLE" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tornado.httpclient import HTTPResponse
 
-from handlers.access_rules import AccessRules, cookie_of, host_name
+from handlers.access.rules import AccessRules, cookie_of, host_name
 from handlers.pages.login import local_path
 from server.config.sections import Http
 from tests.fakes.handler_fakes import Client, Fakes, json_of

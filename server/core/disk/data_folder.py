@@ -13,7 +13,7 @@ import shutil
 import time
 from pathlib import Path
 
-from server.core.disk_reserve import DiskReserve
+from server.core.disk.disk_reserve import DiskReserve
 from server.core.errors import StartError
 
 #: After a `kill -9` the system needs a moment to close the dead server's files.

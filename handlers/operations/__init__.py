@@ -1,0 +1,1 @@
+"""What operators ask: whether the server lives and works."""

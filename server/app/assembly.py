@@ -1,0 +1,201 @@
+"""Assembling the parts of a server: each is given what it works with. `server` says in which order.
+
+Nothing is started here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from tornado.web import Application
+
+from handlers.http import access_log
+from handlers.routes import all_routes
+from handlers.services import Services
+from runners.execution.pool import Pool
+from server.app.components import Components
+from server.app.examinations import or_later
+from server.archive.derived.reexamination import Reexamination
+from server.config import Config
+from server.core.disk.data_folder import DataFolder
+from server.core.errors import DatabaseAway
+from server.core.records import PipelineDescription, ProcessRecord
+from server.execution.dispatcher import Dispatcher
+from server.execution.launch import RunServices
+from server.execution.live_preview import read_picture
+from server.execution.recovery import Recovery
+from server.live.sources import LiveSources
+from server.operations.log_sealing import LogSealer
+from server.operations.notifications.notifications import DeliveryList, Notifications, receivers_of
+from server.operations.retention import Removers, Retention, free_bytes
+from server.processes.service import Processes
+from server.processes.trimming import Trimming
+
+
+class Upkeep(Protocol):
+    """Work on stored data in the background."""
+
+    def start(self) -> None:
+        """Begin; return at once."""
+
+    async def stop(self) -> None:
+        """End, and return when nothing is being done any more."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The parts of a server, each made anew from the components whenever it is asked for."""
+
+    config: Config
+    folder: DataFolder
+    components: Components
+
+    def upkeep(self) -> list[Upkeep]:
+        """Return all work in the background, in the order in which it is to be started."""
+        return [self.sealer(), self.reexamination()]
+
+    def upkeep_of(self, processes: Processes) -> list[Upkeep]:
+        """Return the work in the background that is about processes, in order of its start."""
+        return [self.notifications(processes), self.retention(processes)]
+
+    def notifications(self, processes: Processes) -> Notifications:
+        """Return what tells others about processes that move on."""
+        receivers = receivers_of(self.config)
+        notifications = Notifications(self.components.store, receivers, processes.fields)
+        if self.config.notifies:
+            self.components.repository.announce_moves(notifications.moved)
+        return notifications
+
+    def retention(self, processes: Processes) -> Retention:
+        """Return what removes what has been kept for long enough."""
+        trimming = Trimming(
+            self.components.store,
+            self.components.archive,
+            self.components.repository,
+            self.components.logs,
+            processes,
+        )
+        removers = Removers(trimming.remove_process, trimming.remove_log, trimming.remove_outputs)
+        return Retention(
+            self.config.retention,
+            self.components.store,
+            removers,
+            lambda: free_bytes(self.folder.path),
+        )
+
+    def recovery(self) -> Recovery:
+        """Return what settles runs that were left behind."""
+        return Recovery(
+            self.components.store,
+            self.components.repository,
+            self.components.logs,
+            self.components.archive,
+            self.config,
+        )
+
+    def reexamination(self) -> Reexamination:
+        """Return what examines stored files again after an upgrade."""
+        return Reexamination(
+            self.components.store.products,
+            self.components.files,
+            self.components.examiner.metadata,
+            self.folder.incoming / "examination",
+        )
+
+    def sealer(self) -> LogSealer:
+        """Return what moves lines of logs from the database into files."""
+        return LogSealer(
+            store=self.components.store,
+            logs=self.components.logs,
+            files=self.components.files,
+            rollback=self.components.archive.rollback,
+            incoming=self.folder.incoming,
+            server=self.folder.server_id,
+            changed=self.components.repository.accept,
+            full=lambda: self.folder.reserve.full,
+            alone=self.config.mongodb.uri is None,
+        )
+
+    def run_services(self, pool: Pool, pipelines: dict[str, PipelineDescription]) -> RunServices:
+        """Return the collaborators of all runs."""
+        return RunServices(
+            config=self.config,
+            repository=self.components.repository,
+            logs=self.components.logs,
+            receipts=self.components.store.receipts,
+            sections=self.components.store.sections,
+            film_frames=self.components.store.film_frames,
+            archive=self.components.archive,
+            targets=self.components.store.targets,
+            pool=pool,
+            runs=self.folder.runs,
+            pipelines=pipelines.get,
+            reserve=self.folder.reserve,
+        )
+
+    def processes(self, pipelines: dict[str, PipelineDescription]) -> Processes:
+        """Return the processes as handlers know them."""
+        return Processes(
+            store=self.components.store,
+            repository=self.components.repository,
+            logs=self.components.logs,
+            reader=self.components.reader,
+            archive=self.components.archive,
+            pipelines=pipelines,
+            config=self.config,
+            check_room=self.folder.reserve.check,
+        )
+
+    def handler_services(
+        self,
+        processes: Processes,
+        run_services: RunServices,
+        dispatcher: Dispatcher,
+    ) -> Services:
+        """Return the collaborators of the handlers."""
+
+        async def ready() -> str | None:
+            return await self._problem(run_services.pool, dispatcher)
+
+        async def picture(record: ProcessRecord) -> bytes | None:
+            return await asyncio.to_thread(read_picture, run_services.folder(record))
+
+        return Services(
+            config=self.config,
+            processes=processes,
+            live=LiveSources(
+                self.components.repository,
+                self.components.reader,
+                self.components.hub,
+                processes.fields,
+                processes.board,
+            ),
+            archive=self.components.archive,
+            ready=ready,
+            draw_preview=or_later(self.components.examiner.preview),
+            write_table=or_later(self.components.examiner.table),
+            read_light_curve=or_later(self.components.examiner.light_curve),
+            read_headers=or_later(self.components.examiner.headers),
+            preview_folder=self.folder.previews,
+            deliveries=DeliveryList(self.config, self.components.store.deliveries),
+            live_preview=picture,
+            disk_problem=lambda: self.folder.reserve.problem,
+        )
+
+    async def _problem(self, pool: Pool, dispatcher: Dispatcher) -> str | None:
+        """Return why the server is not ready, None if it is."""
+        if dispatcher.closing:
+            return "The server is stopping"
+        try:
+            await self.components.database.ping()
+        except DatabaseAway as error:
+            return str(error)
+        problem = pool.problem() or self.components.examiner.problem()
+        return problem or self.folder.reserve.problem
+
+
+def make_application(services: Services) -> Application:
+    """Return the application with all routes; tests call it with services of their own."""
+    return Application([*all_routes(services)], log_function=access_log.log_request)

@@ -1,0 +1,67 @@
+"""Running a server until a signal stops it: what `python -m server` does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from server.app.logging_setup import set_up_logging
+from server.app.server import Server
+from server.config import Config
+from server.config.sources import remove_variables
+from server.core.disk import open_files
+from server.operations.accepted import Accepted
+
+#: What the command line does with a server that has just become ready.
+OnReady = Callable[["Server"], Awaitable[None]]
+
+
+def run(config: Config, on_ready: OnReady | None = None, accepted: Accepted | None = None) -> int:
+    """Run the server until a signal stops it, and return the exit status.
+
+    `on_ready` is called once, with the running server, when that can take work. `accepted` is what
+    the start would otherwise refuse.
+    """
+    set_up_logging()
+    open_files.raise_limit()
+    # What runs inherit holds no secret, and the template that starts them comes from here.
+    remove_variables(os.environ)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve_until_stopped(Server(config, accepted), on_ready))
+
+
+async def _serve_until_stopped(server: Server, on_ready: OnReady | None) -> int:
+    stopped = asyncio.Event()
+    _listen_for_signals(stopped)
+    async with server:
+        print(f"Heliograph is starting at {server.address}", flush=True)
+        starting = asyncio.ensure_future(server.start())
+        stopping = asyncio.ensure_future(stopped.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            return 0
+        await starting
+        print(f"Heliograph is ready at {server.address}", flush=True)
+        if on_ready is not None:
+            await on_ready(server)
+        await stopping
+    return 0
+
+
+def _listen_for_signals(stopped: asyncio.Event) -> None:
+    """Stop the server in order at the first signal, at once at the second one."""
+
+    def stop() -> None:
+        if stopped.is_set():
+            os._exit(1)
+        print("Heliograph is stopping; once more to stop at once", file=sys.stderr, flush=True)
+        stopped.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)

@@ -1,0 +1,25 @@
+"""The sections of the configuration: every key with its default, its rule and its meaning.
+
+`config` puts them together; the kinds of rules are in `rules`.
+"""
+
+from server.config.sections.network import Http, Websockets
+from server.config.sections.runs import Leases, Limits, Pool, Queue, Timelapse
+from server.config.sections.storage import Cache, Files, MongoDB, Uploads
+from server.config.sections.upkeep import Mail, Retention
+
+__all__ = [
+    "Cache",
+    "Files",
+    "Http",
+    "Leases",
+    "Limits",
+    "Mail",
+    "MongoDB",
+    "Pool",
+    "Queue",
+    "Retention",
+    "Timelapse",
+    "Uploads",
+    "Websockets",
+]

@@ -1,0 +1,109 @@
+"""How pipelines run: how many, for how long, with what limits."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from server.config.rules import choice, integer, nullable, number, setting, size
+from server.config.sections.times import DAY_SECONDS, YEAR_SECONDS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pool:
+    """How many pipelines run at once on this server."""
+
+    workers: int | None = setting(
+        None,
+        nullable(integer(1, 10_000), "the number of cores"),
+        "pipelines that run at the same time",
+    )
+
+    @property
+    def slots(self) -> int:
+        """Return the number configured, else one for each core that this process may use."""
+        if self.workers is not None:
+            return self.workers
+        if hasattr(os, "sched_getaffinity"):  # not on macOS
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Queue:
+    """How many processes may wait."""
+
+    limit: int = setting(
+        10_000, integer(1), "most processes that can wait; further submits get 503"
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Timelapse:
+    """How the built-in timelapse renders its films."""
+
+    format: str = setting("webm", choice("webm", "mp4", "gif"), "format of the film")
+    fps: int = setting(10, integer(1, 60), "frames per second")
+    size: int = setting(
+        500, integer(16, 4096), "longer side of the film in pixels; nothing is enlarged"
+    )
+    crop_scale: float = setting(
+        0.5,
+        number(0, 1, above=True),
+        "part of each side, around the centre, that is left by the flag `crop`",
+    )
+    stretch: str = setting(
+        "asinh",
+        choice("asinh", "zscale", "linear", "sqrt", "log"),
+        "stretch of films for which no flag chooses one",
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a run may use."""
+
+    timeout_seconds: float | None = setting(
+        float(DAY_SECONDS),
+        nullable(number(0, YEAR_SECONDS, above=True), "no limit"),
+        "seconds after which a run is stopped",
+    )
+    log_bytes: int = setting(1024**3, size(), "longest log of a process")
+    address_space_bytes: int | None = setting(
+        None, nullable(size(), "no limit"), "address space of a run's OS process"
+    )
+    cpu_seconds: int | None = setting(
+        None, nullable(integer(1), "no limit"), "processor time of a run's OS process"
+    )
+    file_size_bytes: int | None = setting(
+        None, nullable(size(), "no limit"), "largest file that a run can write"
+    )
+    open_files: int | None = setting(
+        None, nullable(integer(16, 2**20), "the server's own limit"), "files open at the same time"
+    )
+    nice: int = setting(
+        0, integer(0, 19), "how much a run yields to everything else on the machine"
+    )
+    log_level: str = setting(
+        "info",
+        choice("debug", "info", "warning", "error"),
+        "the least level of a run's `logging` that is kept in its log",
+    )
+    import_seconds: float = setting(
+        30.0, number(0.1, 3600), "seconds that importing a pipeline to describe it may take"
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Leases:
+    """How servers on one database see that one of them is gone."""
+
+    heartbeat_seconds: float = setting(
+        5.0, number(0.05, 3600), "time between two heartbeats of a server"
+    )
+    lease_seconds: float = setting(
+        20.0,
+        number(0.1, DAY_SECONDS),
+        "time without heartbeat until a run counts as lost; over twice the heartbeat's",
+    )
+    check_seconds: float = setting(2.0, number(0.05, 3600), "time between two looks for lost runs")

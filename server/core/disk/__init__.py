@@ -1,0 +1,1 @@
+"""The folders and files on this machine: locked, measured, held in reserve."""
