@@ -98,6 +98,12 @@ class Run:
         with contextlib.suppress(OSError):
             os.write(self._control, worker.CANCEL)
 
+    def keep_alive(self) -> None:
+        """Give the sign of life without which a run with `silence_seconds` ends itself."""
+        os.set_blocking(self._control, False)  # a stopped run does not read
+        with contextlib.suppress(OSError):
+            os.write(self._control, worker.ALIVE)
+
     def signal_group(self, number: signal.Signals) -> bool:
         """Send a signal to the child and its group; return False if no process is left in it."""
         if self._gone:  # another group may have its number by now
@@ -173,6 +179,11 @@ class Pool:
         except (EOFError, OSError):
             await self._explain_dead_template()
         self._watcher = asyncio.create_task(self._watch_template())
+
+    @property
+    def template_pid(self) -> int | None:
+        """The PID of the template, the parent of all runs; None if it is not known."""
+        return _template_pid()
 
     def problem(self) -> str | None:
         """Return why no run can be started at this moment, in a sentence, or None."""

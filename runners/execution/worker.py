@@ -13,6 +13,7 @@ import importlib
 import mmap
 import os
 import resource
+import select
 import signal
 import sys
 import threading
@@ -36,12 +37,18 @@ from runners.wording import in_words
 
 UNEXPECTED = "An unexpected error occurred"
 CANCEL = b"c"
+#: A sign of life from whoever supervises the run.
+ALIVE = b"a"
 #: Reserved where the address space is limited, and freed to report that it is exhausted.
 RESERVE_BYTES = 4 * 2**20
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a child needs to know, sent as JSON; `import_folder` goes on the import path."""
+    """All that a child needs to know, sent as JSON; `import_folder` goes on the import path.
+
+    With `silence_seconds`, the run ends itself when there is no sign of life for so long: whoever
+    supervises it may be stopped and unable to end it.
+    """
 
     pk: int
     path: str
@@ -54,6 +61,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     import_folder: str | None
     limits: Limits
     log_level: str = "info"
+    silence_seconds: float | None = None
 
 
 #: Made by the template, so that no run spends the time.
@@ -72,7 +80,7 @@ def run(
     reporter = joining.ChildReporter(messages.fileno(), main=threading.get_ident())
     redirect(reporter, out, err, run_spec.log_level)
     joining.admit_children(reporter, run_spec.log_level)
-    _start_watching(control, reporter)
+    _start_watching(control, reporter, run_spec.silence_seconds)
     _handle_sigterm()
     reporter.send("hello", os.getpid(), os.getppid())
     _usage(reporter)
@@ -87,24 +95,37 @@ def run(
     sys.exit(code)
 
 
-def _start_watching(control: Connection, reporter: PipeReporter) -> None:
+def _start_watching(
+    control: Connection, reporter: PipeReporter, silence_seconds: float | None
+) -> None:
     # SIGTERM is blocked in the thread: delivered there, to a run that was stopped and continues, it
     # would not interrupt the main thread, which alone acts on it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_watch, args=(control, reporter), daemon=True).start()
+    arguments = (control, reporter, silence_seconds)
+    threading.Thread(target=_watch, args=arguments, daemon=True).start()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _watch(control: Connection, reporter: PipeReporter) -> None:
+def _watch(control: Connection, reporter: PipeReporter, silence_seconds: float | None) -> None:
     # The pipe closes when the server has ended, in whatever way: then nothing may be left running.
     # (If the interpreter's lock is held for ever, the template kills the run, where it can.)
     try:
-        while data := os.read(control.fileno(), 1):
+        while _is_heard(control, silence_seconds) and (data := os.read(control.fileno(), 1)):
             if data == CANCEL:
                 reporter.cancelled = True
     except OSError:
         return  # the pipeline has closed it
     os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _is_heard(control: Connection, silence_seconds: float | None) -> bool:
+    """Wait for something to read; return whether it came in time."""
+    if silence_seconds is None:
+        return True
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    # A run that was stopped itself for a while finds what has been sent meanwhile.
+    return any(poll.poll(seconds * 1000) for seconds in (silence_seconds, 0))
 
 
 def _handle_sigterm() -> None:

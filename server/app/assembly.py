@@ -5,7 +5,6 @@ Nothing is started here.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,7 +24,11 @@ from server.core.errors import DatabaseAway
 from server.core.records import PipelineDescription, ProcessRecord
 from server.execution.dispatcher import Dispatcher
 from server.execution.launch import RunServices
-from server.execution.live_preview import read_picture
+from server.execution.places.cluster import Cluster
+from server.execution.places.dask import DaskPlace
+from server.execution.places.listener import AgentListener
+from server.execution.places.local import LocalPlace
+from server.execution.places.places import Places
 from server.execution.recovery import Recovery
 from server.live.sources import LiveSources
 from server.operations.log_sealing import LogSealer
@@ -120,7 +123,20 @@ class Assembly:
             metrics=self.components.metrics,
         )
 
-    def run_services(self, pool: Pool, pipelines: dict[str, PipelineDescription]) -> RunServices:
+    def dask_place(self, cluster: Cluster, listener: AgentListener) -> DaskPlace:
+        """Return the place of runs on a Dask cluster."""
+        return DaskPlace(
+            cluster,
+            listener,
+            workers=self.config.pool.workers,
+            silence_seconds=self.config.runner.silence_seconds,
+            resources_of=self.config.resources_of,
+            find_file=self.components.archive.products.path,
+        )
+
+    def run_services(
+        self, pool: Pool, dask: DaskPlace | None, pipelines: dict[str, PipelineDescription]
+    ) -> RunServices:
         """Return the collaborators of all runs."""
         return RunServices(
             config=self.config,
@@ -132,12 +148,13 @@ class Assembly:
             archive=self.components.archive,
             targets=self.components.store.targets,
             pool=pool,
+            places=Places(self.config, LocalPlace(pool), dask, pipelines.keys),
             runs=self.folder.runs,
             pipelines=pipelines.get,
             reserve=self.folder.reserve,
         )
 
-    def processes(self, pipelines: dict[str, PipelineDescription]) -> Processes:
+    def processes(self, pipelines: dict[str, PipelineDescription], places: Places) -> Processes:
         """Return the processes as handlers know them."""
         return Processes(
             store=self.components.store,
@@ -148,6 +165,7 @@ class Assembly:
             pipelines=pipelines,
             config=self.config,
             check_room=self.folder.reserve.check,
+            place_problem=places.problem,
         )
 
     def handler_services(
@@ -163,7 +181,8 @@ class Assembly:
             return await self._problem(run_services.pool, dispatcher)
 
         async def picture(record: ProcessRecord) -> bytes | None:
-            return await asyncio.to_thread(read_picture, run_services.folder(record))
+            run = run_services.places.runs.get(record.pk)
+            return None if run is None else await run.picture()
 
         return Services(
             config=self.config,

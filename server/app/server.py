@@ -32,6 +32,10 @@ from server.core.metrics import Metrics
 from server.core.records import PipelineDescription
 from server.core.tuning import tune_process
 from server.execution.dispatcher import Dispatcher
+from server.execution.places.cluster import Cluster
+from server.execution.places.dask import DaskPlace
+from server.execution.places.listener import AgentListener
+from server.execution.places.places import Places
 from server.operations.accepted import Accepted
 from server.processes.pipelines import PipelineWatch, find_pipelines
 
@@ -144,12 +148,13 @@ class Server:
         self._start_upkeep(assembly.upkeep())
         # Runs.
         pipelines = await self._watched_pipelines(pool)
-        run_services = assembly.run_services(pool, pipelines)
+        dask = await self._dask_place(assembly)
+        run_services = assembly.run_services(pool, dask, pipelines)
         dispatcher = Dispatcher(run_services, components.hub, recovery)
         # Requests.
-        processes = assembly.processes(pipelines)
+        processes = assembly.processes(pipelines, run_services.places)
         self._start_upkeep(assembly.upkeep_of(processes))
-        figures = self._observe(components, pool, dispatcher)
+        figures = self._observe(components, pool, dispatcher, run_services.places)
         self._services = assembly.handler_services(processes, run_services, dispatcher, figures)
         dispatcher.start()
         # Stopped in the reverse order: polls are answered until the runs have ended, but not
@@ -160,12 +165,34 @@ class Server:
         self._watch_loop()
         await asyncio.to_thread(self._folder.remove_leftovers)
 
-    def _observe(self, components: Components, pool: Pool, dispatcher: Dispatcher) -> Figures:
+    async def _dask_place(self, assembly: Assembly) -> DaskPlace | None:
+        """Join the Dask cluster, if runs are to go there; it may be away. Raise StartError."""
+        runner = self.config.runner
+        if runner.type != "dask":
+            return None
+        listener = AgentListener(runner)
+        cluster = Cluster(runner, lambda: changed())
+        place = assembly.dask_place(cluster, listener)
+
+        def changed() -> None:
+            place.changed()
+            assembly.components.hub.wake("queue")
+
+        await listener.start()
+        self._stack.push_async_callback(listener.stop)
+        cluster.start()
+        self._stack.push_async_callback(cluster.stop)
+        return place
+
+    def _observe(
+        self, components: Components, pool: Pool, dispatcher: Dispatcher, places: Places
+    ) -> Figures:
         """Have the metrics show this server's figures, and return these."""
         observation = Observation(
             components=components,
             pool=pool,
             dispatcher=dispatcher,
+            places=places,
             http=self._http,
             viewers=lambda: self.services.sockets.kinds(),
             folder=self._folder.path,

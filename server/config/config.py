@@ -37,6 +37,7 @@ from server.config.sections import (
     Pool,
     Queue,
     Retention,
+    Runner,
     Timelapse,
     Uploads,
     Websockets,
@@ -87,6 +88,7 @@ class Config:
     files: Files = dataclasses.field(default_factory=Files)
     uploads: Uploads = dataclasses.field(default_factory=Uploads)
     pool: Pool = dataclasses.field(default_factory=Pool)
+    runner: Runner = dataclasses.field(default_factory=Runner)
     queue: Queue = dataclasses.field(default_factory=Queue)
     shutdown_seconds: float = setting(
         10.0, number(0, DAY_SECONDS), "time that runs get to finish when the server is stopped"
@@ -118,6 +120,7 @@ class Config:
                 " need at least one secret in http.tokens",
             )
         _check_mail(self.mail)
+        _check_runner(self.runner, self.leases, self.pipelines)
         if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:
             raise Contradiction(
                 "leases.lease_seconds",
@@ -139,6 +142,16 @@ class Config:
         """Return the limits on runs of a pipeline, whether or not `pipelines` names it."""
         entry = self.pipelines.get(pipeline)
         return dataclasses.replace(self.limits, **entry.limits) if entry else self.limits
+
+    def runner_of(self, pipeline: str) -> str:
+        """Return where the runs of a pipeline have their processes: `local` or `dask`."""
+        entry = self.pipelines.get(pipeline)
+        return self.runner.type if entry is None or entry.runner is None else entry.runner
+
+    def resources_of(self, pipeline: str) -> Mapping[str, float]:
+        """Return what each run of a pipeline needs of a Dask worker, beside a thread."""
+        entry = self.pipelines.get(pipeline)
+        return {} if entry is None else entry.resources
 
     def retries_of(self, pipeline: str) -> int:
         """Return how many new attempts a pipeline gets after a lost run."""
@@ -166,6 +179,36 @@ def _check_mail(mail: Mail) -> None:
     if mail.password is not None and mail.password_file is not None:
         raise Contradiction(
             "mail.password_file", mail.password_file, "null, as there is a mail.password"
+        )
+
+
+def _check_runner(runner: Runner, leases: Leases, pipelines: Mapping[str, PipelineEntry]) -> None:
+    """Raise Contradiction when a Dask cluster is wanted, but not with all that it takes."""
+    if runner.type != "dask":
+        for name, entry in pipelines.items():
+            if entry.runner == "dask":
+                allowed = (
+                    f"dask, as the pipeline {name} is bound to it (others can be bound to local)"
+                )
+                raise Contradiction("runner.type", runner.type, allowed)
+        return
+    if runner.address is None:
+        raise Contradiction("runner.address", None, "the scheduler's, as runner.type is dask")
+    if runner.security.partly_given:
+        raise Contradiction(
+            "runner.security.key", runner.security.key, "a file, as are ca and certificate, or none"
+        )
+    if runner.address.startswith("tls:") != runner.security.given:
+        raise Contradiction(
+            "runner.address",
+            runner.address,
+            "a tls:// address with the three files of runner.security, a tcp:// address without",
+        )
+    if runner.silence_seconds > leases.lease_seconds / 2:
+        raise Contradiction(
+            "runner.silence_seconds",
+            runner.silence_seconds,
+            f"at most half of leases.lease_seconds ({leases.lease_seconds:g})",
         )
 
 

@@ -11,8 +11,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from server.config.rules import Refused, Rule, integer, read_inner, read_mapping, rules_of, text
+from server.config.rules import (
+    Refused,
+    Rule,
+    integer,
+    number,
+    read_inner,
+    read_mapping,
+    rules_of,
+    size,
+    text,
+)
 from server.config.sections import Limits
+from server.config.sections.runs import RUNNER
 from server.config.sources import parse_yaml
 
 CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
@@ -25,13 +36,42 @@ LIMITS = rules_of(Limits)
 class PipelineEntry:
     """A configured pipeline: the path of its class, and what overrides the general settings.
 
-    `limits` has only the given ones, as None is a value there: no limit.
+    `limits` has only the given ones, as None is a value there: no limit. `runner` is where its runs
+    have their processes, None for where all have; `resources` is what each needs of a Dask worker.
     """
 
     path: str
     retries: int | None = None
     retries_on_failure: int | None = None
     limits: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    runner: str | None = None
+    resources: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+AMOUNTS = "a mapping of names to numbers or sizes such as {gpu: 1, memory: 8 GiB}"
+_NUMBER = number(0, 1e18, above=True)
+_SIZE = size()
+
+
+def _read_resources(value: object) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise ValueError
+    return {
+        name: read_inner(str(name), AMOUNT, each) for name, each in value.items() if _named(name)
+    }
+
+
+def _named(name: object) -> bool:
+    if not (isinstance(name, str) and name.isprintable() and 0 < len(name) <= 100):
+        raise Refused(name, "the name of a resource")
+    return True
+
+
+def _read_amount(value: object) -> float:
+    return float(_SIZE.accept(value) if isinstance(value, str) else _NUMBER.accept(value))
+
+
+AMOUNT = Rule("a number above 0, or a size such as 8 GiB", _read_amount)
 
 
 ENTRY_RULES = {
@@ -40,6 +80,8 @@ ENTRY_RULES = {
     "retries": RETRIES,
     "retries_on_failure": RETRIES,
     "limits": Rule("a mapping of limits", functools.partial(read_mapping, LIMITS)),
+    "runner": RUNNER,
+    "resources": Rule(AMOUNTS, _read_resources),
 }
 
 

@@ -11,13 +11,12 @@ import contextlib
 import logging
 from typing import Any
 
-from runners.execution.pool import Run
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import LeaseLost
 from server.core.records import ProcessRecord
-from server.execution.child import oom_kills, termination
 from server.execution.conclusion import conclude
 from server.execution.launch import RunServices, launch
+from server.execution.places.place import PlaceAway, PlacedRun, Stopped
 from server.execution.recorder import RunRecorder
 from server.execution.start_failures import failure_of_start, is_the_pipelines, pause_before
 from server.execution.verdict import RunEnd, StopReason
@@ -35,11 +34,14 @@ class Attempt:
     def __init__(self, record: ProcessRecord, services: RunServices) -> None:
         self.pk = record.pk
         self.number = record.attempt
+        self.pipeline = record.pipeline
         self._services = services
         self._recorder = RunRecorder(record, services)
         self._stop: StopReason | None = None
         self._stopped = asyncio.Event()
         self._lingered = False
+        #: why the place takes no runs now, so that the process goes back to the queue
+        self._away: str | None = None
 
     def stop(self, why: StopReason) -> None:
         """Have the run ended. The first reason counts, but a lost lease overrides any other."""
@@ -77,41 +79,48 @@ class Attempt:
             await self._recorder.finish_log()
         if interrupted := self._recorder.record.interrupted:
             await self._pause(pause_before(interrupted) or 0)
-        end = await self._run_child()
-        if self._stop is StopReason.LOST:
-            raise LeaseLost(self.pk, self.number)
-        await conclude(self._recorder, end)
-
-    async def _run_child(self) -> RunEnd:
-        """Launch the child, unless stopped before, and return how it ended."""
-        kills = oom_kills.count()
         run, failure = await self._launch()
-        code = None
-        interrupted = False
-        if run is not None:
-            code = await self._supervise(run)
-            interrupted = self._was_interrupted(run)
+        try:
+            end = await self._end_of(run, failure)
+            if self._stop is StopReason.LOST:
+                raise LeaseLost(self.pk, self.number)
+            await conclude(self._recorder, run, end)
+        finally:
+            if run is not None:
+                self._services.places.runs.pop(self.pk, None)
+                await run.release()
+
+    async def _end_of(self, run: PlacedRun | None, failure: str | None) -> RunEnd:
+        """See a run to its end, if it was started, and return how it ended."""
+        code = None if run is None else await self._supervise(run)
         return RunEnd(
             stop=self._stop,
             code=code,
             failure=failure,
-            interrupted=interrupted,
+            interrupted=run is not None and self._was_interrupted(run),
             limits=self._recorder.limits,
             lingered=self._lingered,
-            oom_kills=oom_kills.count() > kills if code == -9 else False,
+            oom_kills=run is not None and code is not None and run.was_out_of_memory(code),
+            away=self._away,
+            lost=None if run is None else run.lost,
         )
 
-    def _was_interrupted(self, run: Run) -> bool:
+    def _was_interrupted(self, run: PlacedRun) -> bool:
         """Return whether the run ended with its template, or before it began: not its own fault."""
         messages = self._recorder.messages
         return messages.last is None and (run.orphaned or messages.parent is None)
 
-    async def _launch(self) -> tuple[Run | None, str | None]:
+    async def _launch(self) -> tuple[PlacedRun | None, str | None]:
         """Return the started run, or why it could not be started; neither if stopped before."""
         tries = 0
         while not self._stopped.is_set():
             try:
-                run, inputs = await launch(self._recorder.record, self._services)
+                run, inputs = await launch(self._recorder.record, self._services, self._stopped)
+            except Stopped:
+                break
+            except PlaceAway as error:
+                self._away = str(error)
+                break
             except Exception as error:
                 tries += 1
                 seconds = None if is_the_pipelines(error) else pause_before(tries)
@@ -120,7 +129,8 @@ class Attempt:
                     return None, failure_of_start(error)
                 await self._pause(seconds)
             else:
-                self._recorder.note_inputs(inputs)
+                self._recorder.note_start(inputs, run.facts)
+                self._services.places.runs[self.pk] = run
                 return run, None
         return None, None
 
@@ -144,19 +154,19 @@ class Attempt:
             },
         )
 
-    async def _supervise(self, run: Run) -> int:
+    async def _supervise(self, run: PlacedRun) -> int:
         """Wait for the child's end, store all that it said, and return its exit code."""
         try:
             # A failure of any of these ends all: a defect must not pass for anything else.
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._recorder.store_news())
-                watchers = [tasks.create_task(self._recorder.usage.measure(run.pid))]
+                watchers = [tasks.create_task(run.measure(self._recorder.usage))]
                 for name, reader in run.readers.items():
                     watchers.append(tasks.create_task(self._recorder.output.pump(name, reader)))
                 await self._wait_for_end(run)
                 self._recorder.admit_all()
                 # What the child left behind in its group would keep its pipes open.
-                await termination.kill(run)
+                await run.kill()
                 for task in watchers:
                     task.cancel()
                 await asyncio.wait(watchers)
@@ -165,11 +175,11 @@ class Attempt:
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
-            await termination.kill(run)
+            await run.kill()
             run.close()
         return await run.wait()
 
-    async def _wait_for_end(self, run: Run) -> None:
+    async def _wait_for_end(self, run: PlacedRun) -> None:
         """Wait for the child's end, and bring it about when the run is to be stopped."""
         ended = asyncio.create_task(run.wait())
         stopped = asyncio.create_task(self._stopped.wait())
@@ -191,9 +201,9 @@ class Attempt:
             for task in (ended, stopped, finished):
                 task.cancel()
 
-    async def _end(self, run: Run) -> None:
-        self._recorder.usage.sample(run.pid)
+    async def _end(self, run: PlacedRun) -> None:
+        await run.sample(self._recorder.usage)
         if self._lingered or self._stop is StopReason.LOST:
-            await termination.kill(run)
+            await run.kill()
         else:
-            await termination.terminate(run)
+            await run.terminate()

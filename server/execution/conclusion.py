@@ -6,24 +6,20 @@ tries a run that failed once more.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import signal
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from runners.execution.exits import exit_in_words
-from runners.pipeline.own_copies import change_of, is_verified, used_in
 from runners.wording import in_words
-from server.archive.outputs import OutputFile, Publication
+from server.archive.outputs import Publication
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import CancelRequested, DatabaseAway, HeliographError, LeaseLost
-from server.core.records import CANCELLED, DataProduct, Resources, State
+from server.core.records import CANCELLED, Resources, State
 from server.execution.child import exit_messages
 from server.execution.child.messages import OUTPUTS_LIMIT
-from server.execution.launch import input_source
+from server.execution.places.place import PlacedRun, RunLost
 from server.execution.recorder import RunRecorder
 from server.execution.start_failures import INTERRUPTED, INTERRUPTED_OFTEN, pause_before
 from server.execution.verdict import Outcome, RunEnd, decide
@@ -36,31 +32,34 @@ ESCAPED_NAMED = 20
 CHANGES_NAMED = 20
 
 
-async def conclude(recorder: RunRecorder, end: RunEnd) -> None:
-    """Say the last words, publish the outputs and move the record. Raises LeaseLost."""
+async def conclude(recorder: RunRecorder, run: PlacedRun | None, end: RunEnd) -> None:
+    """Say the last words, publish the outputs and move the record. Raises LeaseLost.
+
+    Without a `run`, none was started.
+    """
     if recorder.messages.usage is not None:
         recorder.usage.take(*recorder.messages.usage)
     if end.code == -signal.SIGXCPU:  # the samples are too far apart to show the last of it
         recorder.usage.take(end.limits.cpu_seconds or 0, 0)
     outcome = decide(recorder.messages, end)
-    await _check_inputs(recorder)
+    if run is not None:
+        await _check_inputs(recorder, run)
     if outcome.interrupted and pause_before(recorder.record.interrupted + 1) is None:
         outcome = Outcome(State.FAILED, INTERRUPTED_OFTEN)
-    await _say_last_words(recorder, end, outcome)
+    await _say_last_words(recorder, run, end, outcome)
     fields: dict[str, Any] = {"resources": _resources(recorder, end)}
     if (progress := recorder.messages.unstored_progress) is not None:
         fields["progress"] = progress
     if outcome.state is State.SUCCEEDED:
-        outcome = await _succeed(recorder, fields)
+        outcome = await _succeed(recorder, run, fields)
     if outcome.state is not State.SUCCEEDED:
         await _end_or_requeue(recorder, outcome, fields)
     await recorder.services.remove_folder(recorder.record)
 
 
-async def _check_inputs(recorder: RunRecorder) -> None:
+async def _check_inputs(recorder: RunRecorder, run: PlacedRun) -> None:
     """Say what the run did to its copies of the inputs, and note which checksums were compared."""
-    folder = recorder.services.inputs(recorder.record)
-    changes, verified = await asyncio.to_thread(_examine_inputs, recorder.inputs, folder)
+    changes, verified = await run.examine_inputs(recorder.inputs)
     for name, change in changes[:CHANGES_NAMED]:
         recorder.messages.say(
             f"The pipeline has {change} its copy of {name}; the stored file is as it was", "warning"
@@ -71,24 +70,9 @@ async def _check_inputs(recorder: RunRecorder) -> None:
         await recorder.note_verified(verified)
 
 
-def _examine_inputs(
-    inputs: Sequence[DataProduct], folder: Path
-) -> tuple[list[tuple[str, str]], set[int]]:
-    """Return names of inputs with what became of their copies, and the PKs of those verified."""
-    changes, verified = [], set()
-    used = used_in(folder)
-    for product in inputs:
-        if product.pk not in used:
-            continue
-        source = input_source(product, folder)
-        if (change := change_of(source, product.name)) is not None:
-            changes.append((product.name, change))
-        if is_verified(source):
-            verified.add(product.pk)
-    return changes, verified
-
-
-async def _say_last_words(recorder: RunRecorder, end: RunEnd, outcome: Outcome) -> None:
+async def _say_last_words(
+    recorder: RunRecorder, run: PlacedRun | None, end: RunEnd, outcome: Outcome
+) -> None:
     say = recorder.messages.say
     if (left_out := recorder.log_limit.summary()) is not None:
         say(left_out, "warning")
@@ -99,6 +83,8 @@ async def _say_last_words(recorder: RunRecorder, end: RunEnd, outcome: Outcome) 
         )
     if outcome.interrupted:
         say(f"{INTERRUPTED}. It will be tried again", "warning")
+    elif outcome.state is None and outcome.message is not None:
+        say(f"It goes back to the queue: {outcome.message}", "warning")
     elif outcome.state is None:
         say("The server stops, and the process goes back to the queue", "warning")
     elif outcome.message is not None:
@@ -106,7 +92,10 @@ async def _say_last_words(recorder: RunRecorder, end: RunEnd, outcome: Outcome) 
     if outcome.died and (cause := _likely_cause(recorder, end)) is not None:
         say(cause, "error")
     record = recorder.record
-    escaped = await recorder.usage.escaped(recorder.messages.parent, record.pk, record.identifier)
+    if run is None:
+        return
+    parent = recorder.messages.parent
+    escaped = await run.escaped(recorder.usage, parent, record.pk, record.identifier)
     for pid, name in list(escaped.items())[:ESCAPED_NAMED]:
         say(f"OS process {pid} ({name}) left the run's session and goes on", "warning")
     if (more := len(escaped) - ESCAPED_NAMED) > 0:
@@ -127,15 +116,18 @@ def _resources(recorder: RunRecorder, end: RunEnd) -> Resources:
     return Resources(usage.cpu_seconds, usage.peak_rss_bytes, exit_text)
 
 
-async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
+async def _succeed(recorder: RunRecorder, run: PlacedRun | None, fields: dict[str, Any]) -> Outcome:
     """Publish the outputs and end the record in one write. Return whether that succeeded.
 
     A cancel that was accepted before that write wins: nothing is published then.
     """
     try:
-        published = await _publish(recorder)
+        published = await _publish(recorder, run)
     except LeaseLost:
         raise
+    except RunLost as error:
+        recorder.messages.say(str(error), "error")
+        return Outcome(State.FAILED, str(error), lost=True)
     except (OSError, ValueError, HeliographError) as error:
         return _unpublished(recorder, error)
     fields |= {
@@ -185,12 +177,12 @@ def reason_of(error: Exception) -> str:
     return str(error) if isinstance(error, HeliographError) else in_words(error)
 
 
-async def _publish(recorder: RunRecorder) -> Publication:
+async def _publish(recorder: RunRecorder, run: PlacedRun | None) -> Publication:
     """Store the outputs, waiting for the database if need be, but not for free storage."""
     archive, record, outputs = recorder.services.archive, recorder.record, recorder.messages.outputs
     if len(outputs) > OUTPUTS_LIMIT:
         raise ValueError(f"there are more than {OUTPUTS_LIMIT}")
-    files = [OutputFile(Path(path), name, kind) for path, name, kind in outputs]
+    files = [] if run is None else await run.fetch(outputs)
     tries = itertools.count()
 
     async def publish() -> Publication:
@@ -207,11 +199,14 @@ async def _end_or_requeue(recorder: RunRecorder, outcome: Outcome, fields: dict[
     repository = services.repository
     retries = services.config.retries_on_failure_of(record.pipeline)
     again = outcome.died and record.died < retries
-    if again:
+    lost = outcome.lost and record.lost < services.config.retries_of(record.pipeline)
+    if again or lost:
         recorder.messages.say("It will be tried again", "warning")
     extent = await recorder.finish_log()
     if again:
         await repository.requeue(record, died=record.died + 1, **extent)
+    elif lost:
+        await repository.requeue(record, lost=record.lost + 1, **extent)
     elif outcome.interrupted:
         await repository.requeue(record, interrupted=record.interrupted + 1, **extent)
     elif outcome.state is None:

@@ -93,13 +93,19 @@ class Dispatcher:
 
     async def _fill_slots(self, ask_store: bool) -> None:
         """Claim while slots are free and work is known to wait or, if asked, may be stored."""
-        while len(self._attempts) < self._services.pool.workers and not self.closing:
+        places = self._services.places
+        while not self.closing:
+            running = [attempt.pipeline for attempt, _ in self._attempts.values()]
+            if (claimable := places.claimable(running)) is None:
+                return
             if self._services.reserve.full:  # a run would fail; the process stays queued
                 return
             if not (ask_store or self._services.repository.queue.queued):
                 return
             async with self._claiming:
-                record = await self._services.repository.claim()
+                record = await self._services.repository.claim(
+                    only=claimable.only, without=claimable.without
+                )
                 if record is None:
                     return
                 self._services.logs.begin(record.pk, new=record.attempt == 1)

@@ -8,13 +8,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from runners.execution import worker
 from runners.execution.limits import Limits
-from runners.execution.pool import Pool, Run
-from runners.pipeline.inputs import InputData, InputProduct, RunTarget
-from runners.pipeline.own_copies import InputSource, adopt
+from runners.execution.pool import Pool
+from runners.pipeline.inputs import InputProduct, RunTarget
+from runners.pipeline.own_copies import adopt
 from server.archive.archive import Archive
 from server.config import Config
 from server.core.concurrency import retry_while_unavailable
@@ -22,6 +20,9 @@ from server.core.disk import open_files
 from server.core.disk.disk_reserve import DiskReserve
 from server.core.errors import DatabaseAway, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
+from server.execution.places.local import INPUTS, input_of
+from server.execution.places.place import PlacedRun
+from server.execution.places.places import Places
 from server.execution.start_failures import CannotRun
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
@@ -29,8 +30,6 @@ from server.store.archive.targets import Targets
 from server.store.processes.film_frames import FilmFrames
 from server.store.processes.receipts import Receipts
 from server.store.processes.sections import Sections
-
-INPUTS = "inputs"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +45,7 @@ class RunServices:
     archive: Archive
     targets: Targets
     pool: Pool
+    places: Places
     runs: Path
     pipelines: Callable[[str], PipelineDescription | None]
     reserve: DiskReserve
@@ -54,26 +54,28 @@ class RunServices:
         """Return the folder of one attempt: the next may begin before it is removed."""
         return self.runs / f"{record.pk}-{record.attempt}"
 
-    def inputs(self, record: ProcessRecord) -> Path:
-        """Return the folder of the copies that an attempt makes of its inputs."""
-        return self.folder(record) / INPUTS
-
     async def remove_folder(self, record: ProcessRecord) -> None:
         """Remove the folder of an attempt."""
         await asyncio.to_thread(shutil.rmtree, self.folder(record), ignore_errors=True)
 
 
-async def launch(record: ProcessRecord, services: RunServices) -> tuple[Run, list[DataProduct]]:
+async def launch(
+    record: ProcessRecord, services: RunServices, stopped: asyncio.Event
+) -> tuple[PlacedRun, list[DataProduct]]:
     """Start the child of an attempt. Return the run, and the products that it was given.
 
     It waits for the database, but not for room on the disk. What else goes wrong is told apart by
     `start_failures`.
+
+    :raises Stopped: `stopped` was set while the start was waited for.
     """
     target, products = await retry_while_unavailable(lambda: _given(record, services))
     spec = await retry_while_unavailable(
         lambda: _spec(record, target, products, services), through=(DatabaseAway,)
     )
-    return await services.pool.launch(worker.run, msgspec.json.encode(spec)), products
+    place = services.places.of(record.pipeline)
+    folder = services.folder(record)
+    return await place.launch(record.pipeline, spec, products, folder, stopped), products
 
 
 async def _given(record: ProcessRecord, services: RunServices) -> tuple[Target, list[DataProduct]]:
@@ -103,7 +105,7 @@ async def _spec(
         target=RunTarget(
             target.pk, target.identifier, target.name, target.ra, target.dec, target.extra_fields
         ),
-        inputs=[await _input(product, services, folder / INPUTS) for product in products],
+        inputs=await _inputs(record, products, services),
         flags=record.flags,
         settings=dataclasses.asdict(config.timelapse),
         folder=str(folder / "work"),
@@ -119,19 +121,21 @@ def _make_empty(folder: Path) -> None:
         (folder / name).mkdir(parents=True, mode=0o700)
 
 
+async def _inputs(
+    record: ProcessRecord, products: list[DataProduct], services: RunServices
+) -> list[InputProduct]:
+    folder = services.folder(record) / INPUTS
+    if services.places.of(record.pipeline).sends_inputs:
+        return [input_of(product, folder) for product in products]
+    return [await _input(product, services, folder) for product in products]
+
+
 async def _input(product: DataProduct, services: RunServices, folder: Path) -> InputProduct:
     path = await services.archive.products.path(product, folder)
-    source = input_source(product, folder, stored=path)
+    made = input_of(product, folder, stored=path)
     if path.is_relative_to(folder):  # fetched, as storage is remote
-        await asyncio.to_thread(adopt, source, product.name)
-    return InputProduct(product.pk, product.name, InputData(source, product.name))
-
-
-def input_source(product: DataProduct, folder: Path, stored: Path | None = None) -> InputSource:
-    """Return where an input comes from, and where the run's own copy of it is in this folder."""
-    return InputSource(
-        str(stored or ""), str(folder / str(product.pk)), product.size, product.sha256
-    )
+        await asyncio.to_thread(adopt, made.data.source, product.name)
+    return made
 
 
 def _limits(config: Config, pipeline: str) -> Limits:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from runners.supervision.resource_usage import Usage
 from server.core.concurrency import retry_while_unavailable
 from server.core.records import DataProduct, ProcessRecord, State
 from server.execution.child.output_buffer import OutputBuffer
-from server.execution.child.resource_usage import Usage
 from server.execution.film_frames import FilmRecorder
 from server.execution.launch import RunServices
 from server.logs.limit import LogLimit
@@ -42,6 +42,7 @@ class RunRecorder:
         self.film = FilmRecorder(record, services.film_frames)
         #: what the run was given
         self.inputs: Sequence[DataProduct] = ()
+        self._machine: Mapping[str, str] = {}
         self._facts: RunFacts | None = None
         self._receipt_stored = False
         self._record_written = 0.0
@@ -53,9 +54,10 @@ class RunRecorder:
         """The process's PK."""
         return self.record.pk
 
-    def note_inputs(self, inputs: Sequence[DataProduct]) -> None:
-        """Remember which products the run was given, for its receipt."""
+    def note_start(self, inputs: Sequence[DataProduct], machine: Mapping[str, str]) -> None:
+        """Remember which products the run was given, and where it has started, for its receipt."""
         self.inputs = inputs
+        self._machine = machine
 
     async def note_verified(self, products: Collection[int]) -> None:
         """Note in the receipt that the checksums of these inputs were compared."""
@@ -150,7 +152,7 @@ class RunRecorder:
     async def _store_receipt(self, provenance: dict[str, Any]) -> None:
         """Store what the run read and imported, once."""
         self._receipt_stored = True
-        self._facts = RunFacts.of(self.inputs, provenance)
+        self._facts = RunFacts.of(self.inputs, provenance, self._machine)
         if self._facts is not None:
             await self._put_receipt(self._facts)
 

@@ -28,7 +28,8 @@ class RunEnd:
     `interrupted` means that the child ended, without a last message, because the process that
     starts the runs did, or before anything of the pipeline ran. `lingered` means that it was done
     but did not exit, and was killed; `oom_kills` that the kernel killed processes for lack of
-    memory while it ran.
+    memory while it ran. `away` is why its place took no runs, and `lost` why a started run cannot
+    be reached any more.
     """
 
     stop: StopReason | None
@@ -38,6 +39,8 @@ class RunEnd:
     interrupted: bool = False
     lingered: bool = False
     oom_kills: bool = False
+    away: str | None = None
+    lost: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +48,15 @@ class Outcome:
     """What follows from the facts: the last state and message, or `state` None to re-queue.
 
     `died` means that the child failed by itself, which may be retried; `interrupted` that neither
-    the pipeline nor this server ended it, so that it is tried again, but not for ever.
+    the pipeline nor this server ended it, so that it is tried again, but not for ever; `lost` that
+    the machine that ran it is gone, which counts as a server that is gone does.
     """
 
     state: State | None
     message: str | None = None
     died: bool = False
     interrupted: bool = False
+    lost: bool = False
 
 
 def _outputs_lost(messages: ChildMessages) -> str:
@@ -64,6 +69,8 @@ def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
     A run that was done before it was stopped has succeeded, unless it was cancelled: a cancel that
     was accepted before anything was published is kept.
     """
+    if end.lost is not None and end.stop not in (StopReason.CANCEL, StopReason.HAND_BACK):
+        return Outcome(State.FAILED, end.lost, lost=True)
     if messages.last == ("done",) and end.stop is not StopReason.CANCEL:
         if messages.outputs_sent != messages.outputs_received:
             return Outcome(State.FAILED, _outputs_lost(messages), died=True)
@@ -75,6 +82,8 @@ def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
             return Outcome(None)
         case StopReason.TIMEOUT:
             return Outcome(State.FAILED, exit_messages.timed_out(end.limits.timeout_seconds or 0))
+    if end.away is not None:
+        return Outcome(None, end.away)
     if end.failure is not None:
         return Outcome(State.FAILED, end.failure)
     if end.interrupted:

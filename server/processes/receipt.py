@@ -6,7 +6,7 @@ not known is stated.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -53,24 +53,42 @@ class Source(msgspec.Struct, frozen=True, rename={"path": "class"}):
     sha256: str | None
 
 
+class Worker(msgspec.Struct, frozen=True):
+    """The machine of a Dask cluster that a run had, and what was installed there."""
+
+    host: str
+    python: str
+    heliograph: str
+
+
 class RunFacts(msgspec.Struct, frozen=True):
     """What is stored of an attempt while it runs."""
 
     inputs: list[Input]
     environment: Environment
     source: Source | None
+    worker: Worker | None = None
 
     @classmethod
-    def of(cls, inputs: Sequence[DataProduct], provenance: dict[str, Any]) -> Self | None:
-        """Join an attempt's inputs and what it reports; None when that is malformed or too long."""
+    def of(
+        cls,
+        inputs: Sequence[DataProduct],
+        provenance: dict[str, Any],
+        machine: Mapping[str, str] | None = None,
+    ) -> Self | None:
+        """Join an attempt's inputs and what it reports; None when that is malformed or too long.
+
+        `machine` is what the machine reports that it runs on, empty for the server's own.
+        """
         given = [Input(each.pk, each.name, each.size, each.sha256) for each in inputs]
         try:
             environment = msgspec.convert(provenance, Environment)
             source = msgspec.convert(provenance.get("source"), Source | None)
+            worker = msgspec.convert(machine, Worker) if machine else None
         except msgspec.ValidationError:  # a pipeline may write to the pipe as well
             return None
         small = len(msgspec.json.encode((environment, source))) <= FACTS_LIMIT_CHARACTERS
-        return cls(given, environment, source) if small else None
+        return cls(given, environment, source, worker) if small else None
 
     def with_verified(self, products: Collection[int]) -> Self:
         """Return the facts with the checksums of these products' files compared."""
@@ -114,6 +132,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     inputs: list[Input] | None
     flags: dict[str, bool]
     environment: Environment | None
+    worker: Worker | None
     source: Source | None
     timings: Timings
     log_stored_bytes: int
@@ -132,6 +151,7 @@ def receipt_of(record: ProcessRecord, facts_text: str | None, log_stored_bytes: 
         inputs=None if facts is None else facts.inputs,
         flags=record.flags,
         environment=None if facts is None else facts.environment,
+        worker=None if facts is None else facts.worker,
         source=None if facts is None else facts.source,
         timings=_timings(record),
         log_stored_bytes=log_stored_bytes,

@@ -53,8 +53,11 @@ class Processes:
         pipelines: dict[str, PipelineDescription],
         config: Config,
         check_room: Callable[[], None],
+        place_problem: Callable[[str], str | None] = lambda pipeline: None,
     ) -> None:
         self._store = store
+        #: returns why no run of a pipeline can be started now, in a clause
+        self._place_problem = place_problem
         self._repository = repository
         self._logs = logs
         self._archive = archive
@@ -250,8 +253,8 @@ class Processes:
         if record.state is not State.QUEUED:
             return None
         queue = self._repository.queue
-        holders = _holders(list(queue.running.values()))
-        return f"Number {queue.position(record.pk)} in the queue; {holders}"
+        reason = self._place_problem(record.pipeline) or _holders(list(queue.running.values()))
+        return f"Number {queue.position(record.pk)} in the queue; {reason}"
 
 
 def _holders(running: list[str]) -> str:

@@ -5,6 +5,8 @@ Tests share it, and each makes its own targets. Tests that stop or kill a server
 
 With HELIOGRAPH_TEST_FAULTS=<seed>, some database calls of these servers fail, are late, or fail
 after taking effect, and the client does what a client should: it retries.
+
+With HELIOGRAPH_TEST_RUNNER=dask, their runs are on a Dask cluster of this machine.
 """
 
 from __future__ import annotations
@@ -26,10 +28,13 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClient, HTTPError, HTTPRespo
 
 from server.app.server import Server
 from server.config import Config, PipelineEntry
-from server.config.sections import Http, Leases, Pool
+from server.config.sections import Http, Leases, Pool, Runner
+from tests.fakes.dask_cluster import dask_runner
 from tests.reliability.tools.faults import DELAY, FAIL, UNHEARD, Faults, Orders, install
 
 FAULTS = os.environ.get("HELIOGRAPH_TEST_FAULTS")
+#: Where the runs of these servers have their place: `local`, or `dask` to try all this there.
+PLACE = os.environ.get("HELIOGRAPH_TEST_RUNNER", "local")
 #: How many of a hundred database calls meet a fault.
 FAULTS_PERCENT = 3
 TRIES = 50
@@ -79,11 +84,16 @@ class Running:
 
 def make_config(data: Path) -> Config:
     """Make a configuration for tests: any port, the sample pipelines, short leases."""
+    runner = Runner()
+    lease_seconds = 2.0
+    if PLACE == "dask":
+        runner, lease_seconds = dask_runner(), 5.0
     return Config(
         http=Http(port=0),
         data=data,
         pool=Pool(workers=2),
-        leases=Leases(heartbeat_seconds=0.5, lease_seconds=2.0, check_seconds=0.2),
+        runner=runner,
+        leases=Leases(heartbeat_seconds=0.5, lease_seconds=lease_seconds, check_seconds=0.2),
         pipelines={name: PipelineEntry(path=f"sample_pipelines.{name}") for name in PIPELINES},
         folder=SAMPLES,
         shutdown_seconds=0.5,

@@ -43,7 +43,7 @@ class Sources:
     """Where the figures come from. `facts` are those that stay as they are while it runs."""
 
     facts: dict[str, Any]
-    slots: int
+    slots: Callable[[], int]
     running_here: Callable[[], int]
     viewers: Callable[[], int]
     queue: ProcessQueue
@@ -70,7 +70,7 @@ class Figures:
         sources, measured = self._sources, self.measured
         return {
             **sources.facts,
-            "slots": sources.slots,
+            "slots": sources.slots(),
             "running": len(sources.queue.running),
             "running_here": sources.running_here(),
             "queue_length": len(sources.queue.queued),

@@ -19,7 +19,7 @@ class Gauged:
 
     figures: Figures
     queue: ProcessQueue
-    slots: int
+    slots: Callable[[], int]
     running_here: Callable[[], int]
     viewers: Callable[[], Mapping[str, float]]
     connections: Callable[[], int]
@@ -31,7 +31,7 @@ def show_figures(metrics: Metrics, gauged: Gauged) -> None:
     """Have the metrics show the figures of a server."""
     figures, queue = gauged.figures, gauged.queue
     gauge = metrics.gauge
-    gauge("heliograph_slots", "Processes that can run at once here", lambda: gauged.slots)
+    gauge("heliograph_slots", "Processes that can run at once here", gauged.slots)
     gauge("heliograph_running_here", "Processes running here", gauged.running_here)
     gauge("heliograph_running", "Processes running, on all servers", lambda: len(queue.running))
     gauge("heliograph_queue_length", "Processes waiting, on all servers", lambda: len(queue.queued))

@@ -17,6 +17,7 @@ from server.app.observing.figures import Figures, Sources
 from server.app.observing.gauges import Gauged, show_figures, show_process
 from server.core.version import version
 from server.execution.dispatcher import Dispatcher
+from server.execution.places.places import Places
 from server.operations import schema
 from server.processes.recent_failures import RecentFailures
 
@@ -31,6 +32,7 @@ class Observation:
     components: Components
     pool: Pool
     dispatcher: Dispatcher
+    places: Places
     http: BoundedServer
     viewers: Callable[[], Counter[str]]
     folder: Path
@@ -45,7 +47,7 @@ class Observation:
         gauged = Gauged(
             figures=figures,
             queue=repository.queue,
-            slots=self.pool.workers,
+            slots=lambda: self.places.slots,
             running_here=lambda: self.dispatcher.running,
             viewers=self._viewers_by_kind,
             connections=lambda: self.http.open_connections,
@@ -65,7 +67,7 @@ class Observation:
                 "server_id": repository.server_id,
                 "started": time.time(),
             },
-            slots=self.pool.workers,
+            slots=lambda: self.places.slots,
             running_here=lambda: self.dispatcher.running,
             viewers=lambda: self.viewers().total(),
             queue=repository.queue,

@@ -5,7 +5,7 @@
 
 from server.config.sections.log import Log
 from server.config.sections.network import Http, Websockets
-from server.config.sections.runs import Leases, Limits, Pool, Queue, Timelapse
+from server.config.sections.runs import Leases, Limits, Pool, Queue, Runner, Timelapse
 from server.config.sections.storage import Cache, Files, MongoDB, Uploads
 from server.config.sections.upkeep import Mail, Retention
 
@@ -21,6 +21,7 @@ __all__ = [
     "Pool",
     "Queue",
     "Retention",
+    "Runner",
     "Timelapse",
     "Uploads",
     "Websockets",

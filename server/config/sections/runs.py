@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 
-from server.config.rules import choice, integer, nullable, number, setting, size
+from server.config.rules import choice, integer, nullable, number, setting, size, text
 from server.config.sections.times import DAY_SECONDS, YEAR_SECONDS
 
 
@@ -15,7 +16,7 @@ class Pool:
 
     workers: int | None = setting(
         None,
-        nullable(integer(1, 10_000), "the number of cores"),
+        nullable(integer(1, 10_000), "the number of cores, or of threads of the Dask cluster"),
         "pipelines that run at the same time",
     )
 
@@ -27,6 +28,75 @@ class Pool:
         if hasattr(os, "sched_getaffinity"):  # not on macOS
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
+
+
+#: Where runs have their processes.
+RUNNER = choice("local", "dask")
+_ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@]+):\d{1,5}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Security:
+    """The files of TLS, in PEM: for the scheduler, and for the port where workers connect."""
+
+    ca: str | None = setting(
+        None,
+        nullable(text("the path of a file", bool), "no TLS"),
+        "certificate of the authority that has signed all certificates of the cluster",
+    )
+    certificate: str | None = setting(
+        None,
+        nullable(text("the path of a file", bool), "no TLS"),
+        "certificate of this server, as a client of Dask and for its workers",
+    )
+    key: str | None = setting(
+        None, nullable(text("the path of a file", bool), "no TLS"), "private key of that"
+    )
+
+    @property
+    def given(self) -> bool:
+        """Return whether TLS is used."""
+        return None not in (self.ca, self.certificate, self.key)
+
+    @property
+    def partly_given(self) -> bool:
+        """Return whether some files are named, but not all."""
+        return not self.given and {self.ca, self.certificate, self.key} != {None}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Where runs have their processes: on this machine, or on those of a Dask cluster."""
+
+    type: str = setting("local", RUNNER, "where runs have their processes")
+    address: str | None = setting(
+        None,
+        nullable(
+            text("an address such as tcp://host:8786 or tls://host:8786", _ADDRESS.fullmatch),
+            "none",
+        ),
+        "address of the Dask scheduler",
+    )
+    security: Security = dataclasses.field(default_factory=Security)
+    listen_host: str = setting(
+        "127.0.0.1",
+        text("an address or a host name", bool),
+        "address on which the server waits for the workers' connections",
+    )
+    listen_port: int = setting(0, integer(0, 65535), "port for these; 0 for any free one")
+    contact: str | None = setting(
+        None,
+        nullable(text("an address or a host name", bool), "runner.listen_host"),
+        "host name by which workers reach this server",
+    )
+    cache_bytes: int = setting(
+        10 * 1024**3, size(), "input files that each Dask worker keeps for later runs"
+    )
+    silence_seconds: float = setting(
+        10.0,
+        number(0.5, 3600),
+        "time without a sign of life after which a worker ends its run; less than half the lease's",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

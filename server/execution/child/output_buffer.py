@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
-from runners.execution.pipes import Reader
 from server.execution.child.messages import ChildMessages
+from server.execution.places.place import PipeReader
 from server.logs.entries import Line
 
 #: How much may wait to be stored before the child is made to wait.
@@ -26,13 +27,13 @@ class OutputBuffer:
         self.finished = asyncio.Event()
         self._room = asyncio.Event()
 
-    async def pump(self, name: str, reader: Reader) -> None:
+    async def pump(self, name: str, reader: PipeReader) -> None:
         """Read a pipe to its end, making its writer wait while the buffer is full."""
         while data := await reader.read():
             self._feed(name, data)
             await self._until_room()
 
-    async def drain(self, readers: dict[str, Reader]) -> None:
+    async def drain(self, readers: Mapping[str, PipeReader]) -> None:
         """Read what is in the pipes now that the whole process group of the run is gone.
 
         A process that left the group may keep them open and write for ever: it is not waited for.

@@ -124,8 +124,23 @@ class ProcessStore:
         span = {"by_target": index.of_target(target)}
         return index.records(await self._collection.find(span, sort=("by_target", -1)))
 
-    async def claim(self, owner: str, now: float) -> ProcessRecord | None:
-        """Take the oldest queued process for this server, atomically, if there is one."""
+    async def claim(
+        self,
+        owner: str,
+        now: float,
+        *,
+        only: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> ProcessRecord | None:
+        """Take the oldest queued process for this server, atomically, if there is one.
+
+        It is of one of the pipelines `only`, if given, and of none of those `without`.
+        """
+        pipelines: dict[str, Any] = {}
+        if only is not None:
+            pipelines["$in"] = sorted(only)
+        if without:
+            pipelines["$nin"] = sorted(without)
         changes = {
             "state": State.RUNNING.value,
             "status": STATUS_OF_STATE[State.RUNNING],
@@ -134,7 +149,7 @@ class ProcessStore:
             "progress": None,
         }
         document = await self._collection.change(
-            _QUEUED,
+            _QUEUED | ({"pipeline": pipelines} if pipelines else {}),
             set=changes | self._mark(),
             inc={"attempt": 1, "version": 1},
             unset=("queued",),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.execution.live_preview import LIMIT_BYTES, SIGNATURE, read_picture
+from runners.supervision.live_preview import LIMIT_BYTES, SIGNATURE, read_picture
 from tests.integration.conftest import Client
 
 pytestmark = pytest.mark.gen_test(timeout=40)

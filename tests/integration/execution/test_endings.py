@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+import runners.supervision.oom_kills
 import server.execution.attempt
-import server.execution.child.oom_kills
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, alive, eventually, scripted_config
 
@@ -100,7 +100,7 @@ async def test_the_kernels_count_of_such_kills_makes_it_likely(
     scripts: Scripts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = iter([7, 8])
-    monkeypatch.setattr(server.execution.child.oom_kills, "count", lambda: next(counts))
+    monkeypatch.setattr(runners.supervision.oom_kills, "count", lambda: next(counts))
     record = await scripts.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert (await scripts.texts(record["pk"]))[-1] == (
         "Probably it was out of memory: the kernel ended a process for that meanwhile"

@@ -18,9 +18,9 @@ import psutil
 import pytest
 
 from runners.execution.pool import Pool, Run
+from runners.supervision import termination
 from server.archive.storage import FileStorage
 from server.config import sections
-from server.execution.child import termination
 from tests.integration.conftest import Client, serving
 from tests.integration.scripts import Scripts, alive, eventually, scripted_config
 

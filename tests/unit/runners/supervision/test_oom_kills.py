@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.execution.child import oom_kills
+from runners.supervision import oom_kills
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Where runs have their processes: on this machine, or on the machines of a Dask cluster."""

@@ -1,0 +1,191 @@
+"""Runs on the machines of a Dask cluster: each has a task there, which is only its place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runners.execution.worker import RunSpec
+from server.core.errors import HeliographError
+from server.core.records import DataProduct
+from server.core.version import version
+from server.execution.places.cluster import Cluster
+from server.execution.places.listener import AgentListener, Arrival
+from server.execution.places.place import PlaceAway, Stopped
+from server.execution.places.remote_run import RemoteRun
+
+#: Returns a local file with a product's bytes, in this folder if it is not stored as one.
+FindFile = Callable[[DataProduct, Path], Awaitable[Path]]
+
+
+class WorkerFailed(HeliographError):
+    """A Dask worker could not take a run; the sentence says why."""
+
+
+class DaskPlace:
+    """The threads of a cluster. `resources_of` says what a pipeline's runs need beside one."""
+
+    sends_inputs = True
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        listener: AgentListener,
+        *,
+        workers: int | None,
+        silence_seconds: float,
+        resources_of: Callable[[str], Mapping[str, float]],
+        find_file: FindFile,
+    ) -> None:
+        self.cluster = cluster
+        self._listener = listener
+        self._most = workers
+        self._silence_seconds = silence_seconds
+        self._resources_of = resources_of
+        self._find_file = find_file
+        #: what our runs hold of the cluster's resources
+        self._held: Counter[str] = Counter()
+        self._news = asyncio.Event()
+
+    def slots(self) -> int:
+        """Return how many runs this server can have there: one a thread, 0 while it is away."""
+        workers = self.cluster.workers
+        if workers is None:
+            return 0
+        return workers.threads if self._most is None else min(self._most, workers.threads)
+
+    def changed(self) -> None:
+        """Take note that workers have come or gone."""
+        self._news.set()
+
+    def problem(self, pipeline: str) -> str | None:
+        """Return why no run of a pipeline can be started there now, in a clause, or None."""
+        workers, needed = self.cluster.workers, self._resources_of(pipeline)
+        if (away := self._away(needed)) is not None:
+            return away
+        assert workers is not None
+        for name, amount in needed.items():
+            if self._held[name] + amount > workers.resources.get(name, 0):
+                return f"{_amounts({name: amount})} on the Dask cluster is being used"
+        return None
+
+    async def launch(
+        self,
+        pipeline: str,
+        spec: RunSpec,
+        products: Sequence[DataProduct],
+        folder: Path,
+        stopped: asyncio.Event,
+    ) -> RemoteRun:
+        """Submit a task, wait for its agent to connect, and have that start the run."""
+        needed = self._resources_of(pipeline)
+        self._held.update(needed)
+        stack = contextlib.AsyncExitStack()
+        stack.callback(self._held.subtract, needed)
+        try:
+            ticket, arrival = self._listener.expect()
+            stack.callback(self._listener.withdraw, ticket)
+
+            def on_end(problem: str | None) -> None:
+                if not arrival.done():
+                    reason = problem or "it ended without connecting to this server"
+                    arrival.set_exception(WorkerFailed(f"the Dask worker: {reason}"))
+
+            key = f"{spec.identifier}-{ticket.number}"
+            task = self.cluster.submit(ticket, key, needed, on_end)
+            stack.callback(task.withdraw)
+            wire, facts = await self._arrived(arrival, needed, stopped)
+            run = RemoteRun(
+                wire,
+                {key: str(facts.get(key, "")) for key in ("host", "python", "heliograph")},
+                folder,
+                self._silence_seconds,
+                _finder(products, folder, self._find_file),
+            )
+            stack.push_async_callback(run.release)
+            self._check_version(run.facts)
+            await _unless_stopped(run.start(spec), stopped)
+        except BaseException:
+            await stack.aclose()
+            raise
+        run.on_release(stack)
+        return run
+
+    def _check_version(self, facts: Mapping[str, str]) -> None:
+        theirs = facts["heliograph"]
+        if theirs != version():
+            raise WorkerFailed(
+                f"the Dask worker on {facts['host']} has Heliograph {theirs}, "
+                f"and this server has {version()}: they must be the same"
+            )
+
+    async def _arrived(
+        self,
+        arrival: asyncio.Future[Arrival],
+        needed: Mapping[str, float],
+        stopped: asyncio.Event,
+    ) -> Arrival:
+        """Wait for the agent to connect, as long as the cluster may take the run at all."""
+        while not arrival.done():
+            if (problem := self._away(needed)) is not None:
+                raise PlaceAway(problem)
+            news = asyncio.ensure_future(self._news.wait())
+            self._news.clear()
+            stop = asyncio.ensure_future(stopped.wait())
+            waiting: set[asyncio.Future[Any]] = {arrival, news, stop}
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                news.cancel()
+                stop.cancel()
+            if stopped.is_set() and not arrival.done():
+                raise Stopped
+        return arrival.result()
+
+    def _away(self, needed: Mapping[str, float]) -> str | None:
+        """Return why the cluster cannot take a run at all at this moment, or None."""
+        workers = self.cluster.workers
+        if workers is None:
+            return f"the Dask scheduler at {self.cluster.address} cannot be reached"
+        if not workers.threads:
+            return "the Dask cluster has no workers"
+        if needed and not any(
+            all(each.get(name, 0) >= amount for name, amount in needed.items())
+            for each in workers.largest
+        ):
+            return f"no worker of the Dask cluster has {_amounts(needed)}"
+        return None
+
+
+async def _unless_stopped(work: Awaitable[None], stopped: asyncio.Event) -> None:
+    """Wait for work; raise Stopped if that comes first."""
+    doing, stop = asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())
+    waiting: set[asyncio.Future[Any]] = {doing, stop}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise Stopped
+        doing.result()
+    finally:
+        stop.cancel()
+        doing.cancel()
+
+
+def _finder(
+    products: Sequence[DataProduct], folder: Path, find_file: FindFile
+) -> Callable[[int], Awaitable[tuple[DataProduct, Path]]]:
+    by_pk = {product.pk: product for product in products}
+
+    async def find(pk: int) -> tuple[DataProduct, Path]:
+        product = by_pk[pk]
+        return product, await find_file(product, folder / "inputs")
+
+    return find
+
+
+def _amounts(needed: Mapping[str, float]) -> str:
+    return ", ".join(f"{name}: {amount:g}" for name, amount in needed.items())

@@ -1,0 +1,73 @@
+"""All places of this server, which of them a pipeline's runs have, and what may be claimed now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from server.config import Config
+from server.execution.places.dask import DaskPlace
+from server.execution.places.local import LocalPlace
+from server.execution.places.place import Place, PlacedRun
+
+
+@dataclass(frozen=True)
+class Claimable:
+    """Which queued processes may be claimed: of these pipelines only, and not of those."""
+
+    only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
+
+
+class Places:
+    """The places, and the runs that go on in them."""
+
+    def __init__(
+        self,
+        config: Config,
+        local: LocalPlace,
+        dask: DaskPlace | None,
+        known: Callable[[], Iterable[str]],
+    ) -> None:
+        self._config = config
+        self._local = local
+        self._dask = dask
+        #: returns the names of all pipelines
+        self._known = known
+        #: the runs by PK of their processes
+        self.runs: dict[int, PlacedRun] = {}
+
+    def of(self, pipeline: str) -> Place:
+        """Return the place of a pipeline's runs."""
+        if self._dask is None or self._config.runner_of(pipeline) == "local":
+            return self._local
+        return self._dask
+
+    @property
+    def slots(self) -> int:
+        """How many runs can go on at the same time, where this server's runs have their place."""
+        return (self._dask or self._local).slots()
+
+    @property
+    def dashboard(self) -> str | None:
+        """The address of the cluster's dashboard."""
+        workers = None if self._dask is None else self._dask.cluster.workers
+        return None if workers is None else workers.dashboard
+
+    def problem(self, pipeline: str) -> str | None:
+        """Return why no run of a pipeline can be started now, in a clause, or None."""
+        return self.of(pipeline).problem(pipeline)
+
+    def claimable(self, running: Iterable[str]) -> Claimable | None:
+        """Return what may be claimed while these pipelines run here; None if nothing may."""
+        if self._dask is None:
+            free = sum(1 for _ in running) < self._local.slots()
+            return Claimable() if free else None
+        counts = Counter("local" if self.of(each) is self._local else "dask" for each in running)
+        local = frozenset(each for each in self._known() if self.of(each) is self._local)
+        local_free = counts["local"] < self._local.slots()
+        if counts["dask"] >= self._dask.slots():
+            return Claimable(only=local) if local_free and local else None
+        busy = {each for each in self._known() if self.problem(each) is not None}
+        return Claimable(without=frozenset(busy if local_free else busy | local))
