@@ -270,7 +270,7 @@ def _run_pipeline(outputs: _Outputs, reporter: PipeReporter, spec: RunSpec) -> N
 def _imported(reporter: PipeReporter, path: str) -> type[PipelineProcess]:
     """Import the pipeline's class; the provenance is reported even if that fails.
 
-    :raises AsyncError: its module, or one that it imports, has a syntax error.
+    :raises AsyncError: its module is missing, or it, or one that it imports, has a syntax error.
     """
     found = None
     try:
@@ -279,6 +279,11 @@ def _imported(reporter: PipeReporter, path: str) -> type[PipelineProcess]:
     except SyntaxError as error:
         reporter.text(_traceback(error), "traceback", "error")
         raise AsyncError(syntax_error(error)) from error
+    except ModuleNotFoundError as error:
+        if not f"{path}.".startswith(f"{error.name}."):
+            raise
+        reporter.text(_traceback(error), "traceback", "error")
+        raise AsyncError(missing_module(error)) from error
     finally:
         reporter.send("provenance", provenance(found))
 
@@ -293,6 +298,11 @@ def load(path: str) -> type[PipelineProcess]:
     if not (isinstance(found, type) and issubclass(found, PipelineProcess)):
         raise AsyncError(f"{path} is not a subclass of PipelineProcess")
     return found
+
+
+def missing_module(error: ModuleNotFoundError) -> str:
+    """Return that the pipeline itself is not installed on this machine."""
+    return f"The pipeline cannot be imported: there is no module {error.name} where it runs"
 
 
 def syntax_error(error: SyntaxError) -> str:

@@ -18,7 +18,7 @@ from server.execution.child.output_buffer import OutputBuffer
 from server.execution.film_frames import FilmRecorder
 from server.execution.launch import RunServices
 from server.logs.limit import LogLimit
-from server.processes.receipt import RunFacts
+from server.processes.receipt import RunFacts, Source, differs
 from server.store.processes.sections import Section
 
 #: Shortest time between two writes of lines, and of the record; the first is made at once.
@@ -155,6 +155,19 @@ class RunRecorder:
         self._facts = RunFacts.of(self.inputs, provenance, self._machine)
         if self._facts is not None:
             await self._put_receipt(self._facts)
+            if self._machine and self._facts.source is not None:
+                await self._compare_source(self._facts.source)
+
+    async def _compare_source(self, source: Source) -> None:
+        """Say it when another machine has another version of the pipeline than this one."""
+        description = self.services.pipelines(self.record.pipeline)
+        files = () if description is None else description.files
+        if await asyncio.to_thread(differs, source, files):
+            self.messages.say(
+                f"The worker's {source.file}, of which the receipt has the checksum, is not the"
+                " same as this server's",
+                "warning",
+            )
 
     async def _put_receipt(self, facts: RunFacts) -> None:
         text, receipts = facts.to_text(), self.services.receipts

@@ -69,7 +69,7 @@ def decide(messages: ChildMessages, end: RunEnd) -> Outcome:
     A run that was done before it was stopped has succeeded, unless it was cancelled: a cancel that
     was accepted before anything was published is kept.
     """
-    if end.lost is not None and end.stop not in (StopReason.CANCEL, StopReason.HAND_BACK):
+    if end.lost is not None and end.stop is None:
         return Outcome(State.FAILED, end.lost, lost=True)
     if messages.last == ("done",) and end.stop is not StopReason.CANCEL:
         if messages.outputs_sent != messages.outputs_received:

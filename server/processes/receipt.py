@@ -6,7 +6,9 @@ not known is stated.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import msgspec
@@ -105,6 +107,14 @@ class RunFacts(msgspec.Struct, frozen=True):
     def to_text(self) -> str:
         """Return the text to be stored: a database takes no package names as keys."""
         return msgspec.json.encode(self).decode()
+
+
+def differs(source: Source, files: Sequence[str]) -> bool:
+    """Return whether there is such a file among these, and none has the same content."""
+    here = [path for path in map(Path, files) if path.name == source.file and path.is_file()]
+    if source.sha256 is None or not here:
+        return False
+    return all(hashlib.sha256(path.read_bytes()).hexdigest() != source.sha256 for path in here)
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):

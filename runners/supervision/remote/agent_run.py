@@ -44,6 +44,14 @@ class _InputMissing(Exception):
     """The server could not send an input, and knows why."""
 
 
+class _InputDamaged(Exception):
+    """An input is not what its record says; the PK is that of its data product."""
+
+    def __init__(self, pk: int) -> None:
+        super().__init__(pk)
+        self.pk = pk
+
+
 class _Window:
     """How much of a pipe the server has room for."""
 
@@ -199,7 +207,10 @@ class AgentRun:
             await self._fetch(product.pk, take)
 
         held = self._cache.held(sha256, size, self._cache_bytes, fetch)
-        path = await stack.enter_async_context(held)
+        try:
+            path = await stack.enter_async_context(held)
+        except Damaged as error:
+            raise _InputDamaged(product.pk) from error
         copy = str(self._folder / "inputs" / str(product.pk))
         here = InputSource(str(path), copy, source.size, source.sha256)
         return InputProduct(product.pk, product.name, InputData(here, product.name))
@@ -270,8 +281,8 @@ class AgentRun:
             run = await self._pool.launch(worker.run, msgspec.json.encode(here))
         except _InputMissing:
             await self._wire.send("failed", reason="an input is missing")
-        except Damaged:
-            await self._wire.send("failed", reason="an input arrived with another checksum")
+        except _InputDamaged as error:
+            await self._wire.send("failed", reason="an input is damaged", damaged=error.pk)
         except (EOFError, ConnectionError):
             reason = "the process that starts the runs on the worker's machine has ended"
             await self._wire.send("failed", reason=reason)

@@ -68,9 +68,10 @@ class Task:
         self.cluster.call(self._release)
 
     def _release(self) -> None:
-        if self.future is not None:
-            self.future.release()
-            self.future = None
+        future, self.future = self.future, None
+        if future is not None:
+            with contextlib.suppress(Exception):  # the client may be closed
+                future.release()
 
 
 class Cluster:

@@ -120,6 +120,8 @@ class RemoteRun:
         self._silence_seconds = silence_seconds
         self._input_path = input_path
         self._input_error: Exception | None = None
+        #: the names of the inputs that were sent
+        self._sent: dict[int, str] = {}
         self.facts = facts
         self.orphaned = False
         self.lost: str | None = None
@@ -285,6 +287,7 @@ class RemoteRun:
             self._input_error = error
             await self._wire.send("sent", channel=channel, problem="is missing")
             return
+        self._sent[pk] = product.name
         problem = await send_file(self._wire, channel, path, follow=False)
         if problem is not None:
             self._input_error = DamagedFile(product.name, f"it {problem}")
@@ -353,6 +356,10 @@ class RemoteRun:
                     found[1].set_result(message.get("problem"))
             case {"kind": "started"} if not self._started.done():
                 self._started.set_result(None)
+            case {"kind": "failed", "damaged": int(pk)} if not self._started.done():
+                name = self._sent.get(pk, "an input")
+                error = DamagedFile(name, "its content has another checksum")
+                self._started.set_exception(error)
             case {"kind": "failed", "reason": str(reason)} if not self._started.done():
                 self._started.set_exception(self._input_error or NotStarted(reason))
             case {"kind": "ended", "code": int(code)} if not self._ended.done():
