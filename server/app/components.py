@@ -62,7 +62,7 @@ async def open_components(
     examiner = Examiner()
     stack.push_async_callback(examiner.close)
     hub = Hub()
-    repository = ProcessRepository(store.processes, hub, folder.server_id)
+    repository = ProcessRepository(store.processes, hub, folder.server_id, config.http.prefix)
     await retry_while_unavailable(repository.load)
     files = FileStorage(config.storage_url)
     logs = _logs(config, store, files, hub)
@@ -123,6 +123,7 @@ def _archive(
         changed=repository.accept,
         gone=repository.drop_target,
         deleted=repository.gone,
+        prefix=config.http.prefix,
     )
 
 

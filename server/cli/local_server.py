@@ -20,7 +20,7 @@ from server.cli.api_client import ApiClient
 from server.config import Config
 from server.config.sections import Http
 from server.config.sources import remove_variables
-from server.core.disk.data_folder import announced, is_held
+from server.core.disk.data_folder import announced, announced_certificate, is_held
 from server.core.errors import StartError
 
 ANNOUNCE_SECONDS = 10.0
@@ -41,7 +41,9 @@ def server_of(config: Config) -> Iterator[ApiClient]:
     folder = config.data
     if is_held(folder):
         token = next(iter(config.http.tokens), None)
-        with contextlib.closing(ApiClient(_announced(folder), token)) as client:
+        address = _announced(folder)
+        certificate = announced_certificate(folder)
+        with contextlib.closing(ApiClient(address, token, certificate)) as client:
             yield client
         return
     with _started(config) as address, contextlib.closing(ApiClient(address)) as client:

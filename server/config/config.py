@@ -18,6 +18,7 @@ from server.config.pipelines import PIPELINES, RETRIES, PipelineEntry
 from server.config.rules import (
     Rule,
     computed,
+    is_path,
     nullable,
     number,
     rules_of,
@@ -45,14 +46,9 @@ from server.core.errors import StartError
 FILE_NAME = "config.yml"
 
 
-def _is_path(written: str) -> bool:
-    try:
-        return bool(Path(written).expanduser().parts)
-    except RuntimeError:  # a user who does not exist
-        return False
-
-
-DATA = nullable(text("the path of a folder", _is_path), "the platform's user data folder")
+DATA = nullable(text("the path of a folder", is_path), "the platform's user data folder")
+#: Keys whose values are paths.
+PATHS = frozenset({"data", "http.tls.certificate", "http.tls.key"})
 
 
 def default_data() -> Path:
@@ -107,6 +103,15 @@ class Config:
                 "127.0.0.1, ::1 or localhost, as the others can be reached from elsewhere and"
                 " need at least one secret in http.tokens",
             )
+        tls = self.http.tls
+        for given, missing in (("certificate", "key"), ("key", "certificate")):
+            path = getattr(tls, given)
+            if path is not None and getattr(tls, missing) is None:
+                raise Contradiction(
+                    f"http.tls.{given}",
+                    str(path),
+                    f"a file together with one in http.tls.{missing}, which has none",
+                )
         if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:
             raise Contradiction(
                 "leases.lease_seconds",
@@ -181,15 +186,16 @@ def find_file() -> Path | None:
 def load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, object]) -> Config:
     """Make the configuration of these sources; `options` are those of the command line.
 
-    A relative `data` in the file starts at its folder, elsewhere at the working directory. Raise
+    A relative path in the file starts at its folder, elsewhere at the working directory. Raise
     StartError that names each bad key, its value, where that is from, and what is allowed.
     """
     given = gather(path, environ, options, rules_of(Config))
     values = {key: each.value for key, each in given.items()}
     folder = path.absolute().parent if path else None
-    if (data := values.pop("data", None)) is not None:
-        start = folder if folder and given["data"].source == str(path) else Path.cwd()
-        values["data"] = start / Path(data).expanduser()
+    for key in PATHS & values.keys():
+        start = folder if folder and given[key].source == str(path) else Path.cwd()
+        if (written := values.pop(key)) is not None:
+            values[key] = start / Path(written).expanduser()
     try:
         return Config(folder=folder, **_nested(values))
     except Contradiction as error:

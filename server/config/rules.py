@@ -11,6 +11,7 @@ import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from server.core.records import LARGEST_INTEGER
@@ -122,6 +123,14 @@ def text(allowed: str, fits: Callable[[str], object], *, secret: bool = False) -
         return value
 
     return Rule(allowed, accept, show=str, secret=secret)
+
+
+def is_path(written: str) -> bool:
+    """Tell whether this is a path, with `~` for a user who exists."""
+    try:
+        return bool(Path(written).expanduser().parts)
+    except RuntimeError:  # a user who does not exist
+        return False
 
 
 def choice(*words: str) -> Rule:

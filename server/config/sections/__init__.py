@@ -3,6 +3,7 @@
 `config` puts them together; the kinds of rules are in `rules`.
 """
 
+from server.config.sections.front import Tls
 from server.config.sections.network import Http, Websockets
 from server.config.sections.runs import Leases, Limits, Pool, Queue, Timelapse
 from server.config.sections.storage import Cache, Files, MongoDB, Uploads
@@ -17,6 +18,7 @@ __all__ = [
     "Pool",
     "Queue",
     "Timelapse",
+    "Tls",
     "Uploads",
     "Websockets",
 ]
