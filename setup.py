@@ -18,6 +18,7 @@ TEST = [
     "mypy>=2.4",
     "pre-commit>=4",
     "import-linter>=2.17",
+    "trustme>=1.2",
     "pytest-cov>=7",
     "types-cachetools",
     "types-PyYAML",

@@ -18,6 +18,7 @@ from tornado.web import Application
 from handlers.routes import all_routes
 from handlers.services import Services
 from server.app.connections.server import BoundedServer
+from server.app.connections.tls import Certificate
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
 from server.core.records import ProcessRecord
@@ -37,6 +38,7 @@ class Fakes:
     disk_problem: str | None = None
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
+    certificate: Certificate | None = None
 
     def __post_init__(self) -> None:
         self.processes = FakeProcesses(self.archive)
@@ -113,7 +115,7 @@ class Fakes:
         )
         socket, port = bind_unused_port()
         server = BoundedServer(Application(all_routes(services)), max_body_size=1024**2)
-        server.bound(self.config.http)
+        server.bound(self.config.http, self.certificate)
         server.add_socket(socket)
         http = AsyncHTTPClient(force_instance=True)
         try:
