@@ -92,7 +92,7 @@ class Certificate:
 def _signature_of(path: Path) -> tuple[int, ...] | None:
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
@@ -145,8 +145,9 @@ def _no_password() -> str:
 
 
 def _reason(error: Exception) -> str:
-    code = getattr(error, "reason", None)
-    return REASONS.get(str(code), "what is in them is damaged" if code else "they have changed")
+    if isinstance(error, ssl.SSLError):
+        return REASONS.get(error.reason or "", "what is in them is damaged")
+    return "they have changed meanwhile"
 
 
 def _warn_of_readers(key: Path) -> None:
