@@ -17,6 +17,7 @@ from tornado.web import Application
 
 from handlers.routes import all_routes
 from handlers.services import Services
+from server.app.assembly import make_application
 from server.app.connections.server import BoundedServer
 from server.app.connections.tls import Certificate
 from server.config import Config
@@ -114,7 +115,12 @@ class Fakes:
             disk_problem=lambda: self.disk_problem,
         )
         socket, port = bind_unused_port()
-        server = BoundedServer(Application(all_routes(services)), max_body_size=1024**2)
+        application = (
+            make_application(services)
+            if self.config.http.prefix
+            else Application(all_routes(services))
+        )
+        server = BoundedServer(application, max_body_size=1024**2)
         server.bound(self.config.http, self.certificate)
         server.add_socket(socket)
         http = AsyncHTTPClient(force_instance=True)
