@@ -256,6 +256,23 @@ async def test_websockets_push_over_tls(files: Files) -> None:
         viewer.close()
 
 
+async def test_a_broken_frame_over_tls_is_answered_by_its_code(files: Files) -> None:
+    fakes = Fakes(certificate=Certificate(files.tls))
+    fakes.processes.boards[1] = Board([a_process(51)])
+    async with fakes.serving() as client:
+        reader, writer = await connect(client)
+        writer.write(
+            b"GET /ws/async/status/1/ HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        writer.write(b"\x81\x01x" + b"y" * 100_000)  # not masked
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.endswith(b"\x88\x02" + (1002).to_bytes(2, "big"))
+        writer.close()
+
+
 async def test_a_handshake_that_does_not_come_is_given_up_and_holds_nobody_up(
     files: Files,
 ) -> None:
