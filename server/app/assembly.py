@@ -20,6 +20,7 @@ from handlers.services import Services
 from runners.execution.pool import Pool
 from server.app.components import Components
 from server.app.examinations import or_later
+from server.app.observing.figures import Figures
 from server.archive.derived.reexamination import Reexamination
 from server.config import Config
 from server.core.disk.data_folder import DataFolder
@@ -119,6 +120,7 @@ class Assembly:
             changed=self.components.repository.accept,
             full=lambda: self.folder.reserve.full,
             alone=self.config.mongodb.uri is None,
+            metrics=self.components.metrics,
         )
 
     def run_services(self, pool: Pool, pipelines: dict[str, PipelineDescription]) -> RunServices:
@@ -156,6 +158,7 @@ class Assembly:
         processes: Processes,
         run_services: RunServices,
         dispatcher: Dispatcher,
+        figures: Figures,
     ) -> Services:
         """Return the collaborators of the handlers."""
 
@@ -185,6 +188,8 @@ class Assembly:
             deliveries=DeliveryList(self.config, self.components.store.deliveries),
             live_preview=picture,
             disk_problem=lambda: self.folder.reserve.problem,
+            server_status=figures.status,
+            metrics=self.components.metrics,
         )
 
     async def _problem(self, pool: Pool, dispatcher: Dispatcher) -> str | None:
@@ -202,7 +207,7 @@ class Assembly:
 def make_application(services: Services) -> Application | Router:
     """Return the application with all routes; tests call it with services of their own."""
     settings: dict[str, Any] = {
-        "log_function": access_log.log_request,
+        "log_function": access_log.finished(services.metrics, lines=services.config.log.requests),
         "prefix": services.config.http.prefix,
     }
     outside = Application([*not_found.outside_prefix(services)], **settings)

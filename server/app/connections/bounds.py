@@ -23,6 +23,8 @@ class Bounds:
         self._of: Counter[str] = Counter()
         self.open = 0
         self._refused = 0
+        #: how many were not admitted, since the start
+        self.refused = 0
         self._reported_at = -REPORT_SECONDS
 
     def admit(self, client: str | None) -> bool:
@@ -60,6 +62,7 @@ class Bounds:
 
     def _refuse(self) -> None:
         self._refused += 1
+        self.refused += 1
         self.report()
 
     def report(self) -> None:

@@ -4,6 +4,7 @@
 """
 
 from server.config.sections.front import Tls
+from server.config.sections.log import Log
 from server.config.sections.network import Http, Websockets
 from server.config.sections.runs import Leases, Limits, Pool, Queue, Timelapse
 from server.config.sections.storage import Cache, Files, MongoDB, Uploads
@@ -15,6 +16,7 @@ __all__ = [
     "Http",
     "Leases",
     "Limits",
+    "Log",
     "Mail",
     "MongoDB",
     "Pool",
