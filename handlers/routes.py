@@ -20,7 +20,7 @@ from handlers.api import (
 from handlers.files import download, live_preview, previews
 from handlers.files import zip as zips
 from handlers.operations import health
-from handlers.pages import login, not_found, plot, static_files
+from handlers.pages import login, not_found, plot, sessions, static_files
 from handlers.pages import process as process_page
 from handlers.pages import products as product_pages
 from handlers.pages import receipt as receipt_page
@@ -48,6 +48,7 @@ MODULES = (
     plot,
     health,
     login,
+    sessions,
     static_files,
     targets_page,
     target_page,
