@@ -124,7 +124,7 @@ class Access:
         return token
 
     def refuse(self, address: str, digest: str) -> None:
-        """Count a wrong secret with this digest. :raises TooManyGuesses: there were too many before."""
+        """Count a wrong secret. :raises TooManyGuesses: there were too many before."""
         last = self.guesses.add(address, digest)
         log.info(
             "A wrong token or cookie came from %s",

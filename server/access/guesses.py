@@ -40,7 +40,7 @@ class Guesses:
         self._proved: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def add(self, address: str, digest: str) -> bool:
-        """Count a wrong secret with this digest, and return whether it was the last one that is answered for now.
+        """Count a wrong secret, and return whether it was the last one that is answered for now.
 
         Raise TooManyGuesses, and count nothing, where there were too many already.
         """
@@ -73,5 +73,7 @@ class Guesses:
             self._proved.popitem(last=False)
 
     def _wait_seconds(self, address: str) -> float:
-        latest = self._wrong.get(client_network(address), ())
-        return latest[0][0] + WINDOW_SECONDS - self._clock() if len(latest) == MOST_WRONG else 0
+        latest = self._wrong.get(client_network(address))
+        if latest is None or len(latest) < MOST_WRONG:
+            return 0
+        return latest[0][0] + WINDOW_SECONDS - self._clock()
