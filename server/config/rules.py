@@ -11,6 +11,7 @@ import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from server.core.records import LARGEST_INTEGER
@@ -124,9 +125,38 @@ def text(allowed: str, fits: Callable[[str], object], *, secret: bool = False) -
     return Rule(allowed, accept, show=str, secret=secret)
 
 
+def path_of_a_file() -> Rule:
+    """Allow the path of a file. Where a relative one starts is left to `config`."""
+
+    def accept(value: object) -> Path:
+        _require(isinstance(value, str | Path) and str(value).isprintable())
+        path = Path(cast(str, value))
+        _require(bool(path.parts) and not str(value).endswith("/"))
+        try:
+            return path.expanduser()
+        except RuntimeError as error:  # a user who does not exist
+            raise ValueError from error
+
+    return Rule("the path of a file", accept, show=str)
+
+
 def choice(*words: str) -> Rule:
     """Allow one of these words."""
     return text(", ".join(words[:-1]) + " or " + words[-1], words.__contains__)
+
+
+def boolean() -> Rule:
+    """Allow true and false."""
+
+    def accept(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError
+        return value
+
+    def from_text(written: str) -> object:
+        return {"true": True, "false": False}.get(written.strip().lower(), written)
+
+    return Rule("true or false", accept, from_text, show=lambda value: str(value).lower())
 
 
 def _number_from_text(kind: type[int] | type[float]) -> Callable[[str], object]:
