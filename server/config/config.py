@@ -52,8 +52,8 @@ FILE_NAME = "config.yml"
 
 
 DATA = nullable(text("the path of a folder", is_path), "the platform's user data folder")
-#: Keys whose values are paths.
-PATHS = frozenset({"data", "http.tls.certificate", "http.tls.key"})
+#: The keys whose values are paths, which may be relative.
+PATHS = frozenset({"data", "http.tokens_file", "http.tls.certificate", "http.tls.key"})
 
 
 def default_data() -> Path:
@@ -107,13 +107,6 @@ class Config:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
-        if not self.http.tokens and not is_loopback(self.http.host):
-            raise Contradiction(
-                "http.host",
-                self.http.host,
-                "127.0.0.1, ::1 or localhost, as the others can be reached from elsewhere and"
-                " need at least one secret in http.tokens",
-            )
         _check_tls(self.http.tls)
         _check_mail(self.mail)
         if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:

@@ -133,6 +133,21 @@ def is_path(written: str) -> bool:
         return False
 
 
+def path_of_a_file() -> Rule:
+    """Allow the path of a file. Where a relative one starts is left to `config`."""
+
+    def accept(value: object) -> Path:
+        _require(isinstance(value, str | Path) and str(value).isprintable())
+        path = Path(cast(str, value))
+        _require(bool(path.parts) and not str(value).endswith("/"))
+        try:
+            return path.expanduser()
+        except RuntimeError as error:  # a user who does not exist
+            raise ValueError from error
+
+    return Rule("the path of a file", accept, show=str)
+
+
 def choice(*words: str) -> Rule:
     """Allow one of these words."""
     return text(", ".join(words[:-1]) + " or " + words[-1], words.__contains__)

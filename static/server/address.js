@@ -14,3 +14,8 @@ const PREFIX = new URL("../..", import.meta.url).pathname.slice(0, -1);
 export function addressOf(path) {
   return path.startsWith("/") ? PREFIX + path : path;
 }
+
+/** Return where the page is as a path of this server, with its query and fragment. */
+export function pathHere() {
+  return location.pathname.slice(PREFIX.length) + location.search + location.hash;
+}
