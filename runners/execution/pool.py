@@ -14,13 +14,16 @@ import multiprocessing
 import multiprocessing.process
 import os
 import signal
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from runners.confinement.environment import inherited
 from runners.execution import worker
 from runners.execution.exits import exit_in_words
 from runners.execution.pipes import Pipe, Reader, present_bytes
@@ -35,6 +38,8 @@ WARM_MODULES = [
     "astropy.io.fits",
     "astropy.visualization",
 ]
+#: How multiprocessing starts programs unless it is changed here.
+spawn_as_before = util.spawnv_passfds
 #: How much of the first child's standard error is kept.
 STDERR_BYTES = 4096
 #: How much of its last line is quoted.
@@ -137,6 +142,31 @@ class Run:
             self._process.close()
 
 
+def _start_programs_with(environment: Mapping[str, str]) -> None:
+    """Have multiprocessing start the template, and what cleans up, with this environment.
+
+    It has no setting for that, and the server's own must stay: storage may need secrets in it.
+    """
+
+    def spawn(path: bytes, arguments: Sequence[str], descriptors: Sequence[int]) -> int:
+        *options, code = arguments
+        if options[-1:] != ["-c"]:  # a child of the start method `spawn`
+            return spawn_as_before(path, arguments, descriptors)
+        # In place of PYTHONPATH, which the environment may lack.
+        code = f"import sys; sys.path[:] = {sys.path!r}; {code}"
+        started = subprocess.Popen(
+            [*options, code],
+            executable=path,
+            pass_fds=descriptors,
+            env=environment,
+            restore_signals=False,
+        )
+        started.returncode = 0  # multiprocessing waits for its end
+        return started.pid
+
+    vars(util)["spawnv_passfds"] = spawn
+
+
 def _start(process: ForkServerProcess) -> None:
     """Start a child for which only its `Run` waits.
 
@@ -149,10 +179,15 @@ def _start(process: ForkServerProcess) -> None:
 
 
 class Pool:
-    """Starts runs. `workers` is how many may run at once, which the dispatcher heeds."""
+    """Starts runs. `workers` is how many may run at once, which the dispatcher heeds.
 
-    def __init__(self, workers: int) -> None:
+    The template, and so each run, has this `environment`, by default that of the server without
+    what looks like a secret.
+    """
+
+    def __init__(self, workers: int, environment: Mapping[str, str] | None = None) -> None:
         self.workers = workers
+        self._environment = inherited(os.environ) if environment is None else environment
         self._context = multiprocessing.get_context("forkserver")
         # Starting a process blocks, and the template's own start is not safe from two threads.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
@@ -166,6 +201,7 @@ class Pool:
         :raises WarmUpFailed: a first child, which imports what every run needs, fails.
         """
         self._context.set_forkserver_preload(WARM_MODULES)
+        _start_programs_with(self._environment)
         try:
             await self._import_in_child(WARM_MODULES)
         except (EOFError, OSError):

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from runners.confinement import memory
 from server.app.logging_setup import set_up_logging
 from server.app.server import Server
 from server.config import Config
@@ -27,6 +28,7 @@ def run(config: Config, on_ready: OnReady | None = None, accepted: Accepted | No
     `on_ready` is called once, with the running server, when that can take work. `accepted` is what
     the start would otherwise refuse.
     """
+    memory.hide()
     set_up_logging()
     open_files.raise_limit()
     # What runs inherit holds no secret, and the template that starts them comes from here.

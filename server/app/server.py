@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tornado.netutil import bind_sockets
 from handlers.http.body import BODY_LIMIT_BYTES
 from handlers.services import Services
 from handlers.starting import StartingApplication
+from runners.confinement.environment import of_runs
 from runners.execution.pool import Pool, WarmUpFailed
 from server.app.assembly import Assembly, make_application
 from server.app.components import open_components
@@ -29,6 +31,7 @@ from server.core.records import PipelineDescription
 from server.core.tuning import tune_process
 from server.execution.dispatcher import Dispatcher
 from server.operations.accepted import Accepted
+from server.processes.bounds import warn_of_missing_isolation
 from server.processes.pipelines import PipelineWatch, find_pipelines
 
 log = logging.getLogger(__name__)
@@ -121,7 +124,8 @@ class Server:
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         self._watch_disk()
-        pool = Pool(config.pool.slots)
+        pool = Pool(config.pool.slots, of_runs(os.environ, config.limits.environment))
+        warn_of_missing_isolation(config)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
         # Storage, and what this server left behind when it ended last time.

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from runners.confinement import memory
 from server.app.logging_setup import set_up_logging
 from server.cli.api_client import ApiClient
 from server.config import Config
@@ -63,6 +64,7 @@ def _announced(folder: Path) -> str:
 @contextlib.contextmanager
 def _started(config: Config) -> Iterator[str]:
     """Start a server in a thread of this process and yield its address."""
+    memory.hide()
     set_up_logging(logging.WARNING)
     remove_variables(os.environ)
     temporary = dataclasses.replace(config, http=Http(host="127.0.0.1", port=0))
