@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import re
 import sys
@@ -49,7 +50,12 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 def withheld(environ: Mapping[str, str]) -> list[str]:
     """Return the names of what runs do not get as it looks like a secret, sorted."""
-    return sorted(name for name, value in environ.items() if is_secret(name, value))
+    return list(_withheld(frozenset(environ.items())))
+
+
+@functools.lru_cache(1)
+def _withheld(variables: frozenset[tuple[str, str]]) -> list[str]:
+    return sorted(name for name, value in variables if is_secret(name, value))
 
 
 def chosen(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import importlib
 import logging
 import multiprocessing
 import multiprocessing.process
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import forkserver, util
+from multiprocessing import forkserver, reduction, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 from runners.confinement.environment import inherited
+from runners.confinement.peers import peer_pid
 from runners.execution import worker
 from runners.execution.exits import exit_in_words
 from runners.execution.pipes import Pipe, Reader, present_bytes
@@ -38,8 +42,12 @@ WARM_MODULES = [
     "astropy.io.fits",
     "astropy.visualization",
 ]
-#: How multiprocessing starts programs unless it is changed here.
+#: How multiprocessing starts programs, and sends descriptors, unless it is changed here.
 spawn_as_before = util.spawnv_passfds
+send_as_before = reduction.sendfds
+#: A name as those of multiprocessing's sockets, and how long the path of one may be on any system.
+LISTENER = "listener-xxxxxxxx"
+SOCKET_PATH_BYTES = 103
 #: How much of the first child's standard error is kept.
 STDERR_BYTES = 4096
 #: How much of its last line is quoted.
@@ -167,6 +175,34 @@ def _start_programs_with(environment: Mapping[str, str]) -> None:
     vars(util)["spawnv_passfds"] = spawn
 
 
+def _speak_to_nobody_else() -> None:
+    """Have multiprocessing send nothing to a socket that has taken the place of the template's.
+
+    What listens there was made by this process, and the system says so.
+    """
+    send: Any = send_as_before
+
+    def send_to_template(connection: socket.socket, descriptors: Sequence[int]) -> None:
+        if peer_pid(connection) not in (os.getpid(), None):
+            raise ConnectionRefusedError(
+                errno.ECONNREFUSED,
+                "Another process listens in place of the template",
+            )
+        send(connection, descriptors)
+
+    vars(reduction)["sendfds"] = send_to_template
+
+
+def _keep_socket_in(folder: Path) -> None:
+    """Have multiprocessing make its sockets in a folder, which loses the earlier ones."""
+    if len(str(folder / LISTENER).encode()) > SOCKET_PATH_BYTES:
+        return
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for earlier in folder.iterdir():
+        earlier.unlink()
+    vars(multiprocessing.process.current_process())["_config"]["tempdir"] = str(folder)
+
+
 def _start(process: ForkServerProcess) -> None:
     """Start a child for which only its `Run` waits.
 
@@ -182,11 +218,18 @@ class Pool:
     """Starts runs. `workers` is how many may run at once, which the dispatcher heeds.
 
     The template, and so each run, has this `environment`, by default that of the server without
-    what looks like a secret.
+    what looks like a secret. Its socket is in the folder `sockets`, if given, where no confined run
+    can take its place.
     """
 
-    def __init__(self, workers: int, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        workers: int,
+        environment: Mapping[str, str] | None = None,
+        sockets: Path | None = None,
+    ) -> None:
         self.workers = workers
+        self._sockets = sockets
         self._environment = inherited(os.environ) if environment is None else environment
         self._context = multiprocessing.get_context("forkserver")
         # Starting a process blocks, and the template's own start is not safe from two threads.
@@ -202,6 +245,9 @@ class Pool:
         """
         self._context.set_forkserver_preload(WARM_MODULES)
         _start_programs_with(self._environment)
+        _speak_to_nobody_else()
+        if self._sockets is not None:
+            await asyncio.to_thread(_keep_socket_in, self._sockets)
         try:
             await self._import_in_child(WARM_MODULES)
         except (EOFError, OSError):

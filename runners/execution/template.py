@@ -17,6 +17,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 import warnings
 from multiprocessing import reduction
@@ -112,5 +113,6 @@ if sys.platform == "linux" and Path("/proc/self/stat").exists():
     _template = _Template()
 _heed_only(os.getppid())
 environment.clear_initial()
-# Fills the cache, so that runs look only for what has been installed since.
+# These fill caches, so that runs look only for what has changed since.
+tempfile.gettempdir()
 installed_packages(sys.path)

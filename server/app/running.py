@@ -34,7 +34,7 @@ def run(config: Config, on_ready: OnReady | None = None, accepted: Accepted | No
     # What runs inherit holds no secret, and the template that starts them comes from here.
     remove_variables(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve_until_stopped(Server(config, accepted), on_ready))
+        return runner.run(_serve_until_stopped(Server(config, accepted, alone=True), on_ready))
 
 
 async def _serve_until_stopped(server: Server, on_ready: OnReady | None) -> int:

@@ -42,10 +42,16 @@ DRAIN_SECONDS = 1.0
 
 
 class Server:
-    """A whole server: bound when entered, serving after `start`, stopped when left."""
+    """A whole server: bound when entered, serving after `start`, stopped when left.
 
-    def __init__(self, config: Config, accepted: Accepted | None = None) -> None:
+    One that is `alone` in its process keeps all sockets of the process in its data folder.
+    """
+
+    def __init__(
+        self, config: Config, accepted: Accepted | None = None, *, alone: bool = False
+    ) -> None:
         self.config = config
+        self._alone = alone
         self._accepted = accepted or Accepted()
         self._stack = AsyncExitStack()
         self._application = StartingApplication(config)
@@ -124,7 +130,9 @@ class Server:
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         self._watch_disk()
-        pool = Pool(config.pool.slots, of_runs(os.environ, config.limits.environment))
+        environment = of_runs(os.environ, config.limits.environment)
+        sockets = self._folder.sockets if self._alone else None
+        pool = Pool(config.pool.slots, environment, sockets)
         warn_of_missing_isolation(config)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())

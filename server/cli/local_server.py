@@ -98,7 +98,7 @@ class _ServerThread(threading.Thread):
     async def _serve(self) -> None:
         from server.app.server import Server
 
-        async with Server(self._config) as server:
+        async with Server(self._config, alone=True) as server:
             await server.start()
             self._address = server.address
             self._is_ready.set()

@@ -197,8 +197,11 @@ open(stored, 'r+')""",
     "take the place of the database's socket": """
 engine = socket.socket(socket.AF_UNIX)
 (data / 'database' / 'engine.sock').unlink()""",
+    "take the place of what starts runs": """
+from multiprocessing import forkserver
+os.unlink(forkserver._forkserver._forkserver_address)""",
     "move a file out of reach": "os.rename(folder / 'code' / 'scripted.py', tmpdir / 'mine')",
-    "write to the home": "(Path.home() / 'heliograph-test').touch()",
+    "write to the home": "(Path.home() / 'heliograph-test').write_text('x')",
     "write where another pipeline may": "(folder / 'results' / 'x').touch()",
 }
 
@@ -352,6 +355,7 @@ async def test_runs_get_no_secret_of_the_environment(observatory: Observatory) -
         parent = Path(f"/proc/{os.getppid()}/environ").read_text()
         print("secret", "hush-hush" in given + parent)
         print("harmless", os.environ.get("HARMLESS"))
+        print("initial", "HARMLESS" in given.partition("{")[0])
         print("names", *sorted(set(os.environ) - {"LC_CTYPE"}))
         """
     record = await observatory.scripts.run(script, "Free")
@@ -359,6 +363,7 @@ async def test_runs_get_no_secret_of_the_environment(observatory: Observatory) -
     assert await observatory.scripts.said(record["pk"], "harmless") == "1"
     record = await observatory.scripts.run(script, "Named")
     own = {"PIPELINE_MESSAGES", "PIPELINE_PROCESS", "PYTHONUNBUFFERED"}
+    assert await observatory.scripts.said(record["pk"], "initial") == "False"
     names = (await observatory.scripts.said(record["pk"], "names")).split()
     assert set(names) == {"PATH", "OBSERVATORY_API_KEY"} | own
 

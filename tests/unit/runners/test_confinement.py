@@ -12,6 +12,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
+from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from runners.confinement import confine, environment, landlock, memory
 from runners.confinement.confine import Confinement, NotConfined
 from runners.confinement.landlock import LandlockError, Right
 from runners.confinement.peers import peer_pid
+from runners.execution import pool
 
 ROOT = Path(__file__).parent.parent.parent.parent
 linux = pytest.mark.skipif(sys.platform != "linux", reason="these are features of Linux")
@@ -128,6 +130,47 @@ def test_the_peer_of_a_socket_is_known() -> None:
     with ours, theirs:
         assert peer_pid(ours) == os.getpid()
     assert peer_pid(ours) == -1  # closed
+
+
+LISTENING = """
+import socket, sys
+from runners.execution import pool
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    print("listening", flush=True)
+    sys.stdin.read()
+"""
+
+
+@linux
+def test_no_descriptor_is_sent_to_who_listens_in_place_of_the_template(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reduction, "sendfds", reduction.sendfds)
+    pool._speak_to_nobody_else()
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "-c", LISTENING, "theirs"]
+    pipe = subprocess.PIPE
+    environment_ = os.environ | {"PYTHONPATH": str(ROOT)}
+    with (
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment_) as other,
+        socket.socket(socket.AF_UNIX) as client,
+    ):
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"listening\n"
+        client.connect("theirs")
+        with pytest.raises(ConnectionRefusedError, match="in place of the template"):
+            reduction.sendfds(client, [0])
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind("ours")
+        listener.listen()
+        client.connect("ours")
+        accepted, _ = listener.accept()
+        with accepted:
+            reduction.sendfds(client, [0])
+            [received] = reduction.recvfds(accepted, 1)
+            os.close(received)
 
 
 @linux

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -175,10 +175,10 @@ def test_a_child_that_never_gets_ready_is_a_problem_until_one_does(
     monkeypatch.setattr(examiner, "RESTART_SECONDS", 0.05)
     start, tries = examiner._start_child, iter(range(3))
 
-    async def start_child() -> asyncio.subprocess.Process:
+    async def start_child(environment: Mapping[str, str]) -> asyncio.subprocess.Process:
         match next(tries, None):
             case None:
-                return await start()
+                return await start(environment)
             case 1:
                 raise OSError(11, "Resource temporarily unavailable")
         return await asyncio.create_subprocess_exec(
