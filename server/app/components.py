@@ -61,8 +61,8 @@ async def open_components(
     database = await _database(config, folder, stack)
     await _check(config, folder, database, accepted)
     store = await retry_while_unavailable(lambda: Store.open(database))
-    environment = of_runs(os.environ, config.limits.environment)
-    examiner = Examiner(environment=environment)
+    store.processes.marks_moves = config.notifies
+    examiner = Examiner(environment=of_runs(os.environ, config.limits.environment))
     stack.push_async_callback(examiner.close)
     hub = Hub()
     repository = ProcessRepository(store.processes, hub, folder.server_id)

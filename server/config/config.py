@@ -33,15 +33,18 @@ from server.config.sections import (
     Http,
     Leases,
     Limits,
+    Mail,
     MongoDB,
     Pool,
     Queue,
+    Retention,
     Timelapse,
     Uploads,
     Websockets,
 )
 from server.config.sections.times import DAY_SECONDS
 from server.config.sources import gather, not_allowed, variable
+from server.config.webhooks import WEBHOOKS, Webhook
 from server.core.errors import StartError
 
 FILE_NAME = "config.yml"
@@ -100,6 +103,11 @@ class Config:
     leases: Leases = dataclasses.field(default_factory=Leases)
     websockets: Websockets = dataclasses.field(default_factory=Websockets)
     cache: Cache = dataclasses.field(default_factory=Cache)
+    retention: Retention = dataclasses.field(default_factory=Retention)
+    webhooks: tuple[Webhook, ...] = computed(
+        tuple, WEBHOOKS, "URLs that are called when processes move on"
+    )
+    mail: Mail = dataclasses.field(default_factory=Mail)
     folder: Path | None = None
     file: Path | None = dataclasses.field(default=None, compare=False)
 
@@ -111,6 +119,7 @@ class Config:
                 "127.0.0.1, ::1 or localhost, as the others can be reached from elsewhere and"
                 " need at least one secret in http.tokens",
             )
+        _check_mail(self.mail)
         if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:
             raise Contradiction(
                 "leases.lease_seconds",
@@ -144,6 +153,11 @@ class Config:
         found = [Path(value).expanduser().absolute() for value in values if value is not None]
         return found if self.file is None else [self.file, *found]
 
+    @property
+    def notifies(self) -> bool:
+        """Return whether anybody is to be told when processes move on."""
+        return bool(self.webhooks) or self.mail.host is not None
+
     def limits_of(self, pipeline: str) -> Limits:
         """Return the limits on runs of a pipeline, whether or not `pipelines` names it."""
         entry = self.pipelines.get(pipeline)
@@ -160,6 +174,22 @@ class Config:
         if entry is None or entry.retries_on_failure is None:
             return self.retries_on_failure
         return entry.retries_on_failure
+
+
+def _check_mail(mail: Mail) -> None:
+    """Raise Contradiction when mails could not be sent, or a password would be sent openly."""
+    if mail.host is None:
+        return
+    if mail.sender is None:
+        raise Contradiction("mail.sender", None, "a mail address, as there is a mail.host")
+    if not mail.recipients:
+        raise Contradiction("mail.recipients", [], "mail addresses, as there is a mail.host")
+    if mail.user is not None and mail.security == "none":
+        raise Contradiction("mail.security", "none", "starttls or tls, as there is a mail.user")
+    if mail.password is not None and mail.password_file is not None:
+        raise Contradiction(
+            "mail.password_file", mail.password_file, "null, as there is a mail.password"
+        )
 
 
 def is_loopback(host: str) -> bool:

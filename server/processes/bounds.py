@@ -93,13 +93,13 @@ def warn_of_missing_isolation(config: Config) -> None:
 def _environment(config: Config) -> Iterator[Finding]:
     if config.limits.environment is not None:
         names = ", ".join(config.limits.environment) or "nothing"
-        yield Finding(f"Runs get {names} of the environment (limits.environment)")
+        yield Finding(f"Of the environment, runs get {names} (limits.environment)")
         return
     names = ", ".join(withheld(os.environ))
     yield Finding(
-        f"Runs get the environment without {names}"
+        f"Of this environment, runs get all but {names}"
         if names
-        else "Runs get the whole environment: nothing in it looks like a secret"
+        else "Of this environment, runs get everything: nothing in it looks like a secret"
     )
 
 

@@ -43,7 +43,7 @@ def test_by_default_runs_have_no_bounds_but_get_no_secrets(tmp_path: Path) -> No
     plain = config(tmp_path)
     assert bounds.bounds_of(plain, "A", tmp_path) == bounds.Bounds()
     assert sentences(plain) == [
-        "Runs get the environment without A_TOKEN, B_KEY",
+        "Of this environment, runs get all but A_TOKEN, B_KEY",
         "Runs may read and write what the server's user may: limits.writable is not set",
     ]
     assert sentences(plain, wanting=True) == []
@@ -62,7 +62,7 @@ def test_an_environment_is_that_of_the_pipeline_or_the_general_one(tmp_path: Pat
     assert got["B"] is not None
     assert got["B"].keys() - {"PYTEST_CURRENT_TEST"} == {"PATH", "HOME"}
     assert got["C"] == {"PATH": "/bin"}
-    assert sentences(made)[0] == "Runs get PATH of the environment (limits.environment)"
+    assert sentences(made)[0] == "Of the environment, runs get PATH (limits.environment)"
 
 
 def test_what_is_stored_and_what_is_secret_is_hidden(tmp_path: Path) -> None:
