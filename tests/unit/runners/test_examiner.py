@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 from astropy.io import fits
 
@@ -39,6 +40,26 @@ def examine(scenario: Callable[[Examiner], Awaitable[None]], answer_seconds: flo
 def pid_of(child: Examiner) -> int:
     assert child._child is not None
     return child._child.pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows an environment like this")
+def test_it_gets_no_more_of_the_environment_than_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_PASSWORD", "hush")
+    path = write_fits(tmp_path / "a.fits", noise())
+
+    async def names(child: Examiner) -> set[str]:
+        try:
+            assert await child.metadata(path) is not None
+            return set(psutil.Process(pid_of(child)).environ())
+        finally:
+            await child.close()
+
+    assert asyncio.run(names(Examiner(environment={}))) <= {"PYTHONPATH", "LC_CTYPE"}
+    given = asyncio.run(names(Examiner()))
+    assert "PATH" in given
+    assert "DATABASE_PASSWORD" not in given
 
 
 def test_files_are_examined_whatever_the_working_directory(
