@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import importlib
 import logging
 import multiprocessing
 import multiprocessing.process
 import os
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import forkserver, reduction, util
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 from runners.confinement.environment import inherited
-from runners.confinement.peers import peer_pid
+from runners.confinement.multiprocess import (
+    keep_socket_in,
+    speak_to_nobody_else,
+    start_programs_with,
+)
 from runners.execution import worker
 from runners.execution.exits import exit_in_words
 from runners.execution.pipes import Pipe, Reader, present_bytes
@@ -42,12 +42,6 @@ WARM_MODULES = [
     "astropy.io.fits",
     "astropy.visualization",
 ]
-#: How multiprocessing starts programs, and sends descriptors, unless it is changed here.
-spawn_as_before = util.spawnv_passfds
-send_as_before = reduction.sendfds
-#: A name as those of multiprocessing's sockets, and how long the path of one may be on any system.
-LISTENER = "listener-xxxxxxxx"
-SOCKET_PATH_BYTES = 103
 #: How much of the first child's standard error is kept.
 STDERR_BYTES = 4096
 #: How much of its last line is quoted.
@@ -150,59 +144,6 @@ class Run:
             self._process.close()
 
 
-def _start_programs_with(environment: Mapping[str, str]) -> None:
-    """Have multiprocessing start the template, and what cleans up, with this environment.
-
-    It has no setting for that, and the server's own must stay: storage may need secrets in it.
-    """
-
-    def spawn(path: bytes, arguments: Sequence[str], descriptors: Sequence[int]) -> int:
-        *options, code = arguments
-        if options[-1:] != ["-c"]:  # a child of the start method `spawn`
-            return spawn_as_before(path, arguments, descriptors)
-        # In place of PYTHONPATH, which the environment may lack.
-        code = f"import sys; sys.path[:] = {sys.path!r}; {code}"
-        started = subprocess.Popen(
-            [*options, code],
-            executable=path,
-            pass_fds=descriptors,
-            env=environment,
-            restore_signals=False,
-        )
-        started.returncode = 0  # multiprocessing waits for its end
-        return started.pid
-
-    vars(util)["spawnv_passfds"] = spawn
-
-
-def _speak_to_nobody_else() -> None:
-    """Have multiprocessing send nothing to a socket that has taken the place of the template's.
-
-    What listens there was made by this process, and the system says so.
-    """
-    send: Any = send_as_before
-
-    def send_to_template(connection: socket.socket, descriptors: Sequence[int]) -> None:
-        if peer_pid(connection) not in (os.getpid(), None):
-            raise ConnectionRefusedError(
-                errno.ECONNREFUSED,
-                "Another process listens in place of the template",
-            )
-        send(connection, descriptors)
-
-    vars(reduction)["sendfds"] = send_to_template
-
-
-def _keep_socket_in(folder: Path) -> None:
-    """Have multiprocessing make its sockets in a folder, which loses the earlier ones."""
-    if len(str(folder / LISTENER).encode()) > SOCKET_PATH_BYTES:
-        return
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for earlier in folder.iterdir():
-        earlier.unlink()
-    vars(multiprocessing.process.current_process())["_config"]["tempdir"] = str(folder)
-
-
 def _start(process: ForkServerProcess) -> None:
     """Start a child for which only its `Run` waits.
 
@@ -237,6 +178,8 @@ class Pool:
         self._watcher: asyncio.Task[None] | None = None
         #: whether the template could not be started again
         self._without_template = False
+        #: how often the template had to be started again
+        self.restarts = 0
 
     async def start(self) -> None:
         """Start the template and wait until it is warm.
@@ -244,10 +187,10 @@ class Pool:
         :raises WarmUpFailed: a first child, which imports what every run needs, fails.
         """
         self._context.set_forkserver_preload(WARM_MODULES)
-        _start_programs_with(self._environment)
-        _speak_to_nobody_else()
+        start_programs_with(self._environment)
+        speak_to_nobody_else()
         if self._sockets is not None:
-            await asyncio.to_thread(_keep_socket_in, self._sockets)
+            await asyncio.to_thread(keep_socket_in, self._sockets)
         try:
             await self._import_in_child(WARM_MODULES)
         except (EOFError, OSError):
@@ -296,9 +239,11 @@ class Pool:
 
     async def _watch_template(self) -> None:
         """Start the template again whenever it has died while no run was started."""
-        deaths = 0
+        deaths, template = 0, _template_pid()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            if (now := _template_pid()) != template:  # a launch may have restarted it, too
+                template, self.restarts = now, self.restarts + 1
             if (problem := self.problem()) is None:
                 deaths = 0
                 continue
@@ -370,12 +315,17 @@ async def _wait_for_template_end() -> int | None:
     return None
 
 
+def _template_pid() -> int | None:
+    pid: int | None = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    return pid
+
+
 def _template_exit_code() -> int | None:
     """Return the exit code of the template, None while it runs and where that cannot be known.
 
     It is multiprocessing's child, which reaps it when it starts the next process.
     """
-    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    pid = _template_pid()
     if pid is None or not hasattr(os, "waitid"):  # as on macOS
         return None
     try:

@@ -18,11 +18,10 @@ from typing import Any
 
 import pytest
 
-from runners.confinement import confine, environment, landlock, memory
+from runners.confinement import confine, environment, landlock, memory, multiprocess
 from runners.confinement.confine import Confinement, NotConfined
 from runners.confinement.landlock import LandlockError, Right
 from runners.confinement.peers import peer_pid
-from runners.execution import pool
 
 ROOT = Path(__file__).parent.parent.parent.parent
 linux = pytest.mark.skipif(sys.platform != "linux", reason="these are features of Linux")
@@ -134,7 +133,6 @@ def test_the_peer_of_a_socket_is_known() -> None:
 
 LISTENING = """
 import socket, sys
-from runners.execution import pool
 with socket.socket(socket.AF_UNIX) as listener:
     listener.bind(sys.argv[1])
     listener.listen()
@@ -148,7 +146,7 @@ def test_no_descriptor_is_sent_to_who_listens_in_place_of_the_template(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reduction, "sendfds", reduction.sendfds)
-    pool._speak_to_nobody_else()
+    multiprocess.speak_to_nobody_else()
     monkeypatch.chdir(tmp_path)
     command = [sys.executable, "-c", LISTENING, "theirs"]
     pipe = subprocess.PIPE
