@@ -14,13 +14,15 @@ from handlers.api import (
     processes,
     products,
     receipts,
+    shares,
     status,
     targets,
+    tickets,
 )
 from handlers.files import download, live_preview, previews
 from handlers.files import zip as zips
 from handlers.operations import health
-from handlers.pages import login, not_found, plot, static_files
+from handlers.pages import login, not_found, plot, shared, static_files
 from handlers.pages import process as process_page
 from handlers.pages import products as product_pages
 from handlers.pages import receipt as receipt_page
@@ -41,6 +43,8 @@ MODULES = (
     products,
     groups,
     pipelines,
+    tickets,
+    shares,
     download,
     zips,
     previews,
@@ -52,6 +56,7 @@ MODULES = (
     targets_page,
     target_page,
     process_page,
+    shared,
     receipt_page,
     product_pages,
 )

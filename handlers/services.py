@@ -13,6 +13,8 @@ from handlers.socket_registry import SocketRegistry
 from server.archive.derived.preview_cache import PreviewCache
 
 if TYPE_CHECKING:
+    from server.access.shares import Shares
+    from server.access.tickets import Tickets
     from server.archive.archive import Archive
     from server.config import Config
     from server.core.records import ProcessRecord
@@ -49,6 +51,8 @@ class Services(StartingServices):
     processes: Processes
     live: LiveSources
     archive: Archive
+    tickets: Tickets
+    shares: Shares
     ready: Callable[[], Awaitable[str | None]]
     draw_preview: Callable[[Path, Path, int, str], Awaitable[None]]
     read_headers: Callable[[Path], Awaitable[dict[str, Any]]]

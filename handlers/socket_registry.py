@@ -7,7 +7,7 @@ from typing import Protocol
 
 #: Close codes (RFC 6455 and its registry; 4000 and up are for applications).
 NORMAL_CLOSURE, GOING_AWAY, INTERNAL_ERROR, TRY_AGAIN_LATER = 1000, 1001, 1011, 1013
-DELETED = 4404
+NOT_ALLOWED, DELETED = 4401, 4404
 
 LONGEST_SWEEP_SECONDS = 1.0
 #: How many intervals of pings may pass without an answer: one may be late, after two the client is

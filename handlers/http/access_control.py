@@ -10,13 +10,16 @@ from typing import ClassVar
 
 from tornado.web import HTTPError, RequestHandler
 
+from handlers.access.origins import check_page, check_site
 from handlers.access.rules import COOKIE, AccessRules
 from server.access.roles import ANYBODY, Caller, Role, RoleNeeded
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 CORS_REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range"
-CORS_RESPONSE_HEADERS = "Content-Range, ETag, Location, Retry-After"
+CORS_RESPONSE_HEADERS = (
+    "Allow, Content-Disposition, Content-Range, ETag, Location, Retry-After, WWW-Authenticate"
+)
 
 
 class GuardedHandler(RequestHandler):
@@ -39,23 +42,31 @@ class GuardedHandler(RequestHandler):
 
     def prepare(self) -> Awaitable[None] | None:
         """Refuse requests that the rules do not allow. Keep it cheap: every poll passes here."""
-        rules = self.access_rules
-        if not rules.knows_host(self.request.host):
-            raise HTTPError(421)
-        if rules.origins:
-            self.set_cors_headers()
-        if self.checks_origin_always or self.request.method not in SAFE_METHODS:
-            self._check_origin()
+        self.check_source()
         # Browsers send preflight requests without credentials.
         if not self.open_to_all and self.request.method != "OPTIONS":
             self.caller = self._identified()
-            self._check_role(needed_role(type(self), str(self.request.method)))
+            self.check_role()
         return None
 
-    def _check_origin(self) -> None:
+    def check_source(self) -> None:
+        """Refuse unknown hosts and foreign pages, whoever asks."""
+        rules, request = self.access_rules, self.request
+        if not rules.knows_host(request.host):
+            raise HTTPError(421)
+        if rules.origins:
+            self.set_cors_headers()
+        changes = request.method not in SAFE_METHODS
+        if changes or self.checks_origin_always:
+            check_page(rules, request.host, request.headers)
+        if changes:
+            check_site(rules, request.host, request.headers)
+
+    @property
+    def from_elsewhere(self) -> bool:
+        """Whether a page of another origin sent it, allowed or not: then no cookie counts."""
         origin = self.request.headers.get("Origin")
-        if origin and not self.access_rules.knows_origin(origin, self.request.host):
-            raise HTTPError(403)
+        return bool(origin) and not self.access_rules.is_own(str(origin), self.request.host)
 
     def _identified(self) -> Caller:
         """Return who sent the request. Raise HTTPError 401 if nothing in it proves that."""
@@ -64,11 +75,15 @@ class GuardedHandler(RequestHandler):
         kind, _, token = self.request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer" and self.access_rules.accepts_token(token.strip()):
             return Caller(None, Role.ADMIN)
-        if self.access_rules.accepts_cookie(self.get_cookie(COOKIE) or ""):
+        if not self.from_elsewhere and self.access_rules.accepts_cookie(
+            self.get_cookie(COOKIE) or ""
+        ):
             return Caller(None, Role.ADMIN)
         raise HTTPError(401)
 
-    def _check_role(self, needed: Role) -> None:
+    def check_role(self) -> None:
+        """Raise RoleNeeded unless the caller may use this method here."""
+        needed = needed_role(type(self), str(self.request.method))
         if not self.caller.role.includes(needed):
             raise RoleNeeded(needed, self.caller)
 

@@ -6,6 +6,8 @@ import logging
 
 from tornado.web import RequestHandler
 
+from handlers.access.redaction import logged_path
+
 log = logging.getLogger(__name__)
 
 
@@ -21,7 +23,7 @@ def log_request(handler: RequestHandler) -> None:
             level,
             "%s %s %d %.1f ms",
             request.method,
-            request.path,
+            logged_path(request.path),
             status,
             1000 * request.request_time(),
             extra={"action": "request", "remote": request.remote_ip},

@@ -8,7 +8,9 @@ from typing import Any
 
 from tornado.web import HTTPError
 
+from handlers.access.origins import ForeignPage
 from server.access.roles import RoleNeeded
+from server.access.tickets import TooManyTickets
 from server.core.errors import (
     AlreadyTaken,
     Conflict,
@@ -24,6 +26,8 @@ from server.core.errors import (
 
 STATUSES: dict[type[HeliographError], int] = {
     RoleNeeded: 403,
+    ForeignPage: 403,
+    TooManyTickets: 429,
     NotFound: 404,
     InvalidInput: 400,
     Conflict: 409,

@@ -115,6 +115,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment | None
     source: Source | None
     timings: Timings
+    submitted_by: str | None
     log_stored_bytes: int
     unknown: str | None
 
@@ -132,6 +133,7 @@ def receipt_of(record: ProcessRecord, facts_text: str | None, log_stored_bytes: 
         environment=None if facts is None else facts.environment,
         source=None if facts is None else facts.source,
         timings=_timings(record),
+        submitted_by=record.submitted_by,
         log_stored_bytes=log_stored_bytes,
         unknown=_unknown(record, facts),
     )

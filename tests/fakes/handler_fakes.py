@@ -17,10 +17,13 @@ from tornado.web import Application
 
 from handlers.routes import all_routes
 from handlers.services import Services
+from server.access.shares import Shares
+from server.access.tickets import Tickets
 from server.app.connections.server import BoundedServer
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
 from server.core.records import ProcessRecord
+from tests.fakes.fake_access import FakeKeys, FakeShares, FakeTickets
 from tests.fakes.fake_archive import FakeArchive
 from tests.fakes.fake_processes import FakeProcesses
 
@@ -35,6 +38,9 @@ class Fakes:
     config: Config = field(default_factory=Config)
     problem: str | None = None
     disk_problem: str | None = None
+    tickets: FakeTickets = field(default_factory=FakeTickets)
+    shares: FakeShares = field(default_factory=FakeShares)
+    keys: FakeKeys = field(default_factory=FakeKeys)
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
 
@@ -102,6 +108,8 @@ class Fakes:
             processes=cast(Any, self.processes),
             live=cast(Any, self.processes),
             archive=cast(Any, self.archive),
+            tickets=Tickets(cast(Any, self.tickets)),
+            shares=Shares(cast(Any, self.shares), cast(Any, self.keys)),
             ready=self.ready,
             draw_preview=self.draw_preview,
             read_headers=self.read_headers,
