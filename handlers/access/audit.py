@@ -21,7 +21,7 @@ def record(
         level,
         "%s by %s from %s",
         action.replace("_", " ").capitalize(),
-        "nobody by name" if caller.name is None else caller.name,
+        "an unnamed caller" if caller.name is None else caller.name,
         address,
         extra={"action": action, "address": address, "token": caller.name, **ids},
     )

@@ -120,8 +120,8 @@ def needed_role(handler: type[GuardedHandler], method: str) -> Role:
     """Return the role that a method of a handler needs: to read, to change, to delete."""
     if method in handler.roles:
         return handler.roles[method]
-    if method in SAFE_METHODS:
-        return Role.VIEWER
+    if method in SAFE_METHODS or not _implements(handler, method.lower()):
+        return Role.VIEWER  # who may read is told that there is no such method
     return Role.ADMIN if method == "DELETE" else Role.OPERATOR
 
 
