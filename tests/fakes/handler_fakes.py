@@ -43,6 +43,8 @@ class Fakes:
     keys: FakeKeys = field(default_factory=FakeKeys)
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
+    #: what logs each request, in place of Tornado's own
+    log_function: Callable[[Any], None] | None = None
 
     def __post_init__(self) -> None:
         self.processes = FakeProcesses(self.archive)
@@ -120,7 +122,9 @@ class Fakes:
             disk_problem=lambda: self.disk_problem,
         )
         socket, port = bind_unused_port()
-        server = BoundedServer(Application(all_routes(services)), max_body_size=1024**2)
+        settings = {"log_function": self.log_function} if self.log_function else {}
+        application = Application(all_routes(services), **settings)
+        server = BoundedServer(application, max_body_size=1024**2)
         server.bound(self.config.http)
         server.add_socket(socket)
         http = AsyncHTTPClient(force_instance=True)
