@@ -23,7 +23,7 @@ from server.app.connections.server import BoundedServer
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
 from server.core.records import ProcessRecord
-from tests.fakes.fake_access import FakeKeys, FakeShares, FakeTickets
+from tests.fakes.fake_shares import FakeKeys, FakeShares, FakeTickets
 from tests.fakes.fake_archive import FakeArchive
 from tests.fakes.fake_processes import FakeProcesses
 

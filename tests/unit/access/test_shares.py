@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from server.access import shares as module
 from server.access.shares import DAY_SECONDS, MOST_LINKS, Shares
 from server.core.errors import Conflict, NotFound
-from tests.fakes.fake_access import FakeKeys, FakeShares
+from tests.fakes.fake_shares import FakeKeys, FakeShares
 from tests.unit.access.test_tickets import Clock
 
 

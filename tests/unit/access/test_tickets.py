@@ -10,7 +10,7 @@ import pytest
 from server.access import tickets as module
 from server.access.roles import Caller, Role
 from server.access.tickets import Tickets, TooManyTickets
-from tests.fakes.fake_access import FakeTickets
+from tests.fakes.fake_shares import FakeTickets
 
 ALICE = Caller("alice", Role.OPERATOR)
 
