@@ -55,6 +55,7 @@ class ProcessPage(OfProcess, Page):
             unreadable=unreadable,
             sections=await self.processes.sections(record.pk),
             log_stored_bytes=await self._log_stored_bytes(record),
+            log_removed=record.log_removed,
         )
 
     @property

@@ -186,8 +186,9 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     that ended because the child died or raised, `interrupted` those that the end of the process
     that starts the runs ended. `series` is that of its measurements. `token` is that of the submit
     that made it, so that a submit can tell its record from another's. `log_bytes` is the size of
-    the log's text in UTF-8, None where it has not been counted yet. `submitted_by` is the name of
-    the token by which it was submitted, None where that had none.
+    the log's text in UTF-8, None where it has not been counted yet. `log_removed` is when the log
+    was deleted while the process was kept. `submitted_by` is the name of the token by which it was
+    submitted, None where that had none.
     """
 
     identifier: str
@@ -205,6 +206,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     attempt: int = 0
     log_lines: int = 0
     log_bytes: int | None = None
+    log_removed: float | None = None
     outputs: list[int] = []
     group: int | None = None
     series: int | None = None

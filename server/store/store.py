@@ -15,6 +15,7 @@ from server.store.archive.targets import Targets
 from server.store.counters import Counters
 from server.store.driver.connection import Database
 from server.store.installation import Installation
+from server.store.notifications.deliveries import Deliveries
 from server.store.peers.announcements import Announcements
 from server.store.peers.heartbeats import Servers
 from server.store.processes.film_frames import FilmFrames
@@ -50,6 +51,7 @@ class Store:
         self.tickets = Tickets(database)
         self.shares = Shares(database)
         self.signing_keys = SigningKeys(database)
+        self.deliveries = Deliveries(database)
 
     @classmethod
     async def open(cls, database: Database) -> Self:
