@@ -22,7 +22,7 @@ from handlers.api import (
 from handlers.files import download, live_preview, previews
 from handlers.files import zip as zips
 from handlers.operations import health, webhooks
-from handlers.pages import login, not_found, plot, shared, static_files
+from handlers.pages import login, not_found, plot, sessions, shared, static_files
 from handlers.pages import process as process_page
 from handlers.pages import products as product_pages
 from handlers.pages import receipt as receipt_page
@@ -53,6 +53,7 @@ MODULES = (
     health,
     webhooks,
     login,
+    sessions,
     static_files,
     targets_page,
     target_page,

@@ -30,10 +30,11 @@ from handlers.socket_registry import (
     DELETED,
     GOING_AWAY,
     INTERNAL_ERROR,
+    NO_LONGER_ALLOWED,
     NORMAL_CLOSURE,
-    NOT_ALLOWED,
     TRY_AGAIN_LATER,
 )
+from server.access.identity import NotIdentified
 from server.core.errors import DatabaseAway, InvalidInput, NotFound
 from server.core.turns import take_turn
 from server.live.feeds import Viewer
@@ -88,11 +89,13 @@ class LiveHandler(BaseHandler, WebSocketHandler):
 
     async def _take_ticket(self, secret: bytes) -> None:
         self.check_source()
-        caller = await self.services.tickets.take(secret.decode("ascii", "replace"))
-        if caller is None:
-            raise HTTPError(401)
-        self.caller = caller
-        self.check_role()
+        ticket = await self.services.tickets.take(secret.decode("ascii", "replace"))
+        access = self.services.access
+        identity = None if ticket is None else await access.holder_of(ticket.token)
+        if identity is None:
+            access.refuse(str(self.request.remote_ip))
+            raise NotIdentified("This ticket is not valid")
+        self.let_in(identity)
 
     def check_origin(self, origin: str) -> bool:
         """Return True: `prepare` has checked the origin by our own rule."""
@@ -166,6 +169,11 @@ class LiveHandler(BaseHandler, WebSocketHandler):
         self.services.sockets.discard(self)
         if self._pushing is not None:
             self._pushing.cancel()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the token or session by which the socket was opened is still good."""
+        return self._stopped or self.identity is None or self.identity.holds()
 
     @property
     def ready(self) -> bool:
@@ -259,7 +267,7 @@ class LiveLogHandler(OfProcess, LiveHandler):
 
     async def _end_with_link(self) -> None:
         await self.link_is_over()
-        self.stop(NOT_ALLOWED)
+        self.stop(NO_LONGER_ALLOWED)
 
 
 class LivePipelineLogHandler(LiveLogHandler):

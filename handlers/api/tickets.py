@@ -26,7 +26,8 @@ class TicketsHandler(BodyHandler):
     async def post(self) -> None:
         """Answer with a ticket that lets its holder in as the caller, once."""
         self.optional_json_input(NoFields)
-        ticket = await self.services.tickets.make(self.caller)
+        token = None if self.identity is None else self.identity.token
+        ticket = await self.services.tickets.make(token)
         self.audit("ticket_made", level=logging.DEBUG)
         self.set_header("Cache-Control", "no-store")
         self.write_json({"ticket": ticket.secret, "expires": ticket.expires}, 201)

@@ -131,6 +131,7 @@ class BaseHandler(JsonHandler):
         """Take the collaborators."""
         self.services = services
         self.access_rules = services.access_rules
+        self.identification = services.identification
 
     def record_fields(self, record: ProcessRecord) -> dict[str, Any]:
         """Return the record of a process as the API shows it to whoever asks."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from tornado.routing import URLSpec
-from tornado.web import HTTPError
 
 from handlers.http.error_responses import ErrorResponse
 from handlers.http.routing import route
 from handlers.pages.process import ProcessPage
 from handlers.services import Services
 from handlers.sharing.views import COOKIE_PREFIX
+from server.access.guesses import TooManyGuesses
+from server.access.identity import Identity, NotIdentified
 from server.access.shares import Link
 
 NOT_GOOD = "This link is not valid, or no longer. Ask whoever gave it to you for a new one."
@@ -36,12 +37,17 @@ class SharedPage(ProcessPage):
         await self.services.shares.check(link)
         record = await self.processes.get(link.process)
         try:
-            self.caller = self._identified()
-        except HTTPError:
+            await self._own_identity()
+        except (NotIdentified, TooManyGuesses):
             self.let_in_by(link)
             self._keep(link)
         else:
             self.redirect(record.view_url or f"/processes/{record.pk}", status=303)
+
+    async def _own_identity(self) -> None:
+        identity = self.identify()
+        if not isinstance(identity, Identity):
+            await identity
 
     async def get(self, *arguments: str) -> None:
         """Show the process of the link."""

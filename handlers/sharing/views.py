@@ -13,11 +13,10 @@ from collections.abc import Awaitable
 from http.cookies import Morsel
 from typing import TYPE_CHECKING
 
-from tornado.web import HTTPError
-
 from handlers.http.access_control import SAFE_METHODS
 from handlers.http.base import BaseHandler
 from handlers.http.query import parse_pk
+from server.access.identity import NotIdentified
 from server.access.roles import Caller, Role
 from server.access.shares import Link
 from server.core.errors import DatabaseAway, NotFound
@@ -44,11 +43,18 @@ class SharedView(BaseHandler):
     def prepare(self) -> Awaitable[None] | None:
         """Let in who has a link, if nothing better lets them in."""
         try:
-            return super().prepare()
-        except HTTPError as error:
-            if error.status_code != 401 or not self._has_links():
+            later = super().prepare()
+        except NotIdentified as error:
+            if not self._has_links():
                 raise
-            return self._let_guest_in()
+            return self._let_guest_in(error)
+        return None if later is None else self._unless_guest(later)
+
+    async def _unless_guest(self, later: Awaitable[None]) -> None:
+        try:
+            await later
+        except NotIdentified as error:
+            await self._let_guest_in(error)
 
     def set_default_headers(self) -> None:
         """Keep what guests see away from search engines, and the link from other sites."""
@@ -78,16 +84,16 @@ class SharedView(BaseHandler):
         readable = self.request.method in SAFE_METHODS and not self.from_elsewhere
         return readable and any(name.startswith(COOKIE_PREFIX) for name in self.request.cookies)
 
-    async def _let_guest_in(self) -> None:
-        links = await self._links()
+    async def _let_guest_in(self, refusal: NotIdentified) -> None:
+        links = await self._links() if self._has_links() else {}
         try:
             # Without a link that is signed by us, nothing is looked up.
             link = links.get(await self.process_shown()) if links else None
             if link is None:
-                raise HTTPError(401)
+                raise refusal
             await self.services.shares.check(link)
         except NotFound as error:
-            raise HTTPError(401) from error
+            raise refusal from error
         self.let_in_by(link)
 
     async def _links(self) -> dict[int, Link]:

@@ -6,17 +6,14 @@ import re
 import secrets
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-import msgspec
-
-from server.access.roles import Caller
 from server.core.errors import HeliographError
 from server.store.access.tickets import StoredTicket
 from server.store.access.tickets import Tickets as TicketStore
 
 TICKET_SECONDS = 30.0
-#: How many tickets one caller, and all together, can get from a server in that time.
+#: How many tickets the holders of one token, and all together, can get from a server in that time.
 MOST_OF_ONE = 1_000
 MOST = 10_000
 SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -45,26 +42,28 @@ class Tickets:
         #: who got a ticket that has not ended yet, and when it ends
         self._made: deque[tuple[float, str | None]] = deque()
 
-    async def make(self, caller: Caller) -> Ticket:
-        """Return a new ticket that lets its holder in as this caller. Raises TooManyTickets."""
+    async def make(self, token: str | None) -> Ticket:
+        """Return a new ticket for who has the token with this digest, None where all are let in.
+
+        Raises TooManyTickets.
+        """
         now = time.time()
         ticket = Ticket(secrets.token_urlsafe(32), now + TICKET_SECONDS)
         ended = self._forget_ended(now)
-        self._count(caller, ticket.expires)
+        self._count(token, ticket.expires)
         if ended:
             await self._store.delete_ended(now)
-        text = msgspec.json.encode(asdict(caller)).decode()
-        await self._store.insert(ticket.secret, StoredTicket(text, ticket.expires))
+        await self._store.insert(ticket.secret, StoredTicket(token, ticket.expires))
         return ticket
 
-    async def take(self, secret: str) -> Caller | None:
-        """Return whom a ticket lets in, and use it up; None for any that is not good."""
+    async def take(self, secret: str) -> StoredTicket | None:
+        """Use a ticket up, and return what it stands for; None for any that is not good."""
         if not SECRET.fullmatch(secret):
             return None
         stored = await self._store.take(secret)
         if stored is None or stored.expires < time.time():
             return None
-        return msgspec.json.decode(stored.caller, type=Caller)
+        return stored
 
     def _forget_ended(self, now: float) -> bool:
         ended = False
@@ -73,8 +72,8 @@ class Tickets:
             ended = True
         return ended
 
-    def _count(self, caller: Caller, expires: float) -> None:
-        of_one = sum(name == caller.name for _, name in self._made)
+    def _count(self, token: str | None, expires: float) -> None:
+        of_one = sum(each == token for _, each in self._made)
         if len(self._made) >= MOST or of_one >= MOST_OF_ONE:
             raise TooManyTickets
-        self._made.append((expires, caller.name))
+        self._made.append((expires, token))

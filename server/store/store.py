@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
+from server.store.access.sessions import Sessions
 from server.store.access.shares import Shares
 from server.store.access.signing_keys import SigningKeys
 from server.store.access.tickets import Tickets
+from server.store.access.tokens import Tokens
 from server.store.archive.groups import Groups
 from server.store.archive.journal import Journal
 from server.store.archive.light_curves import Imports, LightCurves
@@ -52,6 +54,8 @@ class Store:
         self.shares = Shares(database)
         self.signing_keys = SigningKeys(database)
         self.deliveries = Deliveries(database)
+        self.tokens = Tokens(database)
+        self.sessions = Sessions(database)
 
     @classmethod
     async def open(cls, database: Database) -> Self:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tornado.web import HTTPError
+from tornado.httputil import HTTPServerRequest
 
-from handlers.http.access_control import GuardedHandler
+from handlers.access.identification import COOKIE, Identification
+from server.access.identity import Identity, NotIdentified
 from server.access.roles import Caller, Role
 
 ROLES = tuple(Role)
@@ -14,16 +15,18 @@ ROLES = tuple(Role)
 def identify_by_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take `Authorization: Bearer viewer:alice`, and a cookie of that, at its word."""
 
-    def identified(handler: GuardedHandler) -> Caller:
-        word = handler.request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not word and not handler.from_elsewhere:
-            word = handler.get_cookie("heliograph") or ""
+    def identify(
+        _self: Identification, request: HTTPServerRequest, *, cookies: bool = True
+    ) -> Identity:
+        word = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not word and cookies and COOKIE in request.cookies:
+            word = request.cookies[COOKIE].value
         role, _, name = word.partition(":")
         if role not in ROLES:
-            raise HTTPError(401)
-        return Caller(name or None, Role(role))
+            raise NotIdentified
+        return Identity(Caller(name or None, Role(role)), lambda: True)
 
-    monkeypatch.setattr(GuardedHandler, "_identified", identified)
+    monkeypatch.setattr(Identification, "identify", identify)
 
 
 def bearer(role: str, name: str = "") -> dict[str, str]:

@@ -23,9 +23,10 @@ from server.app.connections.server import BoundedServer
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
 from server.core.records import ProcessRecord
-from tests.fakes.fake_shares import FakeKeys, FakeShares, FakeTickets
+from tests.fakes.fake_access import FakeSessions, FakeTokens, make_access
 from tests.fakes.fake_archive import FakeArchive
 from tests.fakes.fake_processes import FakeProcesses
+from tests.fakes.fake_shares import FakeKeys, FakeShares, FakeTickets
 
 
 @dataclass
@@ -38,6 +39,8 @@ class Fakes:
     config: Config = field(default_factory=Config)
     problem: str | None = None
     disk_problem: str | None = None
+    tokens: FakeTokens = field(default_factory=FakeTokens)
+    sessions: FakeSessions = field(default_factory=FakeSessions)
     tickets: FakeTickets = field(default_factory=FakeTickets)
     shares: FakeShares = field(default_factory=FakeShares)
     keys: FakeKeys = field(default_factory=FakeKeys)
@@ -117,6 +120,7 @@ class Fakes:
         """Serve until the context ends, and yield a client."""
         services = Services(
             config=self.config,
+            access=make_access(self.config, self.tokens, self.sessions),
             processes=cast(Any, self.processes),
             live=cast(Any, self.processes),
             archive=cast(Any, self.archive),

@@ -11,9 +11,9 @@ from server.store.driver.connection import Database
 
 @dataclass(frozen=True)
 class StoredTicket:
-    """Whom a ticket lets in, as JSON text, and until when."""
+    """The digest of the token that a ticket stands for, None without any, and its end."""
 
-    caller: str
+    token: str | None
     expires: float
 
 

@@ -12,8 +12,9 @@ import pytest
 from handlers.access.redaction import logged_path
 from handlers.http.access_control import allowed_methods
 from handlers.http.access_log import log_request
-from handlers.pages.login import LoginPage
+from handlers.pages.login import LoginPage, LogoutHandler
 from handlers.pages.not_found import UnknownHandler
+from handlers.pages.sessions import SessionsPage
 from handlers.routes import all_routes
 from server.core.records import DataProductGroup, State
 from tests.fakes.callers import bearer, identify_by_word
@@ -89,7 +90,7 @@ CHANGES = (
     Change("POST", "/api/tickets/", b"", "ticket_made", {}),
 )
 #: These change nothing of the observatory; what they do is noted by the code that does it.
-EXEMPT = (UnknownHandler, LoginPage)
+EXEMPT = (UnknownHandler, LoginPage, LogoutHandler, SessionsPage)
 
 
 @pytest.fixture(autouse=True)
