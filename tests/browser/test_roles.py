@@ -15,6 +15,8 @@ from runners.synthetic import synthesise_series
 from tests.browser.conftest import PATIENCE_MS, opener
 from tests.browser.support.observatory import Observatory
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ROLES = ("viewer", "operator", "admin")
 #: What each role sees besides what the one before it sees, by the labels that a reader hears.
@@ -74,7 +76,7 @@ def paths(guarded: Guarded, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "process": f"/pipeline/{process}",
         "film": f"/processes/{film['pk']}",
         "receipt": f"/processes/{film['pk']}/receipt/",
-        "group": film["group_url"] or f"/dataproducts/data/group/{film['group']}/",
+        "group": f"/dataproducts/data/group/{film['group']}/",
         "output": f"/dataproducts/{film['outputs'][0]}/",
         "input": f"/dataproducts/{products[0]}/",
     }
