@@ -95,7 +95,7 @@ class Observer:
         return int(made["pk"])
 
     async def share(self, pk: int) -> None:
-        """Make a link to a process; an unanswered try may have made one more, which does no harm."""
+        """Make a link to a process. An unanswered try may have made one more: that is no harm."""
         await self.client.call(f"/api/processes/{pk}/share/", "POST", None, 201)
 
     async def record(self, pk: int) -> Record:
