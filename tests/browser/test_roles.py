@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from runners.synthetic import synthesise_series
 from tests.browser.conftest import PATIENCE_MS, opener
+from tests.browser.support.accessibility import fetch_axe, violations
 from tests.browser.support.observatory import Observatory
 
 pytestmark = pytest.mark.slow
@@ -111,6 +112,35 @@ def test_a_role_sees_what_it_may_do(
     page.locator("#product-list tbody tr").first.locator("td").last.click()
     chosen = page.locator("#product-list tr.chosen")
     expect(chosen).to_have_count(0 if role == "viewer" else 1)
+    openers.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the source of axe-core."""
+    return fetch_axe(tmp_path_factory.mktemp("axe"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_dialog_and_on_the_page_of_a_guest(
+    browser: Browser, guarded: Guarded, paths: dict[str, str], axe: str, scheme: str
+) -> None:
+    openers = opener(browser, guarded, forgiven=("401",))
+    page = next(openers)("/login", width=360, scheme=scheme)
+    page.get_by_label("Token").fill(guarded.secrets["operator"])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{guarded.url}/")
+    page.goto(paths["film"])
+    page.get_by_role("button", name="Share by a link").click()
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_role("listitem").filter(has_text="by operator-1").first).to_be_visible()
+    assert violations(page, axe) == []
+    link = page.get_by_label("The link").input_value()
+    page.context.clear_cookies()
+    page.goto(link)
+    expect(page.locator("body")).to_have_attribute("data-role", "guest")
+    page.wait_for_load_state("networkidle")
+    assert violations(page, axe) == []
     openers.close()
 
 
