@@ -224,14 +224,14 @@ async def test_the_page_of_sessions_shows_ones_own_and_ends_them() -> None:
     fakes = Fakes()
     jane, john = fakes.tokens.make("jane"), fakes.tokens.make("john", "admin")
     async with fakes.serving() as client:
-        here = await signed_in(client, jane, **{"User-Agent": "Firefox <b>"})
+        here = await signed_in(client, jane, **{"User-Agent": "curl <b>"})
         there, third = await signed_in(client, jane), await signed_in(client, jane)
         other = await signed_in(client, john)
         page = await client.fetch("/sessions/", headers=here)
         listed = rows(page)
         assert len(listed) == 3
         assert "this one" in listed[2]
-        assert "Firefox &lt;b&gt;" in listed[2]
+        assert "curl &lt;b&gt;" in listed[2]
         assert "127.0.0.1" in listed[2]
         [newest] = re.findall(r'name="end" value="([^"]+)"', listed[0])
 
