@@ -38,7 +38,7 @@ class GroupsHandler(BodyHandler):
     async def get(self) -> None:
         """Answer with a page of the groups."""
         found = await self.archive.groups.find(**page(self))
-        groups = [fields_of(group) for group in found.items]
+        groups = [fields_of(group, self.prefix) for group in found.items]
         await self.answer({"groups": groups, "next": found.next})
 
     async def post(self) -> None:
@@ -47,7 +47,7 @@ class GroupsHandler(BodyHandler):
         group = await self.archive.groups.create(new.name, new.products)
         self.audit("group_created", group_pk=group.pk)
         self.set_header("Location", f"/api/groups/{group.pk}/")
-        self.write_json(fields_of(group), 201)
+        self.write_json(fields_of(group, self.prefix), 201)
 
 
 class GroupHandler(OfGroup):
@@ -55,7 +55,8 @@ class GroupHandler(OfGroup):
 
     async def get(self, pk: str) -> None:
         """Answer with the group."""
-        await self.answer(fields_of(await self.archive.groups.get(parse_pk(pk))))
+        group = await self.archive.groups.get(parse_pk(pk))
+        await self.answer(fields_of(group, self.prefix))
 
     async def delete(self, pk: str) -> None:
         """Delete the group; its data products stay."""
@@ -73,12 +74,12 @@ class GroupProductsHandler(BodyHandler):
         group = await self.archive.groups.get(parse_pk(pk))
         extended = await self.archive.groups.add(group, added.products)
         self.audit("group_extended", group_pk=group.pk, products=len(added.products))
-        self.write_json(fields_of(extended))
+        self.write_json(fields_of(extended, self.prefix))
 
 
-def fields_of(group: DataProductGroup) -> dict[str, Any]:
+def fields_of(group: DataProductGroup, prefix: str) -> dict[str, Any]:
     """Return a group as the API shows it."""
-    return {name: getattr(group, name) for name in FIELDS}
+    return {name: getattr(group, name) for name in FIELDS} | {"url": prefix + group.url}
 
 
 def routes(services: Services) -> list[URLSpec]:

@@ -51,8 +51,7 @@ class ShareHandler(BodyHandler):
             raise
         self.audit("share_made", process_pk=record.pk, days=days)
         self.set_header("Cache-Control", "no-store")
-        prefix = self.settings.get("prefix", "")  # `http.prefix`, as all URLs in answers have it
-        self.write_json({"url": f"{prefix}/shared/{link.token}/"}, 201)
+        self.write_json({"url": f"{self.prefix}/shared/{link.token}/"}, 201)
 
     async def delete(self, pk: str) -> None:
         """Revoke all links."""

@@ -71,7 +71,9 @@ async def open_components(
     examiner = Examiner()
     stack.push_async_callback(examiner.close)
     hub = Hub()
-    repository = ProcessRepository(store.processes, hub, folder.server_id, metrics)
+    repository = ProcessRepository(
+        store.processes, hub, folder.server_id, metrics, prefix=config.http.prefix
+    )
     await retry_while_unavailable(repository.load)
     files = FileStorage(config.storage_url)
     logs = _logs(config, store, files, hub, metrics)
@@ -135,6 +137,7 @@ def _archive(
         changed=repository.accept,
         gone=repository.drop_target,
         deleted=repository.gone,
+        prefix=config.http.prefix,
     )
 
 

@@ -18,6 +18,7 @@ from server.config.pipelines import PIPELINES, RETRIES, PipelineEntry
 from server.config.rules import (
     Rule,
     computed,
+    is_path,
     nullable,
     number,
     rules_of,
@@ -38,6 +39,7 @@ from server.config.sections import (
     Queue,
     Retention,
     Timelapse,
+    Tls,
     Uploads,
     Websockets,
 )
@@ -48,17 +50,10 @@ from server.core.errors import StartError
 
 FILE_NAME = "config.yml"
 #: The keys whose values are paths, which may be relative.
-PATHS = ("data", "http.tokens_file")
+PATHS = ("data", "http.tokens_file", "http.tls.certificate", "http.tls.key")
 
 
-def _is_path(written: str) -> bool:
-    try:
-        return bool(Path(written).expanduser().parts)
-    except RuntimeError:  # a user who does not exist
-        return False
-
-
-DATA = nullable(text("the path of a folder", _is_path), "the platform's user data folder")
+DATA = nullable(text("the path of a folder", is_path), "the platform's user data folder")
 
 
 def default_data() -> Path:
@@ -112,6 +107,7 @@ class Config:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
+        _check_tls(self.http.tls)
         _check_mail(self.mail)
         if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:
             raise Contradiction(
@@ -146,6 +142,17 @@ class Config:
         if entry is None or entry.retries_on_failure is None:
             return self.retries_on_failure
         return entry.retries_on_failure
+
+
+def _check_tls(tls: Tls) -> None:
+    for given, missing in (("certificate", "key"), ("key", "certificate")):
+        path = getattr(tls, given)
+        if path is not None and getattr(tls, missing) is None:
+            raise Contradiction(
+                f"http.tls.{given}",
+                str(path),
+                f"a file together with one in http.tls.{missing}, which has none",
+            )
 
 
 def _check_mail(mail: Mail) -> None:

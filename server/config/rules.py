@@ -140,6 +140,14 @@ def path_of_a_file() -> Rule:
     return Rule("the path of a file", accept, show=str)
 
 
+def is_path(written: str) -> bool:
+    """Tell whether this is a path, with `~` for a user who exists."""
+    try:
+        return bool(Path(written).expanduser().parts)
+    except RuntimeError:  # a user who does not exist
+        return False
+
+
 def choice(*words: str) -> Rule:
     """Allow one of these words."""
     return text(", ".join(words[:-1]) + " or " + words[-1], words.__contains__)

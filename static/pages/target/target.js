@@ -10,6 +10,7 @@ import { drawCount, RunForm } from "../../draw/process/run_form.js";
 import { may } from "../../draw/role.js";
 import { Selection } from "../../draw/product/selection.js";
 import { keepTimes } from "../../draw/times.js";
+import { addressOf } from "../../server/address.js";
 import { idempotencyKey, request } from "../../server/api.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { watchCurve } from "./curve.js";
@@ -193,7 +194,7 @@ function deleteThisTarget() {
   part("#delete-target").addEventListener("click", async () => {
     try {
       const { deleteTarget } = await import("../deletion.js");
-      if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign("/");
+      if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign(addressOf("/"));
     } catch (error) {
       showProblems(form, error);
     }

@@ -1,0 +1,16 @@
+// @ts-check
+/**
+ * Where this server is: its paths may begin with a prefix (`http.prefix`), as this script's own does.
+ * Scripts write paths without it. Addresses that come from the server have it already.
+ */
+
+const PREFIX = new URL("../..", import.meta.url).pathname.slice(0, -1);
+
+/**
+ * Return the address of a path of this server; any other address, such as a complete one, as it is.
+ *
+ * @param {string} path
+ */
+export function addressOf(path) {
+  return path.startsWith("/") ? PREFIX + path : path;
+}
