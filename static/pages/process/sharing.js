@@ -9,12 +9,13 @@ import { get, request } from "../../server/api.js";
 
 /** @typedef {{created: number, expires: number, by: string | null}} Share */
 
-let path = "";
+/** The PK of the process, 0 before the dialog was first opened. */
+let shown = 0;
 
 /** @param {number} process */
 export function openSharing(process) {
-  const first = path === "";
-  path = `/api/processes/${process}/share/`;
+  const first = shown === 0;
+  shown = process;
   if (first) listen();
   part("#share-made").hidden = true;
   part("#share-news").textContent = "";
@@ -44,7 +45,7 @@ async function attempt(work) {
 async function makeLink() {
   const form = /** @type {HTMLFormElement} */ (part("#share-form"));
   const days = Number(/** @type {HTMLSelectElement} */ (part("select", form)).value);
-  const { url } = await request("POST", path, { days });
+  const { url } = await request("POST", `/api/processes/${shown}/share/`, { days });
   const link = linkField();
   link.value = new URL(url, location.href).href;
   part("#share-made").hidden = false;
@@ -64,7 +65,7 @@ async function copyLink() {
 
 async function revokeAll() {
   if (!(await ask("Revoke all links to this process? Whoever uses them sees it no longer.", "Revoke"))) return;
-  await request("DELETE", path);
+  await request("DELETE", `/api/processes/${shown}/share/`);
   part("#share-made").hidden = true;
   linkField().value = "";
   part("#share-news").textContent = "All links are revoked.";
@@ -73,7 +74,7 @@ async function revokeAll() {
 
 async function drawKnown() {
   /** @type {Share[]} */
-  const shares = (await get(path)).shares;
+  const shares = (await get(`/api/processes/${shown}/share/`)).shares;
   part("#share-known").hidden = shares.length === 0;
   part("#share-known-title").textContent = `${counted(shares.length, "link")} ${shares.length === 1 ? "works" : "work"} now`;
   part("#share-list").replaceChildren(...shares.map(row));

@@ -12,7 +12,7 @@ from tornado.routing import URLSpec
 
 from handlers.http.error_responses import ErrorResponse
 from handlers.http.routing import route
-from handlers.pages.process import ProcessPage
+from handlers.pages.processes.process import ProcessPage
 from handlers.services import Services
 from handlers.sharing.views import COOKIE_PREFIX
 from server.access.guesses import TooManyGuesses
