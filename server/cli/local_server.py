@@ -43,9 +43,9 @@ def server_of(config: Config) -> Iterator[ApiClient]:
     """
     folder = config.data
     if is_held(folder):
-        address, token = _announced(folder), _token_of(config)
+        address = _announced(folder)
         certificate = announced_certificate(folder)
-        with contextlib.closing(ApiClient(address, token, certificate)) as client:
+        with contextlib.closing(ApiClient(address, _token_of(config), certificate)) as client:
             yield client
         return
     # The folder may have named tokens, whose secrets nobody knows here.

@@ -51,11 +51,11 @@ from server.config.webhooks import WEBHOOKS, Webhook
 from server.core.errors import StartError
 
 FILE_NAME = "config.yml"
-#: The keys whose values are paths, which may be relative.
-PATHS = ("data", "http.tokens_file", "http.tls.certificate", "http.tls.key")
 
 
 DATA = nullable(text("the path of a folder", is_path), "the platform's user data folder")
+#: The keys whose values are paths, which may be relative.
+PATHS = frozenset({"data", "http.tokens_file", "http.tls.certificate", "http.tls.key"})
 
 
 def default_data() -> Path:
@@ -247,9 +247,9 @@ def load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, ob
     folder = path.absolute().parent if path else None
     read_secret_files(given, rules_of(Config), folder)
     values = {key: each.value for key, each in given.items()}
-    for key in PATHS:
-        if (written := values.pop(key, None)) is not None:
-            start = folder if folder and given[key].source == str(path) else Path.cwd()
+    for key in PATHS & values.keys():
+        start = folder if folder and given[key].source == str(path) else Path.cwd()
+        if (written := values.pop(key)) is not None:
             values[key] = start / Path(written).expanduser()
     try:
         return Config(folder=folder, file=path and path.absolute(), **_nested(values))

@@ -19,3 +19,8 @@ export function pathHere() {
 export function addressOf(path) {
   return path.startsWith("/") ? PREFIX + path : path;
 }
+
+/** Return where the page is as a path of this server, with its query and fragment. */
+export function pathHere() {
+  return location.pathname.slice(PREFIX.length) + location.search + location.hash;
+}
