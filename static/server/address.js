@@ -6,11 +6,6 @@
 
 const PREFIX = new URL("../..", import.meta.url).pathname.slice(0, -1);
 
-/** Return where the reader is, without the prefix, as the server takes paths to lead back to. */
-export function pathHere() {
-  return location.pathname.slice(PREFIX.length) + location.search + location.hash;
-}
-
 /**
  * Return the address of a path of this server; any other address, such as a complete one, as it is.
  *
