@@ -20,6 +20,8 @@ from handlers.services import Services
 from runners.execution.pool import Pool
 from server.access.access import Access, load_tokens, token_store
 from server.access.sessions import Sessions
+from server.access.shares import Shares
+from server.access.tickets import Tickets
 from server.app.components import Components
 from server.app.examinations import or_later
 from server.app.observing.figures import Figures
@@ -192,8 +194,11 @@ class Assembly:
                 self.components.hub,
                 processes.fields,
                 processes.board,
+                processes.fields_alone,
             ),
             archive=self.components.archive,
+            tickets=Tickets(self.components.store.tickets),
+            shares=Shares(self.components.store.shares, self.components.store.signing_keys),
             ready=ready,
             draw_preview=or_later(self.components.examiner.preview),
             write_table=or_later(self.components.examiner.table),

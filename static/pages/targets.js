@@ -5,6 +5,7 @@ import { showConnection } from "../draw/connection.js";
 import { part, parts } from "../draw/find.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
 import { pageOf } from "../draw/process/process_row.js";
+import { may } from "../draw/role.js";
 import { swapRegion } from "../draw/region.js";
 import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
@@ -18,8 +19,8 @@ const LOST_MS = 1000;
 
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
-makeTargets();
-deleteTargets();
+if (may("operator")) makeTargets();
+if (may("admin")) deleteTargets();
 void followRunning();
 
 function searchAsYouType() {
