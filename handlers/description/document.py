@@ -79,7 +79,7 @@ class Described:
     @property
     def name(self) -> str:
         """A name that no other operation has."""
-        words = re.sub(r"\W+", "_", f"{self.method.lower()}_{self.path}")
+        words = re.sub(r"[\W_]+", "_", f"{self.method.lower()}_{self.path}")
         return words.strip("_")
 
     @property
@@ -245,7 +245,7 @@ def _answers(each: Described, schemas: Schemas) -> dict[str, Any]:
     if said.versioned:
         found[304] = {"description": "You have this version.", **_headers(["ETag"])}
     for status, when in errors_of(each.handler, each.method, each.path, said).items():
-        content = {"content": error_content(status, each.handler)}
+        content = {"content": error_content(status, each.handler, each.path)}
         found[status] = {"description": when, **_headers(HEADERS.get(status, ())), **content}
     return {str(status): found[status] for status in sorted(found)}
 

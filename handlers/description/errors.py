@@ -78,9 +78,14 @@ def _of_bodies(operation: Operation) -> Iterator[int]:
         yield 411
 
 
-def error_content(status: int, handler: type[GuardedHandler]) -> dict[str, Any]:
-    """Return the content of an error's answer: pages answer with a page."""
+def error_content(status: int, handler: type[GuardedHandler], path: str) -> dict[str, Any]:
+    """Return the content of an error's answer: pages answer with a page.
+
+    So does what is asked for where there is no path, outside of the API.
+    """
+    page = {"text/html": {"schema": {"type": "string"}}}
     if issubclass(handler, Page):
-        return {"text/html": {"schema": {"type": "string"}}}
+        return page
     name = "Invalid" if status == 400 else "Detail"
-    return {JSON: {"schema": {"$ref": REFERENCE.format(name=name)}}}
+    content = {JSON: {"schema": {"$ref": REFERENCE.format(name=name)}}}
+    return content | page if status == 404 and not path.startswith(("/api/", "/ws/")) else content

@@ -11,6 +11,8 @@ from msgspec import Struct
 #: A schema as a type that msgspec can describe, or as JSON Schema.
 Schema = Any
 JSON = "application/json"
+#: When 500 is to be expected, which is a defect of the server anywhere else.
+DAMAGED = "A stored file is not what was stored; the server's log has the details."
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from handlers.api.groups import AddedProducts, NewGroup
-from handlers.description.operation import Answer, Body, Operation, Subject, delete, read
+from handlers.description.operation import DAMAGED, Answer, Body, Operation, Subject, delete, read
 from handlers.description.parameters import PAGE
-from handlers.description.subjects.products import DAMAGED
 
 PK_OF_GROUP = {"pk": "$response.body#/pk"}
 EXAMPLE = {

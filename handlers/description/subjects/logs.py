@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from handlers.description.operation import Answer, Operation, Parameter, Subject, read
+from handlers.description.operation import DAMAGED, Answer, Operation, Parameter, Subject, read
 from handlers.description.parameters import CURSOR_SCHEMA, LEVEL, SEARCH, limit
 from server.core.records import LARGEST_INTEGER
 
@@ -63,8 +63,8 @@ LINE = {
         {"type": "string"},
         {"const": True},
     ],
+    "items": False,
     "minItems": 4,
-    "maxItems": 5,
 }
 LINES = {
     "title": "Lines",
@@ -139,6 +139,7 @@ LOGS = Subject(
                     "group_url": "/dataproducts/data/group/1/",
                 },
                 description="404 for a process that is not a pipeline.",
+                errors={500: DAMAGED},
             ),
         },
         "/api/processes/{pk}/logs/": {
@@ -168,6 +169,7 @@ LOGS = Subject(
                     SEARCH,
                 ),
                 description="`next` is the `after` (or `before`) of the page that follows.",
+                errors={500: DAMAGED},
                 versioned=True,
             ),
         },
@@ -176,6 +178,7 @@ LOGS = Subject(
                 "Download a log as text",
                 {200: Answer("The lines.", {"type": "string"}, media_type="text/plain")},
                 parameters=(LEVEL, SEARCH),
+                errors={500: DAMAGED},
             ),
         },
         "/api/processes/{pk}/sections/": {

@@ -6,11 +6,19 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from handlers.description.operation import Answer, Body, Operation, Parameter, Subject, delete, read
+from handlers.description.operation import (
+    DAMAGED,
+    Answer,
+    Body,
+    Operation,
+    Parameter,
+    Subject,
+    delete,
+    read,
+)
 from handlers.description.parameters import PAGE
 from handlers.files.previews import DEFAULT_SIZE, SIZES, STRETCHES, USUAL_STRETCH
 
-DAMAGED = "The file in storage is not the one that was stored, or the server has a defect."
 NOT_EXAMINED = (
     "The file cannot be examined now, or the database is away. Try again after `Retry-After`."
 )
@@ -215,7 +223,7 @@ PRODUCTS = Subject(
                     ],
                     "cut": False,
                 },
-                errors={400: "It is not a FITS file.", 503: NOT_EXAMINED},
+                errors={400: "It is not a FITS file.", 500: DAMAGED, 503: NOT_EXAMINED},
             ),
         },
         "/api/dataproducts/{pk}/table/": {
@@ -237,7 +245,7 @@ PRODUCTS = Subject(
                         "cut": False,
                     },
                 },
-                errors={503: NOT_EXAMINED},
+                errors={500: DAMAGED, 503: NOT_EXAMINED},
                 example_pk=7,
             ),
         },
@@ -292,7 +300,7 @@ PRODUCTS = Subject(
                         "How the pixel values of a FITS image are mapped to shades.",
                     ),
                 ),
-                errors={503: NOT_EXAMINED},
+                errors={500: DAMAGED, 503: NOT_EXAMINED},
             ),
         },
         "/dataproducts/{pk}/table.csv": {
@@ -300,7 +308,7 @@ PRODUCTS = Subject(
                 "Get the beginning of a table as CSV",
                 "text/csv",
                 "The names of the columns, then at most 50,000 rows.",
-                errors={400: "It has no table.", 503: NOT_EXAMINED},
+                errors={400: "It has no table.", 500: DAMAGED, 503: NOT_EXAMINED},
                 example_pk=7,
             ),
         },

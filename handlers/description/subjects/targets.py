@@ -8,7 +8,16 @@ from msgspec import Struct
 
 from handlers.api.light_curves import DEFAULT_ROWS, MAX_ROWS, Import
 from handlers.api.targets import Declination, NewTarget, RightAscension, TargetChange
-from handlers.description.operation import Answer, Body, Operation, Parameter, Subject, delete, read
+from handlers.description.operation import (
+    DAMAGED,
+    Answer,
+    Body,
+    Operation,
+    Parameter,
+    Subject,
+    delete,
+    read,
+)
 from handlers.description.parameters import BEFORE, PAGE, limit
 from server.archive.light_curves import Row
 
@@ -230,6 +239,7 @@ TARGETS = Subject(
                 },
                 body=Body(Import, {"product": 7}),
                 description="All of them, or none where anything in the table is not valid.",
+                errors={500: DAMAGED},
             ),
         },
     },
