@@ -14,14 +14,16 @@ from handlers.api import (
     processes,
     products,
     receipts,
+    shares,
     status,
     targets,
+    tickets,
 )
 from handlers.description import routes as description
 from handlers.files import download, live_preview, previews
 from handlers.files import zip as zips
 from handlers.operations import health, webhooks
-from handlers.pages import login, not_found, plot, static_files
+from handlers.pages import login, not_found, plot, sessions, shared, static_files
 from handlers.pages import process as process_page
 from handlers.pages import products as product_pages
 from handlers.pages import receipt as receipt_page
@@ -42,6 +44,8 @@ MODULES = (
     products,
     groups,
     pipelines,
+    tickets,
+    shares,
     download,
     zips,
     previews,
@@ -50,10 +54,12 @@ MODULES = (
     health,
     webhooks,
     login,
+    sessions,
     static_files,
     targets_page,
     target_page,
     process_page,
+    shared,
     receipt_page,
     product_pages,
 )

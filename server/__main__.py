@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 COMMANDS = {
     "timelapse": "server.cli.run",
     "run": "server.cli.run",
+    "token": "server.cli.tokens",
 }
 #: The keys of the configuration that the server's own options override.
 KEYS = {"host": "http.host", "port": "http.port"}
@@ -60,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
         prog="heliograph",
         description="Run astronomical pipelines and show live what they do.",
         epilog="Everything else is set in config.yml or by HELIOGRAPH_... variables. "
-        "`heliograph timelapse` and `heliograph run` make one run and show it; see their --help.",
+        "`heliograph timelapse` and `heliograph run` make one run and show it, `heliograph token` "
+        "says who is let in; see their --help.",
         allow_abbrev=False,
     )
     add_common_options(made)

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from tornado.routing import URLSpec
 
-from handlers.http.base import BaseHandler
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import Name, Pk
 from handlers.http.query import PK, page, parse_pk
 from handlers.http.routing import route
 from handlers.services import Services
+from handlers.sharing.views import OfGroup
 from server.archive.groups import GROUP_PRODUCTS_LIMIT
 from server.core.records import DataProductGroup
 
@@ -51,11 +51,12 @@ class GroupsHandler(BodyHandler):
         """Make a group."""
         new = self.json_input(NewGroup)
         group = await self.archive.groups.create(new.name, new.products)
+        self.audit("group_created", group_pk=group.pk)
         self.set_header("Location", f"/api/groups/{group.pk}/")
         self.write_json(fields_of(group), 201)
 
 
-class GroupHandler(BaseHandler):
+class GroupHandler(OfGroup):
     """One group."""
 
     async def get(self, pk: str) -> None:
@@ -65,6 +66,7 @@ class GroupHandler(BaseHandler):
     async def delete(self, pk: str) -> None:
         """Delete the group; its data products stay."""
         await self.archive.groups.delete(parse_pk(pk))
+        self.audit("group_deleted", group_pk=parse_pk(pk))
         self.set_status(204)
 
 
@@ -75,7 +77,9 @@ class GroupProductsHandler(BodyHandler):
         """Add data products; those that are in the group already stay where they are."""
         added = self.json_input(AddedProducts)
         group = await self.archive.groups.get(parse_pk(pk))
-        self.write_json(fields_of(await self.archive.groups.add(group, added.products)))
+        extended = await self.archive.groups.add(group, added.products)
+        self.audit("group_extended", group_pk=group.pk, products=len(added.products))
+        self.write_json(fields_of(extended))
 
 
 def fields_of(group: DataProductGroup) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class TargetsHandler(BodyHandler):
         """Make a target."""
         new = self.json_input(NewTarget)
         target = await self.archive.targets.create(**structs.asdict(new))
+        self.audit("target_created", target_pk=target.pk)
         self.set_header("Location", f"/api/targets/{target.pk}/")
         self.write_json(fields_of(target), 201)
 
@@ -73,11 +74,15 @@ class TargetHandler(BodyHandler):
     async def patch(self, pk: str) -> None:
         """Change the fields that are given."""
         changes = given_fields(self.json_input(TargetChange))
-        self.write_json(fields_of(await self.archive.targets.edit(parse_pk(pk), changes)))
+        target = await self.archive.targets.edit(parse_pk(pk), changes)
+        self.audit("target_changed", target_pk=target.pk, fields=sorted(changes))
+        self.write_json(fields_of(target))
 
     async def delete(self, pk: str) -> None:
         """Delete the target; with `?force=true` its processes as well, else it must have none."""
-        await self.processes.delete_target(parse_pk(pk), force=boolean(self, "force"))
+        force = boolean(self, "force")
+        await self.processes.delete_target(parse_pk(pk), force=force)
+        self.audit("target_deleted", target_pk=parse_pk(pk), with_processes=force)
         self.set_status(204)
 
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from tornado.routing import URLSpec
 
-from handlers.access.rules import COOKIE
+from handlers.access.identification import COOKIE
 from handlers.description.errors import HEADERS, WHEN, error_content, errors_of
 from handlers.description.operation import Answer, Operation, Parameter, Subject
 from handlers.description.parameters import PK_SCHEMA

@@ -17,7 +17,8 @@ NAMES = {PK: "pk", "([^/]+)": "name", "(.*)": "path"}
 
 def paths_of(pattern: str) -> list[str]:
     """Return the paths that the pattern of a route matches, with its parts by name."""
-    plain = pattern.removesuffix("$").replace(PK, "{pk}")
+    # A slash that may be left out is redirected to.
+    plain = pattern.removesuffix("$").replace(PK, "{pk}").replace("(/?)", "/")
     return [_with_parts(path.replace("\\", "")) for path in _expanded(plain)]
 
 

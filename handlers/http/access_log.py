@@ -6,6 +6,8 @@ import logging
 
 from tornado.web import RequestHandler
 
+from handlers.access.redaction import logged_path
+
 log = logging.getLogger(__name__)
 
 
@@ -21,8 +23,14 @@ def log_request(handler: RequestHandler) -> None:
             level,
             "%s %s %d %.1f ms",
             request.method,
-            request.path,
+            logged_path(request.path),
             status,
             1000 * request.request_time(),
-            extra={"action": "request", "remote": request.remote_ip},
+            extra={"action": "request", "remote": request.remote_ip, **_caller(handler)},
         )
+
+
+def _caller(handler: RequestHandler) -> dict[str, str]:
+    """Return the name of the caller's token, nothing for a caller without a name."""
+    caller = getattr(handler, "caller", None)
+    return {"token": caller.name} if caller is not None and caller.name is not None else {}

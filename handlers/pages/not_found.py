@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Iterable
+from typing import ClassVar
 
 from tornado.routing import URLSpec
 
+from handlers.http.access_control import METHODS
 from handlers.http.body import BodyHandler
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.services import Services
+from server.access.roles import Role
 from server.core.errors import NotFound
 
 
@@ -18,6 +21,8 @@ class UnknownHandler(BodyHandler):
     """Unknown paths of the API and of the websockets; every method is answered in the same way."""
 
     media_type = ""
+    #: Whoever may read is told that there is nothing here, whatever they wanted to do.
+    roles: ClassVar = dict.fromkeys(METHODS, Role.VIEWER)
 
     def initialize(self, services: Services, slashed: re.Pattern[str] | None = None) -> None:
         """Take the paths that exist and end in a slash."""

@@ -15,10 +15,16 @@ from handlers.http import access_log
 from handlers.routes import all_routes
 from handlers.services import Services
 from runners.execution.pool import Pool
+from server.access.access import Access, load_tokens, token_store
+from server.access.sessions import Sessions
+from server.access.shares import Shares
+from server.access.tickets import Tickets
 from server.app.components import Components
 from server.app.examinations import or_later
 from server.archive.derived.reexamination import Reexamination
 from server.config import Config
+from server.config.config import is_loopback
+from server.core.concurrency import retry_while_unavailable
 from server.core.disk.data_folder import DataFolder
 from server.core.errors import DatabaseAway
 from server.core.records import PipelineDescription, ProcessRecord
@@ -85,6 +91,15 @@ class Assembly:
             lambda: free_bytes(self.folder.path),
         )
 
+    async def access(self) -> Access:
+        """Return what knows who is let in. :raises StartError: nobody could be, or everybody."""
+        store = self.components.store
+        tokens = await retry_while_unavailable(
+            lambda: load_tokens(self.config, token_store(self.config, store))
+        )
+        sessions = Sessions(store.sessions, tokens, alone=self.config.mongodb.uri is None)
+        return Access(tokens, sessions, loopback=is_loopback(self.config.http.host))
+
     def recovery(self) -> Recovery:
         """Return what settles runs that were left behind."""
         return Recovery(
@@ -150,6 +165,7 @@ class Assembly:
 
     def handler_services(
         self,
+        access: Access,
         processes: Processes,
         run_services: RunServices,
         dispatcher: Dispatcher,
@@ -164,6 +180,7 @@ class Assembly:
 
         return Services(
             config=self.config,
+            access=access,
             processes=processes,
             live=LiveSources(
                 self.components.repository,
@@ -171,8 +188,11 @@ class Assembly:
                 self.components.hub,
                 processes.fields,
                 processes.board,
+                processes.fields_alone,
             ),
             archive=self.components.archive,
+            tickets=Tickets(self.components.store.tickets),
+            shares=Shares(self.components.store.shares, self.components.store.signing_keys),
             ready=ready,
             draw_preview=or_later(self.components.examiner.preview),
             write_table=or_later(self.components.examiner.table),

@@ -187,7 +187,8 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     that starts the runs ended. `series` is that of its measurements. `token` is that of the submit
     that made it, so that a submit can tell its record from another's. `log_bytes` is the size of
     the log's text in UTF-8, None where it has not been counted yet. `log_removed` is when the log
-    was deleted while the process was kept.
+    was deleted while the process was kept. `submitted_by` is the name of the token by which it was
+    submitted, None where that had none.
     """
 
     identifier: str
@@ -217,6 +218,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     interrupted: int = 0
     version: int = 1
     token: str = ""
+    submitted_by: str | None = None
 
     @property
     def view_url(self) -> str | None:

@@ -116,6 +116,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment | None
     source: Source | None
     timings: Timings
+    submitted_by: str | None
     log_stored_bytes: int
     log_removed: float | None
     unknown: str | None
@@ -134,6 +135,7 @@ def receipt_of(record: ProcessRecord, facts_text: str | None, log_stored_bytes: 
         environment=None if facts is None else facts.environment,
         source=None if facts is None else facts.source,
         timings=_timings(record),
+        submitted_by=record.submitted_by,
         log_stored_bytes=log_stored_bytes,
         log_removed=record.log_removed,
         unknown=_unknown(record, facts),

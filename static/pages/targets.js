@@ -5,6 +5,7 @@ import { showConnection } from "../draw/connection.js";
 import { part, parts } from "../draw/find.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
 import { pageOf } from "../draw/process/process_row.js";
+import { may } from "../draw/role.js";
 import { swapRegion } from "../draw/region.js";
 import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
@@ -17,8 +18,8 @@ const LOST_MS = 1000;
 
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
-makeTargets();
-deleteTargets();
+if (may("operator")) makeTargets();
+if (may("admin")) deleteTargets();
 void followRunning();
 
 function searchAsYouType() {
@@ -89,7 +90,7 @@ async function showRunning() {
     return true;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    showConnection("lost");
+    showConnection(error.status === 401 ? "refused" : "lost");
     return false;
   }
 }

@@ -17,12 +17,16 @@ from tornado.web import Application
 
 from handlers.routes import all_routes
 from handlers.services import Services
+from server.access.shares import Shares
+from server.access.tickets import Tickets
 from server.app.connections.server import BoundedServer
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
 from server.core.records import ProcessRecord
+from tests.fakes.fake_access import FakeSessions, FakeTokens, make_access
 from tests.fakes.fake_archive import FakeArchive
 from tests.fakes.fake_processes import FakeProcesses
+from tests.fakes.fake_shares import FakeKeys, FakeShares, FakeTickets
 
 
 @dataclass
@@ -35,8 +39,15 @@ class Fakes:
     config: Config = field(default_factory=Config)
     problem: str | None = None
     disk_problem: str | None = None
+    tokens: FakeTokens = field(default_factory=FakeTokens)
+    sessions: FakeSessions = field(default_factory=FakeSessions)
+    tickets: FakeTickets = field(default_factory=FakeTickets)
+    shares: FakeShares = field(default_factory=FakeShares)
+    keys: FakeKeys = field(default_factory=FakeKeys)
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
+    #: what logs each request, in place of Tornado's own
+    log_function: Callable[[Any], None] | None = None
 
     def __post_init__(self) -> None:
         self.processes = FakeProcesses(self.archive)
@@ -109,9 +120,12 @@ class Fakes:
         """Serve until the context ends, and yield a client."""
         services = Services(
             config=self.config,
+            access=make_access(self.config, self.tokens, self.sessions),
             processes=cast(Any, self.processes),
             live=cast(Any, self.processes),
             archive=cast(Any, self.archive),
+            tickets=Tickets(cast(Any, self.tickets)),
+            shares=Shares(cast(Any, self.shares), cast(Any, self.keys)),
             ready=self.ready,
             draw_preview=self.draw_preview,
             read_headers=self.read_headers,
@@ -123,7 +137,9 @@ class Fakes:
             disk_problem=lambda: self.disk_problem,
         )
         socket, port = bind_unused_port()
-        server = BoundedServer(Application(all_routes(services)), max_body_size=1024**2)
+        settings = {"log_function": self.log_function} if self.log_function else {}
+        application = Application(all_routes(services), **settings)
+        server = BoundedServer(application, max_body_size=1024**2)
         server.bound(self.config.http)
         server.add_socket(socket)
         http = AsyncHTTPClient(force_instance=True)

@@ -1,6 +1,7 @@
 """What is said of each operation, by subject; `SUBJECTS` in the order of the description."""
 
 from handlers.description.operation import Subject
+from handlers.description.subjects.access import ACCESS
 from handlers.description.subjects.groups import GROUPS
 from handlers.description.subjects.logs import LOGS
 from handlers.description.subjects.operations import OPERATIONS
@@ -15,6 +16,7 @@ SUBJECTS: tuple[Subject, ...] = (
     GROUPS,
     PROCESSES,
     LOGS,
+    ACCESS,
     OPERATIONS,
     PAGES,
 )

@@ -7,12 +7,45 @@ from typing import Literal
 from msgspec import Struct
 
 from handlers.description.operation import Answer, Operation, Subject, read
+from handlers.description.parameters import PAGE
 
 
 class Well(Struct):
     """All is well."""
 
     status: Literal["ok"]
+
+
+class Webhook(Struct):
+    """Who is told: a receiver, the events that it is told of, and whether calls are signed."""
+
+    receiver: str
+    events: list[str]
+    signed: bool
+
+
+class Delivery(Struct):
+    """What a receiver was told, or is to be told: of which event of which process, and how far."""
+
+    pk: int
+    created: float
+    receiver: str
+    event: str
+    process: int
+    state: Literal["waiting", "delivered", "failed"]
+    tries: int
+    last_try: float | None
+    next_try: float | None
+    answer: int | None
+    error: str | None
+
+
+class Webhooks(Struct):
+    """All receivers, and a page of the deliveries, newest first."""
+
+    webhooks: list[Webhook]
+    deliveries: list[Delivery]
+    next: int | None
 
 
 OPERATIONS = Subject(
@@ -26,6 +59,38 @@ OPERATIONS = Subject(
                 Well,
                 {"status": "ok"},
                 errors={503: "It is not; `detail` says why."},
+            )
+        },
+        "/api/webhooks/": {
+            "GET": read(
+                "List webhooks and deliveries",
+                Webhooks,
+                {
+                    "webhooks": [
+                        {
+                            "receiver": "https://hooks.example",
+                            "events": ["failed"],
+                            "signed": True,
+                        }
+                    ],
+                    "deliveries": [
+                        {
+                            "pk": 1,
+                            "created": 1772402391.1,
+                            "receiver": "https://hooks.example",
+                            "event": "failed",
+                            "process": 1,
+                            "state": "delivered",
+                            "tries": 1,
+                            "last_try": 1772402391.2,
+                            "next_try": None,
+                            "answer": 204,
+                            "error": None,
+                        }
+                    ],
+                    "next": None,
+                },
+                parameters=PAGE,
             )
         },
         "/api/openapi.json": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.description.operation import Answer, Body, Operation, Parameter, Subject
+from handlers.description.operation import Answer, Operation, Parameter, Subject
 from handlers.description.parameters import BEFORE
 
 BINARY = {"type": "string", "format": "binary"}
@@ -32,37 +32,6 @@ PAGES = Subject(
         "/pipeline/{pk}": _page("The page of a pipeline: its log, live"),
         "/processes/{pk}": _page("The page of a process of any type: its log, live"),
         "/plot": _page("An empty page, for the frame in which light curves are drawn"),
-        "/login": {
-            "GET": Operation(
-                "The form in which people sign in",
-                {
-                    200: Answer("The form.", {"type": "string"}, media_type="text/html"),
-                    302: Answer(
-                        "Nobody needs to sign in here.", media_type=None, headers=("Location",)
-                    ),
-                },
-            ),
-            "POST": Operation(
-                "Sign in",
-                {
-                    303: Answer(
-                        "The cookie is set.", media_type=None, headers=("Location", "Set-Cookie")
-                    ),
-                },
-                body=Body(
-                    {
-                        "type": "object",
-                        "properties": {
-                            "token": {"type": "string"},
-                            "next": {"type": "string", "description": "Where to go from there."},
-                        },
-                    },
-                    {"token": "…", "next": "/"},
-                    "application/x-www-form-urlencoded",
-                ),
-                errors={401: "The token is not valid; the form is shown again."},
-            ),
-        },
         "/static/{path}": {
             "GET": Operation(
                 "A style sheet or script of the pages",

@@ -37,6 +37,7 @@ EXAMPLE = {
     "group": 1,
     "waiting_for": None,
     "resources": {"cpu_seconds": 0.2, "peak_rss_bytes": 41943040, "exit": "exit code 0"},
+    "submitted_by": "ana",
 }
 QUEUED = {
     **EXAMPLE,
@@ -80,6 +81,7 @@ class Process(Struct):
     group: int | None
     waiting_for: str | None
     resources: Resources | None
+    submitted_by: str | None
 
 
 class ProcessList(Struct):
@@ -261,6 +263,7 @@ PROCESSES = Subject(
                         }
                     ],
                     "flags": {},
+                    "submitted_by": "ana",
                     "environment": {
                         "python": "3.11.9",
                         "platform": "Linux-6.1-x86_64",

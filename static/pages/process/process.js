@@ -34,6 +34,11 @@ page.querySelector("#rerun")?.addEventListener("submit", (event) => {
   void act(part('header [data-act="rerun"]'), flagsOf(/** @type {HTMLFormElement} */ (event.target)));
 });
 
+page.querySelector("#share")?.addEventListener("click", async () => {
+  const { openSharing } = await import("./sharing.js"); // seldom wanted
+  openSharing(record.pk);
+});
+
 /** Take the log over from the server, which has drawn its end, and follow it. */
 async function start() {
   await pageLoaded(); // the first paint does not wait for what comes now
