@@ -34,6 +34,7 @@ class Observatory:
     data: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    token: str | None = None  #: what it proves itself with, where the server has tokens
 
     @property
     def url(self) -> str:
@@ -83,6 +84,8 @@ class Observatory:
         request = urllib.request.Request(self.url + path, content, method=method)
         if content is not None:
             request.add_header("Content-Type", kind)
+        if self.token is not None:
+            request.add_header("Authorization", f"Bearer {self.token}")
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read() or b"null")
 
