@@ -42,6 +42,8 @@ HEADERS = {
     416: ("Content-Range",),
     426: ("Sec-WebSocket-Version",),
 }
+#: What a path that is not there answers too: outside of the API, as a page.
+ON_UNKNOWN_PATHS = frozenset({401, 404, 429})
 
 
 def errors_of(
@@ -88,4 +90,5 @@ def error_content(status: int, handler: type[GuardedHandler], path: str) -> dict
         return page
     name = "Invalid" if status == 400 else "Detail"
     content = {JSON: {"schema": {"$ref": REFERENCE.format(name=name)}}}
-    return content | page if status == 404 and not path.startswith(("/api/", "/ws/")) else content
+    elsewhere = not path.startswith(("/api/", "/ws/"))
+    return content | page if elsewhere and status in ON_UNKNOWN_PATHS else content

@@ -87,6 +87,7 @@ def _ask(
     found.requests += int(generated[1]) if generated else 0
     if done.returncode != 0:
         faults = done.stdout.partition("FAILURES")[2] or done.stdout
+        faults = faults.partition("= WARNINGS")[0].strip(" =\n")
         found.faults.append(f"{caller.name}, schemathesis: {faults[:3_000]}")
 
 
