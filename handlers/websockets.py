@@ -35,6 +35,7 @@ from handlers.socket_registry import (
     TRY_AGAIN_LATER,
 )
 from server.access.identity import NotIdentified
+from server.access.tokens import digest_of
 from server.core.errors import DatabaseAway, InvalidInput, NotFound
 from server.core.turns import take_turn
 from server.live.feeds import Viewer
@@ -89,11 +90,12 @@ class LiveHandler(BaseHandler, WebSocketHandler):
 
     async def _take_ticket(self, secret: bytes) -> None:
         self.check_source()
-        ticket = await self.services.tickets.take(secret.decode("ascii", "replace"))
+        given = secret.decode("ascii", "replace")
+        ticket = await self.services.tickets.take(given)
         access = self.services.access
         identity = None if ticket is None else await access.holder_of(ticket.token)
         if identity is None:
-            access.refuse(str(self.request.remote_ip))
+            access.refuse(str(self.request.remote_ip), digest_of(given))
             raise NotIdentified("This ticket is not valid")
         self.let_in(identity)
 

@@ -48,7 +48,7 @@ def session_cookie(
 async def _stored_session(access: Access, digest: str, address: str) -> Identity:
     identity = await access.sessions.find(digest)
     if identity is None:
-        access.refuse(address)
+        access.refuse(address, digest)
         raise NotIdentified("This is not the cookie of a session, sign in again")
     return identity
 

@@ -15,6 +15,7 @@ from handlers.http.query import PK, parse_pk
 from handlers.http.routing import route
 from handlers.services import Services
 from server.access.roles import Role
+from server.core.errors import NotFound
 
 #: The fields of a share, in the order of the API.
 FIELDS = ("created", "expires", "by")
@@ -43,9 +44,15 @@ class ShareHandler(BodyHandler):
         days = self.optional_json_input(NewShare).days
         record = await self.processes.get(parse_pk(pk))
         link = await self.services.shares.make(record.pk, days, self.caller.name)
+        try:
+            await self.processes.get(record.pk)
+        except NotFound:  # it was deleted meanwhile, perhaps before the link was there
+            await self.services.shares.revoke(record.pk)
+            raise
         self.audit("share_made", process_pk=record.pk, days=days)
         self.set_header("Cache-Control", "no-store")
-        self.write_json({"url": f"/shared/{link.token}/"}, 201)
+        prefix = self.settings.get("prefix", "")  # `http.prefix`, as all URLs in answers have it
+        self.write_json({"url": f"{prefix}/shared/{link.token}/"}, 201)
 
     async def delete(self, pk: str) -> None:
         """Revoke all links."""

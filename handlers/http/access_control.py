@@ -13,6 +13,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from handlers.access.identification import Identification
 from handlers.access.origins import check_page, check_site
+from handlers.access.redaction import logged_path
 from handlers.access.rules import AccessRules
 from server.access.identity import Identity
 from server.access.roles import ANYBODY, Caller, Role, RoleNeeded
@@ -98,7 +99,7 @@ class GuardedHandler(RequestHandler):
             log.info(
                 "%s %s needs the role %s",
                 self.request.method,
-                self.request.path,
+                logged_path(self.request.path),
                 needed,
                 extra={
                     "action": "access_refused",

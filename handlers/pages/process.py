@@ -54,6 +54,7 @@ class ProcessPage(OfProcess, Page):
             failure=failure,
             unreadable=unreadable,
             sections=await self.processes.sections(record.pk),
+            shared_until=None if self.link is None else self.link.expires,
             log_stored_bytes=await self._log_stored_bytes(record),
             log_removed=record.log_removed,
         )

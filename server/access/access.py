@@ -14,7 +14,7 @@ from server.access.roles import ANYBODY
 from server.access.secrets_file import read_secrets
 from server.access.sessions import Sessions
 from server.access.token_file import TokenFile
-from server.access.tokens import TokenStore
+from server.access.tokens import TokenStore, digest_of
 from server.config import Config
 from server.config.config import is_loopback
 from server.core.concurrency import repeat_every
@@ -113,7 +113,7 @@ class Access:
         """
         token = self.tokens.find(secret)
         if token is None:
-            self.refuse(address)
+            self.refuse(address, digest_of(secret))
             raise NotIdentified("This token is not valid")
         if not self.tokens.is_valid(token.digest):
             self._report_expired(token, address)
@@ -135,9 +135,9 @@ class Access:
         known = self.tokens.get(token)
         return None if known is None else known.identity
 
-    def refuse(self, address: str) -> None:
+    def refuse(self, address: str, digest: str) -> None:
         """Count a wrong secret. :raises TooManyGuesses: there were too many before."""
-        last = self.guesses.add(address)
+        last = self.guesses.add(address, digest)
         log.info(
             "A wrong token or cookie came from %s",
             address,

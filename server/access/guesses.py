@@ -35,18 +35,20 @@ class Guesses:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
+        #: by address: when the latest wrong ones came, and their digests
+        self._wrong: OrderedDict[str, deque[tuple[float, str]]] = OrderedDict()
         self._proved: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def add(self, address: str) -> bool:
+    def add(self, address: str, digest: str) -> bool:
         """Count a wrong secret, and return whether it was the last one that is answered for now.
 
         Raise TooManyGuesses, and count nothing, where there were too many already.
         """
         self.check(address)
-        times = self._wrong.setdefault(client_network(address), deque(maxlen=MOST_WRONG))
-        times.append(self._clock())
-        self._wrong.move_to_end(client_network(address))
+        client = client_network(address)
+        latest = self._wrong.setdefault(client, deque(maxlen=MOST_WRONG))
+        latest.append((self._clock(), digest))
+        self._wrong.move_to_end(client)
         if len(self._wrong) > KNOWN_ADDRESSES:
             self._wrong.popitem(last=False)
         return self._wait_seconds(address) > 0
@@ -57,17 +59,21 @@ class Guesses:
             raise TooManyGuesses(math.ceil(seconds))
 
     def check_right(self, address: str, digest: str) -> None:
-        """Raise TooManyGuesses for a right secret that may have been found by guessing."""
+        """Raise TooManyGuesses for a right secret that may have been found by guessing.
+
+        One that this address sent before, when it was not right yet, is no further guess.
+        """
         proof = (client_network(address), digest)
         if proof in self._proved:
             return
-        self.check(address)
+        if all(digest != each for _, each in self._wrong.get(proof[0], ())):
+            self.check(address)
         self._proved[proof] = None
         if len(self._proved) > KNOWN_PROOFS:
             self._proved.popitem(last=False)
 
     def _wait_seconds(self, address: str) -> float:
-        times = self._wrong.get(client_network(address))
-        if times is None or len(times) < MOST_WRONG:
+        latest = self._wrong.get(client_network(address))
+        if latest is None or len(latest) < MOST_WRONG:
             return 0
-        return times[0] + WINDOW_SECONDS - self._clock()
+        return latest[0][0] + WINDOW_SECONDS - self._clock()

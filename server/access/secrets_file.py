@@ -80,11 +80,14 @@ def read_secrets(path: Path) -> tuple[str, ...]:
     Raise StartError, which shows no secret, for a file that cannot be used.
     """
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) and not path.is_dir():  # a pipe would never end
+            raise _problem(path, "is not a file")
         with path.open("rb") as file:
-            mode = stat.S_IMODE(path.stat().st_mode)
             content = file.read(LIMIT_BYTES + 1)
     except OSError as error:
         raise _problem(path, f"cannot be read: {error.strerror}") from error
+    mode = stat.S_IMODE(found.st_mode)
     if mode & FORBIDDEN_MODE:
         raise _problem(path, f"is open to others (mode {mode:o}): have it with mode 600 or 640")
     if len(content) > LIMIT_BYTES:

@@ -166,9 +166,13 @@ def log_signed_in(caller: Caller, address: str) -> None:
 def log_signed_out(caller: Caller, address: str, sessions: int = 1) -> None:
     """Log that so many sessions were ended."""
     log.info(
-        "%s ended %d sessions from %s",
+        "%s signed out from %s",
         caller.name or "A token of the configuration",
-        sessions,
         address,
-        extra={"action": "signed_out", "token": caller.name, "address": address},
+        extra={
+            "action": "signed_out",
+            "token": caller.name,
+            "address": address,
+            "sessions": sessions,
+        },
     )

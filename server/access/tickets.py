@@ -49,7 +49,8 @@ class Tickets:
         """
         now = time.time()
         ticket = Ticket(secrets.token_urlsafe(32), now + TICKET_SECONDS)
-        ended = self._forget_ended(now)
+        # Those from before a restart are not known here, so the first one looks for them, too.
+        ended = not self._made or self._forget_ended(now)
         self._count(token, ticket.expires)
         if ended:
             await self._store.delete_ended(now)

@@ -62,6 +62,15 @@ class Assembly:
         """Return all work in the background, in the order in which it is to be started."""
         return [self.sealer(), self.reexamination()]
 
+    async def access(self) -> Access:
+        """Return what knows who is let in. :raises StartError: nobody could be, or everybody."""
+        store = self.components.store
+        tokens = await retry_while_unavailable(
+            lambda: load_tokens(self.config, token_store(self.config, store))
+        )
+        sessions = Sessions(store.sessions, tokens, alone=self.config.mongodb.uri is None)
+        return Access(tokens, sessions, loopback=is_loopback(self.config.http.host))
+
     def upkeep_of(self, processes: Processes) -> list[Upkeep]:
         """Return the work in the background that is about processes, in order of its start."""
         return [self.notifications(processes), self.retention(processes)]
@@ -90,15 +99,6 @@ class Assembly:
             removers,
             lambda: free_bytes(self.folder.path),
         )
-
-    async def access(self) -> Access:
-        """Return what knows who is let in. :raises StartError: nobody could be, or everybody."""
-        store = self.components.store
-        tokens = await retry_while_unavailable(
-            lambda: load_tokens(self.config, token_store(self.config, store))
-        )
-        sessions = Sessions(store.sessions, tokens, alone=self.config.mongodb.uri is None)
-        return Access(tokens, sessions, loopback=is_loopback(self.config.http.host))
 
     def recovery(self) -> Recovery:
         """Return what settles runs that were left behind."""

@@ -50,12 +50,12 @@ class Store:
         self.servers = Servers(database)
         self.submissions = Submissions(database)
         self.announcements = Announcements(database)
+        self.tokens = Tokens(database)
+        self.sessions = Sessions(database)
         self.tickets = Tickets(database)
         self.shares = Shares(database)
         self.signing_keys = SigningKeys(database)
         self.deliveries = Deliveries(database)
-        self.tokens = Tokens(database)
-        self.sessions = Sessions(database)
 
     @classmethod
     async def open(cls, database: Database) -> Self:

@@ -1,79 +1,70 @@
-"""What the store promises of tickets, shares and signing keys, on either engine."""
+"""What the store promises of tokens and sessions, on either engine."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from dataclasses import replace
 
-from server.access.shares import Shares
-from server.access.tickets import Tickets
+import pytest
+
+from server.core.errors import AlreadyTaken
 from server.store import Store
-from server.store.access.shares import Share
-from server.store.access.tickets import StoredTicket
+from server.store.access.sessions import Session
+from server.store.access.tokens import Token
+
+NOW = 1795485782.4920993
 
 
-async def documents_of(store: Store, collection: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = await getattr(store, collection)._collection.find({})
-    return found
+def a_token(name: str, **fields: object) -> Token:
+    return replace(Token(name, "viewer", f"sha256:{name}", NOW), **fields)  # type: ignore[arg-type]
 
 
-async def test_of_all_who_take_a_ticket_one_gets_it(runner: asyncio.Runner, store: Store) -> None:
-    for number in range(20):
-        secret = f"secret-{number}"
-        await store.tickets.insert(secret, StoredTicket("sha256:a", 5.5))
-        took = await asyncio.gather(*(store.tickets.take(secret) for _ in range(5)))
-        assert [each for each in took if each is not None] == [StoredTicket("sha256:a", 5.5)]
-    assert await store.tickets.take("never made") is None
+def a_session(digest: str, token: str = "sha256:t", created: float = NOW) -> Session:
+    return Session(f"sha256:{digest}", token, created, created + 100, "::1", "Firefox")
 
 
-async def test_what_is_stored_of_a_ticket_is_not_the_secret(
+# A name may look like a number, or like an id of MongoDB's.
+@pytest.mark.parametrize("name", ["jane", "7", "1e5", "65a1b2c3d4e5f6a7b8c9d0e1", "2026-01-01"])
+async def test_a_token_is_kept_until_it_is_deleted(
+    runner: asyncio.Runner, store: Store, name: str
+) -> None:
+    token = a_token(name, expires=NOW + 86400)
+    await store.tokens.insert(token)
+    with pytest.raises(AlreadyTaken):
+        await store.tokens.insert(a_token(name, digest="sha256:other"))
+    assert await store.tokens.all() == [token]
+    assert not await store.tokens.delete("another")
+    assert await store.tokens.delete(name)
+    assert not await store.tokens.delete(name)
+    assert await store.tokens.all() == []
+
+
+async def test_of_two_that_add_a_name_at_once_one_is_refused(
     runner: asyncio.Runner, store: Store
 ) -> None:
-    await store.tickets.insert("very-secret", StoredTicket("sha256:a", 5.5))
-    assert "very-secret" not in str(await documents_of(store, "tickets"))
+    tries = [store.tokens.insert(a_token("jane", digest=f"sha256:{n}")) for n in range(8)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(each, AlreadyTaken) for each in results) == 7
+    assert len(await store.tokens.all()) == 1
 
 
-async def test_tickets_that_have_ended_are_deleted(runner: asyncio.Runner, store: Store) -> None:
-    for secret, expires in (("old", 5.5), ("new", 7.5)):
-        await store.tickets.insert(secret, StoredTicket("sha256:a", expires))
-    assert await store.tickets.delete_ended(6.0) == 1
-    assert await store.tickets.take("old") is None
-    assert await store.tickets.take("new") is not None
+async def test_a_use_is_noted_but_brings_nothing_back(runner: asyncio.Runner, store: Store) -> None:
+    await store.tokens.insert(a_token("jane"))
+    await store.tokens.note_uses({"sha256:jane": NOW + 9, "sha256:gone": NOW})
+    assert await store.tokens.all() == [a_token("jane", used=NOW + 9)]
 
 
-async def test_the_shares_of_a_process_are_found_newest_first_and_deleted_together(
-    runner: asyncio.Runner, store: Store
-) -> None:
-    made = [Share("0012", 7, 1.5, 9.5, "alice"), Share("34e5", 7, 2.5, 9.5), Share("56", 8, 3.5, 4)]
-    for share in made:
-        await store.shares.insert(share)
-    assert await store.shares.of_process(7) == [made[1], made[0]]
-    assert await store.shares.get("34e5") == made[1]
-    assert await store.shares.get("nothing") is None
-    assert await store.shares.delete_ended(9.0) == 1
-    assert await store.shares.delete(7) == 2
-    assert await store.shares.of_process(7) == []
-
-
-async def test_a_key_is_made_once_however_many_ask_at_once(
-    runner: asyncio.Runner, store: Store
-) -> None:
-    new = [bytes([number]) * 32 for number in range(8)]
-    keys = await asyncio.gather(*(store.signing_keys.get_or_keep("a-test", key) for key in new))
-    assert len(set(keys)) == 1
-    assert keys[0] in new
-    assert await store.signing_keys.get_or_keep("a-test", b"x" * 32) == keys[0]
-    assert await store.signing_keys.get_or_keep("another", b"x" * 32) == b"x" * 32
-
-
-async def test_two_servers_of_an_installation_read_each_others_links_and_tickets(
-    runner: asyncio.Runner, store: Store
-) -> None:
-    one, other = (Shares(store.shares, store.signing_keys) for _ in range(2))
-    link = await one.make(7, 1, "alice")
-    assert await other.read(link.token) == link
-    await other.check(link)
-    assert [each.by for each in await other.find(7)] == ["alice"]
-    ticket = await Tickets(store.tickets).make("sha256:a")
-    taken = await asyncio.gather(*(Tickets(store.tickets).take(ticket.secret) for _ in range(4)))
-    assert [each.token for each in taken if each is not None] == ["sha256:a"]
+async def test_sessions_are_found_listed_and_ended(runner: asyncio.Runner, store: Store) -> None:
+    first, second = a_session("1"), a_session("2", created=NOW + 1)
+    other = a_session("3", token="sha256:u")
+    for session in (first, second, other):
+        await store.sessions.insert(session)
+    assert await store.sessions.get("sha256:2") == second
+    assert await store.sessions.get("sha256:9") is None
+    assert await store.sessions.of_token("sha256:t") == [second, first]
+    assert await store.sessions.existing(["sha256:1", "sha256:9"]) == {"sha256:1"}
+    await store.sessions.delete(["sha256:1", "sha256:9"])
+    assert await store.sessions.of_token("sha256:t") == [second]
+    assert await store.sessions.delete_expired(NOW + 100.5) == 1
+    assert await store.sessions.get("sha256:3") is None
+    assert await store.sessions.get("sha256:2") == second

@@ -4,7 +4,7 @@
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { ask, answerOf } from "../../draw/question.js";
-import { counted, exact } from "../../draw/wording.js";
+import { ago, counted, exact } from "../../draw/wording.js";
 import { get, request } from "../../server/api.js";
 
 /** @typedef {{created: number, expires: number, by: string | null}} Share */
@@ -82,7 +82,10 @@ async function drawKnown() {
 /** @param {Share} share */
 function row({ created, expires, by }) {
   const item = document.createElement("li");
-  item.textContent = `Until ${exact(expires)}, made ${exact(created)}${by === null ? "" : ` by ${by}`}`;
+  const origin = document.createElement("span");
+  origin.className = "faint";
+  origin.textContent = `made ${ago(created, Date.now() / 1000)}${by === null ? "" : ` by ${by}`}`;
+  item.append(`until ${exact(expires)}, `, origin);
   return item;
 }
 

@@ -75,13 +75,17 @@ class Observatory:
             self.process.wait(STOP_SECONDS)
         self.process = None
 
+    def headers(self) -> dict[str, str]:
+        """Return what each request of the client says of itself."""
+        return {}
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call the API with JSON."""
         content = None if body is None else json.dumps(body).encode()
         return self._send(method, path, content, "application/json")
 
     def _send(self, method: str, path: str, content: bytes | None, kind: str) -> Any:
-        request = urllib.request.Request(self.url + path, content, method=method)
+        request = urllib.request.Request(self.url + path, content, self.headers(), method=method)
         if content is not None:
             request.add_header("Content-Type", kind)
         if self.token is not None:

@@ -41,6 +41,8 @@ class Snapshot:
     receipts: set[int] = field(default_factory=set)
     #: processes of which frames are known
     films: set[int] = field(default_factory=set)
+    #: processes that have links by which they are shared
+    shared: set[int] = field(default_factory=set)
     memberships: set[int] = field(default_factory=set)
     submissions: list[Document] = field(default_factory=list)
     journal: list[Document] = field(default_factory=list)
@@ -73,6 +75,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         imports = _imports(measured, list(database["light_curve_imports"].find({})))
         receipts = {found["process"] for found in database["receipts"].find({})}
         films = {found["process"] for found in database["film_frames"].find({})}
+        shared = {found["process"] for found in database["shares"].find({})}
     files = data[0] / "files" if files is None else files
     return Snapshot(
         processes={found["_id"]: found for found in everything["processes"]},
@@ -84,6 +87,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         imports=imports,
         receipts=receipts,
         films=films,
+        shared=shared,
         memberships=memberships,
         submissions=everything["submissions"],
         journal=everything["journal"],

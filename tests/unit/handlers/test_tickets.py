@@ -162,7 +162,8 @@ async def test_a_ticket_is_good_for_no_longer_than_its_token() -> None:
 async def test_wrong_tickets_count_as_guesses() -> None:
     fakes = some_fakes()
     async with fakes.serving() as client:
-        tried = [await connected(client, f"{LOG}?ticket={'x' * 43}") for _ in range(11)]
+        wrong = [f"{LOG}?ticket={number:043}" for number in range(11)]
+        tried = [await connected(client, path) for path in wrong]
         assert tried == [*[401] * 10, 429]
         ticket = json_of(await got(client, fakes))["ticket"]
         assert await connected(client, f"{LOG}?ticket={ticket}") == 101
