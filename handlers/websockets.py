@@ -56,6 +56,7 @@ class LiveHandler(BaseHandler, WebSocketHandler):
 
     checks_origin_always = True
     quiet = True
+    kind = "other"  #: of viewers, in the metrics
 
     def initialize(self, services: Services) -> None:
         """Take the collaborators."""
@@ -234,6 +235,8 @@ class LiveHandler(BaseHandler, WebSocketHandler):
 class LiveStatusHandler(LiveHandler):
     """`/ws/async/status/<target PK>/`: a snapshot, then the newest state of what changes."""
 
+    kind = "status"
+
     async def resolve(self, pk: int) -> Follow:
         """Return what pushes the status of a target. Raise NotFound without such a target."""
         await self.processes.board(pk)
@@ -245,6 +248,7 @@ class LiveLogHandler(OfProcess, LiveHandler):
 
     pipelines_only = False
     _ending: asyncio.Task[None] | None = None
+    kind = "log"
 
     async def resolve(self, pk: int) -> Follow:
         """Return what pushes a log. Raise NotFound without such a process."""

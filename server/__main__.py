@@ -78,13 +78,9 @@ def parser() -> argparse.ArgumentParser:
 
 def version() -> str:
     """Return the version that is installed."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
+    from server.core.version import version as installed
 
-    try:
-        return installed("heliograph")
-    except PackageNotFoundError:
-        return "(not installed)"
+    return installed()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from server.access.shares import Shares
 from server.access.tickets import Tickets
 from server.app.components import Components
 from server.app.examinations import or_later
+from server.app.observing.figures import Figures
 from server.archive.derived.reexamination import Reexamination
 from server.config import Config
 from server.config.config import is_loopback
@@ -131,6 +132,7 @@ class Assembly:
             changed=self.components.repository.accept,
             full=lambda: self.folder.reserve.full,
             alone=self.config.mongodb.uri is None,
+            metrics=self.components.metrics,
         )
 
     def run_services(self, pool: Pool, pipelines: dict[str, PipelineDescription]) -> RunServices:
@@ -169,6 +171,7 @@ class Assembly:
         processes: Processes,
         run_services: RunServices,
         dispatcher: Dispatcher,
+        figures: Figures,
     ) -> Services:
         """Return the collaborators of the handlers."""
 
@@ -202,6 +205,8 @@ class Assembly:
             deliveries=DeliveryList(self.config, self.components.store.deliveries),
             live_preview=picture,
             disk_problem=lambda: self.folder.reserve.problem,
+            server_status=figures.status,
+            metrics=self.components.metrics,
         )
 
     async def _problem(self, pool: Pool, dispatcher: Dispatcher) -> str | None:
@@ -218,4 +223,5 @@ class Assembly:
 
 def make_application(services: Services) -> Application:
     """Return the application with all routes; tests call it with services of their own."""
-    return Application([*all_routes(services)], log_function=access_log.log_request)
+    finished = access_log.finished(services.metrics, lines=services.config.log.requests)
+    return Application([*all_routes(services)], log_function=finished)

@@ -15,6 +15,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
+from handlers.http.access_log import finished
 from handlers.routes import all_routes
 from handlers.services import Services
 from server.access.shares import Shares
@@ -48,6 +49,7 @@ class Fakes:
     draw_fault: Exception | None = None
     #: what logs each request, in place of Tornado's own
     log_function: Callable[[Any], None] | None = None
+    status: dict[str, Any] = field(default_factory=lambda: {"slots": 2, "running": 1})
 
     def __post_init__(self) -> None:
         self.processes = FakeProcesses(self.archive)
@@ -78,6 +80,9 @@ class Fakes:
 
     async def ready(self) -> str | None:
         return self.problem
+
+    async def server_status(self) -> dict[str, Any]:
+        return self.status
 
     async def read_headers(self, source: Path) -> dict[str, Any]:
         if self.draw_fault is not None:
@@ -135,10 +140,11 @@ class Fakes:
             deliveries=cast(Any, self),
             live_preview=self.live_preview,
             disk_problem=lambda: self.disk_problem,
+            server_status=self.server_status,
         )
         socket, port = bind_unused_port()
-        settings = {"log_function": self.log_function} if self.log_function else {}
-        application = Application(all_routes(services), **settings)
+        finish = finished(services.metrics, lines=self.config.log.requests)
+        application = Application(all_routes(services), log_function=self.log_function or finish)
         server = BoundedServer(application, max_body_size=1024**2)
         server.bound(self.config.http)
         server.add_socket(socket)

@@ -16,6 +16,26 @@ class Well(Struct):
     status: Literal["ok"]
 
 
+class ServerStatus(Struct):
+    """The server at a glance. Figures that have not been measured yet are null."""
+
+    timestamp: float
+    version: str
+    schema: int
+    server_id: str
+    started: float
+    slots: int
+    running: int
+    running_here: int
+    queue_length: int
+    queue_age_seconds: float | None
+    failed_24h: int | None
+    viewers: int
+    disk_free_bytes: int | None
+    disk_used_bytes: int | None
+    database_bytes: int | None
+
+
 class Webhook(Struct):
     """Who is told: a receiver, the events that it is told of, and whether calls are signed."""
 
@@ -59,6 +79,42 @@ OPERATIONS = Subject(
                 Well,
                 {"status": "ok"},
                 errors={503: "It is not; `detail` says why."},
+            )
+        },
+        "/api/status/": {
+            "GET": read(
+                "Get the server at a glance",
+                ServerStatus,
+                {
+                    "timestamp": 1795666434.66,
+                    "version": "0.2.0",
+                    "schema": 2,
+                    "server_id": "s54c92a9f7dcda716",
+                    "started": 1795666134.3,
+                    "slots": 4,
+                    "running": 6,
+                    "running_here": 4,
+                    "queue_length": 3,
+                    "queue_age_seconds": 12.4,
+                    "failed_24h": 1,
+                    "viewers": 2,
+                    "disk_free_bytes": 69594415104,
+                    "disk_used_bytes": 28198879232,
+                    "database_bytes": 377037,
+                },
+            )
+        },
+        "/metrics": {
+            "GET": Operation(
+                "Get the metrics",
+                {
+                    200: Answer(
+                        "All metrics, in the format that `Accept` asks for.",
+                        {"type": "string"},
+                        media_type="text/plain, application/openmetrics-text",
+                    )
+                },
+                description="For Prometheus.",
             )
         },
         "/api/webhooks/": {
