@@ -279,7 +279,7 @@ PROCESSES = Subject(
                         "cpu_seconds": 0.2,
                     },
                     "log_stored_bytes": 46,
-                    "log_removed": False,
+                    "log_removed": None,
                     "unknown": None,
                 },
                 description="Exactly what ran on what, as the last attempt reported it.",
