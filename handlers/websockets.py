@@ -247,8 +247,8 @@ class LiveLogHandler(OfProcess, LiveHandler):
     """`/ws/processes/<pk>/logs/`: any process with the lines after a cursor, to the end."""
 
     pipelines_only = False
-    _ending: asyncio.Task[None] | None = None
     kind = "log"
+    _ending: asyncio.Task[None] | None = None
 
     async def resolve(self, pk: int) -> Follow:
         """Return what pushes a log. Raise NotFound without such a process."""

@@ -107,21 +107,7 @@ def _read_field(
     try:
         values[name] = msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
-        try:
-            values[name] = msgspec.convert(_with_whole_numbers(given), kind)
-        except msgspec.ValidationError:
-            errors[name] = [_sentence(str(error))]
-
-
-def _with_whole_numbers(value: Any) -> Any:
-    """Return a value whose numbers are integers where they are whole: in JSON, 2.0 is 2."""
-    if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_INTEGER:
-        return int(value)
-    if isinstance(value, list):
-        return [_with_whole_numbers(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _with_whole_numbers(each) for name, each in value.items()}
-    return value
+        errors[name] = [_sentence(str(error))]
 
 
 def _sentence(message: str) -> str:

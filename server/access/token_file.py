@@ -107,7 +107,7 @@ class TokenFile:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep others from changing the file. The lock goes with a process that is killed."""
-        descriptor = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = _open(self._folder / LOCK, os.O_RDWR | os.O_CREAT)
         deadline = time.monotonic() + LOCK_SECONDS
         try:
             while not _lock(descriptor):
@@ -150,12 +150,21 @@ def _lock(descriptor: int) -> bool:
 
 
 def _write(path: Path, content: bytes, flags: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | flags, 0o600)
+    descriptor = _open(path, os.O_WRONLY | flags)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.truncate()
         file.flush()
         os.fsync(file.fileno())
+
+
+def _open(path: Path, flags: int) -> int:
+    """Open a file that belongs to whom the folder belongs to, also when root makes it."""
+    descriptor = os.open(path, flags, 0o600)
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
 
 
 def _size(path: Path) -> int:

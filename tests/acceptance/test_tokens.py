@@ -86,6 +86,7 @@ async def test_tokens_come_and_go_while_the_server_runs(servers: Servers) -> Non
     printed = "".join(servers.started[0].printed)
     assert "token_added token=jane" in printed
     assert "token_revoked token=jane" in printed
+    assert "[request remote=127.0.0.1 token=jane" in printed
     assert secret not in printed
     assert servers.started[0].end() == 0
 

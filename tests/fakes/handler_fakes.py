@@ -47,8 +47,6 @@ class Fakes:
     keys: FakeKeys = field(default_factory=FakeKeys)
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
-    #: what logs each request, in place of Tornado's own
-    log_function: Callable[[Any], None] | None = None
     status: dict[str, Any] = field(default_factory=lambda: {"slots": 2, "running": 1})
 
     def __post_init__(self) -> None:
@@ -143,8 +141,10 @@ class Fakes:
             server_status=self.server_status,
         )
         socket, port = bind_unused_port()
-        finish = finished(services.metrics, lines=self.config.log.requests)
-        application = Application(all_routes(services), log_function=self.log_function or finish)
+        application = Application(
+            all_routes(services),
+            log_function=finished(services.metrics, lines=self.config.log.requests),
+        )
         server = BoundedServer(application, max_body_size=1024**2)
         server.bound(self.config.http)
         server.add_socket(socket)

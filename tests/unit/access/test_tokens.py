@@ -74,8 +74,12 @@ def test_other_days_are_refused(days: str) -> None:
             make_token("jane", "viewer", days, NOW)
 
 
+def list_of(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 def modes(folder: Path) -> set[int]:
-    return {path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    return {path.stat().st_mode & 0o777 for path in list_of(folder)}
 
 
 async def test_tokens_are_kept_in_a_file_that_only_its_owner_reads(
@@ -92,6 +96,16 @@ async def test_tokens_are_kept_in_a_file_that_only_its_owner_reads(
     assert await kept.delete("jane")
     assert not await kept.delete("jane")
     assert [each.name for each in await kept.all()] == ["john"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
+async def test_what_root_adds_can_be_read_by_the_owner_of_the_folder(
+    runner: asyncio.Runner, tmp_path: Path
+) -> None:
+    os.chown(tmp_path, 4711, 4712)
+    await TokenFile(tmp_path).insert(a_token())
+    owners = {(found.stat().st_uid, found.stat().st_gid) for found in list_of(tmp_path)}
+    assert owners == {(4711, 4712)}
 
 
 async def test_a_use_is_noted_of_the_token_that_is_there(

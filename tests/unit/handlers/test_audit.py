@@ -11,7 +11,6 @@ import pytest
 
 from handlers.access.redaction import logged_path
 from handlers.http.access_control import allowed_methods
-from handlers.http.access_log import log_request
 from handlers.pages.login import LoginPage, LogoutHandler
 from handlers.pages.not_found import UnknownHandler
 from handlers.pages.sessions import SessionsPage
@@ -202,7 +201,6 @@ async def test_the_access_log_has_no_query_and_no_link(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     fakes = some_fakes(tmp_path)
-    fakes.log_function = log_request
     async with fakes.serving() as client:
         await client.fetch("/shared/a-secret/?ticket=a-secret")
         await client.fetch("/ws/pipeline/logs/52/?ticket=a-secret")

@@ -42,22 +42,6 @@ def test_what_is_not_json_is_refused_in_words(body: bytes, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "products"),
-    [(b'{"products": [2.0]}', [2]), (b'{"products": [1, 3e2]}', [1, 300])],
-)
-def test_a_whole_number_with_a_fraction_of_zero_is_one(body: bytes, products: list[int]) -> None:
-    read = read_input(body, Body)
-    assert read.products == products
-    assert all(type(each) is int for each in read.products)
-
-
-@pytest.mark.parametrize("number", [b"2.5", b"1e300", b"true", b'"2"'])
-def test_other_numbers_are_no_whole_ones(number: bytes) -> None:
-    with pytest.raises(InvalidInput):
-        read_input(b'{"products": [' + number + b"]}", Body)
-
-
-@pytest.mark.parametrize(
     ("body", "errors"),
     [
         (b'{"ra": true}', {"ra": ["Expected a number or null, got a boolean."]}),
