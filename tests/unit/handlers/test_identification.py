@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Awaitable
 from dataclasses import replace
 from http.cookies import SimpleCookie
 from urllib.parse import quote
@@ -14,6 +15,7 @@ import pytest
 from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.websocket import websocket_connect
 
+from handlers.pages.login import LoginPage
 from server.access.guesses import MOST_WRONG
 from tests.fakes.handler_fakes import Client, Fakes, json_of, until
 from tests.fakes.some_records import a_process
@@ -172,6 +174,22 @@ async def test_a_person_signs_in_and_out() -> None:
         assert await status(client, cookie) == 401
         assert (await client.fetch("/logout", "POST", headers=cookie, body="")).code == 303
         assert fakes.sessions.sessions == {}
+
+
+async def test_a_cookie_that_came_by_tls_is_never_sent_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fakes = Fakes()
+    secret = fakes.tokens.make("jane")
+    prepare = LoginPage.prepare
+
+    def by_tls(page: LoginPage) -> Awaitable[None] | None:
+        page.request.protocol = "https"  # as a trusted proxy, or a connection by TLS, has it
+        return prepare(page)
+
+    monkeypatch.setattr(LoginPage, "prepare", by_tls)
+    async with fakes.serving() as client:
+        assert "Secure" in (await sign_in(client, secret)).headers["Set-Cookie"]
 
 
 async def test_a_viewer_may_sign_out() -> None:
