@@ -177,6 +177,6 @@ def test_no_caller_does_what_their_role_does_not_allow(
         observatory.stop()
     assert report.faults == []
     assert report.by_caller.keys() == {"none", "wrong", "expired", *Role}
-    assert report.by_caller["admin"]["201"]
+    assert report.by_caller["admin"]["200"]
     assert report.by_caller["viewer"]["403"]
     assert not report.by_caller["none"]["201"]
