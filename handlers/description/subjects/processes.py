@@ -280,6 +280,7 @@ PROCESSES = Subject(
                     },
                     "log_stored_bytes": 46,
                     "log_removed": None,
+                    "isolation": None,
                     "unknown": None,
                 },
                 description="Exactly what ran on what, as the last attempt reported it.",

@@ -23,7 +23,7 @@ LOCK = "heliograph.lock"
 #: The file that `announce` writes. A kill leaves it behind, so check the lock first.
 ADDRESS = "address"
 _FILES = (LOCK, ADDRESS, "reserve", "server-id")
-_FOLDERS = ("incoming", "runs", "previews", "database")
+_FOLDERS = ("incoming", "runs", "previews", "database", "sockets")
 
 
 class DataFolder:
@@ -83,6 +83,11 @@ class DataFolder:
     def database(self) -> Path:
         """The embedded engine's files and its socket."""
         return self._subfolder("database")
+
+    @property
+    def sockets(self) -> Path:
+        """The socket of the process that starts runs."""
+        return self._subfolder("sockets")
 
     def set_aside(self) -> None:
         """Move away what uploads and runs left behind when an earlier server ended.
