@@ -19,6 +19,7 @@ from handlers.api import (
     targets,
     tickets,
 )
+from handlers.description import routes as description
 from handlers.files import download, live_preview, previews
 from handlers.files import zip as zips
 from handlers.operations import health, metrics, server_status, webhooks
@@ -70,4 +71,5 @@ MODULES = (
 def all_routes(services: Services) -> list[URLSpec]:
     """Return every route, the last ones for the paths that no other answers."""
     known = [route for module in MODULES for route in module.routes(services)]
+    known += description.routes(services, known)
     return known + not_found.routes(services, known)

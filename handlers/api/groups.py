@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from tornado.routing import URLSpec
 
 from handlers.http.body import BodyHandler
-from handlers.http.json_input import Pk
+from handlers.http.json_input import Name, Pk
 from handlers.http.query import PK, page, parse_pk
 from handlers.http.routing import route
 from handlers.services import Services
 from handlers.sharing.views import OfGroup
+from server.archive.groups import GROUP_PRODUCTS_LIMIT
 from server.core.records import DataProductGroup
 
 #: The fields of a group, in the order of the API.
 FIELDS = ("pk", "name", "url", "products", "process", "created")
 
+#: So many are there at least and at most; the archive checks it.
+Products = Annotated[
+    list[Pk], Meta(extra_json_schema={"minItems": 1, "maxItems": GROUP_PRODUCTS_LIMIT})
+]
+
 
 class NewGroup(Struct):
     """The fields of a new group."""
 
-    name: str
-    products: list[Pk]
+    name: Name
+    products: Products
 
 
 class AddedProducts(Struct):
     """Data products to add to a group."""
 
-    products: list[Pk]
+    products: Products
 
 
 class GroupsHandler(BodyHandler):

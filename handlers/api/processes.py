@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct, UnsetType
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 from tornado.routing import URLSpec
 
 from handlers.http.body import BodyHandler
@@ -13,6 +15,7 @@ from handlers.services import Services
 from handlers.sharing.views import OfProcess
 from server.core.errors import InvalidInput
 from server.core.records import LARGEST_PK, State
+from server.processes.validation import MAX_INPUTS
 
 STATES = frozenset(state.value for state in State)
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -23,7 +26,10 @@ class Submission(Struct):
 
     target: Pk
     pipeline: str
-    products: list[Pk]
+    products: Annotated[
+        list[Pk],
+        Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_INPUTS, "uniqueItems": True}),
+    ]
     flags: dict[str, bool] = {}
 
 

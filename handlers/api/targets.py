@@ -10,15 +10,17 @@ from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
 from handlers.http.body import BodyHandler
-from handlers.http.json_input import given_fields
+from handlers.http.json_input import Name, given_fields
 from handlers.http.query import PK, boolean, page, parse_pk, text
 from handlers.http.routing import route
 from handlers.services import Services
-from server.archive.target_fields import FULL_CIRCLE_DEGREES, POLE_DEGREES
+from server.archive.target_fields import FULL_CIRCLE_DEGREES, IDENTIFIER_PATTERN, POLE_DEGREES
 from server.core.records import ProcessRecord, Target
 
 RightAscension = Annotated[float, Meta(ge=0, lt=FULL_CIRCLE_DEGREES)] | None
 Declination = Annotated[float, Meta(ge=-POLE_DEGREES, le=POLE_DEGREES)] | None
+#: Only described here: the archive checks it, and says what is needed.
+Identifier = Annotated[str, Meta(extra_json_schema={"pattern": f"^{IDENTIFIER_PATTERN}$"})]
 
 #: The fields of a target, in the order of the API.
 FIELDS = ("pk", "identifier", "name", "ra", "dec", "extra_fields", "created")
@@ -27,8 +29,8 @@ FIELDS = ("pk", "identifier", "name", "ra", "dec", "extra_fields", "created")
 class NewTarget(Struct):
     """The fields of a new target; degrees, ICRS."""
 
-    name: str
-    identifier: str | None = None
+    name: Name
+    identifier: Identifier | None = None
     ra: RightAscension = None
     dec: Declination = None
     extra_fields: dict[str, Any] = {}
@@ -37,8 +39,8 @@ class NewTarget(Struct):
 class TargetChange(Struct):
     """The fields of a target to change."""
 
-    name: str | UnsetType = UNSET
-    identifier: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    identifier: Identifier | UnsetType = UNSET
     ra: RightAscension | UnsetType = UNSET
     dec: Declination | UnsetType = UNSET
     extra_fields: dict[str, Any] | UnsetType = UNSET

@@ -36,6 +36,8 @@ class Observatory:
     process: subprocess.Popen[bytes] | None = None
     #: what else it is told by its environment
     environment: dict[str, str] = field(default_factory=dict)
+    #: what it proves itself with, where the server has tokens
+    token: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -94,6 +96,8 @@ class Observatory:
         request = urllib.request.Request(self.url + path, content, self.headers(), method=method)
         if content is not None:
             request.add_header("Content-Type", kind)
+        if self.token is not None:
+            request.add_header("Authorization", f"Bearer {self.token}")
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read() or b"null")
 
