@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -25,10 +25,14 @@ from handlers.services import Services
 
 
 class Description:
-    """The description of all routes, made when it is first asked for."""
+    """The description of all routes, made when it is first asked for.
 
-    def __init__(self, known: Sequence[URLSpec]) -> None:
+    `prefix` returns what their paths begin with.
+    """
+
+    def __init__(self, known: Sequence[URLSpec], prefix: Callable[[], str] = str) -> None:
         self.routes = list(known)
+        self._prefix = prefix
 
     @cached_property
     def operations(self) -> list[Described]:
@@ -38,7 +42,7 @@ class Description:
     @cached_property
     def document(self) -> dict[str, Any]:
         """The description as OpenAPI."""
-        return document_of(self.operations, self.services.config.http.prefix)
+        return document_of(self.operations, self._prefix())
 
     @cached_property
     def body(self) -> bytes:
@@ -110,7 +114,7 @@ class DocsPage(Page):
 
 def routes(services: Services, known: Sequence[URLSpec]) -> list[URLSpec]:
     """Return the routes of the description, which is of the known ones and of these."""
-    description = Description(known)
+    description = Description(known, lambda: services.config.http.prefix)
     own = [
         route(r"/api/openapi\.json", OpenApiHandler, services, description=description),
         route(r"/api/docs/", DocsPage, services, description=description),

@@ -118,7 +118,10 @@ def test_the_image_is_small_and_not_run_by_root() -> None:
     assert set(re.findall(r'"(\w+)\*"', include[1])) <= set(" ".join(copied).split())
 
 
-@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint (GPL-3.0, so not among the packages of the tests) is not installed")
+@pytest.mark.skipif(
+    shutil.which("hadolint") is None,
+    reason="hadolint (GPL-3.0, so not among the packages of the tests) is not installed",
+)
 def test_hadolint_finds_nothing_in_the_containerfile() -> None:
     linted = run("hadolint", str(CONTAINERFILE))
     assert (linted.returncode, linted.stdout) == (0, "")
