@@ -12,8 +12,12 @@ from collections.abc import Callable, Sequence
 #: First arguments that ask for something else than a server, and the modules that do it: each has a
 #: `main` that takes all arguments and returns the exit status.
 COMMANDS = {
+    "backup": "server.cli.backup",
+    "check": "server.cli.check",
+    "restore": "server.cli.restore",
     "timelapse": "server.cli.run",
     "run": "server.cli.run",
+    "vacuum": "server.cli.vacuum",
 }
 #: The keys of the configuration that the server's own options override.
 KEYS = {"host": "http.host", "port": "http.port"}
@@ -76,13 +80,9 @@ def parser() -> argparse.ArgumentParser:
 
 def version() -> str:
     """Return the version that is installed."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
+    from server.core.version import version as installed
 
-    try:
-        return installed("heliograph")
-    except PackageNotFoundError:
-        return "(not installed)"
+    return installed()
 
 
 if __name__ == "__main__":
