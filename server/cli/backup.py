@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.cli.commands import ProgressLine, counted, in_units, new_parser, run
+from server.cli.commands import ProgressLine, new_parser, run
 from server.cli.exit_status import ExitStatus
 from server.config import Config
 from server.core.version import version
+from server.operations.checks.results import counted, in_units
 from server.operations.keeping.backup import back_up
 from server.operations.keeping.layout import Manifest
 

@@ -14,7 +14,6 @@ from server.core.errors import HeliographError
 
 #: The shortest time between two lines of progress in a terminal.
 _PROGRESS_SECONDS = 0.2
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 #: Does what a command is for and returns the exit status.
 Work = Callable[[Config, argparse.Namespace], int]
@@ -68,18 +67,3 @@ class ProgressLine:
         """Remove the line."""
         if self._shown and self._last:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-def in_units(size: int) -> str:
-    """Return a number of bytes as people say it."""
-    number, unit = float(size), 0
-    while number >= 1000 and unit < len(_UNITS) - 1:
-        number, unit = number / 1000, unit + 1
-    return f"{size} bytes" if unit == 0 else f"{number:.3g} {_UNITS[unit]}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural unless it is 1."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    plural = f"{noun}es" if noun.endswith("s") else plural
-    return f"{number:,} {noun if number == 1 else plural}"

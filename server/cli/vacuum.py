@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from server.cli.commands import counted, in_units, new_parser, run
+from server.cli.commands import new_parser, run
 from server.cli.exit_status import ExitStatus
 from server.config import Config
+from server.operations.checks.results import counted, in_units
 from server.operations.keeping.vacuum import vacuum
 
 

@@ -23,14 +23,20 @@ from pathlib import Path
 
 import msgspec
 
-from server.operations.keeping.stored_files import StoredFiles
 from server.config import Config
 from server.core.disk.data_folder import kept_files
 from server.core.errors import DamagedFile, NoRoom, NotDone, NotFound
 from server.operations.keeping import layout
 from server.operations.keeping.copies import Copies
-from server.operations.keeping.expected import Expected, expected_files, installed, under_way
+from server.operations.keeping.expected import (
+    Expected,
+    expected_files,
+    installed,
+    is_gone,
+    under_way,
+)
 from server.operations.keeping.layout import Line, Manifest, Missing, Progress
+from server.operations.keeping.stored_files import StoredFiles
 from server.store.engine.database_file import DatabaseFile, database_path
 
 #: Files are copied before the database is held as long as a round finds so many new ones.
@@ -197,9 +203,7 @@ class _Backup:
 
     def _is_deleted(self, file: Expected) -> bool:
         with DatabaseFile(self._source) as now:
-            if file.product is not None:
-                return now.get("dataproducts", file.product) is None
-            return file.process is None or now.get("processes", file.process) is None
+            return is_gone(file, now)
 
     def _server_files(self) -> Iterator[Line]:
         """Copy the small files of the data folder."""

@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Set
 from pathlib import Path
 
-from server.operations.keeping.stored_files import StoredFiles
 from server.core.errors import HeliographError
 from server.operations.keeping import layout
 from server.operations.keeping.expected import Expected
+from server.operations.keeping.stored_files import StoredFiles
 
 #: What the files of an earlier attempt are called until they are used.
 _EARLIER = ".earlier-"

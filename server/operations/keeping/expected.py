@@ -100,6 +100,13 @@ def under_way(documents: Documents) -> UnderWay:
     return found
 
 
+def is_gone(file: Expected, documents: Documents) -> bool:
+    """Return whether the record that expected a file has been deleted."""
+    if file.product is not None:
+        return documents.get(PRODUCTS, file.product) is None
+    return file.process is None or documents.get(PROCESSES, file.process) is None
+
+
 def of_product(document: Document) -> Expected:
     """Return the file of a data product."""
     product = DataProduct.from_document(document)

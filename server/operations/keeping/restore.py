@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.operations.keeping.stored_files import StoredFiles
 from server.config import Config
 from server.core.disk.data_folder import LOCK, RESTORING, is_kept, lock_folder
 from server.core.errors import HeliographError, NoRoom, NotDone
 from server.operations.keeping import layout
 from server.operations.keeping.layout import Line, Progress
+from server.operations.keeping.stored_files import StoredFiles
 from server.operations.keeping.verification import Content, Verified, in_backup, verify
 from server.operations.storage_root import StorageRoot
 from server.store.engine.database_file import database_path, remove_logs

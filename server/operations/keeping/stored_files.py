@@ -1,6 +1,6 @@
 """The file storage for commands, which have no event loop: listed, copied and compared, blocking.
 
-What a running server stores and deletes goes through `server.archive.storage`, on which this builds.
+What a running server stores and deletes goes through `server.archive.storage`.
 """
 
 from __future__ import annotations

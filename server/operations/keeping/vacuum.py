@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.operations.keeping.stored_files import Listed, StoredFiles
 from server.config import Config
 from server.core.disk.data_folder import is_held, lock_folder
 from server.core.errors import NotDone
 from server.operations.keeping.backup import source_of
 from server.operations.keeping.expected import expected_files, under_way
+from server.operations.keeping.stored_files import Listed, StoredFiles
 from server.operations.storage_root import ID_FILE, LOG
 from server.store.engine.database_file import DatabaseFile, size_of
 from server.store.installation import facts_of

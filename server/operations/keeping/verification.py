@@ -6,12 +6,12 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.operations.keeping.stored_files import StoredFiles
 from server.core.errors import DamagedFile, HeliographError, NotDone, NotFound
 from server.operations import schema
 from server.operations.keeping import layout
 from server.operations.keeping.expected import expected_files, installed, under_way
 from server.operations.keeping.layout import Line, Manifest, Progress
+from server.operations.keeping.stored_files import StoredFiles
 from server.store.engine.database_file import DatabaseFile
 from server.store.installation import Facts
 

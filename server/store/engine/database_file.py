@@ -46,6 +46,10 @@ class DatabaseFile:
         self._writable = writable
         self._connection: sqlite3.Connection
 
+    def exists(self) -> bool:
+        """Return whether there is such a file."""
+        return self.path.is_file()
+
     def __enter__(self) -> Self:
         with _translated(self.path):
             self._connection = sqlite3.connect(
@@ -181,6 +185,11 @@ class DatabaseFile:
         except ValueError as error:
             raise DamagedDatabase(self.path.name, "a document in it cannot be read") from error
         return document
+
+
+def engine_version() -> str:
+    """Return what the embedded engine stores in, with its version."""
+    return f"SQLite {sqlite3.sqlite_version}"
 
 
 def database_path(folder: Path, name: str) -> Path:
