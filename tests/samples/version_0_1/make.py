@@ -139,7 +139,9 @@ def fill(server: Server) -> int:
     server.post("/api/targets/", {"name": "Empty"})
     frames = server.upload(m13, {f"frame {number}.fits": frame(number) for number in range(4)})
     broken = server.upload(m13, {"broken.fits": b"SIMPLE  = no frame at all"})
-    texts = server.upload(star, {"Übersicht (1).txt": "größer\n".encode(), "table.csv": TABLE.encode()})
+    texts = server.upload(
+        star, {"Übersicht (1).txt": "größer\n".encode(), "table.csv": TABLE.encode()}
+    )
     submitted = [
         server.submit(m13, "Timelapse", frames),
         server.submit(m13, "Timelapse", [*frames, *broken]),
