@@ -23,7 +23,7 @@ def unpack(folder: Path) -> Path:
 
 
 def expected() -> dict[str, Any]:
-    """Return what version 0.1 answered about it: `answers` by path, and the PK that was `running`."""
+    """Return what version 0.1 said about it: `answers` by path, and the PK that was `running`."""
     text = (SAMPLE / "expected.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found

@@ -51,7 +51,7 @@ class MongoDocuments:
     def version(self) -> str:
         """Return the version of the server."""
         with _translated():
-            return str(self._client.server_info()["version"])
+            return str(self._client.server_info().get("version", "of an unknown version"))
 
     def documents(self, collection: str) -> Iterator[Document]:
         """Iterate over the documents of a collection."""

@@ -80,11 +80,9 @@ class Server:
 
     def upload(self, target: int, files: dict[str, bytes]) -> list[int]:
         """Upload files and return their PKs."""
+        head = '--cut\r\nContent-Disposition: form-data; name="file"; filename="{}"\r\n\r\n'
         body = b"".join(
-            f'--cut\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
-            + content
-            + b"\r\n"
-            for name, content in files.items()
+            head.format(name).encode() + content + b"\r\n" for name, content in files.items()
         )
         headers = {"Content-Type": "multipart/form-data; boundary=cut"}
         path = f"/api/targets/{target}/dataproducts/"
