@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from server.config import Config
     from server.core.records import ProcessRecord
     from server.live.sources import LiveSources
+    from server.operations.notifications.notifications import DeliveryList
     from server.processes.service import Processes
 
 
@@ -44,6 +45,7 @@ class Services(StartingServices):
     ValueError unless all of it is valid. `live_preview` returns the
     latest picture of a run on this server, as a PNG, or None. `disk_problem` returns what to do
     about a full disk, or None.
+    `deliveries` are those to webhooks and by mail.
     """
 
     processes: Processes
@@ -55,6 +57,7 @@ class Services(StartingServices):
     write_table: Callable[[Path, Path], Awaitable[None]]
     read_light_curve: Callable[[Path, Path, int, bool], Awaitable[None]]
     preview_folder: Path
+    deliveries: DeliveryList
     live_preview: Callable[[ProcessRecord], Awaitable[bytes | None]]
     disk_problem: Callable[[], str | None] = lambda: None
 

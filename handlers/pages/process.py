@@ -49,6 +49,7 @@ class ProcessPage(Page):
             unreadable=unreadable,
             sections=await self.processes.sections(record.pk),
             log_stored_bytes=await self._log_stored_bytes(record),
+            log_removed=record.log_removed,
         )
 
     @property

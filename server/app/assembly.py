@@ -28,7 +28,10 @@ from server.execution.live_preview import read_picture
 from server.execution.recovery import Recovery
 from server.live.sources import LiveSources
 from server.operations.log_sealing import LogSealer
+from server.operations.notifications.notifications import DeliveryList, Notifications, receivers_of
+from server.operations.retention import Removers, Retention, free_bytes
 from server.processes.service import Processes
+from server.processes.trimming import Trimming
 
 
 class Upkeep(Protocol):
@@ -52,6 +55,35 @@ class Assembly:
     def upkeep(self) -> list[Upkeep]:
         """Return all work in the background, in the order in which it is to be started."""
         return [self.sealer(), self.reexamination()]
+
+    def upkeep_of(self, processes: Processes) -> list[Upkeep]:
+        """Return the work in the background that is about processes, in order of its start."""
+        return [self.notifications(processes), self.retention(processes)]
+
+    def notifications(self, processes: Processes) -> Notifications:
+        """Return what tells others about processes that move on."""
+        receivers = receivers_of(self.config)
+        notifications = Notifications(self.components.store, receivers, processes.fields)
+        if self.config.notifies:
+            self.components.repository.announce_moves(notifications.moved)
+        return notifications
+
+    def retention(self, processes: Processes) -> Retention:
+        """Return what removes what has been kept for long enough."""
+        trimming = Trimming(
+            self.components.store,
+            self.components.archive,
+            self.components.repository,
+            self.components.logs,
+            processes,
+        )
+        removers = Removers(trimming.remove_process, trimming.remove_log, trimming.remove_outputs)
+        return Retention(
+            self.config.retention,
+            self.components.store,
+            removers,
+            lambda: free_bytes(self.folder.path),
+        )
 
     def recovery(self) -> Recovery:
         """Return what settles runs that were left behind."""
@@ -147,6 +179,7 @@ class Assembly:
             read_light_curve=or_later(self.components.examiner.light_curve),
             read_headers=or_later(self.components.examiner.headers),
             preview_folder=self.folder.previews,
+            deliveries=DeliveryList(self.config, self.components.store.deliveries),
             live_preview=picture,
             disk_problem=lambda: self.folder.reserve.problem,
         )

@@ -59,6 +59,7 @@ async def open_components(
     database = await _database(config, folder, stack)
     await _check(config, folder, database, accepted)
     store = await retry_while_unavailable(lambda: Store.open(database))
+    store.processes.marks_moves = config.notifies
     examiner = Examiner()
     stack.push_async_callback(examiner.close)
     hub = Hub()

@@ -17,7 +17,7 @@ from handlers.http.body import BODY_LIMIT_BYTES
 from handlers.services import Services
 from handlers.starting import StartingApplication
 from runners.execution.pool import Pool, WarmUpFailed
-from server.app.assembly import Assembly, make_application
+from server.app.assembly import Assembly, Upkeep, make_application
 from server.app.components import open_components
 from server.app.connections.server import BoundedServer
 from server.config import Config
@@ -134,15 +134,14 @@ class Server:
             await warming
         except WarmUpFailed as error:
             raise StartError(f"No run could start here: {error}") from error
-        for work in assembly.upkeep():
-            stack.push_async_callback(work.stop)
-            work.start()
+        self._start_upkeep(assembly.upkeep())
         # Runs.
         pipelines = await self._watched_pipelines(pool)
         run_services = assembly.run_services(pool, pipelines)
         dispatcher = Dispatcher(run_services, components.hub, recovery)
         # Requests.
         processes = assembly.processes(pipelines)
+        self._start_upkeep(assembly.upkeep_of(processes))
         self._services = assembly.handler_services(processes, run_services, dispatcher)
         dispatcher.start()
         # Stopped in the reverse order: polls are answered until the runs have ended, but not
@@ -151,6 +150,11 @@ class Server:
         stack.push_async_callback(dispatcher.stop)
         self._application.open(make_application(self._services))
         await asyncio.to_thread(self._folder.remove_leftovers)
+
+    def _start_upkeep(self, upkeep: list[Upkeep]) -> None:
+        for work in upkeep:
+            self._stack.push_async_callback(work.stop)
+            work.start()
 
     def _watch_disk(self) -> None:
         async def keep() -> None:

@@ -117,6 +117,10 @@ class Rollback:
         """End a sealing as far as it has come, now or later."""
         await self._now_or_later(entry, self.resolve)
 
+    async def delete_sealed(self, process: int) -> None:
+        """Delete the sealed stretches of a log that nobody reads any more."""
+        await self._sealings.delete(process)
+
     async def roll_back_failed(self, entry: JournalEntry) -> None:
         """Undo what failed, now or later; raising the failure itself is left to the caller."""
         await self._now_or_later(entry, self.roll_back)

@@ -31,15 +31,18 @@ from server.config.sections import (
     Http,
     Leases,
     Limits,
+    Mail,
     MongoDB,
     Pool,
     Queue,
+    Retention,
     Timelapse,
     Uploads,
     Websockets,
 )
 from server.config.sections.times import DAY_SECONDS
 from server.config.sources import gather, not_allowed, variable
+from server.config.webhooks import WEBHOOKS, Webhook
 from server.core.errors import StartError
 
 FILE_NAME = "config.yml"
@@ -97,6 +100,11 @@ class Config:
     leases: Leases = dataclasses.field(default_factory=Leases)
     websockets: Websockets = dataclasses.field(default_factory=Websockets)
     cache: Cache = dataclasses.field(default_factory=Cache)
+    retention: Retention = dataclasses.field(default_factory=Retention)
+    webhooks: tuple[Webhook, ...] = computed(
+        tuple, WEBHOOKS, "URLs that are called when processes move on"
+    )
+    mail: Mail = dataclasses.field(default_factory=Mail)
     folder: Path | None = None
 
     def __post_init__(self) -> None:
@@ -107,6 +115,7 @@ class Config:
                 "127.0.0.1, ::1 or localhost, as the others can be reached from elsewhere and"
                 " need at least one secret in http.tokens",
             )
+        _check_mail(self.mail)
         if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:
             raise Contradiction(
                 "leases.lease_seconds",
@@ -118,6 +127,11 @@ class Config:
     def storage_url(self) -> str:
         """Return where the files are stored: a URL for fsspec or the path of a folder."""
         return self.files.url or str(self.data / "files")
+
+    @property
+    def notifies(self) -> bool:
+        """Return whether anybody is to be told when processes move on."""
+        return bool(self.webhooks) or self.mail.host is not None
 
     def limits_of(self, pipeline: str) -> Limits:
         """Return the limits on runs of a pipeline, whether or not `pipelines` names it."""
@@ -135,6 +149,22 @@ class Config:
         if entry is None or entry.retries_on_failure is None:
             return self.retries_on_failure
         return entry.retries_on_failure
+
+
+def _check_mail(mail: Mail) -> None:
+    """Raise Contradiction when mails could not be sent, or a password would be sent openly."""
+    if mail.host is None:
+        return
+    if mail.sender is None:
+        raise Contradiction("mail.sender", None, "a mail address, as there is a mail.host")
+    if not mail.recipients:
+        raise Contradiction("mail.recipients", [], "mail addresses, as there is a mail.host")
+    if mail.user is not None and mail.security == "none":
+        raise Contradiction("mail.security", "none", "starttls or tls, as there is a mail.user")
+    if mail.password is not None and mail.password_file is not None:
+        raise Contradiction(
+            "mail.password_file", mail.password_file, "null, as there is a mail.password"
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -220,8 +220,11 @@ def not_allowed(name: str, shown: str, source: str, allowed: str) -> str:
 def unknown_key(name: str, source: str, key: str, known: Iterable[str]) -> str:
     """Say that a key is unknown, and which one may be meant; its value may be a secret."""
     candidates = list(known)
-    near = difflib.get_close_matches(key, candidates, 1, cutoff=0.6)
-    if not near:  # `port` for `http.port`
+    # `port` for `http.port`
+    near = [each for each in candidates if each.rpartition(".")[2] == key and each != key]
+    if not near:
+        near = difflib.get_close_matches(key, candidates, 1, cutoff=0.6)
+    if not near:  # `pool.port`
         near = [each for each in candidates if each.rpartition(".")[2] == key.rpartition(".")[2]]
     hint = f"; did you mean {near[0]}?" if near else "; known are " + ", ".join(candidates)
     return f"{name[:200]}: there is no such key ({source}){hint}"

@@ -186,7 +186,8 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     that ended because the child died or raised, `interrupted` those that the end of the process
     that starts the runs ended. `series` is that of its measurements. `token` is that of the submit
     that made it, so that a submit can tell its record from another's. `log_bytes` is the size of
-    the log's text in UTF-8, None where it has not been counted yet.
+    the log's text in UTF-8, None where it has not been counted yet. `log_removed` is when the log
+    was deleted while the process was kept.
     """
 
     identifier: str
@@ -204,6 +205,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     attempt: int = 0
     log_lines: int = 0
     log_bytes: int | None = None
+    log_removed: float | None = None
     outputs: list[int] = []
     group: int | None = None
     series: int | None = None

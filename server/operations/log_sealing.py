@@ -285,9 +285,12 @@ class LogSealer:
         return False
 
     async def _tidy(self, record: ProcessRecord, sealed: LogSegment | None) -> None:
-        """Delete chunks that nobody reads: those behind the end, and those that are sealed."""
+        """Delete what nobody reads: chunks behind the end or sealed, and all of a removed log."""
         await self._store.logs.delete(record.pk, after=record.log_lines)
-        if sealed is not None:
+        if record.log_removed is not None:
+            await self._rollback.delete_sealed(record.pk)
+            await self._store.sections.delete(record.pk)
+        elif sealed is not None:
             await self._store.logs.delete(record.pk, upto=sealed.last)
 
     async def _stretch(

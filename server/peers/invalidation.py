@@ -77,6 +77,7 @@ class CacheInvalidation:
                     self._repository.accept(found[pk])
                 else:
                     self._repository.gone(pk)
+                if pk not in found or found[pk].log_removed is not None:
                     self._logs.forget(pk)
             # What was submitted elsewhere may be for a free slot of this server.
             self._hub.wake("queue")

@@ -104,6 +104,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """The receipt as the API shows it. `unknown` says what is missing and why.
 
     `log_stored_bytes` is what the log takes on disk, but for what a database adds to its documents.
+    `log_removed` is when the log was deleted although the process was kept, in Unix seconds.
     """
 
     process: int
@@ -116,6 +117,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     source: Source | None
     timings: Timings
     log_stored_bytes: int
+    log_removed: float | None
     unknown: str | None
 
 
@@ -133,6 +135,7 @@ def receipt_of(record: ProcessRecord, facts_text: str | None, log_stored_bytes: 
         source=None if facts is None else facts.source,
         timings=_timings(record),
         log_stored_bytes=log_stored_bytes,
+        log_removed=record.log_removed,
         unknown=_unknown(record, facts),
     )
 

@@ -8,6 +8,7 @@ order. What a move means (when to retry, what a cancel does to a run) is left to
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from cachetools import FIFOCache, LRUCache
@@ -39,6 +40,12 @@ class ProcessRepository:
         #: the PKs of the processes deleted last: of these, nothing is kept any more
         self._deleted: FIFOCache[int, None] = FIFOCache(DELETIONS)
         self.queue = ProcessQueue()
+        #: called with each process that this server has moved to another state
+        self._moved: Callable[[ProcessRecord], None] = lambda record: None
+
+    def announce_moves(self, moved: Callable[[ProcessRecord], None]) -> None:
+        """Call this with each process that this server moves to another state."""
+        self._moved = moved
 
     async def load(self) -> None:
         """Read what is queued and what is running."""
@@ -87,13 +94,13 @@ class ProcessRepository:
     async def add(self, record: ProcessRecord) -> None:
         """Store a new process. Raises AlreadyTaken when its PK or identifier exists."""
         await self._store.insert(record)
-        self.accept(record)
+        self._accept_move(record)
         self._hub.wake("queue")
 
     async def claim(self) -> ProcessRecord | None:
         """Take the oldest process of the queue for this server, if there is one."""
         record = await self._store.claim(self.server_id, time.time())
-        return None if record is None else self.accept(record)
+        return None if record is None else self._accept_move(record)
 
     async def write(self, record: ProcessRecord, **changes: Any) -> ProcessRecord:
         """Change a running process of this server. Raises LeaseLost when it is no longer ours."""
@@ -116,7 +123,7 @@ class ProcessRepository:
         """Move a running process of this server to its last state. Raises LeaseLost."""
         check_move(record.state, state)
         changes |= _end_fields(record, state, message)
-        return self.accept(
+        return self._accept_move(
             await retry_while_unavailable(
                 lambda: self._store.end(record.pk, record.attempt, self.server_id, changes)
             )
@@ -135,7 +142,7 @@ class ProcessRepository:
                         return stored
                 raise
 
-        requeued = self.accept(await retry_while_unavailable(requeue_once))
+        requeued = self._accept_move(await retry_while_unavailable(requeue_once))
         self._hub.wake("queue")
         return requeued
 
@@ -143,11 +150,16 @@ class ProcessRepository:
         """End a process that has not started. Return None when it is no longer queued."""
         changes = _end_fields(record, State.CANCELLED, message)
         cancelled = await self._store.cancel_queued(record.pk, changes)
-        return None if cancelled is None else self.accept(cancelled)
+        return None if cancelled is None else self._accept_move(cancelled)
 
     async def request_cancel(self, pk: int) -> ProcessRecord | None:
         """Mark a running process as to be cancelled. Return None when it is not running."""
         record = await self._store.request_cancel(pk)
+        return None if record is None else self.accept(record)
+
+    async def remove_log(self, pk: int) -> ProcessRecord | None:
+        """Have the log of an ended process deleted. Return None if there is none any more."""
+        record = await self._store.remove_log(pk, time.time())
         return None if record is None else self.accept(record)
 
     async def delete(self, record: ProcessRecord) -> None:
@@ -193,6 +205,11 @@ class ProcessRepository:
         self._boards.put(record)
         self._wake(record)
         return record
+
+    def _accept_move(self, record: ProcessRecord) -> ProcessRecord:
+        accepted = self.accept(record)
+        self._moved(record)
+        return accepted
 
     def _wake(self, record: ProcessRecord) -> None:
         self._hub.wake(("process", record.pk))

@@ -19,12 +19,16 @@ class Facts:
 
     `in_storage` is whether the id has been written to the file storage too. `examined_logs` is the
     PK of the last process whose log was looked at for sealing after an upgrade, None once all were.
+    `logs_removed_until` and `outputs_removed_until` are the ends of processes, in Unix seconds, up
+    to which these have been removed as the retention wants it.
     """
 
     id: str
     schema: int
     in_storage: bool = False
     examined_logs: int | None = None
+    logs_removed_until: float = 0.0
+    outputs_removed_until: float = 0.0
 
 
 class Installation:

@@ -12,6 +12,7 @@ from server.store.archive.targets import Targets
 from server.store.counters import Counters
 from server.store.driver.connection import Database
 from server.store.installation import Installation
+from server.store.notifications.deliveries import Deliveries
 from server.store.peers.announcements import Announcements
 from server.store.peers.heartbeats import Servers
 from server.store.processes.film_frames import FilmFrames
@@ -44,6 +45,7 @@ class Store:
         self.servers = Servers(database)
         self.submissions = Submissions(database)
         self.announcements = Announcements(database)
+        self.deliveries = Deliveries(database)
 
     @classmethod
     async def open(cls, database: Database) -> Self:

@@ -55,6 +55,16 @@ class Fakes:
             websockets=Websockets(**(websockets or {})),
         )
 
+    async def page(
+        self, *, before: int | None = None, limit: int = 100
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Return a page of deliveries, as `DeliveryList` does: there are none."""
+        return [], None
+
+    def receivers(self) -> list[dict[str, Any]]:
+        """Return who is told of events: nobody."""
+        return []
+
     async def ready(self) -> str | None:
         return self.problem
 
@@ -108,6 +118,7 @@ class Fakes:
             write_table=self.write_table,
             read_light_curve=self.read_light_curve,
             preview_folder=self.previews,
+            deliveries=cast(Any, self),
             live_preview=self.live_preview,
             disk_problem=lambda: self.disk_problem,
         )

@@ -6,6 +6,7 @@
 from server.config.sections.network import Http, Websockets
 from server.config.sections.runs import Leases, Limits, Pool, Queue, Timelapse
 from server.config.sections.storage import Cache, Files, MongoDB, Uploads
+from server.config.sections.upkeep import Mail, Retention
 
 __all__ = [
     "Cache",
@@ -13,9 +14,11 @@ __all__ = [
     "Http",
     "Leases",
     "Limits",
+    "Mail",
     "MongoDB",
     "Pool",
     "Queue",
+    "Retention",
     "Timelapse",
     "Uploads",
     "Websockets",

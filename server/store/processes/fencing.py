@@ -24,8 +24,9 @@ async def fenced(
     attempt: int,
     owner: str,
     changes: Mapping[str, Any],
+    *,
     only: Mapping[str, Any] | None = None,
-    **keys: int | str,
+    keys: Mapping[str, int | str] | None = None,
 ) -> ProcessRecord:
     """Change the record of a run; `keys` are fields of the document that only indexes need.
 
@@ -36,7 +37,7 @@ async def fenced(
     document = await collection.change(
         {"_id": pk, "attempt": attempt, "owner": owner, "state": State.RUNNING.value}
         | dict(only or {}),
-        set=_checked(changes) | keys,
+        set=_checked(changes) | dict(keys or {}),
         inc={"version": 1},
     )
     if document is None:
@@ -49,13 +50,14 @@ async def changed_in(
     state: State,
     pk: int,
     changes: Mapping[str, Any],
+    *,
     unset: Iterable[str] = (),
-    **keys: int | str,
+    keys: Mapping[str, int | str] | None = None,
 ) -> ProcessRecord | None:
     """Change the record of a process in this state; return None if it has left the state."""
     document = await collection.change(
         {"_id": pk, "state": state.value},
-        set=_checked(changes) | keys,
+        set=_checked(changes) | dict(keys or {}),
         inc={"version": 1},
         unset=unset,
     )

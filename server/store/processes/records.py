@@ -20,6 +20,17 @@ from server.store.processes.fencing import changed_in, fenced
 
 _QUEUED = {"queued": {"$gt": 0}}
 _RUNNING = {"owner": {"$gt": ""}}
+_INDEXED = (
+    "pk",
+    "by_target",
+    "by_pipeline",
+    "queued",
+    "ended",
+    "owner",
+    "unsealed",
+    "unnotified",
+    "terminal_timestamp",
+)
 
 
 @dataclass(frozen=True)
@@ -37,8 +48,12 @@ class ProcessStore:
     Each index is on a single field. The documents have these besides the record's own: `by_target`
     and `by_pipeline`, which end in the PK, `by_identifier`, `queued`, the PK while queued, and
     `ended`, state and PK once ended, `unsealed`, the PK of an ended one whose log may have to be
-    sealed. `pk` and `owner` (set while running) are the record's own.
+    sealed, `unnotified`, 1 while the last move may not have been announced yet. `pk`, `owner`
+    (set while running) and `terminal_timestamp` are the record's own.
     """
+
+    #: whether each move is marked until `note_notified` is called for it
+    marks_moves = False
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection("processes")
@@ -47,12 +62,12 @@ class ProcessStore:
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
         await self._collection.ensure_index("by_identifier", unique=True)
-        for field in ("pk", "by_target", "by_pipeline", "queued", "ended", "owner", "unsealed"):
+        for field in _INDEXED:
             await self._collection.ensure_index(field)
 
     async def insert(self, record: ProcessRecord) -> None:
         """Store a new record. :raises AlreadyTaken: its PK or identifier exists."""
-        keys = index.index_keys(record)
+        keys = index.index_keys(record) | self._mark()
         await self._collection.insert(record.to_document() | keys)
         self._counts.forget(record.target)
 
@@ -120,7 +135,7 @@ class ProcessStore:
         }
         document = await self._collection.change(
             _QUEUED,
-            set=changes,
+            set=changes | self._mark(),
             inc={"attempt": 1, "version": 1},
             unset=("queued",),
             sort=("queued", 1),
@@ -145,11 +160,11 @@ class ProcessStore:
         """
         last = {**changes, "owner": None}
         state = State(last["state"])
-        keys = index.end_keys(state, pk, last)
+        keys = index.end_keys(state, pk, last) | self._mark()
         # A cancel is accepted as long as the run has not ended, so this write decides.
         only = {"cancel_requested": False} if state is State.SUCCEEDED else {}
         try:
-            return await fenced(self._collection, pk, attempt, owner, last, only=only, **keys)
+            return await fenced(self._collection, pk, attempt, owner, last, only=only, keys=keys)
         except LeaseLost:
             for record in await self.get_many([pk]):
                 if record.attempt == attempt and record.evolve(**last) == record:
@@ -169,7 +184,8 @@ class ProcessStore:
             "progress": None,
             "owner": None,
         }
-        return await fenced(self._collection, pk, attempt, owner, {**back, **changes}, queued=pk)
+        keys = {"queued": pk, **self._mark()}
+        return await fenced(self._collection, pk, attempt, owner, {**back, **changes}, keys=keys)
 
     async def cancel_queued(self, pk: int, changes: Mapping[str, Any]) -> ProcessRecord | None:
         """End a process that is still queued; return None if it is not."""
@@ -179,12 +195,42 @@ class ProcessStore:
             pk,
             {"state": State.CANCELLED, **changes},
             unset=("queued",),
-            **index.end_keys(State.CANCELLED, pk, {}),
+            keys=index.end_keys(State.CANCELLED, pk, {}) | self._mark(),
         )
 
     async def request_cancel(self, pk: int) -> ProcessRecord | None:
         """Mark a running process as to be cancelled; return None if it is not running."""
         return await changed_in(self._collection, State.RUNNING, pk, {"cancel_requested": True})
+
+    async def unnotified(self, limit: int = 500) -> list[ProcessRecord]:
+        """Return processes whose last move may not have been announced yet."""
+        return index.records(await self._collection.find({"unnotified": 1}, limit=limit))
+
+    async def note_notified(self, record: ProcessRecord) -> None:
+        """Note that the move to the state that a record shows has been announced."""
+        same = {"_id": record.pk, "state": record.state.value, "attempt": record.attempt}
+        await self._collection.change(same, unset=("unnotified",))
+
+    async def ended_since(self, time: float, before: float, limit: int) -> list[ProcessRecord]:
+        """Return processes that ended in `time` <= end < `before`, the one that did first first.
+
+        Times are Unix seconds.
+        """
+        span = {"terminal_timestamp": {"$gte": time, "$lt": before}}
+        found = await self._collection.find(span, sort=("terminal_timestamp", 1), limit=limit)
+        return index.records(found)
+
+    async def remove_log(self, pk: int, now: float) -> ProcessRecord | None:
+        """Note that an ended process has no log any more, for the sealer to delete what there is.
+
+        Return None if it has not ended, or has lost its log before.
+        """
+        document = await self._collection.change(
+            {"_id": pk, "terminal_timestamp": {"$gt": 0}, "log_removed": None},
+            set={"log_lines": 0, "log_bytes": 0, "log_removed": now, "unsealed": pk},
+            inc={"version": 1},
+        )
+        return None if document is None else ProcessRecord.from_document(document)
 
     async def unsealed(self, after: int = 0, limit: int = 100) -> list[ProcessRecord]:
         """Return ended processes whose logs may have to be sealed, by PK, behind this one."""
@@ -274,3 +320,6 @@ class ProcessStore:
         """Delete a record; a missing one is fine."""
         await self._collection.delete({"_id": pk})
         self._counts.forget()
+
+    def _mark(self) -> dict[str, int]:
+        return {"unnotified": 1} if self.marks_moves else {}

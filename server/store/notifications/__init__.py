@@ -1,0 +1,1 @@
+"""What others are to be told, until they have been told."""
