@@ -21,13 +21,17 @@ PRODUCTS, SEGMENTS, JOURNAL, PROCESSES = "dataproducts", "log_segments", "journa
 
 @dataclass(frozen=True)
 class Expected:
-    """A file that has to be there: that of a data product, or a stretch of a process's log."""
+    """A file that has to be there: that of a data product, or a stretch of a process's log.
+
+    `segment` is the `_id` of the document about a stretch, None for one that is just being sealed.
+    """
 
     key: str
     size: int
     sha256: str
     product: int | None = None
     process: int | None = None
+    segment: int | None = None
 
     def __str__(self) -> str:
         """Return what people know it by."""
@@ -104,6 +108,8 @@ def is_gone(file: Expected, documents: Documents) -> bool:
     """Return whether the record that expected a file has been deleted."""
     if file.product is not None:
         return documents.get(PRODUCTS, file.product) is None
+    if file.segment is not None and documents.get(SEGMENTS, file.segment) is None:
+        return True
     return file.process is None or documents.get(PROCESSES, file.process) is None
 
 
@@ -123,4 +129,10 @@ def _readable(read: Callable[[Document], Expected], document: Document) -> Expec
 
 def _of_segment(document: Document) -> Expected:
     segment = load(LogSegment, document)
-    return Expected(segment.file, segment.size, segment.sha256, process=segment.process)
+    return Expected(
+        segment.file,
+        segment.size,
+        segment.sha256,
+        process=segment.process,
+        segment=document.get("_id"),
+    )

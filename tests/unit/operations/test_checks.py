@@ -162,6 +162,23 @@ def test_what_was_deleted_since_the_look_is_no_loss(
     assert problems(config, check_files) == []
 
 
+def test_a_log_that_was_removed_since_the_look_is_no_loss(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from server.operations.checks import storage
+
+    document, look = segment(3, b"lines"), storage._look
+    store(database(config), "log_segments", document)
+
+    def deletes_afterwards(subject: Subject) -> Any:
+        looked = look(subject)
+        delete(database(config), "log_segments", document["_id"])
+        return looked
+
+    monkeypatch.setattr(storage, "_look", deletes_afterwards)
+    assert problems(config, check_files) == []
+
+
 def test_files_that_no_record_names_are_told(config: Config) -> None:
     files = config.data / "files"
     for key in ("99/newer.fits", "log-99/1-00.segment", f"1/.{'0a' * 8}"):
