@@ -64,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
         prog="heliograph",
         description="Run astronomical pipelines and show live what they do.",
         epilog="Everything else is set in config.yml or by HELIOGRAPH_... variables. "
-        "`heliograph timelapse` and `heliograph run` make one run and show it; see their --help.",
+        "`heliograph timelapse` and `heliograph run` make one run and show it; `heliograph check`, "
+        "`backup`, `restore` and `vacuum` look after what is stored; see their --help.",
         allow_abbrev=False,
     )
     add_common_options(made)

@@ -113,6 +113,7 @@ class _Backup:
 
     def make(self, version: str) -> Manifest:
         """Fill the folder and return the facts of the backup."""
+        (self._partial / layout.MANIFEST).unlink(missing_ok=True)
         self._copy_ahead()
         for _ in range(MOST_MOMENTS):
             with (

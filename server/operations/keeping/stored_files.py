@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from server.archive.storage import PARTIAL_BYTES, Content, FileStorage
-from server.core.errors import NotDone
+from server.core.errors import HeliographError, NotDone
 
 
 class Listed(NamedTuple):
@@ -49,15 +49,8 @@ class StoredFiles(FileStorage):
 
         :raises NotDone: the storage cannot be listed.
         """
-        try:
+        with contextlib.suppress(FileNotFoundError), self._reached():
             yield from self._listed_local() if self._folder else self._listed_remote()
-        except FileNotFoundError:
-            return
-        except Exception as error:  # each kind of storage has its own
-            why = getattr(error, "strerror", None) or "it does not answer"
-            raise NotDone(
-                f"The storage of the files cannot be read: {why}; see files.url"
-            ) from error
 
     def copy(self, key: str, place: Path, expected: Content) -> None:
         """Copy a file to a free path, with its checksum compared; the copy is on the disk then.
@@ -83,7 +76,8 @@ class StoredFiles(FileStorage):
 
     def measure(self, key: str) -> int:
         """Return the size of a file in bytes. Raise as `copy` does."""
-        return self._size(key)
+        with self._reached():
+            return self._size(key)
 
     def remove(self, key: str, *, alone: bool = True) -> None:
         """Delete a file; a missing one is fine.
@@ -98,11 +92,30 @@ class StoredFiles(FileStorage):
 
     def store(self, local: Path, key: str) -> None:
         """Store a local file under a key that is free, in a storage that is not on this machine."""
-        self._put_remote([(local, key)])
+        with self._reached():
+            self._put_remote([(local, key)])
 
     def _pieces(self, key: str, expected: Content) -> Iterator[bytes]:
-        with contextlib.closing(self._reader(key, 0, None, expected)) as reader:
+        with (
+            self._reached(),
+            contextlib.closing(self._reader(key, 0, None, expected)) as reader,
+        ):
             yield from iter(reader.next_piece, b"")
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Raise NotDone for the errors of a storage that is not on this machine."""
+        try:
+            yield
+        except (HeliographError, FileNotFoundError):
+            raise
+        except Exception as error:  # each kind of storage has its own
+            if self._folder is not None:
+                raise
+            why = getattr(error, "strerror", None) or "it does not answer"
+            raise NotDone(
+                f"The storage of the files cannot be used: {why}; see files.url"
+            ) from error
 
     def _listed_local(self) -> Iterator[Listed]:
         with os.scandir(self._root) as folders:
