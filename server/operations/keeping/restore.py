@@ -97,10 +97,7 @@ class _Place:
         if self._files.folder is None and next(self._files.listed(), None) is not None:
             raise NotDone("The storage of the files (files.url) is not empty: name an empty one")
         if used and not replace:
-            raise NotDone(
-                f"{used[0]} is not empty: restore to a new data folder (--data), or have the one "
-                "that is there moved aside with --replace"
-            )
+            raise _not_empty(used[0])
         return [self._move_aside(folder) for folder in used]
 
     def _move_aside(self, folder: Path) -> Path:
@@ -124,6 +121,8 @@ class _Place:
         self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = lock_folder(self._data)
         try:
+            if not os.path.lexists(self._data / RESTORING) and _is_used(self._data):
+                raise _not_empty(self._data)  # by a server that has come and gone since
             layout.write_file(self._data / RESTORING, b"A restore goes on, or was interrupted.\n")
             layout.sync(self._data)
             yield
@@ -215,6 +214,13 @@ def _is_used(folder: Path) -> bool:
     if not os.path.lexists(folder):
         return False
     return any(path.name not in _OF_THE_DISK for path in folder.iterdir())
+
+
+def _not_empty(folder: Path) -> NotDone:
+    return NotDone(
+        f"{folder} is not empty: restore to a new data folder (--data), or have the one that is "
+        "there moved aside with --replace"
+    )
 
 
 def _damage(found: Verified) -> str:

@@ -19,13 +19,13 @@ from server.operations.keeping.copies import Copies
 from server.operations.keeping.expected import Expected
 from server.operations.keeping.stored_files import StoredFiles
 from tests.fakes.kept import backed_up, delete, documents_of, files_of, names, segment, store
-from tests.fakes.old_data import config_of, unpack
+from tests.fakes.old_data import config_of
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Config:
+def config(old: Config) -> Config:
     """Return the configuration of an installation that has something of everything."""
-    return config_of(unpack(tmp_path))
+    return old
 
 
 def database(config: Config) -> Path:

@@ -24,15 +24,15 @@ from server.operations.checks.results import Level, Result
 from server.operations.checks.storage import check_files, check_storage
 from server.operations.checks.subject import Subject
 from tests.fakes.kept import changing, delete, segment, silent, store
-from tests.fakes.old_data import config_of, unpack
+from tests.fakes.old_data import config_of
 
 Look = Callable[[Subject], Iterable[Result]]
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Config:
+def config(old: Config) -> Config:
     """Return the configuration of an installation that is as it should be."""
-    config = config_of(unpack(tmp_path))
+    config = old
     facts = {"_id": "installation", "id": "h1", "schema": 2, "in_storage": True}
     store(database(config), "installation", facts)
     (config.data / "files" / "heliograph-id").write_text("h1\n")

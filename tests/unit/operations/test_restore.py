@@ -32,16 +32,16 @@ from tests.fakes.kept import (
     silent,
     store,
 )
-from tests.fakes.old_data import config_of, unpack
+from tests.fakes.old_data import config_of
 
 IDENTITY = f"h{'0a' * 16}"
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory, original: Path) -> Path:
     """Return a backup, which is copied before anything is done to it."""
     folder = tmp_path_factory.mktemp("whole")
-    config = config_of(unpack(folder))
+    config = config_of(shutil.copytree(original, folder / "data"))
     database = config.data / "database" / "heliograph.db"
     store(database, "installation", {"_id": "installation", "id": IDENTITY, "schema": 2})
     document = segment(3, b"lines")
@@ -469,8 +469,8 @@ def test_a_full_disk_is_said_in_a_sentence_and_another_restore_goes_on(
     check_whole(config, backup)
 
 
-def test_a_backup_from_before_there_were_ids_can_be_restored(tmp_path: Path) -> None:
-    backed_up(config_of(unpack(tmp_path)), tmp_path / "to")
+def test_a_backup_from_before_there_were_ids_can_be_restored(old: Config, tmp_path: Path) -> None:
+    backed_up(old, tmp_path / "to")
     found = verify(tmp_path / "to", silent)
     assert (found.facts.id, found.facts.schema) == ("", 1)
     restored(config_of(tmp_path / "new"), tmp_path / "to")
