@@ -52,6 +52,7 @@ setup(
         "cachetools>=7.3",
         "PyYAML>=6.0.2",
         "psutil>=6",
+        "prometheus-client>=0.22",
         "fsspec>=2025.2",
         "platformdirs>=4",
         "numpy>=2",

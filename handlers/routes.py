@@ -19,7 +19,7 @@ from handlers.api import (
 )
 from handlers.files import download, live_preview, previews
 from handlers.files import zip as zips
-from handlers.operations import health, webhooks
+from handlers.operations import health, metrics, server_status, webhooks
 from handlers.pages import login, not_found, plot, static_files
 from handlers.pages import process as process_page
 from handlers.pages import products as product_pages
@@ -47,6 +47,8 @@ MODULES = (
     live_preview,
     plot,
     health,
+    metrics,
+    server_status,
     webhooks,
     login,
     static_files,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from handlers.access.rules import AccessRules
 from handlers.socket_registry import SocketRegistry
 from server.archive.derived.preview_cache import PreviewCache
+from server.core.metrics import Metrics
 
 if TYPE_CHECKING:
     from server.archive.archive import Archive
@@ -44,7 +45,8 @@ class Services(StartingServices):
     table with the light curve in it, of so many points at most, as JSON; with True it raises
     ValueError unless all of it is valid. `live_preview` returns the
     latest picture of a run on this server, as a PNG, or None. `disk_problem` returns what to do
-    about a full disk, or None.
+    about a full disk, or None. `server_status` returns the figures of `/api/status/`, and has those
+    among the `metrics` measured that are not known at any time.
     `deliveries` are those to webhooks and by mail.
     """
 
@@ -59,7 +61,9 @@ class Services(StartingServices):
     preview_folder: Path
     deliveries: DeliveryList
     live_preview: Callable[[ProcessRecord], Awaitable[bytes | None]]
+    server_status: Callable[[], Awaitable[dict[str, Any]]]
     disk_problem: Callable[[], str | None] = lambda: None
+    metrics: Metrics = field(default_factory=Metrics)
 
     @cached_property
     def preview_cache(self) -> PreviewCache:

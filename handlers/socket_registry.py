@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Protocol
 
 #: Close codes (RFC 6455 and its registry; 4000 and up are for applications).
@@ -19,6 +20,7 @@ class LiveSocket(Protocol):
     """What the registry needs of a socket. Times are those of the event loop."""
 
     heard_at: float  #: when the client last answered
+    kind: str  #: what it shows
 
     @property
     def writing_since(self) -> float | None:
@@ -41,6 +43,10 @@ class SocketRegistry:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def kinds(self) -> Counter[str]:
+        """Return how many there are of each kind."""
+        return Counter(socket.kind for socket in self._open)
 
     def add(self, socket: LiveSocket) -> None:
         """Register a socket that has opened."""

@@ -52,6 +52,7 @@ class LiveHandler(BaseHandler, WebSocketHandler):
 
     checks_origin_always = True
     quiet = True
+    kind = "other"  #: of viewers, in the metrics
 
     def initialize(self, services: Services) -> None:
         """Take the collaborators."""
@@ -209,6 +210,8 @@ class LiveHandler(BaseHandler, WebSocketHandler):
 class LiveStatusHandler(LiveHandler):
     """`/ws/async/status/<target PK>/`: a snapshot, then the newest state of what changes."""
 
+    kind = "status"
+
     async def resolve(self, pk: int) -> Follow:
         """Return what pushes the status of a target. Raise NotFound without such a target."""
         await self.processes.board(pk)
@@ -219,6 +222,7 @@ class LiveLogHandler(LiveHandler):
     """`/ws/processes/<pk>/logs/`: any process with the lines after a cursor, to the end."""
 
     pipelines_only = False
+    kind = "log"
 
     async def resolve(self, pk: int) -> Follow:
         """Return what pushes a log. Raise NotFound without such a process."""

@@ -59,6 +59,8 @@ class Examiner:
         self._exchanges: set[asyncio.Task[dict[str, Any]]] = set()
         self._keepers: set[asyncio.Task[None]] = set()
         self._closed = False
+        #: how many children were started
+        self.starts = 0
 
     async def start(self) -> None:
         """Start the child unless there is one; it imports its libraries after this returns."""
@@ -181,10 +183,12 @@ class Examiner:
 
     async def _spawn(self) -> None:
         self._child = child = await _start_child()
+        self.starts += 1
         self._ready = ready = asyncio.create_task(_line(child, START_SECONDS))
         # Retrieves its error, as perhaps no request waits for it.
         ready.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._keep(self._watch(child, ready))
+        self._keep(_log_messages(child))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         keeper = asyncio.create_task(work)
@@ -236,8 +240,23 @@ async def _start_child() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "runners.examiner",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        start_new_session=True, limit=ANSWER_BYTES, env=_environment(),
+        stderr=asyncio.subprocess.PIPE, start_new_session=True, limit=ANSWER_BYTES,
+        env=_environment(),
     )  # fmt: skip
+
+
+async def _log_messages(child: asyncio.subprocess.Process) -> None:
+    """Make records of what the child and its libraries write to standard error, to its end."""
+    assert child.stderr is not None
+    while True:
+        try:
+            line = await child.stderr.readline()
+        except ValueError:  # a line over the reader's limit, which it has dropped
+            continue
+        if not line:
+            return
+        message = line.decode("utf-8", "replace").rstrip()
+        log.warning("Examiner: %s", message, extra={"action": "examiner_message"})
 
 
 def _environment() -> dict[str, str]:

@@ -1,12 +1,42 @@
-"""The access log: one line for each request. `log_function` of the application."""
+"""What is done at the end of each request: it is counted, and logged in one line.
+
+`finished` makes the `log_function` of the application.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from tornado.web import RequestHandler
 
+from handlers.http.routing import route_of
+from server.core.metrics import Metrics
+
 log = logging.getLogger(__name__)
+
+
+def finished(metrics: Metrics, *, lines: bool) -> Callable[[RequestHandler], None]:
+    """Return what counts a finished request and, if `lines`, logs it."""
+
+    def note(handler: RequestHandler) -> None:
+        count_request(handler, metrics)
+        if lines:
+            log_request(handler)
+
+    return note
+
+
+def count_request(handler: RequestHandler, metrics: Metrics) -> None:
+    """Count a finished request."""
+    request = handler.request
+    metrics.request(
+        route_of(request),
+        request.method or "",
+        handler.get_status(),
+        request.request_time(),
+        getattr(handler, "sent_bytes", 0),
+    )
 
 
 def log_request(handler: RequestHandler) -> None:
@@ -17,12 +47,25 @@ def log_request(handler: RequestHandler) -> None:
         level = logging.DEBUG
     if log.isEnabledFor(level):
         request = handler.request
+        path = request.path
+        milliseconds = 1000 * request.request_time()
         log.log(
             level,
             "%s %s %d %.1f ms",
             request.method,
-            request.path,
+            path,
             status,
-            1000 * request.request_time(),
-            extra={"action": "request", "remote": request.remote_ip},
+            milliseconds,
+            extra={
+                "action": "request",
+                "remote": request.remote_ip,
+                "details": {
+                    "method": request.method,
+                    "path": path,
+                    "route": route_of(request),
+                    "status": status,
+                    "milliseconds": round(milliseconds, 1),
+                    "sent_bytes": getattr(handler, "sent_bytes", 0),
+                },
+            },
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from asyncio import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,13 @@ class JsonHandler(GuardedHandler):
     """
 
     quiet = False  #: whether its requests are logged at debug only, as polls are
+    sent_bytes = 0  #: of the answer's body so far
+
+    def flush(self, include_footers: bool = False) -> Future[None]:
+        """Send what was written, and count it."""
+        if self.request.method != "HEAD":
+            self.sent_bytes += sum(map(len, self._write_buffer))
+        return super().flush(include_footers)
 
     def compute_etag(self) -> str | None:
         """Return None: a digest of every answer costs more than making it. See `unchanged`."""

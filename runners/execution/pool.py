@@ -159,6 +159,8 @@ class Pool:
         self._watcher: asyncio.Task[None] | None = None
         #: whether the template could not be started again
         self._without_template = False
+        #: how often the template had to be started again
+        self.restarts = 0
 
     async def start(self) -> None:
         """Start the template and wait until it is warm.
@@ -214,9 +216,11 @@ class Pool:
 
     async def _watch_template(self) -> None:
         """Start the template again whenever it has died while no run was started."""
-        deaths = 0
+        deaths, template = 0, _template_pid()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            if (now := _template_pid()) != template:  # a launch may have restarted it, too
+                template, self.restarts = now, self.restarts + 1
             if (problem := self.problem()) is None:
                 deaths = 0
                 continue
@@ -288,12 +292,17 @@ async def _wait_for_template_end() -> int | None:
     return None
 
 
+def _template_pid() -> int | None:
+    pid: int | None = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    return pid
+
+
 def _template_exit_code() -> int | None:
     """Return the exit code of the template, None while it runs and where that cannot be known.
 
     It is multiprocessing's child, which reaps it when it starts the next process.
     """
-    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    pid = _template_pid()
     if pid is None or not hasattr(os, "waitid"):  # as on macOS
         return None
     try:

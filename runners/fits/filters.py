@@ -16,6 +16,7 @@ WHEELS = tuple(
      f"FILTER_{n}", f"FILTERN{n}", f"ESO INS FILT{n} NAME")
     for n in range(1, 7)
 )  # fmt: skip
+_KEYWORDS = frozenset(NAMED).union(*WHEELS)
 #: What stands for no filter at all …
 _NONE = re.compile(
     r"<?\s*(no[\s_-]*filter|none|null|n/?a|air|open|empty|unknown|undefined|blank)\s*>?|[-_.?]*",
@@ -32,6 +33,8 @@ def filter_of(headers: Iterable[Mapping[str, object]]) -> str | None:
     Several filters in the light's way are joined by ` + `.
     """
     for header in headers:
+        if _KEYWORDS.isdisjoint(header):  # which is sooner known than that of each keyword
+            continue
         names = [name for key in NAMED if (name := _name(header.get(key)))]
         wheels = [_first(header, keys) for keys in WHEELS]
         there = [name for name in wheels if name]

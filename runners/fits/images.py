@@ -55,6 +55,7 @@ class Frame:
     do not give it. `plain` is set where the pixels can be read without astropy. Of a sequence in
     one file, `plane` is the number of this frame, from 0, of `planes`. `exposure` is in seconds,
     None if unknown. `product` is the PK of the file's data product, set by whoever knows it.
+    `colours` are the HDUs of red, green and blue, where each has its own.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class Frame:
     planes: int = 1
     interleaved: bool = False
     amplifiers: tuple[Amplifier, ...] = ()
+    colours: tuple[int, ...] = ()
     exposure: float | None = None
     product: int = 0
 
@@ -102,17 +104,18 @@ def find_frames(path: Path, name: str | None = None) -> list[Frame]:
     return [_later(first, plane, seconds) for plane in range(first.planes)]
 
 
-def read_science(frame: Frame) -> ScienceImage:
+def read_science(frame: Frame, *, as_stored: bool = False) -> ScienceImage:
     """Return the pixels and what they are.
 
-    BZERO and BSCALE are applied; blank and infinite pixels are NaN. Raise FrameError if the file
-    cannot be read or no pixel is finite.
+    BZERO and BSCALE are applied; blank and infinite pixels are NaN. With `as_stored`, whole numbers
+    that can be read plainly stay what they are, as most of them are averaged soon. Raise FrameError
+    if the file cannot be read or no pixel is finite.
     """
-    pixels, zero, unit = _pixels(frame)
+    pixels, zero, unit = _pixels(frame, as_stored)
     if np.isnan(pixels.flat[0]) and np.isnan(pixels).all():
         raise FrameError(frame.name, "has no finite pixel")
     layout = frame.layout
-    if layout.mosaic and layout.binned and not has_colours(pixels):
+    if layout.mosaic and layout.unsure and not has_colours(pixels):
         layout = replace(layout, mosaic=None)
     return ScienceImage(pixels, layout, zero, unit)
 
@@ -187,9 +190,14 @@ def _find(path: Path, name: str) -> tuple[Frame, float]:
         found = select(hdus, name)
         chosen, facts = found.chosen, found.facts
         _check_size(name, found.width, found.height)
-        for candidate in (part for part, _ in found.amplifiers or ((chosen, None),)):
+        parts = [part for part, _ in found.amplifiers] or found.colours or [chosen]
+        for candidate in parts:
             _check_extent(name, path, candidate)
-        if found.amplifiers:
+        if found.colours:
+            _check_size(name, found.width, len(parts) * found.height)
+            layout = layout_of(facts, found.width, found.height, len(parts))
+            layout = replace(layout, filter=None)  # each has its own
+        elif found.amplifiers:
             layout = replace(layout_of(facts, 0, 0, 1), section=None, overscan=())
         else:
             layout = layout_of(facts, found.width, found.height, chosen.planes)
@@ -204,6 +212,8 @@ def _placed(frame: Frame, found: Selection, path: Path) -> Frame:
     if found.amplifiers:
         parts = tuple(amplifier for _, amplifier in found.amplifiers)
         return replace(frame, hdu=chosen.index, amplifiers=parts)
+    if found.colours:
+        return replace(frame, hdu=chosen.index, colours=tuple(c.index for c in found.colours))
     return replace(
         frame,
         hdu=chosen.index,
@@ -258,17 +268,20 @@ def _interval(facts: Sequence[Cards]) -> float:
     return first_number(facts, *EXPOSURE_KEYWORDS) or 0.0
 
 
-def _pixels(frame: Frame) -> tuple[NDArray[np.float32], float, float]:
-    if frame.plain is not None:
+def _pixels(frame: Frame, as_stored: bool) -> tuple[NDArray[Any], float, float]:
+    if (plain := frame.plain) is not None:
         with reading(frame.name):
-            rows = frame.layout.planes * frame.height
-            pixels = frame.plain.read(frame.path, rows, frame.width)
-            shaped = _shaped(pixels, frame)
-            return (shaped, 0.0, 1.0) if frame.plain.is_whole else within_range(shaped)
+            place = (frame.path, frame.layout.planes * frame.height, frame.width)
+            if plain.is_whole and as_stored:
+                return _shaped(plain.stored(*place), frame), float(plain.zero), 1.0
+            shaped = _shaped(plain.read(*place), frame)
+            return (shaped, 0.0, 1.0) if plain.is_whole else within_range(shaped)
     keep = frame.planes > 1
     with open_fits(frame.path, frame.name, keep=keep) as hdus, np.errstate(all="ignore"):
         if frame.amplifiers:
             return within_range(_put_together(hdus, frame))
+        if frame.colours:
+            return within_range(np.stack([_plane(hdus[index]) for index in frame.colours]))
         hdu = hdus[frame.hdu]
         return physical(_shaped(_stored(hdu, frame), frame), Scaling.of(Cards.of(hdu)))
 
@@ -279,6 +292,13 @@ def _stored(hdu: Any, frame: Frame) -> NDArray[Any]:
         return np.asarray(hdu.data)
     sides = hdu.shape[:-2]
     return np.asarray(hdu.section[np.unravel_index(frame.plane, sides)])
+
+
+def _plane(hdu: Any) -> Image:
+    """Return the pixels of an image that is one of several."""
+    stored = np.asarray(hdu.data)
+    pixels, zero, unit = physical(stored.reshape(stored.shape[-2:]), Scaling.of(Cards.of(hdu)))
+    return pixels * np.float32(unit) + np.float32(zero)
 
 
 def _shaped(pixels: NDArray[Any], frame: Frame) -> NDArray[Any]:

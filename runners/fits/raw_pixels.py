@@ -64,14 +64,18 @@ class PlainPixels:
 
         Raise ValueError if the file no longer has them all, and OSError if it cannot be read.
         """
+        image: NDArray[np.float32] = self.stored(path, height, width).astype(np.float32)
+        if self.zero:
+            image += np.float32(self.zero)
+        return image
+
+    def stored(self, path: Path, height: int, width: int) -> NDArray[Any]:
+        """Return the numbers in the file, to which `zero` is to be added, otherwise as `read`."""
         count = height * width
         stored = np.fromfile(path, self.dtype, count, offset=self.offset)
         if stored.size < count:
             raise ValueError(f"of {count:,} pixels only {stored.size:,} are there")
-        image = stored.astype(np.float32).reshape(height, width)
-        if self.zero:
-            image += np.float32(self.zero)
-        return image
+        return stored.reshape(height, width)
 
 
 def plain_pixels(hdu: Any, cards: Mapping[str, object], path: Path) -> PlainPixels | None:

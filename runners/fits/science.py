@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,14 @@ from runners.fits.filters import filter_of
 #: Pixels, shape (height, width), bottom row first as FITS stores them, or (3, height, width) of
 #: red, green and blue.
 Pixels = NDArray[np.float32]
+#: The same, or whole numbers as a file holds them.
+Stored = NDArray[Any]
 
 #: The four arrangements of a Bayer matrix.
 MOSAICS = frozenset({"RGGB", "BGGR", "GRBG", "GBRG"})
+#: The one of most cameras, for headers that say `BAYERPAT = 'TRUE'` and no more.
+USUAL_MOSAIC = "RGGB"
+_BINNING = ("XBINNING", "YBINNING")
 MOSAIC_KEYWORDS = ("BAYERPAT", "COLORTYP", "BAYRPAT", "BAYERPATTERN", "CFAPATT", "CFA-PAT")
 OVERSCAN_KEYWORDS = ("BIASSEC", "OVERSCAN", "OVRSEC", "PRESCAN",
                      *(f"BIASSEC{n}" for n in range(1, 9)),
@@ -64,8 +70,9 @@ class Layout:
     `section` is the part that has sky (`TRIMSEC`, else `DATASEC`), None for the whole image;
     `overscan` are the parts of `BIASSEC`. `mosaic` names the colours of a camera with a Bayer
     matrix, such as `GRBG`: of the pixels (x, y) = (0, 0), (1, 0), (0, 1), (1, 1) of the array as it
-    is stored, offsets (`XBAYROFF`, `YBAYROFF`) already counted. `binned` is true where pixels were
-    put together, by which some cameras lose the colours. `top_down` is true where the first row
+    is stored, offsets (`XBAYROFF`, `YBAYROFF`) already counted. `unsure` is true where pixels may
+    have no colours: they were put together, by which some cameras lose these, or no header names
+    the pattern. `top_down` is true where the first row
     belongs to the top (`ROWORDER`); pixel coordinates are those of FITS all the same. `planes` is 3
     for red, green and blue, else 1. `filter` is None if none is known.
     """
@@ -73,7 +80,7 @@ class Layout:
     section: Section | None = None
     overscan: tuple[Section, ...] = ()
     mosaic: str | None = None
-    binned: bool = False
+    unsure: bool = False
     top_down: bool = False
     planes: int = 1
     filter: str | None = None
@@ -88,10 +95,10 @@ class ScienceImage:
     """The pixels of an image, as native float32 with NaN for blanks, and their layout.
 
     What a file holds is `zero + unit * pixels`: other than 0 and 1 only where float32 cannot hold
-    the range or the steps of the file's numbers.
+    the range or the steps of the file's numbers, and where pixels are whole numbers as stored.
     """
 
-    pixels: Pixels
+    pixels: Stored
     layout: Layout
     zero: float = 0.0
     unit: float = 1.0
@@ -106,7 +113,7 @@ class Span:
     flipped: bool = False
 
 
-def has_colours(mosaic: Pixels) -> bool:
+def has_colours(mosaic: Stored) -> bool:
     """Return whether the pixels of a mosaic differ by colour, as those of a sky do by its colour.
 
     A camera that has put 2 x 2 of them together still names its pattern in headers.
@@ -124,8 +131,10 @@ def has_colours(mosaic: Pixels) -> bool:
 
 def spans(value: object) -> list[Span]:
     """Return the sections in the text of a keyword; there may be several, or none."""
+    if not isinstance(value, str):
+        return []
     found = []
-    for match in _SECTION.finditer(value[:1000] if isinstance(value, str) else ""):
+    for match in _SECTION.finditer(value[:1000]):
         if max(map(len, match.groups())) > 9 or "0" in match.groups():
             continue
         x1, x2, y1, y2 = map(int, match.groups())
@@ -140,12 +149,13 @@ def layout_of(
     """Return the layout of an image of this size by its own header, which is first, and others."""
     own = headers[0]
     overscan = _overscan(own, width, height)
+    mosaic, is_usual = _mosaic(headers) if planes == 1 else (None, False)
     order = next((value for header in headers if (value := header.get("ROWORDER"))), "")
     return Layout(
         section=_section(own, width, height, overscan),
         overscan=overscan,
-        mosaic=_mosaic(headers) if planes == 1 else None,
-        binned=any((number(own.get(key)) or 1) > 1 for key in ("XBINNING", "YBINNING")),
+        mosaic=mosaic,
+        unsure=is_usual or any((number(own.get(key)) or 1) > 1 for key in _BINNING),
         top_down=str(order).strip().upper().replace("_", "-").startswith("TOP"),
         planes=planes,
         filter=filter_of(headers),
@@ -192,7 +202,8 @@ def _without(rest: Section, part: Section) -> Section:
     return Section(left, lower, right, upper)
 
 
-def _mosaic(headers: Sequence[Mapping[str, object]]) -> str | None:
+def _mosaic(headers: Sequence[Mapping[str, object]]) -> tuple[str | None, bool]:
+    """Return the pattern, and whether it is the usual one as headers only say that there is one."""
     for header in headers:
         for keyword in MOSAIC_KEYWORDS:
             named = str(header.get(keyword) or "").strip(" '\"").upper()
@@ -200,8 +211,11 @@ def _mosaic(headers: Sequence[Mapping[str, object]]) -> str | None:
             if two := re.fullmatch(r"BAYER_?(RG|BG|GR|GB)\d*", named):
                 named = {"RG": "RGGB", "BG": "BGGR", "GR": "GRBG", "GB": "GBRG"}[two[1]]
             if named in MOSAICS:
-                return _shifted(named, header)
-    return None
+                return _shifted(named, header), False
+    for header in headers:
+        if str(header.get("BAYERPAT") or "").strip(" '\"").upper() in ("TRUE", "T"):
+            return _shifted(USUAL_MOSAIC, header), True
+    return None, False
 
 
 def _shifted(mosaic: str, header: Mapping[str, object]) -> str:

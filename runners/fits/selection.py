@@ -1,6 +1,7 @@
 """Which image of a file is shown: that of the sky, before its masks, thumbnails and guiders.
 
-Several amplifiers of one detector are one image. No pixel is read.
+Several amplifiers of one detector are one image, and so are three of red, green and blue. No pixel
+is read.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ _AUXILIARY = re.compile(
 )
 #: Keywords of the third axis that say that planes are not colours.
 _NO_COLOURS = re.compile(r"(TIME|UTC|FREQ|WAVE|AWAV|VRAD|VELO|VOPT|STOKES|FRAME|SEQ|ENER)", re.I)
+#: What the images of red, green and blue are called, where each has an extension.
+_COLOURS = (("RED", "GREEN", "BLUE"), ("R", "G", "B"))
 _DETECTORS = ("CCDNAME", "CCDNUM", "CCDID", "CHIPID", "DETECTOR", "DETNAME", "CCD_ID")
 
 
@@ -92,7 +95,8 @@ class Amplifier:
 class Selection:
     """What was chosen of a file: one image, or the amplifiers of a detector and its size.
 
-    `headers` are those of all HDUs, the file's first.
+    `headers` are those of all HDUs, the file's first. `colours` are the images of red, green and
+    blue, if these are separate; the first of them is the one chosen.
     """
 
     chosen: Candidate
@@ -100,6 +104,7 @@ class Selection:
     height: int
     headers: list[Cards]
     amplifiers: tuple[tuple[Candidate, Amplifier], ...] = ()
+    colours: tuple[Candidate, ...] = ()
 
     @property
     def facts(self) -> list[Cards]:
@@ -128,7 +133,9 @@ def select(hdus: fits.HDUList, name: str) -> Selection:
         width, height = max(box.right for box in places), max(box.upper for box in places)
         return Selection(parts[0][0], width, height, headers, tuple(parts))
     best = _best(whole)
-    return Selection(best, *best.sides, headers)
+    colours = _colours([each for each in whole if each.rank == best.rank])
+    chosen = colours[0] if colours else best
+    return Selection(chosen, *chosen.sides, headers, colours=colours)
 
 
 def survey(
@@ -179,6 +186,17 @@ def _best(candidates: Sequence[Candidate]) -> Candidate:
     flat = [each for each in equal if each.planes == 1 and each.frames == 1] or equal
     largest = max(prod(each.sides) for each in flat)
     return next(each for each in flat if prod(each.sides) >= THUMBNAIL * largest)
+
+
+def _colours(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Return the images of red, green and blue, if these have equal sides; else none."""
+    flat = [each for each in candidates if each.frames == each.planes == 1]
+    named = {str(each.hdu.name).strip().upper(): each for each in flat}
+    for names in _COLOURS:
+        found = tuple(named[name] for name in names if name in named)
+        if len(found) == len(names) and len({each.sides for each in found}) == 1:
+            return found
+    return ()
 
 
 def _no_image(others: list[tuple[int, ...]]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from runners.fits.images import Image
+from runners.fits.science import Stored
 from runners.imaging.sky import find_sky
 
 #: The order of planes.
@@ -16,7 +17,7 @@ COLOURS = "RGB"
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-def superpixels(mosaic: Image, pattern: str) -> Image:
+def superpixels(mosaic: Stored, pattern: str) -> Image:
     """Return the planes of a mosaic at half its size: each 2 x 2 pixels are one, greens averaged.
 
     A last row or column without a partner is left out.
@@ -35,7 +36,7 @@ def superpixels(mosaic: Image, pattern: str) -> Image:
     return planes
 
 
-def interpolated(mosaic: Image, pattern: str) -> Image:
+def interpolated(mosaic: Stored, pattern: str) -> Image:
     """Return the planes of a mosaic at its full size, bilinear; blank pixels are left out.
 
     Where a plane has no pixel near, it is NaN.

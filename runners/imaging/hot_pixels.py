@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.fits.images import Image
+from runners.fits.science import Stored
 
 #: Pixels sampled, and how many of these must be hot; fewer do not matter.
 SAMPLES, LEAST_HOT = 16_000, 3
@@ -23,17 +24,17 @@ FAR = 10.0
 LONELY = 0.9
 
 
-def without_hot_pixels(image: Image) -> Image | None:
+def without_hot_pixels(image: Stored) -> Stored | None:
     """Return a copy without hot pixels, each as bright as its brightest neighbour; None if few."""
     if min(image.shape) < LEAST_SIDE:
         return None
     step = max(1, round(math.sqrt(image.size / SAMPLES)))
-    some = image[1:-1, 1:-1][::step, ::step]
+    some = image[1:-1, 1:-1][::step, ::step].astype(np.float32)
     limit, sky = _limit(some)
     rows, columns = _places(some > limit)
     if len(_hot(image, rows * step + 1, columns * step + 1, sky)[0]) < LEAST_HOT:
         return None
-    rows, columns = _places(image[1:-1, 1:-1] > limit)
+    rows, columns = _places(image[1:-1, 1:-1] > np.float32(limit))
     rows, columns, near = _hot(image, rows + 1, columns + 1, sky)
     calm = image.copy()
     calm[rows, columns] = near
@@ -59,11 +60,11 @@ def _limit(some: Image) -> tuple[float, float]:
 
 
 def _hot(
-    image: Image, rows: np.ndarray, columns: np.ndarray, sky: float
+    image: Stored, rows: np.ndarray, columns: np.ndarray, sky: float
 ) -> tuple[np.ndarray, np.ndarray, Image]:
-    near = image[rows - 1, columns]
+    near = image[rows - 1, columns].astype(np.float32)
     for down, right in ((1, 0), (0, -1), (0, 1)):
         near = np.fmax(near, image[rows + down, columns + right])
-    rise = image[rows, columns]
+    rise = image[rows, columns].astype(np.float32)
     hot = rise - near > LONELY * (rise - sky)
     return rows[hot], columns[hot], near[hot]

@@ -47,7 +47,7 @@ def preview_png(
 def _sky(path: Path, size: int, stretch: str) -> Pictures.Image:
     frame = find_frame(path)
     view = view_of(frame.width, frame.height, size, even=False)
-    drawn = shades(scene_of(read_science(frame), view), stretch)
+    drawn = shades(scene_of(read_science(frame, as_stored=True), view), stretch)
     return Pictures.fromarray(np.ascontiguousarray(drawn[::-1]))
 
 

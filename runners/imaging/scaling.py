@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from runners.fits.images import Image
+from runners.fits.science import Stored
 from runners.imaging.products import small_pieces
 
 #: Areas are averaged by products with small matrices, which take less time than adding
@@ -73,13 +74,13 @@ def halved(view: View) -> View:
     return View((left, lower, right, upper), view.width, view.height)
 
 
-def rescale(image: Image, view: View) -> Image:
+def rescale(image: Stored, view: View) -> Image:
     """Return the part of an image that a view shows, shape (view.height, view.width).
 
     Each pixel is the mean of the area that it covers, so the mean flux is kept at any ratio. NaN
     pixels do not count; where there are no others, the result is NaN.
     """
-    if not np.isnan(image.min()):
+    if image.dtype.kind != "f" or not np.isnan(image.min()):
         return _averaged(image, view)
     blank = np.isnan(image)
     weight = _averaged((~blank).astype(np.float32), view)
@@ -94,10 +95,10 @@ def _side(length: float, even: bool) -> int:
     return max(whole - whole % 2, 2) if even else max(whole, 1)
 
 
-def _averaged(image: Image, view: View) -> Image:
+def _averaged(image: Stored, view: View) -> Image:
     left, lower, right, upper = view.box
     if (right - left, upper - lower) == (view.width, view.height):
-        return image[int(lower) : int(upper), int(left) : int(right)]
+        return _floats(image[int(lower) : int(upper), int(left) : int(right)])
     image = np.ascontiguousarray(image)
     shown = np.empty((view.height, view.width), np.float32)
     # Rows first, so that fewer are left for the columns.
@@ -107,7 +108,7 @@ def _averaged(image: Image, view: View) -> Image:
 
 
 def _row_means(
-    image: Image, lower: float, upper: float, count: int
+    image: Stored, lower: float, upper: float, count: int
 ) -> Iterator[tuple[slice, Image]]:
     """Yield `count` rows that are means of rows between two places, some at a time."""
     height, width = image.shape
@@ -116,12 +117,13 @@ def _row_means(
     narrow = np.empty((count, width), np.float32)
     many = max(1, round(ROWS_AT_ONCE * count / (upper - lower)))
     for part, places, share, _ in _shares(lower, upper, count, height, many):
+        strip = _floats(image[places])
         for some in small_pieces(width, share.size):
-            np.matmul(share, image[places, some], out=narrow[part, some])
+            np.matmul(share, strip[:, some], out=narrow[part, some])
     return iter([(slice(0, count), narrow)])
 
 
-def _repeating_row_means(image: Image, count: int, pixels: int) -> Iterator[tuple[slice, Image]]:
+def _repeating_row_means(image: Stored, count: int, pixels: int) -> Iterator[tuple[slice, Image]]:
     """Yield means of rows, of which `count` take the next `pixels` rows."""
     width = image.shape[1]
     share = _shares(0, pixels, count, pixels, count)[0][2]
@@ -131,9 +133,15 @@ def _repeating_row_means(image: Image, count: int, pixels: int) -> Iterator[tupl
     narrow = np.empty((min(many, len(rows)), count, width), np.float32)
     for first in range(0, len(rows), many):
         means = narrow[: len(rows) - first]
+        piece = _floats(rows[first : first + many])
         for some in small_pieces(width, share.size):
-            np.matmul(share, rows[first : first + many, :, some], out=means[:, :, some])
+            np.matmul(share, piece[:, :, some], out=means[:, :, some])
         yield slice(first * count, (first + len(means)) * count), means.reshape(-1, width)
+
+
+def _floats(image: Stored) -> Image:
+    """Return pixels as native float32, which takes least for so few that they stay in a cache."""
+    return image.astype(np.float32, copy=False)
 
 
 def _average_columns(image: Image, left: float, right: float, into: Image) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runners.fits.images import Image
-from runners.fits.science import Layout, ScienceImage
+from runners.fits.science import Layout, ScienceImage, Stored
 from runners.imaging.brightness import Levels, brightness_of, evened, levelled, levels
 from runners.imaging.colour import balanced, grey, interpolated, superpixels
 from runners.imaging.cosmic_rays import without_cosmic_rays
@@ -127,7 +127,7 @@ def without_rays(image: ScienceImage) -> ScienceImage:
     return ScienceImage(clean, layout, image.zero, image.unit)
 
 
-def _seen(pixels: Image, layout: Layout, view: View) -> Image:
+def _seen(pixels: Stored, layout: Layout, view: View) -> Image:
     if pixels.ndim == 3:
         return _turned(np.stack([rescale(plane, view) for plane in pixels]), layout)
     if layout.mosaic is None:
@@ -143,7 +143,7 @@ def _turned(pixels: Image, layout: Layout) -> Image:
     return pixels[..., ::-1, :] if layout.top_down else pixels
 
 
-def _calm(pixels: Image, layout: Layout) -> Image:
+def _calm(pixels: Stored, layout: Layout) -> Stored:
     """Return the pixels without hot ones; the same object if there are few."""
     if pixels.ndim == 2 and layout.mosaic is None:
         calm = without_hot_pixels(pixels)

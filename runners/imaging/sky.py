@@ -148,7 +148,7 @@ def find_sky(image: Image, *, in_cells: bool = False, trust: float = 1.0) -> Sky
     ranked = np.sort(cells.reshape(len(cells), -1), axis=1)
     count = ranked.shape[1]
     middle = ranked[:, int(count * 0.3) : max(int(count * 0.7), int(count * 0.3) + 1)]
-    bright = middle.mean(axis=1, dtype=np.float64)
+    bright = _means(middle)
     noise, structure = _noise(cells, max(1, math.ceil(LAG_PIXELS / step)))
     found = _sky_cells(bright, noise, structure)
     places = _places_of(grid, image.shape)[kept]
@@ -227,8 +227,14 @@ def _bend(cells: Image, lag: int) -> Numbers:
     ranked = bend.reshape(cells.shape)[:, :, : width - 2 * lag].reshape(count, -1)
     ranked.sort(axis=1)
     low = ranked[:, : max(1, int(ranked.shape[1] * LOW_RANKS))]
-    bent: Numbers = low.mean(axis=1, dtype=np.float64) / (LOW_MEAN * math.sqrt(6))
+    bent: Numbers = _means(low) / (LOW_MEAN * math.sqrt(6))
     return bent
+
+
+def _means(rows: Image) -> Numbers:
+    """Return the means of rows as `mean` does, which takes twice as long for short ones."""
+    means: Numbers = np.add.reduce(rows, axis=1, dtype=np.float64) / rows.shape[1]
+    return means
 
 
 def _sky_cells(bright: Numbers, noise: Numbers, structure: Numbers) -> NDArray[np.intp]:
@@ -294,7 +300,8 @@ def _middle_mean(values: Numbers) -> float:
     """Return the mean of the middle 40 %: as robust as a median, and steady for whole numbers."""
     ranked = np.sort(values)
     count = len(ranked)
-    return float(ranked[int(count * 0.3) : max(int(count * 0.7), int(count * 0.3) + 1)].mean())
+    middle = ranked[int(count * 0.3) : max(int(count * 0.7), int(count * 0.3) + 1)]
+    return float(np.add.reduce(middle) / len(middle))
 
 
 @lru_cache(maxsize=8)

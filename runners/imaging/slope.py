@@ -89,18 +89,19 @@ def slope_of(
 
 def _stiff(bright: Numbers, design: Numbers, sigma: float) -> tuple[Numbers, NDArray[np.bool_]]:
     """Return the factors of a stiff surface, and which cells it goes through."""
-    stiff = design[:, :STIFF]
-    kept = np.ones(len(bright), bool)
+    stiff = np.ascontiguousarray(design[:, :STIFF])
+    kept, terms, heights = np.ones(len(bright), bool), stiff, bright
     for _ in range(4):
-        factors = _fit(*((stiff, bright) if kept.all() else (stiff[kept], bright[kept])))
+        factors = _fit(terms, heights)
         off = bright - stiff @ factors
         usual = max(1.4826 * _median(np.abs(off[kept])), 0.1 * sigma, 1e-7)
         before, kept = kept, (off < ABOVE * usual) & (off > -BELOW * usual)
-        if kept.sum() < 2 * STIFF:
+        if np.count_nonzero(kept) < 2 * STIFF:
             kept = before
             break
-        if (kept == before).all():
+        if not np.count_nonzero(kept != before):
             break
+        terms, heights = stiff[kept], bright[kept]
     return np.concatenate((factors, np.zeros(len(TERMS) - STIFF))), kept
 
 

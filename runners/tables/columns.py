@@ -41,6 +41,11 @@ _FLUX_ERRORS = (
 )
 _LIMITS = (r"limit|diff_?mag_?lim|lim(iting)?_?mag|mag_?lim(it)?|upper_?limit|limitmag",)
 _LIMIT_FLAGS = (r"fainter_?than|is_?limit|non_?det(ection)?",)
+#: Columns of quality flags, with the bits that spoil a measurement: those that ZTF's archive masks
+#: on request, and any of TESS's and Kepler's, which have these other columns.
+_ZTF_FLAGS, _ZTF_BITS = "catflags", 0x8000
+_SPACE_FLAGS = (r"(sap_|pdcsap_)?quality",)
+_SPACE_COLUMNS = frozenset(("cadenceno", "timecorr", "sap_flux", "pdcsap_flux", "kspsap_flux"))
 _NOT_VALUES = re.compile(
     r".*err|.*unc|.*sig|.*snr|.*lim|e_|d_?mag|.*zp|.*zero|.*ref|.*comp|.*airmass|.*bkg|.*model|"
     r".*flag|.*_lc$|.*corrected|.*centr|c_?mag|k_?mag|.*nr$|.*quality"
@@ -59,6 +64,14 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Flags:
+    """A column of quality flags, and the bits of them that spoil a measurement."""
+
+    place: int
+    bits: int
+
+
+@dataclass(frozen=True)
 class Roles:
     """The places of the columns. `clock` is that of the hours, for times in two columns."""
 
@@ -69,11 +82,13 @@ class Roles:
     clock: int | None = None
     limit: int | None = None
     limit_flag: int | None = None
+    quality: Flags | None = None
 
     @property
     def places(self) -> set[int]:
         """The places of all columns that a light curve is read from."""
         places = {self.time, self.filter, self.clock, self.limit, self.limit_flag}
+        places.add(self.quality.place if self.quality else None)
         places |= {value.place for value in self.values} | {value.error for value in self.values}
         return {place for place in places if place is not None}
 
@@ -106,7 +121,16 @@ def _by_names(table: Table) -> Roles | None:
         clock=_clock(table, time),
         limit=None if flux else _place(names, _LIMITS, table),
         limit_flag=_place(names, _LIMIT_FLAGS, table),
+        quality=_flags(names),
     )
+
+
+def _flags(names: list[str]) -> Flags | None:
+    """Return the quality flags of a mission; "quality" alone may mean anything."""
+    if _ZTF_FLAGS in names:
+        return Flags(names.index(_ZTF_FLAGS), _ZTF_BITS)
+    place = None if _SPACE_COLUMNS.isdisjoint(names) else _named(names, _SPACE_FLAGS)
+    return None if place is None else Flags(place, -1)
 
 
 def missing_columns(table: Table) -> list[str]:

@@ -35,7 +35,8 @@ class Point(NamedTuple):
 class Problem(NamedTuple):
     """Why a row, or a cell, gives nothing: a blank, or `wrong`.
 
-    `what` is "time", "magnitude", "flux", "error" or "filter". `number` is that of a cell which
+    `what` is "time", "magnitude", "flux", "error" or "filter", or "flag" for a measurement that
+    its source calls bad. `number` is that of a cell which
     holds one, but not a possible one.
     """
 
@@ -49,6 +50,8 @@ class Problem(NamedTuple):
     @property
     def reason(self) -> str:
         """Why it gives nothing."""
+        if self.what == "flag":
+            return "a quality flag set"
         return f"not a valid {self.what}" if self.wrong else f"no {self.what}"
 
     @property
@@ -137,6 +140,9 @@ class Curve:
     def _read_row(self, row: Row) -> Iterator[Point | Problem]:
         if not any(not is_blank(given) for given in row.cells):
             return
+        if (flagged := self._bad(row)) is not None:
+            yield flagged
+            return
         time = self._time(row)
         if isinstance(time, Problem):
             yield time
@@ -147,6 +153,14 @@ class Curve:
             name = None
         for value in self._roles.values:
             yield from self._value(row, value, time, value.band or name)
+
+    def _bad(self, row: Row) -> Problem | None:
+        """Return the quality flag that spoils a row, if any does."""
+        flags = self._roles.quality
+        number = None if flags is None else self._cell(_at(row, flags.place)).number
+        if flags is None or number is None or not number.is_integer():
+            return None
+        return self._problem(row, flags.place, "flag") if int(number) & flags.bits else None
 
     def _time(self, row: Row) -> float | Problem:
         given = _at(row, self._roles.time)
@@ -229,7 +243,7 @@ class Curve:
             return self._problem(row, value.error, "error", wrong=True)
         return found.number
 
-    def _problem(self, row: Row, place: int, what: str, *, wrong: bool) -> Problem:
+    def _problem(self, row: Row, place: int, what: str, *, wrong: bool = False) -> Problem:
         given = _at(row, place)
         return Problem(row, self._table.column(place), given, what, wrong, self._cell(given).number)
 

@@ -58,16 +58,19 @@ def helpers() -> Iterator[ThreadPoolExecutor]:
 
 
 def prefetch(
-    pool: ThreadPoolExecutor, work: Callable[[Given], Made], items: Iterable[Given]
+    pool: ThreadPoolExecutor,
+    work: Callable[[Given], Made],
+    items: Iterable[Given],
+    most: int = AHEAD,
 ) -> Iterator[Made]:
-    """Yield the result of `work` for each item, in order, with at most AHEAD further ones begun.
+    """Yield the result of `work` for each item, in order, with at most `most` further ones begun.
 
     Raise what `work` raises when it is that item's turn.
     """
     ahead: deque[_Job[Given, Made]] = deque()
     for item in items:
         ahead.append(_Job(pool, work, item))
-        if len(ahead) > AHEAD:
+        if len(ahead) > most:
             yield _first(ahead)
     while ahead:
         yield _first(ahead)

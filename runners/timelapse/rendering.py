@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +25,13 @@ from runners.imaging.colour import grey
 from runners.imaging.scaling import View, widened
 from runners.imaging.showing import level_scene, scene_of, without_rays
 from runners.imaging.stretches import STRETCHES, film_levels, film_shades
+from runners.timelapse.memory import keep_freed_memory
 from runners.timelapse.prefetch import helpers, prefetch
 
 #: The frames among which a reference is looked for at first: each has to be read.
 MOST_TRIED = 40
+#: Pictures stretched ahead of use: that is soon done, and the first one would wait for more reads.
+STRETCHED_AHEAD = 1
 
 LeaveOut = Callable[[FrameError, Frame], None]
 
@@ -120,7 +124,7 @@ class FrameWork:
 
     def _image(self, frame: Frame, view: View) -> tuple[Image, Levels, float]:
         """Return the pixels of a view, their levels, and the sky in the file's units."""
-        science = read_science(frame)
+        science = read_science(frame, as_stored=not self.remove_cosmic_rays)
         if self.remove_cosmic_rays:
             science = without_rays(science)
         image, own = level_scene(scene_of(science, view), normalise=self.normalise_background)
@@ -135,11 +139,15 @@ def film_frames(
     A frame that cannot be read goes to `leave_out`, some frames ahead; without that, raise its
     FrameError.
     """
+    keep_freed_memory()
     with helpers() as pool:
         reference = _reference(pool, frames, work) if work.align else None
         read = partial(_read_or_error, partial(work.read, reference=reference))
         found = _legible(zip(frames, prefetch(pool, read, frames), strict=True), leave_out)
-        yield from prefetch(pool, partial(_picture, work), smooth_levels(found))
+        steady = smooth_levels(found)
+        for first in islice(steady, 1):  # which is encoded while others are read
+            yield _picture(work, first)
+        yield from prefetch(pool, partial(_picture, work), steady, STRETCHED_AHEAD)
 
 
 def _read_or_error(read: Callable[[Frame], _Read], frame: Frame) -> _Read | FrameError:

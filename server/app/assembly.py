@@ -17,6 +17,7 @@ from handlers.services import Services
 from runners.execution.pool import Pool
 from server.app.components import Components
 from server.app.examinations import or_later
+from server.app.observing.figures import Figures
 from server.archive.derived.reexamination import Reexamination
 from server.config import Config
 from server.core.disk.data_folder import DataFolder
@@ -116,6 +117,7 @@ class Assembly:
             changed=self.components.repository.accept,
             full=lambda: self.folder.reserve.full,
             alone=self.config.mongodb.uri is None,
+            metrics=self.components.metrics,
         )
 
     def run_services(self, pool: Pool, pipelines: dict[str, PipelineDescription]) -> RunServices:
@@ -153,6 +155,7 @@ class Assembly:
         processes: Processes,
         run_services: RunServices,
         dispatcher: Dispatcher,
+        figures: Figures,
     ) -> Services:
         """Return the collaborators of the handlers."""
 
@@ -182,6 +185,8 @@ class Assembly:
             deliveries=DeliveryList(self.config, self.components.store.deliveries),
             live_preview=picture,
             disk_problem=lambda: self.folder.reserve.problem,
+            server_status=figures.status,
+            metrics=self.components.metrics,
         )
 
     async def _problem(self, pool: Pool, dispatcher: Dispatcher) -> str | None:
@@ -198,4 +203,5 @@ class Assembly:
 
 def make_application(services: Services) -> Application:
     """Return the application with all routes; tests call it with services of their own."""
-    return Application([*all_routes(services)], log_function=access_log.log_request)
+    finished = access_log.finished(services.metrics, lines=services.config.log.requests)
+    return Application([*all_routes(services)], log_function=finished)

@@ -16,6 +16,7 @@ from server.config import Config
 from server.core.concurrency import retry_while_unavailable
 from server.core.disk.data_folder import DataFolder
 from server.core.hub import Hub
+from server.core.metrics import Metrics
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
 from server.logs.segments.sealed import SealedLogs
@@ -44,10 +45,16 @@ class Components:
     reader: LogReader
     files: FileStorage
     archive: Archive
+    metrics: Metrics
+    engine: Engine | None
 
 
 async def open_components(
-    config: Config, folder: DataFolder, stack: AsyncExitStack, accepted: Accepted
+    config: Config,
+    folder: DataFolder,
+    stack: AsyncExitStack,
+    accepted: Accepted,
+    metrics: Metrics,
 ) -> Components:
     """Open all components in their order, waiting for the database as long as it takes.
 
@@ -56,17 +63,18 @@ async def open_components(
 
     :raises StartError: the database does not keep what it is given, or does not fit the files.
     """
-    database = await _database(config, folder, stack)
+    engine = Engine() if config.mongodb.uri is None else None
+    database = await _database(config, folder, stack, engine, metrics)
     await _check(config, folder, database, accepted)
     store = await retry_while_unavailable(lambda: Store.open(database))
     store.processes.marks_moves = config.notifies
     examiner = Examiner()
     stack.push_async_callback(examiner.close)
     hub = Hub()
-    repository = ProcessRepository(store.processes, hub, folder.server_id)
+    repository = ProcessRepository(store.processes, hub, folder.server_id, metrics)
     await retry_while_unavailable(repository.load)
     files = FileStorage(config.storage_url)
-    logs = _logs(config, store, files, hub)
+    logs = _logs(config, store, files, hub, metrics)
     archive = _archive(config, folder, store, files, examiner, repository)
     stack.push_async_callback(archive.rollback.stop)
     components = Components(
@@ -79,6 +87,8 @@ async def open_components(
         reader=LogReader(logs),
         files=files,
         archive=archive,
+        metrics=metrics,
+        engine=engine,
     )
     if config.mongodb.uri is not None:
         exchange = _exchange(components, config.leases.lease_seconds)
@@ -99,12 +109,13 @@ async def _check(
     await retry_while_unavailable(checks.check)
 
 
-def _logs(config: Config, store: Store, files: FileStorage, hub: Hub) -> Logs:
+def _logs(config: Config, store: Store, files: FileStorage, hub: Hub, metrics: Metrics) -> Logs:
     # Half is for the bodies of the logs API. Of the rest, chunks get the most: the database is slow
     # to read them, while blocks are read again quickly.
     part_bytes = config.cache.log_bytes // 8
     sealed = SealedLogs(store.segments, files, part_bytes)
-    return Logs(store.logs, hub, 3 * part_bytes, sealed=sealed, alone=config.mongodb.uri is None)
+    alone = config.mongodb.uri is None
+    return Logs(store.logs, hub, 3 * part_bytes, sealed=sealed, alone=alone, metrics=metrics)
 
 
 def _archive(
@@ -127,14 +138,21 @@ def _archive(
     )
 
 
-async def _database(config: Config, folder: DataFolder, stack: AsyncExitStack) -> Database:
-    uri = config.mongodb.uri
-    if uri is None:
-        engine = Engine()
+async def _database(
+    config: Config,
+    folder: DataFolder,
+    stack: AsyncExitStack,
+    engine: Engine | None,
+    metrics: Metrics,
+) -> Database:
+    if engine is not None:
         uri = await engine.start(folder)
         stack.push_async_callback(engine.stop)
+    else:
+        uri = config.mongodb.uri or ""
     database = await retry_while_unavailable(lambda: Database.open(uri, config.mongodb.database))
-    if config.mongodb.uri is None:
+    database.watch_calls = metrics.database_call
+    if engine is not None:
         database.make_room = folder.reserve.give_up
     stack.callback(database.close)
     return database

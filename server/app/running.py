@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -10,12 +11,14 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from server.app.logging_setup import set_up_logging
+from server.app.logging_setup import log_everything, set_up_logging
 from server.app.server import Server
 from server.config import Config
 from server.config.sources import remove_variables
 from server.core.disk import open_files
 from server.operations.accepted import Accepted
+
+log = logging.getLogger(__name__)
 
 #: What the command line does with a server that has just become ready.
 OnReady = Callable[["Server"], Awaitable[None]]
@@ -27,7 +30,8 @@ def run(config: Config, on_ready: OnReady | None = None, accepted: Accepted | No
     `on_ready` is called once, with the running server, when that can take work. `accepted` is what
     the start would otherwise refuse.
     """
-    set_up_logging()
+    set_up_logging(logging.getLevelNamesMapping()[config.log.level.upper()], config.log.format)
+    log_everything()
     open_files.raise_limit()
     # What runs inherit holds no secret, and the template that starts them comes from here.
     remove_variables(os.environ)
@@ -37,7 +41,7 @@ def run(config: Config, on_ready: OnReady | None = None, accepted: Accepted | No
 
 async def _serve_until_stopped(server: Server, on_ready: OnReady | None) -> int:
     stopped = asyncio.Event()
-    _listen_for_signals(stopped)
+    _listen_for_signals(stopped, _log_line if server.config.log.format == "json" else _print)
     async with server:
         print(f"Heliograph is starting at {server.address}", flush=True)
         starting = asyncio.ensure_future(server.start())
@@ -54,14 +58,23 @@ async def _serve_until_stopped(server: Server, on_ready: OnReady | None) -> int:
     return 0
 
 
-def _listen_for_signals(stopped: asyncio.Event) -> None:
+def _listen_for_signals(stopped: asyncio.Event, say: Callable[[str], None]) -> None:
     """Stop the server in order at the first signal, at once at the second one."""
 
     def stop() -> None:
         if stopped.is_set():
             os._exit(1)
-        print("Heliograph is stopping; once more to stop at once", file=sys.stderr, flush=True)
+        say("Heliograph is stopping; once more to stop at once")
         stopped.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def _print(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _log_line(message: str) -> None:
+    """Keep standard error, where the log goes, one JSON object a line."""
+    log.warning("%s", message, extra={"action": "server_stopping"})

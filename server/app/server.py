@@ -18,13 +18,17 @@ from handlers.services import Services
 from handlers.starting import StartingApplication
 from runners.execution.pool import Pool, WarmUpFailed
 from server.app.assembly import Assembly, Upkeep, make_application
-from server.app.components import open_components
+from server.app.components import Components, open_components
 from server.app.connections.server import BoundedServer
+from server.app.observing.figures import Figures
+from server.app.observing.loop_watch import LoopWatch
+from server.app.observing.observation import Observation
 from server.config import Config
 from server.core.concurrency import repeat_every
 from server.core.disk.data_folder import DataFolder
 from server.core.disk.disk_reserve import CHECK_SECONDS
 from server.core.errors import StartError
+from server.core.metrics import Metrics
 from server.core.records import PipelineDescription
 from server.core.tuning import tune_process
 from server.execution.dispatcher import Dispatcher
@@ -47,6 +51,7 @@ class Server:
         self._stack = AsyncExitStack()
         self._application = StartingApplication(config)
         self._services: Services | None = None
+        self.metrics = Metrics()
         self.port = 0
 
     @property
@@ -125,7 +130,9 @@ class Server:
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
         # Storage, and what this server left behind when it ended last time.
-        components = await open_components(config, self._folder, stack, self._accepted)
+        components = await open_components(
+            config, self._folder, stack, self._accepted, self.metrics
+        )
         assembly = Assembly(config, self._folder, components)
         recovery = assembly.recovery()
         await recovery.settle_own()
@@ -142,14 +149,30 @@ class Server:
         # Requests.
         processes = assembly.processes(pipelines)
         self._start_upkeep(assembly.upkeep_of(processes))
-        self._services = assembly.handler_services(processes, run_services, dispatcher)
+        figures = self._observe(components, pool, dispatcher)
+        self._services = assembly.handler_services(processes, run_services, dispatcher, figures)
         dispatcher.start()
         # Stopped in the reverse order: polls are answered until the runs have ended, but not
         # without a database.
         stack.push_async_callback(self._close_http)
         stack.push_async_callback(dispatcher.stop)
         self._application.open(make_application(self._services))
+        self._watch_loop()
         await asyncio.to_thread(self._folder.remove_leftovers)
+
+    def _observe(self, components: Components, pool: Pool, dispatcher: Dispatcher) -> Figures:
+        """Have the metrics show this server's figures, and return these."""
+        observation = Observation(
+            components=components,
+            pool=pool,
+            dispatcher=dispatcher,
+            http=self._http,
+            viewers=lambda: self.services.sockets.kinds(),
+            folder=self._folder.path,
+        )
+        figures = observation.begin()
+        self._stack.callback(figures.close)
+        return figures
 
     def _start_upkeep(self, upkeep: list[Upkeep]) -> None:
         for work in upkeep:
@@ -163,9 +186,15 @@ class Server:
         watch = asyncio.create_task(repeat_every(CHECK_SECONDS, keep, name="disk watch", log=log))
         self._stack.callback(watch.cancel)
 
+    def _watch_loop(self) -> None:
+        watch = LoopWatch(self.metrics)
+        self._stack.push_async_callback(watch.stop)
+        watch.start()
+
     async def _watched_pipelines(self, pool: Pool) -> dict[str, PipelineDescription]:
         """Return the pipelines, kept up to date as their files change."""
         pipelines = await find_pipelines(self.config, pool)
+        self.metrics.name_pipelines(pipelines)
         watch = PipelineWatch(self.config, pool, pipelines)
         self._stack.push_async_callback(watch.stop)
         await watch.start()

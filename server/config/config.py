@@ -31,6 +31,7 @@ from server.config.sections import (
     Http,
     Leases,
     Limits,
+    Log,
     Mail,
     MongoDB,
     Pool,
@@ -97,6 +98,7 @@ class Config:
     )
     timelapse: Timelapse = dataclasses.field(default_factory=Timelapse)
     limits: Limits = dataclasses.field(default_factory=Limits)
+    log: Log = dataclasses.field(default_factory=Log)
     leases: Leases = dataclasses.field(default_factory=Leases)
     websockets: Websockets = dataclasses.field(default_factory=Websockets)
     cache: Cache = dataclasses.field(default_factory=Cache)

@@ -129,6 +129,20 @@ def choice(*words: str) -> Rule:
     return text(", ".join(words[:-1]) + " or " + words[-1], words.__contains__)
 
 
+def boolean() -> Rule:
+    """Allow true and false."""
+
+    def accept(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError
+        return value
+
+    def from_text(written: str) -> object:
+        return {"true": True, "false": False}.get(written.strip().lower(), written)
+
+    return Rule("true or false", accept, from_text, show=lambda value: str(value).lower())
+
+
 def _number_from_text(kind: type[int] | type[float]) -> Callable[[str], object]:
     def read(written: str) -> object:
         # Python also takes "1_0" for ten and reads the digits of other scripts: no guessing here.

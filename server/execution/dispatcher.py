@@ -39,6 +39,11 @@ class Dispatcher:
         #: held while a claimed process is not yet among our attempts
         self._claiming = asyncio.Lock()
 
+    @property
+    def running(self) -> int:
+        """How many attempts are under way here."""
+        return len(self._attempts)
+
     def start(self) -> None:
         """Start to work. What this server left behind last time must be settled by now."""
         leases = self._services.config.leases

@@ -14,6 +14,7 @@ from typing import Any
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import AlreadyTaken, LeaseLost
 from server.core.hub import Hub
+from server.core.metrics import Metrics
 from server.core.records import LEVELS
 from server.core.turns import take_turn
 from server.logs.cache import Slice, joined
@@ -45,8 +46,10 @@ class Logs:
         *,
         sealed: SealedLogs | None = None,
         alone: bool = True,
+        metrics: Metrics | None = None,
     ) -> None:
         self._alone = alone
+        self._metrics = metrics or Metrics()
         self._notified = False
         self._chunks = chunks
         self._hub = hub
@@ -241,6 +244,7 @@ class Logs:
             if await retry_while_unavailable(lambda: self._chunks.get(process, first)) != chunk:
                 log.move_end(*await retry_while_unavailable(lambda: self._end(process)))
                 raise LeaseLost(process, attempt) from None
+        self._metrics.lines_stored(count)
         log.move_end(chunk.last, size, text, levels)
         self._known.cache(process, log, Slice(first, chunk.last, entries))
 

@@ -21,6 +21,7 @@ from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, in_thread
 from server.core.concurrency import finish_even_if_cancelled
 from server.core.errors import DatabaseAway, NoRoom
+from server.core.metrics import Metrics
 from server.core.records import ProcessRecord
 from server.logs.cache import Slice
 from server.logs.entries import entries_text
@@ -109,6 +110,7 @@ class LogSealer:
         changed: Callable[[ProcessRecord], object],
         full: Callable[[], bool],
         alone: bool,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._logs = logs
@@ -119,6 +121,7 @@ class LogSealer:
         self._changed = changed
         self._full = full
         self._alone = alone
+        self._metrics = metrics or Metrics()
         self._examined = False
         #: what failed in this look, by process
         self._failed: dict[int, Exception] = {}
@@ -342,8 +345,9 @@ class LogSealer:
             await self._store.journal.insert(entry)
             await in_thread(local.write_bytes, data)
             await self._files.put(local, segment.file)
-            if not await self._store.journal.decide(entry, vars(segment)):
-                # Another server took this one for dead, and has undone it.
+            if await self._store.journal.decide(entry, vars(segment)):
+                self._metrics.segment_sealed()
+            else:  # another server took this one for dead, and has undone it
                 await self._files.delete_many([segment.file])
         finally:
             await in_thread(local.unlink, True)

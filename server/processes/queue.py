@@ -20,6 +20,11 @@ class ProcessQueue:
         #: the identifier of each by PK
         self.running: dict[int, str] = {}
 
+    @property
+    def oldest(self) -> int | None:
+        """The process that was submitted first of those that are queued."""
+        return self.queued[0] if self.queued else None
+
     def position(self, pk: int) -> int:
         """Return the position of a queued process; the next to be claimed is number 1."""
         return 1 + bisect_left(self.queued, pk)

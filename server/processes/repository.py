@@ -16,6 +16,7 @@ from cachetools import FIFOCache, LRUCache
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import LeaseLost
 from server.core.hub import Hub
+from server.core.metrics import Metrics
 from server.core.records import STATUS_OF_STATE, ProcessRecord, State, check_move
 from server.processes.queue import ProcessQueue
 from server.processes.status_boards import StatusBoard, StatusBoards
@@ -31,8 +32,11 @@ DELETIONS = 20_000
 class ProcessRepository:
     """The process records: one place for every write, copies in memory for every read."""
 
-    def __init__(self, store: ProcessStore, hub: Hub, server_id: str) -> None:
+    def __init__(
+        self, store: ProcessStore, hub: Hub, server_id: str, metrics: Metrics | None = None
+    ) -> None:
         self._store = store
+        self._metrics = metrics or Metrics()
         self._hub = hub
         self.server_id = server_id
         self._records: LRUCache[int, ProcessRecord] = LRUCache(RECORDS)
@@ -94,13 +98,17 @@ class ProcessRepository:
     async def add(self, record: ProcessRecord) -> None:
         """Store a new process. Raises AlreadyTaken when its PK or identifier exists."""
         await self._store.insert(record)
+        self._metrics.process_submitted(record)
         self._accept_move(record)
         self._hub.wake("queue")
 
     async def claim(self) -> ProcessRecord | None:
         """Take the oldest process of the queue for this server, if there is one."""
         record = await self._store.claim(self.server_id, time.time())
-        return None if record is None else self._accept_move(record)
+        if record is None:
+            return None
+        self._metrics.run_claimed(record)
+        return self._accept_move(record)
 
     async def write(self, record: ProcessRecord, **changes: Any) -> ProcessRecord:
         """Change a running process of this server. Raises LeaseLost when it is no longer ours."""
@@ -123,11 +131,11 @@ class ProcessRepository:
         """Move a running process of this server to its last state. Raises LeaseLost."""
         check_move(record.state, state)
         changes |= _end_fields(record, state, message)
-        return self._accept_move(
-            await retry_while_unavailable(
-                lambda: self._store.end(record.pk, record.attempt, self.server_id, changes)
-            )
+        ended = await retry_while_unavailable(
+            lambda: self._store.end(record.pk, record.attempt, self.server_id, changes)
         )
+        self._metrics.process_ended(ended)
+        return self._accept_move(ended)
 
     async def requeue(self, record: ProcessRecord, **changes: Any) -> ProcessRecord:
         """Send a running process of this server back to the queue. Raises LeaseLost."""
@@ -143,6 +151,7 @@ class ProcessRepository:
                 raise
 
         requeued = self._accept_move(await retry_while_unavailable(requeue_once))
+        self._metrics.run_requeued(requeued, changes)
         self._hub.wake("queue")
         return requeued
 
@@ -150,7 +159,10 @@ class ProcessRepository:
         """End a process that has not started. Return None when it is no longer queued."""
         changes = _end_fields(record, State.CANCELLED, message)
         cancelled = await self._store.cancel_queued(record.pk, changes)
-        return None if cancelled is None else self._accept_move(cancelled)
+        if cancelled is None:
+            return None
+        self._metrics.process_ended(cancelled)
+        return self._accept_move(cancelled)
 
     async def request_cancel(self, pk: int) -> ProcessRecord | None:
         """Mark a running process as to be cancelled. Return None when it is not running."""

@@ -15,6 +15,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
+from handlers.http.access_log import finished
 from handlers.routes import all_routes
 from handlers.services import Services
 from server.app.connections.server import BoundedServer
@@ -37,6 +38,7 @@ class Fakes:
     disk_problem: str | None = None
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
+    status: dict[str, Any] = field(default_factory=lambda: {"slots": 2, "running": 1})
 
     def __post_init__(self) -> None:
         self.processes = FakeProcesses(self.archive)
@@ -67,6 +69,9 @@ class Fakes:
 
     async def ready(self) -> str | None:
         return self.problem
+
+    async def server_status(self) -> dict[str, Any]:
+        return self.status
 
     async def read_headers(self, source: Path) -> dict[str, Any]:
         if self.draw_fault is not None:
@@ -121,9 +126,14 @@ class Fakes:
             deliveries=cast(Any, self),
             live_preview=self.live_preview,
             disk_problem=lambda: self.disk_problem,
+            server_status=self.server_status,
         )
         socket, port = bind_unused_port()
-        server = BoundedServer(Application(all_routes(services)), max_body_size=1024**2)
+        application = Application(
+            all_routes(services),
+            log_function=finished(services.metrics, lines=self.config.log.requests),
+        )
+        server = BoundedServer(application, max_body_size=1024**2)
         server.bound(self.config.http)
         server.add_socket(socket)
         http = AsyncHTTPClient(force_instance=True)

@@ -118,3 +118,17 @@ def test_every_path_and_module_that_a_page_names_is_there(page: Path) -> None:
         if not (ROOT / f"{module.replace('.', '/')}.py").is_file()
     }
     assert (paths, modules) == (set(), set())
+
+
+def test_every_expectation_of_operators_has_its_test_or_its_reason() -> None:
+    page = (ROOT / "docs/operators/expectations.md").read_text(encoding="utf-8")
+    rows = [line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    rows = [row for row in rows if row[0].strip() != "Expected"]
+    assert len(rows) > 40
+    for row in rows:
+        assert len(row) == 4, row
+        shown = row[3].strip()
+        if shown == "reason":
+            assert row[2].startswith("no:"), row
+        else:
+            assert "`tests/" in shown or "TODO(lead)" in shown, row

@@ -23,12 +23,15 @@ class Bounds:
         self._of: Counter[str] = Counter()
         self.open = 0
         self._refused = 0
+        #: how many were not admitted, since the start
+        self.refused = 0
         self._reported_at = -REPORT_SECONDS
 
     def admit(self, client: str) -> bool:
         """Return whether one more connection of this client fits, and count it if so."""
         if self.open >= self._most or self._of[client] >= self._most_per_address:
             self._refused += 1
+            self.refused += 1
             self.report()
             return False
         self.open += 1

@@ -40,6 +40,16 @@ class BoundedServer(HTTPServer):
         self._streams = {}
         self._sweeping = asyncio.ensure_future(self._sweep())
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open, websockets among them."""
+        return self._bounds.open
+
+    @property
+    def refused_connections(self) -> int:
+        """How many connections over the bounds were closed at once, since the start."""
+        return self._bounds.refused
+
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accept connections on these sockets."""
         for each in sockets:

@@ -3,6 +3,7 @@
 `config` puts them together; the kinds of rules are in `rules`.
 """
 
+from server.config.sections.log import Log
 from server.config.sections.network import Http, Websockets
 from server.config.sections.runs import Leases, Limits, Pool, Queue, Timelapse
 from server.config.sections.storage import Cache, Files, MongoDB, Uploads
@@ -14,6 +15,7 @@ __all__ = [
     "Http",
     "Leases",
     "Limits",
+    "Log",
     "Mail",
     "MongoDB",
     "Pool",

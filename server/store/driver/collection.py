@@ -6,6 +6,7 @@ documents mean is left to the collections of the store.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -13,13 +14,15 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
-from server.core.errors import NoRoom
+from server.core.errors import AlreadyTaken, NoRoom
 from server.store.driver.errors import translated
 
 #: How many documents one answer of the server carries at most, and one `$in` names.
 _BATCH = 1_000
 
 Document = dict[str, Any]
+#: Is told of each call: its name, how many seconds it took, and whether it succeeded.
+CallWatch = Callable[[str, float, bool], None]
 T = TypeVar("T")
 
 
@@ -35,10 +38,12 @@ class Collection:
         collection: AsyncIOMotorCollection[Document],
         name: str,
         made_room: Callable[[], bool] = lambda: False,
+        watch: CallWatch | None = None,
     ) -> None:
         self._collection = collection
         self.name = name
         self._made_room = made_room
+        self._watch = watch or _unwatched
 
     async def insert(self, document: Document) -> None:
         """Store one new document."""
@@ -138,6 +143,18 @@ class Collection:
 
     async def _call(self, operation: str, work: Callable[[], Awaitable[T]]) -> T:
         # Every operation passes here: tests make it fail, wait, or succeed and then fail.
+        started, succeeded = time.monotonic(), False
+        try:
+            result = await self._tried(work)
+            succeeded = True
+            return result
+        except AlreadyTaken:
+            succeeded = True  # it is the answer to a question
+            raise
+        finally:
+            self._watch(operation, time.monotonic() - started, succeeded)
+
+    async def _tried(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
             return await work()
         except PyMongoError as error:
@@ -149,3 +166,7 @@ class Collection:
             return await work()
         except PyMongoError as error:
             raise translated(error, self.name) from error
+
+
+def _unwatched(_call: str, _seconds: float, _succeeded: bool) -> None:
+    """Take no notice of a call."""

@@ -15,7 +15,7 @@ from pymongo import errors
 from pymongo.errors import OperationFailure, PyMongoError
 
 from server.core.errors import HeliographError, StartError
-from server.store.driver.collection import Collection, Document
+from server.store.driver.collection import CallWatch, Collection, Document
 from server.store.driver.errors import AUTHENTICATION_FAILED, translated
 
 SELECTION_SECONDS = 2.0
@@ -46,6 +46,8 @@ class Database:
         self.replicated = replicated
         #: Called when the database's disk is full, if it is this machine's, before another try.
         self.make_room: Callable[[], object] | None = None
+        #: Is told of the calls of all collections that are asked for from now on.
+        self.watch_calls: CallWatch | None = None
 
     @classmethod
     async def open(cls, uri: str, name: str = "heliograph") -> Database:
@@ -70,7 +72,15 @@ class Database:
 
     def collection(self, name: str) -> Collection:
         """Return the collection of this name, which the first write creates."""
-        return Collection(self._database[name], name, self._made_room)
+        return Collection(self._database[name], name, self._made_room, self.watch_calls)
+
+    async def size_bytes(self) -> int:
+        """Return what the database takes on its disk, indexes too. MongoDB only."""
+        try:
+            found = await self._database.command("dbStats")
+        except PyMongoError as error:
+            raise translated(error, self._database.name) from error
+        return int(found.get("storageSize", 0)) + int(found.get("indexSize", 0))
 
     def _made_room(self) -> bool:
         if self.make_room is None:

@@ -41,11 +41,21 @@ class Engine:
         self._folder = Path()
         self._socket = Path()
         self._last_message = ""
+        #: how often the child had to be started again
+        self.restarts = 0
 
     @property
     def pid(self) -> int | None:
         """The child's process id, None before the start."""
         return None if self._process is None else self._process.pid
+
+    def size_bytes(self) -> int:
+        """Return what the database takes on its disk. Blocks briefly."""
+        sizes = 0
+        for file in self._folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # a journal comes and goes
+                sizes += file.stat().st_size
+        return sizes
 
     async def start(self, data_folder: DataFolder) -> str:
         """Start the engine and return the MongoDB URI of its socket.
@@ -119,6 +129,7 @@ class Engine:
             await asyncio.sleep(_BACK_OFF_SECONDS[0 if steady else failures - 1])
             try:
                 await self._spawn()
+                self.restarts += 1
             except (OSError, StartError) as error:
                 log.error(
                     "The database engine did not start: %s",

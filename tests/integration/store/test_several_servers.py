@@ -168,3 +168,31 @@ async def test_what_was_missed_is_forgotten_and_read_again(
         )
         assert found["processes"][0]["identifier"] == record["identifier"]
         assert len(await pair.other.lines(record["pk"])) == 50
+
+
+async def test_each_server_shows_its_own_figures_and_those_of_all(
+    engine_uri: str, tmp_path: Path, exchange: str
+) -> None:
+    async with two_servers(engine_uri, tmp_path) as pair:
+        target, record = await submitted(pair, 10**6, 0.01)
+        products = record["products"]
+        for _ in range(4):  # two slots on each, so that one process waits
+            await pair.other.submit("Counts", target, products)
+        clients = (pair.client, pair.other)
+        for client in clients:
+            status = await until(
+                lambda client=client: client.call("/api/status/"),
+                lambda found: (found["running"], found["queue_length"]) == (4, 1),
+            )
+            assert (status["slots"], status["running_here"]) == (2, 2)
+            assert status["queue_age_seconds"] >= 0
+            assert status["database_bytes"] > 0
+        ids = {(await client.call("/api/status/"))["server_id"] for client in clients}
+        assert len(ids) == 2
+        for pk in range(record["pk"], record["pk"] + 5):
+            await pair.client.call(f"/api/processes/{pk}/cancel/", "POST", b"", status=202)
+        for client in clients:
+            await until(
+                lambda client=client: client.call("/api/status/"),
+                lambda found: (found["running"], found["queue_length"]) == (0, 0),
+            )

@@ -314,3 +314,23 @@ def test_a_fault_of_the_machine_is_no_verdict_on_the_file(
             await child.metadata(tmp_path)
 
     examine(scenario)
+
+
+def test_what_a_child_prints_becomes_records(caplog: pytest.LogCaptureFixture) -> None:
+    program = (
+        "import sys; w = sys.stderr.buffer.write; "
+        "w(b'a warning\\n'); w(b'y' * 300_000 + b'\\n'); w(b'\\xff not UTF-8\\n'); w(b'its last')"
+    )
+
+    async def read() -> None:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, stderr=asyncio.subprocess.PIPE
+        )
+        await examiner._log_messages(child)
+        await child.wait()
+
+    asyncio.run(asyncio.wait_for(read(), 50))
+    said = [record for record in caplog.records if vars(record)["action"] == "examiner_message"]
+    messages = [record.getMessage() for record in said]
+    assert messages[0] == "Examiner: a warning"
+    assert messages[-2:] == ["Examiner: \ufffd not UTF-8", "Examiner: its last"]

@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from runners.fits import images
 from runners.fits.files import FrameError
-from runners.fits.images import find_frame, read_frame
+from runners.fits.images import find_frame, read_frame, read_science
 from runners.fits.raw_pixels import HEADER_BYTES, plain_primary
 from tests.fakes.sky import noise, write_fits
 
@@ -24,6 +24,25 @@ def test_plain_pixels_are_those_that_astropy_reads(tmp_path: Path, kind: str) ->
 
     assert frame.plain is not None
     np.testing.assert_array_equal(read_frame(frame), fits.getdata(path).astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "u2"])
+def test_whole_numbers_can_stay_as_they_are_stored(tmp_path: Path, kind: str) -> None:
+    pixels = np.random.default_rng(2).integers(0, 2 ** (8 * int(kind[1]) - 1), (40, 64))
+    frame = find_frame(write_fits(tmp_path / "a.fits", pixels.astype(kind)))
+    image = read_science(frame, as_stored=True)
+
+    assert image.pixels.dtype.kind in "iu"
+    np.testing.assert_array_equal(image.zero + image.pixels.astype(np.float64), read_frame(frame))
+
+
+def test_other_numbers_do_not_stay_as_they_are_stored(tmp_path: Path) -> None:
+    for name, pixels, cards in (
+        ("float", noise().astype(">f4"), {}),
+        ("blank", noise().astype("i2"), {"BLANK": 300}),
+    ):
+        path = write_fits(tmp_path / f"{name}.fits", pixels, **cards)
+        assert read_science(find_frame(path), as_stored=True).pixels.dtype == np.float32
 
 
 def test_plain_pixels_of_a_later_hdu_are_found(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from runners.fits.files import quiet
+from runners.fits.files import FrameError, quiet
 from runners.fits.images import find_frame, find_frames, read_frame, read_science
 from runners.fits.metadata import fits_metadata
 from runners.fits.science import Section
@@ -303,12 +303,62 @@ LAYOUTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"BAYERPAT": "RGGB", "XBAYROFF": 1, "YBAYROFF": 1.0}, {"mosaic": "BGGR"}),
     ({"BAYERPAT": "RGGB", "XBAYROFF": 2, "YBAYROFF": "x"}, {"mosaic": "RGGB"}),
     ({"COLORTYP": "BAYER_GB"}, {"mosaic": "GBRG"}),
-    ({"BAYERPAT": "TRUE"}, {}),
+    ({"BAYERPAT": "TRUE"}, {"mosaic": "RGGB"}),
+    ({"BAYERPAT": True, "XBAYROFF": 1}, {"mosaic": "GRBG"}),
+    ({"BAYERPAT": "TRUE", "COLORTYP": "BGGR"}, {"mosaic": "BGGR"}),
+    ({"BAYERPAT": "FALSE"}, {}),
+    ({"BAYERPAT": False}, {}),
     ({"BAYERPAT": 5}, {}),
     ({"ROWORDER": "top-down"}, {"top_down": True}),
     ({"ROWORDER": "BOTTOM-UP"}, {}),
     ({"FILTER": "V"}, {"filter": "V"}),
 ]
+
+
+@pytest.mark.parametrize(("has_colours", "mosaic"), [(True, "RGGB"), (False, None)])
+def test_a_pattern_without_a_name_counts_where_the_sky_has_colours(
+    tmp_path: Path, has_colours: bool, mosaic: str | None
+) -> None:
+    pixels = noise()
+    pixels[::2, ::2] += 200 * has_colours
+    path = write_fits(tmp_path / "a.fits", pixels, BAYERPAT="TRUE")
+    assert read_science(find_frame(path)).layout.mosaic == mosaic
+
+
+COLOURS = [(name, noise(seed=seed)) for seed, name in enumerate(("Blue", "RED", "GREEN"))]
+
+
+@pytest.mark.parametrize("names", [("RED", "GREEN", "BLUE"), ("r", "g", "b")])
+def test_red_green_and_blue_of_a_file_are_one_picture(tmp_path: Path, names: Any) -> None:
+    planes = [noise(seed=seed) for seed in range(3)]
+    shuffled = list(zip(names, planes, strict=True))[::-1]
+    path = extensions(tmp_path / "a.fits", *shuffled, ("DQ", OTHER))
+    [frame] = find_frames(path)
+    assert (frame.layout.planes, frame.layout.mosaic) == (3, None)
+    np.testing.assert_array_equal(read_science(frame).pixels, planes)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        [("SCI", noise()), *COLOURS],
+        [*COLOURS[1:]],
+        [*COLOURS[1:], ("BLUE", noise(70))],
+        [*COLOURS[1:], ("BLUE", np.stack([noise()] * 4))],
+    ],
+)
+def test_what_is_not_one_of_each_is_no_picture_in_colour(tmp_path: Path, named: Any) -> None:
+    frame = find_frame(extensions(tmp_path / "a.fits", *named))
+    assert frame.layout.planes == 1
+    assert read_science(frame).pixels.ndim == 2
+
+
+def test_colours_that_are_too_many_pixels_together_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runners.fits.images.MOST_PIXELS", 2 * noise().size)
+    with pytest.raises(FrameError, match="over the limit"):
+        find_frame(extensions(tmp_path / "a.fits", *COLOURS))
 
 
 @pytest.mark.parametrize(("cards", "expected"), LAYOUTS)

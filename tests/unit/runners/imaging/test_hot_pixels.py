@@ -39,6 +39,17 @@ def test_each_becomes_as_bright_as_its_brightest_neighbour() -> None:
         assert calm[row, column] == max(*around, *beside)
 
 
+def test_those_of_whole_numbers_are_found_alike() -> None:
+    image = np.rint(with_hot(4)) - 30_000
+    for row, column in HOT:
+        image[row, column] = 30_000  # 16 bits do not hold by how much they are brighter
+    stored, calm = without_hot_pixels(image.astype(">i2")), without_hot_pixels(image)
+    assert stored is not None
+    assert calm is not None
+    assert stored.dtype == np.dtype(">i2")
+    np.testing.assert_array_equal(stored, calm)
+
+
 def test_few_do_not_matter() -> None:
     assert without_hot_pixels(with_hot(2)) is None
 

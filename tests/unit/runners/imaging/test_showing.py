@@ -43,6 +43,19 @@ def plain(image: Image) -> Image:
     return image
 
 
+@pytest.mark.parametrize("kind", [">u1", ">i2"])
+@pytest.mark.parametrize("size", [500, 160, 130, 70])
+@pytest.mark.parametrize("mosaic", [None, "GRBG"])
+def test_whole_numbers_look_like_the_floats_of_them(kind: str, size: int, mosaic: Any) -> None:
+    pixels = 60 + 5 * noise(HEIGHT, WIDTH) / noise(HEIGHT, WIDTH).std() + stars(120)
+    pixels[::7, ::9] = 250
+    whole = pixels.clip(0, 255).astype(kind)
+    section = Section(10, 0, WIDTH, HEIGHT)
+    own = shown(whole, size, mosaic=mosaic, section=section)
+    other = shown(whole.astype(np.float32), size, mosaic=mosaic, section=section)
+    assert np.abs(own - other).max() <= 1
+
+
 def vignetted(image: Image) -> Image:
     y, x = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
     return (image - 300 * 0.2 * (x**2 + y**2)).astype(np.float32)

@@ -128,6 +128,27 @@ def test_what_is_left_out_is_said_with_its_rows(tmp_path: Path) -> None:
     ]
 
 
+FLAGGED = [
+    ("hjd,mag,catflags", "2459000.5,12.1,{}", {0: True, 1: True, 16384: True, 32768: False}),
+    ("mjd,mag,catflags", "59000,12.1,{}", {"": True, 32770: False, -32768: False}),
+    ("TIME,PDCSAP_FLUX,QUALITY", "2000.5,12.1,{}", {0: True, 1: False, 4096: False}),
+    ("TIME,CADENCENO,FLUX,SAP_QUALITY", "2000.5,7,12.1,{}", {0: True, 128: False, "?": True}),
+    ("JD,Mag,Quality", "2459000.5,12.1,{}", {0: True, 1: True, "A": True}),
+]
+
+
+@pytest.mark.parametrize(("columns", "row", "flags"), FLAGGED)
+def test_what_a_quality_flag_spoils_is_left_out(
+    tmp_path: Path, columns: str, row: str, flags: dict[Any, bool]
+) -> None:
+    rows = [row.format(0), *(row.format(each) for each in flags)]
+    found = light_curve(tmp_path, "\n".join((columns, *rows)))
+    spoilt = [at for at, is_good in enumerate(flags.values(), 2) if not is_good]
+    reason = {"reason": "a quality flag set", "count": len(spoilt), "rows": spoilt}
+    assert found["left_out"] == ([reason] if spoilt else [])
+    assert len(found["points"]) == len(rows) - len(spoilt)
+
+
 @pytest.mark.parametrize(
     ("name", "offset"),
     [
