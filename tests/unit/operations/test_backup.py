@@ -15,10 +15,21 @@ from server.config.sections import Files, MongoDB
 from server.core.errors import NotDone
 from server.operations.keeping import backup as backup_module
 from server.operations.keeping import layout
+from server.operations.keeping.backup import back_up
 from server.operations.keeping.copies import Copies
 from server.operations.keeping.expected import Expected
 from server.operations.keeping.stored_files import StoredFiles
-from tests.fakes.kept import backed_up, delete, documents_of, files_of, names, segment, store
+from server.operations.keeping.verification import verify
+from tests.fakes.kept import (
+    backed_up,
+    delete,
+    documents_of,
+    files_of,
+    names,
+    segment,
+    silent,
+    store,
+)
 from tests.fakes.old_data import config_of
 
 
@@ -153,6 +164,27 @@ def test_a_backup_is_of_one_moment_although_files_are_deleted_meanwhile(
     monkeypatch.setattr(backup_module, "MOST_ROUNDS", 0)
     made = backed_up(config, tmp_path / "to")
     assert (made.missing, made.counts["dataproducts"], made.files) == ([], 13, 13)
+
+
+@pytest.mark.parametrize("stage", ["Copying files", "Copying the database"])
+def test_what_is_stored_after_the_moment_is_not_in_the_backup(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    monkeypatch.setattr(backup_module, "MOST_ROUNDS", 0)
+    [first, *_] = documents_of(database(config))["dataproducts"]
+    stored: list[int] = []
+
+    def stores_one(doing: str, done: int, total: int | None) -> None:
+        if doing == stage and not stored:
+            stored.append(500)
+            late = first | {"_id": 500, "pk": 500, "by_target": 2**32 + 500}
+            store(database(config), "dataproducts", late)
+
+    made = back_up(config, tmp_path / "to", version="1", progress=stores_one)
+    assert stored == [500]
+    assert (made.counts["dataproducts"], made.files, made.missing) == (14, 14, [])
+    assert len(documents_of(tmp_path / "to/database.db")["dataproducts"]) == 14
+    assert verify(tmp_path / "to", silent).damaged == {}
 
 
 def test_what_was_copied_and_then_deleted_is_not_in_the_backup(
