@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from server.cli.exit_status import ExitStatus
 from server.cli.local_server import reachable
 from server.cli.options import add_common_options, load_config
 from server.config import Config
+from server.config.sources import remove_variables
 from server.core.disk.data_folder import announced
 from server.core.errors import HeliographError, StartError
 from server.core.records import PipelineDescription
@@ -74,6 +76,8 @@ def check_pipelines(subject: Subject) -> Iterator[Result]:
 
 
 async def _described(config: Config) -> dict[str, PipelineDescription]:
+    # What an author's module can see holds no secret, as at a start.
+    remove_variables(os.environ)
     pool = Pool(1)
     try:
         await pool.start()
