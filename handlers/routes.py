@@ -20,7 +20,7 @@ from handlers.api import (
 from handlers.files import download, live_preview, previews
 from handlers.files import zip as zips
 from handlers.operations import health, metrics, server_status, webhooks
-from handlers.pages import login, not_found, plot, static_files
+from handlers.pages import login, not_found, plot, sessions, static_files
 from handlers.pages import process as process_page
 from handlers.pages import products as product_pages
 from handlers.pages import receipt as receipt_page
@@ -51,6 +51,7 @@ MODULES = (
     server_status,
     webhooks,
     login,
+    sessions,
     static_files,
     targets_page,
     target_page,

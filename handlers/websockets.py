@@ -154,6 +154,11 @@ class LiveHandler(BaseHandler, WebSocketHandler):
             self._pushing.cancel()
 
     @property
+    def allowed(self) -> bool:
+        """Whether the token or session by which the socket was opened is still good."""
+        return self._stopped or self.identity is None or self.identity.holds()
+
+    @property
     def ready(self) -> bool:
         """Whether the last frame has been sent."""
         return self._written is None or self._written.done()

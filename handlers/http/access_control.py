@@ -1,17 +1,22 @@
-"""Access to every handler: host, origin, token, and CORS for allowed origins.
+"""Access to every handler: host, origin, caller and role, and CORS for allowed origins.
 
-The rules themselves are in `access_rules`; here they are applied to requests.
+The rules themselves are in `handlers.access`; here they are applied to requests.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Mapping
 from typing import ClassVar
 
 from tornado.web import HTTPError, RequestHandler
 
-from handlers.access.rules import COOKIE, AccessRules
+from handlers.access.identification import Identification
+from handlers.access.rules import AccessRules
+from server.access.identity import Identity
 from server.access.roles import ANYBODY, Caller, Role, RoleNeeded
+
+log = logging.getLogger(__name__)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -27,10 +32,12 @@ class GuardedHandler(RequestHandler):
 
     #: The roles that methods need where it is not that of `needed_role`.
     roles: ClassVar[Mapping[str, Role]] = {}
-    #: Who sent the request; not known yet where a check fails, nor where all are let in.
+    #: Who sent the request, and the proof; not known where a check fails, or all are let in.
     caller: Caller = ANYBODY
+    identity: Identity | None = None
 
     access_rules: AccessRules  #: set by the `initialize` of each heir
+    identification: Identification  #: likewise, but where a handler is open to all
 
     def set_default_headers(self) -> None:
         """Let no browser guess a type, on errors either, and tell nobody our library's version."""
@@ -38,7 +45,10 @@ class GuardedHandler(RequestHandler):
         self.clear_header("Server")
 
     def prepare(self) -> Awaitable[None] | None:
-        """Refuse requests that the rules do not allow. Keep it cheap: every poll passes here."""
+        """Refuse requests that the rules do not allow. Keep it cheap: every poll passes here.
+
+        What it returns is to be awaited before anything else is done.
+        """
         rules = self.access_rules
         if not rules.knows_host(self.request.host):
             raise HTTPError(421)
@@ -47,29 +57,39 @@ class GuardedHandler(RequestHandler):
         if self.checks_origin_always or self.request.method not in SAFE_METHODS:
             self._check_origin()
         # Browsers send preflight requests without credentials.
-        if not self.open_to_all and self.request.method != "OPTIONS":
-            self.caller = self._identified()
-            self._check_role(needed_role(type(self), str(self.request.method)))
-        return None
+        if self.open_to_all or self.request.method == "OPTIONS":
+            return None
+        identity = self.identification.identify(self.request)
+        if isinstance(identity, Identity):
+            self._let_in(identity)
+            return None
+        return self._let_in_later(identity)
+
+    async def _let_in_later(self, identity: Awaitable[Identity]) -> None:
+        self._let_in(await identity)
+
+    def _let_in(self, identity: Identity) -> None:
+        self.identity, self.caller = identity, identity.caller
+        self._check_role(needed_role(type(self), str(self.request.method)))
 
     def _check_origin(self) -> None:
         origin = self.request.headers.get("Origin")
         if origin and not self.access_rules.knows_origin(origin, self.request.host):
             raise HTTPError(403)
 
-    def _identified(self) -> Caller:
-        """Return who sent the request. Raise HTTPError 401 if nothing in it proves that."""
-        if not self.access_rules.needs_token:
-            return ANYBODY
-        kind, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() == "bearer" and self.access_rules.accepts_token(token.strip()):
-            return Caller(None, Role.ADMIN)
-        if self.access_rules.accepts_cookie(self.get_cookie(COOKIE) or ""):
-            return Caller(None, Role.ADMIN)
-        raise HTTPError(401)
-
     def _check_role(self, needed: Role) -> None:
         if not self.caller.role.includes(needed):
+            log.info(
+                "%s %s needs the role %s",
+                self.request.method,
+                self.request.path,
+                needed,
+                extra={
+                    "action": "access_refused",
+                    "address": self.request.remote_ip,
+                    "token": self.caller.name,
+                },
+            )
             raise RoleNeeded(needed, self.caller)
 
     def set_cors_headers(self) -> None:

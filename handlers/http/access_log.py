@@ -59,6 +59,7 @@ def log_request(handler: RequestHandler) -> None:
             extra={
                 "action": "request",
                 "remote": request.remote_ip,
+                **_caller(handler),
                 "details": {
                     "method": request.method,
                     "path": path,
@@ -69,3 +70,9 @@ def log_request(handler: RequestHandler) -> None:
                 },
             },
         )
+
+
+def _caller(handler: RequestHandler) -> dict[str, str]:
+    """Return the name of the caller's token, nothing for a caller without a name."""
+    caller = getattr(handler, "caller", None)
+    return {"token": caller.name} if caller is not None and caller.name is not None else {}

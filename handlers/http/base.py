@@ -134,6 +134,7 @@ class BaseHandler(JsonHandler):
         """Take the collaborators."""
         self.services = services
         self.access_rules = services.access_rules
+        self.identification = services.identification
 
     @property
     def archive(self) -> Archive:

@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from handlers.access.identification import COOKIE
 from handlers.http.base import BaseHandler
 from handlers.http.compression import compressed
 from handlers.http.error_responses import ErrorResponse
 from handlers.pages import formatting
 from handlers.pages.display import display_kind, has_preview, table_kind
+from server.access.roles import Caller
 from server.core.records import ProcessRecord
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -47,7 +49,15 @@ class Page(BaseHandler):
         """Return what every template may use: also what all pages say while the disk is full."""
         services = getattr(self, "services", None)
         problem = None if services is None else services.disk_problem()
-        return super().get_template_namespace() | {"disk_problem": problem}
+        return super().get_template_namespace() | {
+            "disk_problem": problem,
+            "signed_in": self._signed_in(),
+        }
+
+    def _signed_in(self) -> Caller | None:
+        """Return who one is for the header of a page, None where nobody has to say so."""
+        identity = getattr(self, "identity", None)
+        return None if identity is None or identity.token is None else self.caller
 
     def show(self, template: str, **content: Any) -> None:
         """Answer with a template and its content, the functions it calls and the present time."""
@@ -73,7 +83,7 @@ class Page(BaseHandler):
     def write_error_body(self, response: ErrorResponse) -> None:
         """Show the error, or the login form where a token is missing."""
         if response.status == 401:
-            self.ask_for_token(str(self.request.uri))
+            self.ask_for_token(str(self.request.uri), self._why_asked(response))
             return
         self.render(
             "pages/error.html",
@@ -81,6 +91,11 @@ class Page(BaseHandler):
             reason=responses.get(response.status, "Error"),
             message=response.sentence,
         )
+
+    def _why_asked(self, response: ErrorResponse) -> str | None:
+        """Return what was wrong with the proof that came, None where none came."""
+        came = "Authorization" in self.request.headers or COOKIE in self.request.cookies
+        return response.sentence if came else None
 
     def ask_for_token(self, destination: str, error: str | None = None) -> None:
         """Show the login form, which leads on to a path of this server."""

@@ -15,11 +15,15 @@ from handlers.http import access_log
 from handlers.routes import all_routes
 from handlers.services import Services
 from runners.execution.pool import Pool
+from server.access.access import Access, load_tokens, token_store
+from server.access.sessions import Sessions
 from server.app.components import Components
 from server.app.examinations import or_later
 from server.app.observing.figures import Figures
 from server.archive.derived.reexamination import Reexamination
 from server.config import Config
+from server.config.config import is_loopback
+from server.core.concurrency import retry_while_unavailable
 from server.core.disk.data_folder import DataFolder
 from server.core.errors import DatabaseAway
 from server.core.records import PipelineDescription, ProcessRecord
@@ -56,6 +60,15 @@ class Assembly:
     def upkeep(self) -> list[Upkeep]:
         """Return all work in the background, in the order in which it is to be started."""
         return [self.sealer(), self.reexamination()]
+
+    async def access(self) -> Access:
+        """Return what knows who is let in. :raises StartError: nobody could be, or everybody."""
+        store = self.components.store
+        tokens = await retry_while_unavailable(
+            lambda: load_tokens(self.config, token_store(self.config, store))
+        )
+        sessions = Sessions(store.sessions, tokens, alone=self.config.mongodb.uri is None)
+        return Access(tokens, sessions, loopback=is_loopback(self.config.http.host))
 
     def upkeep_of(self, processes: Processes) -> list[Upkeep]:
         """Return the work in the background that is about processes, in order of its start."""
@@ -152,6 +165,7 @@ class Assembly:
 
     def handler_services(
         self,
+        access: Access,
         processes: Processes,
         run_services: RunServices,
         dispatcher: Dispatcher,
@@ -167,6 +181,7 @@ class Assembly:
 
         return Services(
             config=self.config,
+            access=access,
             processes=processes,
             live=LiveSources(
                 self.components.repository,

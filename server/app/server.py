@@ -17,6 +17,7 @@ from handlers.http.body import BODY_LIMIT_BYTES
 from handlers.services import Services
 from handlers.starting import StartingApplication
 from runners.execution.pool import Pool, WarmUpFailed
+from server.access.access import check_tokens
 from server.app.assembly import Assembly, Upkeep, make_application
 from server.app.components import Components, open_components
 from server.app.connections.server import BoundedServer
@@ -73,6 +74,7 @@ class Server:
         return self._services
 
     async def __aenter__(self) -> Server:
+        await check_tokens(self.config)
         self._folder = await asyncio.to_thread(DataFolder.open, self.config.data)
         self._stack.callback(self._folder.close)
         try:
@@ -134,6 +136,7 @@ class Server:
             config, self._folder, stack, self._accepted, self.metrics
         )
         assembly = Assembly(config, self._folder, components)
+        access = await assembly.access()
         recovery = assembly.recovery()
         await recovery.settle_own()
         await components.examiner.start()
@@ -141,7 +144,7 @@ class Server:
             await warming
         except WarmUpFailed as error:
             raise StartError(f"No run could start here: {error}") from error
-        self._start_upkeep(assembly.upkeep())
+        self._start_upkeep([access, *assembly.upkeep()])
         # Runs.
         pipelines = await self._watched_pipelines(pool)
         run_services = assembly.run_services(pool, pipelines)
@@ -150,7 +153,9 @@ class Server:
         processes = assembly.processes(pipelines)
         self._start_upkeep(assembly.upkeep_of(processes))
         figures = self._observe(components, pool, dispatcher)
-        self._services = assembly.handler_services(processes, run_services, dispatcher, figures)
+        self._services = assembly.handler_services(
+            access, processes, run_services, dispatcher, figures
+        )
         dispatcher.start()
         # Stopped in the reverse order: polls are answered until the runs have ended, but not
         # without a database.

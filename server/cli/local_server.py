@@ -10,11 +10,13 @@ import contextlib
 import dataclasses
 import logging
 import os
+import secrets
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from server.access.secrets_file import read_secrets
 from server.app.logging_setup import set_up_logging
 from server.cli.api_client import ApiClient
 from server.config import Config
@@ -40,12 +42,23 @@ def server_of(config: Config) -> Iterator[ApiClient]:
     """
     folder = config.data
     if is_held(folder):
-        token = next(iter(config.http.tokens), None)
-        with contextlib.closing(ApiClient(_announced(folder), token)) as client:
+        with contextlib.closing(ApiClient(_announced(folder), _token_of(config))) as client:
             yield client
         return
-    with _started(config) as address, contextlib.closing(ApiClient(address)) as client:
+    # The folder may have named tokens, whose secrets nobody knows here.
+    token = secrets.token_urlsafe()
+    with (
+        _started(config, token) as address,
+        contextlib.closing(ApiClient(address, token)) as client,
+    ):
         yield client
+
+
+def _token_of(config: Config) -> str | None:
+    """Return a token of the configuration, None without one."""
+    if config.http.tokens or config.http.tokens_file is None:
+        return next(iter(config.http.tokens), None)
+    return next(iter(read_secrets(config.http.tokens_file)), None)
 
 
 def _announced(folder: Path) -> str:
@@ -66,11 +79,11 @@ def reachable(address: str) -> str:
 
 
 @contextlib.contextmanager
-def _started(config: Config) -> Iterator[str]:
+def _started(config: Config, token: str) -> Iterator[str]:
     """Start a server in a thread of this process and yield its address."""
     set_up_logging(logging.WARNING)
     remove_variables(os.environ)
-    temporary = dataclasses.replace(config, http=Http(host="127.0.0.1", port=0))
+    temporary = dataclasses.replace(config, http=Http(host="127.0.0.1", port=0, tokens=(token,)))
     thread = _ServerThread(temporary)
     thread.start()
     try:

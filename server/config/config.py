@@ -47,6 +47,8 @@ from server.config.webhooks import WEBHOOKS, Webhook
 from server.core.errors import StartError
 
 FILE_NAME = "config.yml"
+#: The keys whose values are paths, which may be relative.
+PATHS = ("data", "http.tokens_file")
 
 
 def _is_path(written: str) -> bool:
@@ -110,13 +112,6 @@ class Config:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
-        if not self.http.tokens and not is_loopback(self.http.host):
-            raise Contradiction(
-                "http.host",
-                self.http.host,
-                "127.0.0.1, ::1 or localhost, as the others can be reached from elsewhere and"
-                " need at least one secret in http.tokens",
-            )
         _check_mail(self.mail)
         if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:
             raise Contradiction(
@@ -213,15 +208,16 @@ def find_file() -> Path | None:
 def load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, object]) -> Config:
     """Make the configuration of these sources; `options` are those of the command line.
 
-    A relative `data` in the file starts at its folder, elsewhere at the working directory. Raise
+    A relative path in the file starts at its folder, elsewhere at the working directory. Raise
     StartError that names each bad key, its value, where that is from, and what is allowed.
     """
     given = gather(path, environ, options, rules_of(Config))
     values = {key: each.value for key, each in given.items()}
     folder = path.absolute().parent if path else None
-    if (data := values.pop("data", None)) is not None:
-        start = folder if folder and given["data"].source == str(path) else Path.cwd()
-        values["data"] = start / Path(data).expanduser()
+    for key in PATHS:
+        if (written := values.pop(key, None)) is not None:
+            start = folder if folder and given[key].source == str(path) else Path.cwd()
+            values[key] = start / Path(written).expanduser()
     try:
         return Config(folder=folder, **_nested(values))
     except Contradiction as error:

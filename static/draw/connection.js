@@ -37,9 +37,18 @@ export function showConnection(state) {
     case "gone":
       show(state, "This has been deleted.");
       return;
+    case "refused":
+      signIn();
+      return;
     default:
       throw new Error(`Unknown state ${state}`);
   }
+}
+
+/** Leave for the form that leads back here once somebody has signed in. */
+function signIn() {
+  const here = location.pathname + location.search + location.hash;
+  location.assign(`/login?next=${encodeURIComponent(here)}`);
 }
 
 /**

@@ -89,7 +89,7 @@ async function showRunning() {
     return true;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    showConnection("lost");
+    showConnection(error.status === 401 ? "refused" : "lost");
     return false;
   }
 }

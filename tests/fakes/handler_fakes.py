@@ -22,6 +22,7 @@ from server.app.connections.server import BoundedServer
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
 from server.core.records import ProcessRecord
+from tests.fakes.fake_access import FakeSessions, FakeTokens, make_access
 from tests.fakes.fake_archive import FakeArchive
 from tests.fakes.fake_processes import FakeProcesses
 
@@ -36,6 +37,8 @@ class Fakes:
     config: Config = field(default_factory=Config)
     problem: str | None = None
     disk_problem: str | None = None
+    tokens: FakeTokens = field(default_factory=FakeTokens)
+    sessions: FakeSessions = field(default_factory=FakeSessions)
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
     status: dict[str, Any] = field(default_factory=lambda: {"slots": 2, "running": 1})
@@ -114,6 +117,7 @@ class Fakes:
         """Serve until the context ends, and yield a client."""
         services = Services(
             config=self.config,
+            access=make_access(self.config, self.tokens, self.sessions),
             processes=cast(Any, self.processes),
             live=cast(Any, self.processes),
             archive=cast(Any, self.archive),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 from collections import Counter
+
+from server.core.addresses import client_network
 
 log = logging.getLogger(__name__)
 
 #: Between two lines in the log about connections that were closed at once.
 REPORT_SECONDS = 60.0
-#: Of an IPv6 address, the part that stands for one client: whoever has one address has its /64.
-IPV6_PREFIX = 64
 
 
 class Bounds:
@@ -61,10 +60,4 @@ class Bounds:
 def client_of(address: object) -> str:
     """Return what the connections of one client have in common in the address of a socket."""
     host = address[0] if isinstance(address, tuple) and address else ""
-    if ":" not in host:
-        return str(host)
-    parsed = ipaddress.ip_address(host.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    if mapped is not None:
-        return str(mapped)
-    return str(ipaddress.ip_network((int(parsed), IPV6_PREFIX), strict=False))
+    return client_network(str(host))

@@ -1,0 +1,1 @@
+"""The collections of who is let in: named tokens, and sessions of people."""
