@@ -26,6 +26,7 @@ from server.config.sources import remove_variables
 from server.core.disk.data_folder import announced
 from server.core.errors import HeliographError, StartError
 from server.core.records import PipelineDescription
+from server.operations.checks.access import check_tokens
 from server.operations.checks.database import check_database, check_identity, check_indexes
 from server.operations.checks.machine import check_data_folder, check_open_files, check_room
 from server.operations.checks.results import Level, Result, ok, problem, warning
@@ -95,6 +96,7 @@ CHECKS: Sequence[Check] = (
     Check("storage", check_storage),
     Check("database and files", check_identity),
     Check("files", check_files),
+    Check("tokens", check_tokens),
     Check("free space", check_room),
     Check("open files", check_open_files),
     Check("pipelines", check_pipelines),

@@ -160,7 +160,8 @@ def kept_files(path: Path) -> list[str]:
 
 def is_kept(name: str) -> bool:
     """Return whether a file of this name in a data folder is more than what each server makes."""
-    return name not in _PASSING | {*_FOLDERS, "files"} and not name.endswith(".new")
+    passing = _PASSING | {*_FOLDERS, "files"}
+    return name not in passing and not name.endswith((".new", ".lock"))
 
 
 def lock_folder(folder: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> int:

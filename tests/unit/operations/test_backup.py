@@ -92,8 +92,10 @@ def test_a_backup_changes_nothing_in_its_source(config: Config, tmp_path: Path) 
 
 def test_no_secret_is_in_the_list_or_the_manifest(config: Config, tmp_path: Path) -> None:
     (config.data / "tokens.json").write_text('{"hash": "hunter2hunter2"}')
+    (config.data / "tokens.lock").touch()
     backed_up(config, tmp_path / "to")
     assert (tmp_path / "to/server/tokens.json").read_text() == '{"hash": "hunter2hunter2"}'
+    assert names(tmp_path / "to" / "server") == ["server-id", "tokens.json"]
     for name in (layout.LISTING, layout.MANIFEST):
         assert "hunter2" not in (tmp_path / "to" / name).read_text()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from server.config.sections import MongoDB
 from server.core.disk.data_folder import DataFolder
 from server.core.errors import HeliographError, NotDone
 from server.operations.checks import machine
+from server.operations.checks.access import check_tokens
 from server.operations.checks.database import check_database, check_identity, check_indexes
 from server.operations.checks.machine import check_data_folder, check_open_files, check_room
 from server.operations.checks.results import Level, Result
@@ -314,6 +316,17 @@ def test_a_mongodb_can_be_checked(engine_uri: str, runner: asyncio.Runner, tmp_p
     for look in (check_database, check_indexes, check_files, check_identity):
         said = found(config, look)
         assert (said[Level.PROBLEM], said[Level.WARNING]) == ([], [])
+
+
+def test_tokens_are_counted_and_damaged_ones_are_a_problem(config: Config) -> None:
+    path = config.data / "tokens.json"
+    facts = {"role": "viewer", "digest": f"sha256:{'0' * 64}", "created": 1.0}
+    tokens = [facts | {"name": "a", "expires": 2.0}, facts | {"name": "b", "expires": None}]
+    path.write_text(json.dumps({"version": 1, "tokens": tokens}))
+    assert found(config, check_tokens)[Level.OK] == ["2 named tokens, 1 expired"]
+    path.write_text("{")
+    with pytest.raises(HeliographError, match="damaged"):
+        found(config, check_tokens)
 
 
 def test_all_complaints_about_the_configuration_are_told(
