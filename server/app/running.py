@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from runners.confinement import memory
 from server.app.logging_setup import log_everything, set_up_logging
 from server.app.server import Server
 from server.config import Config
@@ -30,13 +31,14 @@ def run(config: Config, on_ready: OnReady | None = None, accepted: Accepted | No
     `on_ready` is called once, with the running server, when that can take work. `accepted` is what
     the start would otherwise refuse.
     """
+    memory.hide()
     set_up_logging(logging.getLevelNamesMapping()[config.log.level.upper()], config.log.format)
     log_everything()
     open_files.raise_limit()
     # What runs inherit holds no secret, and the template that starts them comes from here.
     remove_variables(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve_until_stopped(Server(config, accepted), on_ready))
+        return runner.run(_serve_until_stopped(Server(config, accepted, alone=True), on_ready))
 
 
 async def _serve_until_stopped(server: Server, on_ready: OnReady | None) -> int:

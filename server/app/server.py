@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tornado.netutil import bind_sockets
 from handlers.http.body import BODY_LIMIT_BYTES
 from handlers.services import Services
 from handlers.starting import StartingApplication
+from runners.confinement.environment import of_runs
 from runners.execution.pool import Pool, WarmUpFailed
 from server.access.access import check_tokens
 from server.app.assembly import Assembly, Upkeep, make_application
@@ -34,6 +36,7 @@ from server.core.records import PipelineDescription
 from server.core.tuning import tune_process
 from server.execution.dispatcher import Dispatcher
 from server.operations.accepted import Accepted
+from server.processes.bounds import warn_of_missing_isolation
 from server.processes.pipelines import PipelineWatch, find_pipelines
 
 log = logging.getLogger(__name__)
@@ -44,10 +47,16 @@ DRAIN_SECONDS = 1.0
 
 
 class Server:
-    """A whole server: bound when entered, serving after `start`, stopped when left."""
+    """A whole server: bound when entered, serving after `start`, stopped when left.
 
-    def __init__(self, config: Config, accepted: Accepted | None = None) -> None:
+    One that is `alone` in its process keeps all sockets of the process in its data folder.
+    """
+
+    def __init__(
+        self, config: Config, accepted: Accepted | None = None, *, alone: bool = False
+    ) -> None:
         self.config = config
+        self._alone = alone
         self._accepted = accepted or Accepted()
         self._stack = AsyncExitStack()
         self._application = StartingApplication(config)
@@ -128,7 +137,10 @@ class Server:
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         self._watch_disk()
-        pool = Pool(config.pool.slots)
+        environment = of_runs(os.environ, config.limits.environment)
+        sockets = self._folder.sockets if self._alone else None
+        pool = Pool(config.pool.slots, environment, sockets)
+        warn_of_missing_isolation(config)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
         # Storage, and what this server left behind when it ended last time.

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from runners.confinement import memory
 from server.access.secrets_file import read_secrets
 from server.app.logging_setup import set_up_logging
 from server.cli.api_client import ApiClient
@@ -81,6 +82,7 @@ def reachable(address: str) -> str:
 @contextlib.contextmanager
 def _started(config: Config, token: str) -> Iterator[str]:
     """Start a server in a thread of this process and yield its address."""
+    memory.hide()
     set_up_logging(logging.WARNING)
     remove_variables(os.environ)
     temporary = dataclasses.replace(config, http=Http(host="127.0.0.1", port=0, tokens=(token,)))
@@ -114,7 +116,7 @@ class _ServerThread(threading.Thread):
     async def _serve(self) -> None:
         from server.app.server import Server
 
-        async with Server(self._config) as server:
+        async with Server(self._config, alone=True) as server:
             await server.start()
             self._address = server.address
             self._is_ready.set()

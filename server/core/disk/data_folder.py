@@ -29,7 +29,7 @@ _FILES = (LOCK, ADDRESS, RESTORING, "reserve", "server-id")
 _PASSING = frozenset({LOCK, ADDRESS, RESTORING, "reserve"})
 #: The most that a file beside the folders has, such as the server's id.
 _KEPT_BYTES = 2**20
-_FOLDERS = ("incoming", "runs", "previews", "database")
+_FOLDERS = ("incoming", "runs", "previews", "database", "sockets")
 
 
 class DataFolder:
@@ -90,6 +90,11 @@ class DataFolder:
     def database(self) -> Path:
         """The embedded engine's files and its socket."""
         return self._subfolder("database")
+
+    @property
+    def sockets(self) -> Path:
+        """The socket of the process that starts runs."""
+        return self._subfolder("sockets")
 
     def set_aside(self) -> None:
         """Move away what uploads and runs left behind when an earlier server ended.
