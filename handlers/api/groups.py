@@ -38,7 +38,7 @@ class GroupsHandler(BodyHandler):
     async def get(self) -> None:
         """Answer with a page of the groups."""
         found = await self.archive.groups.find(**page(self))
-        groups = [fields_of(group) for group in found.items]
+        groups = [fields_of(group, self.prefix) for group in found.items]
         await self.answer({"groups": groups, "next": found.next})
 
     async def post(self) -> None:
@@ -46,7 +46,7 @@ class GroupsHandler(BodyHandler):
         new = self.json_input(NewGroup)
         group = await self.archive.groups.create(new.name, new.products)
         self.set_header("Location", f"/api/groups/{group.pk}/")
-        self.write_json(fields_of(group), 201)
+        self.write_json(fields_of(group, self.prefix), 201)
 
 
 class GroupHandler(BaseHandler):
@@ -54,7 +54,8 @@ class GroupHandler(BaseHandler):
 
     async def get(self, pk: str) -> None:
         """Answer with the group."""
-        await self.answer(fields_of(await self.archive.groups.get(parse_pk(pk))))
+        group = await self.archive.groups.get(parse_pk(pk))
+        await self.answer(fields_of(group, self.prefix))
 
     async def delete(self, pk: str) -> None:
         """Delete the group; its data products stay."""
@@ -69,12 +70,13 @@ class GroupProductsHandler(BodyHandler):
         """Add data products; those that are in the group already stay where they are."""
         added = self.json_input(AddedProducts)
         group = await self.archive.groups.get(parse_pk(pk))
-        self.write_json(fields_of(await self.archive.groups.add(group, added.products)))
+        group = await self.archive.groups.add(group, added.products)
+        self.write_json(fields_of(group, self.prefix))
 
 
-def fields_of(group: DataProductGroup) -> dict[str, Any]:
+def fields_of(group: DataProductGroup, prefix: str) -> dict[str, Any]:
     """Return a group as the API shows it."""
-    return {name: getattr(group, name) for name in FIELDS}
+    return {name: getattr(group, name) for name in FIELDS} | {"url": prefix + group.url}
 
 
 def routes(services: Services) -> list[URLSpec]:

@@ -86,7 +86,7 @@ class TargetTimelapsesHandler(BaseHandler):
         """Answer with the target's name and extra fields, and its timelapses, newest first."""
         target = await self.archive.targets.get(parse_pk(pk))
         records = await self.processes.succeeded_timelapses(target.pk)
-        timelapses = [timelapse_fields(record) for record in records if record.outputs]
+        timelapses = [timelapse_fields(each, self.prefix) for each in records if each.outputs]
         fields = {"name": target.name, "extra_fields": target.extra_fields}
         await self.answer({"target": fields, "timelapses": timelapses})
 
@@ -96,13 +96,13 @@ def fields_of(target: Target) -> dict[str, Any]:
     return {name: getattr(target, name) for name in FIELDS}
 
 
-def timelapse_fields(record: ProcessRecord) -> dict[str, Any]:
+def timelapse_fields(record: ProcessRecord, prefix: str) -> dict[str, Any]:
     """Return a succeeded timelapse as the API shows it; its one output has the same name."""
     name = record.identifier
     return {
         "name": name,
         "format": name.rpartition(".")[2],
-        "url": f"/dataproducts/{record.outputs[0]}/file/{quote(name, safe='')}",
+        "url": f"{prefix}/dataproducts/{record.outputs[0]}/file/{quote(name, safe='')}",
         "created": record.terminal_timestamp,
         "frames": len(record.products),
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tornado.web import HTTPError, RequestHandler
 
@@ -43,6 +43,24 @@ class GuardedHandler(RequestHandler):
         """Let no browser guess a type, on errors either, and tell nobody our library's version."""
         self.set_header("X-Content-Type-Options", "nosniff")
         self.clear_header("Server")
+
+    @property
+    def prefix(self) -> str:
+        """`http.prefix`, with which the paths of this server begin for its clients."""
+        return str(self.settings.get("prefix", ""))
+
+    def set_header(self, name: str, value: Any) -> None:
+        """Set a header; of `Location`, a path of this server gets the prefix."""
+        if name == "Location":
+            address = value.decode() if isinstance(value, bytes) else str(value)
+            value = self.prefix + address if address.startswith("/") else address
+        super().set_header(name, value)
+
+    def set_cookie(self, name: str, value: Any, *arguments: Any, **options: Any) -> None:
+        """Set a cookie for the paths of this server alone."""
+        if not arguments:
+            options.setdefault("path", self.prefix or "/")
+        super().set_cookie(name, value, *arguments, **options)
 
     def prepare(self) -> Awaitable[None] | None:
         """Refuse requests that the rules do not allow. Keep it cheap: every poll passes here.

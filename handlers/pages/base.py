@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from tornado.template import BaseLoader
 
 from handlers.access.identification import COOKIE
 from handlers.http.base import BaseHandler
 from handlers.http.compression import compressed
 from handlers.http.error_responses import ErrorResponse
 from handlers.pages import formatting
+from handlers.pages.addresses import PrefixingLoader, page_of
 from handlers.pages.display import display_kind, has_preview, table_kind
 from server.access.roles import Caller
 from server.core.records import ProcessRecord
@@ -45,12 +47,17 @@ class Page(BaseHandler):
         """Return the folder of the templates, wherever the server was started."""
         return str(TEMPLATES)
 
+    def create_template_loader(self, template_path: str) -> BaseLoader:
+        """Return a loader whose templates put the prefix before the paths of this server."""
+        return PrefixingLoader(template_path)
+
     def get_template_namespace(self) -> dict[str, Any]:
         """Return what every template may use: also what all pages say while the disk is full."""
         services = getattr(self, "services", None)
         problem = None if services is None else services.disk_problem()
         return super().get_template_namespace() | {
             "disk_problem": problem,
+            "prefix": self.prefix,
             "signed_in": self._signed_in(),
         }
 
@@ -68,6 +75,7 @@ class Page(BaseHandler):
             has_preview=has_preview,
             display_kind=display_kind,
             table_kind=table_kind,
+            page_of=page_of,
             now=time.time(),
             **content,
         )

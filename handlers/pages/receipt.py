@@ -23,7 +23,7 @@ class ReceiptPage(Page):
             "pages/receipt.html",
             receipt=await self.processes.receipt(record.pk),
             target=await self.archive.targets.get(record.target),
-            page_url=record.view_url or f"/processes/{record.pk}",
+            page_url=self.prefix + (record.view_url or f"/processes/{record.pk}"),
             shown=INPUTS_SHOWN,
         )
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from tornado.routing import Router
 from tornado.web import Application
 
 from handlers.http import access_log
+from handlers.http.prefix import behind_prefix
+from handlers.pages import not_found
 from handlers.routes import all_routes
 from handlers.services import Services
 from runners.execution.pool import Pool
@@ -216,7 +219,12 @@ class Assembly:
         return problem or self.folder.reserve.problem
 
 
-def make_application(services: Services) -> Application:
+def make_application(services: Services) -> Application | Router:
     """Return the application with all routes; tests call it with services of their own."""
-    finished = access_log.finished(services.metrics, lines=services.config.log.requests)
-    return Application([*all_routes(services)], log_function=finished)
+    settings: dict[str, Any] = {
+        "log_function": access_log.finished(services.metrics, lines=services.config.log.requests),
+        "prefix": services.config.http.prefix,
+    }
+    outside = Application([*not_found.outside_prefix(services)], **settings)
+    inside = Application([*all_routes(services)], **settings)
+    return behind_prefix(services.config.http.prefix, inside, outside)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from runners.execution.pool import Pool, WarmUpFailed
 from runners.execution.registry import BUILT_IN
+from server.app.connections.tls import load
 from server.cli.api_client import ApiClient, Refused
 from server.cli.commands import ProgressLine, new_parser
 from server.cli.exit_status import ExitStatus
@@ -23,7 +24,7 @@ from server.cli.local_server import reachable
 from server.cli.options import add_common_options, load_config
 from server.config import Config
 from server.config.sources import remove_variables
-from server.core.disk.data_folder import announced
+from server.core.disk.data_folder import announced, announced_certificate
 from server.core.errors import HeliographError, StartError
 from server.core.records import PipelineDescription
 from server.operations.checks.access import check_tokens
@@ -51,13 +52,22 @@ def check_server(subject: Subject) -> Iterator[Result]:
     if address is None:
         yield warning("one uses the data folder and has not told its address yet")
         return
+    client = ApiClient(reachable(address), certificate=announced_certificate(subject.config.data))
     try:
-        with contextlib.closing(ApiClient(reachable(address))) as client:
+        with contextlib.closing(client):
             client.get("/readyz")
     except Refused as error:
         yield problem(f"the one at {address} is not ready: {error}")
     else:
         yield ok(f"the one at {address} is ready")
+
+
+def check_tls(subject: Subject) -> Iterator[Result]:
+    """Look whether certificate and key can be used, where the server is to speak HTTPS."""
+    tls = subject.config.http.tls
+    if tls.certificate is not None and tls.key is not None:
+        load(tls.certificate, tls.key)
+        yield ok("certificate and key can be used")
 
 
 def check_pipelines(subject: Subject) -> Iterator[Result]:
@@ -97,6 +107,7 @@ CHECKS: Sequence[Check] = (
     Check("database and files", check_identity),
     Check("files", check_files),
     Check("tokens", check_tokens),
+    Check("TLS", check_tls),
     Check("free space", check_room),
     Check("open files", check_open_files),
     Check("pipelines", check_pipelines),

@@ -237,15 +237,19 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
         """Return whether this server runs it, in this attempt."""
         return self.state is State.RUNNING and (self.owner, self.attempt) == (owner, attempt)
 
-    def status_fields(self) -> dict[str, Any]:
-        """Return the six keys of the specified status API, in its order."""
+    def status_fields(self, prefix: str = "") -> dict[str, Any]:
+        """Return the six keys of the specified status API, in its order.
+
+        `prefix` is `http.prefix`, with which every URL in an answer begins.
+        """
+        view_url = self.view_url
         return {
             "identifier": self.identifier,
             "created": self.created,
             "status": self.status,
             "terminal_timestamp": self.terminal_timestamp,
             "failure_message": self.failure_message,
-            "view_url": self.view_url,
+            "view_url": None if view_url is None else prefix + view_url,
         }
 
 

@@ -63,7 +63,8 @@ class Processes:
         )
         self.pipelines: Mapping[str, PipelineDescription] = pipelines
         self.log_reader = reader
-        self.log_bodies = LogBodies(reader, config.cache.log_bytes // 2)
+        self._prefix = config.http.prefix
+        self.log_bodies = LogBodies(reader, config.cache.log_bytes // 2, config.http.prefix)
 
     async def get(self, pk: int) -> ProcessRecord:
         """Return the record of a process. Raises NotFound."""
@@ -219,7 +220,7 @@ class Processes:
             lines = record.log_lines
         return {
             "pk": record.pk,
-            **record.status_fields(),
+            **record.status_fields(self._prefix),
             "process_type": record.process_type,
             "pipeline": record.pipeline,
             "target": record.target,

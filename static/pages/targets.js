@@ -8,6 +8,7 @@ import { pageOf } from "../draw/process/process_row.js";
 import { swapRegion } from "../draw/region.js";
 import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
+import { addressOf } from "../server/address.js";
 import { ApiError, getPage, poll, request } from "../server/api.js";
 import { deleteTarget } from "./deletion.js";
 
@@ -32,7 +33,7 @@ function searchAsYouType() {
 
 /** @param {string} search */
 async function showTargets(search) {
-  const path = search ? `/?${new URLSearchParams({ search })}` : "/";
+  const path = addressOf(search ? `/?${new URLSearchParams({ search })}` : "/");
   try {
     const page = await getPage(path);
     const newest = /** @type {HTMLInputElement} */ (part("#search")).value.trim();
@@ -51,7 +52,7 @@ function makeTargets() {
     clearProblems(form);
     try {
       const target = await request("POST", "/api/targets/", targetOf(form));
-      location.assign(`/targets/${target.pk}/`);
+      location.assign(addressOf(`/targets/${target.pk}/`));
     } catch (error) {
       showProblems(form, error);
     }

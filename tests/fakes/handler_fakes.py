@@ -18,7 +18,9 @@ from tornado.web import Application
 from handlers.http.access_log import finished
 from handlers.routes import all_routes
 from handlers.services import Services
+from server.app.assembly import make_application
 from server.app.connections.server import BoundedServer
+from server.app.connections.tls import Certificate
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
 from server.core.records import ProcessRecord
@@ -41,6 +43,7 @@ class Fakes:
     sessions: FakeSessions = field(default_factory=FakeSessions)
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
+    certificate: Certificate | None = None
     status: dict[str, Any] = field(default_factory=lambda: {"slots": 2, "running": 1})
 
     def __post_init__(self) -> None:
@@ -133,12 +136,16 @@ class Fakes:
             server_status=self.server_status,
         )
         socket, port = bind_unused_port()
-        application = Application(
-            all_routes(services),
-            log_function=finished(services.metrics, lines=self.config.log.requests),
+        application = (
+            make_application(services)
+            if self.config.http.prefix
+            else Application(
+                all_routes(services),
+                log_function=finished(services.metrics, lines=self.config.log.requests),
+            )
         )
         server = BoundedServer(application, max_body_size=1024**2)
-        server.bound(self.config.http)
+        server.bound(self.config.http, self.certificate)
         server.add_socket(socket)
         http = AsyncHTTPClient(force_instance=True)
         try:

@@ -110,10 +110,13 @@ class DataFolder:
         """Delete what was set aside, also by an earlier server."""
         shutil.rmtree(self._subfolder("leftovers"), ignore_errors=True)
 
-    def announce(self, address: str) -> None:
-        """Write down the address of this server, for other programs that use the folder."""
+    def announce(self, address: str, certificate: str | None = None) -> None:
+        """Write down the address of this server, for other programs that use the folder.
+
+        The certificate, in PEM, is the one by which they know it.
+        """
         partial = self.path / "address.new"
-        partial.write_text(f"{address}\n", encoding="utf-8")
+        partial.write_text(f"{address}\n{certificate or ''}", encoding="utf-8")
         partial.replace(self.path / ADDRESS)
 
     def close(self) -> None:
@@ -147,7 +150,14 @@ def is_held(path: Path) -> bool:
 def announced(path: Path) -> str | None:
     """Return the address that the holder of a folder has written down, None if not yet."""
     with contextlib.suppress(FileNotFoundError):
-        return (path / ADDRESS).read_text(encoding="utf-8").strip() or None
+        return (path / ADDRESS).read_text(encoding="utf-8").partition("\n")[0] or None
+    return None
+
+
+def announced_certificate(path: Path) -> str | None:
+    """Return the certificate of the holder of a folder in PEM, None if it speaks plain HTTP."""
+    with contextlib.suppress(FileNotFoundError):
+        return (path / ADDRESS).read_text(encoding="utf-8").partition("\n")[2] or None
     return None
 
 

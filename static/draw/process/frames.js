@@ -1,6 +1,7 @@
 // @ts-check
 /** Draws the frames of a film on the page of its process, and what is left out of it. */
 
+import { addressOf } from "../../server/address.js";
 import { part, parts } from "../find.js";
 import { exact } from "../wording.js";
 
@@ -79,7 +80,7 @@ function drawList(list, items, row, count = Math.max(SHOWN, list.querySelectorAl
 function leftOutRow({ product, name, reason }) {
   const row = document.createElement("li");
   const link = document.createElement("a");
-  link.href = `/dataproducts/${product}/`;
+  link.href = addressOf(`/dataproducts/${product}/`);
   link.textContent = name;
   row.append(link, ` ${reason}`);
   return row;

@@ -9,6 +9,7 @@ import { ProcessTable } from "../../draw/process/process_table.js";
 import { drawCount, RunForm } from "../../draw/process/run_form.js";
 import { Selection } from "../../draw/product/selection.js";
 import { keepTimes } from "../../draw/times.js";
+import { addressOf } from "../../server/address.js";
 import { idempotencyKey, request } from "../../server/api.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { watchCurve } from "./curve.js";
@@ -184,7 +185,7 @@ function editTarget() {
   part("#delete-target").addEventListener("click", async () => {
     try {
       const { deleteTarget } = await import("../deletion.js");
-      if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign("/");
+      if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign(addressOf("/"));
     } catch (error) {
       showProblems(form, error);
     }

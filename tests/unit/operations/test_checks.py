@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from server.cli import check as command
-from server.cli.check import CHECKS, check_server
+from server.cli.check import CHECKS, check_server, check_tls
 from server.config import Config
-from server.config.sections import MongoDB
+from server.config.sections import Http, MongoDB
+from server.config.sections.front import Tls
 from server.core.disk.data_folder import DataFolder
 from server.core.errors import HeliographError, NotDone
 from server.operations.checks import machine
@@ -327,6 +328,13 @@ def test_tokens_are_counted_and_damaged_ones_are_a_problem(config: Config) -> No
     path.write_text("{")
     with pytest.raises(HeliographError, match="damaged"):
         found(config, check_tokens)
+
+
+def test_a_certificate_that_cannot_be_used_is_a_problem(tmp_path: Path) -> None:
+    tls = Tls(certificate=tmp_path / "none.pem", key=tmp_path / "none.key")
+    config = Config(data=tmp_path / "data", http=Http(tls=tls))
+    with pytest.raises(HeliographError, match=r"http\.tls\.certificate"):
+        found(config, check_tls)
 
 
 def test_all_complaints_about_the_configuration_are_told(
