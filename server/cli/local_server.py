@@ -71,6 +71,11 @@ def _announced(folder: Path) -> str:
         if time.monotonic() > deadline:
             raise StartError(f"A server uses the data folder {folder} but announces no address")
         time.sleep(_LOOK_SECONDS)
+    return reachable(address)
+
+
+def reachable(address: str) -> str:
+    """Return how a server that has announced this address is reached on this machine."""
     for everywhere, here in ANYWHERE.items():
         address = address.replace(everywhere, here)
     return address
