@@ -8,12 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from handlers.access.identification import Identification
 from handlers.access.rules import AccessRules
 from handlers.socket_registry import SocketRegistry
 from server.archive.derived.preview_cache import PreviewCache
 from server.core.metrics import Metrics
 
 if TYPE_CHECKING:
+    from server.access.access import Access
+    from server.access.shares import Shares
+    from server.access.tickets import Tickets
     from server.archive.archive import Archive
     from server.config import Config
     from server.core.records import ProcessRecord
@@ -30,7 +34,7 @@ class StartingServices:
 
     @cached_property
     def access_rules(self) -> AccessRules:
-        """The rules of host, origin and token, prepared once."""
+        """The rules of host and origin, prepared once."""
         return AccessRules(self.config.http)
 
 
@@ -38,21 +42,24 @@ class StartingServices:
 class Services(StartingServices):
     """The collaborators of all handlers.
 
-    `ready` returns why the server is not ready, as a sentence, or None. `draw_preview` draws a file
-    (first path) as a PNG (second path) whose longer side has that many pixels, with a stretch;
-    `preview_folder` keeps them. `read_headers` reads the headers of a FITS file, `write_table`
-    writes the beginning of its table (first path) as CSV (second path). `read_light_curve` writes a
-    table with the light curve in it, of so many points at most, as JSON; with True it raises
-    ValueError unless all of it is valid. `live_preview` returns the
+    `access` knows who is let in. `ready` returns why the server is not ready, as a sentence, or
+    None. `draw_preview` draws a file (first path) as a PNG (second path) whose longer side has that
+    many pixels, with a stretch; `preview_folder` keeps them. `read_headers` reads the headers of a
+    FITS file, `write_table` writes the beginning of its table (first path) as CSV (second path).
+    `read_light_curve` writes a table with the light curve in it, of so many points at most, as
+    JSON; with True it raises ValueError unless all of it is valid. `live_preview` returns the
     latest picture of a run on this server, as a PNG, or None. `disk_problem` returns what to do
     about a full disk, or None. `server_status` returns the figures of `/api/status/`, and has those
     among the `metrics` measured that are not known at any time.
     `deliveries` are those to webhooks and by mail.
     """
 
+    access: Access
     processes: Processes
     live: LiveSources
     archive: Archive
+    tickets: Tickets
+    shares: Shares
     ready: Callable[[], Awaitable[str | None]]
     draw_preview: Callable[[Path, Path, int, str], Awaitable[None]]
     read_headers: Callable[[Path], Awaitable[dict[str, Any]]]
@@ -64,6 +71,11 @@ class Services(StartingServices):
     server_status: Callable[[], Awaitable[dict[str, Any]]]
     disk_problem: Callable[[], str | None] = lambda: None
     metrics: Metrics = field(default_factory=Metrics)
+
+    @cached_property
+    def identification(self) -> Identification:
+        """Finds out who sent a request."""
+        return Identification(self.access)
 
     @cached_property
     def preview_cache(self) -> PreviewCache:

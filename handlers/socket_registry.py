@@ -1,4 +1,4 @@
-"""The registry of open websockets: closes those that do not read or are gone, all at shutdown."""
+"""The registry of open websockets: closes those lost or no longer allowed, all at shutdown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 #: Close codes (RFC 6455 and its registry; 4000 and up are for applications).
 NORMAL_CLOSURE, GOING_AWAY, INTERNAL_ERROR, TRY_AGAIN_LATER = 1000, 1001, 1011, 1013
-DELETED = 4404
+NO_LONGER_ALLOWED, DELETED = 4401, 4404
 
 LONGEST_SWEEP_SECONDS = 1.0
 #: How many intervals of pings may pass without an answer: one may be late, after two the client is
@@ -21,6 +21,10 @@ class LiveSocket(Protocol):
 
     heard_at: float  #: when the client last answered
     kind: str  #: what it shows
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the token or session by which the socket was opened is still good."""
 
     @property
     def writing_since(self) -> float | None:
@@ -86,6 +90,8 @@ class SocketRegistry:
             for socket in tuple(self._open):
                 if self._is_lost(socket, loop.time()):
                     socket.stop(TRY_AGAIN_LATER)
+                elif not socket.allowed:
+                    socket.stop(NO_LONGER_ALLOWED)
 
     def _is_lost(self, socket: LiveSocket, now: float) -> bool:
         stalled = socket.writing_since is not None and (

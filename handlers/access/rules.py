@@ -1,4 +1,4 @@
-"""Access rules: which hosts, origins and tokens are accepted. Knows headers, not handlers.
+"""Access rules: which hosts and origins are accepted. Knows headers, not handlers.
 
 With an unknown `Host`, a foreign page reaches a local server by DNS rebinding; with a foreign
 `Origin`, it makes a browser write there.
@@ -6,8 +6,6 @@ With an unknown `Host`, a foreign page reaches a local server by DNS rebinding; 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,7 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from server.config.sections import Http
 
-COOKIE = "heliograph"
 #: How many values of `Host` are cached; most requests come with the same few.
 CACHED_HOSTS = 128
 DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -30,9 +27,6 @@ class AccessRules:
         self._any_address = http.host in {"0.0.0.0", "::"}
         self.knows_host = lru_cache(CACHED_HOSTS)(self._knows_host)  # asked by every request
         self.origins = frozenset(origin.lower() for origin in http.allowed_origins)
-        self._tokens = [_digest(token) for token in http.tokens]
-        self._cookies = [cookie_of(token).encode() for token in http.tokens]
-        self.needs_token = bool(http.tokens)
 
     def _knows_host(self, host: str) -> bool:
         """Return whether the `Host` of a request names this server; one without a port has any."""
@@ -45,24 +39,15 @@ class AccessRules:
 
     def knows_origin(self, origin: str, host: str) -> bool:
         """Return whether a page of this origin may write here: our own or an allowed one."""
-        return _is_own(origin.lower(), host.lower()) or self.shares_with(origin)
+        return self.is_own(origin, host) or self.shares_with(origin)
+
+    def is_own(self, origin: str, host: str) -> bool:
+        """Return whether a page of this origin is one of ours."""
+        return _is_own(origin.lower(), host.lower())
 
     def shares_with(self, origin: str) -> bool:
         """Return whether pages of this other origin may read our answers (CORS)."""
         return origin.lower() in self.origins
-
-    def accepts_token(self, token: str) -> bool:
-        """Return whether this is one of the tokens, in the same time for each wrong one."""
-        return _is_any(_digest(token), self._tokens)
-
-    def accepts_cookie(self, cookie: str) -> bool:
-        """Return whether this is the cookie of one of the tokens."""
-        return _is_any(cookie.encode(), self._cookies)
-
-
-def cookie_of(token: str) -> str:
-    """Return what the browser keeps in place of a token; the token cannot be learned from it."""
-    return hmac.new(token.encode(), b"heliograph cookie", hashlib.sha256).hexdigest()
 
 
 def host_name(host: str) -> str:
@@ -84,12 +69,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
-
-
-def _is_any(given: bytes, known: list[bytes]) -> bool:
-    # No early exit: the time taken must not tell how close a guess came.
-    return sum(hmac.compare_digest(given, each) for each in known) > 0

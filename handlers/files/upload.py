@@ -89,7 +89,9 @@ class UploadHandler(BodyHandler):
 
     async def prepare(self) -> None:
         """Check the headers and the target before the body comes."""
-        super().prepare()
+        identified = super().prepare()
+        if identified is not None:
+            await identified
         if self.request.method != "POST" or self.refused:
             return
         try:

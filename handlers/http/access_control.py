@@ -1,22 +1,31 @@
-"""Access to every handler: host, origin, token, and CORS for allowed origins.
+"""Access to every handler: host, origin, caller and role, and CORS for allowed origins.
 
-The rules themselves are in `access_rules`; here they are applied to requests.
+The rules themselves are in `handlers.access`; here they are applied to requests.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tornado.web import HTTPError, RequestHandler
 
-from handlers.access.rules import COOKIE, AccessRules
+from handlers.access.identification import Identification
+from handlers.access.origins import check_page, check_site
+from handlers.access.redaction import logged_path
+from handlers.access.rules import AccessRules
+from server.access.identity import Identity
 from server.access.roles import ANYBODY, Caller, Role, RoleNeeded
+
+log = logging.getLogger(__name__)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 CORS_REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range"
-CORS_RESPONSE_HEADERS = "Content-Range, ETag, Location, Retry-After"
+CORS_RESPONSE_HEADERS = (
+    "Allow, Content-Disposition, Content-Range, ETag, Location, Retry-After, WWW-Authenticate"
+)
 
 
 class GuardedHandler(RequestHandler):
@@ -27,49 +36,95 @@ class GuardedHandler(RequestHandler):
 
     #: The roles that methods need where it is not that of `needed_role`.
     roles: ClassVar[Mapping[str, Role]] = {}
-    #: Who sent the request; not known yet where a check fails, nor where all are let in.
+    #: Who sent the request, and the proof; not known where a check fails, or all are let in.
     caller: Caller = ANYBODY
+    identity: Identity | None = None
 
     access_rules: AccessRules  #: set by the `initialize` of each heir
+    identification: Identification  #: likewise, but where a handler is open to all
 
     def set_default_headers(self) -> None:
         """Let no browser guess a type, on errors either, and tell nobody our library's version."""
         self.set_header("X-Content-Type-Options", "nosniff")
         self.clear_header("Server")
 
+    @property
+    def prefix(self) -> str:
+        """`http.prefix`, with which the paths of this server begin for its clients."""
+        return str(self.settings.get("prefix", ""))
+
+    def set_header(self, name: str, value: Any) -> None:
+        """Set a header; of `Location`, a path of this server gets the prefix."""
+        if name == "Location":
+            address = value.decode() if isinstance(value, bytes) else str(value)
+            value = self.prefix + address if address.startswith("/") else address
+        super().set_header(name, value)
+
+    def set_cookie(self, name: str, value: Any, *arguments: Any, **options: Any) -> None:
+        """Set a cookie for the paths of this server alone."""
+        if not arguments:
+            options.setdefault("path", self.prefix or "/")
+        super().set_cookie(name, value, *arguments, **options)
+
     def prepare(self) -> Awaitable[None] | None:
-        """Refuse requests that the rules do not allow. Keep it cheap: every poll passes here."""
-        rules = self.access_rules
-        if not rules.knows_host(self.request.host):
+        """Refuse requests that the rules do not allow. Keep it cheap: every poll passes here.
+
+        What it returns is to be awaited before anything else is done.
+        """
+        self.check_source()
+        # Browsers send preflight requests without credentials.
+        if self.open_to_all or self.request.method == "OPTIONS":
+            return None
+        identity = self.identify()
+        if isinstance(identity, Identity):
+            self.let_in(identity)
+            return None
+        return self._let_in_later(identity)
+
+    def identify(self) -> Identity | Awaitable[Identity]:
+        """Return who sent the request, or what to await for that. Raise NotIdentified."""
+        return self.identification.identify(self.request, cookies=not self.from_elsewhere)
+
+    async def _let_in_later(self, identity: Awaitable[Identity]) -> None:
+        self.let_in(await identity)
+
+    def let_in(self, identity: Identity) -> None:
+        """Take the request as one of whom it is from. Raise RoleNeeded where that may not do it."""
+        self.identity, self.caller = identity, identity.caller
+        self._check_role(needed_role(type(self), str(self.request.method)))
+
+    def check_source(self) -> None:
+        """Refuse unknown hosts and foreign pages, whoever asks."""
+        rules, request = self.access_rules, self.request
+        if not rules.knows_host(request.host):
             raise HTTPError(421)
         if rules.origins:
             self.set_cors_headers()
-        if self.checks_origin_always or self.request.method not in SAFE_METHODS:
-            self._check_origin()
-        # Browsers send preflight requests without credentials.
-        if not self.open_to_all and self.request.method != "OPTIONS":
-            self.caller = self._identified()
-            self._check_role(needed_role(type(self), str(self.request.method)))
-        return None
+        changes = request.method not in SAFE_METHODS
+        if changes or self.checks_origin_always:
+            check_page(rules, request.host, request.headers)
+        if changes:
+            check_site(rules, request.host, request.headers)
 
-    def _check_origin(self) -> None:
+    @property
+    def from_elsewhere(self) -> bool:
+        """Whether a page of another origin sent it, allowed or not: then no cookie counts."""
         origin = self.request.headers.get("Origin")
-        if origin and not self.access_rules.knows_origin(origin, self.request.host):
-            raise HTTPError(403)
-
-    def _identified(self) -> Caller:
-        """Return who sent the request. Raise HTTPError 401 if nothing in it proves that."""
-        if not self.access_rules.needs_token:
-            return ANYBODY
-        kind, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() == "bearer" and self.access_rules.accepts_token(token.strip()):
-            return Caller(None, Role.ADMIN)
-        if self.access_rules.accepts_cookie(self.get_cookie(COOKIE) or ""):
-            return Caller(None, Role.ADMIN)
-        raise HTTPError(401)
+        return bool(origin) and not self.access_rules.is_own(str(origin), self.request.host)
 
     def _check_role(self, needed: Role) -> None:
         if not self.caller.role.includes(needed):
+            log.info(
+                "%s %s needs the role %s",
+                self.request.method,
+                logged_path(self.request.path),
+                needed,
+                extra={
+                    "action": "access_refused",
+                    "address": self.request.remote_ip,
+                    "token": self.caller.name,
+                },
+            )
             raise RoleNeeded(needed, self.caller)
 
     def set_cors_headers(self) -> None:
@@ -105,8 +160,8 @@ def needed_role(handler: type[GuardedHandler], method: str) -> Role:
     """Return the role that a method of a handler needs: to read, to change, to delete."""
     if method in handler.roles:
         return handler.roles[method]
-    if method in SAFE_METHODS:
-        return Role.VIEWER
+    if method in SAFE_METHODS or not _implements(handler, method.lower()):
+        return Role.VIEWER  # who may read is told that there is no such method
     return Role.ADMIN if method == "DELETE" else Role.OPERATOR
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from tornado.web import RequestHandler
 
+from handlers.access.redaction import logged_path
 from handlers.http.routing import route_of
 from server.core.metrics import Metrics
 
@@ -47,7 +48,7 @@ def log_request(handler: RequestHandler) -> None:
         level = logging.DEBUG
     if log.isEnabledFor(level):
         request = handler.request
-        path = request.path
+        path = logged_path(request.path)
         milliseconds = 1000 * request.request_time()
         log.log(
             level,
@@ -59,6 +60,7 @@ def log_request(handler: RequestHandler) -> None:
             extra={
                 "action": "request",
                 "remote": request.remote_ip,
+                **_caller(handler),
                 "details": {
                     "method": request.method,
                     "path": path,
@@ -69,3 +71,9 @@ def log_request(handler: RequestHandler) -> None:
                 },
             },
         )
+
+
+def _caller(handler: RequestHandler) -> dict[str, str]:
+    """Return the name of the caller's token, nothing for a caller without a name."""
+    caller = getattr(handler, "caller", None)
+    return {"token": caller.name} if caller is not None and caller.name is not None else {}

@@ -47,12 +47,24 @@ class BodyHandler(BaseHandler):
         # We keep the limit ourselves, as Tornado's answer to a longer body would not be JSON.
         cast(HTTP1Connection, self.request.connection).set_max_body_size(2**63)
         try:
-            super().prepare()
+            identified = super().prepare()
+            if identified is None:
+                self.check_headers()
+        except Exception as error:
+            self.refuse(error)
+        else:
+            if identified is not None:
+                return self._prepare_later(identified)
+        self.answer_who_waits()
+        return None
+
+    async def _prepare_later(self, identified: Awaitable[None]) -> None:
+        try:
+            await identified
             self.check_headers()
         except Exception as error:
             self.refuse(error)
         self.answer_who_waits()
-        return None
 
     def answer_who_waits(self) -> None:
         """Answer a refused request at once if the client waits to be asked for the body.

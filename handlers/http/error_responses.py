@@ -8,7 +8,11 @@ from typing import Any
 
 from tornado.web import HTTPError
 
+from handlers.access.origins import ForeignPage
+from server.access.guesses import TooManyGuesses
+from server.access.identity import NotIdentified
 from server.access.roles import RoleNeeded
+from server.access.tickets import TooManyTickets
 from server.core.errors import (
     AlreadyTaken,
     Conflict,
@@ -23,7 +27,11 @@ from server.core.errors import (
 )
 
 STATUSES: dict[type[HeliographError], int] = {
+    NotIdentified: 401,
     RoleNeeded: 403,
+    ForeignPage: 403,
+    TooManyTickets: 429,
+    TooManyGuesses: 429,
     NotFound: 404,
     InvalidInput: 400,
     Conflict: 409,
@@ -37,7 +45,6 @@ STATUSES: dict[type[HeliographError], int] = {
 
 #: The `detail` of a status whose error brings no sentence of its own.
 SENTENCES = {
-    401: "A token is needed.",
     403: "Pages of this origin may not do that.",
     404: "Not found.",
     405: "Method not allowed.",
@@ -52,10 +59,11 @@ RETRY_SECONDS = {429: 5, 503: 5}
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """The status and the JSON body of an error."""
+    """The status and the JSON body of an error, and after how many seconds to try again."""
 
     status: int
     body: dict[str, Any]
+    wait_seconds: int | None = None
 
     @property
     def sentence(self) -> str:
@@ -67,7 +75,7 @@ class ErrorResponse:
     @property
     def retry_seconds(self) -> int | None:
         """How long to wait before the next try, None if that would not help."""
-        return RETRY_SECONDS.get(self.status)
+        return self.wait_seconds or RETRY_SECONDS.get(self.status)
 
 
 def error_response_of(error: BaseException | None, status: int = 500) -> ErrorResponse:
@@ -81,7 +89,8 @@ def error_response_of(error: BaseException | None, status: int = 500) -> ErrorRe
         return ErrorResponse(status, dict(error.fields))
     if status in {404, 500}:
         return ErrorResponse(status, {"detail": SENTENCES[status]})
-    return ErrorResponse(status, {"detail": _ended(str(error))})
+    wait_seconds = error.retry_seconds if isinstance(error, TooManyGuesses) else None
+    return ErrorResponse(status, {"detail": _ended(str(error))}, wait_seconds)
 
 
 def _sentence(status: int) -> str:

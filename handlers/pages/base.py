@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from tornado.template import BaseLoader
 
+from handlers.access.identification import COOKIE
 from handlers.http.base import BaseHandler
 from handlers.http.compression import compressed
 from handlers.http.error_responses import ErrorResponse
 from handlers.pages import formatting
+from handlers.pages.addresses import PrefixingLoader, page_of
 from handlers.pages.display import display_kind, has_preview, table_kind
+from server.access.roles import Caller, Role
 from server.core.records import ProcessRecord
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -43,11 +47,36 @@ class Page(BaseHandler):
         """Return the folder of the templates, wherever the server was started."""
         return str(TEMPLATES)
 
+    def create_template_loader(self, template_path: str) -> BaseLoader:
+        """Return a loader whose templates put the prefix before the paths of this server."""
+        return PrefixingLoader(template_path)
+
     def get_template_namespace(self) -> dict[str, Any]:
-        """Return what every template may use: also what all pages say while the disk is full."""
+        """Return what every template may use.
+
+        `disk_problem` is what all pages say while the disk is full. `role` is the caller's, or
+        "guest" of one who sees a single process by a link to it: no page shows such a guest a link
+        to anything else, nor anybody a control for what `may` refuses. Scripts read the role from
+        the page: `static/draw/role.js`.
+        """
         services = getattr(self, "services", None)
-        problem = None if services is None else services.disk_problem()
-        return super().get_template_namespace() | {"disk_problem": problem}
+        return super().get_template_namespace() | {
+            "disk_problem": None if services is None else services.disk_problem(),
+            "prefix": self.prefix,
+            "guest": self.guest,
+            "role": "guest" if self.guest else str(self.caller.role),
+            "may": self.may,
+            "signed_in": self._signed_in(),
+        }
+
+    def may(self, role: str) -> bool:
+        """Return whether the reader may do what needs this role."""
+        return not self.guest and self.caller.role.includes(Role(role))
+
+    def _signed_in(self) -> Caller | None:
+        """Return who one is for the header of a page, None where nobody has to say so."""
+        identity = getattr(self, "identity", None)
+        return None if identity is None or identity.token is None else self.caller
 
     def show(self, template: str, **content: Any) -> None:
         """Answer with a template and its content, the functions it calls and the present time."""
@@ -58,6 +87,7 @@ class Page(BaseHandler):
             has_preview=has_preview,
             display_kind=display_kind,
             table_kind=table_kind,
+            page_of=page_of,
             now=time.time(),
             **content,
         )
@@ -66,14 +96,14 @@ class Page(BaseHandler):
 
     def process_fields(self, record: ProcessRecord) -> dict[str, Any]:
         """Return the API's record of a process as plain values, and whether it is being stopped."""
-        fields: dict[str, Any] = msgspec.to_builtins(self.processes.fields(record))
+        fields: dict[str, Any] = msgspec.to_builtins(self.record_fields(record))
         stopping = record.cancel_requested and not record.state.ended
         return fields | {"stopping": stopping}
 
     def write_error_body(self, response: ErrorResponse) -> None:
         """Show the error, or the login form where a token is missing."""
         if response.status == 401:
-            self.ask_for_token(str(self.request.uri))
+            self.ask_for_token(str(self.request.uri), self._why_asked(response))
             return
         self.render(
             "pages/error.html",
@@ -81,6 +111,11 @@ class Page(BaseHandler):
             reason=responses.get(response.status, "Error"),
             message=response.sentence,
         )
+
+    def _why_asked(self, response: ErrorResponse) -> str | None:
+        """Return what was wrong with the proof that came, None where none came."""
+        came = "Authorization" in self.request.headers or COOKIE in self.request.cookies
+        return response.sentence if came else None
 
     def ask_for_token(self, destination: str, error: str | None = None) -> None:
         """Show the login form, which leads on to a path of this server."""

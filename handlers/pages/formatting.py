@@ -174,3 +174,20 @@ def resources(used: dict[str, object] | None) -> str:
     if used["exit"] != "exit code 0":
         parts.append(str(used["exit"]))
     return " · ".join(parts)
+
+
+#: How browsers and systems give themselves away in `User-Agent`. The first match counts, as many
+#: also name those that they are compatible with.
+_BROWSERS = {"Edg": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome"}
+_BROWSERS |= {"Safari/": "Safari"}
+_SYSTEMS = {"iPhone": "iPhone", "iPad": "iPad", "Android": "Android", "Windows": "Windows"}
+_SYSTEMS |= {"Mac OS": "macOS", "CrOS": "ChromeOS", "Linux": "Linux"}
+
+
+def browser(user_agent: str) -> str:
+    """Return which browser on which system this is, or the beginning of what it says."""
+    name = next((name for sign, name in _BROWSERS.items() if sign in user_agent), None)
+    system = next((name for sign, name in _SYSTEMS.items() if sign in user_agent), None)
+    if name is None:
+        return user_agent[:60] or "unknown"
+    return name if system is None else f"{name} on {system}"

@@ -1,4 +1,4 @@
-"""`/login`: the form in which people enter the token that programs send in a header."""
+"""`/login`, where people enter the token that programs send in a header, and `/logout`."""
 
 from __future__ import annotations
 
@@ -6,50 +6,104 @@ from urllib.parse import parse_qs
 
 from tornado.routing import URLSpec
 
-from handlers.access.rules import COOKIE, cookie_of
+from handlers.access.identification import COOKIE
 from handlers.http.body import BodyHandler
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.services import Services
+from server.access.guesses import TooManyGuesses
+from server.access.identity import NotIdentified
+from server.access.known_tokens import KnownToken
+from server.access.sessions import SESSION_SECONDS, log_signed_in, log_signed_out
+from server.access.tokens import digest_of
+from server.core.errors import HeliographError
 
-COOKIE_DAYS = 90
+DAY_SECONDS = 86_400
 
 
-class LoginPage(BodyHandler, Page):
-    """Asks for a token, and sets a cookie that is made from it."""
+class FormPage(BodyHandler, Page):
+    """A page that takes a form."""
 
-    open_to_all = True
     media_type = "application/x-www-form-urlencoded"
     limit_bytes = 16_384
 
-    def get(self) -> None:
-        """Show the form, or redirect to the first page where the server has no tokens."""
-        if self.services.access_rules.needs_token:
-            self.ask_for_token("/")
-        else:
-            self.redirect("/")
-
-    def post(self) -> None:
-        """Set the cookie and redirect, or show the form again."""
+    def form_value(self, name: str, otherwise: str = "") -> str:
+        """Return the last value that the form has under this name."""
         form = parse_qs(self.body.decode(errors="replace"))
-        token = form.get("token", [""])[-1].strip()
-        destination = local_path(form.get("next", ["/"])[-1])
-        if not self.services.access_rules.accepts_token(token):
-            self.set_status(401)
-            self.ask_for_token(destination, "This token is not valid.")
+        return form.get(name, [otherwise])[-1].strip()
+
+
+class LoginPage(FormPage):
+    """Asks for a token, and begins a session with it."""
+
+    open_to_all = True
+
+    def get(self) -> None:
+        """Show the form, or redirect to the page asked for where the server has no tokens."""
+        destination = local_path(self.get_query_argument("next", "/"))
+        if self.services.access.needs_token:
+            self.ask_for_token(destination)
+        else:
+            self.redirect(destination)
+
+    async def post(self) -> None:
+        """Begin a session, set its cookie and redirect, or show the form again."""
+        destination = local_path(self.form_value("next", "/"))
+        access, address = self.services.access, str(self.request.remote_ip)
+        try:
+            token = access.check_secret(self.form_value("token"), address)
+        except (NotIdentified, TooManyGuesses) as error:
+            self._ask_again(destination, error)
             return
-        self._set_token_cookie(token)
+        browser = self.request.headers.get("User-Agent", "")
+        secret = await access.sessions.begin(token, address, browser)
+        await self._end_the_one_before()
+        self._set_session_cookie(secret, token)
+        log_signed_in(token.identity.caller, address)
         self.redirect(destination, status=303)
 
-    def _set_token_cookie(self, token: str) -> None:
+    def _ask_again(self, destination: str, error: HeliographError) -> None:
+        self.set_status(401)
+        if isinstance(error, TooManyGuesses):
+            self.set_status(429)
+            self.set_header("Retry-After", error.retry_seconds)
+        else:
+            self.set_header("WWW-Authenticate", "Bearer")
+        self.ask_for_token(destination, f"{error}.")
+
+    async def _end_the_one_before(self) -> None:
+        if cookie := self.get_cookie(COOKIE):
+            await self.services.access.sessions.end(digest_of(cookie))
+
+    def _set_session_cookie(self, secret: str, token: KnownToken) -> None:
+        # Lax rather than Strict, or who follows a link in a message would be asked to sign in. No
+        # GET changes anything, and the others and websockets check where they come from.
         self.set_cookie(
             COOKIE,
-            cookie_of(token),
-            expires_days=COOKIE_DAYS,
+            secret,
+            expires=token.expires,
+            expires_days=None if token.expires else SESSION_SECONDS / DAY_SECONDS,
             httponly=True,
-            samesite="Strict",
+            samesite="Lax",
             secure=self.request.protocol == "https",
         )
+
+
+class LogoutHandler(FormPage):
+    """Ends the session of the browser. Not being signed in is fine."""
+
+    open_to_all = True
+
+    async def post(self) -> None:
+        """End the session, and redirect to the form."""
+        if cookie := self.get_cookie(COOKIE):
+            sessions, digest = self.services.access.sessions, digest_of(cookie)
+            identity = sessions.in_memory(digest) or await sessions.stored(digest)
+            if identity is not None:
+                await sessions.end(digest)
+                log_signed_out(identity.caller, str(self.request.remote_ip))
+        self.clear_cookie(COOKIE)
+        self.redirect("/login", status=303)
 
 
 def local_path(destination: str) -> str:
@@ -62,5 +116,8 @@ def local_path(destination: str) -> str:
 
 
 def routes(services: Services) -> list[URLSpec]:
-    """Return the route of the login form."""
-    return [route(r"/login", LoginPage, services)]
+    """Return the routes of signing in and out."""
+    return [
+        route(r"/login", LoginPage, services),
+        route(r"/logout", LogoutHandler, services),
+    ]

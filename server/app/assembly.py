@@ -6,19 +6,28 @@ Nothing is started here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from tornado.routing import Router
 from tornado.web import Application
 
 from handlers.http import access_log
+from handlers.http.prefix import behind_prefix
+from handlers.pages import not_found
 from handlers.routes import all_routes
 from handlers.services import Services
 from runners.execution.pool import Pool
+from server.access.access import Access, load_tokens, token_store
+from server.access.sessions import Sessions
+from server.access.shares import Shares
+from server.access.tickets import Tickets
 from server.app.components import Components
 from server.app.examinations import or_later
 from server.app.observing.figures import Figures
 from server.archive.derived.reexamination import Reexamination
 from server.config import Config
+from server.config.config import is_loopback
+from server.core.concurrency import retry_while_unavailable
 from server.core.disk.data_folder import DataFolder
 from server.core.errors import DatabaseAway
 from server.core.records import PipelineDescription, ProcessRecord
@@ -59,6 +68,15 @@ class Assembly:
     def upkeep(self) -> list[Upkeep]:
         """Return all work in the background, in the order in which it is to be started."""
         return [self.sealer(), self.reexamination()]
+
+    async def access(self) -> Access:
+        """Return what knows who is let in. :raises StartError: nobody could be, or everybody."""
+        store = self.components.store
+        tokens = await retry_while_unavailable(
+            lambda: load_tokens(self.config, token_store(self.config, store))
+        )
+        sessions = Sessions(store.sessions, tokens, alone=self.config.mongodb.uri is None)
+        return Access(tokens, sessions, loopback=is_loopback(self.config.http.host))
 
     def upkeep_of(self, processes: Processes) -> list[Upkeep]:
         """Return the work in the background that is about processes, in order of its start."""
@@ -131,6 +149,7 @@ class Assembly:
             workers=self.config.pool.workers,
             silence_seconds=self.config.runner.silence_seconds,
             resources_of=self.config.resources_of,
+            environment_of=lambda pipeline: self.config.limits_of(pipeline).environment,
             find_file=self.components.archive.products.path,
         )
 
@@ -170,6 +189,7 @@ class Assembly:
 
     def handler_services(
         self,
+        access: Access,
         processes: Processes,
         run_services: RunServices,
         dispatcher: Dispatcher,
@@ -186,6 +206,7 @@ class Assembly:
 
         return Services(
             config=self.config,
+            access=access,
             processes=processes,
             live=LiveSources(
                 self.components.repository,
@@ -193,8 +214,11 @@ class Assembly:
                 self.components.hub,
                 processes.fields,
                 processes.board,
+                processes.fields_alone,
             ),
             archive=self.components.archive,
+            tickets=Tickets(self.components.store.tickets),
+            shares=Shares(self.components.store.shares, self.components.store.signing_keys),
             ready=ready,
             draw_preview=or_later(self.components.examiner.preview),
             write_table=or_later(self.components.examiner.table),
@@ -220,7 +244,12 @@ class Assembly:
         return problem or self.folder.reserve.problem
 
 
-def make_application(services: Services) -> Application:
+def make_application(services: Services) -> Application | Router:
     """Return the application with all routes; tests call it with services of their own."""
-    finished = access_log.finished(services.metrics, lines=services.config.log.requests)
-    return Application([*all_routes(services)], log_function=finished)
+    settings: dict[str, Any] = {
+        "log_function": access_log.finished(services.metrics, lines=services.config.log.requests),
+        "prefix": services.config.http.prefix,
+    }
+    outside = Application([*not_found.outside_prefix(services)], **settings)
+    inside = Application([*all_routes(services)], **settings)
+    return behind_prefix(services.config.http.prefix, inside, outside)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,10 +17,14 @@ from tornado.netutil import bind_sockets
 from handlers.http.body import BODY_LIMIT_BYTES
 from handlers.services import Services
 from handlers.starting import StartingApplication
+from runners.confinement.environment import of_runs
 from runners.execution.pool import Pool, WarmUpFailed
+from server.access.access import check_tokens
 from server.app.assembly import Assembly, Upkeep, make_application
 from server.app.components import Components, open_components
 from server.app.connections.server import BoundedServer
+from server.app.connections.tls import CHECK_SECONDS as CHECK_CERTIFICATE_SECONDS
+from server.app.connections.tls import Certificate
 from server.app.observing.figures import Figures
 from server.app.observing.loop_watch import LoopWatch
 from server.app.observing.observation import Observation
@@ -37,6 +42,7 @@ from server.execution.places.dask import DaskPlace
 from server.execution.places.listener import AgentListener
 from server.execution.places.places import Places
 from server.operations.accepted import Accepted
+from server.processes.bounds import warn_of_missing_isolation
 from server.processes.pipelines import PipelineWatch, find_pipelines
 
 log = logging.getLogger(__name__)
@@ -47,14 +53,21 @@ DRAIN_SECONDS = 1.0
 
 
 class Server:
-    """A whole server: bound when entered, serving after `start`, stopped when left."""
+    """A whole server: bound when entered, serving after `start`, stopped when left.
 
-    def __init__(self, config: Config, accepted: Accepted | None = None) -> None:
+    One that is `alone` in its process keeps all sockets of the process in its data folder.
+    """
+
+    def __init__(
+        self, config: Config, accepted: Accepted | None = None, *, alone: bool = False
+    ) -> None:
         self.config = config
+        self._alone = alone
         self._accepted = accepted or Accepted()
         self._stack = AsyncExitStack()
         self._application = StartingApplication(config)
         self._services: Services | None = None
+        self._certificate: Certificate | None = None
         self.metrics = Metrics()
         self.port = 0
 
@@ -66,8 +79,10 @@ class Server:
     @property
     def address(self) -> str:
         """The URL of the first page."""
-        host = self.config.http.host
-        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+        http = self.config.http
+        host = f"[{http.host}]" if ":" in http.host else http.host
+        scheme = "https" if http.tls.enabled else "http"
+        return f"{scheme}://{host}:{self.port}{http.prefix}/"
 
     @property
     def services(self) -> Services:
@@ -77,12 +92,16 @@ class Server:
         return self._services
 
     async def __aenter__(self) -> Server:
+        await check_tokens(self.config)
         self._folder = await asyncio.to_thread(DataFolder.open, self.config.data)
         self._stack.callback(self._folder.close)
         try:
             await asyncio.to_thread(self._folder.reserve.keep)
+            if self.config.http.tls.enabled:
+                self._certificate = await asyncio.to_thread(Certificate, self.config.http.tls)
             self._bind()
-            await asyncio.to_thread(self._folder.announce, self.address)
+            await self._announce()
+            self._watch_certificate()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -104,9 +123,27 @@ class Server:
         self._http = server = BoundedServer(
             self._application, max_body_size=BODY_LIMIT_BYTES, xheaders=False
         )
-        server.bound(http)
+        server.bound(http, self._certificate)
         server.add_sockets(sockets)
         self._stack.push_async_callback(self._close_http)
+
+    async def _announce(self) -> None:
+        pem = None if self._certificate is None else self._certificate.pem
+        await asyncio.to_thread(self._folder.announce, self.address, pem)
+
+    def _watch_certificate(self) -> None:
+        certificate = self._certificate
+        if certificate is None:
+            return
+
+        async def refresh() -> None:
+            if await certificate.refresh():
+                await self._announce()
+
+        watch = asyncio.create_task(
+            repeat_every(CHECK_CERTIFICATE_SECONDS, refresh, name="certificate watch", log=log)
+        )
+        self._stack.callback(watch.cancel)
 
     async def _close_http(self) -> None:
         """Accept no more connections and close the open ones. Calling it twice is fine."""
@@ -130,7 +167,10 @@ class Server:
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         self._watch_disk()
-        pool = Pool(config.pool.slots)
+        environment = of_runs(os.environ, config.limits.environment)
+        sockets = self._folder.sockets if self._alone else None
+        pool = Pool(config.pool.slots, environment, sockets)
+        warn_of_missing_isolation(config)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
         # Storage, and what this server left behind when it ended last time.
@@ -138,6 +178,7 @@ class Server:
             config, self._folder, stack, self._accepted, self.metrics
         )
         assembly = Assembly(config, self._folder, components)
+        access = await assembly.access()
         recovery = assembly.recovery()
         await recovery.settle_own()
         await components.examiner.start()
@@ -145,7 +186,7 @@ class Server:
             await warming
         except WarmUpFailed as error:
             raise StartError(f"No run could start here: {error}") from error
-        self._start_upkeep(assembly.upkeep())
+        self._start_upkeep([access, *assembly.upkeep()])
         # Runs.
         pipelines = await self._watched_pipelines(pool)
         dask = await self._dask_place(assembly)
@@ -155,7 +196,9 @@ class Server:
         processes = assembly.processes(pipelines, run_services.places)
         self._start_upkeep(assembly.upkeep_of(processes))
         figures = self._observe(components, pool, dispatcher, run_services.places)
-        self._services = assembly.handler_services(processes, run_services, dispatcher, figures)
+        self._services = assembly.handler_services(
+            access, processes, run_services, dispatcher, figures
+        )
         dispatcher.start()
         # Stopped in the reverse order: polls are answered until the runs have ended, but not
         # without a database.

@@ -10,17 +10,20 @@ import contextlib
 import dataclasses
 import logging
 import os
+import secrets
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from runners.confinement import memory
+from server.access.secrets_file import read_secrets
 from server.app.logging_setup import set_up_logging
 from server.cli.api_client import ApiClient
 from server.config import Config
 from server.config.sections import Http
 from server.config.sources import remove_variables
-from server.core.disk.data_folder import announced, is_held
+from server.core.disk.data_folder import announced, announced_certificate, is_held
 from server.core.errors import StartError
 
 ANNOUNCE_SECONDS = 10.0
@@ -40,12 +43,25 @@ def server_of(config: Config) -> Iterator[ApiClient]:
     """
     folder = config.data
     if is_held(folder):
-        token = next(iter(config.http.tokens), None)
-        with contextlib.closing(ApiClient(_announced(folder), token)) as client:
+        address = _announced(folder)
+        certificate = announced_certificate(folder)
+        with contextlib.closing(ApiClient(address, _token_of(config), certificate)) as client:
             yield client
         return
-    with _started(config) as address, contextlib.closing(ApiClient(address)) as client:
+    # The folder may have named tokens, whose secrets nobody knows here.
+    token = secrets.token_urlsafe()
+    with (
+        _started(config, token) as address,
+        contextlib.closing(ApiClient(address, token)) as client,
+    ):
         yield client
+
+
+def _token_of(config: Config) -> str | None:
+    """Return a token of the configuration, None without one."""
+    if config.http.tokens or config.http.tokens_file is None:
+        return next(iter(config.http.tokens), None)
+    return next(iter(read_secrets(config.http.tokens_file)), None)
 
 
 def _announced(folder: Path) -> str:
@@ -55,17 +71,23 @@ def _announced(folder: Path) -> str:
         if time.monotonic() > deadline:
             raise StartError(f"A server uses the data folder {folder} but announces no address")
         time.sleep(_LOOK_SECONDS)
+    return reachable(address)
+
+
+def reachable(address: str) -> str:
+    """Return how a server that has announced this address is reached on this machine."""
     for everywhere, here in ANYWHERE.items():
         address = address.replace(everywhere, here)
     return address
 
 
 @contextlib.contextmanager
-def _started(config: Config) -> Iterator[str]:
+def _started(config: Config, token: str) -> Iterator[str]:
     """Start a server in a thread of this process and yield its address."""
+    memory.hide()
     set_up_logging(logging.WARNING)
     remove_variables(os.environ)
-    temporary = dataclasses.replace(config, http=Http(host="127.0.0.1", port=0))
+    temporary = dataclasses.replace(config, http=Http(host="127.0.0.1", port=0, tokens=(token,)))
     thread = _ServerThread(temporary)
     thread.start()
     try:
@@ -96,7 +118,7 @@ class _ServerThread(threading.Thread):
     async def _serve(self) -> None:
         from server.app.server import Server
 
-        async with Server(self._config) as server:
+        async with Server(self._config, alone=True) as server:
             await server.start()
             self._address = server.address
             self._is_ready.set()

@@ -11,6 +11,7 @@ import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from server.core.records import LARGEST_INTEGER
@@ -122,6 +123,29 @@ def text(allowed: str, fits: Callable[[str], object], *, secret: bool = False) -
         return value
 
     return Rule(allowed, accept, show=str, secret=secret)
+
+
+def is_path(written: str) -> bool:
+    """Tell whether this is a path, with `~` for a user who exists."""
+    try:
+        return bool(Path(written).expanduser().parts)
+    except RuntimeError:  # a user who does not exist
+        return False
+
+
+def path_of_a_file() -> Rule:
+    """Allow the path of a file. Where a relative one starts is left to `config`."""
+
+    def accept(value: object) -> Path:
+        _require(isinstance(value, str | Path) and str(value).isprintable())
+        path = Path(cast(str, value))
+        _require(bool(path.parts) and not str(value).endswith("/"))
+        try:
+            return path.expanduser()
+        except RuntimeError as error:  # a user who does not exist
+            raise ValueError from error
+
+    return Rule("the path of a file", accept, show=str)
 
 
 def choice(*words: str) -> Rule:

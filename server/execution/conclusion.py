@@ -182,7 +182,9 @@ async def _publish(recorder: RunRecorder, run: PlacedRun | None) -> Publication:
     archive, record, outputs = recorder.services.archive, recorder.record, recorder.messages.outputs
     if len(outputs) > OUTPUTS_LIMIT:
         raise ValueError(f"there are more than {OUTPUTS_LIMIT}")
-    files = [] if run is None else await run.fetch(outputs)
+    confined = recorder.messages.confined
+    within = None if confined is None or confined.landlock is None else confined.writable
+    files = [] if run is None else await run.fetch(outputs, within)
     tries = itertools.count()
 
     async def publish() -> Publication:

@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from runners.supervision.resource_usage import Usage
 from server.core.concurrency import retry_while_unavailable
 from server.core.records import DataProduct, ProcessRecord, State
@@ -18,6 +20,7 @@ from server.execution.child.output_buffer import OutputBuffer
 from server.execution.film_frames import FilmRecorder
 from server.execution.launch import RunServices
 from server.logs.limit import LogLimit
+from server.processes.bounds import isolation_of
 from server.processes.receipt import RunFacts, Source, differs
 from server.store.processes.sections import Section
 
@@ -42,7 +45,7 @@ class RunRecorder:
         self.film = FilmRecorder(record, services.film_frames)
         #: what the run was given
         self.inputs: Sequence[DataProduct] = ()
-        self._machine: Mapping[str, str] = {}
+        self._machine: Mapping[str, Any] = {}
         self._facts: RunFacts | None = None
         self._receipt_stored = False
         self._record_written = 0.0
@@ -54,7 +57,7 @@ class RunRecorder:
         """The process's PK."""
         return self.record.pk
 
-    def note_start(self, inputs: Sequence[DataProduct], machine: Mapping[str, str]) -> None:
+    def note_start(self, inputs: Sequence[DataProduct], machine: Mapping[str, Any]) -> None:
         """Remember which products the run was given, and where it has started, for its receipt."""
         self.inputs = inputs
         self._machine = machine
@@ -152,7 +155,11 @@ class RunRecorder:
     async def _store_receipt(self, provenance: dict[str, Any]) -> None:
         """Store what the run read and imported, once."""
         self._receipt_stored = True
-        self._facts = RunFacts.of(self.inputs, provenance, self._machine)
+        isolation = isolation_of(self.services.config, self.record.pipeline, self.messages.confined)
+        if self._machine:
+            withheld = self._machine["withheld"] if isolation.environment is None else []
+            isolation = msgspec.structs.replace(isolation, withheld=withheld)
+        self._facts = RunFacts.of(self.inputs, provenance, isolation, self._machine)
         if self._facts is not None:
             await self._put_receipt(self._facts)
             if self._machine and self._facts.source is not None:

@@ -63,12 +63,28 @@ class Worker(msgspec.Struct, frozen=True):
     heliograph: str
 
 
+class Isolation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was kept from.
+
+    `environment` are the variables that it got, None for all of the server's but those `withheld`.
+    `writable` are the folders of the configuration. `landlock` is the version that confined it, or
+    else `reason` says why none did.
+    """
+
+    environment: list[str] | None
+    withheld: list[str]
+    writable: list[str] | None
+    landlock: int | None
+    reason: str | None
+
+
 class RunFacts(msgspec.Struct, frozen=True):
     """What is stored of an attempt while it runs."""
 
     inputs: list[Input]
     environment: Environment
     source: Source | None
+    isolation: Isolation | None = None
     worker: Worker | None = None
 
     @classmethod
@@ -76,7 +92,8 @@ class RunFacts(msgspec.Struct, frozen=True):
         cls,
         inputs: Sequence[DataProduct],
         provenance: dict[str, Any],
-        machine: Mapping[str, str] | None = None,
+        isolation: Isolation | None = None,
+        machine: Mapping[str, Any] | None = None,
     ) -> Self | None:
         """Join an attempt's inputs and what it reports; None when that is malformed or too long.
 
@@ -90,7 +107,7 @@ class RunFacts(msgspec.Struct, frozen=True):
         except msgspec.ValidationError:  # a pipeline may write to the pipe as well
             return None
         small = len(msgspec.json.encode((environment, source))) <= FACTS_LIMIT_CHARACTERS
-        return cls(given, environment, source, worker) if small else None
+        return cls(given, environment, source, isolation, worker) if small else None
 
     def with_verified(self, products: Collection[int]) -> Self:
         """Return the facts with the checksums of these products' files compared."""
@@ -144,7 +161,9 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment | None
     worker: Worker | None
     source: Source | None
+    isolation: Isolation | None
     timings: Timings
+    submitted_by: str | None
     log_stored_bytes: int
     log_removed: float | None
     unknown: str | None
@@ -163,7 +182,9 @@ def receipt_of(record: ProcessRecord, facts_text: str | None, log_stored_bytes: 
         environment=None if facts is None else facts.environment,
         worker=None if facts is None else facts.worker,
         source=None if facts is None else facts.source,
+        isolation=None if facts is None else facts.isolation,
         timings=_timings(record),
+        submitted_by=record.submitted_by,
         log_stored_bytes=log_stored_bytes,
         log_removed=record.log_removed,
         unknown=_unknown(record, facts),

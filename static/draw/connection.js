@@ -1,6 +1,7 @@
 // @ts-check
 /** Shows when the page may be out of date, and when it is live again. */
 
+import { addressOf, pathHere } from "../server/address.js";
 import { POLL_MS } from "../server/api.js";
 import { part } from "./find.js";
 import { holdDurations } from "./times.js";
@@ -37,9 +38,17 @@ export function showConnection(state) {
     case "gone":
       show(state, "This has been deleted.");
       return;
+    case "refused":
+      signIn();
+      return;
     default:
       throw new Error(`Unknown state ${state}`);
   }
+}
+
+/** Leave for the form that leads back here once somebody has signed in. */
+function signIn() {
+  location.assign(addressOf(`/login?next=${encodeURIComponent(pathHere())}`));
 }
 
 /**

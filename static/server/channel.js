@@ -4,9 +4,10 @@
  * Connects again after a restart and reports its state. What the messages mean, its source knows.
  */
 
+import { addressOf } from "./address.js";
 import { ApiError, parsed, poll, POLL_MS } from "./api.js";
 
-/** @typedef {"connecting" | "live" | "polling" | "lost" | "ended" | "gone"} ChannelState */
+/** @typedef {"connecting" | "live" | "polling" | "lost" | "ended" | "gone" | "refused"} ChannelState */
 
 /** How long to wait before the next websocket: at first, while nothing answers, while polls do. */
 const RECONNECT_MS = { first: 250, lost: 4000, polling: 30000 };
@@ -19,6 +20,10 @@ const ALIVE = "/healthz";
 
 /** The close code of a websocket about something that has been deleted. */
 const DELETED = 4404;
+/** The close code of a websocket whose token or session is no longer good. */
+const NO_LONGER_ALLOWED = 4401;
+/** The states that nothing follows. */
+const LAST = ["ended", "gone", "refused"];
 
 export class Channel {
   #stopped = false;
@@ -64,7 +69,7 @@ export class Channel {
 
   #finished() {
     if (this.source.complete()) this.#setState("ended");
-    return this.#stopped || this.#state === "ended" || this.#state === "gone";
+    return this.#stopped || LAST.includes(this.#state);
   }
 
   /** @param {ChannelState} state */
@@ -102,6 +107,7 @@ export class Channel {
       };
       socket.onclose = (event) => {
         if (event.code === DELETED) this.#setState("gone");
+        if (event.code === NO_LONGER_ALLOWED) this.#setState("refused");
         done();
       };
     });
@@ -132,7 +138,7 @@ export class Channel {
       if (!this.#finished()) this.#setState("polling");
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.#setState(error.status === 404 ? "gone" : "lost");
+      this.#setState(stateAfter(error.status));
     }
   }
 
@@ -169,9 +175,18 @@ export class Channel {
   }
 }
 
+/**
+ * @param {number} status of a poll that failed
+ * @returns {ChannelState}
+ */
+function stateAfter(status) {
+  if (status === 404) return "gone";
+  return status === 401 ? "refused" : "lost";
+}
+
 /** @param {string} path */
 function socketUrl(path) {
-  const url = new URL(path, location.href);
+  const url = new URL(addressOf(path), location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
 }

@@ -23,6 +23,8 @@ from typing import Any
 import msgspec
 import uvloop
 
+from runners.confinement import memory
+from runners.confinement.environment import withheld
 from runners.execution.pool import Pool, WarmUpFailed
 from runners.supervision.remote.agent_run import AgentRun
 from runners.supervision.remote.authentication import Ticket, introduce, tls_of
@@ -116,7 +118,7 @@ def facts() -> dict[str, Any]:
         "host": socket.gethostname(),
         "python": platform.python_version(),
         "heliograph": heliograph_version(),
-        "pid": os.getpid(),
+        "withheld": withheld(os.environ),
     }
 
 
@@ -143,6 +145,7 @@ async def _wait_for_end(parent: int) -> None:
 
 def main(folder: str) -> None:
     """Be the agent of the worker that has started this process; `folder` is for its files."""
+    memory.hide()
     logging.basicConfig(level=logging.WARNING)
     for name in [each for each in os.environ if each.startswith(PREFIX)]:
         del os.environ[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from runners.confinement.confine import Confinement
+from runners.confinement.environment import of_runs
 from runners.execution import worker
 from runners.execution.pipes import Reader
 from runners.execution.pool import Pool, Run
@@ -104,6 +107,9 @@ class AgentRun:
         if order["kind"] != "run":
             return
         spec = msgspec.convert(order["spec"], worker.RunSpec)
+        if order["environment"] is not None:
+            given = of_runs(os.environ, order["environment"])
+            spec = msgspec.structs.replace(spec, environment=given)
         silence_seconds = float(order["silence_seconds"])
         receiving = asyncio.create_task(self._receive())
         self._begin(self._wire.keep_alive(silence_seconds))
@@ -163,8 +169,8 @@ class AgentRun:
                 self._begin(self._terminate(self._run))
             case {"kind": "kill"}:
                 self._begin(self._kill())
-            case {"kind": "get", "path": str(path), "channel": int(channel)}:
-                self._begin(send_file(self._wire, channel, Path(path), follow=True))
+            case {"kind": "get", "path": str(path), "channel": int(channel), "within": within}:
+                self._begin(send_file(self._wire, channel, Path(path), follow=True, within=within))
             case {"kind": "picture", "channel": int(channel)}:
                 self._begin(self._send_picture(channel))
 
@@ -196,8 +202,16 @@ class AgentRun:
             spec,
             inputs=[await self._input(each, stack) for each in spec.inputs],
             folder=str(self._folder / "work"),
-            import_folder=spec.import_folder,
+            confinement=self._confined(spec.confinement),
         )
+
+    def _confined(self, confinement: Confinement | None) -> Confinement | None:
+        """Return what a run is confined to, with folders of this machine."""
+        if confinement is None:
+            return None
+        # The inputs of all runs and the folders of the others are in the agent's folder.
+        hidden = [*confinement.hidden, os.path.realpath(self._folder.parent.parent)]
+        return msgspec.structs.replace(confinement, own=str(self._folder), hidden=hidden)
 
     async def _input(self, product: InputProduct, stack: contextlib.AsyncExitStack) -> InputProduct:
         source = product.data.source

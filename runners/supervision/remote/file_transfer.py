@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from runners.confinement.confine import is_within
 from runners.pipeline.file_copies import NotAFile, open_file
 from runners.supervision.remote.wire import PIECE_BYTES, Wire
 from runners.wording import in_words
 
 
-async def send_file(wire: Wire, channel: int, path: Path, *, follow: bool) -> str | None:
+async def send_file(
+    wire: Wire, channel: int, path: Path, *, follow: bool, within: Sequence[str] | None = None
+) -> str | None:
     """Send a file as it is now, and then `sent`; return why it could not be read, None if it was.
 
-    `follow` allows a link. Raise WireBroken.
+    `follow` allows a link. It must be in one of the folders `within`, unless that is None. Raise
+    WireBroken.
     """
     problem = None
     try:
@@ -27,11 +32,22 @@ async def send_file(wire: Wire, channel: int, path: Path, *, follow: bool) -> st
         problem = f"cannot be read: {in_words(error)}"
     else:
         try:
-            problem = await _send_content(wire, channel, descriptor)
+            if _is_elsewhere(descriptor, within):
+                problem = "is not in a folder that the run may write to"
+            else:
+                problem = await _send_content(wire, channel, descriptor)
         finally:
             os.close(descriptor)
     await wire.send("sent", channel=channel, problem=problem)
     return problem
+
+
+def _is_elsewhere(descriptor: int, within: Sequence[str] | None) -> bool:
+    if within is None:
+        return False
+    # Of what is open: the path may lead elsewhere by now.
+    place = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    return not any(is_within(place, folder) for folder in within)
 
 
 async def _send_content(wire: Wire, channel: int, descriptor: int) -> str | None:

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from runners.execution.worker import RunSpec
 from server.core.errors import HeliographError
 from server.core.records import DataProduct
@@ -39,6 +41,7 @@ class DaskPlace:
         workers: int | None,
         silence_seconds: float,
         resources_of: Callable[[str], Mapping[str, float]],
+        environment_of: Callable[[str], Sequence[str] | None],
         find_file: FindFile,
     ) -> None:
         self.cluster = cluster
@@ -46,6 +49,7 @@ class DaskPlace:
         self._most = workers
         self._silence_seconds = silence_seconds
         self._resources_of = resources_of
+        self._environment_of = environment_of
         self._find_file = find_file
         #: what our runs hold of the cluster's resources
         self._held: Counter[str] = Counter()
@@ -83,6 +87,8 @@ class DaskPlace:
     ) -> RemoteRun:
         """Submit a task, wait for its agent to connect, and have that start the run."""
         needed = self._resources_of(pipeline)
+        # The environment is the worker's, of which the agent is told the names.
+        spec = msgspec.structs.replace(spec, environment=None)
         self._held.update(needed)
         stack = contextlib.AsyncExitStack()
         stack.callback(self._held.subtract, needed)
@@ -101,14 +107,14 @@ class DaskPlace:
             wire, facts = await self._arrived(arrival, needed, stopped)
             run = RemoteRun(
                 wire,
-                {key: str(facts.get(key, "")) for key in ("host", "python", "heliograph")},
+                _known(facts),
                 folder,
                 self._silence_seconds,
                 _finder(products, folder, self._find_file),
             )
             stack.push_async_callback(run.release)
             self._check_version(run.facts)
-            await _unless_stopped(run.start(spec), stopped)
+            await _unless_stopped(run.start(spec, self._environment_of(pipeline)), stopped)
         except BaseException:
             await stack.aclose()
             raise
@@ -185,6 +191,16 @@ def _finder(
         return product, await find_file(product, folder / "inputs")
 
     return find
+
+
+def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an agent says of its machine, as far as it is known here."""
+    said: dict[str, Any] = {
+        key: str(facts.get(key, ""))[:200] for key in ("host", "python", "heliograph")
+    }
+    withheld = facts.get("withheld")
+    names = withheld if isinstance(withheld, list) else []
+    return said | {"withheld": [str(name)[:255] for name in names[:1000]]}
 
 
 def _amounts(needed: Mapping[str, float]) -> str:

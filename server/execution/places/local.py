@@ -45,7 +45,7 @@ class LocalRun:
         return self._run.orphaned
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Mapping[str, Any]:
         """Nothing: the server's own machine is no news."""
         return {}
 
@@ -95,9 +95,11 @@ class LocalRun:
         copies = [input_of(product, folder) for product in inputs]
         return await asyncio.to_thread(examine_inputs, copies, folder)
 
-    async def fetch(self, outputs: Sequence[tuple[str, str, str]]) -> list[OutputFile]:
+    async def fetch(
+        self, outputs: Sequence[tuple[str, str, str]], within: Sequence[str] | None
+    ) -> list[OutputFile]:
         """Return the outputs where they are."""
-        return [OutputFile(Path(path), name, kind) for path, name, kind in outputs]
+        return [OutputFile(Path(path), name, kind, within) for path, name, kind in outputs]
 
     async def release(self) -> None:
         """Do nothing: the attempt's folder is the server's to remove."""

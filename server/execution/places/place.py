@@ -55,7 +55,7 @@ class PlacedRun(Protocol):
         """Why the run cannot be reached any more, in a sentence, None while it can."""
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Mapping[str, Any]:
         """What the receipt says of the machine that it runs on; empty for this one."""
 
     async def wait(self) -> int:
@@ -92,8 +92,12 @@ class PlacedRun(Protocol):
     ) -> tuple[list[tuple[str, str]], set[int]]:
         """Return what the run did to its copies, by name, and the PKs of the verified inputs."""
 
-    async def fetch(self, outputs: Sequence[tuple[str, str, str]]) -> list[OutputFile]:
+    async def fetch(
+        self, outputs: Sequence[tuple[str, str, str]], within: Sequence[str] | None
+    ) -> list[OutputFile]:
         """Return the outputs, each a path, a name and a type, as files of this machine.
+
+        They must be in one of the folders `within`, unless that is None.
 
         :raises RunLost: the machine that has them cannot be reached any more.
         :raises ValueError: there is no such file any more.

@@ -109,7 +109,7 @@ class RemoteRun:
     def __init__(
         self,
         wire: Wire,
-        facts: dict[str, Any],
+        facts: Mapping[str, Any],
         folder: Path,
         silence_seconds: float,
         input_path: Callable[[int], Awaitable[tuple[DataProduct, Path]]],
@@ -143,13 +143,14 @@ class RemoteRun:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._held: contextlib.AsyncExitStack | None = None
 
-    async def start(self, spec: RunSpec) -> None:
-        """Have the agent start the run.
+    async def start(self, spec: RunSpec, environment: Sequence[str] | None) -> None:
+        """Have the agent start the run, with these variables of its environment if given.
 
         :raises NotStarted: it could not.
         :raises RunLost: the connection ended.
         """
-        await self._send("run", spec=spec, silence_seconds=self._silence_seconds)
+        silence_seconds = self._silence_seconds
+        await self._send("run", spec=spec, environment=environment, silence_seconds=silence_seconds)
         self._begin(self._receive())
         self._begin(self._wire.keep_alive(self._silence_seconds))
         await asyncio.shield(self._started)
@@ -222,13 +223,16 @@ class RemoteRun:
         changes = msgspec.convert(self._report.get("changes", []), list[tuple[str, str]])
         return changes, {product.pk for product in inputs}
 
-    async def fetch(self, outputs: Sequence[tuple[str, str, str]]) -> list[OutputFile]:
+    async def fetch(
+        self, outputs: Sequence[tuple[str, str, str]], within: Sequence[str] | None
+    ) -> list[OutputFile]:
         """Return the outputs, brought to this machine. Raise RunLost or ValueError."""
         files = []
         for number, (path, name, kind) in enumerate(outputs):
             place = self._folder / "received" / str(number) / Path(path).name
             await asyncio.to_thread(place.parent.mkdir, 0o700, True, True)
-            if (problem := await self._fetch_to(place, "get", path=path)) is not None:
+            problem = await self._fetch_to(place, "get", path=path, within=within)
+            if problem is not None:
                 raise ValueError(f"{name} {problem}")
             files.append(OutputFile(place, name, kind))
         return files

@@ -223,17 +223,23 @@ def test_a_relative_data_folder_starts_where_it_was_written(
     assert load(None, {"HELIOGRAPH_DATA": "~/kept"}, {}).data == Path.home() / "kept"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "127.1", "telescope.example"])
-def test_listening_beyond_loopback_needs_a_token(host: str) -> None:
-    with pytest.raises(StartError, match=r"^http.host: .*command line.*http\.tokens"):
-        load(None, {}, {"http.host": host})
-    assert load(None, {"HELIOGRAPH_HTTP_TOKENS": TOKEN}, {"http.host": host}).http.host == host
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost", "LocalHost"])
-def test_loopback_needs_no_token(host: str) -> None:
+def test_loopback_is_recognised(host: str) -> None:
     assert is_loopback(host)
     assert load(None, {}, {"http.host": host}).http.host == host
+
+
+def test_a_relative_path_of_a_file_starts_where_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    written = from_file(tmp_path, "http: {tokens_file: kept}")
+    assert written.http.tokens_file == tmp_path / "kept"
+    given = load(None, {"HELIOGRAPH_HTTP_TOKENS_FILE": "kept"}, {})
+    assert given.http.tokens_file == tmp_path / "elsewhere" / "kept"
+    with pytest.raises(StartError, match="tokens_file"):
+        load(None, {"HELIOGRAPH_HTTP_TOKENS_FILE": "kept/"}, {})
 
 
 def test_no_message_and_no_repr_shows_a_secret() -> None:

@@ -62,3 +62,29 @@ def test_counts_that_stopped_say_so() -> None:
 def test_short_times_are_told_to_the_millisecond() -> None:
     assert formatting.precise(0.0664) == "0.066 s"
     assert formatting.precise(75) == "1 min 15 s"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "shown"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Firefox on Linux",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 "
+            "Safari/537.36 Edg/140.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 "
+            "Version/18.0 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("x" * 300, "x" * 60),
+        ("", "unknown"),
+    ],
+)
+def test_a_browser_is_named_with_its_system(user_agent: str, shown: str) -> None:
+    assert formatting.browser(user_agent) == shown
