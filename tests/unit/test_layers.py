@@ -26,6 +26,7 @@ IN_THE_SERVER = (
     "runners.execution.pipes",
     "runners.execution.pool",
     "runners.execution.registry",
+    "runners.supervision",
 )
 
 

@@ -107,7 +107,7 @@ class Runner:
     silence_seconds: float = setting(
         10.0,
         number(0.5, 3600),
-        "time without a sign of life after which a worker ends its run; less than half the lease's",
+        "time without a sign of life after which a worker ends its run; at most half the lease",
     )
 
 

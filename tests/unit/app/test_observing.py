@@ -52,7 +52,7 @@ class World:
         return Figures(
             Sources(
                 facts={"version": "1", "started": 1.0},
-                slots=4,
+                slots=lambda: 4,
                 running_here=lambda: 1,
                 viewers=lambda: 2,
                 queue=self.queue,

@@ -17,7 +17,7 @@ import runners
 FOLDER = Path(runners.__file__).parent
 #: Parts from top to bottom; each may import those of lower rows, and modules of its own.
 LAYERS = (
-    {"examiner", "timelapse"},
+    {"examiner", "timelapse", "supervision"},
     {"imaging", "execution", "astrosource", "testing", "dummy", "synthetic"},
     {"fits", "pipeline"},
     {"tables", "confinement"},
@@ -26,6 +26,8 @@ LAYERS = (
 #: What only the server's side of `runners` may import.
 OF_THE_SERVER = {"asyncio", "tornado", "motor", "pymongo"}
 SERVERS_SIDE = {"examiner", "execution.pool", "execution.pipes", "execution.registry"}
+#: Runs are supervised in the server, or in the agent on a worker's machine.
+SUPERVISION = "supervision."
 
 FILES = {
     ".".join(path.relative_to(FOLDER).with_suffix("").parts): path for path in FOLDER.rglob("*.py")
@@ -63,7 +65,7 @@ def test_each_part_imports_only_parts_below_it(name: str) -> None:
 def test_nothing_here_knows_the_server_and_pipelines_know_no_event_loop(name: str) -> None:
     imported = {each.partition(".")[0] for each in imported_by(FILES[name])}
     assert imported.isdisjoint({"server", "handlers"})
-    if name not in SERVERS_SIDE:
+    if name not in SERVERS_SIDE and not name.startswith(SUPERVISION):
         assert imported.isdisjoint(OF_THE_SERVER)
 
 
