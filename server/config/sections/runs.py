@@ -44,6 +44,7 @@ class Pool:
 
 #: Where runs have their processes.
 RUNNER = choice("local", "dask")
+_CONTACT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@]+)(:\d{1,5})?")
 _ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@]+):\d{1,5}")
 
 
@@ -98,8 +99,11 @@ class Runner:
     listen_port: int = setting(0, integer(0, 65535), "port for these; 0 for any free one")
     contact: str | None = setting(
         None,
-        nullable(text("an address or a host name", bool), "runner.listen_host"),
-        "host name by which workers reach this server",
+        nullable(
+            text("host or host:port, an IPv6 address in brackets", _CONTACT.fullmatch),
+            "runner.listen_host and the port",
+        ),
+        "where workers reach this server, if that is not where it listens",
     )
     cache_bytes: int = setting(
         10 * 1024**3, size(), "input files that each Dask worker keeps for later runs"

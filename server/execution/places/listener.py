@@ -12,6 +12,7 @@ import secrets
 import ssl
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from runners.supervision.remote.authentication import Ticket, admit
 from runners.supervision.remote.wire import Wire, WireBroken
@@ -64,11 +65,12 @@ class AgentListener:
         """Return a new ticket, and what becomes the connection of whoever has it."""
         arrival: asyncio.Future[Arrival] = asyncio.get_running_loop().create_future()
         assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
+        contact = urlsplit(f"//{self._runner.contact or ''}")
+        port = contact.port or self._server.sockets[0].getsockname()[1]
         number, secret = secrets.token_hex(8), secrets.token_hex(SECRET_BYTES)
         self._expected[number] = (secret, arrival)
         ticket = Ticket(
-            host=self._runner.contact or self._runner.listen_host,
+            host=contact.hostname or self._runner.listen_host,
             port=port,
             number=number,
             secret=secret,

@@ -1,4 +1,4 @@
-"""A proxy between servers and their database that cuts, stalls and drops connections."""
+"""A proxy that cuts, stalls and drops connections: to a database, or to any port."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ PIECE_BYTES = 65_536
 
 
 class Proxy:
-    """Listens on a port of this machine and passes everything to a Unix socket and back."""
+    """Listens on a port of this machine and passes everything to another address and back.
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    That is the path of a Unix socket, or a port of this machine.
+    """
+
+    def __init__(self, inner: Path | int) -> None:
+        self._inner = inner
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._closed = False
@@ -31,10 +34,15 @@ class Proxy:
         await self._server.wait_closed()
 
     @property
+    def port(self) -> int:
+        """The port on which it listens."""
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
     def uri(self) -> str:
         """The URI of the database behind it."""
-        port = self._server.sockets[0].getsockname()[1]
-        return f"mongodb://127.0.0.1:{port}/?directConnection=true"
+        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
 
     def cut(self) -> None:
         """End all connections, and each new one at once."""
@@ -60,13 +68,22 @@ class Proxy:
             writer.transport.abort()
             return
         self.connections += 1
-        inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket)
+        try:
+            inner_reader, inner_writer = await self._connect()
+        except OSError:
+            writer.transport.abort()
+            return
         ends = {writer, inner_writer}
         self._writers |= ends
         try:
             await asyncio.gather(self._flow(reader, inner_writer), self._flow(inner_reader, writer))
         finally:
             self._writers -= ends
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._inner, int):
+            return await asyncio.open_connection("127.0.0.1", self._inner)
+        return await asyncio.open_unix_connection(self._inner)
 
     async def _flow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
