@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import os
-import signal
+import shutil
 import socket
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from server.config import Config, PipelineEntry
 from server.config.sections import Leases, Pool, Runner
 from server.config.sections.runs import Security
 from tests.fakes.dask_cluster import DaskCluster, dask_cluster
-from tests.integration.conftest import Client, make_config, serving
+from tests.integration.conftest import SAMPLES, Client, make_config, serving
 from tests.integration.scripts import Scripts, alive, eventually
 from tests.reliability.tools.proxy import Proxy
 
@@ -108,9 +107,11 @@ class Long:
         return await self._scripts.client.ended(self.pk)
 
     async def check_made_again(self) -> None:
-        """Check that a second attempt succeeds and is published once."""
+        """Check that a later attempt succeeds and is published once."""
         record = await self.finish()
-        assert (record["state"], record["attempt"]) == ("succeeded", 2)
+        # One may have been claimed for a worker that was gone: it does not count as lost.
+        assert record["state"] == "succeeded"
+        assert record["attempt"] >= 2
         assert len(record["outputs"]) == 1
         texts = await self._scripts.texts(self.pk)
         assert [text for text in texts if text.startswith("Lost: ")] != []
@@ -252,9 +253,10 @@ async def test_a_killed_server_leaves_nothing_on_the_worker(
 ) -> None:
     go = tmp_path / "go"
     written = tmp_path / "config.yml"
+    shutil.copy(SAMPLES / "scripted.py", tmp_path)
     written.write_text(
         f"runner: {{type: dask, address: '{cluster.address}', silence_seconds: 1}}\n"
-        "pipelines: {Scripted: tests.samples.scripted.Scripted}\n"
+        "pipelines: {Scripted: scripted.Scripted}\n"
         "leases: {heartbeat_seconds: 0.5, lease_seconds: 5, check_seconds: 0.2}\n"
     )
 
@@ -267,27 +269,28 @@ async def test_a_killed_server_leaves_nothing_on_the_worker(
             stderr=subprocess.DEVNULL,
         )
 
-    first = start()
-    try:
+    with start() as first, ended_at_last(first):
         run = Long(Scripts(Client(await address(first))), go)
         pids = await run.begin()
         first.kill()
-        first.wait()
         await gone(pids)
-        second = start()
-        try:
-            again = Long(Scripts(Client(await address(second))), go)
-            again.pk = run.pk
-            assert await again.pids(2) != pids
-            record = await again.finish()
-            assert (record["state"], record["attempt"]) == ("succeeded", 2)
-            assert len(record["outputs"]) == 1
-        finally:
-            second.send_signal(signal.SIGTERM)
-            second.wait(20)
+    with start() as second, ended_at_last(second):
+        again = Long(Scripts(Client(await address(second))), go)
+        again.pk = run.pk
+        assert await again.pids(2) != pids
+        record = await again.finish()
+        assert (record["state"], record["attempt"]) == ("succeeded", 2)
+        assert len(record["outputs"]) == 1
+
+
+@contextlib.contextmanager
+def ended_at_last(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have a server ended when the block is left."""
+    try:
+        yield
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(first.pid, signal.SIGKILL)
+        process.terminate()
+        process.wait(20)
 
 
 async def address(process: subprocess.Popen[bytes]) -> str:
