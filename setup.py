@@ -80,7 +80,7 @@ setup(
         # It imports tqdm, which it does not ask for itself.
         "astrosource": ["astrosource>=1.8.1,<2", "tqdm>=4.66"],
         "align": ["astroalign>=2.6"],
-        "dask": ["dask", "distributed"],
+        "dask": ["dask>=2026.8", "distributed>=2026.8"],
     },
     classifiers=[
         "Intended Audience :: Science/Research",

@@ -280,6 +280,7 @@ PROCESSES = Subject(
                     },
                     "log_stored_bytes": 46,
                     "log_removed": None,
+                    "worker": None,
                     "isolation": None,
                     "unknown": None,
                 },
