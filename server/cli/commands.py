@@ -28,6 +28,8 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str], work: Work) -> int
     except HeliographError as error:
         print(f"heliograph {argv[0]}: {error}", file=sys.stderr)
         return ExitStatus.NOT_STARTED
+    except BrokenPipeError:
+        raise  # nobody reads the output, which is no failure of the work
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
         print(f"heliograph {argv[0]}: {where}{error.strerror}", file=sys.stderr)

@@ -23,6 +23,12 @@ def check_data_folder(subject: Subject) -> Iterator[Result]:
     """Look whether the data folder is there, whole, and only its owner's."""
     data = subject.config.data
     if not data.exists():
+        above = _existing(data)
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            yield problem(
+                f"{data} cannot be made in {above}", "make it, or name another with --data"
+            )
+            return
         yield ok(f"{data} is not there yet; the first start makes it")
         return
     if not data.is_dir() or not os.access(data, os.R_OK | os.W_OK | os.X_OK):

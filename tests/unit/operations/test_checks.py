@@ -356,3 +356,15 @@ def test_a_check_that_fails_is_a_problem_and_the_others_are_made(
     said = capsys.readouterr().out
     assert "problem  database: There are files here, but their database is missing" in said
     assert "ok       open files: " in said
+
+
+def test_an_empty_database_beside_files_is_a_problem_as_for_a_start(config: Config) -> None:
+    database(config).write_bytes(b"")
+    [found_problem] = problems(config, check_identity)
+    assert "their database is missing" in found_problem
+
+
+def test_a_data_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    [found_problem] = problems(Config(data=tmp_path / "file" / "data"), check_data_folder)
+    assert "cannot be made" in found_problem
