@@ -33,6 +33,7 @@ from server.operations.checks.machine import check_data_folder, check_open_files
 from server.operations.checks.results import Level, Result, ok, problem, warning
 from server.operations.checks.storage import check_files, check_storage
 from server.operations.checks.subject import Subject
+from server.processes.bounds import isolation_in_force
 from server.processes.pipelines import find_pipelines
 
 
@@ -68,6 +69,12 @@ def check_tls(subject: Subject) -> Iterator[Result]:
     if tls.certificate is not None and tls.key is not None:
         load(tls.certificate, tls.key)
         yield ok("certificate and key can be used")
+
+
+def check_isolation(subject: Subject) -> Iterator[Result]:
+    """Look at what runs are kept from; what is set and not in force is a warning."""
+    for finding in isolation_in_force(subject.config):
+        yield warning(finding.sentence) if finding.wanting else ok(finding.sentence)
 
 
 def check_pipelines(subject: Subject) -> Iterator[Result]:
@@ -110,6 +117,7 @@ CHECKS: Sequence[Check] = (
     Check("TLS", check_tls),
     Check("free space", check_room),
     Check("open files", check_open_files),
+    Check("isolation", check_isolation),
     Check("pipelines", check_pipelines),
 )
 
