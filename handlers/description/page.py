@@ -12,8 +12,10 @@ from tornado.escape import xhtml_escape
 
 from handlers.description.document import Described, role_of
 from handlers.description.examples import curl, has_examples, python
+from handlers.description.schemas import REFERENCE
 
-REFERENCE = "#/components/schemas/"
+#: What the reference to a schema has before its name.
+BEFORE_NAME = REFERENCE.format(name="")
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def in_code(text: str) -> str:
 def kind_of(schema: dict[str, Any]) -> str:
     """Return what a value of this schema is, in words."""
     if "$ref" in schema:
-        return str(schema["$ref"]).removeprefix(REFERENCE)
+        return str(schema["$ref"]).removeprefix(BEFORE_NAME)
     if choices := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(kind_of(each) for each in choices)
     if "enum" in schema:
@@ -150,7 +152,7 @@ def _references(schema: Any) -> Iterator[str]:
             yield from _references(each)
     elif isinstance(schema, dict):
         if "$ref" in schema:
-            yield str(schema["$ref"]).removeprefix(REFERENCE)
+            yield str(schema["$ref"]).removeprefix(BEFORE_NAME)
         for each in schema.values():
             yield from _references(each)
 

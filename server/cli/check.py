@@ -18,7 +18,7 @@ from runners.execution.pool import Pool, WarmUpFailed
 from runners.execution.registry import BUILT_IN
 from server.app.connections.tls import load
 from server.cli.api_client import ApiClient, Refused
-from server.cli.commands import ProgressLine, new_parser
+from server.cli.commands import ProgressLine, new_parser, sentence_of
 from server.cli.exit_status import ExitStatus
 from server.cli.local_server import reachable
 from server.cli.options import add_common_options, load_config
@@ -156,14 +156,7 @@ def _results(config: Config, args: argparse.Namespace) -> Iterator[tuple[str, Re
                 yield check.name, result
         except (HeliographError, OSError) as error:
             progress.clear()
-            yield check.name, problem(_sentence(error))
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        where = "" if error.filename is None else f"{error.filename}: "
-        return f"{where}{error.strerror}"
-    return str(error)
+            yield check.name, problem(sentence_of(error))
 
 
 def _report(results: Iterable[tuple[str, Result]]) -> int:
