@@ -26,7 +26,7 @@ import msgspec
 from server.config import Config
 from server.core.disk.data_folder import kept_files
 from server.core.disk.sync import sync
-from server.core.errors import DamagedFile, NoRoom, NotDone, NotFound
+from server.core.errors import DamagedFile, NoRoom, NotDone, NotFound, reason_of
 from server.operations.keeping import layout
 from server.operations.keeping.copies import Copies
 from server.operations.keeping.expected import (
@@ -287,5 +287,4 @@ def _sentences(to: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NotDone(f"There is not enough room for the backup in {to.parent}") from error
-        why = (error.strerror or "unknown error").lower()
-        raise NotDone(f"The backup cannot be written to {to}: {why}") from error
+        raise NotDone(f"The backup cannot be written to {to}: {reason_of(error)}") from error

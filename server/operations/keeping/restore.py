@@ -18,7 +18,7 @@ from pathlib import Path
 from server.config import Config
 from server.core.disk.data_folder import LOCK, RESTORING, is_kept, lock_folder
 from server.core.disk.sync import sync
-from server.core.errors import HeliographError, NoRoom, NotDone
+from server.core.errors import HeliographError, NoRoom, NotDone, reason_of
 from server.operations.keeping import layout
 from server.operations.keeping.layout import Line, Progress
 from server.operations.keeping.stored_files import StoredFiles
@@ -107,7 +107,7 @@ class _Place:
         try:
             folder.rename(aside)
         except OSError as error:
-            why = (error.strerror or "unknown error").lower()
+            why = reason_of(error)
             raise NotDone(
                 f"{folder} cannot be moved aside ({why}): empty it, or restore to another folder"
             ) from error
@@ -245,5 +245,5 @@ def _sentences(data: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NotDone(room) from error
-        why = (error.strerror or "unknown error").lower()
+        why = reason_of(error)
         raise NotDone(f"The backup cannot be restored to {data}: {why}") from error
