@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 from cachetools import TTLCache
 
+from server.access.tokens import DAY_SECONDS
 from server.core.errors import Conflict, NotFound
 from server.store.access.shares import Share
 from server.store.access.shares import Shares as ShareStore
 from server.store.access.signing_keys import SigningKeys
 
-DAY_SECONDS = 86_400
 #: How many links one process can have at a time.
 MOST_LINKS = 100
 #: How long what is known of a share is used before it is read again: so long may a link that was
