@@ -42,7 +42,7 @@ from server.execution.recovery import Recovery
 from server.live.sources import LiveSources
 from server.operations.log_sealing import LogSealer
 from server.operations.notifications.notifications import DeliveryList, Notifications, receivers_of
-from server.operations.retention import Removers, Retention, free_bytes
+from server.operations.retention import Removers, Retention, disk_bytes, free_bytes
 from server.processes.service import Processes
 from server.processes.trimming import Trimming
 
@@ -66,7 +66,7 @@ class Assembly:
     components: Components
 
     def upkeep(self) -> list[Upkeep]:
-        """Return all work in the background, in the order in which it is to be started."""
+        """Return the work in the background that is about what is stored, in order of its start."""
         return [self.sealer(), self.reexamination()]
 
     async def access(self) -> Access:
@@ -105,6 +105,7 @@ class Assembly:
             self.components.store,
             removers,
             lambda: free_bytes(self.folder.path),
+            lambda: disk_bytes(self.folder.path),
         )
 
     def recovery(self) -> Recovery:

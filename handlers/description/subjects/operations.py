@@ -25,6 +25,7 @@ class ServerStatus(Struct):
     server_id: str
     started: float
     slots: int
+    dashboard: str | None
     running: int
     running_here: int
     queue_length: int
@@ -92,6 +93,7 @@ OPERATIONS = Subject(
                     "server_id": "s54c92a9f7dcda716",
                     "started": 1795666134.3,
                     "slots": 4,
+                    "dashboard": None,
                     "running": 6,
                     "running_here": 4,
                     "queue_length": 3,

@@ -44,6 +44,7 @@ class Sources:
 
     facts: dict[str, Any]
     slots: Callable[[], int]
+    dashboard: Callable[[], str | None]
     running_here: Callable[[], int]
     viewers: Callable[[], int]
     queue: ProcessQueue
@@ -71,6 +72,7 @@ class Figures:
         return {
             **sources.facts,
             "slots": sources.slots(),
+            "dashboard": sources.dashboard(),
             "running": len(sources.queue.running),
             "running_here": sources.running_here(),
             "queue_length": len(sources.queue.queued),

@@ -68,6 +68,7 @@ class Observation:
                 "started": time.time(),
             },
             slots=lambda: self.places.slots,
+            dashboard=lambda: self.places.dashboard,
             running_here=lambda: self.dispatcher.running,
             viewers=lambda: self.viewers().total(),
             queue=repository.queue,

@@ -53,6 +53,7 @@ class World:
             Sources(
                 facts={"version": "1", "started": 1.0},
                 slots=lambda: 4,
+                dashboard=lambda: None,
                 running_here=lambda: 1,
                 viewers=lambda: 2,
                 queue=self.queue,
@@ -76,6 +77,7 @@ async def test_the_status_has_every_figure(tmp_path: Path) -> None:
         "version": "1",
         "started": 1.0,
         "slots": 4,
+        "dashboard": None,
         "running": 1,
         "running_here": 1,
         "queue_length": 1,
