@@ -216,6 +216,7 @@ STATUS_KEYS = [
     "server_id",
     "started",
     "slots",
+    "dashboard",
     "running",
     "running_here",
     "queue_length",

@@ -22,8 +22,8 @@ WITHOUT_DASK = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None,
     reason="distributed is not installed (the extra dask): nothing was tried on a cluster",
 )
-PLACES = ["local", pytest.param("dask", marks=[WITHOUT_DASK, pytest.mark.slow])]
-pytestmark = pytest.mark.gen_test(timeout=50)
+PLACES = ["local", pytest.param("dask", marks=[WITHOUT_DASK])]
+pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=50)]
 
 
 @pytest.fixture(scope="module", params=PLACES)
