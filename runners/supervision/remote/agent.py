@@ -75,6 +75,7 @@ class Agent:
     async def _take_orders(self, lines: asyncio.StreamReader) -> None:
         while line := await lines.readline():
             order = msgspec.json.decode(line, type=Order)
+            self._answer(number=order.number, taken=True)
             task = asyncio.create_task(self._carry_out(order))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -88,8 +89,10 @@ class Agent:
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
             log.exception("A run broke off", extra={"action": "remote_run_broke_off"})
-        answer = msgspec.json.encode({"number": order.number, "problem": problem})
-        os.write(self._answers, answer + b"\n")
+        self._answer(number=order.number, problem=problem)
+
+    def _answer(self, **fields: Any) -> None:
+        os.write(self._answers, msgspec.json.encode(fields) + b"\n")
 
     async def _serve(self, ticket: Ticket) -> None:
         async with asyncio.timeout(CONNECT_SECONDS):

@@ -19,6 +19,9 @@ import msgspec
 
 from runners.supervision.remote.authentication import Ticket
 
+#: How long a new agent may take until it heeds its first ticket, and any until it heeds another.
+START_SECONDS = 60.0
+ANSWER_SECONDS = 10.0
 _ROOT = str(Path(__file__).resolve().parents[3])
 _PROGRAM = "import sys; from runners.supervision.remote.agent import main; main(sys.argv[1])"
 
@@ -43,17 +46,24 @@ class _Agent:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._waiting: dict[int, tuple[threading.Event, list[str | None]]] = {}
+        #: by number: set when the agent has taken the ticket
+        self._taken: dict[int, threading.Event] = {}
+        self._heard = False
         self.ended = False
         threading.Thread(target=self._read, name="agent", daemon=True).start()
 
     def carry_out(self, ticket: Ticket) -> str | None:
-        """Have a ticket's run carried out; return what went wrong, None if nothing did."""
-        done, answer = threading.Event(), list[str | None]()
+        """Have a ticket's run carried out; return what went wrong, None if nothing did.
+
+        An agent that does not heed the ticket in time, as it was stopped, say, is killed.
+        """
+        done, answer, taken = threading.Event(), list[str | None](), threading.Event()
         with self._lock:
             if self.ended:
                 raise AgentEnded
             number = next(self._numbers)
             self._waiting[number] = (done, answer)
+            self._taken[number] = taken
             line = msgspec.json.encode({"number": number, "ticket": ticket}) + b"\n"
             try:
                 assert self._process.stdin is not None
@@ -61,6 +71,8 @@ class _Agent:
                 self._process.stdin.flush()
             except OSError as error:
                 raise AgentEnded from error
+        if not taken.wait(ANSWER_SECONDS if self._heard else START_SECONDS):
+            self._process.kill()
         done.wait()
         if not answer:
             raise AgentEnded
@@ -70,6 +82,10 @@ class _Agent:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             answer: dict[str, Any] = msgspec.json.decode(line)
+            self._heard = True
+            if answer.get("taken"):
+                self._taken.pop(answer["number"]).set()
+                continue
             with self._lock:
                 done, place = self._waiting.pop(answer["number"])
             place.append(answer["problem"])
@@ -78,6 +94,8 @@ class _Agent:
         with self._lock:
             self.ended = True
             left, self._waiting = list(self._waiting.values()), {}
+        for taken in list(self._taken.values()):
+            taken.set()
         for done, _ in left:
             done.set()
 
