@@ -37,13 +37,13 @@ class AccessRules:
         # literal address.
         return self._any_address and _is_address(name)
 
-    def knows_origin(self, origin: str, host: str) -> bool:
+    def knows_origin(self, origin: str, scheme: str, host: str) -> bool:
         """Return whether a page of this origin may write here: our own or an allowed one."""
-        return self.is_own(origin, host) or self.shares_with(origin)
+        return self.is_own(origin, scheme, host) or self.shares_with(origin)
 
-    def is_own(self, origin: str, host: str) -> bool:
-        """Return whether a page of this origin is one of ours."""
-        return _is_own(origin.lower(), host.lower())
+    def is_own(self, origin: str, scheme: str, host: str) -> bool:
+        """Return whether a page of this origin is one of ours, asked by `scheme` for `host`."""
+        return _is_own(origin.lower(), scheme, host.lower())
 
     def shares_with(self, origin: str) -> bool:
         """Return whether pages of this other origin may read our answers (CORS)."""
@@ -57,9 +57,13 @@ def host_name(host: str) -> str:
     return host.partition(":")[0].lower()
 
 
-def _is_own(origin: str, host: str) -> bool:
+def _is_own(origin: str, asked_by: str, host: str) -> bool:
     scheme, _, address = origin.partition("://")
-    port = ":" + DEFAULT_PORTS.get(scheme, "")
+    # Who can answer in our place by plain HTTP must not write to us by HTTPS. The other way round,
+    # an https page may be ours: a proxy that we are not told to trust can have taken off the TLS.
+    if scheme not in DEFAULT_PORTS or (asked_by == "https" and scheme != "https"):
+        return False
+    port = ":" + DEFAULT_PORTS[scheme]
     return bool(address) and address.removesuffix(port) == host.removesuffix(port)
 
 
