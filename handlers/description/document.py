@@ -138,7 +138,9 @@ def document_of(operations: list[Described], prefix: str = "") -> dict[str, Any]
     schemas = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for each in operations:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas)
+        operation = _operation(each, schemas)
+        _put_before_examples(prefix, operation["responses"])
+        paths.setdefault(each.path, {})[each.method.lower()] = operation
     subjects = dict.fromkeys(each.subject for each in operations)
     return {
         "openapi": "3.1.0",
@@ -159,6 +161,22 @@ def document_of(operations: list[Described], prefix: str = "") -> dict[str, Any]
             "headers": {name: _header(name) for name in HEADER_MEANINGS},
         },
     }
+
+
+def _put_before_examples(prefix: str, responses: Mapping[str, Any]) -> None:
+    """Put a prefix before the paths in the examples of answers, where answers have it too."""
+    for answer in responses.values():
+        for content in answer.get("content", {}).values():
+            if prefix and "example" in content:
+                content["example"] = _prefixed(prefix, content["example"])
+
+
+def _prefixed(prefix: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _prefixed(prefix, each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_prefixed(prefix, each) for each in value]
+    return prefix + value if isinstance(value, str) and value.startswith("/") else value
 
 
 def _schemas(operations: list[Described]) -> Schemas:

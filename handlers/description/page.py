@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tornado.escape import xhtml_escape
-
 from handlers.description.document import Described, role_of
 from handlers.description.examples import curl, has_examples, python
+from handlers.description.schemas import REFERENCE
 
-REFERENCE = "#/components/schemas/"
+#: What the reference to a schema has before its name.
+BEFORE_NAME = REFERENCE.format(name="")
 
 
 @dataclass(frozen=True)
@@ -100,15 +99,17 @@ def schemas_shown(document: dict[str, Any]) -> list[SchemaShown]:
     ]
 
 
-def in_code(text: str) -> str:
-    """Return a text as HTML, what is between backticks as code."""
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", xhtml_escape(text))
+def pieces(text: str) -> Iterator[tuple[bool, str]]:
+    """Yield the parts of a text, each with whether it stands between backticks, as code does."""
+    for at, part in enumerate(text.split("`")):
+        if part:
+            yield bool(at % 2), part
 
 
 def kind_of(schema: dict[str, Any]) -> str:
     """Return what a value of this schema is, in words."""
     if "$ref" in schema:
-        return str(schema["$ref"]).removeprefix(REFERENCE)
+        return str(schema["$ref"]).removeprefix(BEFORE_NAME)
     if choices := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(kind_of(each) for each in choices)
     if "enum" in schema:
@@ -150,7 +151,7 @@ def _references(schema: Any) -> Iterator[str]:
             yield from _references(each)
     elif isinstance(schema, dict):
         if "$ref" in schema:
-            yield str(schema["$ref"]).removeprefix(REFERENCE)
+            yield str(schema["$ref"]).removeprefix(BEFORE_NAME)
         for each in schema.values():
             yield from _references(each)
 

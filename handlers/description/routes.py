@@ -14,7 +14,7 @@ from handlers.description.page import (
     Chapter,
     SchemaShown,
     chapters_of,
-    in_code,
+    pieces,
     schemas_shown,
 )
 from handlers.http.base import BaseHandler, encode
@@ -108,7 +108,7 @@ class DocsPage(Page):
             version=self.description.document["info"]["version"],
             chapters=self.description.chapters,
             schemas=self.description.schemas,
-            in_code=in_code,
+            pieces=pieces,
         )
 
 
