@@ -7,6 +7,7 @@ With an unknown `Host`, a foreign page reaches a local server by DNS rebinding; 
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 #: How many values of `Host` are cached; most requests come with the same few.
 CACHED_HOSTS = 128
+#: A `Host` whose name and port are beyond doubt, for us and for whoever reads it after us.
+_WELL_FORMED = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:[0-9]{0,5})?", re.ASCII)
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -31,7 +34,11 @@ class AccessRules:
     def _knows_host(self, host: str) -> bool:
         """Return whether the `Host` of a request names this server; one without a port has any."""
         name = host_name(host)
-        if name in self._hosts or host.lower() in self._hosts:
+        if host.lower() in self._hosts:
+            return True
+        if not _WELL_FORMED.fullmatch(host):
+            return False
+        if name in self._hosts:
             return True
         # A server that listens on every address has all those of the machine. DNS cannot rebind a
         # literal address.

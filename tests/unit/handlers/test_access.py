@@ -36,6 +36,12 @@ def test_a_host_is_a_name_and_perhaps_a_port(host: str, name: str) -> None:
         ("evil.example", False),
         ("localhost.evil.example", False),
         ("10.0.0.1", False),
+        ("localhost:", True),
+        ("localhost:abc", False),
+        ("localhost:999999", False),
+        ("localhost:80:80", False),
+        ("[::1", False),
+        ("[::1]evil.example", False),
         ("", False),
     ],
 )
