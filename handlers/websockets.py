@@ -32,7 +32,7 @@ from handlers.socket_registry import (
     NORMAL_CLOSURE,
     TRY_AGAIN_LATER,
 )
-from server.core.errors import DatabaseAway, InvalidInput, NotFound
+from server.core.errors import DatabaseAway, InvalidInput, NotFound, StorageAway
 from server.core.turns import take_turn
 from server.live.feeds import Viewer
 from server.live.websocket_frames import Frame
@@ -201,7 +201,7 @@ class LiveHandler(BaseHandler, WebSocketHandler):
             code = NORMAL_CLOSURE
         except NotFound:
             code = DELETED
-        except DatabaseAway:
+        except (DatabaseAway, StorageAway):
             code = TRY_AGAIN_LATER
         except OSError:
             return  # the client is gone

@@ -21,6 +21,7 @@ from server.core.errors import (
     NotExamined,
     NotFound,
     QueueFull,
+    StorageAway,
     TooLarge,
 )
 
@@ -35,6 +36,7 @@ STATUSES: dict[type[HeliographError], int] = {
     TooLarge: 413,
     QueueFull: 503,
     DatabaseAway: 503,
+    StorageAway: 503,
     NotExamined: 503,
     NoRoom: 507,
 }

@@ -143,7 +143,7 @@ def _described(
 ) -> tuple[list[LocalFile], list[Path]]:
     """Return the data products to be, each with a name of its own, and the tables."""
     pairs = list(zip(files, copies, strict=True))
-    tables = [copy.path for file, copy in pairs if file.output_type == REDUCED_DATUM]
+    tables = [copy.path for file, copy in pairs if file.output_type == REDUCED_DATUM and copy.path]
     kept = [copy for file, copy in pairs if file.output_type != REDUCED_DATUM]
     if run.process_type == "timelapse" and len(kept) == 1:
         return [replace(kept[0], name=run.identifier)], tables

@@ -19,7 +19,13 @@ from runners.pipeline.own_copies import change_of, is_verified, used_in
 from runners.wording import in_words
 from server.archive.outputs import OutputFile, Publication
 from server.core.concurrency import retry_while_unavailable
-from server.core.errors import CancelRequested, DatabaseAway, HeliographError, LeaseLost
+from server.core.errors import (
+    CancelRequested,
+    DatabaseAway,
+    HeliographError,
+    LeaseLost,
+    StorageAway,
+)
 from server.core.records import CANCELLED, DataProduct, Resources, State
 from server.execution.child import exit_messages
 from server.execution.child.messages import OUTPUTS_LIMIT
@@ -198,7 +204,7 @@ async def _publish(recorder: RunRecorder) -> Publication:
             await archive.outputs.discard(record.pk, record.attempt)
         return await archive.outputs.publish(record, files)
 
-    return await retry_while_unavailable(publish, through=(DatabaseAway,))
+    return await retry_while_unavailable(publish, through=(DatabaseAway, StorageAway))
 
 
 async def _end_or_requeue(recorder: RunRecorder, outcome: Outcome, fields: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from runners.examiner import ExaminationError
-from server.archive import storage as files_module
+from server.archive.storage import local as files_module
 from server.archive.outputs import OutputFile
 from server.archive.storage import FileStorage
 from server.archive.transactions import EXAMINATIONS

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from server.archive import storage as storage_module
+from server.archive.storage import local as local_module
 from server.archive.storage import FileStorage
 from server.core.errors import AlreadyStored, DamagedFile, NoRoom, NotFound, StartError
 
@@ -149,7 +149,7 @@ async def test_a_full_disk_is_no_room_and_leaves_nothing(
         copy.write_bytes(b"half")
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(storage_module, "_link_or_copy", link_or_copy)
+    monkeypatch.setattr(local_module, "_link_or_copy", link_or_copy)
     storage = FileStorage(tmp_path / "files")
     with pytest.raises(NoRoom):
         await storage.put(local, "1/a")
@@ -335,7 +335,7 @@ async def test_the_copy_of_a_remote_file_is_checked(
 async def test_many_files_are_stored_at_once_and_the_first_that_is_taken_is_named(
     runner: asyncio.Runner, storage: FileStorage, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.archive.storage.AT_ONCE", 3)
+    monkeypatch.setattr("server.archive.storage.file_storage.AT_ONCE", 3)
     keys = [f"{number}/a" for number in range(1, 8)]
     await storage.put_many([(local, key) for key in keys])
     assert [await storage.size(key) for key in keys] == [len(CONTENT)] * 7
