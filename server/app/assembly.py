@@ -35,6 +35,7 @@ from server.live.sources import LiveSources
 from server.operations.log_sealing import LogSealer
 from server.operations.notifications.notifications import DeliveryList, Notifications, receivers_of
 from server.operations.retention import Removers, Retention, free_bytes
+from server.operations.storage_watch import StorageWatch
 from server.processes.service import Processes
 from server.processes.trimming import Trimming
 
@@ -59,7 +60,7 @@ class Assembly:
 
     def upkeep(self) -> list[Upkeep]:
         """Return all work in the background, in the order in which it is to be started."""
-        return [self.sealer(), self.reexamination()]
+        return [self.storage_watch(), self.sealer(), self.reexamination()]
 
     async def access(self) -> Access:
         """Return what knows who is let in. :raises StartError: nobody could be, or everybody."""
@@ -117,6 +118,10 @@ class Assembly:
             self.components.examiner.metadata,
             self.folder.incoming / "examination",
         )
+
+    def storage_watch(self) -> StorageWatch:
+        """Return what looks whether the storage is there."""
+        return StorageWatch(self.components.files, self.components.archive.rollback)
 
     def sealer(self) -> LogSealer:
         """Return what moves lines of logs from the database into files."""
@@ -212,6 +217,8 @@ class Assembly:
             await self.components.database.ping()
         except DatabaseAway as error:
             return str(error)
+        if away := self.components.files.problem:
+            return away
         problem = pool.problem() or self.components.examiner.problem()
         return problem or self.folder.reserve.problem
 

@@ -73,7 +73,7 @@ async def open_components(
     hub = Hub()
     repository = ProcessRepository(store.processes, hub, folder.server_id, metrics)
     await retry_while_unavailable(repository.load)
-    files = FileStorage(config.storage_url)
+    files = FileStorage(config.storage_url, config.files.timeout_seconds)
     logs = _logs(config, store, files, hub, metrics)
     archive = _archive(config, folder, store, files, examiner, repository)
     stack.push_async_callback(archive.rollback.stop)
@@ -103,7 +103,8 @@ async def _check(
 ) -> None:
     """Refuse to start where what is stored would be lost; nothing has been written before."""
     store = Store(database)
-    checks = StartChecks(store, StorageRoot(config.storage_url), accepted)
+    root = StorageRoot(config.storage_url, config.files.timeout_seconds)
+    checks = StartChecks(store, root, accepted)
     if config.mongodb.uri is not None:
         await retry_while_unavailable(lambda: check_atomic(store.installation, folder.server_id))
     await retry_while_unavailable(checks.check)

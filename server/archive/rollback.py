@@ -82,6 +82,11 @@ class Rollback:
             with self.resolved_later(entry):
                 await self.resolve(entry)
 
+    async def resolve_waiting(self) -> None:
+        """Resolve what could not be undone when it failed; what still cannot be waits on."""
+        for _ in range(len(self._leftovers)):
+            await self._now_or_later(self._leftovers.pop(0), self.resolve)
+
     async def resolve(self, entry: JournalEntry) -> None:
         """End an entry: keep what it is about if that is complete, else undo all of it."""
         if entry.sealing:

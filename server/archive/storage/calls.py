@@ -41,6 +41,20 @@ _MISTAKES = (
 )
 
 
+#: Errors of botocore about the configuration.
+_LASTING = frozenset(
+    {
+        "InvalidConfigError",
+        "InvalidEndpointConfigurationError",
+        "NoCredentialsError",
+        "NoRegionError",
+        "ParamValidationError",
+        "PartialCredentialsError",
+        "ProfileNotFound",
+    }
+)
+
+
 @dataclass
 class _Job:
     """A call. If nobody waits for it any more when it succeeds, `undo` is called in its thread."""
@@ -174,6 +188,12 @@ class StorageCalls:
                 reason_of(error, self._secret),
                 extra={"action": "storage_away"},
             )
+
+
+def may_pass(error: BaseException | None) -> bool:
+    """Return whether a storage that failed so may be back without anybody correcting anything."""
+    lasting = isinstance(error, PermissionError | NotADirectoryError | FileExistsError)
+    return not lasting and type(error).__name__ not in _LASTING
 
 
 def reason_of(error: BaseException, secret: str = "") -> str:

@@ -117,10 +117,10 @@ class FileStorage:
         """Raise StorageAway if the storage is known to be away."""
         self.calls.check()
 
-    async def probe(self) -> None:
-        """Find out whether the storage answers. :raises StorageAway: it does not."""
+    async def probe(self, name: str) -> None:
+        """Ask a remote storage for a file of its root. :raises StorageAway: it does not answer."""
         if self.is_remote:
-            await self.calls.run(remote.exists, self._remote, f"{self._root}/probe")
+            await self.calls.run(remote.exists, self._remote, f"{self._root}/{name}")
 
     async def put(self, local: Path, key: str) -> None:
         """Store a local file under a key, durably and read-only; then the local one may be deleted.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -42,6 +42,10 @@ def connect(place: str | Path, seconds: float) -> tuple[Any, str]:
         filesystem, root = fsspec.url_to_fs(url, **_options(url, seconds))
     except (ImportError, ValueError) as error:
         raise StartError(f"files.url cannot be used: {masked(str(error), url)}") from error
+    except Exception as error:  # some connect at once, and each has its own errors
+        raise StartError(
+            f"The storage of the files cannot be used: {masked(str(error), url)}; see files.url"
+        ) from error
     if is_s3(filesystem):
         filesystem.retries = 2
     return filesystem, root.rstrip("/")
@@ -133,9 +137,10 @@ class RemoteWriter:
 
     def write(self, piece: bytes) -> None:
         """Append a piece."""
-        if self._file is None:
-            self._open()
-        self._file.write(piece)
+        with _there():
+            if self._file is None:
+                self._open()
+            self._file.write(piece)
         self._sent += len(piece)
 
     def _open(self) -> None:
@@ -145,10 +150,11 @@ class RemoteWriter:
 
     def commit(self) -> None:
         """Have the file stored. :raises OSError: it has not all that was written."""
-        if self._file is None:
-            self._open()
-        self._file.close()
-        stored = size_at(self._filesystem, self._place)
+        with _there():
+            if self._file is None:
+                self._open()
+            self._file.close()
+            stored = size_at(self._filesystem, self._place)
         if stored != self._sent:
             raise OSError(f"{stored:,} of {self._sent:,} bytes were stored")
 
@@ -170,6 +176,15 @@ class RemoteWriter:
         """Delete the stored file; a missing one is fine."""
         with contextlib.suppress(FileNotFoundError):
             self._filesystem.rm_file(self._place)
+
+
+@contextlib.contextmanager
+def _there() -> Iterator[None]:
+    """Raise OSError where a bucket, or what was sent before, is not there any more."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise OSError(f"what is written to is not there: {error}") from error
 
 
 def abort_unfinished(filesystem: Any, place: str) -> None:

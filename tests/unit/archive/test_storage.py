@@ -7,22 +7,41 @@ import errno
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import fsspec.registry
 import pytest
 
-from server.archive.storage import local as local_module
 from server.archive.storage import FileStorage
+from server.archive.storage import local as local_module
 from server.core.errors import AlreadyStored, DamagedFile, NoRoom, NotFound, StartError
+from tests.fakes.s3_server import S3Server, environment, needs_s3, s3_server
 
 CONTENT = bytes(range(256)) * 5_000
 
 
-@pytest.fixture(params=["folder", "file URL", "memory URL"])
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    """Yield an S3 server that fsspec finds by its environment."""
+    with s3_server() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(server.url).items():
+            patch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture(
+    params=[
+        *("folder", "file URL", "memory URL"),
+        pytest.param("S3", marks=[pytest.mark.slow, needs_s3]),
+    ]
+)
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> FileStorage:
     """Return empty storage of each kind."""
     place = tmp_path / "a folder"
+    if request.param == "S3":
+        return FileStorage(f"s3://{request.getfixturevalue('s3').bucket()}/deep")
     urls = {
         "folder": str(place),
         "file URL": f"file://{place}",
@@ -161,6 +180,7 @@ def test_storage_that_cannot_be_used_stops_the_start(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
+    monkeypatch.delitem(fsspec.registry._registry, "s3", raising=False)
     with pytest.raises(StartError, match=r"files\.url"):
         FileStorage(url)
 
