@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import fsspec.registry
 import pytest
+from fsspec.registry import _registry
 
 from server.archive.storage import FileStorage
 from server.archive.storage import local as local_module
@@ -180,7 +180,7 @@ def test_storage_that_cannot_be_used_stops_the_start(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
-    monkeypatch.delitem(fsspec.registry._registry, "s3", raising=False)
+    monkeypatch.delitem(_registry, "s3", raising=False)
     with pytest.raises(StartError, match=r"files\.url"):
         FileStorage(url)
 
