@@ -75,6 +75,9 @@ setup(
         "astrosource": ["astrosource>=1.8.1,<2", "tqdm>=4.66"],
         "align": ["astroalign>=2.6"],
         "dask": ["dask", "distributed"],
+        "s3": ["s3fs>=2025.2"],
+        # An S3 server for the tests.
+        "test-s3": ["s3fs>=2025.2", "moto[server]>=5.1,<6"],
     },
     classifiers=[
         "Intended Audience :: Science/Research",

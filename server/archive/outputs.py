@@ -101,6 +101,12 @@ class OutputPublisher:
             if entry.attempt == attempt:
                 await self._rollback.resolve(entry)
 
+    async def withdraw(self, process: int, attempt: int) -> None:
+        """Delete as `discard` does, but what storage does not let go now later."""
+        for entry in await self._journal.of_process(process):
+            if entry.attempt == attempt:
+                await self._rollback.resolve_now_or_later(entry)
+
     async def _chunks(self, tables: list[Path], run: ProcessRecord) -> list[LightCurveChunk]:
         """Return the measurements of a run's reduced data. Raise InvalidInput for other tables."""
         measurements: list[Measurement] = []

@@ -129,8 +129,8 @@ class Rollback:
             deleting.cancel()
         await asyncio.gather(*self._deletions, return_exceptions=True)
 
-    async def end_sealing(self, entry: JournalEntry) -> None:
-        """End a sealing as far as it has come, now or later."""
+    async def resolve_now_or_later(self, entry: JournalEntry) -> None:
+        """End an entry as far as it has come, now or later."""
         await self._now_or_later(entry, self.resolve)
 
     async def delete_sealed(self, process: int) -> None:

@@ -142,6 +142,8 @@ async def _succeed(recorder: RunRecorder, fields: dict[str, Any]) -> Outcome:
         published = await _publish(recorder)
     except LeaseLost:
         raise
+    except CancelRequested:
+        return await _withdrawn(recorder)
     except (OSError, ValueError, HeliographError) as error:
         return _unpublished(recorder, error)
     fields |= {
@@ -181,7 +183,8 @@ def _unpublished(recorder: RunRecorder, error: Exception) -> Outcome:
 async def _withdrawn(recorder: RunRecorder) -> Outcome:
     """Remove the outputs of a run that was cancelled before they were named."""
     outputs = recorder.services.archive.outputs
-    await retry_while_unavailable(lambda: outputs.discard(recorder.pk, recorder.record.attempt))
+    withdraw = outputs.withdraw
+    await retry_while_unavailable(lambda: withdraw(recorder.pk, recorder.record.attempt))
     recorder.messages.say(CANCELLED, "error")
     return Outcome(State.CANCELLED, CANCELLED)
 
@@ -192,15 +195,22 @@ def reason_of(error: Exception) -> str:
 
 
 async def _publish(recorder: RunRecorder) -> Publication:
-    """Store the outputs, waiting for the database if need be, but not for free storage."""
+    """Store the outputs, waiting for the database and storage if need be, but not for room.
+
+    Raises CancelRequested if the run is cancelled meanwhile.
+    """
     archive, record, outputs = recorder.services.archive, recorder.record, recorder.messages.outputs
     if len(outputs) > OUTPUTS_LIMIT:
         raise ValueError(f"there are more than {OUTPUTS_LIMIT}")
+    repository = recorder.services.repository
     files = [OutputFile(Path(path), name, kind) for path, name, kind in outputs]
     tries = itertools.count()
 
     async def publish() -> Publication:
-        if next(tries):  # nothing else would find what was stored before the database went away
+        if next(tries):
+            if (await repository.get(record.pk)).cancel_requested:
+                raise CancelRequested(record.pk)
+            # Nothing else would find what was stored before the database went away
             await archive.outputs.discard(record.pk, record.attempt)
         return await archive.outputs.publish(record, files)
 

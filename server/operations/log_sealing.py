@@ -352,7 +352,7 @@ class LogSealer:
                 await self._files.delete_many([segment.file])
         finally:
             await in_thread(local.unlink, True)
-            await self._rollback.end_sealing(entry)
+            await self._rollback.resolve_now_or_later(entry)
 
 
 def _encode(process: int, slices: list[Slice], sealed_bytes: int) -> tuple[LogSegment, bytes]:

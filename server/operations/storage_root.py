@@ -1,6 +1,6 @@
 """What a file storage tells about itself: its id, and which numbers its files have.
 
-The bytes of data products are left to `server/archive/storage.py`.
+The bytes of data products are left to `server/archive/storage/`.
 """
 
 from __future__ import annotations

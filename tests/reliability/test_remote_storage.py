@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.tcpclient import TCPClient
 
 from tests.fakes.s3_server import (
@@ -37,7 +38,7 @@ pytestmark = [
 
 MIB = 2**20
 #: Time in which the storage must answer in these tests.
-SECONDS = 2
+SECONDS = 6
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,12 @@ class Site:
             headers={"Content-Type": "multipart/form-data; boundary=limit"},
         )
 
-    def keys(self) -> list[str]:
+    async def cancel(self, pk: int) -> None:
+        """Cancel a process."""
+        path = f"/api/processes/{pk}/cancel/"
+        await self.observer.client.call(path, "POST", None, 200, 202)
+
+    def stored(self) -> list[str]:
         """Return the keys of all stored files but the id."""
         keys = [key.removeprefix("files/") for key in self.s3.keys(self.bucket)]
         return [key for key in keys if key != "heliograph-id"]
@@ -95,7 +101,7 @@ class Site:
     async def settled(self, *keys: str) -> None:
         """Wait until exactly these files are stored, and nothing half."""
         async with asyncio.timeout(40):
-            while self.keys() != sorted(keys) or self.s3.unfinished(self.bucket):
+            while self.stored() != sorted(keys) or self.s3.unfinished(self.bucket):
                 await asyncio.sleep(0.1)
 
 
@@ -123,7 +129,7 @@ async def site(s3: S3Server, **settings: str) -> AsyncIterator[Site]:
             yield Site(s3, proxy, bucket, server, observer)
         finally:
             proxy.set("pass")
-            await server.end()
+            await server.close()
         printed = "".join(server.printed)
         assert SECRET not in printed
         assert "Traceback" not in printed
@@ -132,30 +138,29 @@ async def site(s3: S3Server, **settings: str) -> AsyncIterator[Site]:
 async def test_a_large_upload_streams_through_in_bounded_memory_and_comes_back(
     s3: S3Server,
 ) -> None:
-    async with site(s3) as here:
+    async with site(s3, HELIOGRAPH_FILES_TIMEOUT_SECONDS="30") as here:
         content = bytes(range(256)) * (100 * MIB // 256)
-        process = psutil.Process(here.server.process.pid if here.server.process else 0)
+        process = psutil.Process(here.server.pid)
         before = process.memory_info().rss
+        incoming = here.server.data / "incoming"
         peak, on_disk = 0, 0
 
         async def watch() -> None:
             nonlocal peak, on_disk
             while True:
                 peak = max(peak, process.memory_info().rss)
-                on_disk = max(
-                    on_disk, await asyncio.to_thread(_size, here.server.data / "incoming")
-                )
+                on_disk = max(on_disk, await asyncio.to_thread(_size, incoming))
                 await asyncio.sleep(0.02)
 
         watching = asyncio.create_task(watch())
         answer = await here.upload_once("big.dat", content)
-        assert answer.code == 201, answer.body
         watching.cancel()
+        assert answer.code == 201, answer.body
         assert peak - before < 64 * MIB
         assert on_disk < 10 * MIB
         sha256 = hashlib.sha256(content).hexdigest()
         assert sha256.encode() in answer.body
-        assert here.keys() == ["1/big.dat"]
+        assert here.stored() == ["1/big.dat"]
         whole = await here.fetch("/dataproducts/1/file/big.dat")
         assert whole.body == content
         assert whole.headers["Etag"] == f'"{sha256}"'
@@ -221,51 +226,145 @@ async def test_answers_that_are_cut_or_slow_come_whole_or_not_at_all(s3: S3Serve
         assert (await here.fetch("/dataproducts/1/file/a.dat")).body == content
 
 
-async def test_runs_wait_for_a_storage_and_publish_once(s3: S3Server) -> None:
+async def test_runs_wait_for_their_inputs_and_to_publish(s3: S3Server) -> None:
     async with site(s3) as here:
+        hold = here.server.data / "hold"
+        await asyncio.to_thread(hold.touch)
         frames = await here.observer.upload("a.fits", "b.fits")
-        pk = await here.observer.submit("Waits", frames)
-        await here.observer.until(pk, lambda record: record["status"] == "Waiting")
+        held = await here.observer.submit("Holds", frames)
+        await here.observer.until(held, lambda record: record["status"] == "Holding")
         here.proxy.set("refuse")
-        starting = await here.observer.submit("Publishes", frames)
+        starting = await here.observer.submit("Makes", frames)
+        cancelled = await here.observer.submit("Makes", frames)
+        await asyncio.to_thread(hold.unlink)
         await here.ready(503)
-        await asyncio.sleep(1)
-        assert (await here.observer.record(starting))["terminal_timestamp"] is None
+        # A run that waits for its inputs can be cancelled all the same.
+        await here.observer.client.call(
+            f"/api/processes/{cancelled}/cancel/", "POST", None, 200, 202
+        )
+        assert (await here.observer.ended(cancelled))["state"] == "cancelled"
+        for pk in (held, starting):
+            assert (await here.observer.record(pk))["terminal_timestamp"] is None
         here.proxy.set("pass")
-        record = await here.observer.ended(starting)
-        assert record["state"] == "succeeded", record
+        for pk, count in ((held, 1), (starting, 2)):
+            record = await here.observer.ended(pk)
+            assert record["state"] == "succeeded", record
+            assert record["attempt"] == 1
+            assert len(record["outputs"]) == count
+        await here.settled(*(key for key in here.stored() if not key.startswith("log-")))
+        assert len(here.stored()) == 5
+
+
+async def test_a_run_that_waits_to_publish_can_be_cancelled(s3: S3Server) -> None:
+    async with site(s3) as here:
+        hold = here.server.data / "hold"
+        await asyncio.to_thread(hold.touch)
+        held = await here.observer.submit("Holds", await here.observer.upload("a.fits"))
+        await here.observer.until(held, lambda record: record["status"] == "Holding")
+        here.proxy.set("refuse")
+        await asyncio.to_thread(hold.unlink)
+        await here.ready(503)
+        await here.cancel(held)
+        assert (await here.observer.ended(held))["state"] == "cancelled"
+        here.proxy.set("pass")
+        await here.settled("1/a.fits")
+
+
+async def test_logs_are_sealed_and_searched_in_the_storage(s3: S3Server) -> None:
+    async with site(s3) as here:
+        pk = await here.observer.submit("Streams", await here.observer.upload("a.fits"))
+        await here.observer.until(pk, lambda record: record["state"] == "running")
+        here.proxy.set("503")
+        await here.observer.ended(pk)
+        here.proxy.set("pass")
+        await _until(lambda: any(key.startswith(f"log-{pk}/") for key in here.stored()))
+        async with asyncio.timeout(40):
+            while (await here.fetch(f"/api/processes/{pk}/logs/?after=0")).code != 200:
+                await asyncio.sleep(0.1)
+        text = (await here.fetch(f"/api/processes/{pk}/logs.txt")).body
+        assert text.count(b"\n") >= 100_000
+        assert b"line 100000 of 100000\n" in text
+        found = await here.fetch(f"/api/processes/{pk}/logs/search/?q=line+77777+of")
+        assert b"line 77777 of 100000" in found.body, found.body[:300]
+
+
+async def half_an_upload(here: Site) -> IOStream:
+    """Send most of an upload, until its first part has arrived; return the connection."""
+    port = int(here.url.rpartition(":")[2])
+    stream: IOStream = await TCPClient().connect("127.0.0.1", port)
+    body = multipart("half.dat", bytes(40 * MIB))
+    lines = (
+        f"POST /api/targets/{here.observer.target}/dataproducts/ HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        "Content-Type: multipart/form-data; boundary=limit",
+        f"Content-Length: {len(body)}",
+    )
+    await stream.write("\r\n".join((*lines, "", "")).encode() + body[: 30 * MIB])
+    await _until(lambda: bool(here.s3.unfinished(here.bucket)))
+    return stream
 
 
 async def test_a_kill_during_an_upload_leaves_nothing(s3: S3Server) -> None:
     async with site(s3) as here:
         await here.observer.upload("kept.fits")
-        stream: IOStream = await TCPClient().connect("127.0.0.1", int(here.url.rpartition(":")[2]))
-        body = multipart("half.dat", bytes(40 * MIB))
-        head = (
-            f"POST /api/targets/{here.observer.target}/dataproducts/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Content-Type: multipart/form-data; boundary=limit\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        await stream.write(head.encode() + body[: 30 * MIB])
-        await _until(lambda: bool(s3.unfinished(here.bucket)))
-        await here.server.kill()
-        await here.server.start()
-        await here.server.url()
+        stream = await half_an_upload(here)
+        await here.server.end()
+        await here.server.restart()
         await here.settled("1/kept.fits")
         stream.close()
 
 
 async def test_a_client_that_leaves_during_an_upload_leaves_nothing(s3: S3Server) -> None:
     async with site(s3) as here:
-        stream: IOStream = await TCPClient().connect("127.0.0.1", int(here.url.rpartition(":")[2]))
-        body = multipart("half.dat", bytes(40 * MIB))
-        head = (
-            f"POST /api/targets/{here.observer.target}/dataproducts/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Content-Type: multipart/form-data; boundary=limit\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        await stream.write(head.encode() + body[: 30 * MIB])
-        await _until(lambda: bool(s3.unfinished(here.bucket)))
+        stream = await half_an_upload(here)
         stream.close()
         await here.settled()
+
+
+async def test_a_storage_that_breaks_during_an_upload_leaves_nothing(s3: S3Server) -> None:
+    async with site(s3) as here:
+        stream = await half_an_upload(here)
+        here.proxy.set("refuse")
+        with contextlib.suppress(StreamClosedError):
+            await stream.write(bytes(10 * MIB) + b"\r\n--limit--\r\n")
+            assert b" 503 " in await stream.read_until(b"\r\n")
+        here.proxy.set("pass")
+        await here.settled()
+        stream.close()
+
+
+async def test_kills_while_outputs_are_published_and_deleted_leave_nothing_half(
+    s3: S3Server,
+) -> None:
+    async with site(s3) as here:
+        frames = await here.observer.upload("a.fits")
+        here.proxy.slow_bytes = 2 * MIB
+        pks = [await here.observer.submit("Bulks", frames) for _ in range(3)]
+        for pk in pks:
+            before = len(here.stored())
+            await _until(lambda before=before: len(here.stored()) > before)
+            await here.server.end()
+            await here.server.restart()
+            record = await here.observer.ended(pk)
+            assert record["state"] == "succeeded", record
+            assert len(record["outputs"]) == 1
+        outputs = [(await here.observer.record(pk))["outputs"][0] for pk in pks]
+        named = {key.partition("/")[0] for key in here.stored() if not key.startswith("log-")}
+        assert named == {str(pk) for pk in (*frames, *outputs)}
+        deleting = asyncio.ensure_future(
+            here.fetch(f"/api/dataproducts/{outputs[0]}/", method="DELETE")
+        )
+        await asyncio.sleep(0)
+        await here.server.end()
+        await asyncio.wait([deleting])
+        await here.server.restart()
+        await here.observer.client.call(
+            f"/api/dataproducts/{outputs[0]}/", "DELETE", None, 204, 404
+        )
+        named.discard(str(outputs[0]))
+        async with asyncio.timeout(40):
+            while {key.partition("/")[0] for key in here.stored() if "log-" not in key} != named:
+                await asyncio.sleep(0.1)
 
 
 async def test_downloads_are_redirected_only_where_asked_and_allowed(s3: S3Server) -> None:
@@ -290,7 +389,7 @@ async def test_downloads_are_redirected_only_where_asked_and_allowed(s3: S3Serve
 async def test_a_start_waits_for_the_storage(s3: S3Server) -> None:
     async with site(s3) as here:
         await here.observer.upload("a.fits")
-        await here.server.stop(signal.SIGTERM)
+        await here.server.end(signal.SIGTERM)
         here.proxy.set("refuse")
         await here.server.start()
         await _until(lambda: here.server.address is not None)

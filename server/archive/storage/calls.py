@@ -182,11 +182,16 @@ class StorageCalls:
         self.failed_calls += 1
         self._failures += 1
         self._again_at = time.monotonic() + AWAY_SECONDS
+        reason = reason_of(error, self._secret)
         if self._failures == FAILURES:
             log.warning(
-                "The storage of the files is away: %s",
-                reason_of(error, self._secret),
-                extra={"action": "storage_away"},
+                "The storage of the files is away: %s", reason, extra={"action": "storage_away"}
+            )
+        elif self._failures == 1:
+            log.warning(
+                "A call of the storage of the files failed: %s",
+                reason,
+                extra={"action": "storage_call_failed"},
             )
 
 
