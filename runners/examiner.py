@@ -16,10 +16,11 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from runners.confinement.environment import inherited
 from runners.execution.exits import exit_in_words
 from runners.wording import in_words
 
@@ -50,7 +51,12 @@ class Examiner:
     All requests raise ExaminationError if the child dies or takes too long.
     """
 
-    def __init__(self, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self,
+        answer_seconds: float = ANSWER_SECONDS,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environment = inherited(os.environ) if environment is None else environment
         self._answer_seconds = answer_seconds
         self._child: asyncio.subprocess.Process | None = None
         self._ready: asyncio.Task[dict[str, Any]] | None = None
@@ -182,7 +188,7 @@ class Examiner:
             self._keep(self._restart(0))
 
     async def _spawn(self) -> None:
-        self._child = child = await _start_child()
+        self._child = child = await _start_child(self._environment)
         self.starts += 1
         self._ready = ready = asyncio.create_task(_line(child, START_SECONDS))
         # Retrieves its error, as perhaps no request waits for it.
@@ -235,13 +241,13 @@ class Examiner:
         return exit_in_words(await child.wait())
 
 
-async def _start_child() -> asyncio.subprocess.Process:
+async def _start_child(environment: Mapping[str, str]) -> asyncio.subprocess.Process:
     # -P: no module in the server's working directory is imported in place of ours.
     return await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "runners.examiner",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE, start_new_session=True, limit=ANSWER_BYTES,
-        env=_environment(),
+        env=_with_import_path(environment),
     )  # fmt: skip
 
 
@@ -259,13 +265,14 @@ async def _log_messages(child: asyncio.subprocess.Process) -> None:
         log.warning("Examiner: %s", message, extra={"action": "examiner_message"})
 
 
-def _environment() -> dict[str, str]:
-    """Return the server's environment, in a source checkout with this package's folder added."""
-    environment, root = dict(os.environ), Path(__file__).resolve().parent.parent
+def _with_import_path(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment that leads to the same packages, in a source checkout to this one."""
+    root = Path(__file__).resolve().parent.parent
+    paths = [os.environ.get("PYTHONPATH", "")]
     if root.name not in ("site-packages", "dist-packages"):
-        paths = [str(root), environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    return environment
+        paths.insert(0, str(root))
+    found = os.pathsep.join(filter(None, paths))
+    return {**environment, "PYTHONPATH": found} if found else dict(environment)
 
 
 async def _line(child: asyncio.subprocess.Process, limit_seconds: float) -> dict[str, Any]:

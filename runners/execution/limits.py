@@ -51,6 +51,10 @@ def apply(limits: Limits) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     if limits.nice:
         os.nice(limits.nice)
+
+
+def prefer_when_out_of_memory() -> None:
+    """Have the kernel kill this process, or what it starts, before the server."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_bytes(b"%d" % OUT_OF_MEMORY_SCORE)

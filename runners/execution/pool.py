@@ -14,13 +14,20 @@ import multiprocessing
 import multiprocessing.process
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
+from runners.confinement.environment import inherited
+from runners.confinement.multiprocess import (
+    keep_socket_in,
+    speak_to_nobody_else,
+    start_programs_with,
+)
 from runners.execution import worker
 from runners.execution.exits import exit_in_words
 from runners.execution.pipes import Pipe, Reader, present_bytes
@@ -149,10 +156,22 @@ def _start(process: ForkServerProcess) -> None:
 
 
 class Pool:
-    """Starts runs. `workers` is how many may run at once, which the dispatcher heeds."""
+    """Starts runs. `workers` is how many may run at once, which the dispatcher heeds.
 
-    def __init__(self, workers: int) -> None:
+    The template, and so each run, has this `environment`, by default that of the server without
+    what looks like a secret. Its socket is in the folder `sockets`, if given, where no confined run
+    can take its place.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        environment: Mapping[str, str] | None = None,
+        sockets: Path | None = None,
+    ) -> None:
         self.workers = workers
+        self._sockets = sockets
+        self._environment = inherited(os.environ) if environment is None else environment
         self._context = multiprocessing.get_context("forkserver")
         # Starting a process blocks, and the template's own start is not safe from two threads.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
@@ -168,6 +187,10 @@ class Pool:
         :raises WarmUpFailed: a first child, which imports what every run needs, fails.
         """
         self._context.set_forkserver_preload(WARM_MODULES)
+        start_programs_with(self._environment)
+        speak_to_nobody_else()
+        if self._sockets is not None:
+            await asyncio.to_thread(keep_socket_in, self._sockets)
         try:
             await self._import_in_child(WARM_MODULES)
         except (EOFError, OSError):

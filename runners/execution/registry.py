@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from runners.confinement import environment
+from runners.confinement.confine import Confinement, NotConfined, confine
 from runners.execution import worker
 from runners.execution.class_description import (
     BadAttribute,
@@ -58,8 +60,22 @@ def installed_pipelines() -> dict[str, str]:
     }
 
 
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child that imports a class is given and may do, as a `RunSpec` says it of a run."""
+
+    environment: dict[str, str] | None = None
+    confinement: Confinement | None = None
+
+
+UNBOUNDED = Bounds()
+
+
 async def describe(
-    pool: Pool, path: str, import_folder: str | None, limit_seconds: float
+    pool: Pool,
+    path: str,
+    import_folder: str | None,
+    limit_seconds: float,
+    bounds: Bounds = UNBOUNDED,
 ) -> dict[str, Any]:
     """Return the description that a child makes of a class; `error` says why it cannot run.
 
@@ -67,21 +83,22 @@ async def describe(
     """
     for pause in AGAIN_SECONDS:
         try:
-            return await _describe_once(pool, path, import_folder, limit_seconds)
+            return await _describe_once(pool, path, import_folder, limit_seconds, bounds)
         except Interrupted:
             await asyncio.sleep(pause)
     try:
-        return await _describe_once(pool, path, import_folder, limit_seconds)
+        return await _describe_once(pool, path, import_folder, limit_seconds, bounds)
     except Interrupted:
         files = files_of(path, import_folder)
         return {"error": "The server could not start a process to import it", "files": files}
 
 
 async def _describe_once(
-    pool: Pool, path: str, import_folder: str | None, limit_seconds: float
+    pool: Pool, path: str, import_folder: str | None, limit_seconds: float, bounds: Bounds
 ) -> dict[str, Any]:
     try:
-        run = await pool.launch(describe_in_child, path, import_folder)
+        sent = msgspec.json.encode(bounds)
+        run = await pool.launch(describe_in_child, path, import_folder, sent)
     except Exception as error:  # nothing of the pipeline has run yet
         raise Interrupted from error
     late = False
@@ -135,14 +152,19 @@ def _files(facts: dict[str, Any]) -> list[str]:
 
 
 def describe_in_child(
-    path: str, import_folder: str | None, messages: Connection, *others: Connection
+    path: str, import_folder: str | None, bounds: bytes, messages: Connection, *others: Connection
 ) -> None:
     """Import the class and send its files and its description: the child's side."""
     isolate(import_folder)
+    within = msgspec.json.decode(bounds, type=Bounds)
+    if within.environment is not None:
+        environment.replace(within.environment)
     os.set_inheritable(messages.fileno(), False)
     # First, as the import may never end.
     _send(messages, {"files": files_of(path, import_folder)})
     try:
+        if within.confinement is not None:
+            confine(within.confinement)
         answer = _description(worker.load(path))
         _send(messages, answer)
     except BaseException as error:
@@ -171,7 +193,7 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return worker.syntax_error(error)
     message = worker.message_of(error)
-    if isinstance(error, AsyncError):
+    if isinstance(error, AsyncError | NotConfined):
         return message
     place = _place(error)
     return f"The pipeline cannot be imported: {_words(error, message)}{place}"

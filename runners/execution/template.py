@@ -11,14 +11,21 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import errno
 import gc
 import os
 import signal
+import socket
 import sys
+import tempfile
 import time
 import warnings
+from multiprocessing import reduction
 from pathlib import Path
+from typing import Any
 
+from runners.confinement import environment
+from runners.confinement.peers import peer_pid
 from runners.execution.process_tags import children_of, has_mark
 from runners.execution.provenance import installed_packages
 
@@ -80,9 +87,32 @@ def _reap() -> None:
             pass
 
 
+def _heed_only(server: int) -> None:
+    """Start processes for the server alone.
+
+    Whoever else reaches the template's socket, such as a run, would get a process that is confined
+    to nothing.
+    """
+    receive: Any = reduction.recvfds
+    template = os.getpid()
+
+    def receive_from_server(connection: socket.socket, size: int) -> list[int]:
+        # Runs, which are forked from here, receive from whom they like.
+        if os.getpid() == template and peer_pid(connection) not in (server, None):
+            # To the template's loop this is a connection that has gone.
+            raise ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))
+        descriptors: list[int] = receive(connection, size)
+        return descriptors
+
+    vars(reduction)["recvfds"] = receive_from_server
+
+
 # An adopted process that ends is unexpected to multiprocessing.
 warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
 if sys.platform == "linux" and Path("/proc/self/stat").exists():
     _template = _Template()
-# Fills the cache, so that runs look only for what has been installed since.
+_heed_only(os.getppid())
+environment.clear_initial()
+# These fill caches, so that runs look only for what has changed since.
+tempfile.gettempdir()
 installed_packages(sys.path)

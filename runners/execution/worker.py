@@ -24,9 +24,11 @@ from typing import Any
 
 import msgspec
 
+from runners.confinement import environment
+from runners.confinement.confine import Confinement, NotConfined, confine
 from runners.execution import joining, process_tags, streams
 from runners.execution.isolation import isolate, redirect
-from runners.execution.limits import Limits, apply, out_of_memory
+from runners.execution.limits import Limits, apply, out_of_memory, prefer_when_out_of_memory
 from runners.execution.provenance import provenance
 from runners.execution.reporter import PipeReporter, without_surrogates
 from runners.pipeline.inputs import InputFiles, InputProduct, RunTarget
@@ -41,7 +43,10 @@ RESERVE_BYTES = 4 * 2**20
 
 
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a child needs to know, sent as JSON; `import_folder` goes on the import path."""
+    """All that a child needs to know, sent as JSON; `import_folder` goes on the import path.
+
+    `environment` is the whole one, None for that of the template; None in `confinement` for none.
+    """
 
     pk: int
     path: str
@@ -54,6 +59,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     import_folder: str | None
     limits: Limits
     log_level: str = "info"
+    environment: dict[str, str] | None = None
+    confinement: Confinement | None = None
 
 
 #: Made by the template, so that no run spends the time.
@@ -66,15 +73,23 @@ def run(
     """Run one attempt of a process; the entry point of the child."""
     run_spec = _SPECIFICATION.decode(spec)
     isolate(run_spec.import_folder)
+    if run_spec.environment is not None:
+        environment.replace(run_spec.environment)
     process_tags.tag(run_spec.pk, run_spec.identifier)
     for pipe in (messages, control):
         os.set_inheritable(pipe.fileno(), False)  # programs that the pipeline starts need neither
     reporter = joining.ChildReporter(messages.fileno(), main=threading.get_ident())
     redirect(reporter, out, err, run_spec.log_level)
     joining.admit_children(reporter, run_spec.log_level)
+    reporter.send("hello", os.getpid(), os.getppid())
+    prefer_when_out_of_memory()
+    try:
+        _confine(reporter, run_spec)  # while there is but one thread
+    except NotConfined as error:
+        reporter.send_alone("failed", str(error))
+        return
     _start_watching(control, reporter)
     _handle_sigterm()
-    reporter.send("hello", os.getpid(), os.getppid())
     _usage(reporter)
     try:
         code = _report(reporter, run_spec)
@@ -85,6 +100,14 @@ def run(
         os._exit(1)
     _exit_as_a_script()
     sys.exit(code)
+
+
+def _confine(reporter: PipeReporter, spec: RunSpec) -> None:
+    """Confine this process if it is to be, and report what is in force. Raise NotConfined."""
+    if spec.confinement is not None:
+        stored = [each.data.source.stored for each in spec.inputs]
+        force = confine(spec.confinement, stored)
+        reporter.send("confined", force.landlock, force.reason, force.writable)
 
 
 def _start_watching(control: Connection, reporter: PipeReporter) -> None:

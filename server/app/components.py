@@ -6,9 +6,11 @@ They are opened in their order here. What runs pipelines and answers requests is
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from runners.confinement.environment import of_runs
 from runners.examiner import Examiner
 from server.archive.archive import Archive
 from server.archive.storage import FileStorage
@@ -68,10 +70,12 @@ async def open_components(
     await _check(config, folder, database, accepted)
     store = await retry_while_unavailable(lambda: Store.open(database))
     store.processes.marks_moves = config.notifies
-    examiner = Examiner()
+    examiner = Examiner(environment=of_runs(os.environ, config.limits.environment))
     stack.push_async_callback(examiner.close)
     hub = Hub()
-    repository = ProcessRepository(store.processes, hub, folder.server_id, metrics)
+    repository = ProcessRepository(
+        store.processes, hub, folder.server_id, metrics, prefix=config.http.prefix
+    )
     await retry_while_unavailable(repository.load)
     files = FileStorage(config.storage_url, config.files.timeout_seconds)
     logs = _logs(config, store, files, hub, metrics)
@@ -136,6 +140,7 @@ def _archive(
         changed=repository.accept,
         gone=repository.drop_target,
         deleted=repository.gone,
+        prefix=config.http.prefix,
     )
 
 

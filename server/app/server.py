@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from tornado.netutil import bind_sockets
 from handlers.http.body import BODY_LIMIT_BYTES
 from handlers.services import Services
 from handlers.starting import StartingApplication
+from runners.confinement.environment import of_runs
 from runners.execution.pool import Pool, WarmUpFailed
 from server.access.access import check_tokens
 from server.app.assembly import Assembly, Upkeep, make_application
 from server.app.components import Components, open_components
 from server.app.connections.server import BoundedServer
+from server.app.connections.tls import CHECK_SECONDS as CHECK_CERTIFICATE_SECONDS
+from server.app.connections.tls import Certificate
 from server.app.observing.figures import Figures
 from server.app.observing.loop_watch import LoopWatch
 from server.app.observing.observation import Observation
@@ -34,6 +38,7 @@ from server.core.records import PipelineDescription
 from server.core.tuning import tune_process
 from server.execution.dispatcher import Dispatcher
 from server.operations.accepted import Accepted
+from server.processes.bounds import warn_of_missing_isolation
 from server.processes.pipelines import PipelineWatch, find_pipelines
 
 log = logging.getLogger(__name__)
@@ -44,14 +49,21 @@ DRAIN_SECONDS = 1.0
 
 
 class Server:
-    """A whole server: bound when entered, serving after `start`, stopped when left."""
+    """A whole server: bound when entered, serving after `start`, stopped when left.
 
-    def __init__(self, config: Config, accepted: Accepted | None = None) -> None:
+    One that is `alone` in its process keeps all sockets of the process in its data folder.
+    """
+
+    def __init__(
+        self, config: Config, accepted: Accepted | None = None, *, alone: bool = False
+    ) -> None:
         self.config = config
+        self._alone = alone
         self._accepted = accepted or Accepted()
         self._stack = AsyncExitStack()
         self._application = StartingApplication(config)
         self._services: Services | None = None
+        self._certificate: Certificate | None = None
         self.metrics = Metrics()
         self.port = 0
 
@@ -63,8 +75,10 @@ class Server:
     @property
     def address(self) -> str:
         """The URL of the first page."""
-        host = self.config.http.host
-        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+        http = self.config.http
+        host = f"[{http.host}]" if ":" in http.host else http.host
+        scheme = "https" if http.tls.enabled else "http"
+        return f"{scheme}://{host}:{self.port}{http.prefix}/"
 
     @property
     def services(self) -> Services:
@@ -79,8 +93,11 @@ class Server:
         self._stack.callback(self._folder.close)
         try:
             await asyncio.to_thread(self._folder.reserve.keep)
+            if self.config.http.tls.enabled:
+                self._certificate = await asyncio.to_thread(Certificate, self.config.http.tls)
             self._bind()
-            await asyncio.to_thread(self._folder.announce, self.address)
+            await self._announce()
+            self._watch_certificate()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -102,9 +119,27 @@ class Server:
         self._http = server = BoundedServer(
             self._application, max_body_size=BODY_LIMIT_BYTES, xheaders=False
         )
-        server.bound(http)
+        server.bound(http, self._certificate)
         server.add_sockets(sockets)
         self._stack.push_async_callback(self._close_http)
+
+    async def _announce(self) -> None:
+        pem = None if self._certificate is None else self._certificate.pem
+        await asyncio.to_thread(self._folder.announce, self.address, pem)
+
+    def _watch_certificate(self) -> None:
+        certificate = self._certificate
+        if certificate is None:
+            return
+
+        async def refresh() -> None:
+            if await certificate.refresh():
+                await self._announce()
+
+        watch = asyncio.create_task(
+            repeat_every(CHECK_CERTIFICATE_SECONDS, refresh, name="certificate watch", log=log)
+        )
+        self._stack.callback(watch.cancel)
 
     async def _close_http(self) -> None:
         """Accept no more connections and close the open ones. Calling it twice is fine."""
@@ -128,7 +163,10 @@ class Server:
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         self._watch_disk()
-        pool = Pool(config.pool.slots)
+        environment = of_runs(os.environ, config.limits.environment)
+        sockets = self._folder.sockets if self._alone else None
+        pool = Pool(config.pool.slots, environment, sockets)
+        warn_of_missing_isolation(config)
         stack.callback(pool.close)
         warming = asyncio.ensure_future(pool.start())
         # Storage, and what this server left behind when it ended last time.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runners.confinement.confine import is_within
 from runners.pipeline.file_copies import NotAFile, copy_file, open_file
 from runners.pipeline.measurements import MOST_MEASUREMENTS, Measurement, read_measurements
 from runners.pipeline.process import REDUCED_DATUM
@@ -30,11 +31,15 @@ from server.store.archive.light_curves import LightCurveChunk
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file that a run has made; `output_type` is the type that the pipeline has declared."""
+    """A file that a run has made; `output_type` is the type that the pipeline has declared.
+
+    It must be in one of the folders `within`, unless that is None.
+    """
 
     path: Path
     name: str
     output_type: str | None = None
+    within: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,7 @@ def _copied(file: OutputFile, folder: Path) -> LocalFile:
     try:
         source = open_file(file.path, follow=True)
         try:
+            _check_place(file, source)
             size, sha256 = copy_file(source, copy)
         finally:
             os.close(source)
@@ -142,6 +148,16 @@ def _copied(file: OutputFile, folder: Path) -> LocalFile:
     except PermissionError as error:
         raise ValueError(f"{file.name} may not be read") from error
     return LocalFile(copy, file.name, size, sha256 or "")
+
+
+def _check_place(file: OutputFile, source: int) -> None:
+    """Raise ValueError unless an open file is where the run may write: the server may read more."""
+    if file.within is None:
+        return
+    # Of what is open: the path may lead elsewhere by now.
+    place = str(Path(f"/proc/self/fd/{source}").readlink())
+    if not any(is_within(place, folder) for folder in file.within):
+        raise ValueError(f"{file.name} is not in a folder that the run may write to")
 
 
 def _described(

@@ -16,13 +16,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from runners.confinement import memory
 from server.access.secrets_file import read_secrets
 from server.app.logging_setup import set_up_logging
 from server.cli.api_client import ApiClient
 from server.config import Config
 from server.config.sections import Http
 from server.config.sources import remove_variables
-from server.core.disk.data_folder import announced, is_held
+from server.core.disk.data_folder import announced, announced_certificate, is_held
 from server.core.errors import StartError
 
 ANNOUNCE_SECONDS = 10.0
@@ -42,7 +43,9 @@ def server_of(config: Config) -> Iterator[ApiClient]:
     """
     folder = config.data
     if is_held(folder):
-        with contextlib.closing(ApiClient(_announced(folder), _token_of(config))) as client:
+        address = _announced(folder)
+        certificate = announced_certificate(folder)
+        with contextlib.closing(ApiClient(address, _token_of(config), certificate)) as client:
             yield client
         return
     # The folder may have named tokens, whose secrets nobody knows here.
@@ -68,6 +71,11 @@ def _announced(folder: Path) -> str:
         if time.monotonic() > deadline:
             raise StartError(f"A server uses the data folder {folder} but announces no address")
         time.sleep(_LOOK_SECONDS)
+    return reachable(address)
+
+
+def reachable(address: str) -> str:
+    """Return how a server that has announced this address is reached on this machine."""
     for everywhere, here in ANYWHERE.items():
         address = address.replace(everywhere, here)
     return address
@@ -76,6 +84,7 @@ def _announced(folder: Path) -> str:
 @contextlib.contextmanager
 def _started(config: Config, token: str) -> Iterator[str]:
     """Start a server in a thread of this process and yield its address."""
+    memory.hide()
     set_up_logging(logging.WARNING)
     remove_variables(os.environ)
     temporary = dataclasses.replace(config, http=Http(host="127.0.0.1", port=0, tokens=(token,)))
@@ -109,7 +118,7 @@ class _ServerThread(threading.Thread):
     async def _serve(self) -> None:
         from server.app.server import Server
 
-        async with Server(self._config) as server:
+        async with Server(self._config, alone=True) as server:
             await server.start()
             self._address = server.address
             self._is_ready.set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from server.config.pipelines import PIPELINES, RETRIES, PipelineEntry
 from server.config.rules import (
     Rule,
     computed,
+    is_path,
     nullable,
     number,
     rules_of,
@@ -25,6 +27,7 @@ from server.config.rules import (
     settings_of,
     text,
 )
+from server.config.secret_files import is_secret_file, read_secret_files
 from server.config.sections import (
     Cache,
     Files,
@@ -38,6 +41,7 @@ from server.config.sections import (
     Queue,
     Retention,
     Timelapse,
+    Tls,
     Uploads,
     Websockets,
 )
@@ -47,18 +51,11 @@ from server.config.webhooks import WEBHOOKS, Webhook
 from server.core.errors import StartError
 
 FILE_NAME = "config.yml"
+
+
+DATA = nullable(text("the path of a folder", is_path), "the platform's user data folder")
 #: The keys whose values are paths, which may be relative.
-PATHS = ("data", "http.tokens_file")
-
-
-def _is_path(written: str) -> bool:
-    try:
-        return bool(Path(written).expanduser().parts)
-    except RuntimeError:  # a user who does not exist
-        return False
-
-
-DATA = nullable(text("the path of a folder", _is_path), "the platform's user data folder")
+PATHS = frozenset({"data", "http.tokens_file", "http.tls.certificate", "http.tls.key"})
 
 
 def default_data() -> Path:
@@ -78,7 +75,8 @@ class Contradiction(StartError):
 class Config:
     """The whole configuration. Making one raises StartError when its parts contradict each other.
 
-    `folder` is that of config.yml, which joins the import path of runs; None without a file.
+    `folder` is that of config.yml, which joins the import path of runs, and `file` its path; None
+    without a file.
     """
 
     http: Http = dataclasses.field(default_factory=Http)
@@ -110,8 +108,10 @@ class Config:
     )
     mail: Mail = dataclasses.field(default_factory=Mail)
     folder: Path | None = None
+    file: Path | None = dataclasses.field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        _check_tls(self.http.tls)
         _check_mail(self.mail)
         if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:
             raise Contradiction(
@@ -119,11 +119,32 @@ class Config:
                 self.leases.lease_seconds,
                 f"more than twice leases.heartbeat_seconds ({self.leases.heartbeat_seconds:g})",
             )
+        self._check_writable("limits.writable", self.limits)
+        for name, entry in self.pipelines.items():
+            if entry.limits.get("writable"):
+                self._check_writable(f"pipelines.{name}.limits.writable", self.limits_of(name))
+
+    def _check_writable(self, key: str, limits: Limits) -> None:
+        """Raise Contradiction if runs could write to the data folder, or replace it."""
+        data = self.data.expanduser().resolve()
+        for written in limits.writable or ():
+            folder = Path(written).expanduser().resolve()
+            if folder.is_relative_to(data) or data.is_relative_to(folder):
+                raise Contradiction(
+                    key, written, f"folders apart from the data folder ({self.data})"
+                )
 
     @property
     def storage_url(self) -> str:
         """Return where the files are stored: a URL for fsspec or the path of a folder."""
         return self.files.url or str(self.data / "files")
+
+    def secret_files(self) -> list[Path]:
+        """Return the files that may hold secrets: config.yml, and those that keys lead to."""
+        keys = [key for key, _ in settings_of(Config) if is_secret_file(key)]
+        values = [operator.attrgetter(key)(self) for key in keys]
+        found = [Path(value).expanduser().absolute() for value in values if value is not None]
+        return found if self.file is None else [self.file, *found]
 
     @property
     def notifies(self) -> bool:
@@ -146,6 +167,17 @@ class Config:
         if entry is None or entry.retries_on_failure is None:
             return self.retries_on_failure
         return entry.retries_on_failure
+
+
+def _check_tls(tls: Tls) -> None:
+    for given, missing in (("certificate", "key"), ("key", "certificate")):
+        path = getattr(tls, given)
+        if path is not None and getattr(tls, missing) is None:
+            raise Contradiction(
+                f"http.tls.{given}",
+                str(path),
+                f"a file together with one in http.tls.{missing}, which has none",
+            )
 
 
 def _check_mail(mail: Mail) -> None:
@@ -212,16 +244,18 @@ def load(path: Path | None, environ: Mapping[str, str], options: Mapping[str, ob
     StartError that names each bad key, its value, where that is from, and what is allowed.
     """
     given = gather(path, environ, options, rules_of(Config))
-    values = {key: each.value for key, each in given.items()}
     folder = path.absolute().parent if path else None
+    read_secret_files(given, rules_of(Config), folder)
+    values = {key: each.value for key, each in given.items()}
     for key in PATHS:
         if (written := values.pop(key, None)) is not None:
             start = folder if folder and given[key].source == str(path) else Path.cwd()
             values[key] = start / Path(written).expanduser()
     try:
-        return Config(folder=folder, **_nested(values))
+        return Config(folder=folder, file=path and path.absolute(), **_nested(values))
     except Contradiction as error:
-        source = given[error.key].source if error.key in given else "default"
+        origin = given.get(error.key) or given.get(error.key.partition(".")[0])
+        source = "default" if origin is None else origin.source
         raise Contradiction(error.key, error.value, error.allowed, source) from None
 
 

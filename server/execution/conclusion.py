@@ -203,7 +203,9 @@ async def _publish(recorder: RunRecorder) -> Publication:
     if len(outputs) > OUTPUTS_LIMIT:
         raise ValueError(f"there are more than {OUTPUTS_LIMIT}")
     repository = recorder.services.repository
-    files = [OutputFile(Path(path), name, kind) for path, name, kind in outputs]
+    confined = recorder.messages.confined
+    within = None if confined is None or confined.landlock is None else confined.writable
+    files = [OutputFile(Path(path), name, kind, within) for path, name, kind in outputs]
     tries = itertools.count()
 
     async def publish() -> Publication:

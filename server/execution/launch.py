@@ -24,6 +24,7 @@ from server.core.errors import DatabaseAway, NotFound
 from server.core.records import DataProduct, PipelineDescription, ProcessRecord, Target
 from server.execution.start_failures import CannotRun
 from server.logs.logs import Logs
+from server.processes.bounds import bounds_of
 from server.processes.repository import ProcessRepository
 from server.store.archive.targets import Targets
 from server.store.processes.film_frames import FilmFrames
@@ -96,6 +97,7 @@ async def _spec(
     folder = services.folder(record)
     await asyncio.to_thread(_make_empty, folder)
     config = services.config
+    bounds = bounds_of(config, record.pipeline, folder)
     return worker.RunSpec(
         pk=record.pk,
         path=description.path,
@@ -110,6 +112,8 @@ async def _spec(
         import_folder=None if config.folder is None else str(config.folder),
         limits=_limits(config, record.pipeline),
         log_level=config.limits_of(record.pipeline).log_level,
+        environment=bounds.environment,
+        confinement=bounds.confinement,
     )
 
 

@@ -18,8 +18,12 @@ def read_picture(folder: Path) -> bytes | None:
     """Return the PNG in an attempt's folder, or None when it is missing or not a PNG."""
     try:
         # No link is followed and no pipe waited for: a pipeline may have put anything there.
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(folder / "work" / PICTURE, flags)
+        work = os.open(folder / "work", os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+        try:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(PICTURE, flags, dir_fd=work)
+        finally:
+            os.close(work)
     except OSError:
         return None
     try:

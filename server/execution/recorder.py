@@ -18,6 +18,7 @@ from server.execution.child.resource_usage import Usage
 from server.execution.film_frames import FilmRecorder
 from server.execution.launch import RunServices
 from server.logs.limit import LogLimit
+from server.processes.bounds import isolation_of
 from server.processes.receipt import RunFacts
 from server.store.processes.sections import Section
 
@@ -150,7 +151,8 @@ class RunRecorder:
     async def _store_receipt(self, provenance: dict[str, Any]) -> None:
         """Store what the run read and imported, once."""
         self._receipt_stored = True
-        self._facts = RunFacts.of(self.inputs, provenance)
+        isolation = isolation_of(self.services.config, self.record.pipeline, self.messages.confined)
+        self._facts = RunFacts.of(self.inputs, provenance, isolation)
         if self._facts is not None:
             await self._put_receipt(self._facts)
 

@@ -20,6 +20,7 @@ from runners.execution.pool import Pool
 from runners.execution.registry import BUILT_IN, describe, installed_pipelines
 from server.config import Config
 from server.core.records import PipelineDescription
+from server.processes.bounds import bounds_of
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +136,8 @@ class PipelineWatch:
 async def _describe(config: Config, pool: Pool, name: str, path: str) -> PipelineDescription:
     folder = None if config.folder is None else str(config.folder)
     seconds = config.limits_of(name).import_seconds
-    found = _description(name, path, await describe(pool, path, folder, seconds))
+    bounds = bounds_of(config, name)
+    found = _description(name, path, await describe(pool, path, folder, seconds, bounds))
     if found.process_type != "timelapse":
         return found
     # A timelapse's identifier ends in the format of its film.

@@ -53,15 +53,36 @@ class Source(msgspec.Struct, frozen=True, rename={"path": "class"}):
     sha256: str | None
 
 
+class Isolation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was kept from.
+
+    `environment` are the variables that it got, None for all of the server's but those `withheld`.
+    `writable` are the folders of the configuration. `landlock` is the version that confined it, or
+    else `reason` says why none did.
+    """
+
+    environment: list[str] | None
+    withheld: list[str]
+    writable: list[str] | None
+    landlock: int | None
+    reason: str | None
+
+
 class RunFacts(msgspec.Struct, frozen=True):
     """What is stored of an attempt while it runs."""
 
     inputs: list[Input]
     environment: Environment
     source: Source | None
+    isolation: Isolation | None = None
 
     @classmethod
-    def of(cls, inputs: Sequence[DataProduct], provenance: dict[str, Any]) -> Self | None:
+    def of(
+        cls,
+        inputs: Sequence[DataProduct],
+        provenance: dict[str, Any],
+        isolation: Isolation | None = None,
+    ) -> Self | None:
         """Join an attempt's inputs and what it reports; None when that is malformed or too long."""
         given = [Input(each.pk, each.name, each.size, each.sha256) for each in inputs]
         try:
@@ -70,7 +91,7 @@ class RunFacts(msgspec.Struct, frozen=True):
         except msgspec.ValidationError:  # a pipeline may write to the pipe as well
             return None
         small = len(msgspec.json.encode((environment, source))) <= FACTS_LIMIT_CHARACTERS
-        return cls(given, environment, source) if small else None
+        return cls(given, environment, source, isolation) if small else None
 
     def with_verified(self, products: Collection[int]) -> Self:
         """Return the facts with the checksums of these products' files compared."""
@@ -115,7 +136,9 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     flags: dict[str, bool]
     environment: Environment | None
     source: Source | None
+    isolation: Isolation | None
     timings: Timings
+    submitted_by: str | None
     log_stored_bytes: int
     log_removed: float | None
     unknown: str | None
@@ -133,7 +156,9 @@ def receipt_of(record: ProcessRecord, facts_text: str | None, log_stored_bytes: 
         flags=record.flags,
         environment=None if facts is None else facts.environment,
         source=None if facts is None else facts.source,
+        isolation=None if facts is None else facts.isolation,
         timings=_timings(record),
+        submitted_by=record.submitted_by,
         log_stored_bytes=log_stored_bytes,
         log_removed=record.log_removed,
         unknown=_unknown(record, facts),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Self
 
 from server.store.access.sessions import Sessions
+from server.store.access.shares import Shares
+from server.store.access.signing_keys import SigningKeys
+from server.store.access.tickets import Tickets
 from server.store.access.tokens import Tokens
 from server.store.archive.groups import Groups
 from server.store.archive.journal import Journal
@@ -49,6 +52,9 @@ class Store:
         self.announcements = Announcements(database)
         self.tokens = Tokens(database)
         self.sessions = Sessions(database)
+        self.tickets = Tickets(database)
+        self.shares = Shares(database)
+        self.signing_keys = SigningKeys(database)
         self.deliveries = Deliveries(database)
 
     @classmethod

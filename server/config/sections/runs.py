@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 
-from server.config.rules import choice, integer, nullable, number, setting, size
+from server.config.rules import choice, integer, list_of, nullable, number, setting, size, text
 from server.config.sections.times import DAY_SECONDS, YEAR_SECONDS
+
+VARIABLE = re.compile(r"(?!HELIOGRAPH_)[A-Za-z_][A-Za-z0-9_]{0,254}", re.ASCII)
+
+
+def is_name_for_runs(name: str) -> bool:
+    """Tell whether a variable of this name can be given to runs."""
+    return VARIABLE.fullmatch(name) is not None
+
+
+def is_place(path: str) -> bool:
+    """Tell whether a path leads to the same place from any working folder."""
+    return path.startswith(("/", "~/"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,6 +104,22 @@ class Limits:
     )
     import_seconds: float = setting(
         30.0, number(0.1, 3600), "seconds that importing a pipeline to describe it may take"
+    )
+    environment: tuple[str, ...] | None = setting(
+        None,
+        nullable(
+            list_of(text("names of variables but those of Heliograph", is_name_for_runs)),
+            "all of the server's but what looks like a secret",
+        ),
+        "variables of the server's environment that a run gets",
+    )
+    writable: tuple[str, ...] | None = setting(
+        None,
+        nullable(
+            list_of(text("absolute paths, or paths that start with ~/", is_place)), "no confinement"
+        ),
+        "folders that a run may write to beside its own and the temporary one, where the kernel has"
+        " Landlock; it then reads nothing of the data folder but its inputs",
     )
 
 

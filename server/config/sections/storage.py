@@ -7,6 +7,7 @@ import re
 
 from server.config.rules import boolean, integer, nullable, number, setting, size, text
 
+SECRET_FILE = nullable(text("the path of a file", bool), "none")
 DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}", re.ASCII)
 
 
@@ -25,6 +26,9 @@ class MongoDB:
             "the embedded engine",
         ),
         "MongoDB to keep everything in; the embedded engine keeps it in the data folder",
+    )
+    uri_file: str | None = setting(
+        None, SECRET_FILE, "file that holds the URI, so that no environment and no key does"
     )
     database: str = setting(
         "heliograph",
@@ -48,6 +52,9 @@ class Files:
             "the folder `files` in the data folder",
         ),
         "storage of the files",
+    )
+    url_file: str | None = setting(
+        None, SECRET_FILE, "file that holds the URL, for one with a password in it"
     )
     timeout_seconds: float = setting(
         30.0,

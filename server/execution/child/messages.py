@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
+from runners.confinement.confine import InForce
 from runners.execution.reporter import WHOLE_LINES
 from server.core.records import LARGEST_INTEGER, LEVELS, Level, Progress
 from server.execution.child.line_assembler import LineAssembler, Utf8Text
@@ -67,6 +68,8 @@ class ChildMessages:
         self.parent: int | None = None
         #: what the run read and imported; the first message about it counts
         self.provenance: dict[str, Any] | None = None
+        #: what confines the child, reported before it runs the pipeline's code; the first counts
+        self.confined: InForce | None = None
         #: the child's last message, `("done",)`, `("failed", message)` or `("cancelled",)`
         self.last: tuple[str, ...] | None = None
         self._leave_out: Callable[[str], None] | None = None
@@ -219,6 +222,8 @@ class ChildMessages:
                 self.last = self.last or ("failed", text)
             case ["hello", int(), int(parent)]:
                 self.parent = parent
+            case ["confined", None | int(), None | str(), list(writable)] if _are_texts(writable):
+                self.confined = self.confined or InForce(message[1], message[2], writable)
             case ["provenance", dict(facts)]:
                 self.provenance = self.provenance or facts
             case _:
@@ -236,6 +241,10 @@ class ChildMessages:
             self.assembler.feed(stream, when, level, text, now)
         else:
             self._leave_out(text)
+
+
+def _are_texts(values: list[Any]) -> bool:
+    return all(isinstance(each, str) for each in values)
 
 
 def is_text(stream: Any, when: Any, level: Any, text: Any) -> bool:

@@ -14,10 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import fcntl
+import math
 import os
 import signal
+import socket as sockets
 import sqlite3
+import struct
 import sys
 import threading
 import time
@@ -48,6 +52,10 @@ IDLE_LOG_BYTES = 256 * 1024
 BUSY_LOG_BYTES = 16 * 1024**2
 _WRITES = frozenset({"insert", "findAndModify", "update", "delete"})
 _OUT_OF_DISK_SPACE = 14031
+#: The shortest time between two reports of connections that were refused.
+REPORT_SECONDS = 60.0
+#: From <linux/prctl.h>.
+_PR_SET_DUMPABLE = 4
 
 #: The error that the package hides from its client, by thread.
 _swallowed = threading.local()
@@ -285,14 +293,75 @@ async def _end_of_input() -> None:
         pass
 
 
-async def _serve(folder: Path, socket: Path) -> None:
+class Gate:
+    """Lets only one process connect, and reports others, but not each of a flood of them."""
+
+    def __init__(self, admitted: int) -> None:
+        self._admitted = admitted
+        self._refused = 0
+        self._reported = -math.inf
+
+    def admits(self, connection: Any) -> bool:
+        """Return whether a connection comes from the process that is admitted."""
+        peer = _peer(connection)
+        if peer in (self._admitted, None):
+            return True
+        self._refused += 1
+        if time.monotonic() - self._reported > REPORT_SECONDS:
+            self._reported = time.monotonic()
+            more = f" ({self._refused} since the last report)" if self._refused > 1 else ""
+            self._refused = 0
+            sys.stderr.write(
+                f"A connection of process {peer}, which is not the server, was refused{more}\n"
+            )
+            sys.stderr.flush()
+        return False
+
+
+class GuardedProtocol(asyncio.StreamReaderProtocol):
+    """Hangs up on whoever is not admitted before anything is read."""
+
+    def __init__(self, gate: Gate, client: Callable[..., Any]) -> None:
+        super().__init__(asyncio.StreamReader(), client)
+        self._gate = gate
+
+    def connection_made(self, transport: Any) -> None:
+        """Serve a connection, or close it."""
+        if self._gate.admits(transport.get_extra_info("socket")):
+            super().connection_made(transport)
+        else:
+            transport.abort()
+
+
+def _peer(connection: Any) -> int | None:
+    """Return the PID of who connected, as the system noted it; None where it does not."""
+    try:
+        if sys.platform == "linux":
+            packed = connection.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, 12)
+            return int(struct.unpack("3i", packed)[0])
+        if sys.platform == "darwin":  # SOL_LOCAL, LOCAL_PEERPID
+            return int(struct.unpack("i", connection.getsockopt(0, 2, 4))[0])
+    except OSError:
+        return -1  # gone already
+    return None
+
+
+def _hide_memory() -> None:
+    """Keep other processes of the user out of the records in memory, and of the open files."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+async def _serve(folder: Path, socket: Path, gate: Gate) -> None:
     handler = Handler(data_dir=str(folder))
     threading.Thread(target=Shrinking(handler).run, daemon=True).start()
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await handle_client(reader, writer, handler)
 
-    server = await asyncio.start_unix_server(client, socket, backlog=512)
+    server = await asyncio.get_running_loop().create_unix_server(
+        lambda: GuardedProtocol(gate, client), socket, backlog=512
+    )
     _say("ready")
     await _end_of_input()
     server.close()
@@ -310,7 +379,9 @@ def _tidy(folder: Path, socket: Path) -> None:
 
 
 def main(folder: Path, socket: Path) -> None:
-    """Serve until the end of the standard input."""
+    """Serve the process that started this one, until the end of the standard input."""
+    gate = Gate(os.getppid())
+    _hide_memory()
     os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -319,7 +390,7 @@ def main(folder: Path, socket: Path) -> None:
     _report_failures()
     _keep_values_exact()
     socket.unlink(missing_ok=True)
-    asyncio.run(_serve(folder, socket))
+    asyncio.run(_serve(folder, socket, gate))
 
 
 if __name__ == "__main__":

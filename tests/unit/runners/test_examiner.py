@@ -11,9 +11,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 from astropy.io import fits
 
@@ -39,6 +40,26 @@ def examine(scenario: Callable[[Examiner], Awaitable[None]], answer_seconds: flo
 def pid_of(child: Examiner) -> int:
     assert child._child is not None
     return child._child.pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows an environment like this")
+def test_it_gets_no_more_of_the_environment_than_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_PASSWORD", "hush")
+    path = write_fits(tmp_path / "a.fits", noise())
+
+    async def names(child: Examiner) -> set[str]:
+        try:
+            assert await child.metadata(path) is not None
+            return set(psutil.Process(pid_of(child)).environ())
+        finally:
+            await child.close()
+
+    assert asyncio.run(names(Examiner(environment={}))) <= {"PYTHONPATH", "LC_CTYPE"}
+    given = asyncio.run(names(Examiner()))
+    assert "PATH" in given
+    assert "DATABASE_PASSWORD" not in given
 
 
 def test_files_are_examined_whatever_the_working_directory(
@@ -175,10 +196,10 @@ def test_a_child_that_never_gets_ready_is_a_problem_until_one_does(
     monkeypatch.setattr(examiner, "RESTART_SECONDS", 0.05)
     start, tries = examiner._start_child, iter(range(3))
 
-    async def start_child() -> asyncio.subprocess.Process:
+    async def start_child(environment: Mapping[str, str]) -> asyncio.subprocess.Process:
         match next(tries, None):
             case None:
-                return await start()
+                return await start(environment)
             case 1:
                 raise OSError(11, "Resource temporarily unavailable")
         return await asyncio.create_subprocess_exec(

@@ -20,7 +20,7 @@ LAYERS = (
     {"examiner", "timelapse"},
     {"imaging", "execution", "astrosource", "testing", "dummy", "synthetic"},
     {"fits", "pipeline"},
-    {"tables"},
+    {"tables", "confinement"},
     {"wording"},
 )
 #: What only the server's side of `runners` may import.

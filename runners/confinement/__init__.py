@@ -1,0 +1,1 @@
+"""What keeps a run within bounds: its environment, what it may read and write, who may call us."""
