@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import io
 import signal
+import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from tests.fakes.s3_server import (
 )
 from tests.reliability.tools.observer import FRAME, Observer
 from tests.reliability.tools.serving import Client, Server, short_folder
+from tests.reliability.tools.shared import observatory
 
 pytestmark = [
     pytest.mark.slow,
@@ -251,8 +254,9 @@ async def test_runs_wait_for_their_inputs_and_to_publish(s3: S3Server) -> None:
             assert record["state"] == "succeeded", record
             assert record["attempt"] == 1
             assert len(record["outputs"]) == count
-        await here.settled(*(key for key in here.stored() if not key.startswith("log-")))
-        assert len(here.stored()) == 5
+        # Two frames, one file that was held, and two files; what was tried before left nothing.
+        await _until(lambda: len([key for key in here.stored() if "log-" not in key]) == 5)
+        assert here.s3.unfinished(here.bucket) == []
 
 
 async def test_a_run_that_waits_to_publish_can_be_cancelled(s3: S3Server) -> None:
@@ -272,9 +276,14 @@ async def test_a_run_that_waits_to_publish_can_be_cancelled(s3: S3Server) -> Non
 
 async def test_logs_are_sealed_and_searched_in_the_storage(s3: S3Server) -> None:
     async with site(s3) as here:
+        hold = here.server.data / "hold"
+        await asyncio.to_thread(hold.touch)
         pk = await here.observer.submit("Streams", await here.observer.upload("a.fits"))
-        await here.observer.until(pk, lambda record: record["state"] == "running")
+        async with asyncio.timeout(40):
+            while b"line 1 of" not in (await here.fetch(f"/api/processes/{pk}/logs/")).body:
+                await asyncio.sleep(0.1)
         here.proxy.set("503")
+        await asyncio.to_thread(hold.unlink)
         await here.observer.ended(pk)
         here.proxy.set("pass")
         await _until(lambda: any(key.startswith(f"log-{pk}/") for key in here.stored()))
@@ -398,6 +407,52 @@ async def test_a_start_waits_for_the_storage(s3: S3Server) -> None:
         here.proxy.set("pass")
         await here.server.url()
         assert (await here.fetch("/dataproducts/1/file/a.fits")).body == FRAME
+
+
+async def test_films_and_zips_are_made_of_files_in_the_storage(s3: S3Server) -> None:
+    async with site(s3) as here:
+        [frame] = await here.observer.upload("a.fits")
+        record = await here.observer.ended(await here.observer.submit("Timelapse", [frame]))
+        assert record["state"] == "succeeded", record
+        made = await here.observer.ended(await here.observer.submit("Makes", [frame]))
+        answer = await here.fetch(f"/dataproducts/data/group/{made['group']}/zip")
+        with zipfile.ZipFile(io.BytesIO(answer.body)) as zipped:
+            assert zipped.testzip() is None
+            assert len(zipped.namelist()) == 2
+        preview = await here.fetch(f"/dataproducts/{frame}/preview.png")
+        assert preview.body.startswith(b"\x89PNG")
+
+
+async def test_two_servers_share_a_bucket(s3: S3Server) -> None:
+    bucket = s3.bucket()
+    async with observatory() as shared:
+        servers = [shared.server(files__url=f"s3://{bucket}/files") for _ in range(2)]
+        for server in servers:
+            server.environment.update(environment(s3.url))
+            await server.start()
+        await asyncio.gather(*(server.url() for server in servers))
+        first, second = (Observer(Client(server), look_up=shared.record) for server in servers)
+        await first.begin("shared")
+        second.target = first.target
+        pks = [*await first.upload("a.fits"), *await second.upload("b.fits")]
+        for observer in (first, second):
+            for pk, name in zip(pks, ("a.fits", "b.fits"), strict=True):
+                answer = await AsyncHTTPClient(force_instance=True).fetch(
+                    f"{await observer.client.server.url()}/dataproducts/{pk}/file/{name}"
+                )
+                assert answer.body == FRAME
+        await second.client.call(f"/api/dataproducts/{pks[0]}/", "DELETE", None, 204)
+        await first.client.call(f"/api/dataproducts/{pks[0]}/", "GET", None, 404)
+        runs = [await observer.submit("Makes", pks[1:]) for observer in (first, second) * 2]
+        for pk in runs:
+            assert (await first.ended(pk))["state"] == "succeeded"
+        # A server is killed in the middle of an upload; the other one tidies up.
+        here = Site(s3, FaultyProxy(s3.port), bucket, servers[0], first)
+        stream = await half_an_upload(here)
+        before = [key for key in here.stored() if "half" not in key]
+        await servers[0].end()
+        await here.settled(*before)
+        stream.close()
 
 
 async def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
