@@ -6,6 +6,7 @@ of holes, as no pixel is read (FITS Standard 4.0, sections 3.1 and 4.4.1).
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import IO
@@ -50,7 +51,8 @@ class Excerpt:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # after a full disk, what is buffered cannot be written
+            self._file.close()
 
 
 class _Headers:

@@ -43,9 +43,11 @@ class StreamedUpload(Upload):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await super().__aexit__(kind, error, trace)
-        if self._entry is not None:
-            await finish_even_if_cancelled(self._transactions.abandon(self._entry))
+        try:
+            await super().__aexit__(kind, error, trace)
+        finally:
+            if self._entry is not None:
+                await finish_even_if_cancelled(self._transactions.abandon(self._entry))
 
     def _new_part(self, path: Path) -> Part:
         return _RemotePart(path, self._begin)
