@@ -23,7 +23,7 @@ from server.store import Store
 
 log = logging.getLogger(__name__)
 
-#: How often tokens and sessions are looked at; the contract gives a change 5 s.
+#: How often tokens and sessions are looked at: a change has to be heeded within 5 s.
 REFRESH_SECONDS = 2.0
 #: Between two lines in the log about uses of the same expired token.
 REPORT_SECONDS = 60.0

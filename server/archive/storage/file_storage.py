@@ -26,7 +26,6 @@ from server.archive.storage.local import (
     open_below,
     place_local,
     remove_folder,
-    sync,
 )
 from server.archive.storage.reading import (
     PIECE_BYTES,
@@ -38,6 +37,7 @@ from server.archive.storage.reading import (
 )
 from server.core.concurrency import finish_even_if_cancelled
 from server.core.disk.known_contents import KnownContents
+from server.core.disk.sync import sync
 from server.core.errors import AlreadyStored, HeliographError
 
 __all__ = ["AT_ONCE", "PARTIAL_BYTES", "PIECE_BYTES", "Content", "FileStorage", "LocalFile"]

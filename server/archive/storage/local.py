@@ -79,15 +79,6 @@ def remove_folder(folder: Path) -> None:
         folder.rmdir()
 
 
-def sync(path: Path) -> None:
-    """Have a file or folder written to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _rename_to_free(partial: Path, place: Path) -> None:
     """Give a file another name, which must be free; raise FileExistsError."""
     # The name is taken first, as `replace` would not care. Whoever is killed in between leaves an
