@@ -429,6 +429,11 @@ async def test_films_and_zips_are_made_of_files_in_the_storage(s3: S3Server) -> 
 
 async def test_two_servers_share_a_bucket(s3: S3Server) -> None:
     bucket = s3.bucket()
+    with FaultyProxy(s3.port) as proxy:
+        await _share(s3, proxy, bucket)
+
+
+async def _share(s3: S3Server, proxy: FaultyProxy, bucket: str) -> None:
     async with observatory() as shared:
         servers = [shared.server(files__url=f"s3://{bucket}/files") for _ in range(2)]
         for server in servers:
@@ -451,7 +456,7 @@ async def test_two_servers_share_a_bucket(s3: S3Server) -> None:
         for pk in runs:
             assert (await first.ended(pk))["state"] == "succeeded"
         # A server is killed in the middle of an upload; the other one tidies up.
-        here = Site(s3, FaultyProxy(s3.port), bucket, servers[0], first)
+        here = Site(s3, proxy, bucket, servers[0], first)
         stream = await half_an_upload(here)
         before = [key for key in here.stored() if "half" not in key]
         await servers[0].end()
