@@ -83,7 +83,7 @@ setup(
         "dask": ["dask", "distributed"],
         "s3": ["s3fs>=2025.2"],
         # An S3 server for the tests.
-        "test-s3": ["s3fs>=2025.2", "moto[server]>=5.1,<6"],
+        "test-s3": ["s3fs>=2025.2", "moto[s3]>=5.1,<6", "flask>=3", "flask-cors>=5"],
     },
     classifiers=[
         "Intended Audience :: Science/Research",
