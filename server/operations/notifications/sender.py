@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 BACK_OFF_SECONDS = (2.0, 10.0, 60.0, 300.0, 1_800.0, 7_200.0, 21_600.0, 43_200.0, 43_200.0)
 #: Pauses differ by this part, so that what failed together does not come again together.
 JITTER = 0.1
-#: How long nobody else tries what this server is sending.
-CLAIM_SECONDS = 120.0
 #: The longest sleep: another server may have stored something for this receiver.
 LONGEST_SLEEP_SECONDS = 30.0
 #: The pause while the database is away.
@@ -75,7 +73,8 @@ class Sender:
         self._woken.clear()
         now = time.time()
         while due := await self._deliveries.due(self.receiver.id, now, self.receiver.at_once):
-            claims = [await self._deliveries.claim(each, now + CLAIM_SECONDS) for each in due]
+            until = now + self.receiver.claim_seconds
+            claims = [await self._deliveries.claim(each, until) for each in due]
             if claimed := [each for each in claims if each is not None]:
                 await self._send(claimed)
                 await asyncio.sleep(self.receiver.pause_seconds)
