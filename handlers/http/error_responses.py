@@ -17,6 +17,7 @@ from server.core.errors import (
     DatabaseAway,
     HeliographError,
     InvalidInput,
+    LockLost,
     NoRoom,
     NotExamined,
     NotFound,
@@ -35,6 +36,7 @@ STATUSES: dict[type[HeliographError], int] = {
     TooLarge: 413,
     QueueFull: 503,
     DatabaseAway: 503,
+    LockLost: 503,
     NotExamined: 503,
     NoRoom: 507,
 }
