@@ -21,6 +21,7 @@ from server.execution.launch import RunServices
 from server.execution.recovery import Recovery
 from server.execution.verdict import StopReason
 from server.operations import schema
+from server.peers.heartbeats import Heartbeats
 from server.store.peers.heartbeats import Program
 
 log = logging.getLogger(__name__)
@@ -54,17 +55,22 @@ class Dispatcher:
         """How many attempts are under way here."""
         return len(self._attempts)
 
+    @property
+    def heartbeats(self) -> Heartbeats:
+        """What is known of the other servers."""
+        return self._recovery.heartbeats
+
     def start(self) -> None:
         """Start to work. What this server left behind last time must be settled by now."""
         leases = self._services.config.leases
         self._recovery.program = self._program
         loops: list[tuple[str, float, Callable[[], Awaitable[None]]]] = [
-            ("The heartbeat", leases.heartbeat_seconds, self._recovery.heartbeats.beat),
+            ("The heartbeat", leases.heartbeat_seconds, self.heartbeats.beat),
             ("The comparison of runs with the store", leases.check_seconds, self._reconcile),
             ("Settling lost runs", leases.check_seconds, self._recovery.settle_others),
         ]
         if not self._services.config.alone:
-            meet = self._recovery.heartbeats.meet
+            meet = self.heartbeats.meet
             loops.append(("Looking for other servers", leases.check_seconds, meet))
         for name, period, work in loops:
             self._loops.append(asyncio.create_task(repeat_every(period, work, name=name, log=log)))
@@ -88,7 +94,7 @@ class Dispatcher:
         await asyncio.gather(*self._loops, return_exceptions=True)
         if not self._attempts:
             with contextlib.suppress(HeliographError):
-                await self._recovery.heartbeats.leave()
+                await self.heartbeats.leave()
 
     async def _claim_loop(self, check_seconds: float) -> None:
         # A record whose insertion got no answer is not known to be queued, so the store is asked
@@ -129,7 +135,7 @@ class Dispatcher:
 
         A server without work goes on at once. What others have claimed meanwhile is not asked for.
         """
-        others = self._recovery.heartbeats.peers
+        others = self.heartbeats.peers
         if not others or self._gave_way or not self._attempts:
             self._gave_way = False
             return False
@@ -140,7 +146,7 @@ class Dispatcher:
 
     def _left_to_others(self) -> set[str]:
         """Return the pipelines that this server has not, but another one that runs has."""
-        heartbeats = self._recovery.heartbeats
+        heartbeats = self.heartbeats
         return heartbeats.unknown_to(self._services.runnable()) if heartbeats.peers else set()
 
     def _program(self) -> Program:

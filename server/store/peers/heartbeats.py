@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from server.store.base import load
+from server.store.driver.collection import Document
 from server.store.driver.connection import Database
 
 #: The schema that servers know whose heartbeats do not say: the last one before they did.
@@ -55,8 +56,12 @@ class Servers:
     async def peers(self) -> dict[str, Peer]:
         """Return each server with its heartbeats and what it runs."""
         found = await self._collection.find({})
-        return {each["_id"]: Peer(each["beats"], load(Program, each)) for each in found}
+        return {each["_id"]: Peer(each["beats"], _program(each)) for each in found}
 
     async def delete(self, server: str) -> None:
         """Forget a server; a missing one is fine."""
         await self._collection.delete({"_id": server})
+
+
+def _program(document: Document) -> Program:
+    return load(Program, {**document, "pipelines": tuple(document.get("pipelines", ()))})

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from server.app.server import Server
-from server.config.sections import Files, MongoDB
+from server.config.sections import Files, Http, MongoDB, Pool
 from server.peers import exchange as peers_exchange
 from server.store.driver.connection import Database
 from tests.engines.known_faults import JAVA, NAMED
@@ -52,13 +52,21 @@ def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @asynccontextmanager
-async def two_servers(uri: str, folder: Path) -> AsyncIterator[Pair]:
-    """Yield two servers that are ready."""
+async def two_servers(
+    uri: str, folder: Path, workers: tuple[int, int] = (2, 2), tokens: tuple[str, ...] = ()
+) -> AsyncIterator[Pair]:
+    """Yield two servers that are ready, with so many slots each."""
     mongodb = MongoDB(uri=uri, database=f"heliograph_test_{secrets.token_hex(6)}")
     files = Files(url=str(folder / "files"))
     configs = [
-        replace(make_config(folder / name), mongodb=mongodb, files=files)
-        for name in ("one", "another")
+        replace(
+            make_config(folder / name),
+            http=Http(port=0, tokens=tokens),
+            mongodb=mongodb,
+            files=files,
+            pool=Pool(workers=slots),
+        )
+        for name, slots in zip(("one", "another"), workers, strict=True)
     ]
     try:
         async with Server(configs[0]) as one, Server(configs[1]) as another:
