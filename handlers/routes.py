@@ -14,18 +14,22 @@ from handlers.api import (
     processes,
     products,
     receipts,
+    shares,
     status,
     targets,
+    tickets,
 )
+from handlers.description import routes as description
 from handlers.files import download, live_preview, previews
 from handlers.files import zip as zips
 from handlers.operations import health, metrics, server_status, webhooks
 from handlers.pages import login, not_found, plot, sessions, static_files
-from handlers.pages import process as process_page
 from handlers.pages import products as product_pages
-from handlers.pages import receipt as receipt_page
 from handlers.pages import target as target_page
 from handlers.pages import targets as targets_page
+from handlers.pages.processes import process as process_page
+from handlers.pages.processes import receipt as receipt_page
+from handlers.pages.processes import shared
 from handlers.services import Services
 
 #: Each ends with `routes(services)`; those that are requested most often come first.
@@ -41,6 +45,8 @@ MODULES = (
     products,
     groups,
     pipelines,
+    tickets,
+    shares,
     download,
     zips,
     previews,
@@ -56,6 +62,7 @@ MODULES = (
     targets_page,
     target_page,
     process_page,
+    shared,
     receipt_page,
     product_pages,
 )
@@ -64,4 +71,5 @@ MODULES = (
 def all_routes(services: Services) -> list[URLSpec]:
     """Return every route, the last ones for the paths that no other answers."""
     known = [route for module in MODULES for route in module.routes(services)]
+    known += description.routes(services, known)
     return known + not_found.routes(services, known)

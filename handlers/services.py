@@ -16,6 +16,8 @@ from server.core.metrics import Metrics
 
 if TYPE_CHECKING:
     from server.access.access import Access
+    from server.access.shares import Shares
+    from server.access.tickets import Tickets
     from server.archive.archive import Archive
     from server.config import Config
     from server.core.records import ProcessRecord
@@ -56,6 +58,8 @@ class Services(StartingServices):
     processes: Processes
     live: LiveSources
     archive: Archive
+    tickets: Tickets
+    shares: Shares
     ready: Callable[[], Awaitable[str | None]]
     draw_preview: Callable[[Path, Path, int, str], Awaitable[None]]
     read_headers: Callable[[Path], Awaitable[dict[str, Any]]]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerConnectionDelegate
+from tornado.routing import Router
 from tornado.web import Application, RequestHandler
 
+from handlers.http.prefix import behind_prefix
 from handlers.operations.health import alive_route
 from handlers.services import StartingServices
 from server.config import Config
@@ -25,12 +27,13 @@ class StartingApplication(HTTPServerConnectionDelegate):
     """Passes requests to the application once it is there, and answers them until then."""
 
     def __init__(self, config: Config) -> None:
-        self._application = Application(
+        application = Application(
             [alive_route(StartingServices(config)), (".*", StartingHandler)],
             log_function=lambda _: None,
         )
+        self._application = behind_prefix(config.http.prefix, application, application)
 
-    def open(self, application: Application) -> None:
+    def open(self, application: Application | Router) -> None:
         """Pass requests to this application from now on."""
         self._application = application
 

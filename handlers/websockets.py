@@ -25,13 +25,17 @@ from handlers.http.query import PK, integer, parse_pk
 from handlers.http.routing import route
 from handlers.http.websocket_protocol import StrictProtocol
 from handlers.services import Services
+from handlers.sharing.views import OfProcess
 from handlers.socket_registry import (
     DELETED,
     GOING_AWAY,
     INTERNAL_ERROR,
+    NO_LONGER_ALLOWED,
     NORMAL_CLOSURE,
     TRY_AGAIN_LATER,
 )
+from server.access.identity import NotIdentified
+from server.access.tokens import digest_of
 from server.core.errors import DatabaseAway, InvalidInput, NotFound
 from server.core.turns import take_turn
 from server.live.feeds import Viewer
@@ -79,6 +83,22 @@ class LiveHandler(BaseHandler, WebSocketHandler):
     def max_message_size(self) -> int:
         """A small limit, as messages from clients are ignored."""
         return 4096
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Let in who has a ticket, or else whoever is let in elsewhere; a given ticket decides."""
+        tickets = self.request.query_arguments.get("ticket")
+        return super().prepare() if tickets is None else self._take_ticket(tickets[-1])
+
+    async def _take_ticket(self, secret: bytes) -> None:
+        self.check_source()
+        given = secret.decode("ascii", "replace")
+        ticket = await self.services.tickets.take(given)
+        access = self.services.access
+        identity = None if ticket is None else await access.holder_of(ticket.token)
+        if identity is None:
+            access.refuse(str(self.request.remote_ip), digest_of(given))
+            raise NotIdentified("This ticket is not valid")
+        self.let_in(identity)
 
     def check_origin(self, origin: str) -> bool:
         """Return True: `prepare` has checked the origin by our own rule."""
@@ -223,11 +243,12 @@ class LiveStatusHandler(LiveHandler):
         return partial(self.services.live.follow_status, pk)
 
 
-class LiveLogHandler(LiveHandler):
+class LiveLogHandler(OfProcess, LiveHandler):
     """`/ws/processes/<pk>/logs/`: any process with the lines after a cursor, to the end."""
 
     pipelines_only = False
     kind = "log"
+    _ending: asyncio.Task[None] | None = None
 
     async def resolve(self, pk: int) -> Follow:
         """Return what pushes a log. Raise NotFound without such a process."""
@@ -235,7 +256,24 @@ class LiveLogHandler(LiveHandler):
         record = await self.processes.get(pk)
         if self.pipelines_only and record.view_url is None:
             raise NotFound("pipeline process", pk)
-        return partial(self.services.live.follow, pk, after)
+        live = self.services.live
+        return partial(live.follow_alone if self.guest else live.follow, pk, after)
+
+    def open(self, *arguments: str) -> None:
+        """Begin to push; to a guest for as long as the link is good."""
+        super().open(*arguments)
+        if self.guest:
+            self._ending = asyncio.ensure_future(self._end_with_link())
+
+    def on_close(self) -> None:
+        """Stop pushing."""
+        super().on_close()
+        if self._ending is not None:
+            self._ending.cancel()
+
+    async def _end_with_link(self) -> None:
+        await self.link_is_over()
+        self.stop(NO_LONGER_ALLOWED)
 
 
 class LivePipelineLogHandler(LiveLogHandler):

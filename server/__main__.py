@@ -12,9 +12,13 @@ from collections.abc import Callable, Sequence
 #: First arguments that ask for something else than a server, and the modules that do it: each has a
 #: `main` that takes all arguments and returns the exit status.
 COMMANDS = {
+    "backup": "server.cli.backup",
+    "check": "server.cli.check",
+    "restore": "server.cli.restore",
     "timelapse": "server.cli.run",
     "run": "server.cli.run",
     "token": "server.cli.tokens",
+    "vacuum": "server.cli.vacuum",
 }
 #: The keys of the configuration that the server's own options override.
 KEYS = {"host": "http.host", "port": "http.port"}
@@ -62,7 +66,8 @@ def parser() -> argparse.ArgumentParser:
         description="Run astronomical pipelines and show live what they do.",
         epilog="Everything else is set in config.yml or by HELIOGRAPH_... variables. "
         "`heliograph timelapse` and `heliograph run` make one run and show it, `heliograph token` "
-        "says who is let in; see their --help.",
+        "says who is let in, and `heliograph check`, `backup`, `restore` and `vacuum` look after "
+        "what is stored; see their --help.",
         allow_abbrev=False,
     )
     add_common_options(made)

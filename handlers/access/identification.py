@@ -62,16 +62,21 @@ class Identification:
     def __init__(self, access: Access, proofs: Sequence[Proof] = PROOFS) -> None:
         self.access = access
         self._proofs = proofs
+        self._sent_by_programs = [each for each in proofs if each is not session_cookie]
 
-    def identify(self, request: HTTPServerRequest) -> Identity | Awaitable[Identity]:
+    def identify(
+        self, request: HTTPServerRequest, *, cookies: bool = True
+    ) -> Identity | Awaitable[Identity]:
         """Return who sent a request, or what to await for that.
+
+        Without `cookies` none counts: that is how requests of pages from elsewhere are taken.
 
         :raises NotIdentified: nothing proves it, or something that is wrong.
         :raises TooManyGuesses: too many wrong proofs came from the same address.
         """
         if not self.access.needs_token:
             return self.access.anybody
-        for proof in self._proofs:
+        for proof in self._proofs if cookies else self._sent_by_programs:
             identity = proof(self.access, request)
             if identity is not None:
                 return identity

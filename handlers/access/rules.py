@@ -39,7 +39,11 @@ class AccessRules:
 
     def knows_origin(self, origin: str, host: str) -> bool:
         """Return whether a page of this origin may write here: our own or an allowed one."""
-        return _is_own(origin.lower(), host.lower()) or self.shares_with(origin)
+        return self.is_own(origin, host) or self.shares_with(origin)
+
+    def is_own(self, origin: str, host: str) -> bool:
+        """Return whether a page of this origin is one of ours."""
+        return _is_own(origin.lower(), host.lower())
 
     def shares_with(self, origin: str) -> bool:
         """Return whether pages of this other origin may read our answers (CORS)."""

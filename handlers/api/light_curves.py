@@ -23,6 +23,7 @@ from handlers.http.query import PK, choices, integer, parse_pk
 from handlers.http.routing import route
 from handlers.http.streaming import send
 from handlers.services import Services
+from handlers.sharing.views import OfProduct
 from server.archive.light_curves import Curve, Row, TableRead
 from server.core.errors import InvalidInput, NotFound
 from server.core.records import DataProduct
@@ -73,6 +74,7 @@ class LightCurveHandler(BodyHandler):
         except ValueError as error:
             raise InvalidInput.of("product", str(error)) from error
         imported = await self.archive.light_curves.add(product, curve)
+        self.audit("light_curve_imported", target_pk=target.pk, product_pk=product.pk)
         self.write_json(
             {
                 "imported": imported.new,
@@ -111,7 +113,7 @@ class LightCurveHandler(BodyHandler):
                 yield _table([[_cell(row, name) for name in columns] for row in rows])
 
 
-class TableHandler(DrawnHandler):
+class TableHandler(OfProduct, DrawnHandler):
     """A table of any kind: its columns, its first rows, and the light curve in it."""
 
     async def get(self, pk: str) -> None:

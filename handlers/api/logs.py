@@ -20,6 +20,7 @@ from handlers.http.query import PK, choices, integer, parse_pk, text
 from handlers.http.routing import route
 from handlers.http.streaming import COPIED_BYTES, each, send, send_ready
 from handlers.services import Services
+from handlers.sharing.views import OfProcess
 from server.core.errors import DamagedFile, InvalidInput
 from server.core.records import LEVELS
 
@@ -34,7 +35,7 @@ async def heeding_deletion(handler: BaseHandler, process: int) -> AsyncIterator[
         raise
 
 
-class PipelineLogsHandler(BaseHandler):
+class PipelineLogsHandler(OfProcess):
     """A pipeline's status with its whole log, as they are when the request comes."""
 
     quiet = True
@@ -55,7 +56,7 @@ class PipelineLogsHandler(BaseHandler):
                 await send(self, compressed_pieces(self, content.pieces))
 
 
-class LogHandler(AbandonableHandler):
+class LogHandler(OfProcess, AbandonableHandler):
     """The lines of a log by cursor."""
 
     quiet = True
@@ -101,7 +102,7 @@ class LogHandler(AbandonableHandler):
             await send_ready(self, pieces)
 
 
-class SectionsHandler(BaseHandler):
+class SectionsHandler(OfProcess):
     """The sections of a log: where each status of the process begins."""
 
     async def get(self, pk: str) -> None:
@@ -109,7 +110,7 @@ class SectionsHandler(BaseHandler):
         await self.answer({"sections": await self.processes.sections(parse_pk(pk))})
 
 
-class LogTextHandler(AbandonableHandler):
+class LogTextHandler(OfProcess, AbandonableHandler):
     """The log as a text file."""
 
     async def get(self, pk: str) -> None:

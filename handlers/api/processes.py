@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct, UnsetType
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 from tornado.routing import URLSpec
 
-from handlers.http.base import BaseHandler
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import Pk
 from handlers.http.query import PK, choices, integer, page, parse_pk
 from handlers.http.routing import route
 from handlers.services import Services
+from handlers.sharing.views import OfProcess
 from server.core.errors import InvalidInput
 from server.core.records import LARGEST_PK, State
+from server.processes.validation import MAX_INPUTS
 
 STATES = frozenset(state.value for state in State)
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -23,7 +26,10 @@ class Submission(Struct):
 
     target: Pk
     pipeline: str
-    products: list[Pk]
+    products: Annotated[
+        list[Pk],
+        Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_INPUTS, "uniqueItems": True}),
+    ]
     flags: dict[str, bool] = {}
 
 
@@ -51,9 +57,16 @@ class ProcessesHandler(BodyHandler):
         """Submit a process, once only for each `Idempotency-Key`."""
         given = self.json_input(Submission)
         record, new = await self.processes.submit(
-            given.target, given.pipeline, given.products, given.flags, self._idempotency_key()
+            given.target,
+            given.pipeline,
+            given.products,
+            given.flags,
+            self._idempotency_key(),
+            submitted_by=self.caller.name,
         )
         self.set_header("Location", f"/api/processes/{record.pk}/")
+        if new:
+            self.audit("process_submitted", process_pk=record.pk, target_pk=record.target)
         self.write_json(self.processes.fields(record), 201 if new else 200)
 
     def _idempotency_key(self) -> str | None:
@@ -67,17 +80,18 @@ class ProcessesHandler(BodyHandler):
         return key
 
 
-class ProcessHandler(BaseHandler):
+class ProcessHandler(OfProcess):
     """One process."""
 
     async def get(self, pk: str) -> None:
         """Answer with the record."""
         record = await self.processes.get(parse_pk(pk))
-        await self.answer(self.processes.fields(record))
+        await self.answer(self.record_fields(record))
 
     async def delete(self, pk: str) -> None:
         """Delete the process with its log and outputs, once it has ended."""
         await self.processes.delete(parse_pk(pk))
+        self.audit("process_deleted", process_pk=parse_pk(pk))
         self.set_status(204)
 
 
@@ -87,6 +101,7 @@ class CancelHandler(BodyHandler):
     async def post(self, pk: str) -> None:
         """Request the cancellation; the record shows when it has happened."""
         record = await self.processes.cancel(parse_pk(pk))
+        self.audit("process_cancelled", process_pk=record.pk)
         self.write_json(self.processes.fields(record), 202)
 
 
@@ -96,7 +111,10 @@ class RerunHandler(BodyHandler):
     async def post(self, pk: str) -> None:
         """Submit a new process with the same inputs, and with other flags if given."""
         flags = self.optional_json_input(Rerun).flags
-        record = await self.processes.rerun(parse_pk(pk), None if flags is UNSET else flags)
+        record = await self.processes.rerun(
+            parse_pk(pk), None if flags is UNSET else flags, submitted_by=self.caller.name
+        )
+        self.audit("process_rerun", process_pk=record.pk, rerun_of=parse_pk(pk))
         self.set_header("Location", f"/api/processes/{record.pk}/")
         self.write_json(self.processes.fields(record), 201)
 

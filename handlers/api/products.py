@@ -5,10 +5,10 @@ from __future__ import annotations
 from tornado.routing import URLSpec
 
 from handlers.files.upload import UploadHandler
-from handlers.http.base import BaseHandler
 from handlers.http.query import PK, page, parse_pk
 from handlers.http.routing import route
 from handlers.services import Services
+from handlers.sharing.views import OfProduct
 
 
 class TargetDataProductsHandler(UploadHandler):
@@ -21,13 +21,16 @@ class TargetDataProductsHandler(UploadHandler):
         fields = await self.archive.products.fields(found.items)
         await self.answer({"dataproducts": fields, "next": found.next})
 
-    async def post(self, _pk: str) -> None:
+    async def post(self, pk: str) -> None:
         """Answer with the data products that were uploaded, in their order."""
-        fields = await self.archive.products.fields(await self.commit())
+        products = await self.commit()
+        pks = [product.pk for product in products]
+        self.audit("products_uploaded", target_pk=parse_pk(pk), product_pks=pks)
+        fields = await self.archive.products.fields(products)
         self.write_json({"dataproducts": fields}, 201)
 
 
-class DataProductHandler(BaseHandler):
+class DataProductHandler(OfProduct):
     """One data product."""
 
     async def get(self, pk: str) -> None:
@@ -39,6 +42,7 @@ class DataProductHandler(BaseHandler):
     async def delete(self, pk: str) -> None:
         """Delete the data product, unless a process that has not ended needs it."""
         await self.archive.products.delete(parse_pk(pk))
+        self.audit("product_deleted", product_pk=parse_pk(pk))
         self.set_status(204)
 
 

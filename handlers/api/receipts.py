@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tornado.routing import URLSpec
 
-from handlers.http.base import BaseHandler
 from handlers.http.query import PK, parse_pk
 from handlers.http.routing import route
 from handlers.services import Services
+from handlers.sharing.views import OfProcess
 
 
-class ReceiptHandler(BaseHandler):
+class ReceiptHandler(OfProcess):
     """The receipt of a process."""
 
     async def get(self, pk: str) -> None:

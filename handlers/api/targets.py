@@ -10,15 +10,17 @@ from tornado.routing import URLSpec
 
 from handlers.http.base import BaseHandler
 from handlers.http.body import BodyHandler
-from handlers.http.json_input import given_fields
+from handlers.http.json_input import Name, given_fields
 from handlers.http.query import PK, boolean, page, parse_pk, text
 from handlers.http.routing import route
 from handlers.services import Services
-from server.archive.target_fields import FULL_CIRCLE_DEGREES, POLE_DEGREES
+from server.archive.target_fields import FULL_CIRCLE_DEGREES, IDENTIFIER_PATTERN, POLE_DEGREES
 from server.core.records import ProcessRecord, Target
 
 RightAscension = Annotated[float, Meta(ge=0, lt=FULL_CIRCLE_DEGREES)] | None
 Declination = Annotated[float, Meta(ge=-POLE_DEGREES, le=POLE_DEGREES)] | None
+#: Only described here: the archive checks it, and says what is needed.
+Identifier = Annotated[str, Meta(extra_json_schema={"pattern": f"^{IDENTIFIER_PATTERN}$"})]
 
 #: The fields of a target, in the order of the API.
 FIELDS = ("pk", "identifier", "name", "ra", "dec", "extra_fields", "created")
@@ -27,8 +29,8 @@ FIELDS = ("pk", "identifier", "name", "ra", "dec", "extra_fields", "created")
 class NewTarget(Struct):
     """The fields of a new target; degrees, ICRS."""
 
-    name: str
-    identifier: str | None = None
+    name: Name
+    identifier: Identifier | None = None
     ra: RightAscension = None
     dec: Declination = None
     extra_fields: dict[str, Any] = {}
@@ -37,8 +39,8 @@ class NewTarget(Struct):
 class TargetChange(Struct):
     """The fields of a target to change."""
 
-    name: str | UnsetType = UNSET
-    identifier: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    identifier: Identifier | UnsetType = UNSET
     ra: RightAscension | UnsetType = UNSET
     dec: Declination | UnsetType = UNSET
     extra_fields: dict[str, Any] | UnsetType = UNSET
@@ -57,6 +59,7 @@ class TargetsHandler(BodyHandler):
         """Make a target."""
         new = self.json_input(NewTarget)
         target = await self.archive.targets.create(**structs.asdict(new))
+        self.audit("target_created", target_pk=target.pk)
         self.set_header("Location", f"/api/targets/{target.pk}/")
         self.write_json(fields_of(target), 201)
 
@@ -71,11 +74,15 @@ class TargetHandler(BodyHandler):
     async def patch(self, pk: str) -> None:
         """Change the fields that are given."""
         changes = given_fields(self.json_input(TargetChange))
-        self.write_json(fields_of(await self.archive.targets.edit(parse_pk(pk), changes)))
+        target = await self.archive.targets.edit(parse_pk(pk), changes)
+        self.audit("target_changed", target_pk=target.pk, fields=sorted(changes))
+        self.write_json(fields_of(target))
 
     async def delete(self, pk: str) -> None:
         """Delete the target; with `?force=true` its processes as well, else it must have none."""
-        await self.processes.delete_target(parse_pk(pk), force=boolean(self, "force"))
+        force = boolean(self, "force")
+        await self.processes.delete_target(parse_pk(pk), force=force)
+        self.audit("target_deleted", target_pk=parse_pk(pk), with_processes=force)
         self.set_status(204)
 
 
@@ -86,7 +93,7 @@ class TargetTimelapsesHandler(BaseHandler):
         """Answer with the target's name and extra fields, and its timelapses, newest first."""
         target = await self.archive.targets.get(parse_pk(pk))
         records = await self.processes.succeeded_timelapses(target.pk)
-        timelapses = [timelapse_fields(record) for record in records if record.outputs]
+        timelapses = [timelapse_fields(each, self.prefix) for each in records if each.outputs]
         fields = {"name": target.name, "extra_fields": target.extra_fields}
         await self.answer({"target": fields, "timelapses": timelapses})
 
@@ -96,13 +103,13 @@ def fields_of(target: Target) -> dict[str, Any]:
     return {name: getattr(target, name) for name in FIELDS}
 
 
-def timelapse_fields(record: ProcessRecord) -> dict[str, Any]:
+def timelapse_fields(record: ProcessRecord, prefix: str) -> dict[str, Any]:
     """Return a succeeded timelapse as the API shows it; its one output has the same name."""
     name = record.identifier
     return {
         "name": name,
         "format": name.rpartition(".")[2],
-        "url": f"/dataproducts/{record.outputs[0]}/file/{quote(name, safe='')}",
+        "url": f"{prefix}/dataproducts/{record.outputs[0]}/file/{quote(name, safe='')}",
         "created": record.terminal_timestamp,
         "frames": len(record.products),
     }

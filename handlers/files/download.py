@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from tornado.routing import URLSpec
 
-from handlers.http.base import BaseHandler
 from handlers.http.content_headers import Unsatisfiable, disposition, range_of, sandbox_headers
 from handlers.http.query import PK, parse_pk
 from handlers.http.routing import route
 from handlers.http.streaming import send
 from handlers.services import Services
+from handlers.sharing.views import OfProduct
 from server.core.errors import NotFound
 from server.core.records import DataProduct
 
@@ -23,7 +23,7 @@ INLINE_TYPES = frozenset(
 )
 
 
-class FileHandler(BaseHandler):
+class FileHandler(OfProduct):
     """A file, whole or in part."""
 
     async def get(self, pk: str, name: str) -> None:

@@ -6,16 +6,16 @@ import hashlib
 
 from tornado.routing import URLSpec
 
-from handlers.http.base import BaseHandler
 from handlers.http.content_headers import sandbox_headers
 from handlers.http.query import PK, parse_pk
 from handlers.http.routing import route
 from handlers.services import Services
+from handlers.sharing.views import OfProcess
 from server.core.errors import NotFound
 from server.core.records import State
 
 
-class LivePreviewHandler(BaseHandler):
+class LivePreviewHandler(OfProcess):
     """The latest picture of a run; its digest is the version."""
 
     quiet = True

@@ -15,6 +15,7 @@ from handlers.http.content_headers import sandbox_headers
 from handlers.http.query import PK, integer, parse_pk, text
 from handlers.http.routing import route
 from handlers.services import Services
+from handlers.sharing.views import OfProduct
 from server.core.errors import InvalidInput
 from server.core.records import DataProduct
 
@@ -56,7 +57,7 @@ class DrawnHandler(BaseHandler):
             raise InvalidInput(detail=str(error)) from error
 
 
-class PreviewHandler(DrawnHandler):
+class PreviewHandler(OfProduct, DrawnHandler):
     """A picture, `?size=` pixels on its longer side; FITS images with a `?stretch=`."""
 
     async def get(self, pk: str) -> None:
@@ -71,7 +72,7 @@ class PreviewHandler(DrawnHandler):
         await self.send_drawn(product, f"{product.sha256}-{size}-{stretch}-{VERSION}.png", draw)
 
 
-class TableHandler(DrawnHandler):
+class TableHandler(OfProduct, DrawnHandler):
     """The beginning of a FITS file's table as CSV."""
 
     async def get(self, pk: str) -> None:
@@ -83,7 +84,7 @@ class TableHandler(DrawnHandler):
         )
 
 
-class HeaderHandler(BaseHandler):
+class HeaderHandler(OfProduct):
     """The headers of a FITS file."""
 
     async def get(self, pk: str) -> None:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tornado.routing import URLSpec
 
-from handlers.http.base import BaseHandler
 from handlers.http.content_headers import disposition, sandbox_headers
 from handlers.http.query import PK, parse_pk
 from handlers.http.routing import route
 from handlers.http.streaming import send
 from handlers.services import Services
+from handlers.sharing.views import OfGroup
 from server.core.records import DataProduct
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _zip_date(seconds: float) -> tuple[int, int, int, int, int, int]:
     return (max(1980, date.tm_year), *date[1:6])
 
 
-class GroupZipHandler(BaseHandler):
+class GroupZipHandler(OfGroup):
     """All files of a group as one zip."""
 
     async def get(self, pk: str) -> None:

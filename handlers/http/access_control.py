@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tornado.web import HTTPError, RequestHandler
 
 from handlers.access.identification import Identification
+from handlers.access.origins import check_page, check_site
+from handlers.access.redaction import logged_path
 from handlers.access.rules import AccessRules
 from server.access.identity import Identity
 from server.access.roles import ANYBODY, Caller, Role, RoleNeeded
@@ -21,7 +23,9 @@ log = logging.getLogger(__name__)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 CORS_REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range"
-CORS_RESPONSE_HEADERS = "Content-Range, ETag, Location, Retry-After"
+CORS_RESPONSE_HEADERS = (
+    "Allow, Content-Disposition, Content-Range, ETag, Location, Retry-After, WWW-Authenticate"
+)
 
 
 class GuardedHandler(RequestHandler):
@@ -44,45 +48,76 @@ class GuardedHandler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.clear_header("Server")
 
+    @property
+    def prefix(self) -> str:
+        """`http.prefix`, with which the paths of this server begin for its clients."""
+        return str(self.settings.get("prefix", ""))
+
+    def set_header(self, name: str, value: Any) -> None:
+        """Set a header; of `Location`, a path of this server gets the prefix."""
+        if name == "Location":
+            address = value.decode() if isinstance(value, bytes) else str(value)
+            value = self.prefix + address if address.startswith("/") else address
+        super().set_header(name, value)
+
+    def set_cookie(self, name: str, value: Any, *arguments: Any, **options: Any) -> None:
+        """Set a cookie for the paths of this server alone."""
+        if not arguments:
+            options.setdefault("path", self.prefix or "/")
+        super().set_cookie(name, value, *arguments, **options)
+
     def prepare(self) -> Awaitable[None] | None:
         """Refuse requests that the rules do not allow. Keep it cheap: every poll passes here.
 
         What it returns is to be awaited before anything else is done.
         """
-        rules = self.access_rules
-        if not rules.knows_host(self.request.host):
-            raise HTTPError(421)
-        if rules.origins:
-            self.set_cors_headers()
-        if self.checks_origin_always or self.request.method not in SAFE_METHODS:
-            self._check_origin()
+        self.check_source()
         # Browsers send preflight requests without credentials.
         if self.open_to_all or self.request.method == "OPTIONS":
             return None
-        identity = self.identification.identify(self.request)
+        identity = self.identify()
         if isinstance(identity, Identity):
-            self._let_in(identity)
+            self.let_in(identity)
             return None
         return self._let_in_later(identity)
 
-    async def _let_in_later(self, identity: Awaitable[Identity]) -> None:
-        self._let_in(await identity)
+    def identify(self) -> Identity | Awaitable[Identity]:
+        """Return who sent the request, or what to await for that. Raise NotIdentified."""
+        return self.identification.identify(self.request, cookies=not self.from_elsewhere)
 
-    def _let_in(self, identity: Identity) -> None:
+    async def _let_in_later(self, identity: Awaitable[Identity]) -> None:
+        self.let_in(await identity)
+
+    def let_in(self, identity: Identity) -> None:
+        """Take the request as one of whom it is from. Raise RoleNeeded where that may not do it."""
         self.identity, self.caller = identity, identity.caller
         self._check_role(needed_role(type(self), str(self.request.method)))
 
-    def _check_origin(self) -> None:
+    def check_source(self) -> None:
+        """Refuse unknown hosts and foreign pages, whoever asks."""
+        rules, request = self.access_rules, self.request
+        if not rules.knows_host(request.host):
+            raise HTTPError(421)
+        if rules.origins:
+            self.set_cors_headers()
+        changes = request.method not in SAFE_METHODS
+        if changes or self.checks_origin_always:
+            check_page(rules, request.host, request.headers)
+        if changes:
+            check_site(rules, request.host, request.headers)
+
+    @property
+    def from_elsewhere(self) -> bool:
+        """Whether a page of another origin sent it, allowed or not: then no cookie counts."""
         origin = self.request.headers.get("Origin")
-        if origin and not self.access_rules.knows_origin(origin, self.request.host):
-            raise HTTPError(403)
+        return bool(origin) and not self.access_rules.is_own(str(origin), self.request.host)
 
     def _check_role(self, needed: Role) -> None:
         if not self.caller.role.includes(needed):
             log.info(
                 "%s %s needs the role %s",
                 self.request.method,
-                self.request.path,
+                logged_path(self.request.path),
                 needed,
                 extra={
                     "action": "access_refused",
@@ -125,8 +160,8 @@ def needed_role(handler: type[GuardedHandler], method: str) -> Role:
     """Return the role that a method of a handler needs: to read, to change, to delete."""
     if method in handler.roles:
         return handler.roles[method]
-    if method in SAFE_METHODS:
-        return Role.VIEWER
+    if method in SAFE_METHODS or not _implements(handler, method.lower()):
+        return Role.VIEWER  # who may read is told that there is no such method
     return Role.ADMIN if method == "DELETE" else Role.OPERATOR
 
 

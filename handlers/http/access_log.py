@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from tornado.web import RequestHandler
 
+from handlers.access.redaction import logged_path
 from handlers.http.routing import route_of
 from server.core.metrics import Metrics
 
@@ -47,7 +48,7 @@ def log_request(handler: RequestHandler) -> None:
         level = logging.DEBUG
     if log.isEnabledFor(level):
         request = handler.request
-        path = request.path
+        path = logged_path(request.path)
         milliseconds = 1000 * request.request_time()
         log.log(
             level,

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from tornado.web import HTTPError
 
+from handlers.access import audit
+from handlers.access.redaction import logged_path
 from handlers.http.access_control import GuardedHandler, allowed_methods
 from handlers.http.compression import compressed_in_thread
 from handlers.http.error_responses import ErrorResponse, error_response_of
@@ -24,6 +26,7 @@ from server.core.errors import HeliographError, InvalidInput, NotFound
 if TYPE_CHECKING:
     from handlers.services import Services
     from server.archive.archive import Archive
+    from server.core.records import ProcessRecord
     from server.processes.service import Processes
 
 log = logging.getLogger(__name__)
@@ -116,7 +119,7 @@ class JsonHandler(GuardedHandler):
     ) -> None:
         """Log an unforeseen error with its traceback, any other in one line."""
         status = error_response_of(error).status
-        summary = f"{self.request.method} {self.request.path}"
+        summary = f"{self.request.method} {logged_path(self.request.path)}"
         if status < 500:
             log.debug("%s: %d %s", summary, status, error, extra={"action": "request_refused"})
         elif isinstance(error, HTTPError | HeliographError) and status != 500:
@@ -130,11 +133,22 @@ class JsonHandler(GuardedHandler):
 class BaseHandler(JsonHandler):
     """A handler that works with the services."""
 
+    guest = False  #: whether only a link to one process lets the request in
+
     def initialize(self, services: Services) -> None:
         """Take the collaborators."""
         self.services = services
         self.access_rules = services.access_rules
         self.identification = services.identification
+
+    def record_fields(self, record: ProcessRecord) -> dict[str, Any]:
+        """Return the record of a process as the API shows it to whoever asks."""
+        shown = self.processes.fields_alone if self.guest else self.processes.fields
+        return shown(record)
+
+    def audit(self, action: str, *, level: int = logging.INFO, **ids: object) -> None:
+        """Note in the audit trail what the caller has just done, and to what."""
+        audit.record(action, self.caller, self.request.remote_ip, ids, level)
 
     @property
     def archive(self) -> Archive:

@@ -8,9 +8,11 @@ from typing import Any
 
 from tornado.web import HTTPError
 
+from handlers.access.origins import ForeignPage
 from server.access.guesses import TooManyGuesses
 from server.access.identity import NotIdentified
 from server.access.roles import RoleNeeded
+from server.access.tickets import TooManyTickets
 from server.core.errors import (
     AlreadyTaken,
     Conflict,
@@ -28,6 +30,8 @@ from server.core.errors import (
 STATUSES: dict[type[HeliographError], int] = {
     NotIdentified: 401,
     RoleNeeded: 403,
+    ForeignPage: 403,
+    TooManyTickets: 429,
     TooManyGuesses: 429,
     NotFound: 404,
     InvalidInput: 400,

@@ -8,11 +8,20 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from server.archive.target_fields import NAME_LENGTH
+from server.core.characters import NAME_PATTERN
 from server.core.errors import InvalidInput
 from server.core.records import LARGEST_INTEGER, LARGEST_PK
 
 Input = TypeVar("Input", bound=msgspec.Struct)
 
+#: The name of a target or a group, as a description shows it: the archive checks it.
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        extra_json_schema={"minLength": 1, "maxLength": NAME_LENGTH, "pattern": NAME_PATTERN}
+    ),
+]
 Pk = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_PK)]
 
 MAX_DEPTH = 64

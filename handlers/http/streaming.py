@@ -10,6 +10,7 @@ from typing import Any, cast
 from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
+from handlers.access.redaction import logged_path
 from server.core.turns import take_turn
 
 log = logging.getLogger(__name__)
@@ -102,12 +103,16 @@ async def _send_all(
         _log_client_gone(handler)
     except Exception:
         log.exception(
-            "Sending %s failed half-way", handler.request.path, extra={"action": "streaming_failed"}
+            "Sending %s failed half-way",
+            logged_path(handler.request.path),
+            extra={"action": "streaming_failed"},
         )
         handler.detach().close()
 
 
 def _log_client_gone(handler: RequestHandler) -> None:
     log.debug(
-        "The client of %s disconnected", handler.request.path, extra={"action": "client_gone"}
+        "The client of %s disconnected",
+        logged_path(handler.request.path),
+        extra={"action": "client_gone"},
     )

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from tornado.template import BaseLoader
 
 from handlers.access.identification import COOKIE
 from handlers.http.base import BaseHandler
 from handlers.http.compression import compressed
 from handlers.http.error_responses import ErrorResponse
 from handlers.pages import formatting
+from handlers.pages.addresses import PrefixingLoader, page_of
 from handlers.pages.display import display_kind, has_preview, table_kind
-from server.access.roles import Caller
+from server.access.roles import Caller, Role
 from server.core.records import ProcessRecord
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -45,14 +47,31 @@ class Page(BaseHandler):
         """Return the folder of the templates, wherever the server was started."""
         return str(TEMPLATES)
 
+    def create_template_loader(self, template_path: str) -> BaseLoader:
+        """Return a loader whose templates put the prefix before the paths of this server."""
+        return PrefixingLoader(template_path)
+
     def get_template_namespace(self) -> dict[str, Any]:
-        """Return what every template may use: also what all pages say while the disk is full."""
+        """Return what every template may use.
+
+        `disk_problem` is what all pages say while the disk is full. `role` is the caller's, or
+        "guest" of one who sees a single process by a link to it: no page shows such a guest a link
+        to anything else, nor anybody a control for what `may` refuses. Scripts read the role from
+        the page: `static/draw/role.js`.
+        """
         services = getattr(self, "services", None)
-        problem = None if services is None else services.disk_problem()
         return super().get_template_namespace() | {
-            "disk_problem": problem,
+            "disk_problem": None if services is None else services.disk_problem(),
+            "prefix": self.prefix,
+            "guest": self.guest,
+            "role": "guest" if self.guest else str(self.caller.role),
+            "may": self.may,
             "signed_in": self._signed_in(),
         }
+
+    def may(self, role: str) -> bool:
+        """Return whether the reader may do what needs this role."""
+        return not self.guest and self.caller.role.includes(Role(role))
 
     def _signed_in(self) -> Caller | None:
         """Return who one is for the header of a page, None where nobody has to say so."""
@@ -68,6 +87,7 @@ class Page(BaseHandler):
             has_preview=has_preview,
             display_kind=display_kind,
             table_kind=table_kind,
+            page_of=page_of,
             now=time.time(),
             **content,
         )
@@ -76,7 +96,7 @@ class Page(BaseHandler):
 
     def process_fields(self, record: ProcessRecord) -> dict[str, Any]:
         """Return the API's record of a process as plain values, and whether it is being stopped."""
-        fields: dict[str, Any] = msgspec.to_builtins(self.processes.fields(record))
+        fields: dict[str, Any] = msgspec.to_builtins(self.record_fields(record))
         stopping = record.cancel_requested and not record.state.ended
         return fields | {"stopping": stopping}
 

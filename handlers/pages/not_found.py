@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Iterable
+from typing import ClassVar
 
 from tornado.routing import URLSpec
 
+from handlers.http.access_control import METHODS
 from handlers.http.body import BodyHandler
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.services import Services
+from server.access.roles import Role
 from server.core.errors import NotFound
 
 
@@ -18,6 +21,8 @@ class UnknownHandler(BodyHandler):
     """Unknown paths of the API and of the websockets; every method is answered in the same way."""
 
     media_type = ""
+    #: Whoever may read is told that there is nothing here, whatever they wanted to do.
+    roles: ClassVar = dict.fromkeys(METHODS, Role.VIEWER)
 
     def initialize(self, services: Services, slashed: re.Pattern[str] | None = None) -> None:
         """Take the paths that exist and end in a slash."""
@@ -49,11 +54,36 @@ class UnknownPage(UnknownHandler, Page):
     """Unknown paths everywhere else."""
 
 
+class ToPrefix(UnknownPage):
+    """`/` where all of the server is behind a prefix, and the prefix without its slash."""
+
+    open_to_all = True
+
+    def check_headers(self) -> None:
+        """Raise NotFound unless this is a GET."""
+        if self.request.method not in ("GET", "HEAD"):
+            raise NotFound("page", self.request.path)
+
+    def get(self, *_arguments: str) -> None:
+        """Redirect to the first page."""
+        self.redirect("/")
+
+
+def outside_prefix(services: Services) -> list[URLSpec]:
+    """Return the routes of what does not begin with `http.prefix`."""
+    prefix = re.escape(services.config.http.prefix)
+    return [route(rf"(?:/|{prefix})", ToPrefix, services), *_unknown(services, None)]
+
+
 def routes(services: Services, known: Iterable[URLSpec]) -> list[URLSpec]:
     """Return the routes of all paths that none of the known routes answers."""
     patterns = (each.regex.pattern.removesuffix("$") for each in known)
     ending = [pattern for pattern in patterns if pattern.endswith("/") and pattern != "/"]
     slashed = re.compile("|".join(each for each in ending if not each.startswith("/ws/")))
+    return _unknown(services, slashed)
+
+
+def _unknown(services: Services, slashed: re.Pattern[str] | None) -> list[URLSpec]:
     return [
         route(r"/(?:api|ws)(?:/.*)?", UnknownHandler, services, slashed=slashed),
         route(r".*", UnknownPage, services, slashed=slashed),

@@ -13,12 +13,13 @@ from handlers.http.query import PK, integer, parse_pk
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.services import Services
+from handlers.sharing.views import OfGroup, OfProduct
 
 #: How many data products of a group one page shows.
 PRODUCTS_SHOWN = 48
 
 
-class GroupPage(Page):
+class GroupPage(OfGroup, Page):
     """`/dataproducts/data/group/<pk>/`: data products that belong together."""
 
     async def get(self, pk: str) -> None:
@@ -42,13 +43,15 @@ class GroupPage(Page):
         )
 
 
-class ProductPage(Page):
+class ProductPage(OfProduct, Page):
     """`/dataproducts/<pk>/`: one data product, as large as the window allows."""
 
     async def get(self, pk: str) -> None:
         """Show a data product."""
         product = await self.archive.products.get(parse_pk(pk))
         [fields] = await self.archive.products.fields([product])
+        if self.guest:  # who may not see what other groups there are
+            fields["groups"] = []
         process = None if product.process is None else await self.processes.get(product.process)
         self.show(
             "pages/product.html",

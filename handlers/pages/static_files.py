@@ -65,7 +65,7 @@ class StaticFiles(JsonHandler):
     def _set_headers(self, path: str, digest: str) -> None:
         self.set_header("Content-Type", guess_type(path)[0] or "application/octet-stream")
         self.set_header("Cache-Control", "no-cache")
-        self.set_header("Vary", "Accept-Encoding")
+        self.set_header("Vary", self.vary)
         self.set_header("Etag", f'W/"{digest}"')
 
 

@@ -54,7 +54,7 @@ class TargetsPage(Page):
             rows=await self._rows(page.items),
             search=search or "",
             paged=before is not None,
-            next_url=f"/?{urlencode(query)}" if page.next else None,
+            next_url=f"?{urlencode(query)}" if page.next else None,
             target=None,
         )
 

@@ -140,6 +140,18 @@ class Access:
         self.tokens.note_use(token.digest)
         return token
 
+    async def holder_of(self, token: str | None) -> Identity | None:
+        """Return who has the token with this digest, None if it is not valid any more.
+
+        Without one, that is everybody as long as no token is needed.
+        """
+        if token is None:
+            return self.anybody if self.anybody.holds() else None
+        if self.tokens.get(token) is None:  # made a moment ago, perhaps, on another server
+            await self.tokens.refresh()
+        known = self.tokens.get(token)
+        return None if known is None else known.identity
+
     def refuse(self, address: str, digest: str) -> None:
         """Count a wrong secret. :raises TooManyGuesses: there were too many before."""
         last = self.guesses.add(address, digest)

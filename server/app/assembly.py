@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from tornado.routing import Router
 from tornado.web import Application
 
 from handlers.http import access_log
+from handlers.http.prefix import behind_prefix
+from handlers.pages import not_found
 from handlers.routes import all_routes
 from handlers.services import Services
 from runners.execution.pool import Pool
 from server.access.access import Access, load_tokens, token_store
 from server.access.sessions import Sessions
+from server.access.shares import Shares
+from server.access.tickets import Tickets
 from server.app.components import Components
 from server.app.examinations import or_later
 from server.app.observing.figures import Figures
@@ -194,8 +199,11 @@ class Assembly:
                 self.components.hub,
                 processes.fields,
                 processes.board,
+                processes.fields_alone,
             ),
             archive=self.components.archive,
+            tickets=Tickets(self.components.store.tickets),
+            shares=Shares(self.components.store.shares, self.components.store.signing_keys),
             ready=ready,
             draw_preview=or_later(self.components.examiner.preview),
             write_table=or_later(self.components.examiner.table),
@@ -221,7 +229,12 @@ class Assembly:
         return problem or self.folder.reserve.problem
 
 
-def make_application(services: Services) -> Application:
+def make_application(services: Services) -> Application | Router:
     """Return the application with all routes; tests call it with services of their own."""
-    finished = access_log.finished(services.metrics, lines=services.config.log.requests)
-    return Application([*all_routes(services)], log_function=finished)
+    settings: dict[str, Any] = {
+        "log_function": access_log.finished(services.metrics, lines=services.config.log.requests),
+        "prefix": services.config.http.prefix,
+    }
+    outside = Application([*not_found.outside_prefix(services)], **settings)
+    inside = Application([*all_routes(services)], **settings)
+    return behind_prefix(services.config.http.prefix, inside, outside)

@@ -79,7 +79,9 @@ async def open_components(
     examiner = Examiner(environment=of_runs(os.environ, config.limits.environment))
     stack.push_async_callback(examiner.close)
     hub = Hub()
-    repository = ProcessRepository(store.processes, hub, folder.server_id, metrics)
+    repository = ProcessRepository(
+        store.processes, hub, folder.server_id, metrics, prefix=config.http.prefix
+    )
     await retry_while_unavailable(repository.load)
     files = FileStorage(config.storage_url)
     logs = _logs(config, store, files, hub, metrics)
@@ -147,6 +149,7 @@ def _archive(
         changed=repository.accept,
         gone=repository.drop_target,
         deleted=repository.gone,
+        prefix=config.http.prefix,
     )
 
 

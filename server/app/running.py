@@ -14,6 +14,7 @@ import uvloop
 from runners.confinement import memory
 from server.app.logging_setup import log_everything, set_up_logging
 from server.app.server import Server
+from server.app.service_manager import ServiceManager
 from server.config import Config
 from server.config.sources import remove_variables
 from server.core.disk import open_files
@@ -37,26 +38,33 @@ def run(config: Config, on_ready: OnReady | None = None, accepted: Accepted | No
     open_files.raise_limit()
     # What runs inherit holds no secret, and the template that starts them comes from here.
     remove_variables(os.environ)
+    manager = ServiceManager.of(os.environ)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve_until_stopped(Server(config, accepted, alone=True), on_ready))
+        server = Server(config, accepted, alone=True)
+        return runner.run(_serve_until_stopped(server, on_ready, manager))
 
 
-async def _serve_until_stopped(server: Server, on_ready: OnReady | None) -> int:
+async def _serve_until_stopped(
+    server: Server, on_ready: OnReady | None, manager: ServiceManager
+) -> int:
     stopped = asyncio.Event()
     _listen_for_signals(stopped, _log_line if server.config.log.format == "json" else _print)
-    async with server:
+    async with manager.watched(), server:
         print(f"Heliograph is starting at {server.address}", flush=True)
         starting = asyncio.ensure_future(server.start())
         stopping = asyncio.ensure_future(stopped.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
+            manager.stopping()
             starting.cancel()
             return 0
         await starting
         print(f"Heliograph is ready at {server.address}", flush=True)
+        manager.ready(server.address)
         if on_ready is not None:
             await on_ready(server)
         await stopping
+        manager.stopping()
     return 0
 
 

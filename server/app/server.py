@@ -23,6 +23,8 @@ from server.access.access import check_tokens
 from server.app.assembly import Assembly, Upkeep, make_application
 from server.app.components import Components, open_components
 from server.app.connections.server import BoundedServer
+from server.app.connections.tls import CHECK_SECONDS as CHECK_CERTIFICATE_SECONDS
+from server.app.connections.tls import Certificate
 from server.app.observing.figures import Figures
 from server.app.observing.loop_watch import LoopWatch
 from server.app.observing.observation import Observation
@@ -61,6 +63,7 @@ class Server:
         self._stack = AsyncExitStack()
         self._application = StartingApplication(config)
         self._services: Services | None = None
+        self._certificate: Certificate | None = None
         self.metrics = Metrics()
         #: what runs processes, once the server has started
         self.dispatcher: Dispatcher | None = None
@@ -74,8 +77,10 @@ class Server:
     @property
     def address(self) -> str:
         """The URL of the first page."""
-        host = self.config.http.host
-        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+        http = self.config.http
+        host = f"[{http.host}]" if ":" in http.host else http.host
+        scheme = "https" if http.tls.enabled else "http"
+        return f"{scheme}://{host}:{self.port}{http.prefix}/"
 
     @property
     def services(self) -> Services:
@@ -90,8 +95,11 @@ class Server:
         self._stack.callback(self._folder.close)
         try:
             await asyncio.to_thread(self._folder.reserve.keep)
+            if self.config.http.tls.enabled:
+                self._certificate = await asyncio.to_thread(Certificate, self.config.http.tls)
             self._bind()
-            await asyncio.to_thread(self._folder.announce, self.address)
+            await self._announce()
+            self._watch_certificate()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -113,9 +121,27 @@ class Server:
         self._http = server = BoundedServer(
             self._application, max_body_size=BODY_LIMIT_BYTES, xheaders=False
         )
-        server.bound(http)
+        server.bound(http, self._certificate)
         server.add_sockets(sockets)
         self._stack.push_async_callback(self._close_http)
+
+    async def _announce(self) -> None:
+        pem = None if self._certificate is None else self._certificate.pem
+        await asyncio.to_thread(self._folder.announce, self.address, pem)
+
+    def _watch_certificate(self) -> None:
+        certificate = self._certificate
+        if certificate is None:
+            return
+
+        async def refresh() -> None:
+            if await certificate.refresh():
+                await self._announce()
+
+        watch = asyncio.create_task(
+            repeat_every(CHECK_CERTIFICATE_SECONDS, refresh, name="certificate watch", log=log)
+        )
+        self._stack.callback(watch.cancel)
 
     async def _close_http(self) -> None:
         """Accept no more connections and close the open ones. Calling it twice is fine."""

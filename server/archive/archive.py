@@ -27,7 +27,7 @@ class Archive:
 
     `changed` is called with each process record that no longer names a deleted output or group,
     `gone` with the PK of each deleted target, `deleted` with the PK of each process that has been
-    deleted completely.
+    deleted completely. `prefix` is that of the URLs which are shown.
     """
 
     def __init__(
@@ -40,13 +40,14 @@ class Archive:
         changed: Callable[[ProcessRecord], object] = lambda record: None,
         gone: Callable[[int], object] = lambda target: None,
         deleted: Callable[[int], object] = lambda process: None,
+        prefix: str = "",
     ) -> None:
         server, visibility = data_folder.server_id, Visibility(store)
         self.rollback = Rollback(store, files, server, changed, deleted)
         self.transactions = FileTransactions(store, files, server, examine, self.rollback)
         self.targets = Targets(store, self.transactions, gone)
         self.products = DataProducts(
-            store, files, data_folder, limits, self.transactions, self.rollback, visibility
+            store, files, data_folder, limits, self.transactions, self.rollback, visibility, prefix
         )
         self.groups = Groups(store, self.products, visibility, changed)
         self.light_curves = LightCurves(store, self.transactions, visibility)

@@ -22,7 +22,7 @@ from server.store import Store
 from server.store.base import Page
 
 #: The fields of the record that the contract shows as they are.
-_SHOWN = ("pk", "name", "target", "size", "sha256", "content_type", "created", "url")
+_SHOWN = ("pk", "name", "target", "size", "sha256", "content_type", "created")
 
 
 class DataProducts:
@@ -37,6 +37,7 @@ class DataProducts:
         transactions: FileTransactions,
         rollback: Rollback,
         visibility: Visibility,
+        prefix: str = "",
     ) -> None:
         self._store = store
         self._files = files
@@ -45,6 +46,7 @@ class DataProducts:
         self._transactions = transactions
         self._rollback = rollback
         self._visibility = visibility
+        self._prefix = prefix
 
     def upload(self, target: int) -> Upload:
         """Return an upload of files for a target, to be entered with `async with`.
@@ -84,6 +86,7 @@ class DataProducts:
         groups = await self._store.groups.containing([product.pk for product in products])
         return [
             {name: getattr(product, name) for name in _SHOWN}
+            | {"url": self._prefix + product.url}
             | {"groups": groups[product.pk], "process": product.process, "fits": product.fits}
             for product in products
         ]

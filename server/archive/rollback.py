@@ -210,6 +210,7 @@ class Rollback:
             await self._store.receipts.delete(process)
             await self._store.sections.delete(process)
             await self._store.film_frames.delete(process)
+            await self._store.shares.delete(process)
             self._deleted(process)
             return
         await self._store.processes.forget_outputs(process, products)

@@ -19,7 +19,8 @@ FULL_CIRCLE_DEGREES = 360
 POLE_DEGREES = 90
 EXTRA_FIELDS_BYTES = 64 * 1024
 _IDENTIFIER_LENGTH = 50
-_IDENTIFIER = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{_IDENTIFIER_LENGTH - 1}}}")
+IDENTIFIER_PATTERN = rf"[a-z0-9][a-z0-9_-]{{0,{_IDENTIFIER_LENGTH - 1}}}"
+_IDENTIFIER = re.compile(IDENTIFIER_PATTERN)
 
 
 def checked(fields: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from server.cli.api_client import ApiClient
 from server.config import Config
 from server.config.sections import Http
 from server.config.sources import remove_variables
-from server.core.disk.data_folder import announced, is_held
+from server.core.disk.data_folder import announced, announced_certificate, is_held
 from server.core.errors import StartError
 
 ANNOUNCE_SECONDS = 10.0
@@ -43,7 +43,9 @@ def server_of(config: Config) -> Iterator[ApiClient]:
     """
     folder = config.data
     if is_held(folder):
-        with contextlib.closing(ApiClient(_announced(folder), _token_of(config))) as client:
+        address = _announced(folder)
+        certificate = announced_certificate(folder)
+        with contextlib.closing(ApiClient(address, _token_of(config), certificate)) as client:
             yield client
         return
     # The folder may have named tokens, whose secrets nobody knows here.
@@ -69,6 +71,11 @@ def _announced(folder: Path) -> str:
         if time.monotonic() > deadline:
             raise StartError(f"A server uses the data folder {folder} but announces no address")
         time.sleep(_LOOK_SECONDS)
+    return reachable(address)
+
+
+def reachable(address: str) -> str:
+    """Return how a server that has announced this address is reached on this machine."""
     for everywhere, here in ANYWHERE.items():
         address = address.replace(everywhere, here)
     return address

@@ -19,6 +19,7 @@ from server.config.pipelines import PIPELINES, RETRIES, PipelineEntry
 from server.config.rules import (
     Rule,
     computed,
+    is_path,
     nullable,
     number,
     rules_of,
@@ -40,6 +41,7 @@ from server.config.sections import (
     Queue,
     Retention,
     Timelapse,
+    Tls,
     Uploads,
     Websockets,
 )
@@ -49,18 +51,11 @@ from server.config.webhooks import WEBHOOKS, Webhook
 from server.core.errors import StartError
 
 FILE_NAME = "config.yml"
+
+
+DATA = nullable(text("the path of a folder", is_path), "the platform's user data folder")
 #: The keys whose values are paths, which may be relative.
-PATHS = ("data", "http.tokens_file")
-
-
-def _is_path(written: str) -> bool:
-    try:
-        return bool(Path(written).expanduser().parts)
-    except RuntimeError:  # a user who does not exist
-        return False
-
-
-DATA = nullable(text("the path of a folder", _is_path), "the platform's user data folder")
+PATHS = frozenset({"data", "http.tokens_file", "http.tls.certificate", "http.tls.key"})
 
 
 def default_data() -> Path:
@@ -116,6 +111,7 @@ class Config:
     file: Path | None = dataclasses.field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        _check_tls(self.http.tls)
         _check_mail(self.mail)
         if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:
             raise Contradiction(
@@ -176,6 +172,17 @@ class Config:
         if entry is None or entry.retries_on_failure is None:
             return self.retries_on_failure
         return entry.retries_on_failure
+
+
+def _check_tls(tls: Tls) -> None:
+    for given, missing in (("certificate", "key"), ("key", "certificate")):
+        path = getattr(tls, given)
+        if path is not None and getattr(tls, missing) is None:
+            raise Contradiction(
+                f"http.tls.{given}",
+                str(path),
+                f"a file together with one in http.tls.{missing}, which has none",
+            )
 
 
 def _check_mail(mail: Mail) -> None:

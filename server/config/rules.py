@@ -125,6 +125,14 @@ def text(allowed: str, fits: Callable[[str], object], *, secret: bool = False) -
     return Rule(allowed, accept, show=str, secret=secret)
 
 
+def is_path(written: str) -> bool:
+    """Tell whether this is a path, with `~` for a user who exists."""
+    try:
+        return bool(Path(written).expanduser().parts)
+    except RuntimeError:  # a user who does not exist
+        return False
+
+
 def path_of_a_file() -> Rule:
     """Allow the path of a file. Where a relative one starts is left to `config`."""
 

@@ -8,6 +8,11 @@ import unicodedata
 #: `a<U+202E>vsc.exe` as `aexe.csv`. Unicode Standard Annex 9, section 2.
 DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
+#: A name without any of these, and not of spaces alone, as JSON Schema and ECMA-262 write it.
+NAME_PATTERN = "^[^{0}]*[^{0}\\s][^{0}]*$".format(
+    r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+)
+
 FORBIDDEN = "control characters, or characters that change the direction of text"
 
 

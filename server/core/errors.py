@@ -13,10 +13,13 @@ HeliographError
 ├── AlreadyTaken        a unique value exists already (raised by the store)
 ├── LeaseLost           a write of a run met a newer attempt or another owner
 ├── CancelRequested     a run that was to succeed had been cancelled before
+├── DamagedDatabase     a database file is not what the engine wrote
+├── NotDone             a command could not do what it was asked for
 └── StartError          the server cannot start
 
 Each error carries facts, as attributes, and makes its own sentence of them, so whoever raises one
-gives facts only. Conflict and StartError have many causes, and are given the sentence instead.
+gives facts only. Conflict, NotDone and StartError have many causes, and are given the sentence
+instead.
 """
 
 from __future__ import annotations
@@ -138,6 +141,19 @@ class CancelRequested(HeliographError):
     def __init__(self, pk: int) -> None:
         super().__init__(f"Process {pk} is to be cancelled")
         self.pk = pk
+
+
+class DamagedDatabase(HeliographError):
+    """A database file is damaged."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"The database file {name} is damaged: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class NotDone(HeliographError):
+    """A command could not do what it was asked for; the sentence says what to change."""
 
 
 class StartError(HeliographError):

@@ -187,7 +187,8 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     that starts the runs ended. `series` is that of its measurements. `token` is that of the submit
     that made it, so that a submit can tell its record from another's. `log_bytes` is the size of
     the log's text in UTF-8, None where it has not been counted yet. `log_removed` is when the log
-    was deleted while the process was kept.
+    was deleted while the process was kept. `submitted_by` is the name of the token by which it was
+    submitted, None where that had none.
     """
 
     identifier: str
@@ -217,6 +218,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     interrupted: int = 0
     version: int = 1
     token: str = ""
+    submitted_by: str | None = None
 
     @property
     def view_url(self) -> str | None:
@@ -237,15 +239,19 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
         """Return whether this server runs it, in this attempt."""
         return self.state is State.RUNNING and (self.owner, self.attempt) == (owner, attempt)
 
-    def status_fields(self) -> dict[str, Any]:
-        """Return the six keys of the specified status API, in its order."""
+    def status_fields(self, prefix: str = "") -> dict[str, Any]:
+        """Return the six keys of the specified status API, in its order.
+
+        `prefix` is `http.prefix`, with which every URL in an answer begins.
+        """
+        view_url = self.view_url
         return {
             "identifier": self.identifier,
             "created": self.created,
             "status": self.status,
             "terminal_timestamp": self.terminal_timestamp,
             "failure_message": self.failure_message,
-            "view_url": self.view_url,
+            "view_url": None if view_url is None else prefix + view_url,
         }
 
 

@@ -35,7 +35,8 @@ _END = Frame(message(b'{"type":"end"}'))
 class LiveSources:
     """All that is followed on this server.
 
-    `fields` makes the record of a process as the API shows it. `board` returns the status board of
+    `fields` makes the record of a process as the API shows it, `fields_alone` the same without a
+    word of other processes. `board` returns the status board of
     a target, and raises NotFound when there is no such target.
     """
 
@@ -46,10 +47,11 @@ class LiveSources:
         hub: Hub,
         fields: Callable[[ProcessRecord], dict[str, Any]],
         board: Callable[[int], Awaitable[StatusBoard]],
+        fields_alone: Callable[[ProcessRecord], dict[str, Any]] | None = None,
     ) -> None:
         self._repository = repository
         self._reader = reader
-        self._fields = fields
+        self._fields = {False: fields, True: fields_alone or fields}
         self._board = board
         self._feeds = Feeds(hub)
 
@@ -59,10 +61,18 @@ class LiveSources:
         Raises NotFound for an unknown process, also when it is deleted in the meantime, and OSError
         when the viewer is gone.
         """
+        await self._follow(pk, after, viewer, alone=False)
+
+    async def follow_alone(self, pk: int, after: int, viewer: Viewer) -> None:
+        """Send the same without a word of other processes."""
+        await self._follow(pk, after, viewer, alone=True)
+
+    async def _follow(self, pk: int, after: int, viewer: Viewer, *, alone: bool) -> None:
         record = await self._repository.get(pk)
         line = min(after, await self._reader.last_line(record))
         feed = self._feeds.of(
-            ("log", pk), lambda: _Log(pk, self._repository, self._reader, self._fields)
+            ("log", pk, alone),
+            lambda: _Log(pk, self._repository, self._reader, self._fields[alone]),
         )
         await feed.serve(viewer, _LogCursor(line))
 

@@ -7,6 +7,7 @@ compressed as well; both only grow at their ends. A text over the limit is strea
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -117,7 +118,9 @@ class LogBody:
     @property
     def version(self) -> str:
         """A text that changes whenever the body changes."""
-        return f"{self.record.version}-{self.last}"
+        version = f"{self.record.version}-{self.last}"
+        prefix = self._bodies.prefix
+        return f"{version}-{zlib.crc32(prefix.encode()):x}" if prefix else version
 
     async def read(self, *, compressed: bool = False) -> Content:
         """Return the body, compressed if so wished unless it is short or streamed."""
@@ -125,10 +128,14 @@ class LogBody:
 
 
 class LogBodies:
-    """Bodies of the logs API; `cache_bytes` limits the memory for them."""
+    """Bodies of the logs API; `cache_bytes` limits the memory for them.
 
-    def __init__(self, reader: LogReader, cache_bytes: int) -> None:
+    `prefix` is that of the URLs in them.
+    """
+
+    def __init__(self, reader: LogReader, cache_bytes: int, prefix: str = "") -> None:
         self._reader = reader
+        self.prefix = prefix
         self._cache_bytes = cache_bytes
         self._used_bytes = 0
         self._cached: OrderedDict[int, _CachedText] = OrderedDict()
@@ -167,7 +174,7 @@ class LogBodies:
             cached.clear()  # a lost run has written past the end that its record counts
         if not await self._extend(cached, body):
             return None
-        head, tail = _frame(body.record)
+        head, tail = _frame(body.record, self.prefix)
         if compressed and cached.text.size >= COMPRESSED_BYTES:
             return await cached.gzipped(head, tail, body.record.state.ended)
         return cached.plain(head, tail, body.version)
@@ -186,7 +193,7 @@ class LogBodies:
         return True
 
     async def _stream(self, body: LogBody) -> AsyncIterator[bytes]:
-        head, tail = _frame(body.record)
+        head, tail = _frame(body.record, self.prefix)
         yield head
         async for part in self._reader.texts(body.record, 0, body.last):
             yield escaped(part.text.decode())
@@ -207,8 +214,10 @@ def escaped(text: str) -> bytes:
     return _encode(text)[1:-1]
 
 
-def _frame(record: ProcessRecord) -> tuple[bytes, bytes]:
+def _frame(record: ProcessRecord, prefix: str) -> tuple[bytes, bytes]:
     """Return what precedes and what follows the text of the log in a body."""
-    head = _encode(record.status_fields())[:-1] + b',"logs":"'
-    rest = _encode({"group_name": record.group_name, "group_url": record.group_url})
+    head = _encode(record.status_fields(prefix))[:-1] + b',"logs":"'
+    url = record.group_url
+    group_url = None if url is None else prefix + url
+    rest = _encode({"group_name": record.group_name, "group_url": group_url})
     return head, b'",' + rest[1:]

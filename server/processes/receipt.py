@@ -138,6 +138,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     source: Source | None
     isolation: Isolation | None
     timings: Timings
+    submitted_by: str | None
     log_stored_bytes: int
     log_removed: float | None
     unknown: str | None
@@ -157,6 +158,7 @@ def receipt_of(record: ProcessRecord, facts_text: str | None, log_stored_bytes: 
         source=None if facts is None else facts.source,
         isolation=None if facts is None else facts.isolation,
         timings=_timings(record),
+        submitted_by=record.submitted_by,
         log_stored_bytes=log_stored_bytes,
         log_removed=record.log_removed,
         unknown=_unknown(record, facts),

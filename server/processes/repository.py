@@ -33,14 +33,20 @@ class ProcessRepository:
     """The process records: one place for every write, copies in memory for every read."""
 
     def __init__(
-        self, store: ProcessStore, hub: Hub, server_id: str, metrics: Metrics | None = None
+        self,
+        store: ProcessStore,
+        hub: Hub,
+        server_id: str,
+        metrics: Metrics | None = None,
+        *,
+        prefix: str = "",
     ) -> None:
         self._store = store
         self._metrics = metrics or Metrics()
         self._hub = hub
         self.server_id = server_id
         self._records: LRUCache[int, ProcessRecord] = LRUCache(RECORDS)
-        self._boards = StatusBoards(self._records_of)
+        self._boards = StatusBoards(self._records_of, prefix)
         #: the PKs of the processes deleted last: of these, nothing is kept any more
         self._deleted: FIFOCache[int, None] = FIFOCache(DELETIONS)
         self.queue = ProcessQueue()

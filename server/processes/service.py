@@ -63,7 +63,8 @@ class Processes:
         )
         self.pipelines: Mapping[str, PipelineDescription] = pipelines
         self.log_reader = reader
-        self.log_bodies = LogBodies(reader, config.cache.log_bytes // 2)
+        self._prefix = config.http.prefix
+        self.log_bodies = LogBodies(reader, config.cache.log_bytes // 2, config.http.prefix)
 
     async def get(self, pk: int) -> ProcessRecord:
         """Return the record of a process. Raises NotFound."""
@@ -94,13 +95,16 @@ class Processes:
         products: list[int],
         flags: dict[str, bool],
         key: str | None = None,
+        *,
+        submitted_by: str | None = None,
     ) -> tuple[ProcessRecord, bool]:
         """Store a new process, which then waits for a slot. Return it, and whether it is new.
 
         A key that was used before for the same submit returns the process made then. Raises
         InvalidInput, QueueFull, and Conflict for a key that was used for another submit.
         """
-        return await self._submission.submit(Submit(target, pipeline, products, flags), key)
+        submit = Submit(target, pipeline, products, flags)
+        return await self._submission.submit(submit, key, submitted_by)
 
     async def cancel(self, pk: int) -> ProcessRecord:
         """Cancel a process: a queued one never starts, a run is stopped. Raises Conflict."""
@@ -116,12 +120,15 @@ class Processes:
             record = await self._repository.reread(pk)
         raise Conflict(f"Process {pk} has ended already")
 
-    async def rerun(self, pk: int, flags: dict[str, bool] | None = None) -> ProcessRecord:
+    async def rerun(
+        self, pk: int, flags: dict[str, bool] | None = None, *, submitted_by: str | None = None
+    ) -> ProcessRecord:
         """Submit a new process with the same inputs and flags, except for those given.
 
         Raises InvalidInput when its inputs or its pipeline no longer exist.
         """
-        return await self._submission.rerun(await self._repository.get(pk), flags or {})
+        record = await self._repository.get(pk)
+        return await self._submission.rerun(record, flags or {}, submitted_by)
 
     async def delete(self, pk: int) -> None:
         """Delete an ended process with its log and outputs. Raises Conflict while it has not."""
@@ -219,7 +226,7 @@ class Processes:
             lines = record.log_lines
         return {
             "pk": record.pk,
-            **record.status_fields(),
+            **record.status_fields(self._prefix),
             "process_type": record.process_type,
             "pipeline": record.pipeline,
             "target": record.target,
@@ -235,7 +242,12 @@ class Processes:
             "group": record.group,
             "waiting_for": self._waiting_for(record),
             "resources": record.resources,
+            "submitted_by": record.submitted_by,
         }
+
+    def fields_alone(self, record: ProcessRecord) -> dict[str, Any]:
+        """Return the same without a word of other processes."""
+        return self.fields(record) | {"waiting_for": self._waiting_for(record, alone=True)}
 
     def _log_bytes(self, record: ProcessRecord) -> int | None:
         """Return the size of the log's text, None where it has not been counted yet."""
@@ -243,15 +255,15 @@ class Processes:
             return record.log_bytes if record.log_lines else 0
         return known
 
-    def _waiting_for(self, record: ProcessRecord) -> str | None:
+    def _waiting_for(self, record: ProcessRecord, *, alone: bool = False) -> str | None:
         """Say why a process waits, or that it is being stopped; None when neither is so."""
         if record.state is State.RUNNING and record.cancel_requested:
             return STOPPING
         if record.state is not State.QUEUED:
             return None
         queue = self._repository.queue
-        holders = _holders(list(queue.running.values()))
-        return f"Number {queue.position(record.pk)} in the queue; {holders}"
+        position = f"Number {queue.position(record.pk)} in the queue"
+        return position if alone else f"{position}; {_holders(list(queue.running.values()))}"
 
 
 def _holders(running: list[str]) -> str:

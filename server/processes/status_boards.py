@@ -32,8 +32,9 @@ _versions = itertools.count(secrets.randbits(60))
 class StatusBoard:
     """All processes of a target, newest first, each encoded; `version` changes with any of them."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, prefix: str = "") -> None:
         self.target = target
+        self._prefix = prefix
         self.version = next(_versions)
         self._order: list[tuple[float, int]] = []
         #: by PK: the version of the record, when it was created, and its JSON
@@ -54,7 +55,7 @@ class StatusBoard:
         if known is None:
             # Negative, so that the newest comes first and a tie goes to the higher PK.
             insort(self._order, (-record.created, -record.pk))
-        entry = _encode(record.status_fields())
+        entry = _encode(record.status_fields(self._prefix))
         self._entries[record.pk] = (record.version, record.created, entry)
         self._touch(record.pk)
 
@@ -133,8 +134,11 @@ class StatusBoards:
     `put` offers no record that was deleted before: a board does not remember deletions.
     """
 
-    def __init__(self, read_records: Callable[[int], Awaitable[list[ProcessRecord]]]) -> None:
+    def __init__(
+        self, read_records: Callable[[int], Awaitable[list[ProcessRecord]]], prefix: str = ""
+    ) -> None:
         self._read_records = read_records
+        self._prefix = prefix
         self._boards: OrderedDict[int, StatusBoard] = OrderedDict()
         self._unfilled: list[StatusBoard] = []
         self._loading: dict[int, asyncio.Future[StatusBoard]] = {}
@@ -180,7 +184,7 @@ class StatusBoards:
     async def _load(self, target: int) -> StatusBoard:
         # Known before it is filled: what is written in the meantime reaches it, and is never older
         # than what the store returns.
-        board = StatusBoard(target)
+        board = StatusBoard(target, self._prefix)
         self._unfilled.append(board)
         try:
             for record in await self._read_records(target):

@@ -72,12 +72,19 @@ class SubmissionService:
         #: by kind and second: the last number used, so that many submits at once need not try each
         self._numbers: LRUCache[str, int] = LRUCache(SECONDS_REMEMBERED)
 
-    async def submit(self, submit: Submit, key: str | None) -> tuple[ProcessRecord, bool]:
-        """Store a process. Return it, and whether it is new."""
+    async def submit(
+        self, submit: Submit, key: str | None, submitted_by: str | None = None
+    ) -> tuple[ProcessRecord, bool]:
+        """Store a process. Return it, and whether it is new.
+
+        `submitted_by` is the name of whose token it came with. A repeat returns the first record,
+        and the name in it stays.
+        """
         if key is None:
             # Both at the same time, as each takes a while: the PK of a refused submit stays unused.
             (record, target), pk = await asyncio.gather(self._checked(submit), self._next_pk())
-            return await self._add(record.evolve(pk=pk, token=_token()), target), True
+            new = record.evolve(pk=pk, token=_token(), submitted_by=submitted_by)
+            return await self._add(new, target), True
         body = submit.canonical()
         token = _token(key)
         known = await self._keys.find(key, body)
@@ -87,17 +94,22 @@ class SubmissionService:
             await self._keys.check_not_gone(key)
         record, target = await self._checked(submit)
         pk = await self._keys.reserve(key, body)
-        return await self._add_once(record.evolve(pk=pk, token=token), target)
+        new = record.evolve(pk=pk, token=token, submitted_by=submitted_by)
+        return await self._add_once(new, target)
 
-    async def rerun(self, record: ProcessRecord, flags: dict[str, bool]) -> ProcessRecord:
+    async def rerun(
+        self, record: ProcessRecord, flags: dict[str, bool], submitted_by: str | None = None
+    ) -> ProcessRecord:
         """Store a process like another one, with some flags changed."""
         pipeline = self._pipelines.get(record.pipeline)
         known = pipeline.flags if pipeline else {}
         kept = {name: value for name, value in record.flags.items() if name in known}
         submit = Submit(record.target, record.pipeline, record.products, kept | flags)
         made, target = await self._checked(submit)
-        made = made.evolve(pk=await self._next_pk(), token=_token())
-        return await self._add(made, target)
+        pk = await self._next_pk()
+        return await self._add(
+            made.evolve(pk=pk, token=_token(), submitted_by=submitted_by), target
+        )
 
     async def _next_pk(self) -> int:
         return await self._store.counters.next("processes")

@@ -7,6 +7,7 @@ from typing import Any
 
 from server.core.errors import AlreadyTaken
 from server.store.base import load
+from server.store.documents import Documents
 from server.store.driver.connection import Database
 
 _ID = "installation"
@@ -75,6 +76,12 @@ class Installation:
         document = await self._collection.get(_trial(server))
         await self._collection.delete({"_id": _trial(server)})
         return None if document is None else document["n"]
+
+
+def facts_of(documents: Documents) -> Facts | None:
+    """Return what a database says about itself, None if no server has used it yet."""
+    document = documents.get("installation", _ID)
+    return None if document is None else load(Facts, document)
 
 
 def _trial(server: str) -> str:

@@ -6,6 +6,9 @@ from typing import Self
 
 from server.store import counts
 from server.store.access.sessions import Sessions
+from server.store.access.shares import Shares
+from server.store.access.signing_keys import SigningKeys
+from server.store.access.tickets import Tickets
 from server.store.access.tokens import Tokens
 from server.store.access.wrong_secrets import WrongSecrets
 from server.store.archive.groups import Groups
@@ -54,6 +57,9 @@ class Store:
         self.tokens = Tokens(database)
         self.sessions = Sessions(database)
         self.wrong_secrets = WrongSecrets(database)
+        self.tickets = Tickets(database)
+        self.shares = Shares(database)
+        self.signing_keys = SigningKeys(database)
         self.deliveries = Deliveries(database)
 
     def note_shared(self) -> None:

@@ -1,6 +1,7 @@
 // @ts-check
 /** Shows when the page may be out of date, and when it is live again. */
 
+import { addressOf, pathHere } from "../server/address.js";
 import { POLL_MS } from "../server/api.js";
 import { part } from "./find.js";
 import { holdDurations } from "./times.js";
@@ -47,8 +48,7 @@ export function showConnection(state) {
 
 /** Leave for the form that leads back here once somebody has signed in. */
 function signIn() {
-  const here = location.pathname + location.search + location.hash;
-  location.assign(`/login?next=${encodeURIComponent(here)}`);
+  location.assign(addressOf(`/login?next=${encodeURIComponent(pathHere())}`));
 }
 
 /**

@@ -1,6 +1,8 @@
 // @ts-check
 /** Notifies readers who are in another tab that a process has ended, if they asked for it. */
 
+import { addressOf } from "../server/address.js";
+
 /**
  * Show the button that asks for permission, where the browser has not been asked yet.
  *
@@ -21,7 +23,7 @@ export function offerNotifications(button) {
 export function notify(title, body) {
   if (!document.hidden || !("Notification" in window) || Notification.permission !== "granted") return;
   try {
-    new Notification(title, { body, icon: "/static/favicon.svg", tag: title });
+    new Notification(title, { body, icon: addressOf("/static/favicon.svg"), tag: title });
   } catch {
     // Some phones let only service workers notify.
   }

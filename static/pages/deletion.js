@@ -3,6 +3,7 @@
 
 import { messageOf, showProblem } from "../draw/problems.js";
 import { ask } from "../draw/question.js";
+import { addressOf } from "../server/address.js";
 import { request } from "../server/api.js";
 
 /**
@@ -16,7 +17,7 @@ export function offerDeletion(button, place, { path, question }) {
     showProblem(place, "");
     try {
       await request("DELETE", path);
-      location.assign(button.dataset.then ?? "/");
+      location.assign(button.dataset.then ?? addressOf("/"));
     } catch (error) {
       showProblem(place, messageOf(error));
     }

@@ -30,7 +30,7 @@ export function showPeeks(bytes, curves, curveFound = () => {}) {
 async function peek(place, bytes, curves, curveFound) {
   const { table, src, kind } = place.dataset;
   try {
-    const read = table ? await get(table) : null;
+    const read = table ? await get(new URL(table, location.href).href) : null;
     if (read && (read.lightcurve || (kind === "table" && !read.reason))) {
       showTable(place, read);
       if (read.lightcurve) curveFound();

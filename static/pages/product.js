@@ -5,6 +5,7 @@ import { part } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
 import { watchBrokenPictures } from "../draw/product/broken_pictures.js";
 import { chooseStretch } from "../draw/product/stretch.js";
+import { may } from "../draw/role.js";
 import { keepTimes } from "../draw/times.js";
 import { get } from "../server/api.js";
 import { offerDeletion } from "./deletion.js";
@@ -21,8 +22,8 @@ watchBrokenPictures(part("main"), (image) => {
 });
 chooseStretch();
 openHeaders();
-showPeeks(PEEKED_BYTES, true, offerImport);
-offerDeletion(part("#delete-product"), part("#product-problem"), {
+showPeeks(PEEKED_BYTES, true, may("operator") ? offerImport : undefined);
+if (may("admin")) offerDeletion(part("#delete-product"), part("#product-problem"), {
   path: `/api/dataproducts/${part("#product").dataset.pk}/`,
   question: `Delete ${part("#delete-product").dataset.name}?`,
 });

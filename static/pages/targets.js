@@ -5,9 +5,11 @@ import { showConnection } from "../draw/connection.js";
 import { part, parts } from "../draw/find.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
 import { pageOf } from "../draw/process/process_row.js";
+import { may } from "../draw/role.js";
 import { swapRegion } from "../draw/region.js";
 import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
+import { addressOf } from "../server/address.js";
 import { ApiError, getPage, poll, request } from "../server/api.js";
 import { deleteTarget } from "./deletion.js";
 
@@ -17,8 +19,8 @@ const LOST_MS = 1000;
 
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
-makeTargets();
-deleteTargets();
+if (may("operator")) makeTargets();
+if (may("admin")) deleteTargets();
 void followRunning();
 
 function searchAsYouType() {
@@ -32,7 +34,7 @@ function searchAsYouType() {
 
 /** @param {string} search */
 async function showTargets(search) {
-  const path = search ? `/?${new URLSearchParams({ search })}` : "/";
+  const path = addressOf(search ? `/?${new URLSearchParams({ search })}` : "/");
   try {
     const page = await getPage(path);
     const newest = /** @type {HTMLInputElement} */ (part("#search")).value.trim();
@@ -51,7 +53,7 @@ function makeTargets() {
     clearProblems(form);
     try {
       const target = await request("POST", "/api/targets/", targetOf(form));
-      location.assign(`/targets/${target.pk}/`);
+      location.assign(addressOf(`/targets/${target.pk}/`));
     } catch (error) {
       showProblems(form, error);
     }

@@ -1,5 +1,10 @@
 // @ts-check
-/** Requests to the server: JSON in, JSON out, and its errors as sentences. Knows no page. */
+/**
+ * Requests to the server: JSON in, JSON out, and its errors as sentences. Knows no page. A `path` is
+ * one of this server without its prefix; an `address` is complete, or came from the server.
+ */
+
+import { addressOf } from "./address.js";
 
 /** How often the server is asked for what no websocket brings. */
 export const POLL_MS = 2000;
@@ -54,7 +59,7 @@ export function parsed(text) {
 export async function request(method, path, body, headers = {}) {
   const type = body === undefined ? {} : { "Content-Type": "application/json" };
   const content = body === undefined ? undefined : JSON.stringify(body);
-  const { status, text } = await answer(path, { method, headers: { ...type, ...headers }, body: content });
+  const { status, text } = await answer(addressOf(path), { method, headers: { ...type, ...headers }, body: content });
   if (status >= 400) throw new ApiError(status, parsed(text));
   return status === 204 ? null : parsed(text);
 }
@@ -65,7 +70,7 @@ export async function request(method, path, body, headers = {}) {
  * @returns {Promise<any>}
  */
 export async function get(path, signal) {
-  const { status, text } = await answer(path, { signal });
+  const { status, text } = await answer(addressOf(path), { signal });
   if (status >= 400) throw new ApiError(status, parsed(text));
   return parsed(text);
 }
@@ -78,7 +83,7 @@ export async function get(path, signal) {
  */
 export function getNow(path) {
   const asked = new XMLHttpRequest();
-  asked.open("GET", path, false);
+  asked.open("GET", addressOf(path), false);
   asked.send();
   if (asked.status >= 400) throw new ApiError(asked.status, parsed(asked.responseText));
   return parsed(asked.responseText);
@@ -92,7 +97,7 @@ export function getNow(path) {
  * @returns {Promise<any>}
  */
 export async function poll(path) {
-  const { status, text } = await answer(path, { signal: AbortSignal.timeout(ANSWER_MS) });
+  const { status, text } = await answer(addressOf(path), { signal: AbortSignal.timeout(ANSWER_MS) });
   if (status >= 400) throw new ApiError(status, parsed(text));
   return parsed(text);
 }
@@ -100,21 +105,21 @@ export async function poll(path) {
 /**
  * Fetch a page of this server as text.
  *
- * @param {string} path
+ * @param {string} address
  */
-export async function getPage(path) {
-  const { status, text } = await answer(path, {});
+export async function getPage(address) {
+  const { status, text } = await answer(address, {});
   if (status >= 400) throw new ApiError(status, {});
   return text;
 }
 
 /**
- * @param {string} path
+ * @param {string} address
  * @param {RequestInit} options
  */
-async function answer(path, options) {
+async function answer(address, options) {
   try {
-    const response = await fetch(path, options);
+    const response = await fetch(address, options);
     return { status: response.status, text: await response.text() };
   } catch {
     throw new ApiError(0, {});
@@ -130,11 +135,11 @@ export function idempotencyKey() {
 /**
  * Fetch the beginning of a file as text.
  *
- * @param {string} path
+ * @param {string} address
  * @param {number} bytes
  */
-export async function getBeginning(path, bytes) {
-  const { status, text } = await answer(path, { headers: { Range: `bytes=0-${bytes - 1}` } });
+export async function getBeginning(address, bytes) {
+  const { status, text } = await answer(address, { headers: { Range: `bytes=0-${bytes - 1}` } });
   if (status >= 400) throw new ApiError(status, parsed(text));
   return text;
 }

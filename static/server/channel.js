@@ -4,6 +4,7 @@
  * Connects again after a restart and reports its state. What the messages mean, its source knows.
  */
 
+import { addressOf } from "./address.js";
 import { ApiError, parsed, poll, POLL_MS } from "./api.js";
 
 /** @typedef {"connecting" | "live" | "polling" | "lost" | "ended" | "gone" | "refused"} ChannelState */
@@ -185,7 +186,7 @@ function stateAfter(status) {
 
 /** @param {string} path */
 function socketUrl(path) {
-  const url = new URL(path, location.href);
+  const url = new URL(addressOf(path), location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /** One process's record and log lines as they come, over a channel, from a cursor. */
 
+import { addressOf } from "./address.js";
 import { get, getNow, poll } from "./api.js";
 import { Channel } from "./channel.js";
 
@@ -138,7 +139,7 @@ export async function getSections(pk) {
  */
 export function logFileUrl(pk, query) {
   const text = queryString(query);
-  return `/api/processes/${pk}/logs.txt${text && `?${text}`}`;
+  return addressOf(`/api/processes/${pk}/logs.txt${text && `?${text}`}`);
 }
 
 /** @param {Record<string, string | number | undefined>} query */

@@ -1,6 +1,7 @@
 // @ts-check
 /** Uploads of files to a target: a few at a time, each with its own progress and its own end. */
 
+import { addressOf } from "./address.js";
 import { ApiError, parsed } from "./api.js";
 
 /**
@@ -80,7 +81,7 @@ export class Uploads {
     };
     sending.onloadend = () => this.#finished(upload, sending);
     this.#sending.set(upload, sending);
-    sending.open("POST", `/api/targets/${this.target}/dataproducts/`);
+    sending.open("POST", addressOf(`/api/targets/${this.target}/dataproducts/`));
     sending.send(body);
     this.#setState(upload, "sending");
   }

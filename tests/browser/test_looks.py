@@ -36,6 +36,7 @@ def pages_of(observatory: Observatory) -> list[str]:
         f"/dataproducts/data/group/{record['group']}/",
         f"/dataproducts/{record['outputs'][0]}/",
         f"/processes/{process}/receipt/",
+        "/api/docs/",
         "/login",
     ]
 

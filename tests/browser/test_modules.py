@@ -19,6 +19,12 @@ COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", re.DOTALL)
 #: The only ways in which a script could turn text into markup.
 MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function")
 PAGE = re.compile(r"\b(document|HTMLElement|querySelector\w*|localStorage)\b")
+#: A path of this server, and what puts `http.prefix` before it.
+PATH = re.compile(r"[\"'`]/(?:[a-z?]|[\"'`])")
+PREFIXED = re.compile(
+    r"addressOf\(|\b(?:request|get|poll|getNow|deleteConfirmed)\(|^\s*path: |^const ALIVE = "
+    r"|^  return `/api/processes/\$\{pk\}/logs/\?"  # which is handed to `get`
+)
 NETWORK = re.compile(r"\b(WebSocket|XMLHttpRequest|EventSource|(?<!#)fetch\()")
 
 
@@ -50,6 +56,13 @@ def test_a_module_keeps_the_laws(module: Path) -> None:
         assert not PAGE.search(code(module)), "what talks to the server knows no page"
     if folder in ("draw", "log"):
         assert not NETWORK.search(code(module)), "what draws knows no socket"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_a_path_of_the_server_is_written_where_it_gets_the_prefix(module: Path) -> None:
+    for line in code(module).splitlines():
+        if PATH.search(line) and module.name != "address.js":
+            assert PREFIXED.search(line), line
 
 
 @pytest.mark.parametrize("module", MODULES, ids=named)

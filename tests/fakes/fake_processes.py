@@ -125,6 +125,8 @@ class FakeProcesses:
         self.frames: list[bytes | Exception] = []
         self.follows_on = asyncio.Event()
         self.cursor: int | None = None
+        self.followed_alone = False
+        self.waits_for: str | None = None
 
     async def read_log(self) -> None:
         """Wait until the log is ready, counting who waits."""
@@ -146,11 +148,13 @@ class FakeProcesses:
         self.calls.append(("find", wanted))
         return Page(sorted(self.records.values(), key=lambda record: -record.pk), None)
 
-    async def submit(self, *given: Any) -> tuple[ProcessRecord, bool]:
+    async def submit(
+        self, *given: Any, submitted_by: str | None = None
+    ) -> tuple[ProcessRecord, bool]:
         self.calls.append(("submit", *given))
         if self.fault is not None:
             raise self.fault
-        record = a_process(51)
+        record = a_process(51, submitted_by=submitted_by)
         new = record.pk not in self.records
         self.records[record.pk] = record
         return record, new
@@ -161,9 +165,11 @@ class FakeProcesses:
             raise Conflict(f"Process {pk} has ended already")
         return record
 
-    async def rerun(self, pk: int, flags: dict[str, bool] | None = None) -> ProcessRecord:
+    async def rerun(
+        self, pk: int, flags: dict[str, bool] | None = None, *, submitted_by: str | None = None
+    ) -> ProcessRecord:
         self.calls.append(("rerun", pk, flags))
-        return (await self.get(pk)).evolve(pk=pk + 1)
+        return (await self.get(pk)).evolve(pk=pk + 1, submitted_by=submitted_by)
 
     async def delete(self, pk: int) -> None:
         del self.records[(await self.get(pk)).pk]
@@ -196,11 +202,20 @@ class FakeProcesses:
             raise Conflict("There are processes")
         await self.archive.targets.delete(pk)
 
+    def fields_alone(self, record: ProcessRecord) -> dict[str, Any]:
+        return self.fields(record) | {"waiting_for": None}
+
     def fields(self, record: ProcessRecord) -> dict[str, Any]:
         names = ("process_type", "pipeline", "target", "products", "flags", "state", "progress")
         names += ("started", "attempt", "log_lines", "outputs", "group", "resources")
+        names += ("submitted_by",)
         fields = {name: getattr(record, name) for name in names}
-        return {"pk": record.pk, **record.status_fields(), **fields, "waiting_for": None}
+        return {
+            "pk": record.pk,
+            **record.status_fields(),
+            **fields,
+            "waiting_for": self.waits_for,
+        }
 
     async def succeeded_timelapses(self, target: int) -> list[ProcessRecord]:
         return [record for record in self.records.values() if record.state is State.SUCCEEDED]
@@ -209,6 +224,10 @@ class FakeProcesses:
         if target not in self.boards:
             raise NotFound("target", target)
         return self.boards[target]
+
+    async def follow_alone(self, pk: int, after: int, viewer: Viewer) -> None:
+        self.followed_alone = True
+        await self.follow(pk, after, viewer)
 
     async def follow(self, pk: int, after: int, viewer: Viewer) -> None:
         self.cursor = after

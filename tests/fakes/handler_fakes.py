@@ -18,13 +18,18 @@ from tornado.web import Application
 from handlers.http.access_log import finished
 from handlers.routes import all_routes
 from handlers.services import Services
+from server.access.shares import Shares
+from server.access.tickets import Tickets
+from server.app.assembly import make_application
 from server.app.connections.server import BoundedServer
+from server.app.connections.tls import Certificate
 from server.config import Config
 from server.config.sections import Http, Uploads, Websockets
 from server.core.records import ProcessRecord
 from tests.fakes.fake_access import FakeSessions, FakeTokens, make_access
 from tests.fakes.fake_archive import FakeArchive
 from tests.fakes.fake_processes import FakeProcesses
+from tests.fakes.fake_shares import FakeKeys, FakeShares, FakeTickets
 
 
 @dataclass
@@ -39,8 +44,12 @@ class Fakes:
     disk_problem: str | None = None
     tokens: FakeTokens = field(default_factory=FakeTokens)
     sessions: FakeSessions = field(default_factory=FakeSessions)
+    tickets: FakeTickets = field(default_factory=FakeTickets)
+    shares: FakeShares = field(default_factory=FakeShares)
+    keys: FakeKeys = field(default_factory=FakeKeys)
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
+    certificate: Certificate | None = None
     status: dict[str, Any] = field(default_factory=lambda: {"slots": 2, "running": 1})
 
     def __post_init__(self) -> None:
@@ -121,6 +130,8 @@ class Fakes:
             processes=cast(Any, self.processes),
             live=cast(Any, self.processes),
             archive=cast(Any, self.archive),
+            tickets=Tickets(cast(Any, self.tickets)),
+            shares=Shares(cast(Any, self.shares), cast(Any, self.keys)),
             ready=self.ready,
             draw_preview=self.draw_preview,
             read_headers=self.read_headers,
@@ -133,12 +144,16 @@ class Fakes:
             server_status=self.server_status,
         )
         socket, port = bind_unused_port()
-        application = Application(
-            all_routes(services),
-            log_function=finished(services.metrics, lines=self.config.log.requests),
+        application = (
+            make_application(services)
+            if self.config.http.prefix
+            else Application(
+                all_routes(services),
+                log_function=finished(services.metrics, lines=self.config.log.requests),
+            )
         )
         server = BoundedServer(application, max_body_size=1024**2)
-        server.bound(self.config.http)
+        server.bound(self.config.http, self.certificate)
         server.add_socket(socket)
         http = AsyncHTTPClient(force_instance=True)
         try:

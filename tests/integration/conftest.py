@@ -27,6 +27,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClient, HTTPError, HTTPRespo
 from server.app.server import Server
 from server.config import Config, PipelineEntry
 from server.config.sections import Http, Leases, Pool
+from tests.fakes.described import check
 from tests.reliability.tools.faults import DELAY, FAIL, UNHEARD, Faults, Orders, install
 
 FAULTS = os.environ.get("HELIOGRAPH_TEST_FAULTS")
@@ -154,7 +155,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @dataclass(frozen=True)
 class Client:
-    """A client of the API; answers are decoded JSON."""
+    """A client of the API; answers are decoded JSON, and as the description has them."""
 
     url: str
 
@@ -169,6 +170,7 @@ class Client:
         if FAULTS is not None and (method, path) == ("POST", "/api/processes/"):
             headers.setdefault("Idempotency-Key", secrets.token_hex(8))
         response = await self._try(path, method, body, headers, options)
+        check(method, path, response.code, response.headers, response.body)
         for _ in range(0 if FAULTS is None else TRIES):
             if response.code != 503:
                 break

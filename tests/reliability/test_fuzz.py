@@ -12,10 +12,14 @@ from typing import Any, cast
 import pytest
 
 from handlers.routes import all_routes
+from server.access.roles import Role
 from tests.browser.support.observatory import Observatory
-from tests.reliability.tools import fuzz
+from tests.reliability.tools import fuzz, fuzz_roles
 from tests.reliability.tools.fuzz import Report, ask
+from tests.reliability.tools.fuzz_described import Described
+from tests.reliability.tools.fuzz_raw import raw_requests
 from tests.reliability.tools.fuzz_requests import Fuzzer, Request
+from tests.reliability.tools.fuzz_roles import Caller, RoleReport, Usage, growth
 
 
 @pytest.mark.slow
@@ -101,3 +105,78 @@ def test_no_answer_is_a_fault_if_the_request_was_whole(
     with answering(b"") as port:
         ask(port, Request(b"GET / HTTP/1.1\r\n\r\n", whole), report)
     assert len(report.faults) == int(whole)
+
+
+VIEWER = Caller("viewer", "v", Role.VIEWER)
+NOBODY = Caller("none", None, None)
+
+
+@pytest.mark.parametrize(
+    ("caller", "request_line", "may"),
+    [
+        (NOBODY, b"GET /api/targets/ HTTP/1.1", False),
+        (NOBODY, b"GET /healthz HTTP/1.1", True),
+        (NOBODY, b"OPTIONS /api/targets/ HTTP/1.1", True),
+        (NOBODY, b"GET http://127.0.0.1/api/targets/?x=1 HTTP/1.1", False),
+        (VIEWER, b"GET /api/targets/ HTTP/1.1", True),
+        (VIEWER, b"POST /api/targets/ HTTP/1.1", False),
+        (VIEWER, b"POST /api/tickets/ HTTP/1.1", True),
+        (VIEWER, b"DELETE /api/targets/1/ HTTP/1.1", False),
+        (Caller("operator", "o", Role.OPERATOR), b"POST /api/targets/ HTTP/1.1", True),
+        (Caller("operator", "o", Role.OPERATOR), b"DELETE /api/targets/1/ HTTP/1.1", False),
+        (Caller("admin", "a", Role.ADMIN), b"DELETE /api/targets/1/ HTTP/1.1", True),
+    ],
+)
+def test_what_each_caller_may_do(caller: Caller, request_line: bytes, may: bool) -> None:
+    assert caller.may(request_line + b"\r\nHost: x\r\n\r\n") is may
+
+
+def test_a_success_that_a_role_does_not_allow_is_a_fault() -> None:
+    report, answered = RoleReport(), Report()
+    answered.statuses["204"] += 1
+    request = Request(b"DELETE /api/targets/1/ HTTP/1.1\r\n\r\n", whole=True)
+    report.note(VIEWER, request, answered)
+    assert len(report.faults) == 1
+    report.note(Caller("admin", "a", Role.ADMIN), request, answered)
+    assert len(report.faults) == 1
+
+
+def test_a_caller_adds_its_token_to_requests_that_have_none() -> None:
+    assert b"\r\nAuthorization: Bearer v\r\n" in VIEWER.signed(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    other = b"GET / HTTP/1.1\r\nAuthorization: other\r\n\r\n"
+    assert VIEWER.signed(other) == other
+    assert NOBODY.signed(b"GET / HTTP/1.1\r\n\r\n") == b"GET / HTTP/1.1\r\n\r\n"
+
+
+def test_what_grows_is_a_fault() -> None:
+    first = Usage(100 << 20, 50, 10)
+    assert growth(first, first, first) == []
+    grown = growth(first, Usage(900 << 20, 500, 200), first)
+    assert [fault.split()[0] for fault in grown] == ["memory", "500", "there"]
+
+
+def test_hypothesis_makes_the_same_requests_of_the_same_seed() -> None:
+    made = raw_requests(120, 7)
+    assert len(made) == 120
+    assert made == raw_requests(120, 7)
+    assert made != raw_requests(120, 8)
+    assert len({request.route for request in raw_requests(400, 7)}) > 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_no_caller_does_what_their_role_does_not_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What schemathesis asks takes longer, and has a test of its own.
+    monkeypatch.setattr(fuzz_roles, "describe_requests", lambda *_: Described())
+    observatory = Observatory(tmp_path / "data")
+    try:
+        report = fuzz_roles.run(observatory, requests=1_200, seed=4, clients=4)
+    finally:
+        observatory.stop()
+    assert report.faults == []
+    assert report.by_caller.keys() == {"none", "wrong", "expired", *Role}
+    assert report.by_caller["admin"]["200"]
+    assert report.by_caller["viewer"]["403"]
+    assert not report.by_caller["none"]["201"]

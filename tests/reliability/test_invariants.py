@@ -190,6 +190,10 @@ def leave_a_frame(found: Snapshot) -> None:
     found.films.add(8)
 
 
+def leave_a_link(found: Snapshot) -> None:
+    found.shared.add(8)
+
+
 def lose_an_upload(found: Snapshot) -> None:
     del found.products[1], found.files["1/1.txt"]
 
@@ -277,8 +281,9 @@ def fail_a_success(found: Snapshot) -> None:
         (cut_a_file, "file 3/3.txt is not what its product says"),
         (forget_a_measurement, "names {11: 3} measurements"),
         (measure_twice, "names {11: 3} measurements"),
-        (leave_a_receipt, "process 8 is gone and has measurements, receipts or frames"),
-        (leave_a_frame, "process 8 is gone and has measurements, receipts or frames"),
+        (leave_a_receipt, "process 8 is gone and has measurements, receipts, frames or links"),
+        (leave_a_frame, "process 8 is gone and has measurements, receipts, frames or links"),
+        (leave_a_link, "process 8 is gone and has measurements, receipts, frames or links"),
         (lose_an_upload, "product 1 was uploaded and is lost"),
         (leave_a_folder, "left behind: runs/7"),
         (leave_an_upload, "left behind: incoming/ab"),

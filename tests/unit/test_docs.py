@@ -19,12 +19,13 @@ from server.config import Config, load, settings
 ROOT = Path(__file__).parents[2]
 
 
-def flat(tree: dict[str, Any], known: set[str]) -> dict[str, Any]:
+def flat(tree: dict[str, Any], known: set[str], within: str = "") -> dict[str, Any]:
     """Return a tree with dotted keys, descending into whatever is not itself a known key."""
     pairs: dict[str, Any] = {}
     for name, value in tree.items():
-        inner = {} if name in known else value
-        pairs |= {f"{name}.{key}": each for key, each in inner.items()} or {name: value}
+        key = f"{within}{name}"
+        inner = isinstance(value, dict) and key not in known
+        pairs |= flat(value, known, f"{key}.") if inner else {key: value}
     return pairs
 
 

@@ -26,23 +26,43 @@ class Bounds:
         self.refused = 0
         self._reported_at = -REPORT_SECONDS
 
-    def admit(self, client: str) -> bool:
-        """Return whether one more connection of this client fits, and count it if so."""
-        if self.open >= self._most or self._of[client] >= self._most_per_address:
-            self._refused += 1
-            self.refused += 1
-            self.report()
+    def admit(self, client: str | None) -> bool:
+        """Return whether one more connection of this client fits, and count it if so.
+
+        None is a proxy, whose connections count in all only; see `Share`.
+        """
+        if self.open >= self._most:
+            self._refuse()
+            return False
+        if client is not None and not self.claim(client):
             return False
         self.open += 1
+        return True
+
+    def release(self, client: str | None) -> None:
+        """Forget a connection that has closed."""
+        self.open -= 1
+        if client is not None:
+            self.give_back(client)
+
+    def claim(self, client: str) -> bool:
+        """Return whether one more connection fits those of this client, and count it if so."""
+        if self._of[client] >= self._most_per_address:
+            self._refuse()
+            return False
         self._of[client] += 1
         return True
 
-    def release(self, client: str) -> None:
-        """Forget a connection that has closed."""
-        self.open -= 1
+    def give_back(self, client: str) -> None:
+        """Count one connection of this client less."""
         self._of[client] -= 1
         if not self._of[client]:
             del self._of[client]
+
+    def _refuse(self) -> None:
+        self._refused += 1
+        self.refused += 1
+        self.report()
 
     def report(self) -> None:
         """Log how many connections were closed at once, at most once a minute."""
@@ -55,6 +75,27 @@ class Bounds:
                 extra={"action": "connections_refused"},
             )
             self._refused, self._reported_at = 0, now
+
+
+class Share:
+    """Whose request is under way on a connection of a proxy: it counts as that client's own."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._client: str | None = None
+
+    def take(self, client: str) -> bool:
+        """Return whether one more connection of this client fits, and count this one if so."""
+        if not self._bounds.claim(client):
+            return False
+        self._client = client
+        return True
+
+    def give_back(self) -> None:
+        """End the client's use of the connection. Calling it twice is fine."""
+        if self._client is not None:
+            self._bounds.give_back(self._client)
+            self._client = None
 
 
 def client_of(address: object) -> str:

@@ -26,6 +26,9 @@ from tornado.httputil import (
 from tornado.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
 
 from handlers.http.access_control import METHODS
+from handlers.http.error_responses import RETRY_SECONDS
+from server.app.connections.bounds import client_of
+from server.app.connections.forwarding import ClientContext
 from server.app.connections.stream import ClientStream, Phase
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ SENTENCES = {
     400: "This is not a valid request.",
     413: "The body is too long.",
     414: f"The URL is longer than {HEAD_LIMIT_BYTES} bytes.",
+    429: "There are too many connections from this address.",
     417: "This expectation cannot be met.",
     431: f"The headers are longer than {HEAD_LIMIT_BYTES} bytes.",
     501: "This method is not implemented.",
@@ -129,7 +133,15 @@ class Request(HTTP1Connection):
             start_line = origin_form(start_line, headers)
         self._request_start_line, self._request_headers = start_line, headers
         self._disconnect_on_finish = not self._can_keep_alive(start_line, headers)
+        self._count_for_client(headers)
         return start_line, headers
+
+    def _count_for_client(self, headers: HTTPHeaders) -> None:
+        """Find out whose request a proxy passes on. Raise Refused if that client has too many."""
+        context, share = cast(ClientContext, self.context), cast(ClientStream, self.stream).share
+        context.begin_request(headers)
+        if share is not None and not share.take(client_of((context.remote_ip,))):
+            raise Refused(429)
 
     def _can_keep_alive(self, start_line: Any, headers: HTTPHeaders) -> bool:
         # What a method that we do not know makes of its body, we do not know either.
@@ -227,14 +239,15 @@ def origin_form(line: RequestStartLine, headers: HTTPHeaders) -> RequestStartLin
     return line._replace(path=rest if rest.startswith("/") else f"/{rest}")
 
 
-def refusal(status: int) -> bytes:
-    """Return the whole answer to what is not a request."""
-    body = json.dumps({"detail": SENTENCES[status]}).encode()
+def refusal(status: int, sentence: str | None = None) -> bytes:
+    """Return the whole answer to what is not a request, or to one too many."""
+    body = json.dumps({"detail": sentence or SENTENCES[status]}).encode()
+    later = f"Retry-After: {RETRY_SECONDS[status]}\r\n" if status in RETRY_SECONDS else ""
     return (
         f"HTTP/1.1 {status} {responses[status]}\r\n"
         "Content-Type: application/json; charset=utf-8\r\n"
         "X-Content-Type-Options: nosniff\r\n"
-        f"Content-Length: {len(body)}\r\n"
+        f"{later}Content-Length: {len(body)}\r\n"
         "Connection: close\r\n\r\n"
     ).encode() + body
 

@@ -8,13 +8,15 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from tornado.httpserver import HTTPServer, _HTTPRequestContext
+from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
 from server.app.connections.accepting import Acceptor
-from server.app.connections.bounds import Bounds, client_of
+from server.app.connections.bounds import Bounds, Share, client_of
+from server.app.connections.forwarding import ClientContext, TrustedProxies
 from server.app.connections.http1 import ClientConnection
 from server.app.connections.stream import ClientStream, Timeouts
+from server.app.connections.tls import Certificate, TlsStream
 from server.config.sections import Http
 from server.core.disk import open_files
 
@@ -29,11 +31,15 @@ class BoundedServer(HTTPServer):
 
     _bounds: Bounds
     _timeouts: Timeouts
-    _streams: dict[ClientStream, str]
+    _streams: dict[ClientStream, str | None]
+    _proxies: TrustedProxies
+    _certificate: Certificate | None
     _sweeping: asyncio.Task[None] | None = None
 
-    def bound(self, http: Http) -> None:
-        """Take the bounds; to be called once, before the first connection."""
+    def bound(self, http: Http, certificate: Certificate | None = None) -> None:
+        """Take the bounds and the certificate; to be called once, before the first connection."""
+        self._certificate = certificate
+        self._proxies = TrustedProxies(http.trusted_proxies)
         most = http.connections or open_files.spare()
         self._bounds = Bounds(most, http.connections_per_address)
         self._timeouts = Timeouts(http.header_seconds, http.idle_seconds, http.body_seconds)
@@ -57,22 +63,41 @@ class BoundedServer(HTTPServer):
             self._handlers[each.fileno()] = Acceptor(each, self._handle_connection).stop
 
     def _handle_connection(self, connection: socket.socket, address: Any) -> None:
-        client = client_of(address)
+        is_proxy = self._proxies.trust(str(address[0])) if address else False
+        client = None if is_proxy else client_of(address)
         if not self._bounds.admit(client):
             connection.close()
             return
-        stream = ClientStream(
+        try:
+            stream = self._stream_of(connection)
+        except OSError:  # it was closed before TLS could begin
+            connection.close()
+            self._bounds.release(client)
+            return
+        if is_proxy:
+            stream.share = Share(self._bounds)
+        self._streams[stream] = client
+        self.handle_stream(stream, address)
+
+    def _stream_of(self, connection: socket.socket) -> ClientStream:
+        kind: type[ClientStream] = ClientStream
+        if self._certificate is not None:
+            kind, connection = (
+                TlsStream,
+                self._certificate.context.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                ),
+            )
+        return kind(
             connection,
             self._release,
             max_buffer_size=self.max_buffer_size,
             read_chunk_size=self.read_chunk_size,
         )
-        self._streams[stream] = client
-        self.handle_stream(stream, address)
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """Serve the requests of a connection."""
-        context = _HTTPRequestContext(stream, address, self.protocol, self.trusted_downstream)
+        context = ClientContext(stream, address, self._proxies)
         connection = ClientConnection(stream, self.conn_params, context)
         self._connections.add(connection)
         connection.start_serving(self)

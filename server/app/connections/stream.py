@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from tornado.iostream import IOStream, UnsatisfiableReadError
 
+from server.app.connections.bounds import Share
+
 #: How long a connection stays open, what comes being dropped, so that the client reads the answer.
 LINGER_SECONDS = 2.0
 
@@ -53,6 +55,8 @@ class ClientStream(IOStream):
         self._requests = 0
         self._since = self._read_at = self._written_at = time.monotonic()
         self._heard_at: float | None = None
+        #: on a connection of a proxy: of whom the present request is
+        self.share: Share | None = None
         super().__init__(
             connection, max_buffer_size=max_buffer_size, read_chunk_size=read_chunk_size
         )
@@ -64,6 +68,8 @@ class ClientStream(IOStream):
             # Of a request that came with the one before, some may have been read already.
             self._heard_at = self._since if self._read_buffer_size else None
             self._requests += 1
+            if self.share is not None:
+                self.share.give_back()
 
     def overdue(self, now: float, timeouts: Timeouts) -> bool:
         """Return whether the client has taken too long. To be asked about once a second."""
@@ -107,6 +113,8 @@ class ClientStream(IOStream):
     def close_fd(self) -> None:
         """Close the socket, and say so."""
         super().close_fd()
+        if self.share is not None:
+            self.share.give_back()
         self._released(self)
 
     def shut_down_writing(self) -> None:
@@ -114,9 +122,13 @@ class ClientStream(IOStream):
         self.enter(Phase.LINGERING)
         if self.socket is not None:
             try:
-                self.socket.shutdown(socket.SHUT_WR)
+                self.end_writing()
             except OSError:  # the client has closed it
                 self.close()
+
+    def end_writing(self) -> None:
+        """Send the end of the stream."""
+        self.socket.shutdown(socket.SHUT_WR)
 
     def _find_read_pos(self) -> int | None:
         """Return all that was read when it exceeds a limit; Tornado would close unanswered."""

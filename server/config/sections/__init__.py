@@ -3,6 +3,7 @@
 `config` puts them together; the kinds of rules are in `rules`.
 """
 
+from server.config.sections.front import Tls
 from server.config.sections.log import Log
 from server.config.sections.network import Http, Websockets
 from server.config.sections.runs import Leases, Limits, Pool, Queue, Timelapse
@@ -22,6 +23,7 @@ __all__ = [
     "Queue",
     "Retention",
     "Timelapse",
+    "Tls",
     "Uploads",
     "Websockets",
 ]

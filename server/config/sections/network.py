@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from server.config.rules import integer, list_of, nullable, number, path_of_a_file, setting, text
+from server.config.sections.front import Tls, prefix_rule, proxies_rule
 from server.config.sections.times import DAY_SECONDS
 
 HOST_NAME = re.compile(r"[A-Za-z0-9._:%\[\]-]{1,255}", re.ASCII)
@@ -36,6 +37,13 @@ class Http:
         "address to listen on; any but loopback needs a token",
     )
     port: int = setting(8642, integer(0, 65535), "port to listen on; 0 takes any free one")
+    tls: Tls = dataclasses.field(default_factory=Tls)
+    prefix: str = setting(
+        "", prefix_rule, "what the paths of all requests begin with, as a proxy passes them on"
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (), proxies_rule, "proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` count"
+    )
     allowed_hosts: tuple[str, ...] = setting(
         (),
         list_of(text("host names, with or without a port", HOST_NAME.fullmatch)),
@@ -64,7 +72,9 @@ class Http:
         "most connections at the same time; further ones are closed at once",
     )
     connections_per_address: int = setting(
-        2_000, integer(1), "most connections at the same time from one address"
+        2_000,
+        integer(1),
+        "most connections at the same time from one address (behind a proxy, the forwarded one)",
     )
     header_seconds: float = setting(
         20.0, number(1, DAY_SECONDS), "time in which the headers of a request must come"

@@ -22,7 +22,13 @@ _RETRY_SECONDS = 0.05
 LOCK = "heliograph.lock"
 #: The file that `announce` writes. A kill leaves it behind, so check the lock first.
 ADDRESS = "address"
-_FILES = (LOCK, ADDRESS, "reserve", "server-id")
+#: The file that says that the folder is being restored, as long as that is not complete.
+RESTORING = "restoring"
+_FILES = (LOCK, ADDRESS, RESTORING, "reserve", "server-id")
+#: The files that each server makes anew.
+_PASSING = frozenset({LOCK, ADDRESS, RESTORING, "reserve"})
+#: The most that a file beside the folders has, such as the server's id.
+_KEPT_BYTES = 2**20
 _FOLDERS = ("incoming", "runs", "previews", "database", "sockets")
 
 
@@ -48,8 +54,9 @@ class DataFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _check_kinds(folder)
-            lock = _lock(folder / LOCK, wait_seconds)
+            lock = lock_folder(folder, wait_seconds)
             try:
+                _check_restored(folder)
                 return cls(folder, lock, _server_id(folder / "server-id"))
             except BaseException:
                 os.close(lock)
@@ -103,10 +110,13 @@ class DataFolder:
         """Delete what was set aside, also by an earlier server."""
         shutil.rmtree(self._subfolder("leftovers"), ignore_errors=True)
 
-    def announce(self, address: str) -> None:
-        """Write down the address of this server, for other programs that use the folder."""
+    def announce(self, address: str, certificate: str | None = None) -> None:
+        """Write down the address of this server, for other programs that use the folder.
+
+        The certificate, in PEM, is the one by which they know it.
+        """
         partial = self.path / "address.new"
-        partial.write_text(f"{address}\n", encoding="utf-8")
+        partial.write_text(f"{address}\n{certificate or ''}", encoding="utf-8")
         partial.replace(self.path / ADDRESS)
 
     def close(self) -> None:
@@ -140,11 +150,41 @@ def is_held(path: Path) -> bool:
 def announced(path: Path) -> str | None:
     """Return the address that the holder of a folder has written down, None if not yet."""
     with contextlib.suppress(FileNotFoundError):
-        return (path / ADDRESS).read_text(encoding="utf-8").strip() or None
+        return (path / ADDRESS).read_text(encoding="utf-8").partition("\n")[0] or None
     return None
 
 
-def _lock(path: Path, wait_seconds: float) -> int:
+def announced_certificate(path: Path) -> str | None:
+    """Return the certificate of the holder of a folder in PEM, None if it speaks plain HTTP."""
+    with contextlib.suppress(FileNotFoundError):
+        return (path / ADDRESS).read_text(encoding="utf-8").partition("\n")[2] or None
+    return None
+
+
+def kept_files(path: Path) -> list[str]:
+    """Return the names of the files of a data folder, beside its folders, that are to be kept."""
+    with os.scandir(path) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if is_kept(entry.name)
+            and entry.is_file(follow_symlinks=False)
+            and entry.stat(follow_symlinks=False).st_size <= _KEPT_BYTES
+        )
+
+
+def is_kept(name: str) -> bool:
+    """Return whether a file of this name in a data folder is more than what each server makes."""
+    passing = _PASSING | {*_FOLDERS, "files"}
+    return name not in passing and not name.endswith((".new", ".lock"))
+
+
+def lock_folder(folder: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> int:
+    """Lock a data folder until the descriptor that this returns is closed.
+
+    :raises StartError: a server holds it.
+    """
+    path = folder / LOCK
     # os.open makes the descriptor non-inheritable: a child that outlives us must not keep the lock.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + wait_seconds
@@ -165,6 +205,14 @@ def _lock(path: Path, wait_seconds: float) -> int:
         written = os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         os.ftruncate(descriptor, written)
         return descriptor
+
+
+def _check_restored(folder: Path) -> None:
+    if os.path.lexists(folder / RESTORING):
+        raise StartError(
+            f"The data folder {folder} is not restored completely: "
+            "run `heliograph restore` again, which goes on from there"
+        )
 
 
 def _check_kinds(folder: Path) -> None:

@@ -70,7 +70,8 @@ class MailReceiver:
 
     def _paragraph(self, process: dict[str, Any]) -> str:
         reason = str(process["failure_message"] or "")[:MESSAGE_CHARACTERS]
-        path = process["view_url"] or f"/processes/{process['pk']}"
+        # `mail.url` is the whole address, with `http.prefix` if there is one.
+        path = f"/{'pipeline' if process['view_url'] else 'processes'}/{process['pk']}"
         link = "" if self._settings.url is None else f"\n{self._settings.url.rstrip('/')}{path}"
         return f"{process['identifier']} ({process['pipeline']}) failed:\n{reason}{link}"
 

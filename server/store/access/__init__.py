@@ -1,1 +1,1 @@
-"""The collections of who is let in: named tokens, and sessions of people."""
+"""What callers prove themselves with, as it is stored: hashes and digests, never secrets."""

@@ -1,7 +1,9 @@
 // @ts-check
 /** Draws the frames of a film on the page of its process, and what is left out of it. */
 
+import { addressOf } from "../../server/address.js";
 import { part, parts } from "../find.js";
+import { may } from "../role.js";
 import { exact } from "../wording.js";
 
 /** How many frames are drawn at first, and more at each click. */
@@ -78,8 +80,8 @@ function drawList(list, items, row, count = Math.max(SHOWN, list.querySelectorAl
 /** @param {LeftOut} each */
 function leftOutRow({ product, name, reason }) {
   const row = document.createElement("li");
-  const link = document.createElement("a");
-  link.href = `/dataproducts/${product}/`;
+  const link = document.createElement(may("viewer") ? "a" : "span");
+  if (link instanceof HTMLAnchorElement) link.href = addressOf(`/dataproducts/${product}/`);
   link.textContent = name;
   row.append(link, ` ${reason}`);
   return row;

@@ -1,6 +1,7 @@
 // @ts-check
 /** Draws a process into its row of the table. The markup is the template's. */
 
+import { addressOf } from "../../server/address.js";
 import { parts, slot } from "../find.js";
 import { setDuration, setText, setTime } from "../times.js";
 import { note, share } from "../wording.js";
@@ -58,7 +59,7 @@ export function shareNow(record) {
 
 /** @param {any} record */
 export function pageOf(record) {
-  return record.view_url ?? `/processes/${record.pk}`;
+  return record.view_url ?? addressOf(`/processes/${record.pk}`);
 }
 
 /**
@@ -83,5 +84,5 @@ export function drawButtons(buttons, record) {
 function drawOutputs(row, record) {
   const outputs = slot("outputs", row);
   outputs.hidden = record.group === null;
-  if (record.group !== null) outputs.setAttribute("href", `/dataproducts/data/group/${record.group}/`);
+  if (record.group !== null) outputs.setAttribute("href", addressOf(`/dataproducts/data/group/${record.group}/`));
 }

@@ -71,7 +71,7 @@ export class Selection {
     const target = /** @type {HTMLElement} */ (event.target);
     if (target.closest("thead input")) return void this.#chooseAll();
     const row = rowOf(event);
-    if (!row || target.closest("a, button")) return;
+    if (!row || !boxesOf(row).length || target.closest("a, button")) return;
     if (event.shiftKey && this.#anchor?.isConnected) this.#chooseRange(row);
     else this.#toggle(row);
     this.draw();

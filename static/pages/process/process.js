@@ -8,6 +8,7 @@ import { drawFacts, drawTimeLeft } from "../../draw/process/facts.js";
 import { pageOf } from "../../draw/process/process_row.js";
 import { regionOf, swapRegion } from "../../draw/region.js";
 import { keepTimes } from "../../draw/times.js";
+import { addressOf } from "../../server/address.js";
 import { getPage, request } from "../../server/api.js";
 import { getSections, LogFeed } from "../../server/log_feed.js";
 
@@ -32,6 +33,11 @@ page.addEventListener("click", (event) => void act(/** @type {Element} */ (event
 page.querySelector("#rerun")?.addEventListener("submit", (event) => {
   event.preventDefault();
   void act(part('header [data-act="rerun"]'), flagsOf(/** @type {HTMLFormElement} */ (event.target)));
+});
+
+page.querySelector("#share")?.addEventListener("click", async () => {
+  const { openSharing } = await import("./sharing.js"); // seldom wanted
+  openSharing(record.pk);
 });
 
 /** Take the log over from the server, which has drawn its end, and follow it. */
@@ -91,7 +97,7 @@ function drawFrame() {
   Object.assign(newer, { id: shown.id, alt: shown.alt });
   newer.addEventListener("load", () => shown.replaceWith(newer));
   newer.addEventListener("error", () => delete shown.dataset.asked);
-  newer.src = `/processes/${record.pk}/preview.png?done=${record.progress.done}`;
+  newer.src = addressOf(`/processes/${record.pk}/preview.png?done=${record.progress.done}`);
 }
 
 /**
@@ -207,7 +213,7 @@ async function doAct(name, flags) {
       // Seldom wanted, so that it is not among what the first paint waits for.
       const { deleteProcess } = await import("../deletion.js");
       if (!(await deleteProcess(record.pk, record.identifier))) return;
-      return location.assign(`/targets/${record.target}/`);
+      return location.assign(addressOf(`/targets/${record.target}/`));
     }
     default:
       throw new Error(`Unknown act ${name}`);

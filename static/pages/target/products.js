@@ -4,6 +4,7 @@
 import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
+import { may } from "../../draw/role.js";
 import { regionOf, swapRegion } from "../../draw/region.js";
 import { counted } from "../../draw/wording.js";
 import { ApiError, getPage, request } from "../../server/api.js";
@@ -37,15 +38,15 @@ export function watchProducts(target, selection) {
     selection.draw();
   }
 
-  takeUploads(target, refreshSoon);
+  if (may("operator")) takeUploads(target, refreshSoon);
   chooseGallery();
   watchBrokenPictures(part("#products"), replaceByBlank);
   part("#filter").addEventListener("input", filter);
-  part("#group-chosen").addEventListener("click", async () => {
+  document.querySelector("#group-chosen")?.addEventListener("click", async () => {
     const { groupProducts } = await import("./groups.js");
     await groupProducts(oldestFirst([...selection.chosen.keys()]));
   });
-  part("#delete-chosen").addEventListener("click", async () => {
+  document.querySelector("#delete-chosen")?.addEventListener("click", async () => {
     if (await deleteChosen(selection)) await refresh();
   });
   part("#products").addEventListener("click", (event) => {

@@ -7,28 +7,31 @@ import { notify, offerNotifications } from "../../draw/notify.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../../draw/problems.js";
 import { ProcessTable } from "../../draw/process/process_table.js";
 import { drawCount, RunForm } from "../../draw/process/run_form.js";
+import { may } from "../../draw/role.js";
 import { Selection } from "../../draw/product/selection.js";
 import { keepTimes } from "../../draw/times.js";
+import { addressOf } from "../../server/address.js";
 import { idempotencyKey, request } from "../../server/api.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { watchCurve } from "./curve.js";
 import { watchProducts } from "./products.js";
 
 const target = Number(part("#target").dataset.pk);
-const runForm = /** @type {HTMLFormElement} */ (part("#run"));
-
 keepTimes(Number(part("#target").dataset.now));
 const selection = new Selection(part("#products"), chosenChanged, () => products.showAll());
-const run = new RunForm(runForm, selection);
+const run = may("operator") ? new RunForm(part("#run"), selection) : null;
 const products = watchProducts(target, selection);
 const curve = watchCurve(target);
 const feed = followProcesses();
 selection.draw();
 void curve.refresh();
-takeTables();
 offerNotifications(part("#notify"));
-runPipelines();
-editTarget();
+if (run) {
+  takeTables();
+  runPipelines(run);
+  editTarget();
+}
+if (may("admin")) deleteThisTarget();
 
 function takeTables() {
   part("#curve-files").addEventListener("change", async (event) => {
@@ -41,6 +44,7 @@ function takeTables() {
 }
 
 function chosenChanged() {
+  if (!run) return;
   drawCount(selection.chosen.size);
   run.draw();
   products.chosenChanged();
@@ -142,7 +146,9 @@ async function doAct(name, pk, identifier) {
   }
 }
 
-function runPipelines() {
+/** @param {RunForm} run */
+function runPipelines(run) {
+  const runForm = run.form;
   runForm.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = /** @type {HTMLButtonElement} */ (part("button.primary", runForm));
@@ -181,10 +187,14 @@ function editTarget() {
       showProblems(form, error);
     }
   });
+}
+
+function deleteThisTarget() {
+  const form = /** @type {HTMLFormElement} */ (part("#edit-target"));
   part("#delete-target").addEventListener("click", async () => {
     try {
       const { deleteTarget } = await import("../deletion.js");
-      if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign("/");
+      if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign(addressOf("/"));
     } catch (error) {
       showProblems(form, error);
     }

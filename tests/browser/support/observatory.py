@@ -34,11 +34,20 @@ class Observatory:
     data: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    #: what else it is told by its environment
+    environment: dict[str, str] = field(default_factory=dict)
+    #: what it proves itself with, where the server has tokens
+    token: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What the paths of its requests begin with."""
+        return self.environment.get("HELIOGRAPH_HTTP_PREFIX", "")
 
     @property
     def url(self) -> str:
         """The address without a trailing slash."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.prefix}"
 
     def start(self) -> None:
         """Start the server and wait until it is ready."""
@@ -51,7 +60,7 @@ class Observatory:
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                env=os.environ | {"PYTHONUNBUFFERED": "1"} | self.environment,
             )
         self._wait()
 
@@ -74,15 +83,21 @@ class Observatory:
             self.process.wait(STOP_SECONDS)
         self.process = None
 
+    def headers(self) -> dict[str, str]:
+        """Return what each request of the client says of itself."""
+        return {}
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call the API with JSON."""
         content = None if body is None else json.dumps(body).encode()
         return self._send(method, path, content, "application/json")
 
     def _send(self, method: str, path: str, content: bytes | None, kind: str) -> Any:
-        request = urllib.request.Request(self.url + path, content, method=method)
+        request = urllib.request.Request(self.url + path, content, self.headers(), method=method)
         if content is not None:
             request.add_header("Content-Type", kind)
+        if self.token is not None:
+            request.add_header("Authorization", f"Bearer {self.token}")
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read() or b"null")
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from tests.integration.conftest import Client, Running
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.gen_test(timeout=40)
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[WebSocketClientConnection]:
+async def connected(url: str | HTTPRequest) -> AsyncIterator[WebSocketClientConnection]:
     """Yield a socket; close it afterwards, and wait for the server's close frame."""
     socket = await websocket_connect(url)
     try:

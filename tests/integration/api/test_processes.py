@@ -33,6 +33,7 @@ RECORD_KEYS = [
     "group",
     "waiting_for",
     "resources",
+    "submitted_by",
 ]
 
 

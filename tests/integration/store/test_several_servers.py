@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tornado.httpclient import HTTPClientError
+from tornado.websocket import websocket_connect
 
 from server.app.server import Server
 from server.config.sections import Files, Http, MongoDB, Pool
@@ -184,6 +186,29 @@ async def test_what_was_missed_is_forgotten_and_read_again(
         )
         assert found["processes"][0]["identifier"] == record["identifier"]
         assert len(await pair.other.lines(record["pk"])) == 50
+
+
+async def test_tickets_and_links_are_good_on_both(engine_uri: str, tmp_path: Path) -> None:
+    async with two_servers(engine_uri, tmp_path) as pair:
+        record = await pair.client.run("Outputs")
+        url = (await pair.client.call(f"/api/processes/{record['pk']}/share/", "POST", status=201))[
+            "url"
+        ]
+        assert (await pair.other.fetch(url)).code == 303
+        listed = await pair.other.call(f"/api/processes/{record['pk']}/share/")
+        assert len(listed["shares"]) == 1
+        await pair.client.call(f"/api/processes/{record['pk']}/share/", "DELETE", status=204)
+        await until(lambda: pair.other.fetch(url), lambda answer: answer.code == 404)
+        for _ in range(10):
+            ticket = (await pair.client.call("/api/tickets/", "POST", status=201))["ticket"]
+            path = f"ws/processes/{record['pk']}/logs/?ticket={ticket}"
+            urls = [s.address.replace("http", "ws", 1) + path for s in (pair.one, pair.another)]
+            both = await asyncio.gather(*map(websocket_connect, urls), return_exceptions=True)
+            refused = [each for each in both if isinstance(each, HTTPClientError)]
+            assert [each.code for each in refused] == [401]
+            for socket in both:
+                if not isinstance(socket, BaseException):
+                    socket.close()
 
 
 async def test_each_server_shows_its_own_figures_and_those_of_all(

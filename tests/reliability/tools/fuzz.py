@@ -80,14 +80,16 @@ class Report:
                 self.faults.append(f"no end within {seconds:.0f} s: {request.raw[:600]!r}")
 
 
-def ask(port: int, request: Request, report: Report) -> None:
-    """Send a request, and note the answer."""
+def ask(port: int, request: Request, report: Report, address: str = "") -> None:
+    """Send a request, from this address of this machine if one is given, and note the answer."""
     # Of one that is not whole, the server may wait for the rest.
     patience = HANG_SECONDS if request.whole else REST_SECONDS
     begun = time.monotonic()
     answer, ended = b"", True
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS) as connection:
+        with socket.create_connection(
+            ("127.0.0.1", port), timeout=HANG_SECONDS, source_address=(address, 0)
+        ) as connection:
             connection.sendall(request.raw)
             connection.settimeout(patience)
             while data := connection.recv(65_536):

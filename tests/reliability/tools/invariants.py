@@ -140,8 +140,9 @@ def _measurements(found: Snapshot) -> Iterator[str]:
         named = {} if record["series"] is None else {record["series"]: expected}
         if found.series.get(pk, {}) != named or bool(named) != bool(expected):
             yield f"process {pk} names {named} measurements, there are {found.series.get(pk)}"
-    for pk in (found.series.keys() | found.receipts | found.films) - found.processes.keys():
-        yield f"process {pk} is gone and has measurements, receipts or frames"
+    kept = found.series.keys() | found.receipts | found.films | found.shared
+    for pk in kept - found.processes.keys():
+        yield f"process {pk} is gone and has measurements, receipts, frames or links"
     for product, surplus in found.imports.items():
         if product not in found.products:
             yield f"product {product} is gone and has imported measurements"

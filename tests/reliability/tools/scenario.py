@@ -14,7 +14,7 @@ SETTLE_SECONDS = 30.0
 
 
 async def work_through(observer: Observer, name: str) -> None:
-    """Upload, run with lines, progress and outputs, cancel, run again, delete."""
+    """Upload, run with lines, progress and outputs, cancel, run again, share, delete."""
     await observer.begin(name)
     first, second = await observer.upload("a.fits", "b.fits")
     makes = await observer.submit("Makes", [first, second])
@@ -32,6 +32,7 @@ async def work_through(observer: Observer, name: str) -> None:
     assert record["state"] == "succeeded", record
     await observer.delete_product(record["outputs"][0], again)
     await observer.delete_product(second)
+    await observer.share(makes)
     await observer.delete(makes)
 
 

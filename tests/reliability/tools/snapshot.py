@@ -6,15 +6,17 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pymongo import MongoClient
 
 from server.operations.storage_root import ID_FILE
+from server.store.engine.database_file import DatabaseFile
 from tests.fakes.sealed_logs import entries_of_segment
 
 Document = dict[str, Any]
@@ -41,6 +43,8 @@ class Snapshot:
     receipts: set[int] = field(default_factory=set)
     #: processes of which frames are known
     films: set[int] = field(default_factory=set)
+    #: processes that have links by which they are shared
+    shared: set[int] = field(default_factory=set)
     memberships: set[int] = field(default_factory=set)
     submissions: list[Document] = field(default_factory=list)
     journal: list[Document] = field(default_factory=list)
@@ -59,20 +63,20 @@ def socket_uri(data: Path) -> str:
 
 def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliograph") -> Snapshot:
     """Take a snapshot of a database and the data folders of its servers; blocks."""
-    with MongoClient[Document](uri, serverSelectionTimeoutMS=10_000) as client:
-        database = client[name]
+    with _reading(uri, name) as read:
         everything = {
-            name: list(database[name].find({}))
+            name: read(name)
             for name in ("processes", "dataproducts", "groups", "submissions", "journal")
         }
-        memberships = {found["_id"] for found in database["memberships"].find({})}
-        chunks = list(database["log_chunks"].find({}))
-        segments = list(database["log_segments"].find({}))
-        measured = list(database["light_curves"].find({}))
+        memberships = {found["_id"] for found in read("memberships")}
+        chunks = read("log_chunks")
+        segments = read("log_segments")
+        measured = read("light_curves")
         series = _series([chunk for chunk in measured if chunk["process"] is not None])
-        imports = _imports(measured, list(database["light_curve_imports"].find({})))
-        receipts = {found["process"] for found in database["receipts"].find({})}
-        films = {found["process"] for found in database["film_frames"].find({})}
+        imports = _imports(measured, read("light_curve_imports"))
+        receipts = {found["process"] for found in read("receipts")}
+        films = {found["process"] for found in read("film_frames")}
+        shared = {found["process"] for found in read("shares")}
     files = data[0] / "files" if files is None else files
     return Snapshot(
         processes={found["_id"]: found for found in everything["processes"]},
@@ -84,6 +88,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         imports=imports,
         receipts=receipts,
         films=films,
+        shared=shared,
         memberships=memberships,
         submissions=everything["submissions"],
         journal=everything["journal"],
@@ -91,6 +96,22 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         runs=_names(folder / "runs" for folder in data),
         incoming=_names(folder / "incoming" for folder in data),
     )
+
+
+@contextmanager
+def _reading(uri: str, name: str) -> Iterator[Callable[[str], list[Document]]]:
+    """Yield what returns all documents of a collection.
+
+    The engine of a server serves nobody but that server, so its file is read.
+    """
+    socket = Path(unquote(uri.removeprefix("mongodb://")))
+    file = socket.with_name(f"{name}.db")
+    if socket.name == "engine.sock" and file.exists():
+        with DatabaseFile(file) as database:
+            yield lambda collection: list(database.documents(collection))
+        return
+    with MongoClient[Document](uri, serverSelectionTimeoutMS=10_000) as client:
+        yield lambda collection: list(client[name][collection].find({}))
 
 
 def documents(

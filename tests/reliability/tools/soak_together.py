@@ -1,6 +1,6 @@
 """The soak of several servers: astronomers work at random while servers and the database suffer.
 
-    python -m tests.reliability.tools.soak_together --servers 3 --processes 500 --troubles 40 --seed 1
+    python -m tests.reliability.tools.soak_together --servers 3 --processes 500 --seed 1
 
 The servers share one database, each through a line of its own that can be cut or stalled, and one
 storage. At moments that the seed chooses, a server is killed, stopped for a while, told to end and
@@ -239,7 +239,7 @@ def figures(soaked: Soaked) -> str:
     return "\n".join(
         (
             f"seed {options.seed}: {options.servers} servers, "
-            + ", ".join(f"{soaked.struck[kind]} × {kind}" for kind in TROUBLES)
+            + ", ".join(f"{soaked.struck[kind]} of {kind}" for kind in TROUBLES)
             + f", {soaked.seconds:.0f} s",
             f"accepted {len(promises.accepted)}, lost {len(lost)}; {soaked.twice} submitted twice "
             f"at once, {len(promises.deleted)} deleted, {len(found.processes)} there",

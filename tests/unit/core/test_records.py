@@ -223,3 +223,10 @@ def test_the_url_of_a_file_is_percent_encoded_ascii(name: str) -> None:
     assert start == "/dataproducts/7/file"
     assert end.isascii()
     assert not set(end) & set(' ?#"<>\\')
+
+
+def test_a_record_from_before_submitters_were_noted_has_none() -> None:
+    document = a_process(submitted_by="alice").to_document()
+    assert ProcessRecord.from_document(document).submitted_by == "alice"
+    del document["submitted_by"]
+    assert ProcessRecord.from_document(document).submitted_by is None

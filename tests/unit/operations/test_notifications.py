@@ -64,6 +64,12 @@ def test_a_mail_says_what_failed_and_where_to_look() -> None:
     assert "https://heliograph.example/obs/pipeline/7" in text
 
 
+def test_the_prefix_is_once_in_the_link_of_a_mail() -> None:
+    process = process_of(delivery()) | {"view_url": "/obs/pipeline/7"}
+    text = MailReceiver(SETTINGS, None).message([process]).get_content()
+    assert "https://heliograph.example/obs/pipeline/7" in text
+
+
 def test_failures_that_come_together_are_in_one_mail() -> None:
     message = MailReceiver(SETTINGS, None).message(
         [process_of(delivery(pk, f"reason {pk}")) for pk in (7, 8, 9)]

@@ -8,12 +8,13 @@ from handlers.http.query import PK, parse_pk
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.services import Services
+from handlers.sharing.views import OfProcess
 
 #: How many inputs the page lists; the JSON has all of them.
 INPUTS_SHOWN = 500
 
 
-class ReceiptPage(Page):
+class ReceiptPage(OfProcess, Page):
     """`/processes/<pk>/receipt/`: what exactly ran, and on what."""
 
     async def get(self, pk: str) -> None:
@@ -23,7 +24,7 @@ class ReceiptPage(Page):
             "pages/receipt.html",
             receipt=await self.processes.receipt(record.pk),
             target=await self.archive.targets.get(record.target),
-            page_url=record.view_url or f"/processes/{record.pk}",
+            page_url=self.prefix + (record.view_url or f"/processes/{record.pk}"),
             shown=INPUTS_SHOWN,
         )
 

@@ -12,6 +12,7 @@ from handlers.http.query import PK, parse_pk
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.services import Services
+from handlers.sharing.views import OfProcess, shown_by_group
 from server.core.errors import DamagedFile, NotFound
 from server.core.records import Flag, ProcessRecord
 
@@ -23,7 +24,7 @@ PRODUCTS_SHOWN = 100
 LINES_SHOWN = 60
 
 
-class ProcessPage(Page):
+class ProcessPage(OfProcess, Page):
     """`/processes/<pk>` and `/pipeline/<pk>`: the log, live, and the facts."""
 
     async def get(self, pk: str) -> None:
@@ -31,6 +32,10 @@ class ProcessPage(Page):
         record = await self.processes.get(parse_pk(pk))
         if self.request.path.startswith("/pipeline/") and record.view_url is None:
             raise NotFound("pipeline process", pk)
+        await self.show_process(record)
+
+    async def show_process(self, record: ProcessRecord) -> None:
+        """Show a process with its log and facts."""
         inputs, outputs = await self._products(record)
         flags = self._flags(record)
         lines, failure, unreadable = await self._read_log(record)
@@ -41,6 +46,7 @@ class ProcessPage(Page):
             inputs=inputs,
             more_inputs=max(0, len(record.products) - PRODUCTS_SHOWN),
             outputs=outputs,
+            group_shown=await self._group_shown(record),
             flags=flags,
             flag_names={name: flag.long_name for name, flag in flags.items()},
             lines=lines,
@@ -48,6 +54,7 @@ class ProcessPage(Page):
             failure=failure,
             unreadable=unreadable,
             sections=await self.processes.sections(record.pk),
+            shared_until=None if self.link is None else self.link.expires,
             log_stored_bytes=await self._log_stored_bytes(record),
             log_removed=record.log_removed,
         )
@@ -65,6 +72,15 @@ class ProcessPage(Page):
         products = await self.archive.products.get_many(list(dict.fromkeys([*inputs, *outputs])))
         fields = {each["pk"]: each for each in await self.archive.products.fields(products)}
         return _present(fields, inputs), _present(fields, outputs)
+
+    async def _group_shown(self, record: ProcessRecord) -> int | None:
+        """Return the group of outputs to link to: a guest sees it if nothing else is in it."""
+        if self.guest and record.group is not None:
+            try:
+                await shown_by_group(self.archive, record.group)
+            except NotFound:
+                return None
+        return record.group
 
     async def _log_stored_bytes(self, record: ProcessRecord) -> int:
         """Return what the log takes on disk once it has ended; until then that is not shown."""

@@ -1,0 +1,1 @@
+"""Backups of an installation, their restore, and giving back what nothing needs."""
