@@ -203,7 +203,11 @@ class Assembly:
             ),
             archive=self.components.archive,
             tickets=Tickets(self.components.store.tickets),
-            shares=Shares(self.components.store.shares, self.components.store.signing_keys),
+            shares=Shares(
+                self.components.store.shares,
+                self.components.store.signing_keys,
+                alone=self.config.alone,
+            ),
             ready=ready,
             draw_preview=or_later(self.components.examiner.preview),
             write_table=or_later(self.components.examiner.table),

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import server.store
 from tests.reliability.tools.invariants import Promises, violations
+from tests.reliability.tools.proxy import Proxy
 from tests.reliability.tools.serving import Server, short_folder
 from tests.reliability.tools.snapshot import Document, Snapshot, documents, take
 
@@ -26,11 +27,8 @@ class Shared:
         self.folder = folder
         self.socket = folder / "engine.sock"
         self.servers: list[Server] = []
-
-    @property
-    def uri(self) -> str:
-        """The URI of the database."""
-        return socket_uri(self.socket)
+        #: the URI of the database
+        self.uri = socket_uri(self.socket)
 
     def server(self, uri: str | None = None, **settings: object) -> Server:
         """Make another server, not yet started, with these settings (`leases__check_seconds=1`)."""
@@ -102,8 +100,13 @@ async def observatory() -> AsyncIterator[Shared]:
         assert engine.stdout is not None
         try:
             assert await engine.stdout.readline() == b"ready\n"
-            yield shared
+            # The engine lets in nobody but the process that started it.
+            async with Proxy(shared.socket) as proxy:
+                shared.uri = proxy.uri
+                try:
+                    yield shared
+                finally:
+                    await asyncio.gather(*(server.close() for server in shared.servers))
         finally:
-            await asyncio.gather(*(server.close() for server in shared.servers))
             engine.stdin.close()
             await engine.wait()
