@@ -273,6 +273,7 @@ async def test_a_drained_server_hands_over_its_runs_and_its_viewers() -> None:
         while (message := await viewer.read_message()) is not None:
             seen += [entry[0] for entry in json.loads(message).get("lines", [])]
         assert viewer.close_code == 1001
+        viewer.close()
         handed_back = time.monotonic()
         await second.until(waits, lambda record: record["attempt"] == 2)
         assert time.monotonic() - handed_back < 1.0 + SLACK_SECONDS
