@@ -9,8 +9,10 @@ from typing import Any
 
 from handlers.description.document import Described, role_of
 from handlers.description.examples import curl, has_examples, python
+from handlers.description.schemas import REFERENCE
 
-REFERENCE = "#/components/schemas/"
+#: What the reference to a schema has before its name.
+BEFORE_NAME = REFERENCE.format(name="")
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def pieces(text: str) -> Iterator[tuple[bool, str]]:
 def kind_of(schema: dict[str, Any]) -> str:
     """Return what a value of this schema is, in words."""
     if "$ref" in schema:
-        return str(schema["$ref"]).removeprefix(REFERENCE)
+        return str(schema["$ref"]).removeprefix(BEFORE_NAME)
     if choices := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(kind_of(each) for each in choices)
     if "enum" in schema:
@@ -149,7 +151,7 @@ def _references(schema: Any) -> Iterator[str]:
             yield from _references(each)
     elif isinstance(schema, dict):
         if "$ref" in schema:
-            yield str(schema["$ref"]).removeprefix(REFERENCE)
+            yield str(schema["$ref"]).removeprefix(BEFORE_NAME)
         for each in schema.values():
             yield from _references(each)
 

@@ -15,10 +15,8 @@ from server.access.guesses import TooManyGuesses
 from server.access.identity import NotIdentified
 from server.access.known_tokens import KnownToken
 from server.access.sessions import SESSION_SECONDS, log_signed_in, log_signed_out
-from server.access.tokens import digest_of
+from server.access.tokens import DAY_SECONDS, digest_of
 from server.core.errors import HeliographError
-
-DAY_SECONDS = 86_400
 
 
 class FormPage(BodyHandler, Page):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tornado.routing import URLSpec
 
 from handlers.http.routing import route
@@ -15,7 +17,7 @@ from server.access.sessions import log_signed_out
 class SessionsPage(FormPage):
     """The sessions that began by one's own token."""
 
-    roles = {"POST": Role.VIEWER}  # noqa: RUF012
+    roles: ClassVar = {"POST": Role.VIEWER}
 
     async def get(self) -> None:
         """List them, or redirect to the first page where the server has no tokens."""

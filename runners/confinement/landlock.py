@@ -2,7 +2,7 @@
 
 The system calls and what they need, see landlock(7) and
 https://docs.kernel.org/userspace-api/landlock.html. Which folders are concerned is left to
-`folders`.
+`confine`.
 """
 
 from __future__ import annotations

@@ -72,9 +72,9 @@ class Layout:
     matrix, such as `GRBG`: of the pixels (x, y) = (0, 0), (1, 0), (0, 1), (1, 1) of the array as it
     is stored, offsets (`XBAYROFF`, `YBAYROFF`) already counted. `unsure` is true where pixels may
     have no colours: they were put together, by which some cameras lose these, or no header names
-    the pattern. `top_down` is true where the first row
-    belongs to the top (`ROWORDER`); pixel coordinates are those of FITS all the same. `planes` is 3
-    for red, green and blue, else 1. `filter` is None if none is known.
+    the pattern. `top_down` is true where the first row belongs to the top (`ROWORDER`); pixel
+    coordinates are those of FITS all the same. `planes` is 3 for red, green and blue, else 1.
+    `filter` is None if none is known.
     """
 
     section: Section | None = None

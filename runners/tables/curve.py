@@ -36,8 +36,7 @@ class Problem(NamedTuple):
     """Why a row, or a cell, gives nothing: a blank, or `wrong`.
 
     `what` is "time", "magnitude", "flux", "error" or "filter", or "flag" for a measurement that
-    its source calls bad. `number` is that of a cell which
-    holds one, but not a possible one.
+    its source calls bad. `number` is that of a cell which holds one, but not a possible one.
     """
 
     row: Row

@@ -93,8 +93,3 @@ def _microseconds(text: str) -> str:
 def is_clock(text: str) -> bool:
     """Return whether a text is the time of a day."""
     return _CLOCK.fullmatch(text) is not None
-
-
-def is_day(text: str) -> bool:
-    """Return whether a text is a date without a time."""
-    return _DATE.fullmatch(text.strip()) is not None

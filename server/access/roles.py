@@ -9,7 +9,7 @@ from server.core.errors import HeliographError
 
 
 class Role(enum.StrEnum):
-    """What a caller may do; see section 7 of the contract, and `docs/operators.md`."""
+    """What a caller may do; `docs/api.md` says it of each role."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from server.access.identity import Identity, NotIdentified
 from server.access.known_tokens import KnownToken, KnownTokens
 from server.access.roles import Caller
-from server.access.tokens import digest_of
+from server.access.tokens import DAY_SECONDS, digest_of
 from server.store.access import sessions
 from server.store.access.sessions import Session
 
@@ -19,7 +19,7 @@ __all__ = ["SESSION_SECONDS", "Session", "Sessions"]
 
 log = logging.getLogger(__name__)
 
-SESSION_SECONDS = 30 * 86_400.0
+SESSION_SECONDS = 30 * DAY_SECONDS
 SECRET_BYTES = 32
 ENDED = "The session has ended, sign in again"
 #: Sessions of one token; one more ends the oldest.

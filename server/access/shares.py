@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 from cachetools import TTLCache
 
+from server.access.tokens import DAY_SECONDS
 from server.core.errors import Conflict, NotFound
 from server.store.access.shares import Share
 from server.store.access.shares import Shares as ShareStore
 from server.store.access.signing_keys import SigningKeys
 
-DAY_SECONDS = 86_400
 #: How many links one process can have at a time.
 MOST_LINKS = 100
 #: How long what is known of a share is used before it is read again; less where another server may
@@ -60,7 +60,7 @@ class Shares:
         )
 
     async def make(self, process: int, days: int, by: str | None) -> Link:
-        """Make a link to a process. Raises Conflict when it has too many."""
+        """Make a link to a process. :raises Conflict: it has too many."""
         key, now = await self._signing_key(), time.time()
         await self._store.delete_ended(now)
         if len(await self._store.of_process(process)) >= MOST_LINKS:
@@ -81,9 +81,9 @@ class Shares:
         return revoked
 
     async def read(self, token: str) -> Link:
-        """Return what a link says. Raises NotFound if it is forged or has ended.
+        """Return what a link says; whether it was revoked is not looked up: see `check`.
 
-        Whether it was revoked is not looked up: see `check`.
+        :raises NotFound: it is forged or has ended.
         """
         link = _read(await self._signing_key(), token)
         if link is None or link.expires <= time.time():

@@ -45,7 +45,7 @@ class Tickets:
     async def make(self, token: str | None) -> Ticket:
         """Return a new ticket for who has the token with this digest, None where all are let in.
 
-        Raises TooManyTickets.
+        :raises TooManyTickets: there are too many that have not ended.
         """
         now = time.time()
         ticket = Ticket(secrets.token_urlsafe(32), now + TICKET_SECONDS)

@@ -63,7 +63,7 @@ class Assembly:
     components: Components
 
     def upkeep(self) -> list[Upkeep]:
-        """Return all work in the background, in the order in which it is to be started."""
+        """Return the work in the background that is about what is stored, in order of its start."""
         return [self.sealer(), self.reexamination()]
 
     async def access(self) -> Access:

@@ -21,7 +21,7 @@ from server.core.records import DataProduct
 from server.store import Store
 from server.store.base import Page
 
-#: The fields of the record that the contract shows as they are.
+#: The fields of the record that the API shows as they are.
 _SHOWN = ("pk", "name", "target", "size", "sha256", "content_type", "created")
 
 
@@ -82,7 +82,7 @@ class DataProducts:
         return await self._store.products.count(target, most)
 
     async def fields(self, products: Sequence[DataProduct]) -> list[dict[str, Any]]:
-        """Return the products as the contract shows them."""
+        """Return the products as the API shows them."""
         groups = await self._store.groups.containing([product.pk for product in products])
         return [
             {name: getattr(product, name) for name in _SHOWN}

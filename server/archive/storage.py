@@ -25,6 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from runners.pipeline.file_copies import NotAFile, open_file
 from server.core.disk.known_contents import OTHER_CHECKSUM, KnownContents
+from server.core.disk.sync import sync
 from server.core.errors import AlreadyStored, DamagedFile, NoRoom, NotFound, StartError
 
 T = TypeVar("T")
@@ -171,7 +172,7 @@ class FileStorage:
         folders = dict.fromkeys(place.parent for place in places)
         roots = dict.fromkeys(folder.parent for folder in folders)
         for path in (*places, *folders, *roots):
-            _sync(path)
+            sync(path)
 
     def _place_local(self, local: Path, key: str) -> Path:
         place = Path(self._place(key))
@@ -339,14 +340,6 @@ def _remove_folder(folder: Path) -> None:
         for partial in folder.glob(f".{'?' * 2 * PARTIAL_BYTES}"):
             partial.unlink()
         folder.rmdir()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _rename_to_free(partial: Path, place: Path) -> None:

@@ -18,7 +18,7 @@ from runners.execution.pool import Pool, WarmUpFailed
 from runners.execution.registry import BUILT_IN
 from server.app.connections.tls import load
 from server.cli.api_client import ApiClient, Refused
-from server.cli.commands import ProgressLine, new_parser
+from server.cli.commands import ProgressLine, new_parser, sentence_of
 from server.cli.exit_status import ExitStatus
 from server.cli.local_server import reachable
 from server.cli.options import add_common_options, load_config
@@ -33,6 +33,7 @@ from server.operations.checks.machine import check_data_folder, check_open_files
 from server.operations.checks.results import Level, Result, ok, problem, warning
 from server.operations.checks.storage import check_files, check_storage
 from server.operations.checks.subject import Subject
+from server.processes.bounds import isolation_in_force
 from server.processes.pipelines import find_pipelines
 
 
@@ -68,6 +69,12 @@ def check_tls(subject: Subject) -> Iterator[Result]:
     if tls.certificate is not None and tls.key is not None:
         load(tls.certificate, tls.key)
         yield ok("certificate and key can be used")
+
+
+def check_isolation(subject: Subject) -> Iterator[Result]:
+    """Look at what runs are kept from; what is set and not in force is a warning."""
+    for finding in isolation_in_force(subject.config):
+        yield warning(finding.sentence) if finding.wanting else ok(finding.sentence)
 
 
 def check_pipelines(subject: Subject) -> Iterator[Result]:
@@ -110,6 +117,7 @@ CHECKS: Sequence[Check] = (
     Check("TLS", check_tls),
     Check("free space", check_room),
     Check("open files", check_open_files),
+    Check("isolation", check_isolation),
     Check("pipelines", check_pipelines),
 )
 
@@ -148,14 +156,7 @@ def _results(config: Config, args: argparse.Namespace) -> Iterator[tuple[str, Re
                 yield check.name, result
         except (HeliographError, OSError) as error:
             progress.clear()
-            yield check.name, problem(_sentence(error))
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        where = "" if error.filename is None else f"{error.filename}: "
-        return f"{where}{error.strerror}"
-    return str(error)
+            yield check.name, problem(sentence_of(error))
 
 
 def _report(results: Iterable[tuple[str, Result]]) -> int:

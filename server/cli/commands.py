@@ -29,14 +29,21 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str], work: Work) -> int
         print(f"heliograph {argv[0]}: {error}", file=sys.stderr)
         return ExitStatus.NOT_STARTED
     except OSError as error:
-        where = "" if error.filename is None else f"{error.filename}: "
-        print(f"heliograph {argv[0]}: {where}{error.strerror}", file=sys.stderr)
+        print(f"heliograph {argv[0]}: {sentence_of(error)}", file=sys.stderr)
         return ExitStatus.NOT_STARTED
     except KeyboardInterrupt:
         print(f"heliograph {argv[0]}: interrupted", file=sys.stderr)
         return ExitStatus.CANCELLED
     finally:
         sys.stdout.flush()
+
+
+def sentence_of(error: HeliographError | OSError) -> str:
+    """Return what is wrong without the number of a system error."""
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename is None else f"{error.filename}: "
+        return f"{where}{error.strerror}"
+    return str(error)
 
 
 def new_parser(name: str, description: str) -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from runners.pipeline.process import suffix_problem
 from runners.timelapse.order import natural, one_line
 from server.archive.file_names import uploaded_name
-from server.core.errors import InvalidInput
+from server.core.errors import InvalidInput, reason_of
 
 #: The most files that are named one by one as left out.
 MOST_NAMED = 20
@@ -79,4 +79,4 @@ def _problem(path: Path, suffixes: Sequence[str]) -> str | None:
     except (InvalidInput, UnicodeEncodeError):
         return "has a name that cannot be uploaded"
     except OSError as error:
-        return f"cannot be read: {(error.strerror or 'unknown error').lower()}"
+        return f"cannot be read: {reason_of(error)}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from server.config.rules import Refused, Rule, integer, read_inner, read_mapping, rules_of, text
 from server.config.sections import Limits
-from server.config.sources import parse_yaml
+from server.config.sources import yaml_or_text
 
 CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 EXAMPLE = "my_package.module.Class"
@@ -71,16 +71,9 @@ def _read_pipelines(value: object) -> dict[str, PipelineEntry]:
     return {name.strip(): read_inner(name, ENTRY, each) for name, each in (value or {}).items()}
 
 
-def _from_text(written: str) -> object:
-    try:
-        return parse_yaml(written)
-    except ValueError:
-        return written  # which `_read_pipelines` refuses, as it is no mapping
-
-
 PIPELINES = Rule(
     f"a mapping of names to classes such as {{My pipeline: {EXAMPLE}}}",
     _read_pipelines,
-    _from_text,
+    yaml_or_text,
     show=str,
 )

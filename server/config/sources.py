@@ -88,6 +88,14 @@ def parse_yaml(written: str) -> object:
         raise ValueError(f"a value cannot be read: {error}") from error
 
 
+def yaml_or_text(written: str) -> Any:
+    """Return what a variable holds as YAML, or as it is if it is none: its rule then refuses it."""
+    try:
+        return parse_yaml(written)
+    except ValueError:
+        return written
+
+
 def read_file(path: Path) -> dict[object, object]:
     """Return the mapping that a config.yml holds; raise StartError when there is none to read."""
     try:

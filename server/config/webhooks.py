@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any
 from urllib.parse import urlsplit
 
 from server.config.rules import Refused, Rule, list_of, read_inner, read_mapping, text
-from server.config.sources import parse_yaml
+from server.config.sources import yaml_or_text
 from server.core.records import State
 
 EVENTS = tuple(state.value for state in State)
@@ -81,17 +80,10 @@ def _read_webhooks(value: object) -> tuple[Webhook, ...]:
     return tuple(read)
 
 
-def _from_text(written: str) -> Any:
-    try:
-        return parse_yaml(written)
-    except ValueError:
-        return written  # which `_read_webhooks` refuses, as it is no list
-
-
 WEBHOOKS = Rule(
     "a list of {url, events, secret}, of which only the url is needed",
     _read_webhooks,
-    _from_text,
+    yaml_or_text,
     show=lambda value: str(list(value)),
     secret=True,
 )

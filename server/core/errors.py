@@ -158,3 +158,8 @@ class NotDone(HeliographError):
 
 class StartError(HeliographError):
     """The server cannot start; the sentence says what to change."""
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the system says of an error, to follow a colon: without its number or a path."""
+    return (error.strerror or "unknown error").lower()

@@ -36,8 +36,8 @@ class LiveSources:
     """All that is followed on this server.
 
     `fields` makes the record of a process as the API shows it, `fields_alone` the same without a
-    word of other processes. `board` returns the status board of
-    a target, and raises NotFound when there is no such target.
+    word of other processes. `board` returns the status board of a target, and raises NotFound when
+    there is no such target.
     """
 
     def __init__(

@@ -42,6 +42,7 @@ def run(servers: Servers, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_commands_trust_the_server_of_their_data_folder_and_no_other(
     servers: Servers, front: dict[str, str], tmp_path: Path
 ) -> None:

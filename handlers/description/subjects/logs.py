@@ -16,7 +16,8 @@ AFTER = Parameter(
     "The number of the last line that you have, 0 for all.",
 )
 ENTRY = [2, 1772402390.91, "info", "Processing frame1.fits"]
-SIX = {
+#: The six keys of a pipeline that has succeeded.
+SIX: dict[str, Any] = {
     "identifier": "dummy_m13_2026-03-01-215950",
     "created": 1772402390.75,
     "status": "created",

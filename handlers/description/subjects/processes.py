@@ -9,6 +9,7 @@ from msgspec import Struct
 from handlers.api.processes import IDEMPOTENCY_KEY, STATES, Rerun, Submission
 from handlers.description.operation import Answer, Body, Operation, Parameter, Subject, delete, read
 from handlers.description.parameters import PAGE, PK_SCHEMA, several
+from handlers.description.subjects.logs import SIX
 from server.core.records import Flag, Progress, Resources, State
 from server.processes.film_frames import FilmFrame, LeftOutFrame
 from server.processes.receipt import Receipt
@@ -16,12 +17,7 @@ from server.processes.receipt import Receipt
 PK_OF_PROCESS = {"pk": "$response.body#/pk"}
 EXAMPLE = {
     "pk": 1,
-    "identifier": "dummy_m13_2026-03-01-215950",
-    "created": 1772402390.75,
-    "status": "created",
-    "terminal_timestamp": 1772402391.02,
-    "failure_message": None,
-    "view_url": "/pipeline/1",
+    **SIX,
     "process_type": "pipeline",
     "pipeline": "Dummy",
     "target": 1,

@@ -20,22 +20,22 @@ class Retention:
 
     process_days: float | None = setting(
         None,
-        nullable(number(0, MOST_DAYS, above=True), "to keep all"),
+        nullable(number(0, MOST_DAYS, above=True), "keeping all"),
         "days since its end after which a process is deleted, with its log and outputs",
     )
     log_days: float | None = setting(
         None,
-        nullable(number(0, MOST_DAYS, above=True), "to keep all"),
+        nullable(number(0, MOST_DAYS, above=True), "keeping all"),
         "days since its end after which the log of a process is deleted",
     )
     output_days: float | None = setting(
         None,
-        nullable(number(0, MOST_DAYS, above=True), "to keep all"),
+        nullable(number(0, MOST_DAYS, above=True), "keeping all"),
         "days since its end after which the outputs of a process are deleted",
     )
     free_bytes: int | None = setting(
         None,
-        nullable(size(), "to keep none free"),
+        nullable(size(), "keeping none free"),
         "space to keep free on the disk of `data`: with less, processes are deleted, the one that"
         " ended first before the others",
     )

@@ -17,6 +17,7 @@ from server.store.documents import Documents
 from server.store.driver.connection import Database
 from server.store.driver.reading import MongoDocuments
 from server.store.engine.database_file import engine_version, size_of
+from server.store.installation import Facts
 
 
 def check_database(subject: Subject) -> Iterator[Result]:
@@ -60,15 +61,7 @@ def check_identity(subject: Subject) -> Iterator[Result]:
         counted = {each["_id"]: int(each["last"]) for each in documents.documents("counters")}
     if facts is None:
         return
-    if written is None and facts.in_storage:
-        yield problem("the storage has no id", "mount or restore its own files, see files.url")
-    elif written is not None and written != facts.id:
-        yield problem(
-            "the files here belong to another database",
-            "mount or restore its own files, or correct files.url, mongodb.uri or --data",
-        )
-    else:
-        yield ok("they belong together" if written else "the next start gives them an id")
+    yield _of_ids(written, facts)
     for noun, found, counter in (
         ("data products", highest, counted.get("dataproduct", 0)),
         ("processes", highest_log, counted.get("processes", 0)),
@@ -79,6 +72,18 @@ def check_identity(subject: Subject) -> Iterator[Result]:
                 f"are files of number {found}",
                 "restore the newest backup",
             )
+
+
+def _of_ids(written: str | None, facts: Facts) -> Result:
+    """Compare the id that is written in the storage, None without one, with the database's."""
+    if written is None and facts.in_storage:
+        return problem("the storage has no id", "mount or restore its own files, see files.url")
+    if written is not None and written != facts.id:
+        return problem(
+            "the files here belong to another database",
+            "mount or restore its own files, or correct files.url, mongodb.uri or --data",
+        )
+    return ok("they belong together" if written else "the next start gives them an id")
 
 
 def _answer(subject: Subject, documents: Documents) -> Result:

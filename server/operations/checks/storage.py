@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from server.core.errors import DamagedFile, NotFound
+from server.core.errors import DamagedFile, NotFound, reason_of
 from server.operations.checks.results import Result, counted, ok, problem, warning
 from server.operations.checks.subject import Subject
 from server.operations.keeping.expected import Expected, expected_files, is_gone, under_way
@@ -80,8 +80,7 @@ def _look(subject: Subject) -> _Found:
             except DamagedFile as error:
                 found.wrong.append((file, error.reason))
             except OSError as error:
-                why = (error.strerror or "unknown error").lower()
-                found.wrong.append((file, f"it cannot be read: {why}"))
+                found.wrong.append((file, f"it cannot be read: {reason_of(error)}"))
     return found
 
 

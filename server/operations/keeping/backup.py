@@ -25,7 +25,8 @@ import msgspec
 
 from server.config import Config
 from server.core.disk.data_folder import kept_files
-from server.core.errors import DamagedFile, NoRoom, NotDone, NotFound
+from server.core.disk.sync import sync
+from server.core.errors import DamagedFile, NoRoom, NotDone, NotFound, reason_of
 from server.operations.keeping import layout
 from server.operations.keeping.copies import Copies
 from server.operations.keeping.expected import (
@@ -79,7 +80,7 @@ def back_up(
         manifest = _Backup(config, source, partial, since, progress).make(version)
         (partial / _LOCK).unlink()
         partial.rename(to)
-        layout.sync(to.parent)
+        sync(to.parent)
         return manifest
 
 
@@ -216,7 +217,7 @@ class _Backup:
                 content = (self._data / name).read_bytes()
                 layout.write_file(folder / name, content)
                 yield Line(hashlib.sha256(content).hexdigest(), f"{layout.SERVER}/{name}")
-        layout.sync(folder)
+        sync(folder)
 
     def _database(self, database: DatabaseFile) -> Line:
         """Copy the database as it is at this moment."""
@@ -225,14 +226,14 @@ class _Backup:
         place.unlink(missing_ok=True)
         database.copy_to(place)
         place.chmod(0o600)
-        layout.sync(place)
+        sync(place)
         return Line(layout.sha256_of(place), layout.DATABASE)
 
     def _write(self, manifest: Manifest) -> None:
-        layout.sync(self._partial / layout.LISTING)
+        sync(self._partial / layout.LISTING)
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         layout.write_file(self._partial / layout.MANIFEST, text + b"\n")
-        layout.sync(self._partial)
+        sync(self._partial)
 
 
 def _missing(file: Expected, reason: str) -> Missing:
@@ -286,5 +287,4 @@ def _sentences(to: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NotDone(f"There is not enough room for the backup in {to.parent}") from error
-        why = (error.strerror or "unknown error").lower()
-        raise NotDone(f"The backup cannot be written to {to}: {why}") from error
+        raise NotDone(f"The backup cannot be written to {to}: {reason_of(error)}") from error

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Set
 from pathlib import Path
 
+from server.core.disk.sync import sync
 from server.core.errors import HeliographError
 from server.operations.keeping import layout
 from server.operations.keeping.expected import Expected
@@ -58,15 +59,15 @@ class Copies:
             if len(unwanted) == len(names):
                 inner.rmdir()
             else:
-                layout.sync(inner)
-        layout.sync(self._folder)
+                sync(inner)
+        sync(self._folder)
 
     def _moved(self, file: Expected, place: Path) -> bool:
         """Use what an earlier attempt has copied, if that is sound."""
         for folder in self._left:
             if _is_sound(folder, file):
                 (folder / file.key).rename(place)
-                layout.sync(place)
+                sync(place)
                 return True
         return False
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from server.core.errors import NotDone
+from server.core.errors import NotDone, reason_of
 
 MANIFEST, LISTING, DATABASE = "manifest.json", "SHA256SUMS", "database.db"
 FILES, SERVER = "files", "server"
@@ -143,7 +143,9 @@ def open_plain(backup: Path, path: str) -> BufferedReader:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise NotDone(f"{path} in the backup {backup} cannot be read: {_why(error)}") from error
+        raise NotDone(
+            f"{path} in the backup {backup} cannot be read: {reason_of(error)}"
+        ) from error
     finally:
         os.close(folder)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -177,15 +179,6 @@ def write_file(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def sync(path: Path) -> None:
-    """Have a file, or the entries of a folder, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -198,7 +191,3 @@ def _is_allowed(path: str) -> bool:
     if "\0" in path or any(part in ("", ".", "..") for part in others):
         return False
     return (first == FILES and len(others) == 2) or (first == SERVER and len(others) == 1)
-
-
-def _why(error: OSError) -> str:
-    return (error.strerror or "unknown error").lower()

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from server.config import Config
 from server.core.disk.data_folder import LOCK, RESTORING, is_kept, lock_folder
-from server.core.errors import HeliographError, NoRoom, NotDone
+from server.core.disk.sync import sync
+from server.core.errors import HeliographError, NoRoom, NotDone, reason_of
 from server.operations.keeping import layout
 from server.operations.keeping.layout import Line, Progress
 from server.operations.keeping.stored_files import StoredFiles
@@ -106,7 +107,7 @@ class _Place:
         try:
             folder.rename(aside)
         except OSError as error:
-            why = (error.strerror or "unknown error").lower()
+            why = reason_of(error)
             raise NotDone(
                 f"{folder} cannot be moved aside ({why}): empty it, or restore to another folder"
             ) from error
@@ -124,10 +125,10 @@ class _Place:
             if not os.path.lexists(self._data / RESTORING) and _is_used(self._data):
                 raise _not_empty(self._data)  # by a server that has come and gone since
             layout.write_file(self._data / RESTORING, b"A restore goes on, or was interrupted.\n")
-            layout.sync(self._data)
+            sync(self._data)
             yield
             (self._data / RESTORING).unlink()
-            layout.sync(self._data)
+            sync(self._data)
         finally:
             os.close(lock)
 
@@ -171,7 +172,7 @@ class _Restore:
             folder.mkdir(exist_ok=True, parents=True, mode=0o700)
         self._replace(line, place)
         place.chmod(_READ_ONLY)
-        layout.sync(place.parent)
+        sync(place.parent)
 
     def _is_there(self, line: Line, key: str) -> bool:
         """Return whether an earlier restore has brought a file; what else is there is removed."""
@@ -206,7 +207,7 @@ class _Restore:
         place = database_path(folder, self._config.mongodb.database)
         remove_logs(place)
         self._replace(line, place)
-        layout.sync(folder)
+        sync(folder)
 
 
 def _is_used(folder: Path) -> bool:
@@ -244,5 +245,5 @@ def _sentences(data: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NotDone(room) from error
-        why = (error.strerror or "unknown error").lower()
+        why = reason_of(error)
         raise NotDone(f"The backup cannot be restored to {data}: {why}") from error

@@ -73,7 +73,7 @@ def vacuum(config: Config) -> Vacuumed:
         # The files first: what is stored meanwhile is then known to the database.
         listed = list(files.listed())
         with DatabaseFile(source) as database:
-            _check_belong(database, files, config)
+            _check_belong(database, files)
             segments, unknown, products = _unneeded(listed, database)
         partial = [file for file in listed if file.is_partial and (alone or _is_old(file))]
         removed = [
@@ -103,7 +103,7 @@ def _alone(data: Path) -> Iterator[bool]:
         os.close(lock)
 
 
-def _check_belong(database: DatabaseFile, files: StoredFiles, config: Config) -> None:
+def _check_belong(database: DatabaseFile, files: StoredFiles) -> None:
     facts = facts_of(database)
     if facts is None:
         raise NotDone("No server has used this database yet: there is nothing to give back")

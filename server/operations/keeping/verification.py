@@ -6,7 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.core.errors import DamagedFile, HeliographError, NotDone, NotFound
+from server.core.errors import DamagedFile, HeliographError, NotDone, NotFound, reason_of
 from server.operations import schema
 from server.operations.keeping import layout
 from server.operations.keeping.expected import expected_files, installed, under_way
@@ -110,5 +110,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, DamagedFile):
         return error.reason
     if isinstance(error, OSError):
-        return f"it cannot be read: {(error.strerror or 'unknown error').lower()}"
+        return f"it cannot be read: {reason_of(error)}"
     return str(error)

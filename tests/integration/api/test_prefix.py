@@ -92,7 +92,8 @@ async def test_every_url_in_every_answer_has_the_prefix(prefixed: Running, tmp_p
             continue
         answered = set(texts(json.loads(response.body)))
         assert not [each for each in answered if is_path(each)], path
-        found |= {each for each in answered if each.startswith(f"{PREFIX}/")}
+        if path != "/api/openapi.json":  # whose URLs are examples, of what need not be here
+            found |= {each for each in answered if each.startswith(f"{PREFIX}/")}
     inside = {url.removeprefix(PREFIX) for url in found}
     assert {url.split("/")[1] for url in inside} >= {"pipeline", "dataproducts"}
     for url in found:

@@ -66,6 +66,7 @@ async def test_processes_go_with_log_and_outputs_and_uploads_stay(tmp_path: Path
         assert status["processes"] == []
 
 
+@pytest.mark.slow
 async def test_a_log_goes_whether_sealed_or_not_and_its_process_says_so(tmp_path: Path) -> None:
     with serving(make_config(tmp_path)) as running:
         client = Client(running.url)

@@ -171,6 +171,11 @@ def main() -> int:
         finally:
             observatory.stop()
         printed = (Path(folder) / "printed.txt").read_text(errors="replace")
+    return conclude(report, printed)
+
+
+def conclude(report: Report, printed: str) -> int:
+    """Print the faults, with those in what the server has printed, and return the exit status."""
     report.faults += sorted(set(TRACEBACK.findall(printed)))
     for fault in report.faults[:20]:
         print(fault)

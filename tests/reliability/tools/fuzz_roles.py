@@ -311,11 +311,7 @@ def main() -> int:
         finally:
             observatory.stop()
         printed = (observatory.data / "printed.txt").read_text(errors="replace")
-    report.faults += sorted(set(fuzz.TRACEBACK.findall(printed)))
-    for fault in report.faults[:20]:
-        print(fault)
-    print(f"{len(report.faults)} faults, {printed.count('Traceback')} tracebacks in its log")
-    return 1 if report.faults else 0
+    return fuzz.conclude(report, printed)
 
 
 if __name__ == "__main__":

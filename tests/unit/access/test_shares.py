@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from server.access import shares as module
-from server.access.shares import DAY_SECONDS, MOST_LINKS, Shares
+from server.access.shares import MOST_LINKS, Shares
+from server.access.tokens import DAY_SECONDS
 from server.core.errors import Conflict, NotFound
 from tests.fakes.fake_shares import FakeKeys, FakeShares
 from tests.unit.access.test_tickets import Clock

@@ -39,7 +39,7 @@ def each_operation() -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield path, method.upper(), said
 
 
-def test_it_is_valid_openapi() -> None:
+def test_the_whole_description_is_valid_openapi() -> None:
     OpenAPIV31SpecValidator(whole()).validate()
 
 
@@ -94,7 +94,7 @@ def test_each_operation_names_the_role_that_its_handler_needs() -> None:
     assert needed_role(TargetHandler, "DELETE") is Role.ADMIN
 
 
-def test_errors_come_where_they_can() -> None:
+def test_an_operation_has_the_errors_that_can_come_and_no_others() -> None:
     answers = {(path, method): set(said["responses"]) for path, method, said in each_operation()}
     submit = answers["/api/processes/", "POST"]
     assert {"400", "401", "403", "409", "411", "413", "415", "421", "429", "503", "507"} <= submit
@@ -177,7 +177,7 @@ def test_the_next_version_of_other_answers_may_have_more_keys(name: str) -> None
         (r"/x(?:-api)?$", ["/x-api", "/x"]),
     ],
 )
-def test_a_pattern_as_paths(pattern: str, paths: list[str]) -> None:
+def test_the_pattern_of_a_route_becomes_its_paths(pattern: str, paths: list[str]) -> None:
     assert paths_of(pattern) == paths
 
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from runners.confinement import landlock
+from runners.confinement.landlock import LandlockError
 from server.cli import check as command
-from server.cli.check import CHECKS, check_server, check_tls
-from server.config import Config
+from server.cli.check import CHECKS, check_isolation, check_server, check_tls
+from server.config import Config, Limits
 from server.config.sections import Http, MongoDB
 from server.config.sections.front import Tls
 from server.core.disk.data_folder import DataFolder
@@ -335,6 +337,25 @@ def test_a_certificate_that_cannot_be_used_is_a_problem(tmp_path: Path) -> None:
     config = Config(data=tmp_path / "data", http=Http(tls=tls))
     with pytest.raises(HeliographError, match=r"http\.tls\.certificate"):
         found(config, check_tls)
+
+
+def test_isolation_that_is_set_and_not_in_force_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confined = config_of(tmp_path, limits=Limits(writable=()))
+
+    def no_landlock() -> int:
+        raise LandlockError("this kernel has no Landlock")
+
+    monkeypatch.setattr(landlock, "version", no_landlock)
+    said = found(confined, check_isolation)
+    assert said[Level.WARNING] == [
+        "Runs are not confined although limits.writable is set: this kernel has no Landlock"
+    ]
+    monkeypatch.setattr(landlock, "version", lambda: landlock.SCOPES_ABI)
+    said = found(confined, check_isolation)
+    assert said[Level.WARNING] == []
+    assert any("are confined by Landlock" in text for text in said[Level.OK])
 
 
 def test_all_complaints_about_the_configuration_are_told(
