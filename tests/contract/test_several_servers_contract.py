@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from server.access.guesses import Guesses, TooManyGuesses
 from server.access.shared_guesses import LATE_ROUNDS, SharedGuesses
 from server.core.errors import LockLost
+from server.operations.notifications import sender
 from server.store import Store
 from server.store.access.wrong_secrets import KEPT
+from server.store.notifications.deliveries import Delivery
 from server.store.peers import locks
 from server.store.peers.heartbeats import UNTOLD_SCHEMA, Peer, Program
 from tests.fakes.some_records import a_record
@@ -142,3 +145,67 @@ async def test_old_wrong_secrets_are_deleted(runner: asyncio.Runner, store: Stor
     await store.wrong_secrets._counters.add_to("wrong_secret", "last", KEPT)
     await store.wrong_secrets.add("s1", [(ADDRESS, "new")])
     assert [each.digest for each in await store.wrong_secrets.after(0)] == ["new"]
+
+
+class Receiver:
+    """Takes a while for each delivery, as a webhook may, and notes what came."""
+
+    id = "hook"
+    shown = "a hook"
+    events = ("failed",)
+    at_once = 1
+    pause_seconds = 0.0
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        self.answering = asyncio.Event()
+
+    async def send(self, deliveries: Sequence[Delivery]) -> int:
+        self.came += [each.pk for each in deliveries]
+        await self.answering.wait()
+        return 200
+
+
+async def test_what_a_server_with_a_slow_clock_is_sending_is_not_sent_by_another(
+    runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim of the slow one has ended by the clock of the other, ten minutes ahead of it."""
+
+    class Clock:
+        def __init__(self) -> None:
+            self.ahead = 0.0
+
+        def time(self) -> float:
+            return 1_800_000_000.0 + self.ahead
+
+        def monotonic(self) -> float:
+            return asyncio.get_running_loop().time() + self.passed
+
+        passed = 0.0
+
+    clock = Clock()
+    monkeypatch.setattr(sender, "time", clock)
+    for pk in (1, 2):
+        await store.deliveries.insert(
+            Delivery(pk, "hook", "failed", pk, 1, "{}", clock.time(), due=clock.time() - 2 + pk)
+        )
+    slow, fast = Receiver(), Receiver()
+    senders = [
+        sender.Sender(store.deliveries, slow, "s1"),
+        sender.Sender(store.deliveries, fast, "s2"),
+    ]
+    sending = asyncio.create_task(senders[0].send_due())
+    while not slow.came:
+        await asyncio.sleep(0.01)
+    clock.ahead = 600.0
+    fast.answering.set()
+    async with asyncio.timeout(20):
+        assert await senders[1].send_due() == sender.OTHERS_SECONDS
+    assert (slow.came, fast.came) == ([1], [2])
+    # That one was killed meanwhile: after two minutes of silence, the other one goes on.
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    clock.passed = sender.CLAIM_SECONDS + 1
+    async with asyncio.timeout(20):
+        await senders[1].send_due()
+    assert fast.came == [2, 1]
