@@ -6,6 +6,7 @@ Imports nothing heavy by itself: the children of multiprocessing import this mod
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -25,18 +26,27 @@ KEYS = {"host": "http.host", "port": "http.port"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server until it is stopped, or make a single run, and return the exit status."""
+    """Run the server until it is stopped, or do a command, and return the exit status."""
+    from server.cli.exit_status import ExitStatus
+
+    try:
+        return _do(sys.argv[1:] if argv is None else argv)
+    except BrokenPipeError:
+        _discard_output()
+        return ExitStatus.UNREAD
+
+
+def _do(argv: Sequence[str]) -> int:
     from server.cli.exit_status import ExitStatus
     from server.cli.options import COMMON, load_config
     from server.core.errors import StartError
 
-    argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] in COMMANDS:
         return command(argv)
     args = parser().parse_args(argv)
     if args.version:
-        print(f"heliograph {version()}")
-        return 0
+        print(f"heliograph {version()}", flush=True)
+        return ExitStatus.SUCCEEDED
     try:
         config = load_config(args, COMMON | KEYS)
         from server.app.running import run
@@ -54,7 +64,16 @@ def command(argv: Sequence[str]) -> int:
     from importlib import import_module
 
     main: Callable[[Sequence[str]], int] = import_module(COMMANDS[argv[0]]).main
-    return main(argv)
+    status = main(argv)
+    sys.stdout.flush()
+    return status
+
+
+def _discard_output() -> None:
+    """Send what is still to be printed nowhere: the interpreter would complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -32,10 +32,10 @@ class ForeignPage(HeliographError):
         )
 
 
-def check_page(rules: AccessRules, host: str, headers: Mapping[str, str]) -> None:
+def check_page(rules: AccessRules, scheme: str, host: str, headers: Mapping[str, str]) -> None:
     """Raise ForeignPage unless the origin is our own or an allowed one; none at all is fine."""
     origin = headers.get("Origin")
-    if origin and not rules.knows_origin(origin, host):
+    if origin is not None and not rules.knows_origin(origin, scheme, host):
         raise ForeignPage(host, origin)
 
 

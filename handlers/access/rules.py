@@ -7,6 +7,7 @@ With an unknown `Host`, a foreign page reaches a local server by DNS rebinding; 
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 #: How many values of `Host` are cached; most requests come with the same few.
 CACHED_HOSTS = 128
+#: A `Host` whose name and port are beyond doubt, for us and for whoever reads it after us.
+_WELL_FORMED = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:[0-9]{0,5})?", re.ASCII)
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -31,19 +34,23 @@ class AccessRules:
     def _knows_host(self, host: str) -> bool:
         """Return whether the `Host` of a request names this server; one without a port has any."""
         name = host_name(host)
-        if name in self._hosts or host.lower() in self._hosts:
+        if host.lower() in self._hosts:
+            return True
+        if not _WELL_FORMED.fullmatch(host):
+            return False
+        if name in self._hosts:
             return True
         # A server that listens on every address has all those of the machine. DNS cannot rebind a
         # literal address.
         return self._any_address and _is_address(name)
 
-    def knows_origin(self, origin: str, host: str) -> bool:
+    def knows_origin(self, origin: str, scheme: str, host: str) -> bool:
         """Return whether a page of this origin may write here: our own or an allowed one."""
-        return self.is_own(origin, host) or self.shares_with(origin)
+        return self.is_own(origin, scheme, host) or self.shares_with(origin)
 
-    def is_own(self, origin: str, host: str) -> bool:
-        """Return whether a page of this origin is one of ours."""
-        return _is_own(origin.lower(), host.lower())
+    def is_own(self, origin: str, scheme: str, host: str) -> bool:
+        """Return whether a page of this origin is one of ours, asked by `scheme` for `host`."""
+        return _is_own(origin.lower(), scheme, host.lower())
 
     def shares_with(self, origin: str) -> bool:
         """Return whether pages of this other origin may read our answers (CORS)."""
@@ -57,9 +64,13 @@ def host_name(host: str) -> str:
     return host.partition(":")[0].lower()
 
 
-def _is_own(origin: str, host: str) -> bool:
+def _is_own(origin: str, asked_by: str, host: str) -> bool:
     scheme, _, address = origin.partition("://")
-    port = ":" + DEFAULT_PORTS.get(scheme, "")
+    # Who can answer in our place by plain HTTP must not write to us by HTTPS. The other way round,
+    # an https page may be ours: a proxy that we are not told to trust can have taken off the TLS.
+    if scheme not in DEFAULT_PORTS or (asked_by == "https" and scheme != "https"):
+        return False
+    port = ":" + DEFAULT_PORTS[scheme]
     return bool(address) and address.removesuffix(port) == host.removesuffix(port)
 
 

@@ -102,7 +102,7 @@ class GuardedHandler(RequestHandler):
             self.set_cors_headers()
         changes = request.method not in SAFE_METHODS
         if changes or self.checks_origin_always:
-            check_page(rules, request.host, request.headers)
+            check_page(rules, request.protocol, request.host, request.headers)
         if changes:
             check_site(rules, request.host, request.headers)
 
@@ -110,7 +110,10 @@ class GuardedHandler(RequestHandler):
     def from_elsewhere(self) -> bool:
         """Whether a page of another origin sent it, allowed or not: then no cookie counts."""
         origin = self.request.headers.get("Origin")
-        return bool(origin) and not self.access_rules.is_own(str(origin), self.request.host)
+        return origin is not None and not self._is_own(origin)
+
+    def _is_own(self, origin: str) -> bool:
+        return self.access_rules.is_own(origin, self.request.protocol, self.request.host)
 
     def _check_role(self, needed: Role) -> None:
         if not self.caller.role.includes(needed):

@@ -7,6 +7,8 @@ from urllib.parse import parse_qs
 from tornado.routing import URLSpec
 
 from handlers.access.identification import COOKIE
+from handlers.access.origins import ForeignPage
+from handlers.http.access_control import SAFE_METHODS
 from handlers.http.body import BodyHandler
 from handlers.http.routing import route
 from handlers.pages.base import Page
@@ -31,14 +33,24 @@ class FormPage(BodyHandler, Page):
         return form.get(name, [otherwise])[-1].strip()
 
 
-class LoginPage(FormPage):
-    """Asks for a token, and begins a session with it."""
+class SessionForm(FormPage):
+    """A form that begins or ends the session of a browser: for our own pages alone."""
 
     open_to_all = True
 
+    def check_source(self) -> None:
+        """Refuse pages from elsewhere, allowed ones too: they come by `Authorization` only."""
+        super().check_source()
+        if self.request.method not in SAFE_METHODS and self.from_elsewhere:
+            raise ForeignPage(self.request.host, self.request.headers.get("Origin"))
+
+
+class LoginPage(SessionForm):
+    """Asks for a token, and begins a session with it."""
+
     def get(self) -> None:
         """Show the form, or redirect to the page asked for where the server has no tokens."""
-        destination = local_path(self.get_query_argument("next", "/"))
+        destination = self._destination(self.get_query_argument("next", "/"))
         if self.services.access.needs_token:
             self.ask_for_token(destination)
         else:
@@ -46,7 +58,7 @@ class LoginPage(FormPage):
 
     async def post(self) -> None:
         """Begin a session, set its cookie and redirect, or show the form again."""
-        destination = local_path(self.form_value("next", "/"))
+        destination = self._destination(self.form_value("next", "/"))
         access, address = self.services.access, str(self.request.remote_ip)
         try:
             token = access.check_secret(self.form_value("token"), address)
@@ -59,6 +71,11 @@ class LoginPage(FormPage):
         self._set_session_cookie(secret, token)
         log_signed_in(token.identity.caller, address)
         self.redirect(destination, status=303)
+
+    def _destination(self, asked: str) -> str:
+        """Return where to go afterwards; it may have the prefix, as the addresses of pages do."""
+        path = local_path(asked)
+        return path.removeprefix(self.prefix) if path.startswith(f"{self.prefix}/") else path
 
     def _ask_again(self, destination: str, error: HeliographError) -> None:
         self.set_status(401)
@@ -87,10 +104,8 @@ class LoginPage(FormPage):
         )
 
 
-class LogoutHandler(FormPage):
+class LogoutHandler(SessionForm):
     """Ends the session of the browser. Not being signed in is fine."""
-
-    open_to_all = True
 
     async def post(self) -> None:
         """End the session, and redirect to the form."""

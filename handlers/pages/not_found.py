@@ -65,8 +65,9 @@ class ToPrefix(UnknownPage):
             raise NotFound("page", self.request.path)
 
     def get(self, *_arguments: str) -> None:
-        """Redirect to the first page."""
-        self.redirect("/")
+        """Redirect to the first page; for good where only the slash is missing."""
+        query = f"?{self.request.query}" if self.request.query else ""
+        self.redirect(f"/{query}", permanent=self.request.path != "/")
 
 
 def outside_prefix(services: Services) -> list[URLSpec]:

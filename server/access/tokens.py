@@ -79,7 +79,7 @@ def make_token(name: str, role: str, days: str | None, now: float) -> tuple[Toke
 
 
 def _valid_days(written: str) -> float:
-    plain = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", written, re.ASCII)
+    plain = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,30})?", written, re.ASCII)
     days = float(written) if plain else math.nan
     if not 0 < days <= LONGEST_DAYS:  # which no comparison with NaN is
         raise TokenProblem(f"The days of a token are a number above 0 and up to {LONGEST_DAYS}")

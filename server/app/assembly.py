@@ -39,7 +39,7 @@ from server.execution.recovery import Recovery
 from server.live.sources import LiveSources
 from server.operations.log_sealing import LogSealer
 from server.operations.notifications.notifications import DeliveryList, Notifications, receivers_of
-from server.operations.retention import Removers, Retention, free_bytes
+from server.operations.retention import Removers, Retention, disk_bytes, free_bytes
 from server.processes.service import Processes
 from server.processes.trimming import Trimming
 
@@ -106,6 +106,7 @@ class Assembly:
             self.components.store,
             removers,
             lambda: free_bytes(self.folder.path),
+            lambda: disk_bytes(self.folder.path),
         )
 
     def recovery(self) -> Recovery:

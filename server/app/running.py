@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TextIO
 
 import uvloop
 
@@ -48,9 +50,9 @@ async def _serve_until_stopped(
     server: Server, on_ready: OnReady | None, manager: ServiceManager
 ) -> int:
     stopped = asyncio.Event()
-    _listen_for_signals(stopped, _log_line if server.config.log.format == "json" else _print)
+    _listen_for_signals(stopped, _log_line if server.config.log.format == "json" else _print_error)
     async with manager.watched(), server:
-        print(f"Heliograph is starting at {server.address}", flush=True)
+        _print(f"Heliograph is starting at {server.address}", sys.stdout)
         starting = asyncio.ensure_future(server.start())
         stopping = asyncio.ensure_future(stopped.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -59,7 +61,7 @@ async def _serve_until_stopped(
             starting.cancel()
             return 0
         await starting
-        print(f"Heliograph is ready at {server.address}", flush=True)
+        _print(f"Heliograph is ready at {server.address}", sys.stdout)
         manager.ready(server.address)
         if on_ready is not None:
             await on_ready(server)
@@ -74,15 +76,21 @@ def _listen_for_signals(stopped: asyncio.Event, say: Callable[[str], None]) -> N
     def stop() -> None:
         if stopped.is_set():
             os._exit(1)
-        say("Heliograph is stopping; once more to stop at once")
         stopped.set()
+        say("Heliograph is stopping; once more to stop at once")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
-def _print(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+def _print(message: str, stream: TextIO) -> None:
+    """Print a line, if anybody reads it: the reader of a pipe may have gone before the server."""
+    with contextlib.suppress(OSError):
+        print(message, file=stream, flush=True)
+
+
+def _print_error(message: str) -> None:
+    _print(message, sys.stderr)
 
 
 def _log_line(message: str) -> None:

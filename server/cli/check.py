@@ -97,11 +97,26 @@ async def _described(config: Config) -> dict[str, PipelineDescription]:
     # What an author's module can see holds no secret, as at a start.
     remove_variables(os.environ)
     pool = Pool(1)
+    with _output_to_errors():
+        try:
+            await pool.start()
+            return await find_pipelines(config, pool)
+        finally:
+            pool.close()
+
+
+@contextlib.contextmanager
+def _output_to_errors() -> Iterator[None]:
+    """Let children print to standard error: standard output is the report's alone."""
+    sys.stdout.flush()
+    output, errors = 1, 2
+    kept = os.dup(output)
+    os.dup2(errors, output)
     try:
-        await pool.start()
-        return await find_pipelines(config, pool)
+        yield
     finally:
-        pool.close()
+        os.dup2(kept, output)
+        os.close(kept)
 
 
 #: All checks, in the order of the report. A new one is one line here.

@@ -28,6 +28,8 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str], work: Work) -> int
     except HeliographError as error:
         print(f"heliograph {argv[0]}: {error}", file=sys.stderr)
         return ExitStatus.NOT_STARTED
+    except BrokenPipeError:
+        raise  # nobody reads the output, which is no failure of the work
     except OSError as error:
         print(f"heliograph {argv[0]}: {sentence_of(error)}", file=sys.stderr)
         return ExitStatus.NOT_STARTED

@@ -18,3 +18,5 @@ class ExitStatus(IntEnum):
     NOT_ALIGNED = 3
     #: the run was cancelled: 128 plus SIGINT, as for any program that Ctrl-C ends
     CANCELLED = 130
+    #: nobody reads the output any more: 128 plus SIGPIPE, as for any program in a pipeline
+    UNREAD = 141

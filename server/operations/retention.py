@@ -49,16 +49,22 @@ class Removers:
 class Retention:
     """Applies the settings from time to time; does nothing without any.
 
-    `free` returns the free bytes of the disk that is to keep some.
+    `free` returns the free bytes of the disk that is to keep some, `size` all of its bytes.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, removers: Removers, free: Callable[[], int]
+        self,
+        settings: Settings,
+        store: Store,
+        removers: Removers,
+        free: Callable[[], int],
+        size: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._store = store
         self._removers = removers
         self._free = free
+        self._size = size
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -125,7 +131,18 @@ class Retention:
         return until
 
     async def _make_space(self, wanted: int) -> None:
-        """Delete the processes that ended first until so many bytes are free."""
+        """Delete the processes that ended first until so many bytes are free.
+
+        Nothing is deleted for more than the whole disk has, which no deleting can reach.
+        """
+        size = await asyncio.to_thread(self._size)
+        if wanted > size:
+            log.error(
+                "retention.free_bytes is more than the whole disk has, %d bytes: nothing goes",
+                size,
+                extra={"action": "retention_unreachable", "disk_bytes": size},
+            )
+            return
         missing = wanted - await asyncio.to_thread(self._free)
         if missing <= 0:
             return
@@ -200,3 +217,8 @@ class Retention:
 def free_bytes(folder: Path) -> int:
     """Return the bytes that are free on the disk of a folder."""
     return shutil.disk_usage(folder).free
+
+
+def disk_bytes(folder: Path) -> int:
+    """Return the bytes that the disk of a folder has in all."""
+    return shutil.disk_usage(folder).total

@@ -18,6 +18,7 @@ from pathlib import Path
 from runners import PipelineProcess
 
 Path(__file__).with_name("seen").write_text(repr(dict(os.environ)))
+print("ok       pipelines: whatever an author prints")
 
 
 class Good(PipelineProcess):
@@ -46,6 +47,7 @@ def test_each_pipeline_is_described_without_a_secret_and_broken_ones_are_problem
     assert "problem  pipelines: Lost cannot run: " in done.stdout
     assert "problem  pipelines: Bare cannot run: " in done.stdout
     assert "2 problems" in done.stdout
+    assert "whatever an author prints" not in done.stdout, "the report is the command's alone"
     assert SECRET not in (tmp_path / "seen").read_text()
     assert SECRET not in done.stdout + done.stderr
     assert not (tmp_path / "data").exists()

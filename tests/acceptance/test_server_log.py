@@ -114,3 +114,31 @@ def test_a_wrong_setting_of_the_log_stops_the_start(
     assert server.process.wait(30) == 2
     server.close()
     assert f"allowed is {allowed}" in "".join(server.printed)
+
+
+def with_its_output_in_a_pipe(folder: Path) -> subprocess.Popen[str]:
+    """Start a server as `heliograph 2>&1 | tee log` does, and return it when it is ready."""
+    data, config = str(folder / "data"), str(SAMPLES / "config.yml")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server", "--config", config, "--port", "0", "--data", data],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert any("ready at" in line for line in process.stdout)
+    return process
+
+
+@pytest.mark.slow
+async def test_a_server_whose_output_nobody_reads_any_more_stops(tmp_path: Path) -> None:
+    process = with_its_output_in_a_pipe(tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()  # Ctrl-C ends `tee` and the server, in any order
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert process.wait(30) in (0, 120)  # 120 is Python's, for what it could not write
+    finally:
+        process.kill()
+        process.wait()

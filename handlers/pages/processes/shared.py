@@ -15,7 +15,6 @@ from handlers.http.routing import route
 from handlers.pages.processes.process import ProcessPage
 from handlers.services import Services
 from handlers.sharing.views import COOKIE_PREFIX
-from server.access.guesses import TooManyGuesses
 from server.access.identity import Identity, NotIdentified
 from server.access.shares import Link
 
@@ -38,7 +37,7 @@ class SharedPage(ProcessPage):
         record = await self.processes.get(link.process)
         try:
             await self._own_identity()
-        except (NotIdentified, TooManyGuesses):
+        except NotIdentified:
             self.let_in_by(link)
             self._keep(link)
         else:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from server.core.errors import StartError
 from server.operations import schema
 from server.operations.checks.results import Result, in_units, ok, problem, warning
-from server.operations.checks.subject import Subject
+from server.operations.checks.subject import DATABASE_MISSING, Subject
 from server.operations.keeping.expected import installed
 from server.operations.storage_root import StorageRoot
 from server.store import Store
@@ -60,6 +60,9 @@ def check_identity(subject: Subject) -> Iterator[Result]:
         facts = installed(documents)
         counted = {each["_id"]: int(each["last"]) for each in documents.documents("counters")}
     if facts is None:
+        # An empty database beside files is not theirs, though it can be opened.
+        if written or highest or highest_log:
+            yield problem(DATABASE_MISSING)
         return
     yield _of_ids(written, facts)
     for noun, found, counter in (

@@ -23,6 +23,12 @@ def check_data_folder(subject: Subject) -> Iterator[Result]:
     """Look whether the data folder is there, whole, and only its owner's."""
     data = subject.config.data
     if not data.exists():
+        above = _existing(data)
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            yield problem(
+                f"{data} cannot be made in {above}", "make it, or name another with --data"
+            )
+            return
         yield ok(f"{data} is not there yet; the first start makes it")
         return
     if not data.is_dir() or not os.access(data, os.R_OK | os.W_OK | os.X_OK):
@@ -46,7 +52,8 @@ def check_room(subject: Subject) -> Iterator[Result]:
         if (device := folder.stat().st_dev) in seen:
             continue
         seen.add(device)
-        free = shutil.disk_usage(folder).free
+        disk = shutil.disk_usage(folder)
+        free = disk.free
         text = f"{in_units(free)} free for the {name}"
         if free < HARDLY_ANY_BYTES:
             yield problem(text, "delete something, or make the disk larger")
@@ -54,6 +61,16 @@ def check_room(subject: Subject) -> Iterator[Result]:
             yield warning(text, "delete something soon, or make the disk larger")
         else:
             yield ok(text)
+        if name == "data folder":
+            yield from _wanted_room(subject, disk.total)
+
+
+def _wanted_room(subject: Subject, size: int) -> Iterator[Result]:
+    wanted = subject.config.retention.free_bytes
+    if wanted is not None and wanted > size:
+        yield problem(
+            f"retention.free_bytes is more than the whole disk has ({in_units(size)})", "lower it"
+        )
 
 
 def check_open_files(subject: Subject) -> Iterator[Result]:

@@ -20,6 +20,12 @@ from server.store.documents import Documents
 from server.store.driver.reading import MongoDocuments
 from server.store.engine.database_file import DatabaseFile, database_path
 
+#: What is wrong where files are stored and nothing knows of them, and what to do.
+DATABASE_MISSING = (
+    "There are files here, but their database is missing: restore it, or correct mongodb.uri, "
+    "mongodb.database or --data"
+)
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -67,9 +73,6 @@ class Subject:
             return
         file = self.database_file
         if not file.exists():
-            raise NotDone(
-                "There are files here, but their database is missing: restore it, or correct "
-                "mongodb.uri, mongodb.database or --data"
-            )
+            raise NotDone(DATABASE_MISSING)
         with file:
             yield file

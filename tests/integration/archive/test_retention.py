@@ -174,3 +174,20 @@ async def test_space_is_made_by_deleting_what_ended_first(
         await until(lambda: asyncio.sleep(0, free(tmp_path) >= wanted))
         for record in records[2:]:
             assert (await client.fetch(f"/api/processes/{record['pk']}/")).code == 200
+
+
+async def test_nothing_goes_for_more_than_the_whole_disk_has(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(make_config(tmp_path)) as running:
+        record = await Client(running.url).run("Outputs")
+    wanted = retention.disk_bytes(tmp_path) + 1
+    with serving(keeping(tmp_path, free_bytes=wanted)) as running:
+        client = Client(running.url)
+
+        async def refused() -> bool:
+            actions = [getattr(each, "action", None) for each in caplog.records]
+            return "retention_unreachable" in actions
+
+        await until(refused)
+        assert (await client.fetch(f"/api/processes/{record['pk']}/")).code == 200

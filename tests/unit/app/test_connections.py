@@ -98,7 +98,7 @@ async def test_a_body_that_stops_is_closed_and_one_that_goes_on_slowly_is_not(
             writer.write(b"1\r\nx\r\n")
             await asyncio.sleep(0.1)
             assert not reader.at_eof()
-        assert 0.5 < await closed_after((reader, writer)) < 5
+        assert 0.35 < await closed_after((reader, writer)) < 5
 
 
 async def test_a_client_that_does_not_read_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

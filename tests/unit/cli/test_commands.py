@@ -110,3 +110,14 @@ def test_numbers_and_sizes_are_said_as_people_do() -> None:
         "2 processes",
         "1,200 files",
     ]
+
+
+def test_output_that_nobody_reads_is_no_failure_of_the_work(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def unread(config: Config, args: argparse.Namespace) -> int:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run(new_parser("vacuum", "Test."), ["vacuum"], unread)
+    assert capsys.readouterr().err == ""

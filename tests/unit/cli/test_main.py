@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -106,3 +108,18 @@ def test_the_version_is_told_without_starting(
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("heliograph ")
     assert started == []
+
+
+def test_output_that_nobody_reads_ends_as_in_any_pipeline() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "server", "--version"],
+        cwd=Path(__file__).parents[3],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

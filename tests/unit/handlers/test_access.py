@@ -36,6 +36,12 @@ def test_a_host_is_a_name_and_perhaps_a_port(host: str, name: str) -> None:
         ("evil.example", False),
         ("localhost.evil.example", False),
         ("10.0.0.1", False),
+        ("localhost:", True),
+        ("localhost:abc", False),
+        ("localhost:999999", False),
+        ("localhost:80:80", False),
+        ("[::1", False),
+        ("[::1]evil.example", False),
         ("", False),
     ],
 )
@@ -53,6 +59,7 @@ def test_listening_everywhere_makes_every_address_known_but_no_name() -> None:
 @pytest.mark.parametrize(
     ("origin", "host", "known"),
     [
+        ("ftp://localhost:8642", "localhost:8642", False),
         ("http://localhost:8642", "localhost:8642", True),
         ("http://localhost", "localhost:80", True),
         ("https://localhost", "localhost:443", True),
@@ -66,7 +73,23 @@ def test_listening_everywhere_makes_every_address_known_but_no_name() -> None:
     ],
 )
 def test_an_origin_is_ours_or_an_allowed_one(origin: str, host: str, known: bool) -> None:
-    assert AccessRules(Http(allowed_origins=(ELSEWHERE,))).knows_origin(origin, host) is known
+    rules = AccessRules(Http(allowed_origins=(ELSEWHERE,)))
+    assert rules.knows_origin(origin, "http", host) is known
+
+
+@pytest.mark.parametrize(
+    ("origin", "scheme", "own"),
+    [
+        ("https://a.example", "https", True),
+        ("http://a.example", "https", False),
+        ("http://a.example", "http", True),
+        ("https://a.example", "http", True),  # a proxy that is not trusted took off the TLS
+    ],
+)
+def test_a_page_by_plain_http_is_none_of_a_server_that_speaks_https(
+    origin: str, scheme: str, own: bool
+) -> None:
+    assert AccessRules(Http()).is_own(origin, scheme, "a.example") is own
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.gen_test
 ELSEWHERE = "https://observatory.example"
 JSON = {"Content-Type": "application/json"}
 SITE = "Sec-Fetch-Site"
+SECRET = "a-secret-of-sixteen-characters"
 
 
 async def made(client: Client, path: str = "/api/targets/", **headers: str) -> int:
@@ -35,6 +36,7 @@ async def made(client: Client, path: str = "/api/targets/", **headers: str) -> i
         ("same-origin", "http://evil.example", 403),
         ("none", "null", 403),
         (None, "null", 403),
+        (None, "", 403),
         ("", None, 403),
         ("SAME-ORIGIN", None, 403),
         ("same-origin, cross-site", None, 403),
@@ -139,3 +141,21 @@ async def test_others_get_no_cors_headers_but_caches_are_told() -> None:
                 answer = await client.fetch(path, headers=headers)
                 assert "Access-Control-Allow-Origin" not in answer.headers
                 assert "Origin" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("path", ["/login", "/logout"])
+@pytest.mark.parametrize(
+    ("origin", "status"), [(None, 303), (ELSEWHERE, 403), ("http://evil.example", 403)]
+)
+async def test_no_page_from_elsewhere_begins_or_ends_a_session(
+    path: str, origin: str | None, status: int
+) -> None:
+    fakes = Fakes()
+    fakes.configure(http={"allowed_origins": (ELSEWHERE,), "tokens": (SECRET,)})
+    async with fakes.serving() as client:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers |= {} if origin is None else {"Origin": origin}
+        body = f"token={SECRET}".encode()
+        answer = await client.fetch(path, "POST", headers=headers, body=body)
+        assert answer.code == status
+        assert ("Set-Cookie" in answer.headers) is (status == 303)

@@ -76,11 +76,19 @@ async def test_pages_outside_the_prefix_are_not_found(path: str) -> None:
         assert f'href="{PREFIX}/"'.encode() in answer.body
 
 
-@pytest.mark.parametrize("path", ["/", "/?a=b", PREFIX])
-async def test_the_root_leads_to_the_first_page(path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "status", "location"),
+    [
+        ("/", 302, f"{PREFIX}/"),
+        ("/?a=b", 302, f"{PREFIX}/?a=b"),
+        (PREFIX, 301, f"{PREFIX}/"),
+        (f"{PREFIX}?a=b&a=%2F", 301, f"{PREFIX}/?a=b&a=%2F"),
+    ],
+)
+async def test_the_root_leads_to_the_first_page(path: str, status: int, location: str) -> None:
     async with serving(tokens=(TOKEN,)) as client:
         answer = await client.fetch(path)
-        assert (answer.code, answer.headers["Location"]) == (302, f"{PREFIX}/")
+        assert (answer.code, answer.headers["Location"]) == (status, location)
         assert (await client.fetch(path, "POST", body=b"")).code == 404
         unknown = await client.fetch(path, headers={"Host": "rebound.example"})
         assert unknown.code == 421
@@ -95,7 +103,8 @@ async def test_redirects_and_locations_have_it_once() -> None:
         assert made.headers["Location"].startswith(f"{PREFIX}/api/targets/")
 
 
-async def test_signing_in_leads_back_and_the_cookie_is_for_this_server_alone() -> None:
+@pytest.mark.parametrize("before", ["", PREFIX])
+async def test_signing_in_leads_back_and_the_cookie_is_for_this_server_alone(before: str) -> None:
     async with serving(tokens=(TOKEN,)) as client:
         form = await client.fetch(f"{PREFIX}/targets/1/?before=9")
         assert form.code == 401
@@ -105,7 +114,7 @@ async def test_signing_in_leads_back_and_the_cookie_is_for_this_server_alone() -
             f"{PREFIX}/login",
             "POST",
             headers={"Content-Type": "application/x-www-form-urlencoded"},
-            body=urlencode({"token": TOKEN, "next": "/targets/1/?before=9"}),
+            body=urlencode({"token": TOKEN, "next": f"{before}/targets/1/?before=9"}),
         )
         assert answer.headers["Location"] == f"{PREFIX}/targets/1/?before=9"
         assert f"; Path={PREFIX}" in answer.headers["Set-Cookie"]

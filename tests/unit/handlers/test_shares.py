@@ -14,10 +14,12 @@ from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.routing import URLSpec
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from handlers.access.identification import Identification
 from handlers.http.body import BodyHandler
 from handlers.routes import all_routes
 from handlers.sharing import views
 from handlers.sharing.views import SharedView
+from server.access.guesses import TooManyGuesses
 from server.core.records import DataProductGroup, State
 from tests.fakes.callers import bearer, identify_by_word
 from tests.fakes.fake_processes import Board
@@ -317,6 +319,17 @@ async def test_a_cookie_under_another_name_is_still_good_for_its_own_process_onl
         headers = {"Cookie": f"heliograph_share_{OTHER}={token}"}
         assert (await client.fetch(f"/api/processes/{OTHER}/", headers=headers)).code == 401
         assert (await client.fetch(f"/api/processes/{SHARED}/", headers=headers)).code == 200
+
+
+async def test_guesses_at_a_link_are_counted_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_many(*_: object, **__: object) -> None:
+        raise TooManyGuesses(60)
+
+    async with some_fakes().serving() as client:
+        link = await share(client)
+        monkeypatch.setattr(Identification, "identify", too_many)
+        answer = await client.fetch(link, headers=bearer("wrong"))
+        assert (answer.code, answer.headers["Retry-After"]) == (429, "60")
 
 
 async def test_who_is_signed_in_keeps_their_own_rights() -> None:

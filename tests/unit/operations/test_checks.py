@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from runners.confinement.landlock import LandlockError
 from server.cli import check as command
 from server.cli.check import CHECKS, check_isolation, check_server, check_tls
 from server.config import Config, Limits
-from server.config.sections import Http, MongoDB
+from server.config.sections import Http, MongoDB, Retention
 from server.config.sections.front import Tls
 from server.core.disk.data_folder import DataFolder
 from server.core.errors import HeliographError, NotDone
@@ -377,3 +378,23 @@ def test_a_check_that_fails_is_a_problem_and_the_others_are_made(
     said = capsys.readouterr().out
     assert "problem  database: There are files here, but their database is missing" in said
     assert "ok       open files: " in said
+
+
+def test_an_empty_database_beside_files_is_a_problem_as_for_a_start(config: Config) -> None:
+    database(config).write_bytes(b"")
+    [found_problem] = problems(config, check_identity)
+    assert "their database is missing" in found_problem
+
+
+def test_a_data_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    [found_problem] = problems(Config(data=tmp_path / "file" / "data"), check_data_folder)
+    assert "cannot be made" in found_problem
+
+
+def test_more_free_space_than_the_disk_has_is_a_problem(config: Config) -> None:
+    wanted = shutil.disk_usage(config.data).total + 1
+    wanting = replace(config, retention=Retention(free_bytes=wanted))
+    assert any("retention.free_bytes" in each for each in problems(wanting, check_room))
+    enough = replace(config, retention=Retention(free_bytes=1))
+    assert not any("retention.free_bytes" in each for each in problems(enough, check_room))
