@@ -56,9 +56,7 @@ class Locks:
         lock = Lock(self, name, f"t{secrets.token_hex(8)}")
         try:
             await self._acquire(lock)
-            renewing = asyncio.create_task(
-                repeat_every(RENEW_SECONDS, lambda: self._keep(lock), name=f"lock {name}", log=log)
-            )
+            renewing = asyncio.create_task(self._renew_again_and_again(lock))
             try:
                 yield lock
             finally:
@@ -74,6 +72,12 @@ class Locks:
         held = {"_id": lock.name, "token": lock.token}
         if await self._collection.change(held, inc={"renewals": 1}) is None:
             raise LockLost(lock.name)
+
+    async def _renew_again_and_again(self, lock: Lock) -> None:
+        await asyncio.sleep(RENEW_SECONDS)
+        await repeat_every(
+            RENEW_SECONDS, lambda: self._keep(lock), name=f"The lock {lock.name}", log=log
+        )
 
     async def _keep(self, lock: Lock) -> None:
         with contextlib.suppress(LockLost):  # which the holder finds out where it matters
