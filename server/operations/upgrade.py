@@ -9,6 +9,7 @@ or stand still; no two clocks are compared.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from server.config.sections import Leases
 from server.core.concurrency import repeat_every, retry_while_unavailable
-from server.core.errors import StartError
+from server.core.errors import DatabaseAway, NoRoom, StartError
 from server.operations import schema
 from server.store import Store
 from server.store.peers.heartbeats import Peer, Program
@@ -46,7 +47,8 @@ class Upgrade:
         async def beat() -> None:
             await self.store.servers.beat(self.server, time.time(), program)
 
-        await retry_while_unavailable(beat)
+        with contextlib.suppress(DatabaseAway, NoRoom):  # then the next one tells
+            await beat()
         beating = asyncio.create_task(
             repeat_every(self.leases.heartbeat_seconds, beat, name="The heartbeat", log=log)
         )
@@ -55,12 +57,12 @@ class Upgrade:
             yield
         except BaseException:
             await self._stop(beating)
-            await retry_while_unavailable(lambda: self.store.servers.delete(self.server))
+            with contextlib.suppress(DatabaseAway, NoRoom):
+                await self.store.servers.delete(self.server)
             raise
         await self._stop(beating)
-        await retry_while_unavailable(
-            lambda: self.store.servers.beat(self.server, time.time(), self.program)
-        )
+        with contextlib.suppress(DatabaseAway, NoRoom):
+            await self.store.servers.beat(self.server, time.time(), self.program)
 
     async def _upgrading_to(self) -> int | None:
         """Return the last version that servers before it cannot live with, if that is still due."""
