@@ -79,7 +79,10 @@ def source_of(pipeline: type[PipelineProcess]) -> list[str]:
 def _found(names: Iterable[str]) -> Iterable[str]:
     places: Any = None
     for name in names:
-        spec = PathFinder.find_spec(name, places)
+        try:
+            spec = PathFinder.find_spec(name, places)
+        except KeyError:  # inside a namespace package, which would have to be imported first
+            return
         if spec is None:
             return
         if spec.origin is not None and spec.has_location:

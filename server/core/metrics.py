@@ -25,7 +25,8 @@ from prometheus_client.registry import Collector
 
 from server.core.records import ProcessRecord, State
 
-# When each series began would be as many series again, and Prometheus does not need it.
+# When each series began would be as many series again, and Prometheus does not need it. (The call
+# comes without types.)
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 #: The upper ends of histograms' buckets, in seconds.

@@ -69,7 +69,9 @@ class RunRecorder:
         while not self._closing.is_set():
             due = self.messages.assembler.release(loop.time())
             waiting = None if due is None else max(0.0, due - loop.time())
-            if self.messages.changed:
+            if self.messages.assembler.ready:  # beginnings that were held for long enough
+                waiting = 0
+            elif self.messages.changed:
                 waiting = RECORD_SECONDS
             elif (film := self.film.seconds_left) is not None:
                 waiting = film if waiting is None else min(waiting, film)

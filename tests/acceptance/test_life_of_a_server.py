@@ -71,6 +71,7 @@ async def test_a_killed_server_leaves_no_run_behind_and_no_record_running(
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+@pytest.mark.slow
 async def test_a_run_lost_too_often_fails_with_its_words(servers: Servers) -> None:
     client = servers.start().client()
     record, _ = await waiting_run(client)

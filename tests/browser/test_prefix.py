@@ -128,7 +128,7 @@ def test_what_people_do_stays_inside(open_inside: Open, prefixed: Observatory) -
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#process .state").first).to_have_text("cancelled")
     page.locator("[data-act=delete]").click()
-    page.get_by_role("button", name="Delete", exact=True).last.click()
+    page.locator("#question").get_by_role("button", name="Delete").click()
     page.wait_for_url(f"{prefixed.url}/targets/{target}/")
     assert again != process
     sockets = [url for url in watched.asked if url.startswith("ws")]

@@ -68,6 +68,7 @@ class Figures:
     async def status(self) -> dict[str, Any]:
         """Return the figures of `/api/status/`, measured some seconds ago at most if possible."""
         await self.refresh()
+        await self._look_at_queue()  # which may have changed while it was measured
         sources, measured = self._sources, self.measured
         return {
             **sources.facts,

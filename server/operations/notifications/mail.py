@@ -31,6 +31,8 @@ class MailReceiver:
     at_once = 50
     #: So that a series of failures makes one mail a minute at most.
     pause_seconds = 60.0
+    #: A mail server is waited for in several steps.
+    claim_seconds = 6 * TIMEOUT_SECONDS
 
     def __init__(self, settings: Mail, password: str | None) -> None:
         self._settings = settings

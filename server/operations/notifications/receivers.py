@@ -43,5 +43,9 @@ class Receiver(Protocol):
     def pause_seconds(self) -> float:
         """How long to wait after a call of `send`."""
 
+    @property
+    def claim_seconds(self) -> float:
+        """How long a call of `send` may take; nobody else tries the same meanwhile."""
+
     async def send(self, deliveries: Sequence[Delivery]) -> int | None:
         """Deliver, and return the HTTP status if there is one. Raise NotDelivered."""

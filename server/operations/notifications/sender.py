@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 BACK_OFF_SECONDS = (2.0, 10.0, 60.0, 300.0, 1_800.0, 7_200.0, 21_600.0, 43_200.0, 43_200.0)
 #: Pauses differ by this part, so that what failed together does not come again together.
 JITTER = 0.1
-#: How long nobody else tries what this server is sending.
-CLAIM_SECONDS = 120.0
 #: The pause while another server, whose clock is behind, is sending what is due here.
 OTHERS_SECONDS = 5.0
 #: The longest sleep: another server may have stored something for this receiver.
@@ -80,7 +78,7 @@ class Sender:
         self._woken.clear()
         now = time.time()
         while due := await self._due(now):
-            until, by = now + CLAIM_SECONDS, self._server
+            until, by = now + self.receiver.claim_seconds, self._server
             claims = [await self._deliveries.claim(each, until, by) for each in due]
             if claimed := [each for each in claims if each is not None]:
                 await self._send(claimed)
@@ -108,7 +106,7 @@ class Sender:
             return True
         now = time.monotonic()
         since = self._others.setdefault((delivery.id, delivery.tries), now)
-        return now - since >= CLAIM_SECONDS
+        return now - since >= self.receiver.claim_seconds
 
     def _forget_others(self, found: Sequence[Delivery]) -> None:
         there = {(each.id, each.tries) for each in found if each.by not in (None, self._server)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
@@ -18,6 +19,7 @@ from server.store.notifications.deliveries import Delivery
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
+#: For connection, request and answer together.
 TIMEOUT_SECONDS = 10.0
 #: How much of an answer is read: its status is all that counts.
 ANSWER_BYTES = 65_536
@@ -33,6 +35,7 @@ class WebhookReceiver:
 
     at_once = 1
     pause_seconds = 0.0
+    claim_seconds = 2 * TIMEOUT_SECONDS
 
     def __init__(self, webhook: Webhook) -> None:
         self._webhook = webhook
@@ -43,7 +46,11 @@ class WebhookReceiver:
 
     async def send(self, deliveries: Sequence[Delivery]) -> int:
         """Call the webhook once, and return the status. Raise NotDelivered unless it is 2xx."""
-        status = await self._post(deliveries[0])
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                status = await self._post(deliveries[0])
+        except TimeoutError as error:
+            raise NotDelivered(f"It did not answer within {TIMEOUT_SECONDS:.0f} s") from error
         if 200 <= status < 300:
             return status
         raise NotDelivered(f"It answered {status}", answer=status, final=status == GONE)
@@ -73,7 +80,7 @@ class WebhookReceiver:
                         break
                 return int(response.status_code)
         except httpx.TimeoutException as error:
-            raise NotDelivered(f"It did not answer within {TIMEOUT_SECONDS:.0f} s") from error
+            raise TimeoutError from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise NotDelivered("It cannot be reached") from error
 

@@ -77,7 +77,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def deliveries(client: Client, count: int) -> list[dict[str, Any]]:
     """Return all deliveries, oldest first, once so many have ended."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(50):
         while True:
             shown = (await client.call("/api/webhooks/"))["deliveries"]
             if sum(each["state"] != "waiting" for each in shown) >= count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -196,3 +197,22 @@ async def test_the_standard_streams_have_what_text_streams_have(scripts: Scripts
         """)
     assert await scripts.texts(record["pk"]) == ["text, bytes \u00e9, text"]
     assert record["state"] == "succeeded"
+
+
+async def test_an_unended_text_is_seen_while_the_run_says_nothing_else(scripts: Scripts) -> None:
+    pk = await scripts.submit(
+        """
+        import time
+        self.log("Measuring", end="")
+        while True:
+            self.check_cancelled()
+            time.sleep(0.02)
+        """
+    )
+    async with asyncio.timeout(20):
+        while await scripts.texts(pk) != ["Measuring"]:
+            await asyncio.sleep(0.02)
+    await scripts.client.call(f"/api/processes/{pk}/cancel/", "POST", status=202)
+    await scripts.client.ended(pk)
+    [first, *_] = await scripts.client.lines(pk)
+    assert first[3:] == ["Measuring", True]

@@ -1,11 +1,11 @@
 """Makes the data folder of version 0.1 that is kept here, with what that version answered about it.
 
-Run it by a Python that has version 0.1 (commit a5ba058), from any folder:
+Run it by a Python that has version 0.1 (commit a5ba058), from the root of this repository:
 
-    git worktree add /tmp/heliograph-0.1 a5ba058
-    python3 -m venv /tmp/heliograph-0.1-python
-    /tmp/heliograph-0.1-python/bin/pip install /tmp/heliograph-0.1
-    /tmp/heliograph-0.1-python/bin/python tests/samples/version_0_1/make.py /tmp/heliograph-0.1
+    git worktree add ../heliograph-0.1 a5ba058
+    python3 -m venv ../heliograph-0.1-python
+    ../heliograph-0.1-python/bin/pip install ../heliograph-0.1
+    ../heliograph-0.1-python/bin/python tests/samples/version_0_1/make.py ../heliograph-0.1
 
 It writes `data.tar.gz` and `expected.json` beside itself. The server is killed at the end, while a
 run goes on, so that the folder is as a crash leaves it.

@@ -10,6 +10,7 @@ import pytest
 from server.core import concurrency
 from server.core.concurrency import repeat_every, retry_while_unavailable
 from server.core.errors import AlreadyTaken, DatabaseAway, HeliographError, NoRoom
+from tests.fakes.modules import Overlay
 
 
 class Troubled:
@@ -34,7 +35,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def pause(seconds: float) -> None:
         paused.append(seconds)
 
-    monkeypatch.setattr(concurrency.asyncio, "sleep", pause)  # type: ignore[attr-defined]
+    monkeypatch.setattr(concurrency, "asyncio", Overlay(asyncio, sleep=pause))
     return paused
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 
 import pytest
 
 from server.store.engine import child
+from tests.fakes.modules import Overlay
 
 pytestmark = pytest.mark.skipif(
     sys.platform not in ("linux", "darwin"), reason="this system does not tell who connects"
@@ -26,7 +28,7 @@ def test_others_are_refused_and_a_flood_of_them_is_reported_once(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(child.time, "monotonic", lambda: now)
+    monkeypatch.setattr(child, "time", Overlay(time, monotonic=lambda: now))
     gate = child.Gate(os.getpid() + 1)
     ours, theirs = socket.socketpair()
     with ours, theirs:

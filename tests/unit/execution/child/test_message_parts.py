@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runners.execution import reporter
 from runners.execution.reporter import ATOMIC_BYTES, PipeReporter
 from server.execution.child import message_parts
 from server.execution.child.messages import ChildMessages
+from tests.fakes.modules import Overlay
 
 
 class Writes:
@@ -20,7 +22,7 @@ class Writes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[bytes] = []
-        monkeypatch.setattr(os, "write", self._write)
+        monkeypatch.setattr(reporter, "os", Overlay(os, write=self._write))
 
     def _write(self, descriptor: int, data: bytes) -> int:
         self.made.append(data)

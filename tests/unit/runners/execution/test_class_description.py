@@ -84,3 +84,13 @@ def test_the_files_of_a_class_are_known_without_an_import(tmp_path: Path) -> Non
     assert str(tmp_path / "package" / "missing.py") in names
     assert str(tmp_path / "package" / "__init__.py") in names
     assert any(name.endswith("runners/dummy.py") for name in files_of("runners.dummy.Dummy", None))
+
+
+def test_a_class_inside_packages_without_init_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    (tmp_path / "outer" / "inner" / "module.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    files_of("outer.inner.module.Class", None)
+    assert files_of("outer.inner.module.Class", str(tmp_path))
