@@ -155,6 +155,7 @@ class Receiver:
     events = ("failed",)
     at_once = 1
     pause_seconds = 0.0
+    claim_seconds = 60.0
 
     def __init__(self) -> None:
         self.came: list[int] = []
