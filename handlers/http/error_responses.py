@@ -19,6 +19,7 @@ from server.core.errors import (
     DatabaseAway,
     HeliographError,
     InvalidInput,
+    LockLost,
     NoRoom,
     NotExamined,
     NotFound,
@@ -41,6 +42,7 @@ STATUSES: dict[type[HeliographError], int] = {
     QueueFull: 503,
     DatabaseAway: 503,
     StorageAway: 503,
+    LockLost: 503,
     NotExamined: 503,
     NoRoom: 507,
 }

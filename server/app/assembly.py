@@ -73,8 +73,10 @@ class Assembly:
         tokens = await retry_while_unavailable(
             lambda: load_tokens(self.config, token_store(self.config, store))
         )
-        sessions = Sessions(store.sessions, tokens, alone=self.config.mongodb.uri is None)
-        return Access(tokens, sessions, loopback=is_loopback(self.config.http.host))
+        sessions = Sessions(store.sessions, tokens, alone=self.config.alone)
+        loopback = is_loopback(self.config.http.host)
+        shared = None if self.config.alone else store.wrong_secrets
+        return Access(tokens, sessions, loopback=loopback, shared=shared)
 
     def upkeep_of(self, processes: Processes) -> list[Upkeep]:
         """Return the work in the background that is about processes, in order of its start."""
@@ -83,7 +85,9 @@ class Assembly:
     def notifications(self, processes: Processes) -> Notifications:
         """Return what tells others about processes that move on."""
         receivers = receivers_of(self.config)
-        notifications = Notifications(self.components.store, receivers, processes.fields)
+        notifications = Notifications(
+            self.components.store, receivers, processes.fields, self.folder.server_id
+        )
         if self.config.notifies:
             self.components.repository.announce_moves(notifications.moved)
         return notifications
@@ -159,6 +163,7 @@ class Assembly:
             runs=self.folder.runs,
             pipelines=pipelines.get,
             reserve=self.folder.reserve,
+            runnable=lambda: {name for name, each in pipelines.items() if not each.error},
         )
 
     def processes(self, pipelines: dict[str, PipelineDescription]) -> Processes:
@@ -204,7 +209,11 @@ class Assembly:
             ),
             archive=self.components.archive,
             tickets=Tickets(self.components.store.tickets),
-            shares=Shares(self.components.store.shares, self.components.store.signing_keys),
+            shares=Shares(
+                self.components.store.shares,
+                self.components.store.signing_keys,
+                alone=self.config.alone,
+            ),
             ready=ready,
             draw_preview=or_later(self.components.examiner.preview),
             write_table=or_later(self.components.examiner.table),

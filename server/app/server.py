@@ -65,6 +65,8 @@ class Server:
         self._services: Services | None = None
         self._certificate: Certificate | None = None
         self.metrics = Metrics()
+        #: what runs processes, once the server has started
+        self.dispatcher: Dispatcher | None = None
         self.port = 0
 
     @property
@@ -186,7 +188,7 @@ class Server:
         # Runs.
         pipelines = await self._watched_pipelines(pool)
         run_services = assembly.run_services(pool, pipelines)
-        dispatcher = Dispatcher(run_services, components.hub, recovery)
+        self.dispatcher = dispatcher = Dispatcher(run_services, components.hub, recovery)
         # Requests.
         processes = assembly.processes(pipelines)
         self._start_upkeep(assembly.upkeep_of(processes))

@@ -21,7 +21,7 @@ from server.archive.file_names import content_type
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
 from server.core.concurrency import finish_even_if_cancelled
-from server.core.errors import AlreadyStored, Conflict, DatabaseAway
+from server.core.errors import AlreadyStored, AlreadyTaken, Conflict, DatabaseAway
 from server.core.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
@@ -35,6 +35,8 @@ Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
 #: How often a file that could not be examined is examined again. Some will never be: they kill or
 #: hold up the examiner each time.
 EXAMINATIONS = 5
+#: How often new PKs are tried, as an engine may hand out one twice.
+PK_TRIES = 5
 #: Random bytes in the token of an entry.
 TOKEN_BYTES = 8
 
@@ -75,7 +77,7 @@ class FileTransactions:
         :raises NoRoom: storage or the database is full.
         :raises NotFound: the target was deleted meanwhile.
         """
-        return await finish_even_if_cancelled(self._add(files, target, run, chunks))
+        return await finish_even_if_cancelled(self._add_anew(files, target, run, chunks))
 
     async def begin(self) -> JournalEntry:
         """Write an entry about files that are sent to storage while they are uploaded."""
@@ -201,6 +203,25 @@ class FileTransactions:
             await self._store.submissions.mark_gone(record.pk)
             await delete(record)
             await self._rollback.delete_and_answer(entry)
+
+    async def _add_anew(
+        self,
+        files: Sequence[LocalFile],
+        target: int,
+        run: ProcessRecord | None,
+        chunks: Sequence[LightCurveChunk],
+    ) -> Deposit:
+        """Add, again with new PKs where another server has got the same ones."""
+        for _ in range(PK_TRIES - 1):
+            try:
+                return await self._add(files, target, run, chunks)
+            except (AlreadyTaken, AlreadyStored) as error:
+                log.warning(
+                    "Outputs or uploads are stored under new PKs: %s",
+                    error,
+                    extra={"action": "pks_taken"},
+                )
+        return await self._add(files, target, run, chunks)
 
     async def _add(
         self,

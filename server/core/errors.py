@@ -118,6 +118,14 @@ class NotExamined(HeliographError):
     """A file could not be examined this time, which says nothing about the file."""
 
 
+class LockLost(HeliographError):
+    """Another server has taken over a lock, as this one had not renewed it for long."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("Another server has taken this over meanwhile, try again")
+        self.name = name
+
+
 class AlreadyTaken(HeliographError):
     """A value that must be unique exists already."""
 

@@ -8,7 +8,7 @@ order. What a move means (when to retry, what a cancel does to a run) is left to
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from cachetools import FIFOCache, LRUCache
@@ -108,9 +108,12 @@ class ProcessRepository:
         self._accept_move(record)
         self._hub.wake("queue")
 
-    async def claim(self) -> ProcessRecord | None:
-        """Take the oldest process of the queue for this server, if there is one."""
-        record = await self._store.claim(self.server_id, time.time())
+    async def claim(self, without: Collection[str] = ()) -> ProcessRecord | None:
+        """Take the oldest process of the queue for this server, if there is one.
+
+        Those of the pipelines `without` are left to others.
+        """
+        record = await self._store.claim(self.server_id, time.time(), without)
         if record is None:
             return None
         self._metrics.run_claimed(record)
