@@ -81,6 +81,9 @@ setup(
         "astrosource": ["astrosource>=1.8.1,<2", "tqdm>=4.66"],
         "align": ["astroalign>=2.6"],
         "dask": ["dask>=2026.8", "distributed>=2026.8"],
+        "s3": ["s3fs>=2025.2"],
+        # An S3 server for the tests.
+        "test-s3": ["s3fs>=2025.2", "moto[s3]>=5.1,<6", "flask>=3", "flask-cors>=5"],
     },
     classifiers=[
         "Intended Audience :: Science/Research",

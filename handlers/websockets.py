@@ -36,7 +36,7 @@ from handlers.socket_registry import (
 )
 from server.access.identity import NotIdentified
 from server.access.tokens import digest_of
-from server.core.errors import DatabaseAway, InvalidInput, NotFound
+from server.core.errors import DatabaseAway, InvalidInput, NotFound, StorageAway
 from server.core.turns import take_turn
 from server.live.feeds import Viewer
 from server.live.websocket_frames import Frame
@@ -221,7 +221,7 @@ class LiveHandler(BaseHandler, WebSocketHandler):
             code = NORMAL_CLOSURE
         except NotFound:
             code = DELETED
-        except DatabaseAway:
+        except (DatabaseAway, StorageAway):
             code = TRY_AGAIN_LATER
         except OSError:
             return  # the client is gone

@@ -30,7 +30,7 @@ WHEN: Mapping[int, str] = {
     426: "The version of the websocket protocol is not 13.",
     429: "Too many wrong secrets came from this address. Try again after `Retry-After`.",
     500: "The server has a defect; its log has the traceback.",
-    503: "The database is away, or the server is starting. Try again after `Retry-After`.",
+    503: "The database or storage is away, or the server starts. Try again after `Retry-After`.",
     507: "The disk is full.",
 }
 #: The headers that come with each status.

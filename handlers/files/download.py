@@ -35,6 +35,8 @@ class FileHandler(OfProduct):
         if self.check_etag_header():
             self.set_status(304)
             return
+        if await self._redirected(product):
+            return
         try:
             start, stop = self._range(product)
         except Unsatisfiable:
@@ -43,6 +45,28 @@ class FileHandler(OfProduct):
             if self.request.method == "HEAD":
                 await self.archive.products.check([product])
             await send(self, self.archive.products.read(product, start, stop), stop - start)
+
+    async def _redirected(self, product: DataProduct) -> bool:
+        """Send the client to the storage itself, if that is wanted and possible.
+
+        Not for what pages show, which may load nothing from elsewhere.
+        """
+        wanted = self.services.config.files.redirect and self.request.method == "GET"
+        if not wanted or product.content_type in INLINE_TYPES:
+            return False
+        shown = {
+            "Content-Type": product.content_type,
+            "Content-Disposition": disposition("attachment", product.name),
+        }
+        url = await self.archive.products.signed_url(product, shown)
+        if url is None:
+            return False
+        for name in ("Content-Disposition", "Content-Type", "Etag"):
+            self.clear_header(name)
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Location", url)
+        self.set_status(302)
+        return True
 
     def _set_headers(self, product: DataProduct) -> None:
         content_type = product.content_type

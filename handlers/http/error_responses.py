@@ -19,10 +19,12 @@ from server.core.errors import (
     DatabaseAway,
     HeliographError,
     InvalidInput,
+    LockLost,
     NoRoom,
     NotExamined,
     NotFound,
     QueueFull,
+    StorageAway,
     TooLarge,
 )
 
@@ -39,6 +41,8 @@ STATUSES: dict[type[HeliographError], int] = {
     TooLarge: 413,
     QueueFull: 503,
     DatabaseAway: 503,
+    StorageAway: 503,
+    LockLost: 503,
     NotExamined: 503,
     NoRoom: 507,
 }

@@ -13,6 +13,7 @@ from server.access.known_tokens import KnownToken, KnownTokens
 from server.access.roles import ANYBODY
 from server.access.secrets_file import read_secrets
 from server.access.sessions import Sessions
+from server.access.shared_guesses import SharedGuesses
 from server.access.token_file import TokenFile
 from server.access.tokens import TokenStore, digest_of
 from server.config import Config
@@ -20,11 +21,13 @@ from server.config.config import is_loopback
 from server.core.concurrency import repeat_every
 from server.core.errors import StartError
 from server.store import Store
+from server.store.access.wrong_secrets import WrongSecrets
 
 log = logging.getLogger(__name__)
 
-#: How often tokens and sessions are looked at: a change has to be heeded within 5 s.
-REFRESH_SECONDS = 2.0
+#: How often tokens and sessions are looked at, by one server alone and by one of several, where
+#: what another has written is to be seen within a second.
+REFRESH_SECONDS, SHARED_SECONDS = 2.0, 0.4
 #: Between two lines in the log about uses of the same expired token.
 REPORT_SECONDS = 60.0
 
@@ -69,10 +72,18 @@ class Access:
     to all by that.
     """
 
-    def __init__(self, tokens: KnownTokens, sessions: Sessions, *, loopback: bool) -> None:
+    def __init__(
+        self,
+        tokens: KnownTokens,
+        sessions: Sessions,
+        *,
+        loopback: bool,
+        shared: WrongSecrets | None = None,
+    ) -> None:
         self.tokens = tokens
         self.sessions = sessions
         self.guesses = Guesses()
+        self._shared = None if shared is None else SharedGuesses(shared, self.guesses)
         self.needs_token = tokens.any or not loopback
         self.anybody = Identity(ANYBODY, lambda: not self.needs_token)
         self._reported: dict[str, float] = {}
@@ -88,7 +99,11 @@ class Access:
             )
         self._refreshing = asyncio.create_task(
             repeat_every(
-                REFRESH_SECONDS, self.refresh, name="tokens", log=log, away_level=logging.DEBUG
+                REFRESH_SECONDS if self._shared is None else SHARED_SECONDS,
+                self.refresh,
+                name="tokens",
+                log=log,
+                away_level=logging.DEBUG,
             )
         )
 
@@ -104,6 +119,8 @@ class Access:
         await self.tokens.refresh()
         self.needs_token = self.needs_token or self.tokens.any
         await self.sessions.refresh()
+        if self._shared is not None:
+            await self._shared.refresh()
 
     def check_secret(self, secret: str, address: str) -> KnownToken:
         """Return the token with this secret, which came from this address.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from server.core.addresses import client_network
 from server.core.errors import HeliographError
@@ -20,6 +20,8 @@ WINDOW_SECONDS = 60.0
 #: How many addresses are remembered, those of the latest guesses; about 10 MB at most.
 KNOWN_ADDRESSES = 20_000
 KNOWN_PROOFS = 20_000
+#: How many are told to other servers at once, the latest ones.
+MOST_NEWS = 1_000
 
 
 class TooManyGuesses(HeliographError):
@@ -37,6 +39,9 @@ class Guesses:
         self._clock = clock
         #: by address: when the latest wrong ones came, and their digests
         self._wrong: OrderedDict[str, deque[tuple[float, str]]] = OrderedDict()
+        #: the wrong ones that other servers have not heard of, by client and digest; unused by one
+        #: that is alone
+        self._news: deque[tuple[str, str]] = deque(maxlen=MOST_NEWS)
         self._proved: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def add(self, address: str, digest: str) -> bool:
@@ -46,12 +51,27 @@ class Guesses:
         """
         self.check(address)
         client = client_network(address)
+        self._note(client, digest)
+        self._news.append((client, digest))
+        return self._wait_seconds(address) > 0
+
+    def take_news(self) -> list[tuple[str, str]]:
+        """Return the wrong ones since the last call, by client and digest."""
+        news = list(self._news)
+        self._news.clear()
+        return news
+
+    def learn(self, wrong: Iterable[tuple[str, str]]) -> None:
+        """Count wrong ones that came to other servers just now."""
+        for client, digest in wrong:
+            self._note(client, digest)
+
+    def _note(self, client: str, digest: str) -> None:
         latest = self._wrong.setdefault(client, deque(maxlen=MOST_WRONG))
         latest.append((self._clock(), digest))
         self._wrong.move_to_end(client)
         if len(self._wrong) > KNOWN_ADDRESSES:
             self._wrong.popitem(last=False)
-        return self._wait_seconds(address) > 0
 
     def check(self, address: str) -> None:
         """Raise TooManyGuesses after too many wrong secrets from this address."""

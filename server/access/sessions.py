@@ -52,6 +52,7 @@ class Sessions:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._dead: OrderedDict[str, None] = OrderedDict()
         self._looked = self._cleaned = -CLEAN_SECONDS
+        self._endings = 0
 
     async def begin(self, token: KnownToken, address: str, browser: str) -> str:
         """Begin a session, and return the secret for the browser's cookie."""
@@ -108,9 +109,10 @@ class Sessions:
     async def refresh(self) -> None:
         """Forget sessions that were ended elsewhere, and now and then those that have expired."""
         now = time.monotonic()
-        if now - self._looked >= LOOK_SECONDS:
-            self._looked = now
+        endings = 0 if self._alone else await self._store.endings()
+        if endings != self._endings or now - self._looked >= LOOK_SECONDS:
             await self._look(now)
+            self._looked, self._endings = now, endings
         if now - self._cleaned >= CLEAN_SECONDS:
             self._cleaned = now
             await self._store.delete_expired(time.time())

@@ -26,9 +26,9 @@ from server.store.access.signing_keys import SigningKeys
 
 #: How many links one process can have at a time.
 MOST_LINKS = 100
-#: How long what is known of a share is used before it is read again: so long may a link that was
-#: revoked on another server still work.
-KNOWN_SECONDS = 5.0
+#: How long what is known of a share is used before it is read again; less where another server may
+#: revoke the link, which is to be seen within a second.
+KNOWN_SECONDS, SHARED_SECONDS = 5.0, 0.5
 KNOWN_SHARES = 10_000
 KEY_BYTES = 32
 PURPOSE = "share-links"
@@ -51,11 +51,13 @@ class Link:
 class Shares:
     """The shares of an installation."""
 
-    def __init__(self, store: ShareStore, keys: SigningKeys) -> None:
+    def __init__(self, store: ShareStore, keys: SigningKeys, *, alone: bool = True) -> None:
         self._store = store
         self._keys = keys
         self._key: bytes | None = None
-        self._known: TTLCache[str, bool] = TTLCache(KNOWN_SHARES, KNOWN_SECONDS)
+        self._known: TTLCache[str, bool] = TTLCache(
+            KNOWN_SHARES, KNOWN_SECONDS if alone else SHARED_SECONDS
+        )
 
     async def make(self, process: int, days: int, by: str | None) -> Link:
         """Make a link to a process. :raises Conflict: it has too many."""

@@ -43,6 +43,7 @@ from server.live.sources import LiveSources
 from server.operations.log_sealing import LogSealer
 from server.operations.notifications.notifications import DeliveryList, Notifications, receivers_of
 from server.operations.retention import Removers, Retention, disk_bytes, free_bytes
+from server.operations.storage_watch import StorageWatch
 from server.processes.service import Processes
 from server.processes.trimming import Trimming
 
@@ -67,7 +68,7 @@ class Assembly:
 
     def upkeep(self) -> list[Upkeep]:
         """Return the work in the background that is about what is stored, in order of its start."""
-        return [self.sealer(), self.reexamination()]
+        return [self.storage_watch(), self.sealer(), self.reexamination()]
 
     async def access(self) -> Access:
         """Return what knows who is let in. :raises StartError: nobody could be, or everybody."""
@@ -75,8 +76,10 @@ class Assembly:
         tokens = await retry_while_unavailable(
             lambda: load_tokens(self.config, token_store(self.config, store))
         )
-        sessions = Sessions(store.sessions, tokens, alone=self.config.mongodb.uri is None)
-        return Access(tokens, sessions, loopback=is_loopback(self.config.http.host))
+        sessions = Sessions(store.sessions, tokens, alone=self.config.alone)
+        loopback = is_loopback(self.config.http.host)
+        shared = None if self.config.alone else store.wrong_secrets
+        return Access(tokens, sessions, loopback=loopback, shared=shared)
 
     def upkeep_of(self, processes: Processes) -> list[Upkeep]:
         """Return the work in the background that is about processes, in order of its start."""
@@ -85,7 +88,9 @@ class Assembly:
     def notifications(self, processes: Processes) -> Notifications:
         """Return what tells others about processes that move on."""
         receivers = receivers_of(self.config)
-        notifications = Notifications(self.components.store, receivers, processes.fields)
+        notifications = Notifications(
+            self.components.store, receivers, processes.fields, self.folder.server_id
+        )
         if self.config.notifies:
             self.components.repository.announce_moves(notifications.moved)
         return notifications
@@ -126,6 +131,10 @@ class Assembly:
             self.components.examiner.metadata,
             self.folder.incoming / "examination",
         )
+
+    def storage_watch(self) -> StorageWatch:
+        """Return what looks whether the storage is there."""
+        return StorageWatch(self.components.files, self.components.archive.rollback)
 
     def sealer(self) -> LogSealer:
         """Return what moves lines of logs from the database into files."""
@@ -172,6 +181,7 @@ class Assembly:
             runs=self.folder.runs,
             pipelines=pipelines.get,
             reserve=self.folder.reserve,
+            runnable=lambda: {name for name, each in pipelines.items() if not each.error},
         )
 
     def processes(self, pipelines: dict[str, PipelineDescription], places: Places) -> Processes:
@@ -219,7 +229,11 @@ class Assembly:
             ),
             archive=self.components.archive,
             tickets=Tickets(self.components.store.tickets),
-            shares=Shares(self.components.store.shares, self.components.store.signing_keys),
+            shares=Shares(
+                self.components.store.shares,
+                self.components.store.signing_keys,
+                alone=self.config.alone,
+            ),
             ready=ready,
             draw_preview=or_later(self.components.examiner.preview),
             write_table=or_later(self.components.examiner.table),
@@ -241,6 +255,8 @@ class Assembly:
             await self.components.database.ping()
         except DatabaseAway as error:
             return str(error)
+        if away := self.components.files.problem:
+            return away
         problem = pool.problem() or self.components.examiner.problem()
         return problem or self.folder.reserve.problem
 

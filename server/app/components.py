@@ -19,19 +19,23 @@ from server.core.concurrency import retry_while_unavailable
 from server.core.disk.data_folder import DataFolder
 from server.core.hub import Hub
 from server.core.metrics import Metrics
+from server.core.version import version
 from server.logs.logs import Logs
 from server.logs.reader import LogReader
 from server.logs.segments.sealed import SealedLogs
+from server.operations import schema
 from server.operations.accepted import Accepted
 from server.operations.atomicity import check_atomic
 from server.operations.start_checks import StartChecks
 from server.operations.storage_root import StorageRoot
+from server.operations.upgrade import Upgrade
 from server.peers.exchange import AnnouncementExchange, ChangeStreamExchange
 from server.peers.invalidation import CacheInvalidation
 from server.processes.repository import ProcessRepository
 from server.store import Store
 from server.store.driver.connection import Database
 from server.store.engine.supervisor import Engine
+from server.store.peers.heartbeats import Program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,8 @@ async def open_components(
     database = await _database(config, folder, stack, engine, metrics)
     await _check(config, folder, database, accepted)
     store = await retry_while_unavailable(lambda: Store.open(database))
+    if not config.alone:
+        store.note_shared()
     store.processes.marks_moves = config.notifies
     examiner = Examiner(environment=of_runs(os.environ, config.limits.environment))
     stack.push_async_callback(examiner.close)
@@ -77,7 +83,7 @@ async def open_components(
         store.processes, hub, folder.server_id, metrics, prefix=config.http.prefix
     )
     await retry_while_unavailable(repository.load)
-    files = FileStorage(config.storage_url)
+    files = FileStorage(config.storage_url, config.files.timeout_seconds)
     logs = _logs(config, store, files, hub, metrics)
     archive = _archive(config, folder, store, files, examiner, repository)
     stack.push_async_callback(archive.rollback.stop)
@@ -107,10 +113,15 @@ async def _check(
 ) -> None:
     """Refuse to start where what is stored would be lost; nothing has been written before."""
     store = Store(database)
-    checks = StartChecks(store, StorageRoot(config.storage_url), accepted)
-    if config.mongodb.uri is not None:
-        await retry_while_unavailable(lambda: check_atomic(store.installation, folder.server_id))
-    await retry_while_unavailable(checks.check)
+    root = StorageRoot(config.storage_url, config.files.timeout_seconds)
+    checks = StartChecks(store, root, accepted)
+    if config.alone:
+        await retry_while_unavailable(checks.check)
+        return
+    await retry_while_unavailable(lambda: check_atomic(store.installation, folder.server_id))
+    program = Program(version(), schema.newest())
+    async with Upgrade(store, folder.server_id, program, config.leases).taking_part():
+        await retry_while_unavailable(checks.check)
 
 
 def _logs(config: Config, store: Store, files: FileStorage, hub: Hub, metrics: Metrics) -> Logs:

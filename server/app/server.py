@@ -69,6 +69,8 @@ class Server:
         self._services: Services | None = None
         self._certificate: Certificate | None = None
         self.metrics = Metrics()
+        #: what runs processes, once the server has started
+        self.dispatcher: Dispatcher | None = None
         self.port = 0
 
     @property
@@ -191,7 +193,7 @@ class Server:
         pipelines = await self._watched_pipelines(pool)
         dask = await self._dask_place(assembly)
         run_services = assembly.run_services(pool, dask, pipelines)
-        dispatcher = Dispatcher(run_services, components.hub, recovery)
+        self.dispatcher = dispatcher = Dispatcher(run_services, components.hub, recovery)
         # Requests.
         processes = assembly.processes(pipelines, run_services.places)
         self._start_upkeep(assembly.upkeep_of(processes))

@@ -91,6 +91,7 @@ class LightCurves:
         self._chunks = store.light_curves
         self._imports = store.imports
         self._counters = store.counters
+        self._locks = store.locks
         self._transactions = transactions
         self._visibility = visibility
         self._importing: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -134,14 +135,19 @@ class LightCurves:
 
         :raises NotFound: the product was deleted meanwhile.
         :raises NoRoom: the database is full.
+        :raises LockLost: this server stood still, and another one may have imported meanwhile.
         """
-        # One at a time, as two would not see each other's measurements.
-        async with self._importing.setdefault(product.target, asyncio.Lock()):
+        # One at a time, on all servers, as two would not see each other's measurements.
+        async with (
+            self._importing.setdefault(product.target, asyncio.Lock()),
+            self._locks.held(f"import-{product.target}") as lock,
+        ):
             rows = await asyncio.to_thread(_rows_of, curve, product.pk)
             await self._remove_known(product.target, rows)
             if new := list(rows.values()):
                 first = await self._counters.next("measurement", len(new))
                 chunks = await asyncio.to_thread(_chunks, new, first, product.target, product.pk)
+                await lock.renew()
                 await self._transactions.add_measurements(product, chunks)
         return Imported(len(new), len(curve.points) - len(new))
 

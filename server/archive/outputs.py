@@ -106,6 +106,12 @@ class OutputPublisher:
             if entry.attempt == attempt:
                 await self._rollback.resolve(entry)
 
+    async def withdraw(self, process: int, attempt: int) -> None:
+        """Delete as `discard` does, but what storage does not let go now later."""
+        for entry in await self._journal.of_process(process):
+            if entry.attempt == attempt:
+                await self._rollback.resolve_now_or_later(entry)
+
     async def _chunks(self, tables: list[Path], run: ProcessRecord) -> list[LightCurveChunk]:
         """Return the measurements of a run's reduced data. Raise InvalidInput for other tables."""
         measurements: list[Measurement] = []
@@ -159,7 +165,7 @@ def _described(
 ) -> tuple[list[LocalFile], list[Path]]:
     """Return the data products to be, each with a name of its own, and the tables."""
     pairs = list(zip(files, copies, strict=True))
-    tables = [copy.path for file, copy in pairs if file.output_type == REDUCED_DATUM]
+    tables = [copy.path for file, copy in pairs if file.output_type == REDUCED_DATUM and copy.path]
     kept = [copy for file, copy in pairs if file.output_type != REDUCED_DATUM]
     if run.process_type == "timelapse" and len(kept) == 1:
         return [replace(kept[0], name=run.identifier)], tables

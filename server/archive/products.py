@@ -6,7 +6,7 @@ How files get into storage and out of it is left to `transactions`, and who may 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
 from server.archive.transactions import FileTransactions
 from server.archive.uploads import Upload, UploadLimits
+from server.archive.uploads.streamed import StreamedUpload
 from server.archive.visibility import Visibility
 from server.core.disk.data_folder import DataFolder
 from server.core.errors import NotFound
@@ -52,8 +53,13 @@ class DataProducts:
         """Return an upload of files for a target, to be entered with `async with`.
 
         :raises NoRoom: the disk is full.
+        :raises StorageAway: the storage does not answer.
         """
         self._data_folder.reserve.check()
+        if self._files.is_remote:
+            self._files.check_here()
+            incoming, limits = self._data_folder.incoming, self._limits
+            return StreamedUpload(incoming, limits, self._files, self._transactions, target)
 
         async def store(files: list[LocalFile]) -> list[DataProduct]:
             return (await self._transactions.add(files, target)).products
@@ -113,6 +119,13 @@ class DataProducts:
         :raises DamagedFile: storage does not hold what the record says.
         """
         return self._files.read(product.key, start, stop, expected=product)
+
+    async def signed_url(self, product: DataProduct, headers: Mapping[str, str]) -> str | None:
+        """Return a URL of the storage for the product's bytes, good for a minute; None without.
+
+        `headers` are its `Content-Type` and `Content-Disposition` there.
+        """
+        return await self._files.signed_url(product.key, headers)
 
     async def check(self, products: Sequence[DataProduct]) -> None:
         """Compare the sizes of the products' files with their records.

@@ -12,7 +12,15 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from server.archive.storage import FileStorage
-from server.core.errors import AlreadyTaken, Conflict, DatabaseAway, HeliographError
+from server.core.errors import (
+    AlreadyTaken,
+    Conflict,
+    DamagedFile,
+    DatabaseAway,
+    HeliographError,
+    NotFound,
+    StorageAway,
+)
 from server.core.records import DataProduct, ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
@@ -74,6 +82,11 @@ class Rollback:
             with self.resolved_later(entry):
                 await self.resolve(entry)
 
+    async def resolve_waiting(self) -> None:
+        """Resolve what could not be undone when it failed; what still cannot be waits on."""
+        for _ in range(len(self._leftovers)):
+            await self._now_or_later(self._leftovers.pop(0), self.resolve)
+
     async def resolve(self, entry: JournalEntry) -> None:
         """End an entry: keep what it is about if that is complete, else undo all of it."""
         if entry.sealing:
@@ -81,6 +94,7 @@ class Rollback:
         elif await self._complete(entry):
             await self.close(entry)
         else:
+            await self._files.abort_unfinished(entry.keys)
             await self.roll_back(entry)
 
     async def roll_back(self, entry: JournalEntry) -> None:
@@ -97,10 +111,12 @@ class Rollback:
     async def delete_and_answer(self, entry: JournalEntry) -> None:
         """Delete as `roll_back` does, but many files in the background: a disk takes its time.
 
-        Nothing names these files any more, and the entry stays until they are gone.
+        Nothing names these files any more, and the entry stays until they are gone, also while
+        their storage is away.
         """
         if len(entry.keys) <= AWAITED_FILES:
-            await self.roll_back(entry)
+            with contextlib.suppress(StorageAway), self.resolved_later(entry):
+                await self.roll_back(entry)
             return
         await self._delete_records(entry, await self._products_of_others(entry))
         deleting = asyncio.create_task(self._now_or_later(entry, self.roll_back))
@@ -113,8 +129,8 @@ class Rollback:
             deleting.cancel()
         await asyncio.gather(*self._deletions, return_exceptions=True)
 
-    async def end_sealing(self, entry: JournalEntry) -> None:
-        """End a sealing as far as it has come, now or later."""
+    async def resolve_now_or_later(self, entry: JournalEntry) -> None:
+        """End an entry as far as it has come, now or later."""
         await self._now_or_later(entry, self.resolve)
 
     async def delete_sealed(self, process: int) -> None:
@@ -242,7 +258,7 @@ class Rollback:
         try:
             for key in keys:
                 await self._files.size(key)
-        except HeliographError:
+        except (NotFound, DamagedFile):
             return False
         return True
 

@@ -21,7 +21,7 @@ from server.archive.file_names import content_type
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
 from server.core.concurrency import finish_even_if_cancelled
-from server.core.errors import AlreadyStored, Conflict
+from server.core.errors import AlreadyStored, AlreadyTaken, Conflict, DatabaseAway
 from server.core.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.archive.journal import JournalEntry
@@ -35,6 +35,8 @@ Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
 #: How often a file that could not be examined is examined again. Some will never be: they kill or
 #: hold up the examiner each time.
 EXAMINATIONS = 5
+#: How often new PKs are tried, as an engine may hand out one twice.
+PK_TRIES = 5
 #: Random bytes in the token of an entry.
 TOKEN_BYTES = 8
 
@@ -75,7 +77,43 @@ class FileTransactions:
         :raises NoRoom: storage or the database is full.
         :raises NotFound: the target was deleted meanwhile.
         """
-        return await finish_even_if_cancelled(self._add(files, target, run, chunks))
+        return await finish_even_if_cancelled(self._add_anew(files, target, run, chunks))
+
+    async def begin(self) -> JournalEntry:
+        """Write an entry about files that are sent to storage while they are uploaded."""
+        await self._rollback.resolve_leftovers()
+        token = _new_token()
+        entry = await self._entry([], token=token, made_by=[token])
+        await self._store.journal.insert(entry)
+        return entry
+
+    async def reserve(self, entry: JournalEntry, name: str) -> str:
+        """Return the key of one more file of such an entry, which names it by then.
+
+        :raises DatabaseAway: another server has taken the entry over and undone it.
+        """
+        pk = await self._store.counters.next("dataproduct")
+        key = f"{pk}/{name}"
+        # Before the entry has it: undoing it deletes what is under its keys.
+        await self._files.check_free([key])
+        entry.products.append(pk)
+        entry.keys.append(key)
+        if not await self._store.journal.extend(entry):
+            raise DatabaseAway
+        return key
+
+    async def complete(
+        self, entry: JournalEntry, files: Sequence[LocalFile], target: int
+    ) -> list[DataProduct]:
+        """Make products of the files of such an entry; a failure leaves neither.
+
+        :raises NotFound: the target was deleted meanwhile.
+        """
+        return await finish_even_if_cancelled(self._complete(entry, files, target))
+
+    async def abandon(self, entry: JournalEntry) -> None:
+        """Delete the files of such an entry, now or later."""
+        await self._rollback.roll_back_failed(entry)
 
     async def add_measurements(
         self, product: DataProduct, chunks: Sequence[LightCurveChunk]
@@ -144,7 +182,7 @@ class FileTransactions:
                 await self._store.products.insert_many([product])
                 await self._rollback.close(entry)
                 raise
-            await self._rollback.roll_back(entry)
+            await self._rollback.delete_and_answer(entry)
 
     async def _remove_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
@@ -165,6 +203,25 @@ class FileTransactions:
             await self._store.submissions.mark_gone(record.pk)
             await delete(record)
             await self._rollback.delete_and_answer(entry)
+
+    async def _add_anew(
+        self,
+        files: Sequence[LocalFile],
+        target: int,
+        run: ProcessRecord | None,
+        chunks: Sequence[LightCurveChunk],
+    ) -> Deposit:
+        """Add, again with new PKs where another server has got the same ones."""
+        for _ in range(PK_TRIES - 1):
+            try:
+                return await self._add(files, target, run, chunks)
+            except (AlreadyTaken, AlreadyStored) as error:
+                log.warning(
+                    "Outputs or uploads are stored under new PKs: %s",
+                    error,
+                    extra={"action": "pks_taken"},
+                )
+        return await self._add(files, target, run, chunks)
 
     async def _add(
         self,
@@ -199,6 +256,19 @@ class FileTransactions:
             await self._rollback.commit(entry)
         return Deposit(entry, products)
 
+    async def _complete(
+        self, entry: JournalEntry, files: Sequence[LocalFile], target: int
+    ) -> list[DataProduct]:
+        try:
+            products = await self._described(files, target, None, entry.token, entry.products)
+            await self._store.products.insert_many(products)
+            await self._store.targets.get(target)
+        except BaseException:
+            await self._rollback.roll_back_failed(entry)
+            raise
+        await self._rollback.commit(entry)
+        return products
+
     async def _put(
         self,
         entry: JournalEntry,
@@ -209,7 +279,7 @@ class FileTransactions:
     ) -> None:
         """Write the entry, then what it is about."""
         await self._store.journal.insert(entry)
-        paths = (file.path for file in files)
+        paths = (file.path for file in files if file.path is not None)
         keys = (product.key for product in products)
         await self._files.put_many(list(zip(paths, keys, strict=True)))
         await self._store.products.insert_many(products)
@@ -218,19 +288,28 @@ class FileTransactions:
         await self._store.light_curves.insert_many(chunks)
 
     async def _described(
-        self, files: Sequence[LocalFile], target: int, run: ProcessRecord | None, token: str
+        self,
+        files: Sequence[LocalFile],
+        target: int,
+        run: ProcessRecord | None,
+        token: str,
+        pks: Sequence[int] = (),
     ) -> list[DataProduct]:
-        """Return the records that the files will have."""
+        """Return the records that the files will have; without `pks`, with new ones."""
         findings = [await self._examined(file) for file in files]
-        first = await self._store.counters.next("dataproduct", len(files))
+        if not pks:
+            first = await self._store.counters.next("dataproduct", len(files))
+            pks = range(first, first + len(files))
         now = time.time()
         return [
             _product(pk, now, file, target, run, found | {"token": token})
-            for pk, (file, found) in enumerate(zip(files, findings, strict=True), first)
+            for pk, file, found in zip(pks, files, findings, strict=True)
         ]
 
     async def _examined(self, file: LocalFile) -> dict[str, Any]:
         """Examine a file and return the fields that its product gets from that."""
+        if file.path is None:  # a large compressed file in remote storage: in the background
+            return {"examinations_left": EXAMINATIONS}
         try:
             return {"fits": await self._examine(file.path)}
         except ExaminationError as error:

@@ -150,6 +150,11 @@ class Config:
         return found if self.file is None else [self.file, *found]
 
     @property
+    def alone(self) -> bool:
+        """Return whether no other server can use the database."""
+        return self.mongodb.uri is None
+
+    @property
     def notifies(self) -> bool:
         """Return whether anybody is to be told when processes move on."""
         return bool(self.webhooks) or self.mail.host is not None

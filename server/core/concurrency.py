@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from server.core.errors import DatabaseAway, NoRoom
+from server.core.errors import DatabaseAway, NoRoom, StorageAway
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 async def retry_while_unavailable(
     call: Callable[[], Awaitable[T]],
-    through: tuple[type[Exception], ...] = (DatabaseAway, NoRoom),
+    through: tuple[type[Exception], ...] = (DatabaseAway, NoRoom, StorageAway),
 ) -> T:
     """Return what the call returns, retrying it while it raises one of the errors in `through`.
 
@@ -79,7 +79,7 @@ async def repeat_every(
     while True:
         try:
             await work()
-        except (DatabaseAway, NoRoom) as error:
+        except (DatabaseAway, NoRoom, StorageAway) as error:
             level = away_level if isinstance(error, DatabaseAway) else logging.WARNING
             log.log(
                 level,

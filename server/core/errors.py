@@ -10,6 +10,7 @@ HeliographError
 ├── AlreadyStored       a file would take the place of a stored one
 ├── QueueFull           too many processes are waiting already
 ├── DatabaseAway        the database does not answer
+├── StorageAway         the storage of the files does not answer
 ├── AlreadyTaken        a unique value exists already (raised by the store)
 ├── LeaseLost           a write of a run met a newer attempt or another owner
 ├── CancelRequested     a run that was to succeed had been cancelled before
@@ -106,8 +107,23 @@ class DatabaseAway(HeliographError):
         super().__init__("The database is away, try again later")
 
 
+class StorageAway(HeliographError):
+    """The storage of the files did not answer in time, or could not do what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__("The storage of the files is away, try again later")
+
+
 class NotExamined(HeliographError):
     """A file could not be examined this time, which says nothing about the file."""
+
+
+class LockLost(HeliographError):
+    """Another server has taken over a lock, as this one had not renewed it for long."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("Another server has taken this over meanwhile, try again")
+        self.name = name
 
 
 class AlreadyTaken(HeliographError):

@@ -12,7 +12,7 @@ import logging
 from typing import Any
 
 from server.core.concurrency import retry_while_unavailable
-from server.core.errors import LeaseLost
+from server.core.errors import LeaseLost, StorageAway
 from server.core.records import ProcessRecord
 from server.execution.conclusion import conclude
 from server.execution.launch import RunServices, launch
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 #: How long a child may take to exit after its last message: threads and children of its own may
 #: keep it from exiting.
 LINGER_SECONDS = 5.0
+#: The pause before inputs are fetched again from a storage that is away.
+STORAGE_SECONDS = 2.0
 
 
 class Attempt:
@@ -113,6 +115,7 @@ class Attempt:
     async def _launch(self) -> tuple[PlacedRun | None, str | None]:
         """Return the started run, or why it could not be started; neither if stopped before."""
         tries = 0
+        waiting = False
         while not self._stopped.is_set():
             try:
                 run, inputs = await launch(self._recorder.record, self._services, self._stopped)
@@ -121,6 +124,11 @@ class Attempt:
             except PlaceAway as error:
                 self._away = str(error)
                 break
+            except StorageAway as error:  # however long it is, the inputs will be there again
+                if not waiting:
+                    waiting = True
+                    self._log_waiting(error)
+                await self._pause(STORAGE_SECONDS)
             except Exception as error:
                 tries += 1
                 seconds = None if is_the_pipelines(error) else pause_before(tries)
@@ -138,6 +146,14 @@ class Attempt:
         """Wait before another try, but not once the attempt is to be stopped."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), seconds)
+
+    def _log_waiting(self, error: StorageAway) -> None:
+        log.warning(
+            "Process %s cannot be started now: %s",
+            self.pk,
+            error,
+            extra={"action": "launch_waits", "process_pk": self.pk, "attempt": self.number},
+        )
 
     def _log_failed_start(self, tries: int, *, again: bool) -> None:
         log.log(

@@ -15,7 +15,13 @@ from runners.execution.exits import exit_in_words
 from runners.wording import in_words
 from server.archive.outputs import Publication
 from server.core.concurrency import retry_while_unavailable
-from server.core.errors import CancelRequested, DatabaseAway, HeliographError, LeaseLost
+from server.core.errors import (
+    CancelRequested,
+    DatabaseAway,
+    HeliographError,
+    LeaseLost,
+    StorageAway,
+)
 from server.core.records import CANCELLED, Resources, State
 from server.execution.child import exit_messages
 from server.execution.child.messages import OUTPUTS_LIMIT
@@ -125,6 +131,8 @@ async def _succeed(recorder: RunRecorder, run: PlacedRun | None, fields: dict[st
         published = await _publish(recorder, run)
     except LeaseLost:
         raise
+    except CancelRequested:
+        return await _withdrawn(recorder)
     except RunLost as error:
         recorder.messages.say(str(error), "error")
         return Outcome(State.FAILED, str(error), lost=True)
@@ -167,7 +175,8 @@ def _unpublished(recorder: RunRecorder, error: Exception) -> Outcome:
 async def _withdrawn(recorder: RunRecorder) -> Outcome:
     """Remove the outputs of a run that was cancelled before they were named."""
     outputs = recorder.services.archive.outputs
-    await retry_while_unavailable(lambda: outputs.discard(recorder.pk, recorder.record.attempt))
+    withdraw = outputs.withdraw
+    await retry_while_unavailable(lambda: withdraw(recorder.pk, recorder.record.attempt))
     recorder.messages.say(CANCELLED, "error")
     return Outcome(State.CANCELLED, CANCELLED)
 
@@ -178,21 +187,28 @@ def reason_of(error: Exception) -> str:
 
 
 async def _publish(recorder: RunRecorder, run: PlacedRun | None) -> Publication:
-    """Store the outputs, waiting for the database if need be, but not for free storage."""
+    """Store the outputs, waiting for the database and storage if need be, but not for room.
+
+    Raises CancelRequested if the run is cancelled meanwhile.
+    """
     archive, record, outputs = recorder.services.archive, recorder.record, recorder.messages.outputs
     if len(outputs) > OUTPUTS_LIMIT:
         raise ValueError(f"there are more than {OUTPUTS_LIMIT}")
+    repository = recorder.services.repository
     confined = recorder.messages.confined
     within = None if confined is None or confined.landlock is None else confined.writable
     files = [] if run is None else await run.fetch(outputs, within)
     tries = itertools.count()
 
     async def publish() -> Publication:
-        if next(tries):  # nothing else would find what was stored before the database went away
+        if next(tries):
+            if (await repository.get(record.pk)).cancel_requested:
+                raise CancelRequested(record.pk)
+            # Nothing else would find what was stored before the database went away
             await archive.outputs.discard(record.pk, record.attempt)
         return await archive.outputs.publish(record, files)
 
-    return await retry_while_unavailable(publish, through=(DatabaseAway,))
+    return await retry_while_unavailable(publish, through=(DatabaseAway, StorageAway))
 
 
 async def _end_or_requeue(recorder: RunRecorder, outcome: Outcome, fields: dict[str, Any]) -> None:

@@ -8,20 +8,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
+from collections.abc import Awaitable, Callable
 
 from server.core.concurrency import repeat_every
 from server.core.errors import DatabaseAway, HeliographError, NoRoom, NotFound
 from server.core.hub import Hub
 from server.core.records import ProcessRecord, State
+from server.core.version import version
 from server.execution.attempt import Attempt
 from server.execution.launch import RunServices
 from server.execution.recovery import Recovery
 from server.execution.verdict import StopReason
+from server.operations import schema
+from server.peers.heartbeats import Heartbeats
+from server.store.peers.heartbeats import Program
 
 log = logging.getLogger(__name__)
 
 #: How long handing back may take once the runs are stopped: the kill ladder and a few writes.
 HAND_BACK_SECONDS = 10.0
+#: How long a server whose slots are nearly all taken lets others claim first, and how far servers
+#: that are equally busy differ in that, so that they do not all ask for the same process.
+SHARE_SECONDS, HERD_SECONDS = 0.05, 0.005
 
 
 class Dispatcher:
@@ -38,20 +47,32 @@ class Dispatcher:
         self.closing = False
         #: held while a claimed process is not yet among our attempts
         self._claiming = asyncio.Lock()
+        #: whether the next claim has let others go first
+        self._gave_way = False
 
     @property
     def running(self) -> int:
         """How many attempts are under way here."""
         return len(self._attempts)
 
+    @property
+    def heartbeats(self) -> Heartbeats:
+        """What is known of the other servers."""
+        return self._recovery.heartbeats
+
     def start(self) -> None:
         """Start to work. What this server left behind last time must be settled by now."""
         leases = self._services.config.leases
-        for name, period, work in (
-            ("The heartbeat", leases.heartbeat_seconds, self._recovery.heartbeats.beat),
+        self._recovery.program = self._program
+        loops: list[tuple[str, float, Callable[[], Awaitable[None]]]] = [
+            ("The heartbeat", leases.heartbeat_seconds, self.heartbeats.beat),
             ("The comparison of runs with the store", leases.check_seconds, self._reconcile),
             ("Settling lost runs", leases.check_seconds, self._recovery.settle_others),
-        ):
+        ]
+        if not self._services.config.alone:
+            meet = self.heartbeats.meet
+            loops.append(("Looking for other servers", leases.check_seconds, meet))
+        for name, period, work in loops:
             self._loops.append(asyncio.create_task(repeat_every(period, work, name=name, log=log)))
         self._loops.append(asyncio.create_task(self._claim_loop(leases.check_seconds)))
 
@@ -73,7 +94,7 @@ class Dispatcher:
         await asyncio.gather(*self._loops, return_exceptions=True)
         if not self._attempts:
             with contextlib.suppress(HeliographError):
-                await self._recovery.heartbeats.leave()
+                await self.heartbeats.leave()
 
     async def _claim_loop(self, check_seconds: float) -> None:
         # A record whose insertion got no answer is not known to be queued, so the store is asked
@@ -102,14 +123,40 @@ class Dispatcher:
                 return
             if not (ask_store or self._services.repository.queue.queued):
                 return
+            if await self._give_way():
+                continue
             async with self._claiming:
+                if self.closing:
+                    return
                 record = await self._services.repository.claim(
-                    only=claimable.only, without=claimable.without
+                    only=claimable.only, without={*claimable.without, *self._left_to_others()}
                 )
                 if record is None:
                     return
                 self._services.logs.begin(record.pk, new=record.attempt == 1)
                 self._begin(record)
+
+    async def _give_way(self) -> bool:
+        """Let other servers that have more free slots claim first; return whether that took time.
+
+        A server without work goes on at once. What others have claimed meanwhile is not asked for.
+        """
+        others = self.heartbeats.peers
+        if not others or self._gave_way or not self._attempts:
+            self._gave_way = False
+            return False
+        busy = min(1.0, len(self._attempts) / max(1, self._services.places.slots))
+        await asyncio.sleep(SHARE_SECONDS * busy + random.uniform(0, HERD_SECONDS))
+        self._gave_way = True
+        return True
+
+    def _left_to_others(self) -> set[str]:
+        """Return the pipelines that this server has not, but another one that runs has."""
+        heartbeats = self.heartbeats
+        return heartbeats.unknown_to(self._services.runnable()) if heartbeats.peers else set()
+
+    def _program(self) -> Program:
+        return Program(version(), schema.newest(), None, tuple(sorted(self._services.runnable())))
 
     def _begin(self, record: ProcessRecord) -> None:
         attempt = Attempt(record, self._services)

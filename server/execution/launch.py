@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from runners.execution import worker
@@ -50,6 +50,8 @@ class RunServices:
     runs: Path
     pipelines: Callable[[str], PipelineDescription | None]
     reserve: DiskReserve
+    #: returns the pipelines that can run here
+    runnable: Callable[[], Set[str]] = frozenset
 
     def folder(self, record: ProcessRecord) -> Path:
         """Return the folder of one attempt: the next may begin before it is removed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from server.archive.archive import Archive
@@ -22,6 +22,7 @@ from server.logs.logs import Logs
 from server.peers.heartbeats import Heartbeats
 from server.processes.repository import ProcessRepository
 from server.store import Store
+from server.store.peers.heartbeats import Program
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,11 @@ class Recovery:
         self._archive = archive
         self._config = config
         #: this server's heartbeat, and those of the others
-        self.heartbeats = Heartbeats(store.servers, repository.server_id, config.leases)
+        self.heartbeats = Heartbeats(
+            store.servers, repository.server_id, config.leases, lambda: self.program()
+        )
+        #: returns what this server tells the others that it runs
+        self.program: Callable[[], Program | None] = lambda: None
         #: by PK: attempts of ours that are over but could not be settled yet
         self._unsettled: dict[int, int] = {}
         #: the PKs of the processes being settled right now

@@ -20,7 +20,7 @@ from pathlib import Path
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, in_thread
 from server.core.concurrency import finish_even_if_cancelled
-from server.core.errors import DatabaseAway, NoRoom
+from server.core.errors import DatabaseAway, NoRoom, StorageAway
 from server.core.metrics import Metrics
 from server.core.records import ProcessRecord
 from server.logs.cache import Slice
@@ -161,7 +161,7 @@ class LogSealer:
         if self._reported == kind:
             return
         self._reported = kind
-        expected = isinstance(error, DatabaseAway | NoRoom)
+        expected = isinstance(error, DatabaseAway | NoRoom | StorageAway)
         log.warning(
             "Logs cannot be sealed now; trying again later: %s",
             error,
@@ -231,6 +231,7 @@ class LogSealer:
         """Return what `seal` returns; a log that cannot be sealed stays as it is, with an error."""
         if self._full():
             raise NoRoom
+        self._files.check_here()
         try:
             return await seal()
         except BrokenLog as error:
@@ -243,7 +244,7 @@ class LogSealer:
             self._broken.add(process)
             await self._store.processes.note_sealed(process)
             return False
-        except (DatabaseAway, NoRoom):
+        except (DatabaseAway, NoRoom, StorageAway):
             raise  # no other log will do better
         except Exception as error:  # each kind of storage has its own
             if len(self._failed) >= FAILURES_AT_ONCE:
@@ -351,7 +352,7 @@ class LogSealer:
                 await self._files.delete_many([segment.file])
         finally:
             await in_thread(local.unlink, True)
-            await self._rollback.end_sealing(entry)
+            await self._rollback.resolve_now_or_later(entry)
 
 
 def _encode(process: int, slices: list[Slice], sealed_bytes: int) -> tuple[LogSegment, bytes]:

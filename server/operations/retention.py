@@ -80,7 +80,12 @@ class Retention:
 
     async def _run(self) -> None:
         await asyncio.sleep(FIRST_SECONDS)
-        await repeat_every(ROUND_SECONDS, self.apply, name="retention", log=log)
+        await repeat_every(ROUND_SECONDS, self._apply_alone, name="retention", log=log)
+
+    async def _apply_alone(self) -> None:
+        # Two servers that make space at the same time would delete twice as much.
+        async with self._store.locks.held("retention"):
+            await self.apply()
 
     async def apply(self) -> None:
         """Remove everything that is to go now, and log what that was."""

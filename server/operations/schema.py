@@ -1,13 +1,15 @@
 """The form of the documents in the database, its version, and the steps from one to the next.
 
 A version is raised when documents that an older program wrote have to be changed before this one
-can read them; a new field with a default needs none.
+can read them; a new field with a default needs none. Which servers may run side by side while the
+versions differ is left to `upgrade`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from server.core.errors import StartError
 from server.store import Store
@@ -16,7 +18,18 @@ log = logging.getLogger(__name__)
 
 #: Changes all documents that need it. A kill may end it anywhere, and two servers may be at it at
 #: once, so it leaves alone what is changed already.
-Step = Callable[[Store], Awaitable[None]]
+Change = Callable[[Store], Awaitable[None]]
+
+
+class Step(NamedTuple):
+    """One step of the schema to the next version.
+
+    `side_by_side` is whether servers that know only the version before can go on while it is made
+    and after it: they find what they need, and what they write is read rightly.
+    """
+
+    change: Change
+    side_by_side: bool = False
 
 
 async def _have_logs_sealed(store: Store) -> None:
@@ -27,7 +40,7 @@ async def _have_logs_sealed(store: Store) -> None:
 #: The version that databases have from before a version was written.
 FIRST_VERSION = 1
 #: `STEPS[n]` leads from version `FIRST_VERSION + n` to the next.
-STEPS: Sequence[Step] = (_have_logs_sealed,)
+STEPS: Sequence[Step] = (Step(_have_logs_sealed),)
 
 
 def newest(steps: Sequence[Step] = STEPS) -> int:
@@ -35,9 +48,25 @@ def newest(steps: Sequence[Step] = STEPS) -> int:
     return FIRST_VERSION + len(steps)
 
 
-def check_not_newer(version: int, steps: Sequence[Step] = STEPS) -> None:
-    """Raise StartError for a database that a newer program has written."""
-    if version > newest(steps):
+def needed_by(version: int, steps: Sequence[Step] = STEPS) -> int | None:
+    """Return the version that all programs must know once a database of this one is migrated.
+
+    None if the programs that know the database as it is can live with all steps that are left.
+    """
+    numbered = list(enumerate(steps, FIRST_VERSION + 1))
+    left = [reached for reached, step in numbered if reached > version and not step.side_by_side]
+    return left[-1] if left else None
+
+
+def check_not_newer(
+    version: int, steps: Sequence[Step] = STEPS, compatible_since: int | None = None
+) -> None:
+    """Raise StartError for a database that a newer program has written, unless this one may too.
+
+    `compatible_since` is the oldest version that a program must know to live with the database,
+    None for the database's own.
+    """
+    if (version if compatible_since is None else compatible_since) > newest(steps):
         raise StartError(
             f"The database was written by a newer Heliograph (its schema is version {version}, "
             f"this one knows {newest(steps)}): install that version again, or restore a backup "
@@ -46,12 +75,18 @@ def check_not_newer(version: int, steps: Sequence[Step] = STEPS) -> None:
 
 
 async def migrate(store: Store, version: int, steps: Sequence[Step] = STEPS) -> None:
-    """Take a database to the newest version, step by step; each step is noted when it is done."""
+    """Take a database to the newest version, step by step; each step is noted when it is done.
+
+    Nothing is done to one that is newer, as while a newer program runs beside this one.
+    """
+    facts = await store.installation.get()
+    compatible = version if facts is None else facts.compatible_since or version
     for reached, step in enumerate(steps[version - FIRST_VERSION :], version + 1):
         log.info(
             "The database is changed to schema version %d",
             reached,
             extra={"action": "schema_migrated", "version": reached},
         )
-        await step(store)
-        await store.installation.change(schema=reached)
+        await step.change(store)
+        compatible = compatible if step.side_by_side else reached
+        await store.installation.change(schema=reached, compatible_since=compatible)

@@ -54,7 +54,7 @@ class StartChecks:
         processes = await self._store.counters.last("processes")
         facts = await self._store.installation.get()
         if facts is not None:
-            schema.check_not_newer(facts.schema, self._steps)
+            schema.check_not_newer(facts.schema, self._steps, facts.compatible_since)
         self._check_present(facts, written, highest or highest_log, counter)
         await self._check_belong(facts, written, counter)
         self._check_not_older("data products", "a file", highest, counter)

@@ -1,6 +1,6 @@
 """What a file storage tells about itself: its id, and which numbers its files have.
 
-The bytes of data products are left to `server/archive/storage.py`.
+The bytes of data products are left to `server/archive/storage/`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
-
 from server.archive.storage import in_thread
-from server.core.errors import HeliographError, StartError
+from server.archive.storage.calls import DEADLINE_SECONDS, StorageCalls, may_pass, reason_of
+from server.archive.storage.remote import connect, is_local
+from server.core.errors import HeliographError, StartError, StorageAway
 
 T = TypeVar("T")
 
@@ -28,15 +27,17 @@ _ID_BYTES = 1_000
 
 
 class StorageRoot:
-    """The root of a storage, a folder or URL. :raises StartError: it cannot be read or written."""
+    """The root of a storage, a folder or URL.
 
-    def __init__(self, place: str | Path) -> None:
-        try:
-            self._remote, root = fsspec.url_to_fs(str(place))
-        except (ImportError, ValueError) as error:
-            raise StartError(f"files.url cannot be used: {error}") from error
-        self._root = root.rstrip("/")
-        self._local = isinstance(self._remote, LocalFileSystem)
+    :raises StartError: it cannot be read or written.
+    :raises StorageAway: it is remote and does not answer now.
+    """
+
+    def __init__(self, place: str | Path, seconds: float = DEADLINE_SECONDS) -> None:
+        self._remote, self._root = connect(place, seconds)
+        self._local = is_local(self._remote)
+        self._url = str(place)
+        self._calls = StorageCalls(seconds, self._url)
 
     async def read_id(self) -> str | None:
         """Return the id that was written here, None without any."""
@@ -98,15 +99,25 @@ class StorageRoot:
         return [str(path).rstrip("/").rpartition("/")[2] for path in listed]
 
     async def _do(self, work: Callable[[], T]) -> T:
+        """Return the result of blocking work.
+
+        :raises StorageAway: the storage does not answer now.
+        """
+        self._remote.invalidate_cache()
         try:
-            return await in_thread(work)
+            return await (in_thread if self._local else self._calls.run)(work)
+        except StorageAway as away:
+            if may_pass(away.__cause__):
+                raise
+            raise self._unusable(away.__cause__ or away) from away
         except HeliographError:
             raise
         except Exception as error:  # each kind of storage has its own
-            why = getattr(error, "strerror", None) or str(error) or "it does not answer"
-            raise StartError(
-                f"The storage of the files cannot be used: {why}; see files.url"
-            ) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: BaseException) -> StartError:
+        why = getattr(error, "strerror", None) or reason_of(error, self._url)
+        return StartError(f"The storage of the files cannot be used: {why}; see files.url")
 
 
 def _highest(names: Iterable[str]) -> int:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Set
+from collections.abc import Callable, Set
 from typing import NamedTuple
 
 from server.config.sections import Leases
-from server.store.peers.heartbeats import Servers
+from server.store.peers.heartbeats import Program, Servers
 
 #: The most that one look can add, in periods between looks: a late look is no sign of a dead peer.
 MOST_PERIODS = 2.0
@@ -30,20 +30,49 @@ class _Seen(NamedTuple):
 class Heartbeats:
     """The heartbeat of this server, and what it knows of the others'."""
 
-    def __init__(self, servers: Servers, own: str, leases: Leases) -> None:
+    def __init__(
+        self,
+        servers: Servers,
+        own: str,
+        leases: Leases,
+        program: Callable[[], Program | None] = lambda: None,
+    ) -> None:
         self._servers = servers
         self._own = own
         self._leases = leases
         self._seen: dict[str, _Seen] = {}
         self._looked_at: float | None = None
+        self._program = program
+        #: by server: its last counter, and when that was first seen (monotonic)
+        self._beats: dict[str, tuple[int, float]] = {}
+        #: the others that run, as they were when `meet` was called last, with what they run
+        self.peers: dict[str, Program] = {}
 
     async def beat(self) -> None:
         """Add one heartbeat of this server."""
-        await self._servers.beat(self._own, time.time())
+        await self._servers.beat(self._own, time.time(), self._program())
 
     async def leave(self) -> None:
         """Delete this server's heartbeat, as none of its work is left."""
         await self._servers.delete(self._own)
+
+    async def meet(self) -> None:
+        """Look which others run: those whose counter has moved within a lease."""
+        now, found = asyncio.get_running_loop().time(), await self._servers.peers()
+        found.pop(self._own, None)
+        for server, peer in found.items():
+            beats, since = self._beats.get(server, (None, now))
+            self._beats[server] = (peer.beats, since if beats == peer.beats else now)
+        self._beats = {server: seen for server, seen in self._beats.items() if server in found}
+        self.peers = {
+            server: peer.program
+            for server, peer in found.items()
+            if now - self._beats[server][1] < self._leases.lease_seconds
+        }
+
+    def unknown_to(self, pipelines: Set[str]) -> set[str]:
+        """Return the pipelines that others have, and that are not among these."""
+        return {name for peer in self.peers.values() for name in peer.pipelines} - pipelines
 
     async def still(self, servers: Set[str]) -> set[str]:
         """Return those that have not beaten for a lease; to be called every `check_seconds`."""

@@ -12,7 +12,7 @@ from server.store.processes.records import ProcessStore
 
 DAY_SECONDS = 86_400.0
 #: How far the clocks of servers on one database may differ, and writes be late.
-OVERLAP_SECONDS = 60.0
+OVERLAP_SECONDS = 660.0
 #: Later than any time.
 LATEST = 1e12
 BATCH = 200

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from server.core.errors import AlreadyTaken
 from server.store.driver.connection import Database
 
 
@@ -17,11 +16,7 @@ class Counters:
 
     async def next(self, kind: str, count: int = 1) -> int:
         """Reserve `count` consecutive PKs and return the first of them."""
-        try:
-            counter = await self._add(kind, count)
-        except AlreadyTaken:  # another caller's upsert came first and inserted the counter
-            counter = await self._add(kind, count)
-        return counter - count + 1
+        return await self._collection.add_to(kind, "last", count) - count + 1
 
     async def last(self, kind: str) -> int:
         """Return the PK that was reserved last, 0 before the first."""
@@ -33,9 +28,3 @@ class Counters:
         if await self.last(kind) < last:
             await self.next(kind, 0)
             await self._collection.change({"_id": kind, "last": {"$lt": last}}, set={"last": last})
-
-    async def _add(self, kind: str, count: int) -> int:
-        counter = await self._collection.change({"_id": kind}, inc={"last": count}, upsert=True)
-        assert counter is not None, "an upsert always returns the document"
-        last: int = counter["last"]
-        return last

@@ -17,6 +17,9 @@ _ID = "installation"
 class Facts:
     """The id that the database shares with its files, and the version of its schema.
 
+    `compatible_since` is the oldest version that programs must know to live with the database; None
+    for its own version, as before this was written.
+
     `in_storage` is whether the id has been written to the file storage too. `examined_logs` is the
     PK of the last process whose log was looked at for sealing after an upgrade, None once all were.
     `logs_removed_until` and `outputs_removed_until` are the ends of processes, in Unix seconds, up
@@ -25,6 +28,7 @@ class Facts:
 
     id: str
     schema: int
+    compatible_since: int | None = None
     in_storage: bool = False
     examined_logs: int | None = None
     logs_removed_until: float = 0.0

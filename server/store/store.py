@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Self
 
+from server.store import counts
 from server.store.access.sessions import Sessions
 from server.store.access.shares import Shares
 from server.store.access.signing_keys import SigningKeys
 from server.store.access.tickets import Tickets
 from server.store.access.tokens import Tokens
+from server.store.access.wrong_secrets import WrongSecrets
 from server.store.archive.groups import Groups
 from server.store.archive.journal import Journal
 from server.store.archive.light_curves import Imports, LightCurves
@@ -20,6 +22,7 @@ from server.store.installation import Installation
 from server.store.notifications.deliveries import Deliveries
 from server.store.peers.announcements import Announcements
 from server.store.peers.heartbeats import Servers
+from server.store.peers.locks import Locks
 from server.store.processes.film_frames import FilmFrames
 from server.store.processes.idempotency_keys import Submissions
 from server.store.processes.log_chunks import LogChunks
@@ -48,14 +51,21 @@ class Store:
         self.sections = Sections(database)
         self.film_frames = FilmFrames(database)
         self.servers = Servers(database)
+        self.locks = Locks(database)
         self.submissions = Submissions(database)
         self.announcements = Announcements(database)
         self.tokens = Tokens(database)
         self.sessions = Sessions(database)
+        self.wrong_secrets = WrongSecrets(database)
         self.tickets = Tickets(database)
         self.shares = Shares(database)
         self.signing_keys = SigningKeys(database)
         self.deliveries = Deliveries(database)
+
+    def note_shared(self) -> None:
+        """Note that other servers may write to the database, so that counts are cached shortly."""
+        self.processes.counts.cached_seconds = counts.SHARED_SECONDS
+        self.products.counts.cached_seconds = counts.SHARED_SECONDS
 
     @classmethod
     async def open(cls, database: Database) -> Self:

@@ -55,6 +55,7 @@ class FakeSessions:
 
     sessions: dict[str, Session] = field(default_factory=dict)
     asked: int = 0
+    deletions: int = 0
 
     async def insert(self, session: Session) -> None:
         self.sessions[session.digest] = session
@@ -73,6 +74,10 @@ class FakeSessions:
     async def delete(self, digests: Iterable[str]) -> None:
         for digest in digests:
             self.sessions.pop(digest, None)
+        self.deletions += 1
+
+    async def endings(self) -> int:
+        return self.deletions
 
     async def delete_expired(self, now: float) -> int:
         over = [each.digest for each in self.sessions.values() if each.expires < now]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import signal
 import time
 from pathlib import Path
@@ -253,6 +254,46 @@ async def test_a_terminated_server_finishes_what_it_can_and_hands_the_rest_back(
         await cancelled(observer, waits)
         assert (await observer.ended(waits))["attempt"] == 2
         assert await shared.wrongs(observer.promises) == []
+
+
+async def test_a_drained_server_hands_over_its_runs_and_its_viewers() -> None:
+    async with observatory() as shared:
+        # The one is full, so that it is seen which of its runs the other takes up, and when.
+        drained, other = shared.server(pool__workers=1, retries=0), shared.server(pool__workers=1)
+        [first] = await started(shared, drained)
+        waits = await waiting(first, steady=True)
+        queued = await first.submit("Quick", await first.upload("b.fits"))
+        seen: list[int] = []
+        address = (await drained.url()).replace("http", "ws", 1)
+        viewer = await websocket_connect(f"{address}/ws/processes/{waits}/logs/")
+        await other.start()
+        second = joining(first, other)
+        assert (await second.ended(queued))["attempt"] == 1
+        drained.send(signal.SIGTERM)
+        while (message := await viewer.read_message()) is not None:
+            seen += [entry[0] for entry in json.loads(message).get("lines", [])]
+        assert viewer.close_code == 1001
+        viewer.close()
+        handed_back = time.monotonic()
+        await second.until(waits, lambda record: record["attempt"] == 2)
+        assert time.monotonic() - handed_back < 1.0 + SLACK_SECONDS
+        assert await drained.ended() == 0
+        record = await shared.record(waits)
+        assert (record["lost"], record["died"]) == (0, 0)
+        # The viewer goes on elsewhere, from the last line that it has.
+        address = (await other.url()).replace("http", "ws", 1)
+        url = f"{address}/ws/processes/{waits}/logs/?after={seen[-1]}"
+        viewer = await websocket_connect(url)
+        before = len(seen)
+        async with asyncio.timeout(20):
+            while len(seen) < before + 20:
+                message = await viewer.read_message()
+                assert message is not None
+                seen += [entry[0] for entry in json.loads(message).get("lines", [])]
+        viewer.close()
+        assert seen == list(range(1, len(seen) + 1))
+        await cancelled(second, waits)
+        assert await shared.wrongs(first.promises) == []
 
 
 async def test_a_second_signal_ends_the_server_at_once() -> None:

@@ -264,6 +264,11 @@ PRODUCTS = Subject(
                         media_type="*/*",
                         headers=("Content-Range",),
                     ),
+                    302: Answer(
+                        "With `files.redirect`: a URL of the storage, good for a minute.",
+                        media_type=None,
+                        headers=("Location",),
+                    ),
                 },
                 parameters=(
                     Parameter(

@@ -23,8 +23,9 @@ from server.processes.queue import ProcessQueue
 
 log = logging.getLogger(__name__)
 
-#: How long what was measured is good for, and how long who asks waits for new figures.
-KEPT_SECONDS = 10.0
+#: How long what was measured is good for, the failures less long as others may write them, and how
+#: long who asks waits for new figures.
+KEPT_SECONDS, FAILURES_SECONDS = 10.0, 0.5
 WAIT_SECONDS = 0.5
 
 
@@ -62,7 +63,7 @@ class Figures:
         self.measured = Measured()
         #: the oldest process of the queue, and when it was submitted
         self._oldest: tuple[int, float] | None = None
-        self._begun_at = self._measured_at = -math.inf
+        self._begun_at = self._measured_at = self._counted_at = -math.inf
         self._measuring: asyncio.Task[None] | None = None
 
     async def status(self) -> dict[str, Any]:
@@ -95,7 +96,7 @@ class Figures:
         """Measure again unless it has just been done; wait for that, but not for long."""
         await self._look_at_queue()
         if self._measuring is None:
-            if time.monotonic() - self._measured_at < KEPT_SECONDS:
+            if time.monotonic() - self._counted_at < min(FAILURES_SECONDS, KEPT_SECONDS):
                 return
             self._begun_at = time.monotonic()
             self._measuring = asyncio.create_task(self._measure(), name="figures")
@@ -122,14 +123,18 @@ class Figures:
 
     async def _measure(self) -> None:
         try:
-            disk = await asyncio.to_thread(shutil.disk_usage, self._sources.folder)
-            self._set(disk_free_bytes=disk.free, disk_used_bytes=disk.used)
+            sizes_too = time.monotonic() - self._measured_at >= KEPT_SECONDS
+            if sizes_too:
+                self._measured_at = time.monotonic()
+                disk = await asyncio.to_thread(shutil.disk_usage, self._sources.folder)
+                self._set(disk_free_bytes=disk.free, disk_used_bytes=disk.used)
             self._set(failed_24h=await self._sources.failures())
-            self._set(database_bytes=await self._sources.database_bytes())
+            if sizes_too:
+                self._set(database_bytes=await self._sources.database_bytes())
         except HeliographError as error:
             log.debug("Not measured: %s", error, extra={"action": "figures_not_measured"})
         except Exception:
             log.exception("The figures cannot be measured", extra={"action": "figures_failed"})
         finally:
-            self._measured_at = time.monotonic()
+            self._counted_at = time.monotonic()
             self._measuring = None

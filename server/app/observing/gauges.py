@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psutil
 
 from server.app.observing.figures import Figures
+from server.archive.storage import FileStorage
 from server.core.metrics import Metrics
 from server.processes.queue import ProcessQueue
 
@@ -73,6 +74,26 @@ def _show_disk(metrics: Metrics, figures: Figures) -> None:
         "heliograph_database_bytes",
         "Size of the database on its disk",
         lambda: figures.measured.database_bytes,
+    )
+
+
+def show_storage(metrics: Metrics, files: FileStorage) -> None:
+    """Have the metrics show how the storage of the files does; only a remote one can be away."""
+    metrics.gauge(
+        "heliograph_storage_available",
+        "Whether the storage of the files answers",
+        lambda: float(files.problem is None),
+    )
+    metrics.gauge(
+        "heliograph_storage_calls",
+        "Calls of a remote storage that are waited for, and those given up that go on",
+        lambda: {"waiting": files.calls.busy, "given up": files.calls.stuck},
+        "kind",
+    )
+    metrics.counter(
+        "heliograph_storage_calls_failed",
+        "Calls of a remote storage that failed",
+        lambda: files.calls.failed_calls,
     )
 
 

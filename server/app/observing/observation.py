@@ -14,7 +14,7 @@ from runners.execution.pool import Pool
 from server.app.components import Components
 from server.app.connections.server import BoundedServer
 from server.app.observing.figures import Figures, Sources
-from server.app.observing.gauges import Gauged, show_figures, show_process
+from server.app.observing.gauges import Gauged, show_figures, show_process, show_storage
 from server.core.version import version
 from server.execution.dispatcher import Dispatcher
 from server.execution.places.places import Places
@@ -55,6 +55,7 @@ class Observation:
             restarts=self._restarts,
         )
         show_figures(metrics, gauged)
+        show_storage(metrics, self.components.files)
         show_process(metrics)
         return figures
 

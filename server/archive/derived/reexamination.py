@@ -56,6 +56,8 @@ class Reexamination:
 
     async def examine_again(self) -> None:
         """Examine what is due, up to the first failure: the next may fail for the same reason."""
+        if self._files.problem:  # a try would count
+            return
         for product in await self._products.unexamined(BATCH):
             # Another server may have begun with it.
             if await self._products.take_examination(product) and not await self._try(product):

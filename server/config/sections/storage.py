@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from server.config.rules import integer, nullable, setting, size, text
+from server.config.rules import boolean, integer, nullable, number, setting, size, text
 
 SECRET_FILE = nullable(text("the path of a file", bool), "none")
 DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}", re.ASCII)
@@ -55,6 +55,16 @@ class Files:
     )
     url_file: str | None = setting(
         None, SECRET_FILE, "file that holds the URL, for one with a password in it"
+    )
+    timeout_seconds: float = setting(
+        30.0,
+        number(1, 3600),
+        "time in which a remote storage must answer; then it counts as away",
+    )
+    redirect: bool = setting(
+        False,
+        boolean(),
+        "whether downloads are redirected to signed URLs of the storage, where it has them (S3)",
     )
 
 

@@ -25,10 +25,14 @@ class Notifications:
     """Announces the moves of processes to everyone whom the configuration names."""
 
     def __init__(
-        self, store: Store, receivers: Sequence[WebhookReceiver | MailReceiver], fields: Fields
+        self,
+        store: Store,
+        receivers: Sequence[WebhookReceiver | MailReceiver],
+        fields: Fields,
+        server: str = "",
     ) -> None:
         self._receivers = receivers
-        self._senders = {each.id: Sender(store.deliveries, each) for each in receivers}
+        self._senders = {each.id: Sender(store.deliveries, each, server) for each in receivers}
         self._announcer = Announcer(
             store, receivers, fields, lambda receiver: self._senders[receiver.id].wake()
         )

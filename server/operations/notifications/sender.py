@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 BACK_OFF_SECONDS = (2.0, 10.0, 60.0, 300.0, 1_800.0, 7_200.0, 21_600.0, 43_200.0, 43_200.0)
 #: Pauses differ by this part, so that what failed together does not come again together.
 JITTER = 0.1
+#: The pause while another server, whose clock is behind, is sending what is due here.
+OTHERS_SECONDS = 5.0
 #: The longest sleep: another server may have stored something for this receiver.
 LONGEST_SLEEP_SECONDS = 30.0
 #: The pause while the database is away.
@@ -28,8 +30,11 @@ AWAY_SECONDS = 5.0
 class Sender:
     """Works through the deliveries of one receiver, the longest due ones first."""
 
-    def __init__(self, deliveries: Deliveries, receiver: Receiver) -> None:
+    def __init__(self, deliveries: Deliveries, receiver: Receiver, server: str = "") -> None:
         self._deliveries = deliveries
+        self._server = server
+        #: the tries of other servers that are due here, by their clocks: when each was first seen
+        self._others: dict[tuple[str, int], float] = {}
         self.receiver = receiver
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -72,15 +77,40 @@ class Sender:
         """Send what is due, and return how many seconds there are to the next."""
         self._woken.clear()
         now = time.time()
-        while due := await self._deliveries.due(self.receiver.id, now, self.receiver.at_once):
-            until = now + self.receiver.claim_seconds
-            claims = [await self._deliveries.claim(each, until) for each in due]
+        while due := await self._due(now):
+            until, by = now + self.receiver.claim_seconds, self._server
+            claims = [await self._deliveries.claim(each, until, by) for each in due]
             if claimed := [each for each in claims if each is not None]:
                 await self._send(claimed)
                 await asyncio.sleep(self.receiver.pause_seconds)
             now = time.time()
+        if self._others:
+            return OTHERS_SECONDS
         following = await self._deliveries.next_due(self.receiver.id)
         return LONGEST_SLEEP_SECONDS if following is None else following - now
+
+    async def _due(self, now: float) -> list[Delivery]:
+        """Return what is due and not being sent by another server, as far as one call takes."""
+        limit = self.receiver.at_once
+        while True:
+            found = await self._deliveries.due(self.receiver.id, now, limit)
+            free = [each for each in found if self._is_free(each)]
+            if free or len(found) < limit:
+                self._forget_others(found)
+                return free[: self.receiver.at_once]
+            limit *= 2
+
+    def _is_free(self, delivery: Delivery) -> bool:
+        """Return whether no other server is at it, whatever the other's clock showed."""
+        if delivery.by in (None, self._server):
+            return True
+        now = time.monotonic()
+        since = self._others.setdefault((delivery.id, delivery.tries), now)
+        return now - since >= self.receiver.claim_seconds
+
+    def _forget_others(self, found: Sequence[Delivery]) -> None:
+        there = {(each.id, each.tries) for each in found if each.by not in (None, self._server)}
+        self._others = {key: since for key, since in self._others.items() if key in there}
 
     async def _send(self, deliveries: Sequence[Delivery]) -> None:
         try:

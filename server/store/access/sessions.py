@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from server.store.base import load
 from server.store.driver.connection import Database
 
+#: The counter of deletions.
+_ENDINGS = "sessions_ended"
+
 
 @dataclass(frozen=True)
 class Session:
@@ -30,6 +33,7 @@ class Sessions:
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection("sessions")
+        self._counters = database.collection("counters")
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
@@ -57,7 +61,15 @@ class Sessions:
 
     async def delete(self, digests: Iterable[str]) -> None:
         """Delete sessions; missing ones are fine."""
-        await self._collection.delete_many(digests)
+        asked = list(digests)
+        await self._collection.delete_many(asked)
+        if asked:
+            await self._counters.add_to(_ENDINGS, "last", 1)
+
+    async def endings(self) -> int:
+        """Return how often sessions have been deleted, so that others need look only then."""
+        counter = await self._counters.get(_ENDINGS)
+        return 0 if counter is None else int(counter["last"])
 
     async def delete_expired(self, now: float) -> int:
         """Delete the sessions that have expired and return how many there were."""

@@ -86,6 +86,15 @@ class Journal:
         own = entry.itself() | {"server": entry.server}
         return await self._collection.change(own, set={"segment": segment}) is not None
 
+    async def extend(self, entry: JournalEntry) -> bool:
+        """Store which products and keys an entry is about by now.
+
+        Return False if it is gone, or another server's by now.
+        """
+        own = entry.itself() | {"server": entry.server}
+        about = {"products": entry.products, "keys": entry.keys}
+        return await self._collection.change(own, set=about) is not None
+
     async def of_server(self, server: str) -> list[JournalEntry]:
         """Return the entries of one server."""
         return _entries(await self._collection.find({"server": server}))

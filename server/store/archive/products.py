@@ -21,7 +21,7 @@ class DataProducts(RecordCollection[DataProduct]):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._counts = TargetCounts(self._collection, _of_target)
+        self.counts = TargetCounts(self._collection, _of_target)
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
@@ -37,11 +37,11 @@ class DataProducts(RecordCollection[DataProduct]):
                     for product in products[start : start + _AT_ONCE]
                 ]
             )
-        self._counts.forget(*(product.target for product in products))
+        self.counts.forget(*(product.target for product in products))
 
     async def count(self, target: int, most: int) -> int:
         """Return how many products a target has; `most` + 1 stands for any larger number."""
-        return await self._counts.of(target, most)
+        return await self.counts.of(target, most)
 
     async def find(
         self, target: int, *, before: int | None = None, limit: int = 100
@@ -74,7 +74,7 @@ class DataProducts(RecordCollection[DataProduct]):
     async def delete_many(self, pks: Iterable[int]) -> None:
         """Delete products; missing ones are fine."""
         await self._collection.delete_many(pks)
-        self._counts.forget()
+        self.counts.forget()
 
 
 def _of_target(target: int) -> dict[str, int]:

@@ -14,11 +14,13 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
-from server.core.errors import AlreadyTaken, NoRoom
+from server.core.errors import AlreadyTaken, DatabaseAway, NoRoom
 from server.store.driver.errors import translated
 
 #: How many documents one answer of the server carries at most, and one `$in` names.
 _BATCH = 1_000
+#: How often a document is made, found made by another, and found deleted, before that is a failure.
+_ADD_TRIES = 10
 
 Document = dict[str, Any]
 #: Is told of each call: its name, how many seconds it took, and whether it succeeded.
@@ -102,7 +104,8 @@ class Collection:
     ) -> Document | None:
         """Change one document that matches, atomically, and return its new state.
 
-        Return None if nothing matches; with `upsert`, change a document made of the filter then.
+        Return None if nothing matches; with `upsert`, change a document made of the filter then,
+        and rely on no answer: some engines give none to an upsert that another one has overtaken.
         """
         update = {"$set": set, "$inc": inc, "$unset": dict.fromkeys(unset, "")}
         return await self._call(
@@ -115,6 +118,24 @@ class Collection:
                 return_document=ReturnDocument.AFTER,
             ),
         )
+
+    async def add_to(
+        self, pk: int | str, field: str, number: int, set: Mapping[str, Any] | None = None
+    ) -> int:
+        """Add to a number in a document, made where it is missing; return the new number.
+
+        Without an upsert, as not every engine answers each of several at once with the document.
+        """
+        for _ in range(_ADD_TRIES):
+            changed = await self.change({"_id": pk}, set=set, inc={field: number})
+            if changed is not None:
+                return int(changed[field])
+            try:
+                await self.insert({"_id": pk, **(set or {}), field: number})
+            except AlreadyTaken:  # another caller was faster
+                continue
+            return number
+        raise DatabaseAway
 
     async def replace(self, document: Document, upsert: bool = False) -> bool:
         """Replace the document with the same `_id`; return whether there was one."""

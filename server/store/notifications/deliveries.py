@@ -28,6 +28,7 @@ class Delivery:
 
     `receiver` is the id of a webhook, or that of mail. `tries` have been made so far; the next one
     is due at `due` (Unix seconds). `error` is why the last try failed, `answer` its HTTP status.
+    `by` is the server that is making a try just now.
     """
 
     pk: int
@@ -43,6 +44,7 @@ class Delivery:
     last_try: float | None = None
     answer: int | None = None
     error: str | None = None
+    by: str | None = None
 
     @property
     def id(self) -> str:
@@ -81,11 +83,16 @@ class Deliveries:
         found = await self._collection.find(span, sort=("next", 1), limit=1, fields=("due",))
         return found[0]["due"] if found else None
 
-    async def claim(self, delivery: Delivery, until: float) -> Delivery | None:
-        """Keep others from trying a delivery before `until`; return None if one was faster."""
+    async def claim(
+        self, delivery: Delivery, until: float, by: str | None = None
+    ) -> Delivery | None:
+        """Keep others from trying a delivery before `until`; return None if one was faster.
+
+        `by` is the server that tries; others judge by their own clocks for how long it may.
+        """
         document = await self._collection.change(
             {"_id": delivery.id, "next": _next(delivery.receiver, delivery.due)},
-            set={"due": until, "next": _next(delivery.receiver, until)},
+            set={"due": until, "next": _next(delivery.receiver, until), "by": by},
             inc={"tries": 1},
         )
         return None if document is None else load(Delivery, document)
@@ -104,7 +111,7 @@ class Deliveries:
         self, delivery: Delivery, now: float, due: float, error: str, answer: int | None = None
     ) -> None:
         """Note that a try has failed, and when the next one is due."""
-        changes = {"last_try": now, "answer": answer, "error": error, "due": due}
+        changes = {"last_try": now, "answer": answer, "error": error, "due": due, "by": None}
         await self._collection.change(
             {"_id": delivery.id, "state": DeliveryState.WAITING.value},
             set=changes | {"next": _next(delivery.receiver, due)},

@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
-from server.core.errors import AlreadyTaken
+from dataclasses import asdict, dataclass
+
+from server.store.base import load
+from server.store.driver.collection import Document
 from server.store.driver.connection import Database
+
+#: The schema that servers know whose heartbeats do not say: the last one before they did.
+UNTOLD_SCHEMA = 2
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a server runs: its version, the newest schema that it knows, and its pipelines.
+
+    `upgrading_to` is the schema to which it takes the database, or will as soon as it may, where
+    servers that do not know that schema must not run any more.
+    """
+
+    version: str = "an earlier version"
+    schema: int = UNTOLD_SCHEMA
+    upgrading_to: int | None = None
+    pipelines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server as its heartbeats show it."""
+
+    beats: int
+    program: Program
 
 
 class Servers:
@@ -15,25 +43,25 @@ class Servers:
     async def ensure_indexes(self) -> None:
         """Make no index: there are few servers."""
 
-    async def beat(self, server: str, now: float) -> int:
+    async def beat(self, server: str, now: float, program: Program | None = None) -> int:
         """Add one heartbeat and return how many there are; `now` is there for people to read."""
-        try:
-            return await self._beat(server, now)
-        except AlreadyTaken:  # another caller's upsert came first and inserted the document
-            return await self._beat(server, now)
+        told = {} if program is None else asdict(program)
+        return await self._collection.add_to(server, "beats", 1, set={"seen": now, **told})
 
     async def all(self) -> dict[str, int]:
         """Return how many heartbeats each server has made."""
-        return {found["_id"]: found["beats"] for found in await self._collection.find({})}
+        found = await self._collection.find({}, fields=("beats",))
+        return {each["_id"]: each["beats"] for each in found}
+
+    async def peers(self) -> dict[str, Peer]:
+        """Return each server with its heartbeats and what it runs."""
+        found = await self._collection.find({})
+        return {each["_id"]: Peer(each["beats"], _program(each)) for each in found}
 
     async def delete(self, server: str) -> None:
         """Forget a server; a missing one is fine."""
         await self._collection.delete({"_id": server})
 
-    async def _beat(self, server: str, now: float) -> int:
-        document = await self._collection.change(
-            {"_id": server}, set={"seen": now}, inc={"beats": 1}, upsert=True
-        )
-        assert document is not None, "an upsert always returns the document"
-        beats: int = document["beats"]
-        return beats
+
+def _program(document: Document) -> Program:
+    return load(Program, {**document, "pipelines": tuple(document.get("pipelines", ()))})

@@ -57,7 +57,7 @@ class ProcessStore:
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection("processes")
-        self._counts = TargetCounts(self._collection, index.of_target)
+        self.counts = TargetCounts(self._collection, index.of_target)
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
@@ -69,11 +69,11 @@ class ProcessStore:
         """Store a new record. :raises AlreadyTaken: its PK or identifier exists."""
         keys = index.index_keys(record) | self._mark()
         await self._collection.insert(record.to_document() | keys)
-        self._counts.forget(record.target)
+        self.counts.forget(record.target)
 
     async def count(self, target: int, most: int) -> int:
         """Return how many processes a target has; `most` + 1 stands for any larger number."""
-        return await self._counts.of(target, most)
+        return await self.counts.of(target, most)
 
     async def get(self, pk: int) -> ProcessRecord:
         """Return one record. :raises NotFound: there is no such process."""
@@ -334,7 +334,7 @@ class ProcessStore:
     async def delete(self, pk: int) -> None:
         """Delete a record; a missing one is fine."""
         await self._collection.delete({"_id": pk})
-        self._counts.forget()
+        self.counts.forget()
 
     def _mark(self) -> dict[str, int]:
         return {"unnotified": 1} if self.marks_moves else {}

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from runners.examiner import ExaminationError
-from server.archive import storage as files_module
 from server.archive.outputs import OutputFile
 from server.archive.storage import FileStorage
+from server.archive.storage import local as files_module
 from server.archive.transactions import EXAMINATIONS
 from server.core.errors import AlreadyStored, Conflict, InvalidInput, NoRoom, NotFound, TooLarge
 from tests.integration.archive.archive_bench import Bench, bench

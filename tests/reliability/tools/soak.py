@@ -171,13 +171,13 @@ async def _settled(data: Path, promises: Promises) -> tuple[Snapshot, list[str]]
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         found = await asyncio.to_thread(take, socket_uri(data), data)
-        wrong = [*violations(found, promises), *_unexpected(found, promises)]
+        wrong = [*violations(found, promises), *unexpected(found, promises)]
         if not wrong or time.monotonic() > deadline:
             return found, wrong
         await asyncio.sleep(1)
 
 
-def _unexpected(found: Snapshot, promises: Promises) -> Iterator[str]:
+def unexpected(found: Snapshot, promises: Promises) -> Iterator[str]:
     """Yield the processes that ended neither as their pipelines do nor as requested."""
     for pk, record in found.processes.items():
         fine = record["state"] == ENDS[record["pipeline"]]

@@ -75,6 +75,21 @@ class Bulks(Telling):
         return [path]
 
 
+class Holds(Telling):
+    """Makes a file of 4 MiB once there is no file `hold` above its folder."""
+
+    short_name = "holds"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> list[Path]:
+        with self.update_status("Holding"):
+            while any((up / "hold").exists() for up in tmpdir.parents):
+                self.check_cancelled()
+                time.sleep(0.01)
+        path = tmpdir / "held.bin"
+        path.write_bytes(bytes(4 << 20))
+        return [path]
+
+
 class Fails(Telling):
     """Logs a few lines, then fails."""
 

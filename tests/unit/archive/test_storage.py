@@ -7,22 +7,41 @@ import errno
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from fsspec.registry import _registry
 
-from server.archive import storage as storage_module
 from server.archive.storage import FileStorage
+from server.archive.storage import local as local_module
 from server.core.errors import AlreadyStored, DamagedFile, NoRoom, NotFound, StartError
+from tests.fakes.s3_server import S3Server, environment, needs_s3, s3_server
 
 CONTENT = bytes(range(256)) * 5_000
 
 
-@pytest.fixture(params=["folder", "file URL", "memory URL"])
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    """Yield an S3 server that fsspec finds by its environment."""
+    with s3_server() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(server.url).items():
+            patch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture(
+    params=[
+        *("folder", "file URL", "memory URL"),
+        pytest.param("S3", marks=[pytest.mark.slow, needs_s3]),
+    ]
+)
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> FileStorage:
     """Return empty storage of each kind."""
     place = tmp_path / "a folder"
+    if request.param == "S3":
+        return FileStorage(f"s3://{request.getfixturevalue('s3').bucket()}/deep")
     urls = {
         "folder": str(place),
         "file URL": f"file://{place}",
@@ -149,7 +168,7 @@ async def test_a_full_disk_is_no_room_and_leaves_nothing(
         copy.write_bytes(b"half")
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(storage_module, "_link_or_copy", link_or_copy)
+    monkeypatch.setattr(local_module, "_link_or_copy", link_or_copy)
     storage = FileStorage(tmp_path / "files")
     with pytest.raises(NoRoom):
         await storage.put(local, "1/a")
@@ -161,6 +180,7 @@ def test_storage_that_cannot_be_used_stops_the_start(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
+    monkeypatch.delitem(_registry, "s3", raising=False)
     with pytest.raises(StartError, match=r"files\.url"):
         FileStorage(url)
 
@@ -335,7 +355,7 @@ async def test_the_copy_of_a_remote_file_is_checked(
 async def test_many_files_are_stored_at_once_and_the_first_that_is_taken_is_named(
     runner: asyncio.Runner, storage: FileStorage, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.archive.storage.AT_ONCE", 3)
+    monkeypatch.setattr("server.archive.storage.file_storage.AT_ONCE", 3)
     keys = [f"{number}/a" for number in range(1, 8)]
     await storage.put_many([(local, key) for key in keys])
     assert [await storage.size(key) for key in keys] == [len(CONTENT)] * 7

@@ -59,12 +59,13 @@ async def test_each_step_is_made_once_and_in_its_order(
     runner: asyncio.Runner, store: Store
 ) -> None:
     await filled(store)
-    steps = [Rename("last", "newest"), Rename("newest", "largest")]
+    renames = [Rename("last", "newest"), Rename("newest", "largest")]
+    steps = [schema.Step(each) for each in renames]
     await schema.migrate(store, 1, steps)
     assert await sample(store) == [{"_id": kind, "largest": 1} for kind in "abc"]
     assert await version(store) == 3
     await schema.migrate(store, 3, steps)
-    assert [step.changed for step in steps] == [3, 3]
+    assert [each.changed for each in renames] == [3, 3]
 
 
 @pytest.mark.parametrize("changed", [0, 1, 2])
@@ -72,15 +73,16 @@ async def test_a_migration_that_was_killed_is_finished_by_the_next_start(
     runner: asyncio.Runner, store: Store, changed: int
 ) -> None:
     await filled(store)
-    steps = [Rename("last", "newest"), Rename("newest", "largest")]
-    steps[1].killed_after = changed
+    renames = [Rename("last", "newest"), Rename("newest", "largest")]
+    steps = [schema.Step(each) for each in renames]
+    renames[1].killed_after = changed
     with pytest.raises(Killed):
         await schema.migrate(store, 1, steps)
     assert await version(store) == 2
-    steps[1].killed_after = None
+    renames[1].killed_after = None
     await schema.migrate(store, await version(store), steps)
     assert await sample(store) == [{"_id": kind, "largest": 1} for kind in "abc"]
-    assert (await version(store), steps[0].changed, steps[1].changed) == (3, 3, 3)
+    assert (await version(store), renames[0].changed, renames[1].changed) == (3, 3, 3)
 
 
 async def test_no_step_is_needed_today(runner: asyncio.Runner, store: Store) -> None:
@@ -96,3 +98,26 @@ def test_a_newer_schema_is_refused_with_both_versions() -> None:
     newer = schema.newest() + 1
     with pytest.raises(StartError, match=f"version {newer}, this one knows {newer - 1}"):
         schema.check_not_newer(newer)
+
+
+async def test_steps_that_older_programs_can_live_with_keep_what_they_must_know(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    async def change(store: Store) -> None:
+        pass
+
+    await filled(store)
+    side_by_side = schema.Step(change, side_by_side=True)
+    steps = [side_by_side, schema.Step(change), side_by_side]
+    assert [schema.needed_by(version, steps) for version in (1, 2, 3, 4)] == [3, 3, None, None]
+    for count, compatible in ((1, 1), (2, 3), (3, 3)):
+        await schema.migrate(store, await version(store), steps[:count])
+        facts = await store.installation.get()
+        assert facts is not None
+        assert (facts.schema, facts.compatible_since) == (count + 1, compatible)
+        schema.check_not_newer(facts.schema, steps[: compatible - 1], compatible)
+        if compatible > 1:
+            with pytest.raises(StartError, match="newer Heliograph"):
+                schema.check_not_newer(facts.schema, steps[: compatible - 2], compatible)
+    await schema.migrate(store, 4, steps[:2])  # by an older program, beside the newer one
+    assert await version(store) == 4

@@ -228,7 +228,10 @@ async def test_an_id_that_was_damaged_is_not_taken_for_this_one(
 
 async def test_a_newer_schema_is_refused(runner: asyncio.Runner, store: Store, place: str) -> None:
     await start(store, place)
-    await store.installation.change(schema=schema.newest() + 1)
+    newer = schema.newest() + 1
+    await store.installation.change(schema=newer, compatible_since=schema.newest())
+    assert (await start(store, place)).schema == newer  # this program can live with it
+    await store.installation.change(compatible_since=newer)
     await refused(store, place, "newer Heliograph")
     every = {field.name: True for field in fields(Accepted)}
     await refused(store, place, "newer Heliograph", **every)

@@ -9,6 +9,7 @@ import pytest
 
 from server.config.sections import Leases
 from server.peers.heartbeats import Heartbeats
+from server.store.peers.heartbeats import Peer, Program
 
 LEASES = Leases(heartbeat_seconds=5.0, lease_seconds=20.0, check_seconds=2.0)
 
@@ -18,13 +19,18 @@ class FakeServers:
 
     def __init__(self) -> None:
         self.beats: dict[str, int] = {}
+        self.programs: dict[str, Program] = {}
 
-    async def beat(self, server: str, now: float) -> int:
+    async def beat(self, server: str, now: float, program: Program | None = None) -> int:
         self.beats[server] = self.beats.get(server, 0) + 1
+        self.programs[server] = program or Program()
         return self.beats[server]
 
     async def all(self) -> dict[str, int]:
         return dict(self.beats)
+
+    async def peers(self) -> dict[str, Peer]:
+        return {name: Peer(beats, self.programs[name]) for name, beats in self.beats.items()}
 
     async def delete(self, server: str) -> None:
         self.beats.pop(server, None)
@@ -104,3 +110,31 @@ def test_a_server_that_comes_back_is_counted_anew(watch: Watch) -> None:
     assert watch.look(2.0, "other") == set()
     assert watch.look(2.0) == set()
     assert looks_until_still(watch, "other") > 5
+
+
+def test_others_run_while_their_counters_move(watch: Watch) -> None:
+    def met(seconds: float) -> set[str]:
+        watch.now += seconds
+        asyncio.run(watch.heartbeats.meet())
+        return set(watch.heartbeats.peers)
+
+    watch.beat("me")
+    watch.beat("a")
+    watch.beat("b")
+    assert met(0) == {"a", "b"}
+    watch.beat("a")
+    assert met(15) == {"a", "b"}
+    assert met(15) == {"a"}
+    watch.beat("b")
+    assert met(1) == {"a", "b"}
+    asyncio.run(watch.servers.delete("a"))
+    assert met(1) == {"b"}
+
+
+def test_pipelines_that_only_others_have_are_known(watch: Watch) -> None:
+    program = Program(pipelines=("Stacks", "Measures"))
+    asyncio.run(watch.servers.beat("a", 0.0, program))
+    assert watch.heartbeats.unknown_to({"Measures"}) == set()
+    asyncio.run(watch.heartbeats.meet())
+    assert watch.heartbeats.unknown_to({"Measures", "Mine"}) == {"Stacks"}
+    assert watch.heartbeats.unknown_to({"Measures", "Stacks"}) == set()

@@ -54,6 +54,7 @@ async def test_more_than_a_batch_is_counted_and_the_next_look_reads_the_new_ones
     runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recent_failures, "BATCH", 4)
+    monkeypatch.setattr(recent_failures, "OVERLAP_SECONDS", 60.0)
     for pk in range(1, 11):
         await fail(store, pk, NOW - 5000 + 100 * pk)
     failures = RecentFailures(store.processes)

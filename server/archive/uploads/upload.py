@@ -1,4 +1,8 @@
-"""An upload: its files are written to disk as they arrive, and become products all together."""
+"""An upload: its files are stored as they arrive, and become products all together.
+
+They are written to the disk, from where they are linked into a local storage. How they get into a
+remote one is left to `streamed`.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +40,29 @@ class UploadLimits(Protocol):
         """The largest number of files."""
 
 
+class Part(Protocol):
+    """One file of an upload."""
+
+    path: Path
+    size: int
+    buffer: bytearray
+
+    async def open(self) -> None:
+        """Begin."""
+
+    async def flush(self) -> None:
+        """Bring what is buffered to where it goes."""
+
+    async def finish(self) -> None:
+        """End; nothing more will come."""
+
+    def finished(self) -> LocalFile:
+        """Return the complete file."""
+
+    async def close(self) -> None:
+        """Give up what is open."""
+
+
 class Upload:
     """Files being uploaded. Leaving the context without `commit` deletes all of them."""
 
@@ -48,11 +75,11 @@ class Upload:
         self._folder = incoming / secrets.token_hex(8)
         self._limits = limits
         self._store = store
-        self._parts: list[_Part] = []
+        self._parts: list[Part] = []
 
     async def __aenter__(self) -> Self:
         try:
-            await _in_thread_to_the_end(self._folder.mkdir, 0o700)
+            await in_thread_to_the_end(self._folder.mkdir, 0o700)
         except asyncio.CancelledError:
             await self._remove()
             raise
@@ -65,11 +92,11 @@ class Upload:
         trace: TracebackType | None,
     ) -> None:
         for part in self._parts:
-            part.close()
+            await part.close()
         await self._remove()
 
     async def _remove(self) -> None:
-        await _in_thread_to_the_end(shutil.rmtree, self._folder, True)
+        await in_thread_to_the_end(shutil.rmtree, self._folder, True)
 
     async def add(self, name: str) -> None:
         """Begin the next file.
@@ -83,8 +110,8 @@ class Upload:
             )
         # The file keeps its name, as those who examine it may need its suffix.
         path = self._folder / str(len(self._parts)) / uploaded_name(name)
-        self._parts.append(_Part(path))
-        await _in_thread_to_the_end(self._parts[-1].open)
+        self._parts.append(self._new_part(path))
+        await self._parts[-1].open()
 
     async def write(self, piece: bytes) -> None:
         """Append to the file begun last. :raises TooLarge: it exceeds the limit."""
@@ -93,7 +120,7 @@ class Upload:
             raise TooLarge(self._limits.limit_bytes)
         part.buffer += piece
         if len(part.buffer) >= BUFFER_BYTES:
-            await _in_thread_to_the_end(part.flush)
+            await part.flush()
 
     async def commit(self) -> list[DataProduct]:
         """Make products of all files, in their order, or of none.
@@ -105,16 +132,19 @@ class Upload:
             raise InvalidInput.of("file", "At least one file is needed")
         return await self._store([part.finished() for part in self._parts])
 
+    def _new_part(self, path: Path) -> Part:
+        return _LocalPart(path)
+
     async def _finish_part(self) -> None:
         if self._parts:
             part = self._parts[-1]
-            await _in_thread_to_the_end(part.flush)
-            part.close()
+            await part.flush()
             if not part.size:
                 raise InvalidInput.of("file", f"The file {part.path.name} is empty")
+            await part.finish()
 
 
-class _Part:
+class _LocalPart:
     """One file of an upload, on disk except for a buffer."""
 
     def __init__(self, path: Path) -> None:
@@ -124,19 +154,16 @@ class _Part:
         self._sha256 = hashlib.sha256()
         self._file: IO[bytes] | None = None
 
-    def open(self) -> None:
-        self.path.parent.mkdir()
-        self._file = self.path.open("wb")
+    async def open(self) -> None:
+        await in_thread_to_the_end(self._open)
 
-    def flush(self) -> None:
-        if self._file is not None and self.buffer:
-            taken, self.buffer = self.buffer, bytearray()
-            self._sha256.update(taken)
-            self._file.write(taken)
-            self._file.flush()
-            self.size += len(taken)
+    async def flush(self) -> None:
+        await in_thread_to_the_end(self._flush)
 
-    def close(self) -> None:
+    async def finish(self) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         # After a full disk, the buffer may hold what cannot be written.
         if self._file is not None:
             with contextlib.suppress(OSError):
@@ -145,7 +172,19 @@ class _Part:
     def finished(self) -> LocalFile:
         return LocalFile(self.path, self.path.name, self.size, self._sha256.hexdigest())
 
+    def _open(self) -> None:
+        self.path.parent.mkdir()
+        self._file = self.path.open("wb")
 
-async def _in_thread_to_the_end(work: Callable[..., T], *args: Any) -> T:
+    def _flush(self) -> None:
+        if self._file is not None and self.buffer:
+            taken, self.buffer = self.buffer, bytearray()
+            self._sha256.update(taken)
+            self._file.write(taken)
+            self._file.flush()
+            self.size += len(taken)
+
+
+async def in_thread_to_the_end(work: Callable[..., T], *args: Any) -> T:
     """Return the result of blocking work, so that it never goes on after a cancellation."""
     return await finish_even_if_cancelled(in_thread(work, *args))
