@@ -61,7 +61,8 @@ class Target:
         """
         found = await self.store.installation.get()
         if found is None:
-            self._refuse(self.reading.collections())
+            # A trial, or a heartbeat, of somebody who was killed right after it is nothing yet.
+            self._refuse(self.collections())
         elif found.id != wanted.id:
             raise NotDone(
                 f"The database {self.name} belongs to another installation: name an empty one"
