@@ -47,7 +47,7 @@ class DocumentCopy:
     async def _correct(self, name: str) -> None:
         """Delete what the source does not have any more, and replace what differs from it."""
         collection = self.target.database.collection(name)
-        for batch in in_batches(self.target.reading.documents(name)):
+        for batch in in_batches(self.target.documents(name)):
             kept = self.source.get_many(name, list(batch))
             gone = [pk for pk in batch if pk not in kept]
             await collection.delete_many(gone)

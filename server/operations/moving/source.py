@@ -27,7 +27,7 @@ TOKENS, INSTALLATION = "tokens", "installation"
 #: What only servers that run need of each other.
 PASSING = frozenset({"announcements", "locks", "servers"})
 #: Documents that are read at once; of a log, one may have some hundred kilobytes.
-_AT_ONCE = 50
+_AT_ONCE = 20
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from server.operations.moving.contents import Digest, canonical
 from server.operations.moving.source import INSTALLATION, PASSING
 from server.operations.upgrade import named, running_servers
 from server.store import Store
+from server.store.documents import Document
 from server.store.driver.connection import Database
 from server.store.driver.reading import MongoDocuments
 from server.store.installation import Contents, Facts
@@ -47,10 +48,14 @@ class Target:
         """Return the names of the collections that are the migration's, with documents in them."""
         return self.reading.collections() - PASSING - {INSTALLATION}
 
+    def documents(self, collection: str) -> Iterator[Document]:
+        """Iterate over the documents of a collection."""
+        return self.reading.documents(collection, _AT_ONCE)
+
     def digest(self, collection: str) -> Digest:
         """Read a collection and return what it has."""
         found = Digest()
-        for document in self.reading.documents(collection, _AT_ONCE):
+        for document in self.documents(collection):
             found.add(canonical(document))
         return found
 
