@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from server.cli.commands import new_parser, run
 from server.cli.exit_status import ExitStatus
@@ -12,6 +14,8 @@ from server.config import Config
 from server.core.errors import NotDone
 from server.operations.checks.results import counted, in_units
 from server.operations.moving.migration import Migrated, migrate
+
+_URL = re.compile(r"[a-z0-9+.-]+:/")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,9 +46,16 @@ def _migrate(config: Config, args: argparse.Namespace) -> int:
     if uri is None:
         raise NotDone("Where to? Name a MongoDB with --to, or as mongodb.uri in the configuration")
     with ProgressBar() as progress:
-        done = migrate(config, uri, args.files, progress)
+        done = migrate(config, uri, _place(args.files), progress)
     _report(done)
     return ExitStatus.FAILED if done.lost else ExitStatus.SUCCEEDED
+
+
+def _place(files: str | None) -> str | None:
+    """Return a URL as it is, and a path from where the command was given."""
+    if files is None or _URL.match(files):
+        return files
+    return str(Path(files).expanduser().absolute())
 
 
 def _report(done: Migrated) -> None:
@@ -63,10 +74,8 @@ def _report(done: Migrated) -> None:
             "These files are lost or damaged here; restore them from a backup, then run the same "
             "command again"
         )
-    print(
-        "Now set mongodb.uri and files.url, start the server, and do not start one on the old "
-        "database any more"
-    )
+    keys = "mongodb.uri" if done.stay else "mongodb.uri and files.url"
+    print(f"Now start the server with {keys} set to that, and none on the old database any more")
 
 
 def _contents(done: Migrated) -> str:

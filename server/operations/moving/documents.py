@@ -49,6 +49,7 @@ class DocumentCopy:
         collection = self.target.database.collection(name)
         for batch in in_batches(self.target.documents(name)):
             kept = self.source.get_many(name, list(batch))
+            self.progress("Comparing what is there", len(batch), None)
             gone = [pk for pk in batch if pk not in kept]
             await collection.delete_many(gone)
             self.written += len(gone)
@@ -71,17 +72,16 @@ class DocumentCopy:
         return digest
 
     def _compare(self, wanted: dict[str, Digest], total: int) -> None:
-        done = 0
+        found = self.target.digests(
+            wanted, lambda doing, done, _: self.progress(doing, done, max(done, total))
+        )
         for name, digest in wanted.items():
-            self.progress("Comparing records", done, total)
-            found = self.target.digest(name)
-            if found != digest:
+            if found[name] != digest:
                 raise NotDone(
-                    f"The copy of {name} is not the same: {found.count:,} of {digest.count:,} "
-                    "records, or others; run the same command again, with nothing else writing "
-                    "to the database"
+                    f"The copy of {name} is not the same: {found[name].count:,} of "
+                    f"{digest.count:,} records, or others; run the same command again, with "
+                    "nothing else writing to the database"
                 )
-            done += digest.count
 
 
 async def _missing(collection: Collection, batch: _Batch) -> _Batch:

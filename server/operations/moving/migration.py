@@ -33,7 +33,8 @@ class Migrated:
     """What there is in both places now; `counts` has the documents of each collection.
 
     `written` and `copied` are how many documents and files were not there before. `storage` is
-    where the files are, without credentials, and `lost` names those that the source has not.
+    where the files are, without credentials, and `stay` whether they were there before. `lost`
+    names those that the source has not.
     """
 
     database: str
@@ -43,6 +44,7 @@ class Migrated:
     files: int
     size: int
     copied: int
+    stay: bool
     lost: list[Missing] = field(default_factory=list)
 
     @property
@@ -64,7 +66,7 @@ def migrate(config: Config, uri: str, url: str | None, progress: Progress) -> Mi
 async def _migrate(config: Config, uri: str, url: str | None, progress: Progress) -> Migrated:
     with opened(config) as source:
         async with connected(uri, config.mongodb.database) as target:
-            found = await target.admit(source.facts, config.leases)
+            found = await target.admit(source.facts, config.leases, progress)
             files = await files_of(config, url, source)
             token = await target.mark(source.facts, found, config.leases)
             await files.prepare()
@@ -82,6 +84,7 @@ async def _migrate(config: Config, uri: str, url: str | None, progress: Progress
                 files=files.count,
                 size=files.size,
                 copied=files.copied,
+                stay=files.stay,
                 lost=files.lost,
             )
 

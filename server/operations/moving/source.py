@@ -91,7 +91,7 @@ def _facts(database: DatabaseFile) -> Facts:
             "No server of this version has used the data folder yet: start one on it, as before, "
             "stop it when it is ready, and migrate then"
         )
-    schema.check_not_newer(facts.schema, compatible_since=facts.compatible_since)
+    schema.check_not_newer(facts.schema)
     if damage := database.damage(thorough=False):
         raise NotDone(f"The database in the data folder is damaged ({damage}): restore a backup")
     return facts

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from server.config.sections import Leases
 from server.core.errors import NotDone, StartError
 from server.operations.atomicity import check_atomic
+from server.operations.keeping.layout import Progress
 from server.operations.moving.contents import Digest, canonical
 from server.operations.moving.source import INSTALLATION, PASSING
 from server.operations.upgrade import named, running_servers
@@ -52,14 +53,18 @@ class Target:
         """Iterate over the documents of a collection."""
         return self.reading.documents(collection, _AT_ONCE)
 
-    def digest(self, collection: str) -> Digest:
-        """Read a collection and return what it has."""
-        found = Digest()
-        for document in self.documents(collection):
-            found.add(canonical(document))
+    def digests(self, collections: Iterable[str], progress: Progress) -> dict[str, Digest]:
+        """Read collections and return what each of them has."""
+        found = {name: Digest() for name in collections}
+        done = 0
+        for name, digest in found.items():
+            for document in self.documents(name):
+                digest.add(canonical(document))
+                done += 1
+                progress("Comparing records", done, None)
         return found
 
-    async def admit(self, wanted: Facts, leases: Leases) -> Facts | None:
+    async def admit(self, wanted: Facts, leases: Leases, progress: Progress) -> Facts | None:
         """Return what the database says about itself, None if it is empty; nothing is written.
 
         :raises NotDone: it holds something that is not of this migration, or servers run on it.
@@ -74,7 +79,7 @@ class Target:
             )
         await self.check_no_server(leases)
         if found is not None:
-            await self._check_ours(found)
+            await self._check_ours(found, progress)
         return found
 
     async def check_no_server(self, leases: Leases) -> None:
@@ -119,7 +124,7 @@ class Target:
             await self.store.installation.end_migration(wanted, token, contents)
             raise
 
-    async def _check_ours(self, found: Facts) -> None:
+    async def _check_ours(self, found: Facts, progress: Progress) -> None:
         """Refuse a database in which there is anything that a migration has not brought."""
         if found.migrating is not None:
             self._refuse(self.collections() - _known())
@@ -129,7 +134,8 @@ class Target:
             raise NotDone(
                 f"The database {self.name} was not filled by a migration: name an empty one"
             )
-        now = {name: self.digest(name).stored() for name in self.collections()}
+        there = self.digests(self.collections(), progress)
+        now = {name: digest.stored() for name, digest in there.items()}
         if now != {name: each for name, each in brought.items() if each[0]}:
             raise NotDone(
                 f"The database {self.name} has changed since it was migrated: nothing is written "
