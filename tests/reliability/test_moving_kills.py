@@ -26,6 +26,7 @@ from tests.fakes.s3_server import SECRET, S3Server, environment, needs_s3, s3_se
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(300),
     needs_s3,
     pytest.mark.skipif(
         MONGODB_URI is None,
