@@ -241,9 +241,12 @@ class Dispatcher:
                 await self._recovery.put_back(record)
 
     async def _was_taken(self, attempt: Attempt) -> bool:
-        """Return whether a run that is no longer ours was taken over, not just ended by us."""
+        """Return whether a run that was not found as ours was taken over, not just ended by us."""
         try:
             stored = await self._services.repository.reread(attempt.pk)
         except NotFound:
             return True
-        return stored.attempt != attempt.number or not stored.state.ended
+        if stored.attempt != attempt.number:
+            return True
+        # An index may lag behind the record itself for a moment, which says that it is still ours.
+        return not stored.state.ended and stored.owner != self._services.repository.server_id
