@@ -54,7 +54,7 @@ def main() -> None:
     """Measure the parts that are asked for, and print their tables."""
     parser = arguments(__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; by default all")
-    parser.add_argument("--queued", type=int, default=1_000, help="processes to claim")
+    parser.add_argument("--queued", type=int, default=500, help="processes to claim")
     parser.add_argument("--most", type=int, default=STORED[-1], help="stored processes at most")
     given = parser.parse_args()
     parts = given.parts or PARTS

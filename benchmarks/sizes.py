@@ -148,11 +148,11 @@ def _census(folder: Path) -> Census:
 
 
 def _print_measured(short: Census, runs: int, long: Census, lines: int) -> None:
-    head("a run with one output adds", "documents", "BSON bytes", "index entries")
+    head("a run with one output adds", "documents", "BSON bytes", "entries")
     for name in sorted(short.documents):
         per_run = (each[name] / runs for each in (short.documents, short.bson_bytes, short.entries))
         row(name, *per_run)
-    head(f"a log of {lines:,} lines adds", "documents", "BSON bytes", "index entries")
+    head(f"a log of {lines:,} lines adds", "documents", "BSON bytes", "entries")
     for name in sorted(long.documents):
         row(name, *(each[name] for each in (long.documents, long.bson_bytes, long.entries)))
     row("files", long.files, long.file_bytes, "")
