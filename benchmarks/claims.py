@@ -73,7 +73,8 @@ def _claimed(pipes: list[Connection], what: str, queued: int) -> float:
     claimed = sum(count for _, _, count in spans)
     if claimed != queued:
         raise RuntimeError(f"{claimed} claims of {queued} processes")
-    return queued / (max(end for _, end, _ in spans) - min(begun for begun, _, _ in spans))
+    seconds: float = max(end for _, end, _ in spans) - min(begun for begun, _, _ in spans)
+    return queued / seconds
 
 
 async def _fill(given: MongoDB, queued: int) -> None:

@@ -20,8 +20,8 @@ from server.store.processes.records import ProcessStore
 
 #: The text of a typical log line.
 TEXT = "Processing frame 123456"
-#: Processes that are stored at once, and the first of the targets that these have.
-BATCH, OTHER_TARGET = 1_000, 1_000_000
+#: Processes that are stored at once, the first of the targets that these have, and how many.
+BATCH, OTHER_TARGET, OTHER_TARGETS = 1_000, 1_000_000, 1_000
 
 
 class BareSocket(WebSocketHandler):
@@ -138,7 +138,9 @@ async def fill(server: Server, like: int, first: int, count: int) -> float:
     for start in range(first, first + count, BATCH):
         pks = range(start, min(start + BATCH, first + count))
         records = [
-            record.evolve(pk=pk, identifier=f"filled_{pk}", target=OTHER_TARGET + pk % 1_000)
+            record.evolve(
+                pk=pk, identifier=f"filled_{pk}", target=OTHER_TARGET + pk % OTHER_TARGETS
+            )
             for pk in pks
         ]
         documents = [each.to_document() | index_keys(each) for each in records]

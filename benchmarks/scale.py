@@ -32,6 +32,7 @@ from collections.abc import Iterator
 import uvloop
 
 from benchmarks import claims
+from benchmarks.inside import OTHER_TARGET, OTHER_TARGETS
 from benchmarks.poll import Poll, measure
 from benchmarks.requests import call, ended, make_target, submit, wait_for_end
 from benchmarks.serving import Serving, forget_main, serving
@@ -176,15 +177,16 @@ def _measure_polls(most: int, rounds: int) -> None:
             stored = count
             poll = Poll(f"{stored:,} stored", f"/api/async/status/{target}/", "flat")
             rates.append(measure(ports, poll, 1.0, rounds))
-            reads.append(
-                (stored, *(ports.ask(each, target) for each in ("by_primary_key", "of_target")),
-                 ports.ask("newest"))
-            )  # fmt: skip
+            floor, ours = ports.ask("by_primary_key", target), ports.ask("of_target", target)
+            reads.append((stored, floor, ours, ports.ask("newest")))
+        other = ports.ask("of_target", OTHER_TARGET), ports.ask("by_primary_key", OTHER_TARGET)
         grown = (ports.ask("disk") - before) / max(1, stored - OWN)
     row(f"polls/s, {OWN} stored to {stored:,}", "", "", f"{rates[-1] / rates[0]:.2f}", "≥ 0.8")
     head("a first poll, ms", "floor", "ours", "ratio", "newest 50")
     for count, floor, ours, newest in reads:
         row(f"{count:,} stored", 1000 * floor, 1000 * ours, f"{floor / ours:.2f}", 1000 * newest)
+    many = f"the same of one with {(stored - OWN) // OTHER_TARGETS:,} processes"
+    row(many, 1000 * other[1], 1000 * other[0], f"{other[1] / other[0]:.2f}")
     ratio = f"{reads[-1][2] / reads[0][2]:.2f}"
     row(f"ms, {OWN} stored to {stored:,}", "", "", ratio, "≤ 1.25")
     row("bytes on disk a stored process", grown)
