@@ -40,7 +40,7 @@ def main() -> None:
 def measure(runs: int, count: int) -> None:
     """Measure so many runs in so many rounds, and print the table."""
     with LocalCluster(
-        n_workers=1, threads_per_worker=THREADS, host="127.0.0.1", dashboard_address=None
+        n_workers=1, threads_per_worker=THREADS, host="127.0.0.1", dashboard_address=":0"
     ) as cluster:
         runner = Runner(type="dask", address=cluster.scheduler_address)
         with (

@@ -75,7 +75,7 @@ def _log_polls(ports: Serving) -> list[Poll]:
 
 
 def measure(ports: Serving, poll: Poll, seconds: float, rounds: int) -> float:
-    """Print a row of polls per second against the floor; return the median of ours."""
+    """Print a row of polls per second against the floor; return the ratio."""
     size = poll.floor_bytes
     body = _body(ports.heliograph, poll.path, poll.headers) if size is None else b"x" * size
     call(ports.bare, "PUT", "/body", body)
@@ -85,7 +85,7 @@ def measure(ports: Serving, poll: Poll, seconds: float, rounds: int) -> float:
             floors.append(runner.run(rate(ports.bare, "/body", seconds)))
             ours.append(runner.run(rate(ports.heliograph, poll.path, seconds, poll.headers)))
     against(poll.name, floors, ours, poll.bar)
-    return median(ours)
+    return median(ours) / median(floors)
 
 
 def _measure_changing(
