@@ -37,6 +37,8 @@ SILENCE_SECONDS = 1.0
 PRINTED_LINES = 200_000
 #: Clocks of the servers: as far wrong as this, by their numbers.
 SKEWS_SECONDS = (-300.0, 300.0)
+#: The variable by which all OS processes of a site, those of runs too, are known.
+FOLDER = "TELLING_SITE"
 #: How soon the scheduler gives up a worker that is silent.
 DASK = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "10s"}
 
@@ -204,7 +206,10 @@ async def _cluster(network: Network, stack: contextlib.AsyncExitStack, folder: P
     locks.mkdir()
     logs.mkdir()
     cluster = DaskCluster(
-        logs, host=node.host, prefix=node.prefix, environment={**DASK, LOCKS: str(locks)}
+        logs,
+        host=node.host,
+        prefix=node.prefix,
+        environment={**DASK, LOCKS: str(locks), FOLDER: str(folder)},
     )
     stack.callback(cluster.stop)
     until = time.monotonic() + START_SECONDS
@@ -253,7 +258,7 @@ async def _add_server(
         runner__contact=lines[0].address,
         runner__silence_seconds=SILENCE_SECONDS,
     )
-    server.environment |= environment(storage.url)
+    server.environment |= environment(storage.url) | {FOLDER: str(made.shared.folder)}
     if number < len(SKEWS_SECONDS):
         clock = made.shared.folder / f"clock{number}"
         server.environment["PYTHONPATH"] = skewed(clock, SKEWS_SECONDS[number])

@@ -52,11 +52,11 @@ TROUBLES = {
 class Troubles:
     """The troubles of a site."""
 
-    def __init__(self, site: Site, chance: random.Random, tally: Tally, pace: float) -> None:
+    def __init__(self, site: Site, chance: random.Random, tally: Tally, share: int) -> None:
         self._site = site
         self._chance = chance
         self._tally = tally
-        self._pace = pace
+        self._share = share
         self.struck: Counter[str] = Counter()
         #: what went wrong with the machines themselves
         self.wrong: list[str] = []
@@ -65,12 +65,13 @@ class Troubles:
 
     async def make(self, count: int, tell: Callable[[str], None]) -> None:
         """Make so many, most of them one after the other."""
-        while self.struck.total() < count:
+        while self.struck.total() < count or self._tally.held:
             await self._moment()
             kinds = [self._choose()]
             if self._chance.random() < BOTH:
                 kinds += [each for each in [self._choose()] if each.split()[0] not in kinds[0]]
             self.quiet_since = None
+            self._tally.release(self._share)
             tell(" and ".join(kinds))
             async with asyncio.TaskGroup() as tasks:
                 for kind in kinds:
@@ -83,8 +84,8 @@ class Troubles:
         return self._chance.choices(list(TROUBLES), list(TROUBLES.values()))[0]
 
     async def _moment(self) -> None:
-        """Wait for a random moment of the work."""
-        goal = self._tally.ended + self._chance.uniform(0, 2 * self._pace)
+        """Wait for a random moment of the work on a share of the runs."""
+        goal = self._tally.ended + self._chance.uniform(0, self._share)
         deadline = time.monotonic() + STALE_SECONDS
         while self._tally.ended < goal and time.monotonic() < deadline:
             await asyncio.sleep(0.005)

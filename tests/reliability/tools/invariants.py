@@ -18,7 +18,8 @@ from tests.reliability.tools.telling_pipelines import NOT_ALONE
 
 STATUSES = {"succeeded": "created", "failed": "failed", "cancelled": "cancelled"}
 #: How many files and how many measurements each pipeline makes.
-OUTPUTS = {"Makes": 2, "LocalMakes": 2, "Bulks": 1, "Spills": 30, "Timelapse": 1}
+OUTPUTS = {"Makes": 2, "LocalMakes": 2, "Bulks": 1, "Lasts": 1}
+OUTPUTS |= {"Spills": 30, "Timelapse": 1}
 MEASUREMENTS = {"Makes": 3, "LocalMakes": 3}
 #: Pipelines that do not number their lines.
 SILENT = {"Timelapse"}

@@ -46,20 +46,34 @@ class Tally:
     ended: int = 0
     twice: int = 0
     promises: Promises = field(default_factory=Promises)
+    #: what is to be submitted later, once `release` gives it out
+    held: int = 0
 
-    def take(self, most: int) -> int:
-        """Take up to this many submits for a night; return how many."""
+    def release(self, count: int) -> None:
+        """Give out so much of what was held, or the rest."""
+        count = min(count, self.held)
+        self.held, self.left = self.held - count, self.left + count
+
+    async def take(self, most: int) -> int:
+        """Take up to this many submits for a night, when there are any; return how many."""
+        while self.held and not self.left:
+            await asyncio.sleep(LOOK_SECONDS)
         taken = min(most, self.left)
         self.left -= taken
         return taken
 
 
 async def observe(
-    client: Client, number: int, seed: int, tally: Tally, works: Mapping[str, int] = WORKS
+    client: Client,
+    number: int,
+    seed: int,
+    tally: Tally,
+    works: Mapping[str, int] = WORKS,
+    submits_of_a_night: int = SUBMITS,
 ) -> None:
     """Observe night after night, until there is nothing left to submit."""
     chance, nights = random.Random(f"{seed} {number}"), 0
-    while submits := tally.take(SUBMITS):
+    while submits := await tally.take(submits_of_a_night):
         nights += 1
         observer = Observer(client, tally.promises, patience_seconds=client.patience_seconds)
         await observer.begin(f"night-{number:03}-{nights:05}")

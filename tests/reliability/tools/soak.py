@@ -40,6 +40,7 @@ ENDS = {
     "Dies": "failed",
     "Waits": "cancelled",
     "Pours": "succeeded",
+    "Lasts": "succeeded",
     "Spills": "succeeded",
     "Timelapse": "succeeded",
     "LocalQuick": "succeeded",

@@ -27,7 +27,7 @@ from pathlib import Path
 import psutil
 
 from tests.engines.starting import NotAtHand, fetch_secantus
-from tests.reliability.tools.cluster_site import SKEWS_SECONDS, WORKERS, Site, site
+from tests.reliability.tools.cluster_site import FOLDER, SKEWS_SECONDS, WORKERS, Site, site
 from tests.reliability.tools.cluster_troubles import Troubles
 from tests.reliability.tools.invariants import Promises, log_violations
 from tests.reliability.tools.network import INSIDE, network, run_inside
@@ -39,17 +39,18 @@ from tests.reliability.tools.viewers import watch, watch_lines
 ASTRONOMERS_OF_A_SERVER = 2
 #: How often each action is chosen, out of a hundred.
 WORKS = {
-    "Quick": 22,
-    "Makes": 16,
+    "Quick": 14,
+    "Lasts": 14,
+    "Makes": 13,
     "Spills": 5,
     "Timelapse": 5,
     "Forks": 4,
-    "Fails": 6,
+    "Fails": 5,
     "Dies": 3,
     "Floods": 2,
     "Pours": 3,
     "Waits": 5,
-    "LocalQuick": 8,
+    "LocalQuick": 6,
     "LocalMakes": 6,
     "LocalWaits": 3,
     "cancel at once": 5,
@@ -58,9 +59,11 @@ WORKS = {
     "delete": 1,
     "delete an output": 1,
 }
-#: The share of runs that end between the first trouble and the last one.
-DENSITY = 0.8
+#: Submits of an astronomer in one night. Each trouble has its share of the runs.
+SUBMITS = 5
 SETTLE_SECONDS = 60.0
+#: What runs that wait log of the OS processes that they consist of.
+PID = re.compile(r"pid (\d+)")
 #: How late a viewer may see what another server has stored.
 LATE_SECONDS = 1.0
 
@@ -100,13 +103,14 @@ class Soaked:
 
 async def soak(options: Options) -> Soaked:
     """Put new machines through a soak."""
-    began, tally = time.monotonic(), Tally(options.runs)
+    began = time.monotonic()
+    share = -(-options.runs // (options.troubles + 1))
+    tally = Tally(share, held=options.runs - share)
     async with (
         network() as lines,
         site(lines, options.servers, options.program, options.limit_seconds) as made,
     ):
-        pace = DENSITY * options.runs / max(1, options.troubles)
-        troubles = Troubles(made, random.Random(options.seed), tally, pace)
+        troubles = Troubles(made, random.Random(options.seed), tally, share)
         where = f"{lines.words}; the database is {made.database.name}"
         soaked = Soaked(options, where, troubles.struck, tally.promises)
         soaked.wrong += await _work(made, troubles, tally, soaked)
@@ -144,7 +148,7 @@ async def _work(made: Site, troubles: Troubles, tally: Tally, soaked: Soaked) ->
                 tasks.create_task(troubles.make(options.troubles, tell))
                 for number in range(ASTRONOMERS_OF_A_SERVER * len(clients)):
                     client = clients[number % len(clients)]
-                    tasks.create_task(observe(client, number, options.seed, tally, WORKS))
+                    tasks.create_task(observe(client, number, options.seed, tally, WORKS, SUBMITS))
             await _stop(watching)
             tell("all is submitted and every trouble is over")
             await _idle(made)
@@ -193,7 +197,7 @@ async def _examine(made: Site, soaked: Soaked) -> None:
     soaked.found = await made.shared.look()
     soaked.wrong += wrong
     soaked.wrong += unexpected(soaked.found, soaked.promises)
-    soaked.wrong += _processes_left(soaked.found)
+    soaked.wrong += _processes_left(soaked.found, made.shared.folder)
     soaked.wrong += _seen_late(soaked)
     for member in made.members:
         soaked.wrong += _tracebacks(member.node.name, member.server.words)
@@ -201,42 +205,29 @@ async def _examine(made: Site, soaked: Soaked) -> None:
 
 async def _left_behind(made: Site) -> list[str]:
     """Return what is left of runs on the workers, and of uploads in the storage."""
-    folders = made.cluster.folder.glob("worker-*/**/heliograph/runs/*")
-    running = {worker.process.pid for worker in made.workers if worker.process is not None}
-    left = [f"left on a worker: {folder}" for folder in folders if _lives(folder, running)]
+    left = [
+        f"left on a worker: {folder}"
+        for agent in made.agents()
+        for folder in (Path(agent.cmdline()[-1]) / "runs").glob("*")
+    ]
     unfinished = await asyncio.to_thread(made.s3.unfinished, made.bucket)
     return left + [f"an upload was never completed: {key}" for key in unfinished]
 
 
-def _lives(folder: Path, running: set[int]) -> bool:
-    """Return whether the worker of a run's folder is still there; Dask clears those of others."""
-    names = " ".join(part for part in folder.parts if part.startswith("worker-"))
-    return any(str(each) for each in running if _local_directory(each) in str(folder) and names)
-
-
-def _local_directory(pid: int) -> str:
-    try:
-        words = psutil.Process(pid).cmdline()
-        return words[words.index("--local-directory") + 1] + "/"
-    except (psutil.Error, ValueError):
-        return "\0"
-
-
-def _processes_left(found: Snapshot) -> Iterator[str]:
+def _processes_left(found: Snapshot, folder: Path) -> Iterator[str]:
     """Yield the OS processes that runs have named in their logs and that are still there."""
     for pk, lines in found.logs.items():
         for _, entry in lines:
-            if (match := re.fullmatch(r"pid (\d+)", entry[3])) and _runs(int(match[1])):
+            if (match := PID.fullmatch(entry[3])) and _runs(int(match[1]), folder):
                 yield f"the OS process {match[1]} of process {pk} is still there"
 
 
-def _runs(pid: int) -> bool:
+def _runs(pid: int, folder: Path) -> bool:
+    """Return whether an OS process is there, and from here: its PID may be another's by now."""
     try:
         process = psutil.Process(pid)
-        words = " ".join(process.cmdline())
-        return process.status() != psutil.STATUS_ZOMBIE and (
-            "sleep 600" in words or "forkserver" in words
-        )
+        ended = process.status() == psutil.STATUS_ZOMBIE
+        return not ended and process.environ().get(FOLDER) == str(folder)
     except psutil.Error:
         return False
 
@@ -306,7 +297,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--servers", type=int, default=3)
-    parser.add_argument("--troubles", type=int, default=None, help="default: one for ten runs")
+    parser.add_argument("--troubles", type=int, default=None, help="default: one for twelve runs")
     parser.add_argument("--limit-seconds", type=float, default=3600.0)
     parser.add_argument("--database", choices=("secantus", "embedded"), default="secantus")
     parser.add_argument("--logs", type=Path, help="a folder for what the machines have printed")
@@ -318,7 +309,7 @@ def main() -> int:
     """Soak, and print the figures."""
     given = _parser().parse_args()
     if given.troubles is None:
-        given.troubles = given.runs // 10
+        given.troubles = given.runs // 12
     if INSIDE in os.environ:
         return _soak(Options(**vars(given)))
     with tempfile.TemporaryDirectory(prefix="heliograph-engine-") as folder:

@@ -134,6 +134,23 @@ class Pours(Floods):
     lines = 10_000
 
 
+class Lasts(Telling):
+    """Logs forty lines in four seconds, and makes a file of 4 MiB."""
+
+    short_name = "lasts"
+    lines = 40
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> list[Path]:
+        self.check_alone()
+        for number in range(1, self.lines + 1):
+            self.log(f"line {number} of {self.lines}")
+            self.check_cancelled()
+            time.sleep(0.1)
+        path = tmpdir / "lasting.bin"
+        path.write_bytes(bytes(4 << 20))
+        return [path]
+
+
 class Spills(Telling):
     """Makes thirty files."""
 
