@@ -73,7 +73,8 @@ class S3Server:
         for name, key in wanted.items():
             if not (folder / name).exists():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                client.download_file(bucket, key, str(folder / name))
+                with contextlib.suppress(client.exceptions.ClientError):  # deleted meanwhile
+                    client.download_file(bucket, key, str(folder / name))
 
     def unfinished(self, bucket: str) -> list[str]:
         """Return the keys of uploads that were begun and not completed."""

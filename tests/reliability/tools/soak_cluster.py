@@ -113,12 +113,14 @@ async def soak(options: Options) -> Soaked:
         troubles = Troubles(made, random.Random(options.seed), tally, share)
         where = f"{lines.words}; the database is {made.database.name}"
         soaked = Soaked(options, where, troubles.struck, tally.promises)
-        soaked.wrong += await _work(made, troubles, tally, soaked)
-        soaked.wrong += troubles.wrong
-        await _examine(made, soaked)
+        try:
+            soaked.wrong += await _work(made, troubles, tally, soaked)
+            soaked.wrong += troubles.wrong
+            await _examine(made, soaked)
+        finally:
+            if options.logs is not None:
+                await asyncio.to_thread(_keep_logs, made, options.logs)
         soaked.seconds, soaked.twice = time.monotonic() - began, tally.twice
-        if options.logs is not None:
-            await asyncio.to_thread(_keep_logs, made, options.logs)
     return soaked
 
 
