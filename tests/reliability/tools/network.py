@@ -85,7 +85,7 @@ class Network:
         """What it is, for people."""
         if self.namespaces:
             return "network namespaces"
-        return "loopback addresses and proxies, as no network namespaces could be made"
+        return "loopback addresses and proxies, not in network namespaces"
 
     async def node(self, name: str) -> Node:
         """Make a node."""

@@ -302,6 +302,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--troubles", type=int, default=None, help="default: one for twelve runs")
     parser.add_argument("--limit-seconds", type=float, default=3600.0)
     parser.add_argument("--database", choices=("secantus", "embedded"), default="secantus")
+    parser.add_argument("--loopback", action="store_true", help="do without network namespaces")
     parser.add_argument("--logs", type=Path, help="a folder for what the machines have printed")
     parser.add_argument("--program", type=Path, help="a folder for SecantusDB, to be used again")
     return parser
@@ -310,6 +311,7 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Soak, and print the figures."""
     given = _parser().parse_args()
+    loopback = given.__dict__.pop("loopback")
     if given.troubles is None:
         given.troubles = given.runs // 12
     if INSIDE in os.environ:
@@ -322,7 +324,8 @@ def main() -> int:
             except NotAtHand as error:
                 print(f"SecantusDB DID NOT RUN, the embedded engine does: {error}", flush=True)
                 given.program = None
-        status = run_inside([sys.executable, "-m", _MODULE, *_words(given)])
+        words = [sys.executable, "-m", _MODULE, *_words(given)]
+        status = None if loopback else run_inside(words)
         return _soak(Options(**vars(given))) if status is None else status
 
 
