@@ -93,6 +93,8 @@ class Cluster:
         self._main = asyncio.get_running_loop()
         self._loop = asyncio.new_event_loop()
         self._client: Any = None
+        #: whether the log has that the scheduler is away
+        self._told_away = False
         self._keeping: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="dask", daemon=True)
 
@@ -156,14 +158,20 @@ class Cluster:
             try:
                 await self._watch(security)
             except Exception as error:
-                log.warning(
-                    "The Dask scheduler at %s cannot be used: %s",
-                    self.address,
-                    error or type(error).__name__,
-                    extra={"action": "dask_away"},
-                )
+                self._tell_away(error)
             self._note(None)
             await asyncio.sleep(AGAIN_SECONDS)
+
+    def _tell_away(self, error: Exception) -> None:
+        """Log that the scheduler is away, once until it is back."""
+        log.log(
+            logging.DEBUG if self._told_away else logging.WARNING,
+            "The Dask scheduler at %s cannot be used: %s",
+            self.address,
+            str(error) or type(error).__name__,
+            extra={"action": "dask_away"},
+        )
+        self._told_away = True
 
     async def _watch(self, security: Any) -> None:
         client = _distributed().Client(
@@ -177,6 +185,7 @@ class Cluster:
         try:
             await client
             self._client = client
+            self._told_away = False
             log.info("Connected to the Dask scheduler", extra={"action": "dask_connected"})
             while True:
                 async with asyncio.timeout(ANSWER_SECONDS):

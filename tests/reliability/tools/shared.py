@@ -57,9 +57,9 @@ class Shared:
 
     async def look(self) -> Snapshot:
         """Return a snapshot of everything."""
-        await asyncio.to_thread(self.fetch_files)
         data = [server.data for server in self.servers]
-        return await asyncio.to_thread(take, self.uri, *data, files=self.folder / "files")
+        files, fetch = self.folder / "files", self.fetch_files
+        return await asyncio.to_thread(take, self.uri, *data, files=files, fetch_files=fetch)
 
     async def record(self, pk: int) -> Document:
         """Return a process's record as stored: not every server has heard of it yet."""

@@ -61,7 +61,7 @@ WORKS = {
 }
 #: Submits of an astronomer in one night. Each trouble has its share of the runs.
 SUBMITS = 5
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 180.0
 #: What runs that wait log of the OS processes that they consist of.
 PID = re.compile(r"pid (\d+)")
 #: How late a viewer may see what another server has stored.
