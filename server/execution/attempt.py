@@ -65,7 +65,7 @@ class Attempt:
             await self._services.remove_folder(self._recorder.record)
             # It may have come between the publication and the end that would have named it.
             await retry_while_unavailable(
-                lambda: self._services.archive.outputs.discard(self.pk, self.number)
+                lambda: self._services.archive.outputs.withdraw(self.pk, self.number)
             )
         except Exception:
             await self._services.remove_folder(self._recorder.record)

@@ -58,6 +58,8 @@ class Troubles:
         self._tally = tally
         self._share = share
         self.struck: Counter[str] = Counter()
+        #: set when there shall be no more
+        self.enough = False
         #: what went wrong with the machines themselves
         self.wrong: list[str] = []
         #: when the last one was over, by the monotonic clock; None during one
@@ -65,7 +67,7 @@ class Troubles:
 
     async def make(self, count: int, tell: Callable[[str], None]) -> None:
         """Make so many, most of them one after the other."""
-        while self.struck.total() < count or self._tally.held:
+        while not self.enough and (self.struck.total() < count or self._tally.held):
             await self._moment()
             kinds = [self._choose()]
             if self._chance.random() < BOTH:

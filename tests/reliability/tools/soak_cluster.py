@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import random
 import re
@@ -78,6 +79,8 @@ class Options:
     troubles: int
     limit_seconds: float
     database: str
+    #: after so many, no more is submitted, and no more trouble made
+    minutes: float = math.inf
     logs: Path | None = None
     #: where SecantusDB has been installed
     program: Path | None = None
@@ -142,6 +145,7 @@ async def _work(made: Site, troubles: Troubles, tally: Tally, soaked: Soaked) ->
         for each in (
             watch(clients, lambda: troubles.quiet_since, soaked.late),
             watch_lines(clients, lambda: troubles.quiet_since, soaked.apart),
+            _end(options.minutes, troubles, tally),
         )
     ]
     try:
@@ -161,6 +165,13 @@ async def _work(made: Site, troubles: Troubles, tally: Tally, soaked: Soaked) ->
     finally:
         await _stop(watching)
     return []
+
+
+async def _end(minutes: float, troubles: Troubles, tally: Tally) -> None:
+    """Let the work and the troubles come to their end after some time."""
+    if minutes < math.inf:
+        await asyncio.sleep(60 * minutes)
+        troubles.enough, tally.left, tally.held = True, 0, 0
 
 
 async def _stop(tasks: list[asyncio.Task[None]]) -> None:
@@ -301,6 +312,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--servers", type=int, default=3)
     parser.add_argument("--troubles", type=int, default=None, help="default: one for twelve runs")
     parser.add_argument("--limit-seconds", type=float, default=3600.0)
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin no more after so many"
+    )
     parser.add_argument("--database", choices=("secantus", "embedded"), default="secantus")
     parser.add_argument("--loopback", action="store_true", help="do without network namespaces")
     parser.add_argument("--logs", type=Path, help="a folder for what the machines have printed")
