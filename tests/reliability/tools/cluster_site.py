@@ -33,7 +33,7 @@ CONFIG = Path(__file__).with_name("cluster.yml")
 TOKEN = "a-token-of-these-tests-alone"
 WORKERS, THREADS = 2, 3
 START_SECONDS = 60.0
-SILENCE_SECONDS = 1.0
+SILENCE_SECONDS = 2.0
 PRINTED_LINES = 200_000
 #: Clocks of the servers: as far wrong as this, by their numbers.
 SKEWS_SECONDS = (-300.0, 300.0)
