@@ -48,8 +48,8 @@ async def soaked(*options: str) -> str:
 @pytest.mark.gen_test(timeout=280)
 @pytest.mark.timeout(300)
 async def test_random_work_on_a_cluster_in_trouble_loses_nothing() -> None:
-    printed = await soaked("--servers=2", "--runs=24", "--troubles=3", "--seed=11")
-    assert "3 troubles" in printed or "4 troubles" in printed
+    printed = await soaked("--servers=2", "--runs=18", "--troubles=2", "--seed=153")
+    assert "2 troubles" in printed
 
 
 @pytest.mark.long
