@@ -12,7 +12,7 @@ import logging
 from typing import Any
 
 from server.core.concurrency import retry_while_unavailable
-from server.core.errors import LeaseLost, StorageAway
+from server.core.errors import HeliographError, LeaseLost, StorageAway
 from server.core.records import ProcessRecord
 from server.execution.conclusion import conclude
 from server.execution.launch import RunServices, launch
@@ -65,7 +65,7 @@ class Attempt:
             await self._services.remove_folder(self._recorder.record)
             # It may have come between the publication and the end that would have named it.
             await retry_while_unavailable(
-                lambda: self._services.archive.outputs.discard(self.pk, self.number)
+                lambda: self._services.archive.outputs.withdraw(self.pk, self.number)
             )
         except Exception:
             await self._services.remove_folder(self._recorder.record)
@@ -156,14 +156,14 @@ class Attempt:
         )
 
     def _log_failed_start(self, error: Exception, tries: int, *, again: bool) -> None:
+        known = isinstance(error, HeliographError)  # its sentence says all
         log.log(
             logging.WARNING if again else logging.ERROR,
-            "Process %s could not be started%s: %s",
+            "Process %s could not be started%s%s",
             self.pk,
             " and will be tried again" if again else "",
-            error,
-            # Where the server noticed that a pipeline or an input is gone tells nobody anything.
-            exc_info=None if is_the_pipelines(error) else error,
+            f": {error}" if known else "",
+            exc_info=None if known else error,
             extra={
                 "action": "launch_failed",
                 "process_pk": self.pk,

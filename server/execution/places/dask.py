@@ -15,7 +15,7 @@ from runners.execution.worker import RunSpec
 from server.core.errors import HeliographError
 from server.core.records import DataProduct
 from server.core.version import version
-from server.execution.places.cluster import Cluster
+from server.execution.places.cluster import Cluster, WorkerFailed
 from server.execution.places.listener import AgentListener, Arrival
 from server.execution.places.place import PlaceAway, Stopped
 from server.execution.places.remote_run import RemoteRun
@@ -23,10 +23,6 @@ from server.store.peers.heartbeats import ClusterUse
 
 #: Returns a local file with a product's bytes, in this folder if it is not stored as one.
 FindFile = Callable[[DataProduct, Path], Awaitable[Path]]
-
-
-class WorkerFailed(HeliographError):
-    """A Dask worker could not take a run; the sentence says why."""
 
 
 class DaskPlace:
@@ -116,10 +112,9 @@ class DaskPlace:
             ticket, arrival = self._listener.expect()
             stack.callback(self._listener.withdraw, ticket)
 
-            def on_end(problem: str | None) -> None:
+            def on_end(why: HeliographError) -> None:
                 if not arrival.done():
-                    reason = problem or "it ended without connecting to this server"
-                    arrival.set_exception(WorkerFailed(f"the Dask worker: {reason}"))
+                    arrival.set_exception(why)
 
             key = f"{spec.identifier}-{ticket.number}"
             task = self.cluster.submit(ticket, key, needed, on_end)
@@ -176,7 +171,7 @@ class DaskPlace:
         """Return why the cluster cannot take a run at all at this moment, or None."""
         workers = self.cluster.workers
         if workers is None:
-            return f"the Dask scheduler at {self.cluster.address} cannot be reached"
+            return str(self.cluster.away)
         if not workers.threads:
             return "the Dask cluster has no workers"
         if needed and not any(

@@ -15,6 +15,7 @@ from server.core.errors import StartError
 from server.execution.places.cluster import Workers
 from server.execution.places.dask import DaskPlace
 from server.execution.places.local import LocalPlace
+from server.execution.places.place import PlaceAway
 from server.execution.places.places import Claimable, Places
 from server.store.peers.heartbeats import ClusterUse
 
@@ -25,6 +26,7 @@ class FakeCluster:
     """A cluster as a place sees it."""
 
     address = ADDRESS
+    away = PlaceAway(f"the Dask scheduler at {ADDRESS} cannot be reached")
 
     def __init__(self, workers: Workers | None) -> None:
         self.workers = workers
