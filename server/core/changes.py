@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 
 #: The kinds of topics; the second part of each topic is the PK of the target.
 TARGET, PRODUCTS, GROUPS, LIGHT_CURVE = "target_changed", "products", "groups", "lightcurve"
-#: A target's processes have been woken by this from the beginning, for the status boards.
-PROCESSES = "target"
+#: A process that is new or has changed, and one that was deleted: of the former, other servers hear
+#: by its record.
+PROCESSES, REMOVALS = "target", "removals"
 #: What an outputs' appearance or deletion changes.
 OUTPUTS = (PRODUCTS, GROUPS, LIGHT_CURVE)
 

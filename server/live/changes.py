@@ -27,10 +27,12 @@ WORDS = {
     changes.GROUPS: "groups",
     changes.LIGHT_CURVE: "lightcurve",
     changes.PROCESSES: "processes",
+    changes.REMOVALS: "processes",
 }
+_OF_PROCESSES = {changes.PROCESSES, changes.REMOVALS}
 #: The words of who follows all targets, with the kinds that count for each: what a list shows of a
 #: target, such as how many files it has, is part of it.
-WORDS_OF_ALL = {"targets": frozenset(WORDS) - {changes.PROCESSES}, "processes": {changes.PROCESSES}}
+WORDS_OF_ALL = {"targets": WORDS.keys() - _OF_PROCESSES, "processes": _OF_PROCESSES}
 #: Wakes who follows all targets.
 ANYTHING = ("anything", 0)
 
@@ -107,7 +109,9 @@ class ChangeFeeds:
             made = _Changes(tuple(WORDS_OF_ALL), (ANYTHING,), _nothing)
         else:
             topics = tuple((kind, target) for kind in WORDS)
-            made = _Changes(tuple(WORDS.values()), topics, lambda: self._check(target))
+            made = _Changes(
+                tuple(dict.fromkeys(WORDS.values())), topics, lambda: self._check(target)
+            )
         self._followed[target] = made
         return made
 

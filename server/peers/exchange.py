@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from server.core.changes import Topic
+from server.core.changes import TARGET, Topic
 from server.core.concurrency import repeat_every
 from server.core.errors import AlreadyTaken, DatabaseAway
 from server.core.hub import EVERYTHING
@@ -35,7 +35,7 @@ WAITING_TOPICS = 20_000
 KEPT, PRUNE_EVERY = 2_000, 500
 RETRY_SECONDS = 1.0
 #: The kinds of topics, by the collection that is watched for them.
-_WATCHED = {"processes": "process", "log_chunks": "log", "targets": "target"}
+_WATCHED = {"processes": "process", "log_chunks": "log", "targets": TARGET}
 
 
 class Exchange:

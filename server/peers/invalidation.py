@@ -15,7 +15,7 @@ from server.processes.repository import ProcessRepository
 from server.store import Store
 
 #: The kinds that wake those who wait, and that no cache depends on.
-UNCACHED = frozenset({changes.TARGET, changes.PRODUCTS, changes.GROUPS, changes.LIGHT_CURVE})
+UNCACHED = frozenset({changes.TARGET, changes.REMOVALS, *changes.OUTPUTS})
 KINDS = frozenset({"process", "log", "target"}) | UNCACHED
 
 
@@ -92,8 +92,8 @@ class CacheInvalidation:
             self._apply(lambda: _each(self._repository.drop_target, known - existing))
 
     def _wake(self, pks: dict[str, set[int]]) -> None:
-        """Wake those who wait for what is not cached, and for processes that were deleted."""
-        for kind in UNCACHED | {changes.PROCESSES}:
+        """Wake those who wait for what is not cached."""
+        for kind in UNCACHED:
             for pk in pks.get(kind, ()):
                 self._hub.wake((kind, pk))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from cachetools import FIFOCache, LRUCache
 
-from server.core.changes import OUTPUTS, TARGET, tell_each
+from server.core.changes import OUTPUTS, REMOVALS, TARGET, tell_each
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import LeaseLost
 from server.core.hub import Hub
@@ -191,6 +191,7 @@ class ProcessRepository:
         await self._store.delete(record.pk)
         self.gone(record.pk)
         self._hub.wake(("target", record.target))
+        self._hub.wake((REMOVALS, record.target))
 
     # What is stored by now, by whichever server
 
