@@ -26,8 +26,8 @@ const products = watchProducts(target, selection);
 const curve = watchCurve(target);
 const feed = followProcesses();
 selection.draw();
-subscribe(target, products.refreshChanged, { kinds: ["products", "groups"] });
-subscribe(target, curve.refresh, { kinds: ["lightcurve"] });
+subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
+subscribe(target, () => curve.refresh(), { kinds: ["lightcurve"] });
 subscribe(target, watchHead(), { kinds: ["target"] });
 offerNotifications(part("#notify"));
 if (run) {
