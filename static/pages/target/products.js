@@ -5,7 +5,7 @@ import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 import { may } from "../../draw/role.js";
-import { regionOf, updateRegion } from "../../draw/region.js";
+import { regionOf, swapRegion } from "../../draw/region.js";
 import { counted } from "../../draw/wording.js";
 import { ApiError, getPage, request } from "../../server/api.js";
 import { Answers } from "../../server/changes.js";
@@ -20,7 +20,7 @@ const GALLERY_KEY = "heliograph.gallery";
 export function watchProducts(target, selection) {
   const answers = new Answers();
   const draw = async () => {
-    updateRegion("product-list", await getPage(location.pathname));
+    swapRegion("product-list", await getPage(location.pathname));
     filter();
   };
   let drawn = false;
