@@ -53,7 +53,9 @@ export class UploadLine {
     this.bar.hidden = part('[data-act="stop"]', this.place).hidden = !busy;
     this.bar.max = sums.allBytes + sums.all; // files of no bytes count, too
     this.bar.value = sums.bytes + sums.files;
-    setText(slot("words", this.place), this.#uploads.size ? this.#words(sums) : "");
+    const words = this.#uploads.size ? this.#words(sums) : "";
+    setText(slot("words", this.place), words);
+    setText(slot("news", this.place), busy ? "" : words); // read out once
     if (busy) return;
     this.#past = [];
     if (!sums.failed) this.#emptying = setTimeout(() => this.#empty(), DONE_SHOWN_MS);
