@@ -8,9 +8,9 @@ import { may } from "../../draw/role.js";
 import { regionOf, swapRegion } from "../../draw/region.js";
 import { counted } from "../../draw/wording.js";
 import { ApiError, getPage, request } from "../../server/api.js";
+import { Answers } from "../../server/changes.js";
 import { takeUploads } from "./uploads.js";
 
-const REFRESH_MS = 400;
 const GALLERY_KEY = "heliograph.gallery";
 
 /**
@@ -18,14 +18,17 @@ const GALLERY_KEY = "heliograph.gallery";
  * @param {import("../../draw/product/selection.js").Selection} selection
  */
 export function watchProducts(target, selection) {
-  let timer = 0;
-  const refresh = async () => {
+  const answers = new Answers();
+  const draw = async () => {
     swapRegion("product-list", await getPage(location.pathname));
     filter();
   };
-  const refreshSoon = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => void refresh().catch(() => {}), REFRESH_MS);
+  let drawn = false;
+  const refreshChanged = async () => {
+    const newest = await answers.getChanged(`/api/targets/${target}/dataproducts/?limit=100`);
+    const known = !newest || (!drawn && selection.shows(newest.dataproducts));
+    drawn = true;
+    if (!known) await draw();
   };
   const showAll = async () => {
     for (let link = olderLink(); link; link = olderLink()) await showOlder(link.href);
@@ -38,7 +41,7 @@ export function watchProducts(target, selection) {
     selection.draw();
   }
 
-  if (may("operator")) takeUploads(target, refreshSoon);
+  if (may("operator")) takeUploads(target);
   chooseGallery();
   watchBrokenPictures(part("#products"), replaceByBlank);
   part("#filter").addEventListener("input", filter);
@@ -47,7 +50,7 @@ export function watchProducts(target, selection) {
     await groupProducts(oldestFirst([...selection.chosen.keys()]));
   });
   document.querySelector("#delete-chosen")?.addEventListener("click", async () => {
-    if (await deleteChosen(selection)) await refresh();
+    if (await deleteChosen(selection)) await draw();
   });
   part("#products").addEventListener("click", (event) => {
     const link = /** @type {Element} */ (event.target).closest("#older-products");
@@ -55,7 +58,7 @@ export function watchProducts(target, selection) {
     event.preventDefault();
     void showOlder(link.href).then(filter);
   });
-  return { refresh, showAll, chosenChanged: () => allowActs(selection), inOrder: oldestFirst };
+  return { refresh: refreshChanged, showAll, chosenChanged: () => allowActs(selection), inOrder: oldestFirst };
 }
 
 /** Let the reader choose between a gallery of pictures and rows with all the facts. */
