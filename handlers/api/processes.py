@@ -1,15 +1,16 @@
-"""`/api/processes/`: submit, list, cancel, rerun and delete processes."""
+"""`/api/processes/`: submit, list, move, cancel, rerun and delete processes."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from tornado.routing import URLSpec
+from tornado.web import RequestHandler
 
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import Pk
-from handlers.http.query import PK, choices, integer, page, parse_pk
+from handlers.http.query import PK, choices, integer, page, parse_pk, seconds, text
 from handlers.http.routing import route
 from handlers.services import Services
 from handlers.sharing.views import OfProcess
@@ -18,6 +19,8 @@ from server.core.records import LARGEST_PK, State
 from server.processes.validation import MAX_INPUTS
 
 STATES = frozenset(state.value for state in State)
+#: How much of a text to search for is heeded.
+MAX_TEXT = 200
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
@@ -39,17 +42,30 @@ class Rerun(Struct):
     flags: dict[str, bool] | UnsetType = UNSET
 
 
+class Move(Struct):
+    """Where in the queue a process is to go."""
+
+    to: Literal["front", "back"]
+
+
+def wanted(handler: RequestHandler) -> dict[str, Any]:
+    """Return which processes are asked for, as arguments of `Processes.find`."""
+    return {
+        "target": integer(handler, "target", 1, LARGEST_PK),
+        "pipelines": choices(handler, "pipeline") or None,
+        "states": [State(value) for value in choices(handler, "state", STATES)] or None,
+        "since": seconds(handler, "since"),
+        "until": seconds(handler, "until"),
+        "text": (text(handler, "q") or "")[:MAX_TEXT],
+    }
+
+
 class ProcessesHandler(BodyHandler):
     """All processes."""
 
     async def get(self) -> None:
         """Answer with a page of the processes that match."""
-        states = [State(value) for value in choices(self, "state", STATES)]
-        target = integer(self, "target", 1, LARGEST_PK)
-        pipelines = choices(self, "pipeline")
-        found = await self.processes.find(
-            target=target, pipelines=pipelines or None, states=states or None, **page(self)
-        )
+        found = await self.processes.find(**wanted(self), **page(self))
         fields = [self.processes.fields(record) for record in found.items]
         await self.answer({"processes": fields, "next": found.next})
 
@@ -95,6 +111,17 @@ class ProcessHandler(OfProcess):
         self.set_status(204)
 
 
+class MoveHandler(BodyHandler):
+    """Moving a process in the queue."""
+
+    async def post(self, pk: str) -> None:
+        """Move the process to the front or the back of the queue."""
+        to = self.json_input(Move).to
+        record = await self.processes.move(parse_pk(pk), to_front=to == "front")
+        self.audit("process_moved", process_pk=record.pk, to=to)
+        self.write_json(self.processes.fields(record))
+
+
 class CancelHandler(BodyHandler):
     """Cancelling a process."""
 
@@ -124,6 +151,7 @@ def routes(services: Services) -> list[URLSpec]:
     return [
         route(rf"/api/processes/{PK}/", ProcessHandler, services),
         route(r"/api/processes/", ProcessesHandler, services),
+        route(rf"/api/processes/{PK}/move/", MoveHandler, services),
         route(rf"/api/processes/{PK}/cancel/", CancelHandler, services),
         route(rf"/api/processes/{PK}/rerun/", RerunHandler, services),
     ]

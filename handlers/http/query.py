@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tornado.web import RequestHandler
@@ -11,6 +12,9 @@ from server.core.records import LARGEST_INTEGER, LARGEST_PK
 
 #: A PK in the pattern of a route. Any other text there is 404, and so is what `parse_pk` refuses.
 PK = "([1-9][0-9]{0,9})"
+
+#: An instant in Unix seconds.
+INSTANT = re.compile(r"[0-9]{1,11}(\.[0-9]{1,17})?", re.ASCII)
 
 
 def parse_pk(text: str) -> int:
@@ -45,6 +49,16 @@ def integer(
     if not least <= number <= most:
         raise InvalidInput.of(name, _expected(least, most))
     return number
+
+
+def seconds(handler: RequestHandler, name: str) -> float | None:
+    """Return an instant in Unix seconds, None when it is missing. Raise InvalidInput."""
+    if name not in handler.request.query_arguments:
+        return None
+    given = text(handler, name) or ""
+    if not INSTANT.fullmatch(given):
+        raise InvalidInput.of(name, "Unix seconds are expected, as in 1772402390.75.")
+    return float(given)
 
 
 def choices(handler: RequestHandler, name: str, known: frozenset[str] | None = None) -> list[str]:

@@ -159,6 +159,13 @@ class FakeProcesses:
         self.records[record.pk] = record
         return record, new
 
+    async def move(self, pk: int, *, to_front: bool) -> ProcessRecord:
+        self.calls.append(("move", pk, to_front))
+        record = await self.get(pk)
+        if record.state is not State.QUEUED:
+            raise Conflict(f"Process {pk} is not queued")
+        return record
+
     async def cancel(self, pk: int) -> ProcessRecord:
         record = await self.get(pk)
         if record.state.ended:

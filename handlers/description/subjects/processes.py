@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from handlers.api.processes import IDEMPOTENCY_KEY, STATES, Rerun, Submission
+from handlers.api.processes import IDEMPOTENCY_KEY, STATES, Move, Rerun, Submission
 from handlers.description.operation import Answer, Body, Operation, Parameter, Subject, delete, read
 from handlers.description.parameters import PAGE, PK_SCHEMA, several
 from handlers.description.subjects.logs import SIX
@@ -113,6 +113,7 @@ class Frames(Struct):
     left_out: list[LeftOutFrame]
 
 
+INSTANT = {"type": "number", "minimum": 0, "maximum": 99_999_999_999}
 KEY = Parameter(
     IDEMPOTENCY_KEY,
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
@@ -177,8 +178,17 @@ PROCESSES = Subject(
                         {"type": "string", "enum": sorted(STATES)},
                         "Only those in these states.",
                     ),
+                    Parameter("since", INSTANT, "Only those submitted then or later."),
+                    Parameter("until", INSTANT, "Only those submitted then or before."),
+                    Parameter(
+                        "q",
+                        {"type": "string"},
+                        "Only those with each of these words in identifier, pipeline, status or "
+                        "failure message.",
+                    ),
                     *PAGE,
                 ),
+                description="A page may be short, even empty, while there is a `next`.",
             ),
             "POST": Operation(
                 "Submit a process",
@@ -211,6 +221,16 @@ PROCESSES = Subject(
                 "Delete a process",
                 description="Its log and outputs are deleted too.",
                 errors={409: "It has not ended, or another process needs one of its outputs."},
+            ),
+        },
+        "/api/processes/{pk}/move/": {
+            "POST": Operation(
+                "Move a process in the queue",
+                {200: Answer("The process, in its new place.", Process, QUEUED)},
+                body=Body(Move, {"to": "front"}),
+                description="The last one moved to the front goes first.",
+                example_pk=3,
+                errors={409: "It is not queued."},
             ),
         },
         "/api/processes/{pk}/cancel/": {

@@ -10,6 +10,8 @@ from server.core.errors import StartError
 from server.operations import schema
 from server.store import Store
 from server.store.installation import Facts
+from server.store.processes.index import FIRST_TURN, place_in
+from tests.fakes.some_records import a_record
 
 
 class Killed(BaseException):
@@ -121,3 +123,23 @@ async def test_steps_that_older_programs_can_live_with_keep_what_they_must_know(
                 schema.check_not_newer(facts.schema, steps[: compatible - 2], compatible)
     await schema.migrate(store, 4, steps[:2])  # by an older program, beside the newer one
     assert await version(store) == 4
+
+
+async def test_what_is_queued_gets_turns_also_after_a_kill_in_between(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    await store.installation.create(Facts("h1", 2))
+    for pk, target in enumerate((1, 1, 1, 2, 1, 2, 3), 1):
+        await store.processes.insert(a_record(pk).evolve(target=target))
+    collection = store.processes._collection
+    for pk in range(1, 8):  # as the program before has written them
+        await collection.change({"_id": pk}, unset=("place", "turn"))
+    await store.processes.move(1, place_in(FIRST_TURN, 1))
+    await store.processes.move(2, place_in(FIRST_TURN + 1, 2))
+    await schema.migrate(store, 2)
+    assert [each.pk for each in await store.processes.queued()] == [1, 4, 7, 2, 6, 3, 5]
+    claimed = await store.processes.claim("s1", 2.5)
+    assert claimed is not None
+    assert claimed.pk == 1
+    await schema.migrate(store, 2)
+    assert [each.pk for each in await store.processes.queued()] == [4, 7, 2, 6, 3, 5]
