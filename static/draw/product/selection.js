@@ -35,6 +35,12 @@ export class Selection {
     return this.rows.filter((row) => !row.hidden);
   }
 
+  /** @param {{pk: number}[]} products which may be all that are in the table */
+  shows(products) {
+    const rows = this.rows;
+    return rows.length === products.length && products.every(({ pk }, at) => pkOf(rows[at]) === pk);
+  }
+
   clear() {
     this.chosen.clear();
     this.draw();

@@ -5,9 +5,10 @@ import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 import { may } from "../../draw/role.js";
-import { regionOf, swapRegion } from "../../draw/region.js";
+import { regionOf, updateRegion } from "../../draw/region.js";
 import { counted } from "../../draw/wording.js";
 import { ApiError, getPage, request } from "../../server/api.js";
+import { Answers } from "../../server/changes.js";
 import { takeUploads } from "./uploads.js";
 
 const REFRESH_MS = 400;
@@ -19,9 +20,17 @@ const GALLERY_KEY = "heliograph.gallery";
  */
 export function watchProducts(target, selection) {
   let timer = 0;
+  const answers = new Answers();
   const refresh = async () => {
-    swapRegion("product-list", await getPage(location.pathname));
+    updateRegion("product-list", await getPage(location.pathname));
     filter();
+  };
+  let drawn = false;
+  const refreshChanged = async () => {
+    const newest = await answers.getChanged(`/api/targets/${target}/dataproducts/`);
+    const known = !newest || (!drawn && selection.shows(newest.dataproducts));
+    drawn = true;
+    if (!known) await refresh();
   };
   const refreshSoon = () => {
     clearTimeout(timer);
@@ -55,7 +64,7 @@ export function watchProducts(target, selection) {
     event.preventDefault();
     void showOlder(link.href).then(filter);
   });
-  return { refresh, showAll, chosenChanged: () => allowActs(selection), inOrder: oldestFirst };
+  return { refreshChanged, showAll, chosenChanged: () => allowActs(selection), inOrder: oldestFirst };
 }
 
 /** Let the reader choose between a gallery of pictures and rows with all the facts. */

@@ -12,8 +12,10 @@ import { Selection } from "../../draw/product/selection.js";
 import { keepTimes } from "../../draw/times.js";
 import { addressOf } from "../../server/address.js";
 import { idempotencyKey, request } from "../../server/api.js";
+import { subscribe } from "../../server/changes.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { watchCurve } from "./curve.js";
+import { watchHead } from "./head.js";
 import { watchProducts } from "./products.js";
 
 const target = Number(part("#target").dataset.pk);
@@ -24,7 +26,9 @@ const products = watchProducts(target, selection);
 const curve = watchCurve(target);
 const feed = followProcesses();
 selection.draw();
-void curve.refresh();
+subscribe(target, products.refreshChanged, { kinds: ["products", "groups"] });
+subscribe(target, curve.refresh, { kinds: ["lightcurve"] });
+subscribe(target, watchHead(), { kinds: ["target"] });
 offerNotifications(part("#notify"));
 if (run) {
   takeTables();
@@ -39,7 +43,7 @@ function takeTables() {
     const files = [...(input.files ?? [])];
     input.value = "";
     const { importTables } = await import("./imports.js"); // seldom wanted, too
-    importTables(target, files, refreshOutputs);
+    importTables(target, files);
   });
 }
 
@@ -52,20 +56,14 @@ function chosenChanged() {
 
 function followProcesses() {
   const section = part("#processes");
-  const table = new ProcessTable(section, (record) => {
-    reportEnded(record);
-    if (record.outputs.length) refreshOutputs();
-  });
+  const table = new ProcessTable(section, reportEnded);
   const following = new ProcessFeed(target, {
     records(records) {
       table.filtered = Object.keys(following.filters).length > 0;
       table.draw(records);
       part(".more", section).hidden = !following.next;
     },
-    endedUnseen(status) {
-      reportEnded(status);
-      if (status.failure_message === null) refreshOutputs();
-    },
+    endedUnseen: reportEnded,
     state: showConnection,
   });
   for (const button of parts('[data-act="cancel"]:disabled', section)) {
@@ -90,11 +88,6 @@ function reportEnded({ identifier, failure_message, status }) {
   const news = failure_message ?? status;
   part("#process-news").textContent = `${identifier}: ${news}`;
   notify(identifier, news);
-}
-
-function refreshOutputs() {
-  void products.refresh();
-  void curve.refresh();
 }
 
 /**
@@ -139,7 +132,7 @@ async function doAct(name, pk, identifier) {
       return request("POST", `/api/processes/${pk}/rerun/`);
     case "delete": {
       const { deleteProcess } = await import("../deletion.js"); // seldom wanted, as below
-      return (await deleteProcess(pk, identifier)) ? products.refresh() : null;
+      return deleteProcess(pk, identifier);
     }
     default:
       throw new Error(`Unknown act ${name}`);
