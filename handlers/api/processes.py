@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from tornado.routing import URLSpec
-from tornado.web import RequestHandler
 
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import Pk
-from handlers.http.query import PK, choices, integer, page, parse_pk, seconds, text
+from handlers.http.query import PK, page, parse_pk, processes_wanted
 from handlers.http.routing import route
 from handlers.services import Services
 from handlers.sharing.views import OfProcess
 from server.core.errors import InvalidInput
-from server.core.records import LARGEST_PK, State
 from server.processes.validation import MAX_INPUTS
 
-STATES = frozenset(state.value for state in State)
-#: How much of a text to search for is heeded.
-MAX_TEXT = 200
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
@@ -48,24 +43,12 @@ class Move(Struct):
     to: Literal["front", "back"]
 
 
-def wanted(handler: RequestHandler) -> dict[str, Any]:
-    """Return which processes are asked for, as arguments of `Processes.find`."""
-    return {
-        "target": integer(handler, "target", 1, LARGEST_PK),
-        "pipelines": choices(handler, "pipeline") or None,
-        "states": [State(value) for value in choices(handler, "state", STATES)] or None,
-        "since": seconds(handler, "since"),
-        "until": seconds(handler, "until"),
-        "text": (text(handler, "q") or "")[:MAX_TEXT],
-    }
-
-
 class ProcessesHandler(BodyHandler):
     """All processes."""
 
     async def get(self) -> None:
         """Answer with a page of the processes that match."""
-        found = await self.processes.find(**wanted(self), **page(self))
+        found = await self.processes.find(**processes_wanted(self), **page(self))
         fields = [self.processes.fields(record) for record in found.items]
         await self.answer({"processes": fields, "next": found.next})
 

@@ -8,11 +8,14 @@ from typing import Any
 from tornado.web import RequestHandler
 
 from server.core.errors import InvalidInput, NotFound
-from server.core.records import LARGEST_INTEGER, LARGEST_PK
+from server.core.records import LARGEST_INTEGER, LARGEST_PK, State
 
 #: A PK in the pattern of a route. Any other text there is 404, and so is what `parse_pk` refuses.
 PK = "([1-9][0-9]{0,9})"
 
+STATES = frozenset(state.value for state in State)
+#: How much of a text to search for is heeded.
+MAX_TEXT = 200
 #: An instant in Unix seconds.
 INSTANT = re.compile(r"[0-9]{1,11}(\.[0-9]{1,17})?", re.ASCII)
 
@@ -74,6 +77,18 @@ def choices(handler: RequestHandler, name: str, known: frozenset[str] | None = N
 def boolean(handler: RequestHandler, name: str) -> bool:
     """Return whether a parameter is `true`; False when it is `false` or missing."""
     return choices(handler, name, frozenset({"true", "false"})) == ["true"]
+
+
+def processes_wanted(handler: RequestHandler) -> dict[str, Any]:
+    """Return which processes are asked for, as arguments of `Processes.find`."""
+    return {
+        "target": integer(handler, "target", 1, LARGEST_PK),
+        "pipelines": choices(handler, "pipeline") or None,
+        "states": [State(value) for value in choices(handler, "state", STATES)] or None,
+        "since": seconds(handler, "since"),
+        "until": seconds(handler, "until"),
+        "text": (text(handler, "q") or "")[:MAX_TEXT],
+    }
 
 
 def page(handler: RequestHandler) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from server.core.errors import StartError
+from server.core.records import Target
 from server.store import Store
+from server.store.archive.activity import Active
 from server.store.processes.index import FIRST_TURN, place_in
 
 log = logging.getLogger(__name__)
@@ -52,10 +54,31 @@ async def _give_turns(store: Store) -> None:
                 given[process.target] += 1
 
 
+async def _note_activity(store: Store) -> None:
+    """Have the targets listed by what was done last about each, and found by their words."""
+    before = None
+    while (page := await store.targets.find(before=before, limit=500)).items:
+        for target in page.items:
+            await store.target_words.put(target)
+            await store.activity.put(Active(await _last_activity(store, target), target.pk))
+        before = page.next
+        if before is None:
+            return
+
+
+async def _last_activity(store: Store, target: Target) -> float:
+    products = await store.products.find(target.pk, limit=1)
+    processes = await store.processes.find(target=target.pk, limit=1)
+    times = [each.created for each in (*products.items, *processes.items)]
+    return max(
+        target.created, *times, *(each.terminal_timestamp or 0.0 for each in processes.items)
+    )
+
+
 #: The version that databases have from before a version was written.
 FIRST_VERSION = 1
 #: `STEPS[n]` leads from version `FIRST_VERSION + n` to the next.
-STEPS: Sequence[Step] = (Step(_have_logs_sealed), Step(_give_turns))
+STEPS: Sequence[Step] = (Step(_have_logs_sealed), Step(_give_turns), Step(_note_activity, True))
 
 
 def newest(steps: Sequence[Step] = STEPS) -> int:

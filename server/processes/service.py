@@ -19,6 +19,7 @@ from server.logs.logs import Logs
 from server.logs.reader import LogReader
 from server.processes.failure import Failure, read_failure
 from server.processes.film_frames import frames_body
+from server.processes.overview import Overview
 from server.processes.receipt import Receipt, receipt_of
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
@@ -40,7 +41,8 @@ class Processes:
 
     Handlers read records by `get`, `find` and `count`, as they may know neither the store nor the
     repository, which writes. What only reads is handed out: `log_reader` and `log_bodies`, which
-    take a record, and `pipelines` by name, where one that cannot run has an `error`.
+    take a record, the `overview`, and `pipelines` by name, where one that cannot run has an
+    `error`.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Processes:
         )
         self.pipelines: Mapping[str, PipelineDescription] = pipelines
         self.log_reader = reader
+        self.overview = Overview(store.processes, repository, reader)
         self._prefix = config.http.prefix
         self.log_bodies = LogBodies(reader, config.cache.log_bytes // 2, config.http.prefix)
 

@@ -7,6 +7,7 @@ import { clearProblems, messageOf, showProblem, showProblems } from "../draw/pro
 import { pageOf } from "../draw/process/process_row.js";
 import { may } from "../draw/role.js";
 import { swapRegion } from "../draw/region.js";
+import { makeSortable } from "../draw/process/sorting.js";
 import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
 import { addressOf } from "../server/address.js";
@@ -19,6 +20,7 @@ const LOST_MS = 1000;
 
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
+makeSortable();
 if (may("operator")) makeTargets();
 if (may("admin")) deleteTargets();
 void followRunning();

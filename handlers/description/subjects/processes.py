@@ -6,9 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from handlers.api.processes import IDEMPOTENCY_KEY, STATES, Move, Rerun, Submission
+from handlers.api.processes import IDEMPOTENCY_KEY, Move, Rerun, Submission
 from handlers.description.operation import Answer, Body, Operation, Parameter, Subject, delete, read
-from handlers.description.parameters import PAGE, PK_SCHEMA, several
+from handlers.description.parameters import OF_PROCESSES, PAGE
 from handlers.description.subjects.logs import SIX
 from server.core.records import Flag, Progress, Resources, State
 from server.processes.film_frames import FilmFrame, LeftOutFrame
@@ -113,7 +113,6 @@ class Frames(Struct):
     left_out: list[LeftOutFrame]
 
 
-INSTANT = {"type": "number", "minimum": 0, "maximum": 99_999_999_999}
 KEY = Parameter(
     IDEMPOTENCY_KEY,
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
@@ -171,21 +170,7 @@ PROCESSES = Subject(
                 ProcessList,
                 {"processes": [EXAMPLE], "next": None},
                 parameters=(
-                    Parameter("target", PK_SCHEMA, "Only those of this target."),
-                    several("pipeline", {"type": "string"}, "Only those of these pipelines."),
-                    several(
-                        "state",
-                        {"type": "string", "enum": sorted(STATES)},
-                        "Only those in these states.",
-                    ),
-                    Parameter("since", INSTANT, "Only those submitted then or later."),
-                    Parameter("until", INSTANT, "Only those submitted then or before."),
-                    Parameter(
-                        "q",
-                        {"type": "string"},
-                        "Only those with each of these words in identifier, pipeline, status or "
-                        "failure message.",
-                    ),
+                    *OF_PROCESSES,
                     *PAGE,
                 ),
                 description="A page may be short, even empty, while there is a `next`.",

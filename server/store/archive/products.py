@@ -25,7 +25,7 @@ class DataProducts(RecordCollection[DataProduct]):
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
-        for field in ("by_target", "process", "examinations_left"):
+        for field in ("by_target", "process", "examinations_left", "name"):
             await self._collection.ensure_index(field)
 
     async def insert_many(self, products: Sequence[DataProduct]) -> None:
@@ -49,6 +49,11 @@ class DataProducts(RecordCollection[DataProduct]):
         """Return a page of a target's products."""
         start = target * KEY_RANGE
         return await self._page("by_target", start, start + upper_bound(before), limit)
+
+    async def named(self, beginning: str, limit: int) -> list[DataProduct]:
+        """Return products whose names begin so, in the order of their names; case counts."""
+        span = {"name": {"$gte": beginning, "$lt": f"{beginning}\uffff"}}
+        return self._records(await self._collection.find(span, sort=("name", 1), limit=limit))
 
     async def of_process(self, process: int) -> list[DataProduct]:
         """Return all outputs of a process's attempts, in the order of their PKs."""

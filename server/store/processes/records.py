@@ -98,6 +98,13 @@ class ProcessStore:
         found = await self._collection.find({"by_identifier": key}, limit=1)
         return ProcessRecord.from_document(found[0]) if found else None
 
+    async def named(self, beginning: str, limit: int) -> list[ProcessRecord]:
+        """Return records whose identifiers begin so, the last in their order first."""
+        low = text_key(beginning)
+        span = {"by_identifier": {"$gte": low, "$lt": f"{low}\uffff"}}
+        found = await self._collection.find(span, sort=("by_identifier", -1), limit=limit)
+        return index.records(found)
+
     async def taken(self, identifiers: Iterable[str]) -> set[str]:
         """Return those of the identifiers that processes have."""
         return await taken_texts(self._collection, "by_identifier", identifiers)
