@@ -77,11 +77,8 @@ class DataProducts:
         return await self._visibility.products(await self._store.products.get_many(pks))
 
     async def named(self, beginning: str, limit: int) -> list[DataProduct]:
-        """Return products whose names begin so, as it is written, in lower case or in capitals."""
-        written = dict.fromkeys((beginning, beginning.lower(), beginning.upper()))
-        found = [await self._store.products.named(each, limit) for each in written]
-        products = {product.pk: product for part in found for product in part}
-        return (await self._visibility.products(list(products.values())))[:limit]
+        """Return products whose names begin so; case is ignored."""
+        return await self._visibility.products(await self._store.products.named(beginning, limit))
 
     async def find(
         self, target: int, *, before: int | None = None, limit: int = 100

@@ -55,7 +55,8 @@ async def _give_turns(store: Store) -> None:
 
 
 async def _note_activity(store: Store) -> None:
-    """Have the targets listed by what was done last about each, and found by their words."""
+    """Have targets listed by what was done last about each, and found by words, files by names."""
+    await store.products.key_names()
     before = None
     while (page := await store.targets.find(before=before, limit=500)).items:
         for target in page.items:

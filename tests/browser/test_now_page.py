@@ -40,10 +40,6 @@ def until(holds: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-def item(page: Page, pk: int) -> str:
-    return f'#now li[data-pk="{pk}"]'
-
-
 def fits(page: Page, width: int) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth") <= width)
 
@@ -108,7 +104,7 @@ def test_the_strip_the_title_and_the_icon_of_every_page_show_what_runs(
         observatory.call("POST", f"/api/processes/{pk}/cancel/")
     expect(page).to_have_title("Targets · Heliograph")
     expect(strip).to_have_attribute("title", "0 running, 0 waiting")
-    expect(page.locator('link[rel="icon"]')).to_have_attribute("href", "/static/favicon.svg")
+    expect(icon).to_have_attribute("href", "/static/favicon.svg")
     strip.click()
     expect(page).to_have_url(re.compile("/now$"))
 

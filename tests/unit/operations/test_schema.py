@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from server.core.errors import StartError
+from server.core.records import State, Target
 from server.operations import schema
 from server.store import Store
 from server.store.installation import Facts
@@ -143,3 +144,19 @@ async def test_what_is_queued_gets_turns_also_after_a_kill_in_between(
     assert claimed.pk == 1
     await schema.migrate(store, 2)
     assert [each.pk for each in await store.processes.queued()] == [4, 7, 2, 6, 3, 5]
+
+
+async def test_targets_of_before_are_listed_by_activity_and_found_by_words(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    await store.installation.create(Facts("h1", 3))
+    for pk, created in ((1, 100.0), (2, 200.0), (3, 300.0)):
+        target = Target(pk=pk, created=created, identifier=f"t{pk}", name=f"Messier {pk}")
+        await store.targets.insert(target)
+    ended = {"state": State.FAILED, "terminal_timestamp": 250.0, "created": 90.0}
+    await store.processes.insert(a_record(1).evolve(**ended))
+    for _ in range(2):  # again after a kill
+        await schema.migrate(store, 3)
+        await store.installation.change(schema=3)
+    assert [each.target for each in await store.activity.newest(None, 9)] == [3, 1, 2]
+    assert await store.target_words.beginning("mess", 9) == [1, 2, 3]

@@ -90,7 +90,7 @@ async def test_a_log_that_cannot_be_read_leaves_the_message(
     runner: asyncio.Runner, store: Store, logs: Logs
 ) -> None:
     overview, _ = await an_overview(store, logs)
-    logs.fault = DamagedFile("x")
+    logs.fault = DamagedFile("x", "it is cut")
     await failed(store, 1, time.time(), "An unexpected error occurred")
     [only] = await overview.failed(10)
     assert only.sentence == "An unexpected error occurred"
