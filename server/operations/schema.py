@@ -71,9 +71,8 @@ async def _last_activity(store: Store, target: Target) -> float:
     products = await store.products.find(target.pk, limit=1)
     processes = await store.processes.find(target=target.pk, limit=1)
     times = [each.created for each in (*products.items, *processes.items)]
-    return max(
-        target.created, *times, *(each.terminal_timestamp or 0.0 for each in processes.items)
-    )
+    ends = [each.terminal_timestamp or 0.0 for each in processes.items]
+    return max([target.created, *times, *ends])
 
 
 #: The version that databases have from before a version was written.

@@ -2,7 +2,7 @@
 /** The strip in the header: how many processes run and wait; also in the title and the icon. */
 
 import { setText } from "../../draw/times.js";
-import { slot } from "../../draw/find.js";
+import { part, slot } from "../../draw/find.js";
 import { addressOf } from "../../server/address.js";
 import { ApiError, poll } from "../../server/api.js";
 
@@ -42,8 +42,8 @@ function draw(strip, running, queued) {
   const words = `${running} running, ${queued} waiting`;
   setText(slot("running", strip), String(running));
   setText(slot("queued", strip), String(queued));
-  slot("running", strip).dataset.state = running ? "running" : "cancelled";
-  if (strip.title !== words) Object.assign(strip, { title: words, ariaLabel: `Now: ${words}` });
+  part(".state", strip).dataset.state = running ? "running" : "cancelled";
+  if (strip.title !== words) strip.title = words;
   drawTitle(running + queued);
   drawIcon(running, queued);
 }
