@@ -27,7 +27,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def busy(observatory: Observatory, run_long: Callable[..., int]) -> list[int]:
     """Have both slots taken by runs without an end; return these."""
-    runs = [run_long("Growing") for _ in range(2)]
+    runs = [run_long("Stages", stay=True) for _ in range(2)]
     for pk in runs:
         until(lambda pk=pk: observatory.call("GET", f"/api/processes/{pk}/")["state"] == "running")
     return runs

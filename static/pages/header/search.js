@@ -1,6 +1,7 @@
 // @ts-check
 /** The search of every page (Ctrl+K): targets, processes, data products, and what can be done. */
 
+import { pageOf } from "../../draw/process/process_row.js";
 import { answerOf } from "../../draw/question.js";
 import { may } from "../../draw/role.js";
 import { addressOf } from "../../server/address.js";
@@ -12,12 +13,12 @@ const TYPING_MS = 120;
 
 /** What can be done from everywhere. */
 const ACTS = [
-  { text: "Now: what runs, waits and failed", path: "/now", role: "viewer" },
-  { text: "All processes", path: "/processes/", role: "viewer" },
-  { text: "What has failed", path: "/processes/?state=failed", role: "viewer" },
-  { text: "All targets", path: "/", role: "viewer" },
-  { text: "New target", path: "/#new-target", role: "operator" },
-  { text: "The API", path: "/api/docs/", role: "viewer" },
+  { text: "Now: what runs, waits and failed", href: addressOf("/now"), role: "viewer" },
+  { text: "All processes", href: addressOf("/processes/"), role: "viewer" },
+  { text: "What has failed", href: addressOf("/processes/?state=failed"), role: "viewer" },
+  { text: "All targets", href: addressOf("/"), role: "viewer" },
+  { text: "New target", href: addressOf("/#new-target"), role: "operator" },
+  { text: "The API", href: addressOf("/api/docs/"), role: "viewer" },
 ];
 
 /** What a page itself offers: the marked parts that can be seen. */
@@ -157,7 +158,7 @@ function choicesOf({ targets, processes, dataproducts }) {
     })),
     ...processes.map((/** @type {any} */ each) => ({
       kind: "Process", text: each.identifier, more: `${each.pipeline}, ${each.state}`,
-      href: each.view_url ?? addressOf(`/processes/${each.pk}`),
+      href: pageOf(each),
     })),
     ...dataproducts.map((/** @type {any} */ each) => ({
       kind: "File", text: each.name, more: "", href: addressOf(`/dataproducts/${each.pk}/`),
@@ -174,7 +175,7 @@ function actsFor(text) {
   const here = OF_THE_PAGE.filter(({ selector }) => document.querySelector(selector));
   const acts = [
     ...here.map((each) => ({ text: each.text, href: each.selector })),
-    ...ACTS.filter(({ role }) => may(/** @type {"viewer"} */ (role))).map((each) => ({ text: each.text, href: addressOf(each.path) })),
+    ...ACTS.filter(({ role }) => may(/** @type {"viewer"} */ (role))).map((each) => ({ text: each.text, href: each.href })),
   ];
   return acts
     .filter((each) => words.every((word) => each.text.toLowerCase().includes(word)))
