@@ -11,8 +11,8 @@ import { getPage, request } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
 import { deleteProcess } from "../deletion.js";
 
-/** How long after one look the next may be, however much changes. */
-const PAUSE_MS = 1000;
+/** The least time between two looks, however much changes. */
+const APART_MS = 1000;
 
 const form = /** @type {HTMLFormElement} */ (part("#filters"));
 keepTimes(Number(part("#processes").dataset.now));
@@ -25,12 +25,11 @@ form.addEventListener("change", ({ target }) => {
 addEventListener("pageshow", () => parts("[data-left-out]", form).forEach(takeIn));
 part("#processes").addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 makeSortable();
-subscribe(null, refresh, { kinds: ["processes"], state: showConnection });
+subscribe(null, refresh, { kinds: ["processes"], state: showConnection, apartMs: APART_MS });
 
 async function refresh() {
   updateRegion("processes", await getPage(location.pathname + location.search));
   sortAgain(part("#processes"));
-  await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 }
 
 /** Show the instants of the address, which are Unix seconds, by the reader's clock. */

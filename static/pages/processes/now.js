@@ -9,8 +9,8 @@ import { keepTimes } from "../../draw/times.js";
 import { getPage, request } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
 
-/** How long after one look the next may be, however much changes. */
-const PAUSE_MS = 500;
+/** The least time between two looks, however much changes. */
+const APART_MS = 500;
 
 const ACTS = /** @type {Record<string, {path: string, body?: unknown, done: string}>} */ ({
   front: { path: "move", body: { to: "front" }, done: "is now first in the queue" },
@@ -21,13 +21,12 @@ const ACTS = /** @type {Record<string, {path: string, body?: unknown, done: stri
 
 keepTimes(Number(part("#now").dataset.now));
 part("#now").addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
-subscribe(null, refresh, { state: showConnection });
+subscribe(null, refresh, { state: showConnection, apartMs: APART_MS });
 part("#now").addEventListener("error", hidePicture, true);
 
 async function refresh() {
   updateRegion("now", await getPage(location.pathname));
   document.title = `${part("#now").dataset.title} · Heliograph`;
-  await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 }
 
 /**

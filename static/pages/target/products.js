@@ -5,13 +5,12 @@ import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 import { may } from "../../draw/role.js";
-import { regionOf, updateRegion } from "../../draw/region.js";
+import { regionOf, swapRegion } from "../../draw/region.js";
 import { counted } from "../../draw/wording.js";
 import { ApiError, getPage, request } from "../../server/api.js";
 import { Answers } from "../../server/changes.js";
 import { takeUploads } from "./uploads.js";
 
-const REFRESH_MS = 400;
 const GALLERY_KEY = "heliograph.gallery";
 
 /**
@@ -19,22 +18,17 @@ const GALLERY_KEY = "heliograph.gallery";
  * @param {import("../../draw/product/selection.js").Selection} selection
  */
 export function watchProducts(target, selection) {
-  let timer = 0;
   const answers = new Answers();
-  const refresh = async () => {
-    updateRegion("product-list", await getPage(location.pathname));
+  const draw = async () => {
+    swapRegion("product-list", await getPage(location.pathname));
     filter();
   };
   let drawn = false;
   const refreshChanged = async () => {
-    const newest = await answers.getChanged(`/api/targets/${target}/dataproducts/`);
+    const newest = await answers.getChanged(`/api/targets/${target}/dataproducts/?limit=100`);
     const known = !newest || (!drawn && selection.shows(newest.dataproducts));
     drawn = true;
-    if (!known) await refresh();
-  };
-  const refreshSoon = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => void refresh().catch(() => {}), REFRESH_MS);
+    if (!known) await draw();
   };
   const showAll = async () => {
     for (let link = olderLink(); link; link = olderLink()) await showOlder(link.href);
@@ -47,7 +41,7 @@ export function watchProducts(target, selection) {
     selection.draw();
   }
 
-  if (may("operator")) takeUploads(target, refreshSoon);
+  if (may("operator")) takeUploads(target);
   chooseGallery();
   watchBrokenPictures(part("#products"), replaceByBlank);
   part("#filter").addEventListener("input", filter);
@@ -56,7 +50,7 @@ export function watchProducts(target, selection) {
     await groupProducts(oldestFirst([...selection.chosen.keys()]));
   });
   document.querySelector("#delete-chosen")?.addEventListener("click", async () => {
-    if (await deleteChosen(selection)) await refresh();
+    if (await deleteChosen(selection)) await draw();
   });
   part("#products").addEventListener("click", (event) => {
     const link = /** @type {Element} */ (event.target).closest("#older-products");
@@ -64,7 +58,7 @@ export function watchProducts(target, selection) {
     event.preventDefault();
     void showOlder(link.href).then(filter);
   });
-  return { refreshChanged, showAll, chosenChanged: () => allowActs(selection), inOrder: oldestFirst };
+  return { refresh: refreshChanged, showAll, chosenChanged: () => allowActs(selection), inOrder: oldestFirst };
 }
 
 /** Let the reader choose between a gallery of pictures and rows with all the facts. */

@@ -26,9 +26,12 @@ const products = watchProducts(target, selection);
 const curve = watchCurve(target);
 const feed = followProcesses();
 selection.draw();
-subscribe(target, products.refreshChanged, { kinds: ["products", "groups"] });
-subscribe(target, curve.refresh, { kinds: ["lightcurve"] });
-subscribe(target, watchHead(), { kinds: ["target"] });
+subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
+subscribe(target, () => curve.refresh(), { kinds: ["lightcurve"] });
+subscribe(target, watchHead(), {
+  kinds: ["target"],
+  state: (state) => state === "gone" && showConnection(state), // the list of processes is empty then
+});
 offerNotifications(part("#notify"));
 if (run) {
   takeTables();
