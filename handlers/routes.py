@@ -14,6 +14,7 @@ from handlers.api import (
     processes,
     products,
     receipts,
+    search,
     shares,
     status,
     targets,
@@ -27,7 +28,9 @@ from handlers.pages import login, not_found, plot, sessions, static_files
 from handlers.pages import products as product_pages
 from handlers.pages import target as target_page
 from handlers.pages import targets as targets_page
+from handlers.pages.processes import now as now_page
 from handlers.pages.processes import process as process_page
+from handlers.pages.processes import processes as processes_page
 from handlers.pages.processes import receipt as receipt_page
 from handlers.pages.processes import shared
 from handlers.services import Services
@@ -41,6 +44,7 @@ MODULES = (
     film_frames,
     websockets,
     targets,
+    search,
     light_curves,
     products,
     groups,
@@ -61,6 +65,8 @@ MODULES = (
     static_files,
     targets_page,
     target_page,
+    now_page,
+    processes_page,
     process_page,
     shared,
     receipt_page,

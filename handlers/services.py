@@ -51,6 +51,7 @@ class Services(StartingServices):
     latest picture of a run on this server, as a PNG, or None. `disk_problem` returns what to do
     about a full disk, or None. `server_status` returns the figures of `/api/status/`, and has those
     among the `metrics` measured that are not known at any time.
+    `slots_of_all` returns how many runs can go on at the same time on all servers.
     `deliveries` are those to webhooks and by mail.
     """
 
@@ -70,6 +71,7 @@ class Services(StartingServices):
     live_preview: Callable[[ProcessRecord], Awaitable[bytes | None]]
     server_status: Callable[[], Awaitable[dict[str, Any]]]
     disk_problem: Callable[[], str | None] = lambda: None
+    slots_of_all: Callable[[], int] = lambda: 0
     metrics: Metrics = field(default_factory=Metrics)
 
     @cached_property

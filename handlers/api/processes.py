@@ -1,23 +1,21 @@
-"""`/api/processes/`: submit, list, cancel, rerun and delete processes."""
+"""`/api/processes/`: submit, list, move, cancel, rerun and delete processes."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from tornado.routing import URLSpec
 
 from handlers.http.body import BodyHandler
 from handlers.http.json_input import Pk
-from handlers.http.query import PK, choices, integer, page, parse_pk
+from handlers.http.query import PK, page, parse_pk, processes_wanted
 from handlers.http.routing import route
 from handlers.services import Services
 from handlers.sharing.views import OfProcess
 from server.core.errors import InvalidInput
-from server.core.records import LARGEST_PK, State
 from server.processes.validation import MAX_INPUTS
 
-STATES = frozenset(state.value for state in State)
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
@@ -39,17 +37,18 @@ class Rerun(Struct):
     flags: dict[str, bool] | UnsetType = UNSET
 
 
+class Move(Struct):
+    """Where in the queue a process is to go."""
+
+    to: Literal["front", "back"]
+
+
 class ProcessesHandler(BodyHandler):
     """All processes."""
 
     async def get(self) -> None:
         """Answer with a page of the processes that match."""
-        states = [State(value) for value in choices(self, "state", STATES)]
-        target = integer(self, "target", 1, LARGEST_PK)
-        pipelines = choices(self, "pipeline")
-        found = await self.processes.find(
-            target=target, pipelines=pipelines or None, states=states or None, **page(self)
-        )
+        found = await self.processes.find(**processes_wanted(self), **page(self))
         fields = [self.processes.fields(record) for record in found.items]
         await self.answer({"processes": fields, "next": found.next})
 
@@ -95,6 +94,17 @@ class ProcessHandler(OfProcess):
         self.set_status(204)
 
 
+class MoveHandler(BodyHandler):
+    """Moving a process in the queue."""
+
+    async def post(self, pk: str) -> None:
+        """Move the process to the front or the back of the queue."""
+        to = self.json_input(Move).to
+        record = await self.processes.move(parse_pk(pk), to_front=to == "front")
+        self.audit("process_moved", process_pk=record.pk, to=to)
+        self.write_json(self.processes.fields(record))
+
+
 class CancelHandler(BodyHandler):
     """Cancelling a process."""
 
@@ -124,6 +134,7 @@ def routes(services: Services) -> list[URLSpec]:
     return [
         route(rf"/api/processes/{PK}/", ProcessHandler, services),
         route(r"/api/processes/", ProcessesHandler, services),
+        route(rf"/api/processes/{PK}/move/", MoveHandler, services),
         route(rf"/api/processes/{PK}/cancel/", CancelHandler, services),
         route(rf"/api/processes/{PK}/rerun/", RerunHandler, services),
     ]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tornado.web import RequestHandler
 
 from server.core.errors import InvalidInput, NotFound
-from server.core.records import LARGEST_INTEGER, LARGEST_PK
+from server.core.records import LARGEST_INTEGER, LARGEST_PK, State
 
 #: A PK in the pattern of a route. Any other text there is 404, and so is what `parse_pk` refuses.
 PK = "([1-9][0-9]{0,9})"
+
+STATES = frozenset(state.value for state in State)
+#: How much of a text to search for is heeded.
+MAX_TEXT = 200
+#: An instant in Unix seconds.
+INSTANT = re.compile(r"[0-9]{1,11}(\.[0-9]{1,17})?", re.ASCII)
 
 
 def parse_pk(text: str) -> int:
@@ -47,6 +54,16 @@ def integer(
     return number
 
 
+def seconds(handler: RequestHandler, name: str) -> float | None:
+    """Return an instant in Unix seconds, None when it is missing. Raise InvalidInput."""
+    if name not in handler.request.query_arguments:
+        return None
+    given = text(handler, name) or ""
+    if not INSTANT.fullmatch(given):
+        raise InvalidInput.of(name, "Unix seconds are expected, as in 1772402390.75.")
+    return float(given)
+
+
 def choices(handler: RequestHandler, name: str, known: frozenset[str] | None = None) -> list[str]:
     """Return the values between commas, none when it is missing. Raise InvalidInput if unknown."""
     given = text(handler, name) or ""
@@ -60,6 +77,18 @@ def choices(handler: RequestHandler, name: str, known: frozenset[str] | None = N
 def boolean(handler: RequestHandler, name: str) -> bool:
     """Return whether a parameter is `true`; False when it is `false` or missing."""
     return choices(handler, name, frozenset({"true", "false"})) == ["true"]
+
+
+def processes_wanted(handler: RequestHandler) -> dict[str, Any]:
+    """Return which processes are asked for, as arguments of `Processes.find`."""
+    return {
+        "target": integer(handler, "target", 1, LARGEST_PK),
+        "pipelines": choices(handler, "pipeline") or None,
+        "states": [State(value) for value in choices(handler, "state", STATES)] or None,
+        "since": seconds(handler, "since"),
+        "until": seconds(handler, "until"),
+        "text": (text(handler, "q") or "")[:MAX_TEXT],
+    }
 
 
 def page(handler: RequestHandler) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from handlers.pages.addresses import PrefixingLoader, page_of
 from handlers.pages.display import display_kind, has_preview, table_kind
 from server.access.roles import Caller, Role
 from server.core.records import ProcessRecord
+from server.processes.overview import Counts
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 #: Scripts and styles are files of ours; nothing is inline, framed or from elsewhere.
@@ -67,7 +68,13 @@ class Page(BaseHandler):
             "role": "guest" if self.guest else str(self.caller.role),
             "may": self.may,
             "signed_in": self._signed_in(),
+            "under_way": self._under_way(),
         }
+
+    def _under_way(self) -> Counts | None:
+        """Return what runs and waits, for the strip in the header; None where nobody sees it."""
+        services = getattr(self, "services", None)
+        return services.processes.overview.counts if services and self.may("viewer") else None
 
     def may(self, role: str) -> bool:
         """Return whether the reader may do what needs this role."""

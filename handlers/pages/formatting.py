@@ -78,6 +78,11 @@ def number(value: float) -> str:
     return text.replace(",", "\u202f")
 
 
+def plain(value: float) -> str:
+    """Return a number as scripts and addresses have it."""
+    return f"{value:.17g}"
+
+
 def at_most(count: int, limit: int) -> str:
     """Return a count that was made up to a limit, with a plus beyond it."""
     return f"{number(limit)}+" if count > limit else number(count)

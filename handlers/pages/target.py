@@ -53,6 +53,7 @@ class TargetPage(Page):
             older=processes.next,
             pipelines=self.processes.pipelines.values(),
             blank=BLANK_PROCESS,
+            names={},
         )
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from tornado.routing import URLSpec
 
-from handlers.http.query import integer, text
+from handlers.http.query import integer, seconds, text
 from handlers.http.routing import route
 from handlers.pages import formatting
 from handlers.pages.base import Page
 from handlers.pages.display import has_preview
 from handlers.services import Services
-from server.core.records import ProcessRecord, State, Target
+from server.archive.derived.activity import Active, ActiveTarget
+from server.core.records import LARGEST_PK, ProcessRecord, State, Target
 
 #: How many targets one page shows.
 TARGETS_SHOWN = 50
@@ -39,32 +41,51 @@ class TargetRow:
     products: str
     processes: str
     active: list[ProcessRecord]
+    last: float  #: when something was last done about it, in Unix seconds
 
 
 class TargetsPage(Page):
-    """`/`: the targets, newest first, and a form for another one."""
+    """`/`: the targets, the last active one first, and a form for another one."""
 
     async def get(self) -> None:
-        """Show the targets that match `?search=`, from `?before=` on."""
-        search, before = text(self, "search"), integer(self, "before", 1)
-        page = await self.archive.targets.find(before=before, limit=TARGETS_SHOWN, search=search)
-        query = {"before": page.next} | ({"search": search} if search else {})
+        """Show the targets from `?active=` and `?before=` on, or those that match `?search=`."""
+        search, before = text(self, "search"), integer(self, "before", 1, LARGEST_PK)
+        if search:
+            targets, following = await self._matching(search, before)
+        else:
+            targets, following = await self._last_active(before)
         self.show(
             "pages/targets.html",
-            rows=await self._rows(page.items),
+            rows=await self._rows(targets),
             search=search or "",
             paged=before is not None,
-            next_url=f"?{urlencode(query)}" if page.next else None,
+            next_url=f"?{urlencode(following)}" if following else None,
             target=None,
         )
 
-    async def _rows(self, targets: list[Target]) -> list[TargetRow]:
+    async def _matching(
+        self, search: str, before: int | None
+    ) -> tuple[list[ActiveTarget], dict[str, Any]]:
+        """Return a page of the targets that match, the newest first, and the query of the next."""
+        page = await self.archive.targets.find(before=before, limit=TARGETS_SHOWN, search=search)
+        times = await self.archive.activity.times([target.pk for target in page.items])
+        found = [ActiveTarget(each, times.get(each.pk, each.created)) for each in page.items]
+        return found, {"before": page.next, "search": search} if page.next else {}
+
+    async def _last_active(self, before: int | None) -> tuple[list[ActiveTarget], dict[str, Any]]:
+        """Return a page of all targets, the last active first, and the query of the next."""
+        active = seconds(self, "active")
+        behind = None if before is None or active is None else Active(active, before)
+        found, last = await self.archive.activity.find(behind, TARGETS_SHOWN)
+        return found, {} if last is None else {"active": f"{last.time:.6f}", "before": last.target}
+
+    async def _rows(self, targets: list[ActiveTarget]) -> list[TargetRow]:
         active = await self._active()
         turn = asyncio.Semaphore(ROWS_AT_ONCE)
 
-        async def row(target: Target) -> TargetRow:
+        async def row(each: ActiveTarget) -> TargetRow:
             async with turn:
-                return await self._row(target, active[target.pk])
+                return await self._row(each.target, active[each.target.pk], each.time)
 
         return await asyncio.gather(*map(row, targets))
 
@@ -76,13 +97,14 @@ class TargetsPage(Page):
             active[record.target].append(record)
         return active
 
-    async def _row(self, target: Target, active: list[ProcessRecord]) -> TargetRow:
+    async def _row(self, target: Target, active: list[ProcessRecord], last: float) -> TargetRow:
         return TargetRow(
             target,
             await self._newest_image(target.pk),
             formatting.at_most(await self.archive.products.count(target.pk, COUNTED), COUNTED),
             formatting.at_most(await self.processes.count(target.pk, COUNTED), COUNTED),
             active,
+            last,
         )
 
     async def _newest_image(self, target: int) -> int | None:

@@ -68,7 +68,8 @@ class Assembly:
 
     def upkeep(self) -> list[Upkeep]:
         """Return the work in the background that is about what is stored, in order of its start."""
-        return [self.storage_watch(), self.sealer(), self.reexamination()]
+        activity = self.components.archive.activity
+        return [self.storage_watch(), self.sealer(), self.reexamination(), activity]
 
     async def access(self) -> Access:
         """Return what knows who is let in. :raises StartError: nobody could be, or everybody."""
@@ -246,6 +247,7 @@ class Assembly:
             live_preview=picture,
             disk_problem=lambda: self.folder.reserve.problem,
             server_status=figures.status,
+            slots_of_all=lambda: dispatcher.slots_of_all,
             metrics=self.components.metrics,
         )
 

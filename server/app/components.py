@@ -153,6 +153,7 @@ def _archive(
         deleted=repository.gone,
         prefix=config.http.prefix,
         tell=hub.wake,
+        hub=hub,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from server.archive.derived.activity import Activity
 from server.archive.groups import Groups
 from server.archive.light_curves import LightCurves
 from server.archive.outputs import OutputPublisher
@@ -19,6 +20,7 @@ from server.archive.uploads import UploadLimits
 from server.archive.visibility import Visibility
 from server.core.changes import Tell, tell_nobody
 from server.core.disk.data_folder import DataFolder
+from server.core.hub import Hub
 from server.core.records import ProcessRecord
 from server.store import Store
 
@@ -28,8 +30,8 @@ class Archive:
 
     `changed` is called with each process record that no longer names a deleted output or group,
     `gone` with the PK of each deleted target, `deleted` with the PK of each process that has been
-    deleted completely, `tell` with the topic of each change of what can be seen. `prefix` is that
-    of the URLs which are shown.
+    deleted completely, `tell` with the topic of each change of what can be seen. Of all changes,
+    `hub` wakes the topics. `prefix` is that of the URLs which are shown.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class Archive:
         deleted: Callable[[int], object] = lambda process: None,
         prefix: str = "",
         tell: Tell = tell_nobody,
+        hub: Hub | None = None,
     ) -> None:
         server, visibility = data_folder.server_id, Visibility(store)
         self.rollback = Rollback(store, files, server, changed, deleted, tell)
         self.transactions = FileTransactions(store, files, server, examine, self.rollback)
         self.targets = Targets(store, self.transactions, gone, tell)
+        self.activity = Activity(store, hub or Hub())
         self.products = DataProducts(
             store, files, data_folder, limits, self.transactions, self.rollback, visibility, prefix
         )

@@ -76,6 +76,10 @@ class DataProducts:
         """Return the products in the order asked for, without those missing or not visible."""
         return await self._visibility.products(await self._store.products.get_many(pks))
 
+    async def named(self, beginning: str, limit: int) -> list[DataProduct]:
+        """Return products whose names begin so; case is ignored."""
+        return await self._visibility.products(await self._store.products.named(beginning, limit))
+
     async def find(
         self, target: int, *, before: int | None = None, limit: int = 100
     ) -> Page[DataProduct]:

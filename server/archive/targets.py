@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
@@ -131,6 +131,10 @@ class Targets:
     async def get(self, pk: int) -> Target:
         """Return one target. :raises NotFound: there is no such target."""
         return await self._store.targets.get(pk)
+
+    async def by_pk(self, pks: Iterable[int]) -> dict[int, Target]:
+        """Return those of these targets that there are, by PK."""
+        return {target.pk: target for target in await self._store.targets.get_many(pks)}
 
     async def find(
         self, *, before: int | None = None, limit: int = 100, search: str | None = None

@@ -6,7 +6,7 @@ A change makes a new record (`evolve`). Times are Unix seconds, PKs positive int
 from __future__ import annotations
 
 import enum
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 from urllib.parse import quote
 
 import msgspec
@@ -188,7 +188,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     that made it, so that a submit can tell its record from another's. `log_bytes` is the size of
     the log's text in UTF-8, None where it has not been counted yet. `log_removed` is when the log
     was deleted while the process was kept. `submitted_by` is the name of the token by which it was
-    submitted, None where that had none.
+    submitted, None where that had none. `place` is where it stands in the queue, or stood last.
     """
 
     identifier: str
@@ -219,6 +219,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     version: int = 1
     token: str = ""
     submitted_by: str | None = None
+    place: int = 0
 
     @property
     def view_url(self) -> str | None:
@@ -253,6 +254,21 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
             "failure_message": self.failure_message,
             "view_url": None if view_url is None else prefix + view_url,
         }
+
+
+class Queued(NamedTuple):
+    """What the order of the queue depends on: of the processes in it, the least `place` is next."""
+
+    pk: int
+    place: int
+    target: int
+    pipeline: str
+    attempt: int
+
+    @classmethod
+    def of(cls, record: ProcessRecord) -> Self:
+        """Return that of a record."""
+        return cls(record.pk, record.place, record.target, record.pipeline, record.attempt)
 
 
 class Flag(msgspec.Struct, frozen=True):

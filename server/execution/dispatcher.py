@@ -63,6 +63,13 @@ class Dispatcher:
         return len(self._attempts)
 
     @property
+    def slots_of_all(self) -> int:
+        """How many runs can go on at the same time on all servers; a cluster is theirs together."""
+        places = self._services.places
+        others = () if places.shared else self.heartbeats.peers.values()
+        return places.slots + sum(peer.slots for peer in others)
+
+    @property
     def heartbeats(self) -> Heartbeats:
         """What is known of the other servers."""
         return self._recovery.heartbeats
@@ -175,7 +182,9 @@ class Dispatcher:
         return heartbeats.unknown_to(self._services.runnable()) if heartbeats.peers else set()
 
     def _program(self) -> Program:
-        return Program(version(), schema.newest(), None, tuple(sorted(self._services.runnable())))
+        pipelines = tuple(sorted(self._services.runnable()))
+        slots = self._services.places.slots
+        return Program(version(), schema.newest(), pipelines=pipelines, slots=slots)
 
     def _begin(self, record: ProcessRecord) -> None:
         attempt = Attempt(record, self._services)

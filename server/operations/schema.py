@@ -8,11 +8,15 @@ versions differ is left to `upgrade`.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from server.core.errors import StartError
+from server.core.records import Target
 from server.store import Store
+from server.store.archive.activity import Active
+from server.store.processes.index import FIRST_TURN, place_in
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +41,44 @@ async def _have_logs_sealed(store: Store) -> None:
     await store.installation.change(examined_logs=0)
 
 
+async def _give_turns(store: Store) -> None:
+    """Have the targets of what is queued take turns. An older program would know no turns."""
+    given = Counter(process.target for process in await store.processes.queued())
+    after = 0
+    while waiting := await store.processes.queued_by_pk(after):
+        after = waiting[-1].pk
+        for process in waiting:
+            if not process.place:
+                turn = FIRST_TURN + given[process.target]
+                await store.processes.move(process.pk, place_in(turn, process.pk))
+                given[process.target] += 1
+
+
+async def _note_activity(store: Store) -> None:
+    """Have targets listed by what was done last about each, and found by words, files by names."""
+    await store.products.key_names()
+    before = None
+    while (page := await store.targets.find(before=before, limit=500)).items:
+        for target in page.items:
+            await store.target_words.put(target)
+            await store.activity.put(Active(await _last_activity(store, target), target.pk))
+        before = page.next
+        if before is None:
+            return
+
+
+async def _last_activity(store: Store, target: Target) -> float:
+    products = await store.products.find(target.pk, limit=1)
+    processes = await store.processes.find(target=target.pk, limit=1)
+    times = [each.created for each in (*products.items, *processes.items)]
+    ends = [each.terminal_timestamp or 0.0 for each in processes.items]
+    return max([target.created, *times, *ends])
+
+
 #: The version that databases have from before a version was written.
 FIRST_VERSION = 1
 #: `STEPS[n]` leads from version `FIRST_VERSION + n` to the next.
-STEPS: Sequence[Step] = (Step(_have_logs_sealed),)
+STEPS: Sequence[Step] = (Step(_have_logs_sealed), Step(_give_turns), Step(_note_activity, True))
 
 
 def newest(steps: Sequence[Step] = STEPS) -> int:

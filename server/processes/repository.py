@@ -60,7 +60,7 @@ class ProcessRepository:
 
     async def load(self) -> None:
         """Read what is queued and what is running."""
-        self.queue.set_queued(await self._store.queued_pks())
+        self.queue.set_queued(await self._store.queued())
         self.queue.set_running(await self._store.running())
 
     # Reading
@@ -104,15 +104,17 @@ class ProcessRepository:
 
     async def add(self, record: ProcessRecord) -> None:
         """Store a new process. Raises AlreadyTaken when its PK or identifier exists."""
-        await self._store.insert(record)
+        with self.queue.place_for(record) as place:
+            placed = record.evolve(place=place)
+            await self._store.insert(placed)
+            self._accept_move(placed)
         self._metrics.process_submitted(record)
-        self._accept_move(record)
         self._hub.wake("queue")
 
     async def claim(
         self, *, only: Collection[str] | None = None, without: Collection[str] = ()
     ) -> ProcessRecord | None:
-        """Take the oldest process of the queue for this server, if there is one.
+        """Take the first process of the queue for this server, if there is one.
 
         It is of one of the pipelines `only`, if given, and of none of those `without`.
         """
@@ -155,7 +157,9 @@ class ProcessRepository:
 
         async def requeue_once() -> ProcessRecord:
             try:
-                return await self._store.requeue(record.pk, record.attempt, self.server_id, changes)
+                return await self._store.requeue(
+                    record.pk, record.attempt, self.server_id, changes, record.place
+                )
             except LeaseLost:
                 for stored in await self._store.get_many([record.pk]):
                     if stored.state is State.QUEUED and stored.attempt == record.attempt:
@@ -175,6 +179,16 @@ class ProcessRepository:
             return None
         self._metrics.process_ended(cancelled)
         return self._accept_move(cancelled)
+
+    async def move(self, pk: int, *, to_front: bool) -> ProcessRecord | None:
+        """Move a process to the front or the back of the queue. Return None if it is not queued."""
+        # What is stored counts, as another server may just have moved something.
+        if to_front:
+            place = self.queue.place_before(await self._store.first_place())
+        else:
+            place = self.queue.place_behind(await self._store.last_place())
+        record = await self._store.move(pk, place)
+        return None if record is None else self.accept(record)
 
     async def request_cancel(self, pk: int) -> ProcessRecord | None:
         """Mark a running process as to be cancelled. Return None when it is not running."""

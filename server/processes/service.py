@@ -1,4 +1,4 @@
-"""The processes, as handlers know them: submit, find, cancel, rerun, delete.
+"""The processes, as handlers know them: submit, find, move, cancel, rerun, delete.
 
 Writing records is left to `repository`, running them to `dispatcher`, and reading logs to the
 readers of `server/logs`, which are handed out.
@@ -19,12 +19,14 @@ from server.logs.logs import Logs
 from server.logs.reader import LogReader
 from server.processes.failure import Failure, read_failure
 from server.processes.film_frames import frames_body
+from server.processes.overview import Overview
 from server.processes.receipt import Receipt, receipt_of
 from server.processes.repository import ProcessRepository
 from server.processes.status_boards import StatusBoard
 from server.processes.submission import SubmissionService, Submit
 from server.store import Store
 from server.store.base import Page
+from server.store.processes.by_time import Span
 from server.store.processes.sections import Section
 
 #: How long a forced deletion waits for a cancelled process to end.
@@ -39,7 +41,8 @@ class Processes:
 
     Handlers read records by `get`, `find` and `count`, as they may know neither the store nor the
     repository, which writes. What only reads is handed out: `log_reader` and `log_bodies`, which
-    take a record, and `pipelines` by name, where one that cannot run has an `error`.
+    take a record, the `overview`, and `pipelines` by name, where one that cannot run has an
+    `error`.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Processes:
         )
         self.pipelines: Mapping[str, PipelineDescription] = pipelines
         self.log_reader = reader
+        self.overview = Overview(store.processes, repository, reader)
         self._prefix = config.http.prefix
         self.log_bodies = LogBodies(reader, config.cache.log_bytes // 2, config.http.prefix)
 
@@ -79,12 +83,26 @@ class Processes:
         target: int | None = None,
         pipelines: Iterable[str] | None = None,
         states: Iterable[State] | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        text: str = "",
         before: int | None = None,
         limit: int = 100,
     ) -> Page[ProcessRecord]:
-        """Return a page of the processes that match, newest first."""
+        """Return a page of the processes that match, newest first.
+
+        `since` and `until`, both included, are about when they were submitted, in Unix seconds;
+        every word of the text must be in an identifier, pipeline, status or failure message. A page
+        may be short, even empty, and still have a `next`.
+        """
         return await self._store.processes.find(
-            target=target, pipelines=pipelines, states=states, before=before, limit=limit
+            target=target,
+            pipelines=pipelines,
+            states=states,
+            before=before,
+            limit=limit,
+            span=Span(since, until),
+            words=text.casefold().split(),
         )
 
     async def count(self, target: int, most: int) -> int:
@@ -122,6 +140,16 @@ class Processes:
             # It has changed in the meantime.
             record = await self._repository.reread(pk)
         raise Conflict(f"Process {pk} has ended already")
+
+    async def move(self, pk: int, *, to_front: bool) -> ProcessRecord:
+        """Move a process to the front or back of the queue. Raises Conflict if it is not queued."""
+        record = await self._repository.get(pk)
+        while record.state is State.QUEUED:
+            moved = await self._repository.move(pk, to_front=to_front)
+            if moved is not None:
+                return moved
+            record = await self._repository.reread(pk)  # it has changed in the meantime
+        raise Conflict(f"Process {pk} is not queued")
 
     async def rerun(
         self, pk: int, flags: dict[str, bool] | None = None, *, submitted_by: str | None = None

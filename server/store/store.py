@@ -11,10 +11,12 @@ from server.store.access.signing_keys import SigningKeys
 from server.store.access.tickets import Tickets
 from server.store.access.tokens import Tokens
 from server.store.access.wrong_secrets import WrongSecrets
+from server.store.archive.activity import Activity
 from server.store.archive.groups import Groups
 from server.store.archive.journal import Journal
 from server.store.archive.light_curves import Imports, LightCurves
 from server.store.archive.products import DataProducts
+from server.store.archive.target_words import TargetWords
 from server.store.archive.targets import Targets
 from server.store.counters import Counters
 from server.store.driver.connection import Database
@@ -39,6 +41,8 @@ class Store:
         self.installation = Installation(database)
         self.counters = Counters(database)
         self.targets = Targets(database)
+        self.activity = Activity(database)
+        self.target_words = TargetWords(database)
         self.products = DataProducts(database)
         self.groups = Groups(database)
         self.processes = ProcessStore(database)

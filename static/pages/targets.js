@@ -7,6 +7,7 @@ import { clearProblems, messageOf, showProblem, showProblems } from "../draw/pro
 import { pageOf } from "../draw/process/process_row.js";
 import { may } from "../draw/role.js";
 import { updateRegion } from "../draw/region.js";
+import { makeSortable, sortAgain } from "../draw/process/sorting.js";
 import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
 import { addressOf } from "../server/address.js";
@@ -20,6 +21,7 @@ const APART_MS = 500;
 
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
+makeSortable();
 if (may("operator")) makeTargets();
 if (may("admin")) deleteTargets();
 followTargets();
@@ -42,6 +44,7 @@ async function showTargets(search) {
     if (newest !== search) return;
     history.replaceState(null, "", path);
     updateRegion("targets", page);
+    sortAgain(part("#targets"));
     drawRunning();
   } catch {
     // The list stays as it is; pressing Enter tries again and shows the error as a page.
@@ -92,6 +95,7 @@ function followTargets() {
 
 async function drawTargets() {
   updateRegion("targets", await getPage(location.pathname + location.search));
+  sortAgain(part("#targets"));
   drawRunning();
 }
 

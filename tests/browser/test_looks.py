@@ -30,6 +30,9 @@ def pages_of(observatory: Observatory) -> list[str]:
     record = observatory.ended(process)
     return [
         "/",
+        "/now",
+        "/processes/",
+        f"/processes/?target={record['target']}&q=nothing",
         f"/targets/{record['target']}/",
         f"/targets/{observatory.make_target('An empty one')}/",
         f"/pipeline/{process}",
@@ -69,7 +72,14 @@ def test_the_first_paint_is_small_and_all_ours(open_page: Open, observatory: Obs
     process = observatory.submit(target, "Flood", products)
     observatory.ended(process)
     group = observatory.call("POST", "/api/groups/", {"name": "All", "products": products})
-    pages = ("/", f"/targets/{target}/", f"/pipeline/{process}", f"/dataproducts/{products[0]}/")
+    pages = (
+        "/",
+        "/now",
+        "/processes/",
+        f"/targets/{target}/",
+        f"/pipeline/{process}",
+        f"/dataproducts/{products[0]}/",
+    )
     for path in (*pages, f"/processes/{process}/receipt/", group["url"]):
         page = open_page("/login")
         sizes: dict[str, int] = {}

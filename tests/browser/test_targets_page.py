@@ -152,7 +152,7 @@ def test_a_hostile_name_stays_text(open_page: Open, observatory: Observatory) ->
     expect(page.get_by_role("link", name=HOSTILE).first).to_be_visible()
     page.goto(f"/targets/{target}/")
     expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
-    assert page.title() == f"{HOSTILE} · Heliograph"
+    assert page.title().endswith(f"{HOSTILE} · Heliograph")  # behind the count of what runs
 
 
 def test_an_unknown_address_is_answered_by_a_page(open_page: Open) -> None:

@@ -13,6 +13,7 @@ from server.core.errors import AlreadyTaken, CancelRequested, LeaseLost, NotFoun
 from server.core.records import ProcessRecord, Progress, Resources, State
 from server.store import Store
 from server.store.processes import index
+from server.store.processes.by_time import Span
 from server.store.processes.records import Published
 
 
@@ -28,6 +29,10 @@ def a_process(pk: int, **fields: Any) -> ProcessRecord:
         "flags": {"deep": True, "slow": False},
     }
     return ProcessRecord(pk=pk, **known | fields)
+
+
+async def queued_pks(store: Store) -> list[int]:
+    return [process.pk for process in await store.processes.queued()]
 
 
 async def insert(store: Store, *records: ProcessRecord) -> None:
@@ -67,13 +72,13 @@ async def test_the_oldest_in_the_queue_is_claimed_first(
     runner: asyncio.Runner, store: Store
 ) -> None:
     await insert(store, *(a_process(pk) for pk in (5, 3, 9)))
-    assert await store.processes.queued_pks() == [3, 5, 9]
+    assert await queued_pks(store) == [3, 5, 9]
     claimed = await store.processes.claim("s1", 2.5)
     assert claimed == a_process(3).evolve(
         state=State.RUNNING, status="running", owner="s1", started=2.5, attempt=1, version=2
     )
     assert await store.processes.get(3) == claimed
-    assert await store.processes.queued_pks() == [5, 9]
+    assert await queued_pks(store) == [5, 9]
 
 
 async def test_an_empty_queue_gives_nothing(runner: asyncio.Runner, store: Store) -> None:
@@ -162,7 +167,7 @@ async def test_a_run_goes_back_to_the_queue_and_is_claimed_as_a_new_attempt(
         *(State.QUEUED, "pending", None, None, None),
     )
     assert (back.lost, back.log_lines, back.attempt) == (1, 4, 1)
-    assert await store.processes.queued_pks() == [1, 2]
+    assert await queued_pks(store) == [1, 2]
     again = await store.processes.claim("s2", 3.5)
     assert again is not None
     assert (again.pk, again.attempt, again.owner) == (1, 2, "s2")
@@ -276,7 +281,7 @@ async def test_a_deleted_record_is_gone_from_everywhere(
     await insert(store, a_process(1))
     await store.processes.delete(1)
     await store.processes.delete(1)
-    assert await store.processes.queued_pks() == []
+    assert await queued_pks(store) == []
     assert (await store.processes.find()).items == []
     await insert(store, a_process(1))
 
@@ -358,9 +363,12 @@ async def test_no_operation_slows_down_as_records_pile_up(
 ) -> None:
     """A scan of the embedded engine costs 1 µs or more per document: with 6,000 it would show."""
 
+    def failed(pk: int) -> dict[str, Any]:
+        return {"state": State.FAILED, "pipeline": f"P{pk % 50}"}
+
     def ended(first: int, count: int) -> list[dict[str, Any]]:
         records = (
-            a_process(pk, target=pk % 50 + 10, state=State.FAILED, pipeline=f"P{pk % 50}")
+            a_process(pk, created=1e9 + pk, target=pk % 50 + 10, **failed(pk))
             for pk in range(first, first + count)
         )
         return [record.to_document() | index.index_keys(record) for record in records]
@@ -370,13 +378,16 @@ async def test_no_operation_slows_down_as_records_pile_up(
     operations = [
         lambda: store.processes.write(1, 1, "s1", {"status": "x"}),
         lambda: store.processes.claim("s1", 2.5),
-        lambda: store.processes.queued_pks(),
+        lambda: queued_pks(store),
+        lambda: store.processes.first_place(),
+        lambda: store.processes.move(2, 5),
         lambda: store.processes.users_of([1]),
         lambda: store.processes.by_identifier("dummy_m13_2"),
         lambda: store.processes.find(limit=5),
         lambda: store.processes.find(target=12, limit=5),
         lambda: store.processes.find(states=[State.FAILED, State.RUNNING], limit=5),
         lambda: store.processes.find(pipelines=["P2"], limit=5),
+        lambda: store.processes.find(span=Span(1e9, 1e9 + 300), limit=5),
     ]
 
     async def costs() -> list[float]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from server.archive.derived.activity import Active, ActiveTarget
 from server.core.errors import Conflict, InvalidInput, NotFound, TooLarge
 from server.core.records import DataProduct, DataProductGroup, Target
 from server.store.base import Page
@@ -52,6 +53,7 @@ class FakeArchive:
 
     def __init__(self) -> None:
         self.targets = FakeTargets(self)
+        self.activity = FakeActivity(self)
         self.products = FakeProducts(self)
         self.groups = FakeGroups(self)
         self.stored_targets: dict[int, Target] = {1: a_target()}
@@ -75,6 +77,28 @@ class FakeArchive:
         return self.stored_products[pk]
 
 
+class FakeActivity:
+    """The last activity of the targets of a fake archive: each when it was made."""
+
+    def __init__(self, archive: FakeArchive) -> None:
+        self.archive = archive
+
+    async def find(
+        self, behind: Active | None, limit: int
+    ) -> tuple[list[ActiveTarget], Active | None]:
+        self.archive.calls.append(("active", behind, limit))
+        found = [ActiveTarget(each, each.created) for each in self.archive.stored_targets.values()]
+        return found, Active(1_564_740_586.5, 1)
+
+    async def times(self, targets: Sequence[int]) -> dict[int, float]:
+        return {}
+
+    async def named(self, words: Sequence[str], limit: int) -> list[Target]:
+        self.archive.calls.append(("named", words))
+        stored = self.archive.stored_targets.values()
+        return [each for each in stored if words and words[0] in each.identifier]
+
+
 class FakeTargets:
     """The targets of a fake archive."""
 
@@ -94,6 +118,10 @@ class FakeTargets:
     async def get(self, pk: int) -> Target:
         return _one(self.archive.stored_targets, "target", pk)
 
+    async def by_pk(self, pks: Iterable[int]) -> dict[int, Target]:
+        known = self.archive.stored_targets
+        return {pk: known[pk] for pk in pks if pk in known}
+
     async def find(self, **wanted: Any) -> Page[Target]:
         self.archive.calls.append(("targets", wanted))
         return Page(list(self.archive.stored_targets.values()), 1)
@@ -105,6 +133,10 @@ class FakeProducts:
     def __init__(self, archive: FakeArchive) -> None:
         self.archive = archive
         self._at_once = 0
+
+    async def named(self, beginning: str, limit: int) -> list[DataProduct]:
+        stored = self.archive.stored_products.values()
+        return [each for each in stored if each.name.startswith(beginning)][:limit]
 
     async def count(self, _target: int, _most: int) -> int:
         return len(self.archive.stored_products)

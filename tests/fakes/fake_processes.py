@@ -16,6 +16,7 @@ from server.live.feeds import Viewer
 from server.live.websocket_frames import Frame, message
 from server.logs.bodies import Content
 from server.logs.reader import LinesPage
+from server.processes.overview import Counts, Failed
 from server.processes.receipt import Receipt, receipt_of
 from server.store.base import Page
 from server.store.processes.sections import Section
@@ -102,6 +103,33 @@ class FakeLogBodies:
         return Body(pieces_of(*log) if self._processes.log_is_streamed else log)
 
 
+class FakeOverview:
+    """What runs, waits and has failed of `FakeProcesses`."""
+
+    def __init__(self, processes: FakeProcesses) -> None:
+        self._processes = processes
+
+    def _in(self, state: State) -> list[ProcessRecord]:
+        return [each for each in self._processes.records.values() if each.state is state]
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(len(self._in(State.RUNNING)), len(self._in(State.QUEUED)))
+
+    async def running(self, limit: int) -> list[ProcessRecord]:
+        return self._in(State.RUNNING)[:limit]
+
+    async def queued(self, limit: int) -> list[ProcessRecord]:
+        return self._in(State.QUEUED)[:limit]
+
+    async def failed(self, limit: int) -> list[Failed]:
+        return [Failed(each, "It was cloudy") for each in self._in(State.FAILED)[:limit]]
+
+    async def search(self, *asked: Any) -> list[ProcessRecord]:
+        self._processes.calls.append(("search", *asked))
+        return list(self._processes.records.values())
+
+
 class FakeProcesses:
     """Processes as handlers see them. `calls` holds what was asked for."""
 
@@ -127,6 +155,7 @@ class FakeProcesses:
         self.cursor: int | None = None
         self.followed_alone = False
         self.waits_for: str | None = None
+        self.overview = FakeOverview(self)
 
     async def read_log(self) -> None:
         """Wait until the log is ready, counting who waits."""
@@ -158,6 +187,13 @@ class FakeProcesses:
         new = record.pk not in self.records
         self.records[record.pk] = record
         return record, new
+
+    async def move(self, pk: int, *, to_front: bool) -> ProcessRecord:
+        self.calls.append(("move", pk, to_front))
+        record = await self.get(pk)
+        if record.state is not State.QUEUED:
+            raise Conflict(f"Process {pk} is not queued")
+        return record
 
     async def cancel(self, pk: int) -> ProcessRecord:
         record = await self.get(pk)

@@ -8,6 +8,7 @@ from handlers.description.subjects.operations import OPERATIONS
 from handlers.description.subjects.pages import PAGES
 from handlers.description.subjects.processes import PROCESSES
 from handlers.description.subjects.products import PRODUCTS
+from handlers.description.subjects.search import SEARCH
 from handlers.description.subjects.targets import TARGETS
 
 SUBJECTS: tuple[Subject, ...] = (
@@ -16,6 +17,7 @@ SUBJECTS: tuple[Subject, ...] = (
     GROUPS,
     PROCESSES,
     LOGS,
+    SEARCH,
     ACCESS,
     OPERATIONS,
     PAGES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.description.operation import Answer, Operation, Parameter, Subject
-from handlers.description.parameters import BEFORE
+from handlers.description.parameters import BEFORE, INSTANT, OF_PROCESSES
 
 BINARY = {"type": "string", "format": "binary"}
 
@@ -25,8 +25,17 @@ PAGES = Subject(
                     Parameter(
                         "search", {"type": "string"}, "A text in the name or the identifier."
                     ),
+                    Parameter("active", INSTANT, "With `before`, where to go on."),
                     BEFORE,
                 ),
+            )
+        },
+        "/now": _page("The page of what runs, waits and has failed, over all targets"),
+        "/processes/": {
+            "GET": Operation(
+                "The page of all processes",
+                {200: Answer("The page.", {"type": "string"}, media_type="text/html")},
+                parameters=(*OF_PROCESSES, BEFORE),
             )
         },
         "/pipeline/{pk}": _page("The page of a pipeline: its log, live"),

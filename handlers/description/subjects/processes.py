@@ -6,9 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from handlers.api.processes import IDEMPOTENCY_KEY, STATES, Rerun, Submission
+from handlers.api.processes import IDEMPOTENCY_KEY, Move, Rerun, Submission
 from handlers.description.operation import Answer, Body, Operation, Parameter, Subject, delete, read
-from handlers.description.parameters import PAGE, PK_SCHEMA, several
+from handlers.description.parameters import OF_PROCESSES, PAGE
 from handlers.description.subjects.logs import SIX
 from server.core.records import Flag, Progress, Resources, State
 from server.processes.film_frames import FilmFrame, LeftOutFrame
@@ -170,15 +170,10 @@ PROCESSES = Subject(
                 ProcessList,
                 {"processes": [EXAMPLE], "next": None},
                 parameters=(
-                    Parameter("target", PK_SCHEMA, "Only those of this target."),
-                    several("pipeline", {"type": "string"}, "Only those of these pipelines."),
-                    several(
-                        "state",
-                        {"type": "string", "enum": sorted(STATES)},
-                        "Only those in these states.",
-                    ),
+                    *OF_PROCESSES,
                     *PAGE,
                 ),
+                description="A page may be short, even empty, while there is a `next`.",
             ),
             "POST": Operation(
                 "Submit a process",
@@ -211,6 +206,16 @@ PROCESSES = Subject(
                 "Delete a process",
                 description="Its log and outputs are deleted too.",
                 errors={409: "It has not ended, or another process needs one of its outputs."},
+            ),
+        },
+        "/api/processes/{pk}/move/": {
+            "POST": Operation(
+                "Move a process in the queue",
+                {200: Answer("The process, in its new place.", Process, QUEUED)},
+                body=Body(Move, {"to": "front"}),
+                description="The last one moved to the front goes first.",
+                example_pk=3,
+                errors={409: "It is not queued."},
             ),
         },
         "/api/processes/{pk}/cancel/": {

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from server.core.records import KEY_RANGE, DataProduct
-from server.store.base import Page, RecordCollection, upper_bound
+from server.store.base import Page, RecordCollection, text_key, upper_bound
 from server.store.counts import TargetCounts
 from server.store.driver.connection import Database
 
 #: How many products are written at once, so that nothing else waits long.
 _AT_ONCE = 200
+_READ_AT_ONCE = 1_000
 
 
 class DataProducts(RecordCollection[DataProduct]):
@@ -25,7 +26,7 @@ class DataProducts(RecordCollection[DataProduct]):
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
-        for field in ("by_target", "process", "examinations_left"):
+        for field in ("by_target", "process", "examinations_left", "by_name"):
             await self._collection.ensure_index(field)
 
     async def insert_many(self, products: Sequence[DataProduct]) -> None:
@@ -33,7 +34,7 @@ class DataProducts(RecordCollection[DataProduct]):
         for start in range(0, len(products), _AT_ONCE):
             await self._collection.insert_many(
                 [
-                    product.to_document() | {"by_target": product.target * KEY_RANGE + product.pk}
+                    product.to_document() | _keys(product)
                     for product in products[start : start + _AT_ONCE]
                 ]
             )
@@ -49,6 +50,27 @@ class DataProducts(RecordCollection[DataProduct]):
         """Return a page of a target's products."""
         start = target * KEY_RANGE
         return await self._page("by_target", start, start + upper_bound(before), limit)
+
+    async def named(self, beginning: str, limit: int) -> list[DataProduct]:
+        """Return products whose names begin so, in the order of their names; case is ignored."""
+        low = _name_key(beginning)
+        span = {"by_name": {"$gte": low, "$lt": f"{low}\uffff"}}
+        return self._records(await self._collection.find(span, sort=("by_name", 1), limit=limit))
+
+    async def key_names(self) -> None:
+        """Have those found by their names that a program has stored before there was that key."""
+        last = 0
+        while found := await self._collection.find(
+            {"by_target": {"$gt": last}},
+            sort=("by_target", 1),
+            limit=_READ_AT_ONCE,
+            fields=("by_target", "name", "by_name"),
+        ):
+            last = found[-1]["by_target"]
+            for each in found:
+                if "by_name" not in each:
+                    key = {"by_name": _name_key(each["name"])}
+                    await self._collection.change({"_id": each["_id"]}, set=key)
 
     async def of_process(self, process: int) -> list[DataProduct]:
         """Return all outputs of a process's attempts, in the order of their PKs."""
@@ -75,6 +97,15 @@ class DataProducts(RecordCollection[DataProduct]):
         """Delete products; missing ones are fine."""
         await self._collection.delete_many(pks)
         self.counts.forget()
+
+
+def _keys(product: DataProduct) -> dict[str, Any]:
+    by_target = product.target * KEY_RANGE + product.pk
+    return {"by_target": by_target, "by_name": _name_key(product.name)}
+
+
+def _name_key(name: str) -> str:
+    return text_key(name.casefold())
 
 
 def _of_target(target: int) -> dict[str, int]:

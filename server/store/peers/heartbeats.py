@@ -15,7 +15,7 @@ UNTOLD_SCHEMA = 2
 
 @dataclass(frozen=True)
 class Program:
-    """What a server runs: its version, the newest schema that it knows, and its pipelines.
+    """What a server runs: its version, the newest schema that it knows, its pipelines and slots.
 
     `upgrading_to` is the schema to which it takes the database, or will as soon as it may, where
     servers that do not know that schema must not run any more.
@@ -25,6 +25,7 @@ class Program:
     schema: int = UNTOLD_SCHEMA
     upgrading_to: int | None = None
     pipelines: tuple[str, ...] = ()
+    slots: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,27 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from server.core.records import KEY_RANGE, ProcessRecord, State
+from server.core.records import KEY_RANGE, LARGEST_PK, ProcessRecord, State
 from server.store.base import Page, text_key
 from server.store.driver.collection import Collection, Document
+from server.store.processes.by_time import EXAMINED_LIMIT, Span, find_page_by_time
 
-#: How many documents one `find_page` may examine before it returns a short page.
-EXAMINED_LIMIT = 5_000
 _LARGEST_BATCH = 500
 #: A log that takes less than this in chunks stays there: a file of its own, with what is kept of it
 #: in the database, would take as much, and an inode. A line takes as much at most beside its text.
 SEALED_BYTES = 16_384
 LINE_BYTES = 300
+
+#: The distance of two turns in the queue: room for all PKs. It is in what is stored, so it never
+#: changes.
+TURN = LARGEST_PK + 1
+#: The turn when nothing waits or runs. There is as much room for moves to the front below it as
+#: there are turns above it in 64 bits.
+FIRST_TURN = 2**31
+
+#: Where words are searched.
+_READ_BY_PEOPLE = ("identifier", "pipeline", "state", "status", "failure_message")
+ALWAYS = Span()
 
 #: Reads the newest documents with a PK below the first number; the second is how many at most.
 _Source = Callable[[int, int], Awaitable[list[Document]]]
@@ -34,10 +44,20 @@ def index_keys(record: ProcessRecord) -> dict[str, Any]:
         "by_pipeline": _ending_in_pk(text_key(record.pipeline), record.pk),
     }
     if record.state is State.QUEUED:
-        keys["queued"] = record.pk
+        keys |= queue_keys(record.pk, record.place)
     if record.state.ended:
         keys["ended"] = ended_key(record.state, record.pk)
     return keys
+
+
+def place_in(turn: int, pk: int = 0) -> int:
+    """Return a place in the queue: that of a process in its turn, or before all of this turn."""
+    return turn * TURN + pk
+
+
+def queue_keys(pk: int, place: int) -> dict[str, int]:
+    """Return the fields for the indexes that the document of a queued process has."""
+    return {"queued": pk, "turn": place or pk}
 
 
 def end_keys(state: State, pk: int, changes: Mapping[str, Any]) -> dict[str, str | int]:
@@ -76,15 +96,26 @@ async def find_page(
     states: Iterable[State] | None,
     before: int | None,
     limit: int,
+    span: Span = ALWAYS,
+    words: Iterable[str] = (),
 ) -> Page[ProcessRecord]:
-    """Return a page of what matches all conditions, read along the index of one of them."""
+    """Return a page of what matches all conditions, read along the index of one of them.
+
+    Each of the `words`, in lower case, must be somewhere in what people read of a process.
+    """
     filters: dict[str, set[str]] = {}
     if pipelines is not None:
         filters["pipeline"] = set(pipelines)
     if states is not None:
         filters["state"] = set(states)
+
+    def matches(document: Document) -> bool:
+        return _matches(document, filters) and span.holds(document) and _has(document, words)
+
+    if not span.open and target is None:
+        return await find_page_by_time(collection, span, matches, before, limit)
     sources = _sources(collection, target, filters)
-    return await _read(sources, filters, KEY_RANGE if before is None else before, limit)
+    return await _read(sources, matches, KEY_RANGE if before is None else before, limit)
 
 
 def _sources(
@@ -102,7 +133,7 @@ def _sources(
 
 
 async def _read(
-    sources: list[_Source], filters: Mapping[str, set[str]], before: int, limit: int
+    sources: list[_Source], matches: Callable[[Document], bool], before: int, limit: int
 ) -> Page[ProcessRecord]:
     batch = limit + 1  # one more than asked for tells whether there is a next page
     matching: list[Document] = []
@@ -110,7 +141,7 @@ async def _read(
     while True:
         read = [await source(before, batch) for source in sources]
         newest = heapq.nlargest(batch, (found for part in read for found in part), key=_pk)
-        matching += [found for found in newest if _matches(found, filters)]
+        matching += [found for found in newest if matches(found)]
         if len(matching) > limit:
             return Page(records(matching[:limit]), matching[limit - 1]["pk"])
         if len(newest) < batch:
@@ -156,6 +187,14 @@ async def _running(collection: Collection, before: int, limit: int) -> list[Docu
 
 def _matches(document: Document, filters: Mapping[str, set[str]]) -> bool:
     return all(document[field] in allowed for field, allowed in filters.items())
+
+
+def _has(document: Document, words: Iterable[str]) -> bool:
+    """Return whether each word is in the identifier, pipeline, status or message."""
+    if not (wanted := list(words)):
+        return True
+    text = " ".join(str(document.get(field) or "") for field in _READ_BY_PEOPLE).casefold()
+    return all(word in text for word in wanted)
 
 
 def _ending_in_pk(text: str, pk: int) -> str:

@@ -11,20 +11,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.core.errors import CancelRequested, LeaseLost, NotFound
-from server.core.records import STATUS_OF_STATE, ProcessRecord, State
+from server.core.records import STATUS_OF_STATE, ProcessRecord, Queued, State
 from server.store.base import Page, taken_texts, text_key
 from server.store.counts import TargetCounts
 from server.store.driver.connection import Database
 from server.store.processes import index
+from server.store.processes.by_time import Span
 from server.store.processes.fencing import changed_in, fenced
 
 _QUEUED = {"queued": {"$gt": 0}}
+_IN_TURN = {"turn": {"$gt": 0}}
+#: What the document of a process that leaves the queue loses.
+_QUEUE_KEYS = ("queued", "turn")
 _RUNNING = {"owner": {"$gt": ""}}
 _INDEXED = (
     "pk",
+    "created",
     "by_target",
     "by_pipeline",
     "queued",
+    "turn",
     "ended",
     "owner",
     "unsealed",
@@ -46,10 +52,10 @@ class ProcessStore:
     """All process records.
 
     Each index is on a single field. The documents have these besides the record's own: `by_target`
-    and `by_pipeline`, which end in the PK, `by_identifier`, `queued`, the PK while queued, and
-    `ended`, state and PK once ended, `unsealed`, the PK of an ended one whose log may have to be
-    sealed, `unnotified`, 1 while the last move may not have been announced yet. `pk`, `owner`
-    (set while running) and `terminal_timestamp` are the record's own.
+    and `by_pipeline`, which end in the PK, `by_identifier`, `queued` and `turn`, the PK and the
+    place while queued, `ended`, state and PK once ended, `unsealed`, the PK of an ended one whose
+    log may have to be sealed, `unnotified`, 1 while the last move may not have been announced yet.
+    `pk`, `created`, `owner` (set while running) and `terminal_timestamp` are the record's own.
     """
 
     #: whether each move is marked until `note_notified` is called for it
@@ -92,6 +98,13 @@ class ProcessStore:
         found = await self._collection.find({"by_identifier": key}, limit=1)
         return ProcessRecord.from_document(found[0]) if found else None
 
+    async def named(self, beginning: str, limit: int) -> list[ProcessRecord]:
+        """Return records whose identifiers begin so, the last in their order first."""
+        low = text_key(beginning)
+        span = {"by_identifier": {"$gte": low, "$lt": f"{low}\uffff"}}
+        found = await self._collection.find(span, sort=("by_identifier", -1), limit=limit)
+        return index.records(found)
+
     async def taken(self, identifiers: Iterable[str]) -> set[str]:
         """Return those of the identifiers that processes have."""
         return await taken_texts(self._collection, "by_identifier", identifiers)
@@ -104,8 +117,10 @@ class ProcessStore:
         states: Iterable[State] | None = None,
         before: int | None = None,
         limit: int = 100,
+        span: Span = index.ALWAYS,
+        words: Iterable[str] = (),
     ) -> Page[ProcessRecord]:
-        """Return a page of what matches all that is given.
+        """Return a page of what matches all that is given; the `words` are in lower case.
 
         It examines a bounded number of documents, so the page may be short, even empty, and still
         have a `next`.
@@ -117,6 +132,8 @@ class ProcessStore:
             states=states,
             before=before,
             limit=limit,
+            span=span,
+            words=words,
         )
 
     async def of_target(self, target: int) -> list[ProcessRecord]:
@@ -132,7 +149,7 @@ class ProcessStore:
         only: Collection[str] | None = None,
         without: Collection[str] = (),
     ) -> ProcessRecord | None:
-        """Take the oldest queued process for this server, atomically, if there is one.
+        """Take the first process of the queue for this server, atomically, if there is one.
 
         It is of one of the pipelines `only`, if given, and of none of those `without`.
         """
@@ -149,11 +166,11 @@ class ProcessStore:
             "progress": None,
         }
         document = await self._collection.change(
-            _QUEUED | ({"pipeline": pipelines} if pipelines else {}),
+            _IN_TURN | ({"pipeline": pipelines} if pipelines else {}),
             set=changes | self._mark(),
             inc={"attempt": 1, "version": 1},
-            unset=("queued",),
-            sort=("queued", 1),
+            unset=_QUEUE_KEYS,
+            sort=("turn", 1),
         )
         return None if document is None else ProcessRecord.from_document(document)
 
@@ -189,9 +206,12 @@ class ProcessStore:
             raise
 
     async def requeue(
-        self, pk: int, attempt: int, owner: str, changes: Mapping[str, Any]
+        self, pk: int, attempt: int, owner: str, changes: Mapping[str, Any], place: int = 0
     ) -> ProcessRecord:
-        """Put a run back in the queue. :raises LeaseLost: it no longer belongs to this owner."""
+        """Put a run back in the queue, to the place that it had.
+
+        :raises LeaseLost: it no longer belongs to this owner.
+        """
         back = {
             "state": State.QUEUED,
             "status": STATUS_OF_STATE[State.QUEUED],
@@ -199,7 +219,7 @@ class ProcessStore:
             "progress": None,
             "owner": None,
         }
-        keys = {"queued": pk, **self._mark()}
+        keys = index.queue_keys(pk, place) | self._mark()
         return await fenced(self._collection, pk, attempt, owner, {**back, **changes}, keys=keys)
 
     async def cancel_queued(self, pk: int, changes: Mapping[str, Any]) -> ProcessRecord | None:
@@ -209,9 +229,28 @@ class ProcessStore:
             State.QUEUED,
             pk,
             {"state": State.CANCELLED, **changes},
-            unset=("queued",),
+            unset=_QUEUE_KEYS,
             keys=index.end_keys(State.CANCELLED, pk, {}) | self._mark(),
         )
+
+    async def move(self, pk: int, place: int) -> ProcessRecord | None:
+        """Give a queued process another place; return None if it is not queued."""
+        keys = index.queue_keys(pk, place)
+        return await changed_in(self._collection, State.QUEUED, pk, {"place": place}, keys=keys)
+
+    async def first_place(self) -> int | None:
+        """Return the first place that is taken in the queue, None if it is empty."""
+        return await self._outermost_place(1)
+
+    async def last_place(self) -> int | None:
+        """Return the last place that is taken in the queue, None if it is empty."""
+        return await self._outermost_place(-1)
+
+    async def _outermost_place(self, direction: int) -> int | None:
+        found = await self._collection.find(
+            _IN_TURN, sort=("turn", direction), limit=1, fields=("turn",)
+        )
+        return int(found[0]["turn"]) if found else None
 
     async def request_cancel(self, pk: int) -> ProcessRecord | None:
         """Mark a running process as to be cancelled; return None if it is not running."""
@@ -280,10 +319,17 @@ class ProcessStore:
         """Return everything that runs, on any server."""
         return index.records(await self._collection.find(_RUNNING))
 
-    async def queued_pks(self) -> list[int]:
-        """Return the PKs of queued processes, in the order in which they will be claimed."""
-        found = await self._collection.find(_QUEUED, sort=("queued", 1), fields=("queued",))
-        return [document["queued"] for document in found]
+    async def queued(self) -> list[Queued]:
+        """Return the queued processes, in the order in which they will be claimed."""
+        fields = ("pk", "turn", "target", "pipeline", "attempt")
+        found = await self._collection.find(_IN_TURN, sort=("turn", 1), fields=fields)
+        return [Queued(*(document[field] for field in fields)) for document in found]
+
+    async def queued_by_pk(self, after: int = 0, limit: int = 500) -> list[Queued]:
+        """Return queued processes by PK, behind this one, also those that have no turn yet."""
+        span = {"queued": {"$gt": after}}
+        found = await self._collection.find(span, sort=("queued", 1), limit=limit)
+        return [Queued.of(ProcessRecord.from_document(each)) for each in found]
 
     async def users_of(self, products: Collection[int]) -> dict[int, int]:
         """Return those of the products that unended processes need, each with the PK of one."""

@@ -30,7 +30,12 @@ from tests.integration.conftest import Client, make_config, serving
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 #: The examples of errors, by what their requests have; and of what may have ended or not begun.
-EXPECTED = {'{"ra": 400}': {400}, "/cancel/": {202, 409}, "preview.png": {200, 404}}
+EXPECTED = {
+    '{"ra": 400}': {400},
+    "/cancel/": {202, 409},
+    "/move/": {200, 409},
+    "preview.png": {200, 404},
+}
 TABLE = b"JD,Mag,Err,Filter\n2459000.5,12.5,0.01,V\n2459001.5,12.6,0.01,V\n"
 ORDER = ("GET", "POST", "PATCH", "DELETE")
 

@@ -103,6 +103,8 @@ class Servers(RuleBasedStateMachine):
     @rule(server=some_server)
     def submit(self, server: str) -> None:
         self.pk += 1
+        # What the others have claimed is heard of within a moment; the next turn depends on it.
+        self.run(self.repositories[server].load())
         self.run(self.repositories[server].add(a_record(self.pk)))
         self.models[self.pk] = Model()
 
@@ -225,6 +227,7 @@ class Servers(RuleBasedStateMachine):
             names = ("state", "attempt", "owner", "cancel_requested")
             assert {name: found[name] for name in names} == vars(model)
             assert found.get("queued") == (pk if model.state is State.QUEUED else None)
+            assert found.get("turn") == (found["place"] if model.state is State.QUEUED else None)
             assert found.get("ended") == (
                 ended_key(model.state, pk) if model.state in LAST else None
             )

@@ -70,6 +70,13 @@ CHANGES = (
     ),
     Change(
         "POST",
+        "/api/processes/53/move/",
+        b'{"to": "front"}',
+        "process_moved",
+        {"process_pk": 53, "to": "front"},
+    ),
+    Change(
+        "POST",
         "/api/processes/",
         b'{"target": 1, "pipeline": "Dummy", "products": [7]}',
         "process_submitted",

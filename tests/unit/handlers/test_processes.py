@@ -191,6 +191,7 @@ async def test_the_list_passes_its_filters_on() -> None:
     fakes.processes.records = {51: a_process(51), 52: a_process(52)}
     async with fakes.serving() as client:
         query = "target=1&pipeline=Dummy,My%20own&state=queued,failed&before=60&limit=5"
+        query += "&since=1772402390&until=1772402390.75&q=no%20Star"
         answer = json_of(await client.fetch(f"/api/processes/?{query}"))
     assert [process["pk"] for process in answer["processes"]] == [52, 51]
     assert answer["next"] is None
@@ -199,18 +200,41 @@ async def test_the_list_passes_its_filters_on() -> None:
         "target": 1,
         "pipelines": ["Dummy", "My own"],
         "states": [State.QUEUED, State.FAILED],
+        "since": 1772402390.0,
+        "until": 1772402390.75,
+        "text": "no Star",
         "before": 60,
         "limit": 5,
     }
 
 
 @pytest.mark.parametrize(
-    "query", ["state=done", "target=x", "before=0", "limit=1001", "limit=-1", "target=1,2"]
+    "query",
+    [
+        *("state=done", "target=x", "before=0", "limit=1001", "limit=-1", "target=1,2"),
+        *("since=today", "until=", "since=-1", "until=nan", "until=1e9", "since=123456789012"),
+    ],
 )
 async def test_a_bad_filter_is_400(query: str) -> None:
     async with Fakes().serving() as client:
         response = await client.fetch(f"/api/processes/?{query}")
         assert (response.code, list(json_of(response))) == (400, [query.partition("=")[0]])
+
+
+async def test_what_is_queued_is_moved_to_the_front_or_the_back() -> None:
+    fakes = Fakes()
+    fakes.processes.records = {51: a_process(51), 60: a_process(60, state=State.RUNNING)}
+    async with fakes.serving() as client:
+        for to in ("front", "back"):
+            moved = await client.send("/api/processes/51/move/", {"to": to})
+            assert (moved.code, json_of(moved)["pk"]) == (200, 51)
+        assert (await client.send("/api/processes/60/move/", {"to": "back"})).code == 409
+        assert (await client.send("/api/processes/7/move/", {"to": "back"})).code == 404
+        for body in ({}, {"to": "up"}, {"to": 1}, {"to": "front", "before": 7}):
+            refused = await client.send("/api/processes/51/move/", body)
+            assert (refused.code, *json_of(refused)) == (400, "before" if len(body) > 1 else "to")
+    moves = [call for call in fakes.processes.calls if call[0] == "move"]
+    assert moves[:2] == [("move", 51, True), ("move", 51, False)]
 
 
 async def test_cancel_rerun_and_delete() -> None:

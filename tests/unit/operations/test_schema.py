@@ -7,9 +7,12 @@ import asyncio
 import pytest
 
 from server.core.errors import StartError
+from server.core.records import State, Target
 from server.operations import schema
 from server.store import Store
 from server.store.installation import Facts
+from server.store.processes.index import FIRST_TURN, place_in
+from tests.fakes.some_records import a_record
 
 
 class Killed(BaseException):
@@ -121,3 +124,39 @@ async def test_steps_that_older_programs_can_live_with_keep_what_they_must_know(
                 schema.check_not_newer(facts.schema, steps[: compatible - 2], compatible)
     await schema.migrate(store, 4, steps[:2])  # by an older program, beside the newer one
     assert await version(store) == 4
+
+
+async def test_what_is_queued_gets_turns_also_after_a_kill_in_between(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    await store.installation.create(Facts("h1", 2))
+    for pk, target in enumerate((1, 1, 1, 2, 1, 2, 3), 1):
+        await store.processes.insert(a_record(pk).evolve(target=target))
+    collection = store.processes._collection
+    for pk in range(1, 8):  # as the program before has written them
+        await collection.change({"_id": pk}, unset=("place", "turn"))
+    await store.processes.move(1, place_in(FIRST_TURN, 1))
+    await store.processes.move(2, place_in(FIRST_TURN + 1, 2))
+    await schema.migrate(store, 2)
+    assert [each.pk for each in await store.processes.queued()] == [1, 4, 7, 2, 6, 3, 5]
+    claimed = await store.processes.claim("s1", 2.5)
+    assert claimed is not None
+    assert claimed.pk == 1
+    await schema.migrate(store, 2)
+    assert [each.pk for each in await store.processes.queued()] == [4, 7, 2, 6, 3, 5]
+
+
+async def test_targets_of_before_are_listed_by_activity_and_found_by_words(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    await store.installation.create(Facts("h1", 3))
+    for pk, created in ((1, 100.0), (2, 200.0), (3, 300.0)):
+        target = Target(pk=pk, created=created, identifier=f"t{pk}", name=f"Messier {pk}")
+        await store.targets.insert(target)
+    ended = {"state": State.FAILED, "terminal_timestamp": 250.0, "created": 90.0}
+    await store.processes.insert(a_record(1).evolve(**ended))
+    for _ in range(2):  # again after a kill
+        await schema.migrate(store, 3)
+        await store.installation.change(schema=3)
+    assert [each.target for each in await store.activity.newest(None, 9)] == [3, 1, 2]
+    assert sorted(await store.target_words.beginning("mess", 9)) == [1, 2, 3]

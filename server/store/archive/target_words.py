@@ -1,0 +1,56 @@
+"""The words of the names and identifiers of targets, to be found by how they begin."""
+
+from __future__ import annotations
+
+import re
+
+from server.core.records import Target
+from server.store.base import text_key
+from server.store.driver.connection import Database
+
+#: The most words of one target, and characters of one word, that are kept.
+WORDS, LENGTH = 30, 60
+_WORD = re.compile(r"\w+")
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in lower case: runs of letters and digits, of whatever script."""
+    return _WORD.findall(text.casefold().replace("_", " "))
+
+
+class TargetWords:
+    """A document for each word of each target."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database.collection("target_words")
+
+    async def ensure_indexes(self) -> None:
+        """Make the indexes that the methods below need."""
+        for field in ("word", "target"):
+            await self._collection.ensure_index(field)
+
+    async def put(self, target: Target) -> None:
+        """Store the words of a target in place of those that it had. May be repeated."""
+        # The whole name as one word too: "M 31" is found by "m31".
+        texts = [*words_of(target.name), *words_of(target.identifier)]
+        texts.append("".join(words_of(target.name)))
+        words = {word[:LENGTH] for word in texts[-1:] + texts[:WORDS] if word}
+        found = await self._collection.find({"target": target.pk}, fields=("word",))
+        known = {each["word"]: each["_id"] for each in found}
+        wanted = {text_key(word) for word in words}
+        for word in sorted(wanted - known.keys()):
+            document = {"_id": f"{target.pk}{word}", "word": word, "target": target.pk}
+            await self._collection.replace(document, upsert=True)
+        await self._collection.delete_many(known[word] for word in known.keys() - wanted)
+
+    async def beginning(self, word: str, limit: int) -> list[int]:
+        """Return targets with a word that begins so, each once; at most so many words are read."""
+        low = text_key(word.casefold()[:LENGTH])
+        found = await self._collection.find(
+            {"word": {"$gte": low, "$lt": f"{low}\uffff"}}, sort=("word", 1), limit=limit
+        )
+        return list(dict.fromkeys(each["target"] for each in found))
+
+    async def delete(self, target: int) -> None:
+        """Forget the words of a target."""
+        await self._collection.delete({"target": target})

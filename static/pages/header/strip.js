@@ -1,0 +1,81 @@
+// @ts-check
+/** The strip in the header: how many processes run and wait; also in the title and the icon. */
+
+import { setText } from "../../draw/times.js";
+import { part, slot } from "../../draw/find.js";
+import { addressOf } from "../../server/address.js";
+import { ApiError, poll } from "../../server/api.js";
+
+const SHOWN_MS = 2000;
+/** In another tab, only the title and the icon are seen. */
+const HIDDEN_MS = 5000;
+const COUNTED = /^\(\d+\) /;
+
+/** Follow what runs and waits from now on. */
+export function watchStrip() {
+  const strip = document.getElementById("strip");
+  if (!strip) return;
+  draw(strip, Number(slot("running", strip).textContent), Number(slot("queued", strip).textContent));
+  void follow(strip);
+}
+
+/** @param {HTMLElement} strip */
+async function follow(strip) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, document.hidden ? HIDDEN_MS : SHOWN_MS));
+    try {
+      const { running, queue_length } = await poll("/api/status/");
+      draw(strip, running, queue_length);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 401 || error.status === 403) return; // the page says so
+    }
+  }
+}
+
+/**
+ * @param {HTMLElement} strip
+ * @param {number} running
+ * @param {number} queued
+ */
+function draw(strip, running, queued) {
+  const words = `${running} running, ${queued} waiting`;
+  setText(slot("running", strip), String(running));
+  setText(slot("queued", strip), String(queued));
+  part(".state", strip).dataset.state = running ? "running" : "cancelled";
+  if (strip.title !== words) strip.title = words;
+  drawTitle(running + queued);
+  drawIcon(running, queued);
+}
+
+/** @param {number} count */
+function drawTitle(count) {
+  if (document.getElementById("now")) return; // whose title has both numbers
+  const title = document.title.replace(COUNTED, "");
+  const counted = count ? `(${count}) ${title}` : title;
+  if (document.title !== counted) document.title = counted;
+}
+
+/** @type {string | undefined} what the icon shows */
+let drawn;
+
+/**
+ * @param {number} running
+ * @param {number} queued
+ */
+function drawIcon(running, queued) {
+  const badge = running + queued > 99 ? "99" : running + queued ? String(running + queued) : "";
+  if (badge === (drawn ?? "")) return;
+  drawn = badge;
+  const link = /** @type {HTMLLinkElement | null} */ (document.querySelector('link[rel="icon"]'));
+  if (!link) return;
+  link.href = badge ? `data:image/svg+xml,${encodeURIComponent(badged(badge))}` : addressOf("/static/favicon.svg");
+}
+
+/** @param {string} badge a number of at most two digits */
+function badged(badge) {
+  const size = badge.length > 1 ? 15 : 18;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0d1320"/>
+<path d="M9 4c.7 5 2 6.300 7 7-5 .7-6.300 2-7 7-.7-5-2-6.300-7-7 5-.7 6.300-2 7-7z" fill="#f5c04e"/>
+<text x="20" y="28" font-family="sans-serif" font-weight="700" font-size="${size}" text-anchor="middle" fill="#fff">${badge}</text></svg>`;
+}
