@@ -4,6 +4,7 @@
 import { part, slot } from "../../draw/find.js";
 import { MOST_POINTS } from "../../draw/light_curve/points.js";
 import { ApiError, get } from "../../server/api.js";
+import { showIfAny } from "./results.js";
 
 /** @typedef {"magnitude" | "flux"} Quantity */
 
@@ -15,6 +16,7 @@ export function watchCurve(target) {
   const refresh = async () => {
     const rows = await rowsOf(target);
     section.hidden = !rows.length;
+    showIfAny();
     if (!rows.length) return;
     // Loaded only where there is something to draw.
     const [{ Plot }, { tableOf }] = await Promise.all([
