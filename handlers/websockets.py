@@ -104,14 +104,14 @@ class LiveHandler(BaseHandler, WebSocketHandler):
         """Return True: `prepare` has checked the origin by our own rule."""
         return True
 
-    async def resolve(self, pk: int) -> Follow:
-        """Return the function that pushes. Raise the error to answer in place of the upgrade."""
+    async def resolve(self, *path: str) -> Follow:
+        """Return what pushes, for the parts of the path. Raise the error to answer instead."""
         raise NotImplementedError
 
     async def get(self, *arguments: str, **_named: str) -> None:
         """Answer any error first, then upgrade."""
         await take_turn()  # a crowd comes at once
-        follow = await self.resolve(parse_pk(arguments[0]))
+        follow = await self.resolve(*arguments)
         self._check_handshake()
         self._follow = follow
         await super().get(*arguments)
@@ -237,10 +237,24 @@ class LiveStatusHandler(LiveHandler):
 
     kind = "status"
 
-    async def resolve(self, pk: int) -> Follow:
+    async def resolve(self, *path: str) -> Follow:
         """Return what pushes the status of a target. Raise NotFound without such a target."""
+        pk = parse_pk(path[0])
         await self.processes.board(pk)
         return partial(self.services.live.follow_status, pk)
+
+
+class LiveChangesHandler(LiveHandler):
+    """`/ws/changes/?target=<pk>`: the names of what changes, of one target or of all."""
+
+    kind = "changes"
+
+    async def resolve(self, *path: str) -> Follow:
+        """Return what pushes the changes. Raise NotFound without such a target."""
+        target = integer(self, "target", 1)
+        if target is not None:
+            await self.archive.targets.get(parse_pk(str(target)))
+        return partial(self.services.live.follow_changes, target)
 
 
 class LiveLogHandler(OfProcess, LiveHandler):
@@ -250,8 +264,9 @@ class LiveLogHandler(OfProcess, LiveHandler):
     kind = "log"
     _ending: asyncio.Task[None] | None = None
 
-    async def resolve(self, pk: int) -> Follow:
+    async def resolve(self, *path: str) -> Follow:
         """Return what pushes a log. Raise NotFound without such a process."""
+        pk = parse_pk(path[0])
         after = integer(self, "after", 0) or 0
         record = await self.processes.get(pk)
         if self.pipelines_only and record.view_url is None:
@@ -286,6 +301,7 @@ def routes(services: Services) -> list[URLSpec]:
     """Return the routes of the websockets."""
     return [
         route(rf"/ws/async/status/{PK}/", LiveStatusHandler, services),
+        route(r"/ws/changes/", LiveChangesHandler, services),
         route(rf"/ws/pipeline/logs/{PK}/", LivePipelineLogHandler, services),
         route(rf"/ws/processes/{PK}/logs/", LiveLogHandler, services),
     ]

@@ -130,6 +130,7 @@ class Assembly:
             self.components.files,
             self.components.examiner.metadata,
             self.folder.incoming / "examination",
+            self.components.hub.wake,
         )
 
     def storage_watch(self) -> StorageWatch:
@@ -226,6 +227,7 @@ class Assembly:
                 processes.fields,
                 processes.board,
                 processes.fields_alone,
+                self.components.store.targets.get,
             ),
             archive=self.components.archive,
             tickets=Tickets(self.components.store.tickets),

@@ -85,7 +85,7 @@ async def open_components(
     await retry_while_unavailable(repository.load)
     files = FileStorage(config.storage_url, config.files.timeout_seconds)
     logs = _logs(config, store, files, hub, metrics)
-    archive = _archive(config, folder, store, files, examiner, repository)
+    archive = _archive(config, folder, store, files, examiner, repository, hub)
     stack.push_async_callback(archive.rollback.stop)
     components = Components(
         database=database,
@@ -140,6 +140,7 @@ def _archive(
     files: FileStorage,
     examiner: Examiner,
     repository: ProcessRepository,
+    hub: Hub,
 ) -> Archive:
     return Archive(
         store,
@@ -151,6 +152,7 @@ def _archive(
         gone=repository.drop_target,
         deleted=repository.gone,
         prefix=config.http.prefix,
+        tell=hub.wake,
     )
 
 
@@ -181,8 +183,9 @@ def _exchange(
     invalidation = CacheInvalidation(
         components.store, components.repository, components.logs, components.hub
     )
+    server_id = components.repository.server_id
     if components.database.replicated:
-        return ChangeStreamExchange(components.database, invalidation)
-    return AnnouncementExchange(
-        components.store, invalidation, components.repository.server_id, lease_seconds
-    )
+        return ChangeStreamExchange(
+            components.database, components.store, invalidation, server_id, lease_seconds
+        )
+    return AnnouncementExchange(components.store, invalidation, server_id, lease_seconds)

@@ -17,6 +17,7 @@ from server.archive.targets import Targets
 from server.archive.transactions import Examine, FileTransactions
 from server.archive.uploads import UploadLimits
 from server.archive.visibility import Visibility
+from server.core.changes import Tell, tell_nobody
 from server.core.disk.data_folder import DataFolder
 from server.core.records import ProcessRecord
 from server.store import Store
@@ -27,7 +28,8 @@ class Archive:
 
     `changed` is called with each process record that no longer names a deleted output or group,
     `gone` with the PK of each deleted target, `deleted` with the PK of each process that has been
-    deleted completely. `prefix` is that of the URLs which are shown.
+    deleted completely, `tell` with the topic of each change of what can be seen. `prefix` is that
+    of the URLs which are shown.
     """
 
     def __init__(
@@ -41,14 +43,15 @@ class Archive:
         gone: Callable[[int], object] = lambda target: None,
         deleted: Callable[[int], object] = lambda process: None,
         prefix: str = "",
+        tell: Tell = tell_nobody,
     ) -> None:
         server, visibility = data_folder.server_id, Visibility(store)
-        self.rollback = Rollback(store, files, server, changed, deleted)
+        self.rollback = Rollback(store, files, server, changed, deleted, tell)
         self.transactions = FileTransactions(store, files, server, examine, self.rollback)
-        self.targets = Targets(store, self.transactions, gone)
+        self.targets = Targets(store, self.transactions, gone, tell)
         self.products = DataProducts(
             store, files, data_folder, limits, self.transactions, self.rollback, visibility, prefix
         )
-        self.groups = Groups(store, self.products, visibility, changed)
+        self.groups = Groups(store, self.products, visibility, changed, tell)
         self.light_curves = LightCurves(store, self.transactions, visibility)
         self.outputs = OutputPublisher(self.transactions, self.rollback, store, data_folder)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from server.archive.products import DataProducts
 from server.archive.target_fields import checked_name
 from server.archive.visibility import Visibility
+from server.core.changes import GROUPS, Tell, tell_each, tell_nobody
 from server.core.errors import AlreadyTaken, Conflict, InvalidInput, NotFound
-from server.core.records import DataProductGroup, ProcessRecord
+from server.core.records import DataProduct, DataProductGroup, ProcessRecord
 from server.store import Store
 from server.store.base import Page
 
@@ -22,7 +23,8 @@ GROUP_PRODUCTS_LIMIT = 10_000
 class Groups:
     """All groups that may be seen.
 
-    `changed` is called with each process record that no longer names a deleted group.
+    `changed` is called with each process record that no longer names a deleted group, `tell` with
+    the changes about the targets of the products.
     """
 
     def __init__(
@@ -31,11 +33,13 @@ class Groups:
         products: DataProducts,
         visibility: Visibility,
         changed: Callable[[ProcessRecord], object],
+        tell: Tell = tell_nobody,
     ) -> None:
         self._store = store
         self._products = products
         self._visibility = visibility
         self._changed = changed
+        self._tell = tell
 
     async def create(self, name: str, products: Sequence[int]) -> DataProductGroup:
         """Create a group.
@@ -50,7 +54,7 @@ class Groups:
         pk = await self._store.counters.next("group")
         group = DataProductGroup(pk=pk, created=time.time(), name=name, products=members)
         group = await self._insert(group)
-        await self._drop_deleted(members)
+        self._tell_targets(await self._drop_deleted(members))
         return await self._store.groups.get(group.pk)
 
     async def _insert(self, group: DataProductGroup) -> DataProductGroup:
@@ -77,7 +81,7 @@ class Groups:
             raise InvalidInput.of("products", _how_many())
         await self._check_exist(list(dict.fromkeys(products)))
         await self._store.groups.add_products(group.pk, products)
-        await self._drop_deleted(list(products))
+        self._tell_targets(await self._drop_deleted(members))
         return await self._store.groups.get(group.pk)
 
     async def get(self, pk: int) -> DataProductGroup:
@@ -97,22 +101,29 @@ class Groups:
         :raises NotFound: there is no such group, or it is not visible.
         """
         group = await self.get(pk)
+        products = await self._store.products.get_many(group.products)
         if group.process is not None:
             record = await self._store.processes.forget_group(group.process, pk)
             if record is not None:
                 self._changed(record)
         await self._store.groups.delete(pk)
+        self._tell_targets(products)
+
+    def _tell_targets(self, products: Sequence[DataProduct]) -> None:
+        """Tell of a change of a group with these products."""
+        tell_each(self._tell, (product.target for product in products), GROUPS)
 
     async def _check_exist(self, products: list[int]) -> None:
         found = await self._products.get_many(products)
         if missing := set(products) - {product.pk for product in found}:
             raise InvalidInput.of("products", f"There is no data product {min(missing)}")
 
-    async def _drop_deleted(self, members: list[int]) -> None:
-        """Remove products that were deleted meanwhile."""
-        existing = {found.pk for found in await self._store.products.get_many(members)}
-        if gone := set(members) - existing:
+    async def _drop_deleted(self, members: list[int]) -> list[DataProduct]:
+        """Remove products that were deleted meanwhile. Return the others."""
+        found = await self._store.products.get_many(members)
+        if gone := set(members) - {product.pk for product in found}:
             await self._store.groups.remove_products(gone)
+        return found
 
 
 def _faults(name: str, members: list[int]) -> dict[str, list[str]]:

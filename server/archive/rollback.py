@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from server.archive.storage import FileStorage
+from server.core.changes import OUTPUTS, Tell, tell_each, tell_nobody
 from server.core.errors import (
     AlreadyTaken,
     Conflict,
@@ -37,7 +38,8 @@ class Rollback:
     """Ends entries of the journal, in as many attempts as it takes.
 
     `changed` is called with each process record that no longer names a deleted product, `deleted`
-    with the PK of each process that has been deleted completely.
+    with the PK of each process that has been deleted completely, `tell` with each change of what
+    can be seen.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Rollback:
         server: str,
         changed: Callable[[ProcessRecord], object],
         deleted: Callable[[int], object],
+        tell: Tell = tell_nobody,
     ) -> None:
         self._store = store
         self._files = files
         self._server = server
         self._changed = changed
         self._deleted = deleted
+        self.tell = tell
         self._sealings = Sealings(store, files, server)
         #: entries that could not be ended yet
         self._leftovers: list[JournalEntry] = []
@@ -102,9 +106,9 @@ class Rollback:
         # What another has stored under the same PKs stays. Whoever stores a file has an entry until
         # the record is there, so the entries are read first.
         claimed = await self._claimed_by_others(entry)
-        others = await self._products_of_others(entry)
-        kept = claimed.union(product.key for product in others)
-        await self._delete_records(entry, others)
+        stored = await self._store.products.get_many(entry.products)
+        kept = claimed.union(each.key for each in stored if not entry.is_about(each))
+        await self._delete_records(entry, stored)
         await self._files.delete_many([key for key in entry.keys if key not in kept])
         await self.close(entry)
 
@@ -118,7 +122,7 @@ class Rollback:
             with contextlib.suppress(StorageAway), self.resolved_later(entry):
                 await self.roll_back(entry)
             return
-        await self._delete_records(entry, await self._products_of_others(entry))
+        await self._delete_records(entry, await self._store.products.get_many(entry.products))
         deleting = asyncio.create_task(self._now_or_later(entry, self.roll_back))
         self._deletions.add(deleting)
         deleting.add_done_callback(self._deletions.discard)
@@ -189,14 +193,10 @@ class Rollback:
         entries = await self._store.journal.all()
         return {key for other in entries if not entry.shares_with(other) for key in other.keys}
 
-    async def _products_of_others(self, entry: JournalEntry) -> list[DataProduct]:
-        """Return the products that others have stored under the PKs of an entry."""
-        stored = await self._store.products.get_many(entry.products)
-        return [product for product in stored if not entry.is_about(product)]
-
-    async def _delete_records(self, entry: JournalEntry, others: Sequence[DataProduct]) -> None:
-        """Delete the records that an entry is about, but for products of others."""
-        kept = {product.pk for product in others}
+    async def _delete_records(self, entry: JournalEntry, stored: Sequence[DataProduct]) -> None:
+        """Delete the records that an entry is about, but for what others have `stored`."""
+        own = [product for product in stored if entry.is_about(product)]
+        kept = {product.pk for product in stored} - {product.pk for product in own}
         products = [pk for pk in entry.products if pk not in kept]
         if entry.process is not None:
             await self._forget(entry, entry.process, products)
@@ -212,6 +212,7 @@ class Rollback:
             await self._delete_import(entry.series, entry.source)
         elif entry.series is not None:
             await self._store.light_curves.delete(entry.series, entry.process)
+        tell_each(self.tell, (product.target for product in own), *OUTPUTS)
 
     async def _delete_import(self, series: int, product: int) -> None:
         """Delete a series before the record that names it, which is needed to find it again."""

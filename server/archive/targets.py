@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from server.archive.target_fields import checked, identifier_of
 from server.archive.transactions import FileTransactions
+from server.core.changes import TARGET, Tell, tell_nobody
 from server.core.errors import AlreadyTaken, Conflict
 from server.core.numbering import free_number
 from server.core.records import Target
@@ -23,14 +24,19 @@ _IDENTIFIER_TRIES = 100
 
 
 class Targets:
-    """All targets. `gone` is called with the PK of each one that is deleted."""
+    """All targets. `gone` is called with the PK of each deleted one, `tell` with each change."""
 
     def __init__(
-        self, store: Store, transactions: FileTransactions, gone: Callable[[int], object]
+        self,
+        store: Store,
+        transactions: FileTransactions,
+        gone: Callable[[int], object],
+        tell: Tell = tell_nobody,
     ) -> None:
         self._store = store
         self._transactions = transactions
         self._gone = gone
+        self._tell = tell
         self._naming: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def create(
@@ -86,6 +92,7 @@ class Targets:
         while True:
             try:
                 await self._store.targets.insert(target)
+                self._tell((TARGET, target.pk))
                 return target
             except AlreadyTaken:
                 stored = await self._store.targets.get_many([target.pk])
@@ -104,9 +111,11 @@ class Targets:
         """
         await self.get(pk)
         try:
-            return await self._store.targets.change(pk, **checked(changes))
+            changed = await self._store.targets.change(pk, **checked(changes))
         except AlreadyTaken as error:
             raise Conflict(f"The identifier {changes['identifier']} is taken") from error
+        self._tell((TARGET, pk))
+        return changed
 
     async def delete(self, pk: int) -> None:
         """Delete a target with its products; its processes must have been deleted before.

@@ -20,6 +20,7 @@ from runners.examiner import ExaminationError
 from server.archive.file_names import content_type
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
+from server.core.changes import LIGHT_CURVE, OUTPUTS, PRODUCTS, tell_each
 from server.core.concurrency import finish_even_if_cancelled
 from server.core.errors import AlreadyStored, AlreadyTaken, Conflict, DatabaseAway
 from server.core.records import DataProduct, DataProductGroup, ProcessRecord
@@ -50,7 +51,10 @@ class Deposit:
 
 
 class FileTransactions:
-    """Stores and deletes products, groups, light curves and processes with their files."""
+    """Stores and deletes products, groups, light curves and processes with their files.
+
+    What changes of what can be seen is told, but for a run's outputs, of which its record tells.
+    """
 
     def __init__(
         self, store: Store, files: FileStorage, server: str, examine: Examine, rollback: Rollback
@@ -168,6 +172,7 @@ class FileTransactions:
             await self._rollback.roll_back_failed(entry)
             raise
         await self._rollback.commit(entry)
+        self._rollback.tell((LIGHT_CURVE, product.target))
 
     async def _remove(self, product: DataProduct) -> None:
         await self._check_unused([product])
@@ -183,6 +188,7 @@ class FileTransactions:
                 await self._rollback.close(entry)
                 raise
             await self._rollback.delete_and_answer(entry)
+        tell_each(self._rollback.tell, (product.target,), *OUTPUTS)
 
     async def _remove_process(
         self, record: ProcessRecord, delete: Callable[[ProcessRecord], Awaitable[None]]
@@ -203,6 +209,7 @@ class FileTransactions:
             await self._store.submissions.mark_gone(record.pk)
             await delete(record)
             await self._rollback.delete_and_answer(entry)
+        tell_each(self._rollback.tell, (record.target,), *OUTPUTS)
 
     async def _add_anew(
         self,
@@ -254,6 +261,7 @@ class FileTransactions:
             raise
         if run is None:
             await self._rollback.commit(entry)
+            self._rollback.tell((PRODUCTS, target))
         return Deposit(entry, products)
 
     async def _complete(
@@ -267,6 +275,7 @@ class FileTransactions:
             await self._rollback.roll_back_failed(entry)
             raise
         await self._rollback.commit(entry)
+        self._rollback.tell((PRODUCTS, target))
         return products
 
     async def _put(

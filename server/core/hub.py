@@ -11,6 +11,9 @@ from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import Self
 
+#: What the listeners are called with when any topic may have changed.
+EVERYTHING = ("everything", 0)
+
 
 class Subscription:
     """One reader's interest in some topics. Wake-ups that come while it is busy are merged.
@@ -73,10 +76,12 @@ class Hub:
             listener(topic)
 
     def wake_all(self) -> None:
-        """Wake all who wait for any topic."""
+        """Wake all who wait for any topic, and call the listeners with `EVERYTHING`."""
         for subscriptions in self._waiting.values():
             for subscription in subscriptions:
                 subscription.wake()
+        for listener in self._listeners:
+            listener(EVERYTHING)
 
     def _add(self, subscription: Subscription, topics: tuple[Hashable, ...]) -> None:
         for topic in topics:

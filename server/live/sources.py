@@ -16,6 +16,7 @@ import msgspec
 
 from server.core.hub import Hub
 from server.core.records import ProcessRecord
+from server.live.changes import ChangeFeeds
 from server.live.feeds import Feeds, Step, Viewer
 from server.live.websocket_frames import Frame, message
 from server.logs.reader import LogReader
@@ -37,7 +38,7 @@ class LiveSources:
 
     `fields` makes the record of a process as the API shows it, `fields_alone` the same without a
     word of other processes. `board` returns the status board of a target, and raises NotFound when
-    there is no such target.
+    there is no such target; `check` only does the latter.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class LiveSources:
         fields: Callable[[ProcessRecord], dict[str, Any]],
         board: Callable[[int], Awaitable[StatusBoard]],
         fields_alone: Callable[[ProcessRecord], dict[str, Any]] | None = None,
+        check: Callable[[int], Awaitable[object]] | None = None,
     ) -> None:
         self._repository = repository
         self._reader = reader
         self._fields = {False: fields, True: fields_alone or fields}
         self._board = board
         self._feeds = Feeds(hub)
+        self._changes = ChangeFeeds(hub, self._feeds, check or board)
 
     async def follow(self, pk: int, after: int, viewer: Viewer) -> None:
         """Send a process: its record, the lines after number `after`, new lines, and the end.
@@ -83,6 +86,13 @@ class LiveSources:
         """
         feed = self._feeds.of(("status", target), lambda: _Status(target, self._board))
         await feed.serve(viewer, _SNAPSHOT)
+
+    async def follow_changes(self, target: int | None, viewer: Viewer) -> None:
+        """Send what changes about a target, or about all of them if it is None.
+
+        Raises the same errors as `follow`.
+        """
+        await self._changes.follow(target, viewer)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

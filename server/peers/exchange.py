@@ -1,8 +1,9 @@
 """Exchanges what the servers on one database have changed, so that their caches stay correct.
 
 Every change wakes a topic of the hub on the server that makes it. Here these topics reach the other
-servers: by change streams where the database has any, else by announcements that each server stores
-and the others read several times a second. They carry no data: what has changed is read again.
+servers: by announcements that each server stores and the others read several times a second, or,
+of what is cached, by change streams where the database has any. They carry no data: what has
+changed is read again.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from server.core.changes import TARGET, Topic
 from server.core.concurrency import repeat_every
 from server.core.errors import AlreadyTaken, DatabaseAway
+from server.core.hub import EVERYTHING
 from server.core.records import KEY_RANGE
-from server.peers.invalidation import EVERYTHING, CacheInvalidation, Topic
+from server.peers.invalidation import KINDS, UNCACHED, CacheInvalidation
 from server.store import Store
 from server.store.driver.connection import Database
 
@@ -32,7 +35,7 @@ WAITING_TOPICS = 20_000
 KEPT, PRUNE_EVERY = 2_000, 500
 RETRY_SECONDS = 1.0
 #: The kinds of topics, by the collection that is watched for them.
-_WATCHED = {"processes": "process", "log_chunks": "log", "targets": "target"}
+_WATCHED = {"processes": "process", "log_chunks": "log", "targets": TARGET}
 
 
 class Exchange:
@@ -53,7 +56,7 @@ class Exchange:
 
 
 class AnnouncementExchange(Exchange):
-    """Announces what this server changes, and reads what the others announce."""
+    """Announces what this server changes of these `kinds`, and reads what the others announce."""
 
     def __init__(
         self,
@@ -61,8 +64,10 @@ class AnnouncementExchange(Exchange):
         caches: CacheInvalidation,
         server_id: str,
         lease_seconds: float,
+        kinds: frozenset[str] = KINDS,
     ) -> None:
         super().__init__()
+        self._kinds = kinds
         self._store = store
         self._caches = caches
         self._server_id = server_id
@@ -79,8 +84,9 @@ class AnnouncementExchange(Exchange):
         """Take part from now on. May be called again after a failure."""
         self._number = await self._store.announcements.last(self._server_id)
         await self._meet()
-        self._caches.listen(lambda topic: self._news.add(topic))
-        self._caches.set_notified(True)
+        self._caches.listen(lambda topic: self._news.add(topic), self._kinds)
+        if self._kinds == KINDS:
+            self._caches.set_notified(True)
         self.run(
             _repeated(ANNOUNCE_SECONDS, self._announce),
             _repeated(POLL_SECONDS, self._poll),
@@ -155,10 +161,24 @@ class AnnouncementExchange(Exchange):
 
 
 class ChangeStreamExchange(Exchange):
-    """Watches the collections by change streams."""
+    """Watches the collections by change streams.
 
-    def __init__(self, database: Database, caches: CacheInvalidation) -> None:
+    Of what is not cached there are announcements: who watches a collection is not told to which
+    target a deleted product belonged.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        caches: CacheInvalidation,
+        server_id: str,
+        lease_seconds: float,
+    ) -> None:
         super().__init__()
+        self._announcements = AnnouncementExchange(
+            store, caches, server_id, lease_seconds, UNCACHED
+        )
         self._database = database
         self._caches = caches
         self._news: set[Topic] = set()
@@ -166,8 +186,14 @@ class ChangeStreamExchange(Exchange):
         self._open: set[str] = set()
 
     async def start(self) -> None:
-        """Take part from now on."""
+        """Take part from now on. May be called again after a failure."""
+        await self._announcements.start()
         self.run(*(self._watch(name, kind) for name, kind in _WATCHED.items()), self._refresh())
+
+    async def stop(self) -> None:
+        """Announce what is left, and stop taking part."""
+        await self._announcements.stop()
+        await super().stop()
 
     async def _watch(self, name: str, kind: str) -> None:
         while True:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 
-from server.core.hub import Hub
+from server.core import changes
+from server.core.changes import Topic
+from server.core.hub import EVERYTHING, Hub
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
 from server.store import Store
 
-#: What has changed: the kind of the topic and a PK.
-Topic = tuple[str, int]
-#: The topic of a server that does not know what it has changed.
-EVERYTHING: Topic = ("everything", 0)
-_KINDS = frozenset({"process", "log", "target"})
+#: The kinds that wake those who wait, and that no cache depends on.
+UNCACHED = frozenset({changes.TARGET, changes.REMOVALS, *changes.OUTPUTS})
+KINDS = frozenset({"process", "log", "target"}) | UNCACHED
 
 
 class CacheInvalidation:
@@ -30,12 +30,12 @@ class CacheInvalidation:
         #: Whether changes of other servers are being applied just now.
         self._applying = False
 
-    def listen(self, listener: Callable[[Topic], object]) -> None:
-        """Call the listener with each topic that this server itself changes from now on."""
+    def listen(self, listener: Callable[[Topic], object], kinds: frozenset[str] = KINDS) -> None:
+        """Call the listener with each topic of these kinds that this server itself changes."""
 
         def woken(topic: Hashable) -> None:
             # A wake-up that comes from another server is no news to the others.
-            if not self._applying and isinstance(topic, tuple) and topic[0] in _KINDS:
+            if not self._applying and isinstance(topic, tuple) and topic[0] in kinds:
                 listener(topic)
 
         self._hub.listen(woken)
@@ -49,8 +49,9 @@ class CacheInvalidation:
             await self.forget_all()
             return
         await self._refresh_records(pks.get("process", set()))
-        await self._refresh_targets(pks.get("target", set()))
+        await self._refresh_targets(pks.get("target", set()) | pks.get(changes.TARGET, set()))
         self._apply(lambda: _each(self._logs.grown, pks.get("log", set())))
+        self._apply(lambda: self._wake(pks))
 
     async def forget_all(self) -> None:
         """Invalidate everything, so that it is read again when it is needed."""
@@ -89,6 +90,12 @@ class CacheInvalidation:
         if known:
             existing = {target.pk for target in await self._store.targets.get_many(known)}
             self._apply(lambda: _each(self._repository.drop_target, known - existing))
+
+    def _wake(self, pks: dict[str, set[int]]) -> None:
+        """Wake those who wait for what is not cached."""
+        for kind in UNCACHED:
+            for pk in pks.get(kind, ()):
+                self._hub.wake((kind, pk))
 
     def _apply(self, change: Callable[[], object]) -> None:
         self._applying = True

@@ -13,6 +13,7 @@ from typing import Any
 
 from cachetools import FIFOCache, LRUCache
 
+from server.core.changes import OUTPUTS, REMOVALS, TARGET, tell_each
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import LeaseLost
 from server.core.hub import Hub
@@ -190,6 +191,7 @@ class ProcessRepository:
         await self._store.delete(record.pk)
         self.gone(record.pk)
         self._hub.wake(("target", record.target))
+        self._hub.wake((REMOVALS, record.target))
 
     # What is stored by now, by whichever server
 
@@ -206,6 +208,7 @@ class ProcessRepository:
         """Forget the board of a deleted target."""
         self._boards.drop(target)
         self._hub.wake(("target", target))
+        self._hub.wake((TARGET, target))
 
     async def forget(self) -> None:
         """Forget all copies, and read anew what is queued and running."""
@@ -237,6 +240,8 @@ class ProcessRepository:
     def _wake(self, record: ProcessRecord) -> None:
         self._hub.wake(("process", record.pk))
         self._hub.wake(("target", record.target))
+        if record.state.ended:  # from then on its outputs can be seen, until they are deleted
+            tell_each(self._hub.wake, (record.target,), *OUTPUTS)
 
     def _remember(self, record: ProcessRecord) -> ProcessRecord:
         known = self._records.get(record.pk)

@@ -2,7 +2,6 @@
 /** Shows when the page may be out of date, and when it is live again. */
 
 import { addressOf, pathHere } from "../server/address.js";
-import { POLL_MS } from "../server/api.js";
 import { part } from "./find.js";
 import { holdDurations } from "./times.js";
 
@@ -10,7 +9,7 @@ const RECONNECTED_MS = 2500;
 /** A few polls on the way back to a websocket are not worth a message. */
 const POLLING_GRACE_MS = 3000;
 
-const POLLING = `No live connection: asking every ${POLL_MS / 1000} s instead.`;
+const POLLING = "No live connection: asking every second instead.";
 
 let wasLost = false;
 let timer = 0;

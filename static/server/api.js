@@ -6,8 +6,8 @@
 
 import { addressOf } from "./address.js";
 
-/** How often the server is asked for what no websocket brings. */
-export const POLL_MS = 2000;
+/** How often the server is asked for what no websocket brings: pages are right within a second. */
+export const POLL_MS = 800;
 /** How long a poll waits for its answer. */
 const ANSWER_MS = 6000;
 
@@ -97,9 +97,19 @@ export function getNow(path) {
  * @returns {Promise<any>}
  */
 export async function poll(path) {
-  const { status, text } = await answer(addressOf(path), { signal: AbortSignal.timeout(ANSWER_MS) });
+  return (await pollAnswer(path)).body;
+}
+
+/**
+ * Fetch the same together with its version, which changes with what is in it.
+ *
+ * @param {string} path
+ * @returns {Promise<{version: string, body: any}>}
+ */
+export async function pollAnswer(path) {
+  const { status, text, version } = await answer(addressOf(path), { signal: AbortSignal.timeout(ANSWER_MS) });
   if (status >= 400) throw new ApiError(status, parsed(text));
-  return parsed(text);
+  return { version: version ?? text, body: parsed(text) };
 }
 
 /**
@@ -120,7 +130,8 @@ export async function getPage(address) {
 async function answer(address, options) {
   try {
     const response = await fetch(address, options);
-    return { status: response.status, text: await response.text() };
+    const version = response.headers.get("ETag");
+    return { status: response.status, text: await response.text(), version };
   } catch {
     throw new ApiError(0, {});
   }

@@ -52,20 +52,28 @@ export class ProcessFeed {
         this.#schedule(0);
         return;
       case "status":
-        this.#merge(message.process);
-        this.#schedule(AFTER_NEWS_MS);
+        this.#schedule(this.#merge(message.process) ? AFTER_NEWS_MS : 0);
         return;
       default:
         throw new Error(`Unknown message ${message.type}`);
     }
   }
 
-  /** @param {any} status the six specified keys, newer than what the record says */
+  /**
+   * Report a status before the record is there; but an end only with it, as it names the outputs.
+   *
+   * @param {any} status the six specified keys, newer than what the record says
+   * @returns {boolean} whether the record can wait
+   */
   #merge(status) {
     const record = this.#records.get(status.identifier);
-    if (!record) return this.#reportUnseen(status);
-    this.#records.set(status.identifier, { ...record, ...status, state: stateOf(status) });
-    this.#report();
+    if (!record) this.#reportUnseen(status);
+    else if (status.terminal_timestamp !== null) return record.terminal_timestamp !== null;
+    else {
+      this.#records.set(status.identifier, { ...record, ...status, state: stateOf(status) });
+      this.#report();
+    }
+    return true;
   }
 
   /** @param {any} status of a process that is not among the records */
@@ -138,8 +146,7 @@ export class ProcessFeed {
   }
 }
 
-/** @param {any} status */
+/** @param {any} status of a process that has not ended */
 function stateOf(status) {
-  if (status.terminal_timestamp === null) return status.status === "pending" ? "queued" : "running";
-  return status.status === "created" ? "succeeded" : status.status;
+  return status.status === "pending" ? "queued" : "running";
 }

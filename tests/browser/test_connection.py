@@ -132,7 +132,7 @@ def test_without_websockets_a_page_polls_and_comes_back_to_them(
 ) -> None:
     process = observatory.run("Ticks", long=True)
     page = open_page(f"/pipeline/{process}", script=REFUSE)
-    expect(page.locator("#connection")).to_contain_text("asking every 2 s")
+    expect(page.locator("#connection")).to_contain_text("asking every second")
     expect(page.locator("#log")).to_contain_text("tick 40")
     assert page.evaluate("window.sockets") < 12
     page.evaluate("window.letThrough = true; dispatchEvent(new Event('online'))")

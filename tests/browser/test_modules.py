@@ -22,7 +22,8 @@ PAGE = re.compile(r"\b(document|HTMLElement|querySelector\w*|localStorage)\b")
 #: A path of this server, and what puts `http.prefix` before it.
 PATH = re.compile(r"[\"'`]/(?:[a-z?]|[\"'`])")
 PREFIXED = re.compile(
-    r"addressOf\(|\b(?:request|get|poll|getNow|deleteConfirmed)\(|^\s*path: |^const ALIVE = "
+    r"addressOf\(|\b(?:request|get|poll|pollAnswer|getChanged|getNow|deleteConfirmed)\("
+    r"|^\s*path: |^const ALIVE = "
     r"|^  return `/api/processes/\$\{pk\}/logs/\?"  # which is handed to `get`
 )
 NETWORK = re.compile(r"\b(WebSocket|XMLHttpRequest|EventSource|(?<!#)fetch\()")

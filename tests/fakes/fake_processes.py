@@ -233,6 +233,10 @@ class FakeProcesses:
         self.cursor = after
         await self.follow_status(pk, viewer)
 
+    async def follow_changes(self, target: int | None, viewer: Viewer) -> None:
+        self.cursor = target
+        await self.follow_status(0, viewer)
+
     async def follow_status(self, _target: int, viewer: Viewer) -> None:
         for frame in self.frames:
             if isinstance(frame, Exception):

@@ -95,8 +95,8 @@ class Sections(Struct):
     sections: list[tuple[int, float, str]]
 
 
-def _socket(summary: str, frames: str, **more: Any) -> Operation:
-    """Return the operation of a websocket; `frames` says what it pushes."""
+def _socket(summary: str, frames: str, unknown: str | None = None, **more: Any) -> Operation:
+    """Return the operation of a websocket: what it pushes, and when a parameter makes it 404."""
     answer = Answer("The connection is a websocket from now on.", media_type=None)
     return Operation(
         summary,
@@ -106,7 +106,8 @@ def _socket(summary: str, frames: str, **more: Any) -> Operation:
             400: "A parameter is not valid, or the handshake of the websocket is not.",
             403: "The page has a foreign origin.",
             426: "The version of the websocket protocol is not 13.",
-        },
+        }
+        | ({404: unknown} if unknown else {}),
         **more,
     )
 
@@ -194,6 +195,23 @@ LOGS = Subject(
                 "Follow the status of all processes of a target",
                 'Pushes `{"type": "snapshot", …}` with the body of the polled status, and then '
                 '`{"type": "status", "timestamp": t, "process": {…}}` for each change.',
+            ),
+        },
+        "/ws/changes/": {
+            "GET": _socket(
+                "Follow what changes about a target, or about all",
+                'Pushes `{"type": "changed", "what": […]}`: all of `target`, `products`, `groups`, '
+                "`lightcurve` and `processes` at once, and then those that have changed, at most "
+                "four times a second. Without `target` they are `targets` and `processes`. Ask "
+                "the API for what it is now.",
+                unknown="There is no such target.",
+                parameters=(
+                    Parameter(
+                        "target",
+                        {"type": "integer", "minimum": 1},
+                        "The PK of the target; without it, changes of all targets and processes.",
+                    ),
+                ),
             ),
         },
         "/ws/pipeline/logs/{pk}/": {

@@ -16,6 +16,7 @@ from typing import Any
 from runners.examiner import ExaminationError
 from server.archive.storage import FileStorage
 from server.archive.transactions import Examine
+from server.core.changes import PRODUCTS, Tell, tell_nobody
 from server.core.concurrency import repeat_every
 from server.core.errors import DamagedFile, NotFound
 from server.core.records import DataProduct
@@ -33,12 +34,18 @@ class Reexamination:
     """Examines again, from time to time, the files that could not be examined when they came."""
 
     def __init__(
-        self, products: DataProducts, files: FileStorage, examine: Examine, folder: Path
+        self,
+        products: DataProducts,
+        files: FileStorage,
+        examine: Examine,
+        folder: Path,
+        tell: Tell = tell_nobody,
     ) -> None:
         self._products = products
         self._files = files
         self._examine = examine
         self._folder = folder  # for copies of files in remote storage
+        self._tell = tell
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -78,6 +85,7 @@ class Reexamination:
             )
             return False
         await self._products.set_metadata(product.pk, metadata)
+        self._tell((PRODUCTS, product.target))
         log.info(
             "Data product %d (%s) has been examined at last", product.pk, product.name,
             extra={"action": "examined_again", "product_pk": product.pk},

@@ -3,7 +3,7 @@
 
 import { part, slot } from "../../draw/find.js";
 import { MOST_POINTS } from "../../draw/light_curve/points.js";
-import { ApiError, get } from "../../server/api.js";
+import { pollAnswer } from "../../server/api.js";
 import { showIfAny } from "./results.js";
 
 /** @typedef {"magnitude" | "flux"} Quantity */
@@ -13,8 +13,11 @@ export function watchCurve(target) {
   const section = part("#light-curve");
   /** @type {Map<Quantity, import("../../draw/light_curve/plot.js").Plot>} */
   const plots = new Map();
+  let shown = "";
   const refresh = async () => {
-    const rows = await rowsOf(target);
+    const { rows, version } = await rowsOf(target);
+    if (version === shown) return;
+    shown = version;
     section.hidden = !rows.length;
     showIfAny();
     if (!rows.length) return;
@@ -39,23 +42,20 @@ export function watchCurve(target) {
  * Fetch the rows that were added last.
  *
  * @param {number} target
- * @returns {Promise<any[]>}
+ * @returns {Promise<{rows: any[], version: string}>}
  */
 async function rowsOf(target) {
   /** @type {any[]} */
   const rows = [];
+  const versions = [];
   let next = "";
-  try {
-    do {
-      const page = await get(`/api/targets/${target}/lightcurve/?limit=10000${next}`);
-      rows.push(...page.lightcurve);
-      next = page.next ? `&before=${page.next}` : "";
-    } while (next && rows.length < MOST_POINTS);
-  } catch (error) {
-    // It is fetched again when a process has ended.
-    if (!(error instanceof ApiError)) throw error;
-  }
-  return rows;
+  do {
+    const { body, version } = await pollAnswer(`/api/targets/${target}/lightcurve/?limit=10000${next}`);
+    rows.push(...body.lightcurve);
+    versions.push(version);
+    next = body.next ? `&before=${body.next}` : "";
+  } while (next && rows.length < MOST_POINTS);
+  return { rows, version: versions.join(" ") };
 }
 
 /**

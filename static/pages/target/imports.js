@@ -11,9 +11,8 @@ import { importCurve } from "../importing.js";
  *
  * @param {number} target
  * @param {File[]} files
- * @param {() => void} imported called after each import
  */
-export function importTables(target, files, imported) {
+export function importTables(target, files) {
   /** @type {string[]} */
   const news = [];
   /** @type {string[]} */
@@ -29,7 +28,6 @@ export function importTables(target, files, imported) {
       problems.push(messageOf(error));
     }
     show();
-    imported();
   };
   const uploads = new Uploads(target, ({ state, file, stored, problem }) => {
     if (state === "stored" && stored) void take(file.name, /** @type {any} */ (stored).pk);

@@ -12,7 +12,7 @@ import { RowChunks } from "../../draw/product/row_chunks.js";
 import { may } from "../../draw/role.js";
 import { setText } from "../../draw/times.js";
 import { counted, number } from "../../draw/wording.js";
-import { get } from "../../server/api.js";
+import { Answers } from "../../server/changes.js";
 import { deleteSoon } from "./undo.js";
 import { takeUploads } from "./uploads.js";
 
@@ -42,7 +42,6 @@ export function watchProducts(target, selection, came = () => {}) {
   });
   document.querySelector("#delete-chosen")?.addEventListener("click", () => void list.deleteChosen());
   document.querySelector("#only-shown")?.addEventListener("click", () => selection.chooseOnlyShown());
-  void list.refresh().catch(() => {});
   return list;
 }
 
@@ -65,6 +64,7 @@ class ProductList {
     this.came = came;
     this.wanted = wantedBy(location.search);
     this.table = /** @type {HTMLTableElement} */ (part("#product-list table"));
+    this.answers = new Answers();
     this.rows = new RowChunks(this.table, frameRow, drawFrame, (rows) => selection.drawRows(rows));
     this.shown = /** @type {Frame[]} */ ([]);
     new ArrowKeys(this.table, { count: () => this.shown.length, at: (index) => this.rows.rowAt(index) });
@@ -102,9 +102,11 @@ class ProductList {
     });
   }
 
-  /** Fetch the data products as they are now. */
+  /** Show the data products as they are now, if they have changed. */
   async refresh() {
-    const { frames, more } = await get(`/api/targets/${this.target}/frames/`);
+    const answer = await this.answers.getChanged(`/api/targets/${this.target}/frames/`);
+    if (!answer) return;
+    const { frames, more } = answer;
     const known = new Map(this.#frames.map((frame) => [frame.pk, frame]));
     // What has not changed stays the same object, so that its row is not drawn again.
     this.#frames = frames.map((/** @type {Frame} */ frame) => sameOr(known.get(frame.pk), frame));

@@ -13,9 +13,11 @@ import { Selection } from "../../draw/product/selection.js";
 import { keepTimes } from "../../draw/times.js";
 import { addressOf } from "../../server/address.js";
 import { idempotencyKey, request } from "../../server/api.js";
+import { subscribe } from "../../server/changes.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { copyCoordinates } from "./coordinates.js";
 import { watchCurve } from "./curve.js";
+import { watchHead } from "./head.js";
 import { watchProducts } from "./products.js";
 import { drawResults } from "./results.js";
 import { deleteSoon } from "./undo.js";
@@ -29,7 +31,9 @@ const run = may("operator") ? new RunForm(part("#run"), selection) : null;
 const products = watchProducts(target, selection, (frames) => void drawResults(frames));
 const curve = watchCurve(target);
 const feed = followProcesses();
-void curve.refresh();
+subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
+subscribe(target, curve.refresh, { kinds: ["lightcurve"] });
+subscribe(target, watchHead(), { kinds: ["target"] });
 offerNotifications(part("#notify"));
 copyCoordinates();
 if (run) {
@@ -45,7 +49,7 @@ function takeTables() {
     const files = [...(input.files ?? [])];
     input.value = "";
     const { importTables } = await import("./imports.js"); // seldom wanted, too
-    importTables(target, files, refreshOutputs);
+    importTables(target, files);
   });
 }
 
@@ -57,10 +61,7 @@ function chosenChanged() {
 
 function followProcesses() {
   const section = part("#processes");
-  const table = new ProcessTable(section, (record) => {
-    reportEnded(record);
-    refreshOutputs();
-  });
+  const table = new ProcessTable(section, reportEnded);
   new ArrowKeys(part("table", section));
   const following = new ProcessFeed(target, {
     records(records) {
@@ -68,10 +69,7 @@ function followProcesses() {
       table.draw(records.filter(({ pk }) => !deleted.has(pk)));
       part(".more", section).hidden = !following.next;
     },
-    endedUnseen(status) {
-      reportEnded(status);
-      if (status.failure_message === null) refreshOutputs();
-    },
+    endedUnseen: reportEnded,
     state: showConnection,
   });
   for (const button of parts('[data-act="cancel"]:disabled', section)) {
@@ -96,11 +94,6 @@ function reportEnded({ identifier, failure_message, status }) {
   const news = failure_message ?? status;
   part("#process-news").textContent = `${identifier}: ${news}`;
   notify(identifier, news);
-}
-
-function refreshOutputs() {
-  void products.refresh();
-  void curve.refresh();
 }
 
 /**
@@ -171,7 +164,6 @@ async function deleteProcess(pk, identifier) {
     done(problem) {
       if (problem) showProblem(part("#process-problem"), messageOf(problem.error));
       back();
-      refreshOutputs();
     },
   });
 }

@@ -53,8 +53,8 @@ class Products:
 
 
 def groups(store: Store, monkeypatch: pytest.MonkeyPatch) -> Groups:
-    async def keep(_members: object) -> None:
-        return None
+    async def keep(_members: object) -> list[Any]:
+        return []
 
     made = Groups(store, Products(), None, lambda _: None)  # type: ignore[arg-type]
     monkeypatch.setattr(made, "_drop_deleted", keep)

@@ -237,3 +237,48 @@ async def test_each_server_shows_its_own_figures_and_those_of_all(
                 lambda client=client: client.call("/api/status/"),
                 lambda found: (found["running"], found["queue_length"]) == (0, 0),
             )
+
+
+async def test_what_changes_on_one_server_is_told_on_the_other(
+    shared_uri: str, tmp_path: Path, exchange: str
+) -> None:
+    async with two_servers(shared_uri, tmp_path) as pair:
+        target = await pair.client.make_target("Told elsewhere")
+        address = pair.another.address.replace("http", "ws", 1)
+        async with connected(f"{address}ws/changes/?target={target}") as socket:
+
+            async def told(*words: str) -> None:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    missing = set(words)
+                    while missing:
+                        missing -= set((await next_message(socket))["what"])
+
+            async def edited() -> Any:
+                path = f"/api/targets/{target}/"
+                await pair.client.call(path, "PATCH", {"name": secrets.token_hex(4)}, status=200)
+                return (await next_message(socket))["what"]
+
+            # Servers that have just met tell of everything; from here on, of single changes.
+            await until(edited, lambda what: what == ["target"])
+            table = ("a.txt", b"mjd,magnitude,error\n58107.5,12.25,0.02\n")
+            (product,) = await pair.client.upload(target, table)
+            await told("products")
+            group = await pair.client.call(
+                "/api/groups/", "POST", {"name": "g", "products": [product]}, 201
+            )
+            await told("groups")
+            curve = f"/api/targets/{target}/lightcurve/"
+            await pair.client.call(curve, "POST", {"product": product})
+            await told("lightcurve")
+            record = await pair.client.submit("Outputs", target, [product])
+            await told("processes", "products", "groups")
+            await pair.client.ended(record["pk"])
+            await pair.client.call(f"/api/processes/{record['pk']}/", "DELETE", status=204)
+            await told("processes", "products")
+            await pair.client.call(f"/api/groups/{group['pk']}/", "DELETE", status=204)
+            await told("groups")
+            await pair.client.call(f"/api/targets/{target}/", "DELETE", status=204)
+            async with asyncio.timeout(WAIT_SECONDS):
+                while await socket.read_message() is not None:
+                    pass
+            assert socket.close_code == 4404

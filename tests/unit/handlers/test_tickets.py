@@ -68,7 +68,7 @@ async def signed_in(client: Client, fakes: Tokened) -> str:
 async def test_a_ticket_opens_any_websocket_once() -> None:
     fakes = some_fakes()
     async with fakes.serving() as client:
-        for path in (LOG, "/ws/processes/51/logs/?after=1", "/ws/async/status/1/"):
+        for path in (LOG, "/ws/processes/51/logs/?after=1", "/ws/async/status/1/", "/ws/changes/"):
             response = await got(client, fakes)
             assert response.code == 201
             assert response.headers["Cache-Control"] == "no-store"

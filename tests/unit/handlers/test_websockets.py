@@ -16,7 +16,7 @@ from server.live.feeds import Viewer
 from server.live.websocket_frames import Frame, message
 from tests.fakes.fake_processes import Board
 from tests.fakes.handler_fakes import Client, Fakes, json_of, until
-from tests.fakes.some_records import a_process
+from tests.fakes.some_records import a_process, a_target
 
 pytestmark = pytest.mark.gen_test
 
@@ -79,6 +79,12 @@ async def test_the_cursor_is_passed_on() -> None:
         ("/ws/processes/9/logs/", {}, 404),
         ("/ws/async/status/9/", {}, 404),
         ("/ws/nothing/", {}, 404),
+        ("/ws/changes/?target=9", {}, 404),
+        ("/ws/changes/?target=9999999999", {}, 404),
+        ("/ws/changes/?target=", {}, 400),
+        ("/ws/changes/?target=0", {}, 400),
+        ("/ws/changes/?target=1x", {}, 400),
+        ("/ws/changes/", {"Origin": "http://evil.example"}, 403),
         ("/ws/pipeline/logs/51", {}, 404),
         (f"{LOG}?after=x", {}, 400),
         (f"{LOG}?after=-1", {}, 400),
@@ -94,6 +100,16 @@ async def test_what_is_wrong_is_told_before_the_upgrade(
         response = await client.fetch(path, headers=UPGRADE | headers)
         assert response.code == code
         assert json_of(response)
+
+
+@pytest.mark.parametrize(("query", "target"), [("?target=1", 1), ("", None)])
+async def test_changes_are_of_one_target_or_of_all(query: str, target: int | None) -> None:
+    fakes = with_a_process()
+    fakes.archive.stored_targets = {1: a_target(1)}
+    fakes.processes.frames = [b"{}"]
+    async with fakes.serving() as client, viewing(client, f"/ws/changes/{query}") as viewer:
+        assert await viewer.read_message() == "{}"
+        assert fakes.processes.cursor == target
 
 
 async def test_our_own_pages_may_connect() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from server.core.hub import Hub
+from server.core.changes import Topic
+from server.core.hub import EVERYTHING, Hub
 from server.logs.logs import Logs
-from server.peers.invalidation import EVERYTHING, CacheInvalidation, Topic
+from server.peers.invalidation import CacheInvalidation
 from server.processes.repository import ProcessRepository
 from server.store import Store
 
@@ -25,6 +26,10 @@ async def test_only_a_server_s_own_changes_are_news(runner: asyncio.Runner, stor
         await caches.refresh([("log", 8), ("process", 9), ("target", 3)])
         assert await subscription.wait(0)
         await caches.refresh([EVERYTHING])
+        assert await subscription.wait(0)
+    assert news == [("log", 7)]
+    with hub.subscribe(("products", 3)) as subscription:
+        await caches.refresh([("products", 3)])  # which no cache holds
         assert await subscription.wait(0)
     assert news == [("log", 7)]
     hub.wake(("process", 9))

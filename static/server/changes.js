@@ -1,0 +1,191 @@
+// @ts-check
+/**
+ * Tells a page what has changed, over one channel for all its parts (`/ws/changes/`); what it is now,
+ * they ask the HTTP API. Where there is no websocket, everything may have changed at each poll: then
+ * `Answers` tells what has not.
+ *
+ *     subscribe(target, async (what) => {
+ *       if (what.has("products")) await drawProducts();
+ *     });
+ */
+
+import { ApiError, poll, pollAnswer } from "./api.js";
+import { Channel } from "./channel.js";
+
+/** @typedef {"target" | "targets" | "products" | "groups" | "lightcurve" | "processes"} Kind */
+
+/** @type {Kind[]} what can change about one target, and about all of them */
+const OF_ONE = ["target", "products", "groups", "lightcurve", "processes"];
+/** @type {Kind[]} */
+const OF_ALL = ["targets", "processes"];
+/** After this, what could not be fetched is tried again. */
+const AGAIN_MS = 1000;
+
+/**
+ * Call `changed` with what may have changed: with everything once connected, then with each change
+ * within a second, also after the connection was lost. While it is busy (it may return a promise),
+ * changes are merged; after it failed for want of an answer, it is called with the same again.
+ *
+ * @param {number | null} target of which one, or null for all targets and processes
+ * @param {(what: Set<Kind>) => unknown} changed
+ * @param {{kinds?: Kind[], state?: (state: import("./channel.js").ChannelState) => void}} [options]
+ *   `kinds` that are of interest, by default all; `state` is called when that of the channel changes
+ * @returns {() => void} ends the subscription
+ */
+export function subscribe(target, changed, { kinds, state } = {}) {
+  const follower = followerOf(target);
+  const reader = new Reader(changed, kinds ?? follower.kinds, state);
+  follower.add(reader);
+  return () => follower.remove(reader);
+}
+
+/** @type {Map<number | null, Follower>} those that have readers, by target */
+const followers = new Map();
+
+/** @param {number | null} target */
+function followerOf(target) {
+  const follower = followers.get(target) ?? new Follower(target);
+  followers.set(target, follower);
+  return follower;
+}
+
+/** One channel and its readers. */
+class Follower {
+  /** @type {Set<Reader>} */
+  #readers = new Set();
+  /** @type {import("./channel.js").ChannelState} */
+  #state = "connecting";
+
+  /** @param {number | null} target */
+  constructor(target) {
+    this.target = target;
+    this.kinds = target === null ? OF_ALL : OF_ONE;
+    this.channel = new Channel({
+      path: () => (target === null ? "/ws/changes/" : `/ws/changes/?target=${target}`),
+      receive: (message) => this.#receive(message),
+      poll: () => this.#poll(),
+      complete: () => false,
+      changed: (state) => this.#show(state),
+    });
+    this.reconnectNow = () => this.channel.reconnectNow();
+  }
+
+  /** @param {Reader} reader */
+  add(reader) {
+    this.#readers.add(reader);
+    if (this.#readers.size === 1) this.#open();
+    else if (this.#state === "live") reader.tell(this.kinds); // what the others were told already
+    reader.state(this.#state);
+  }
+
+  /** @param {Reader} reader */
+  remove(reader) {
+    reader.close();
+    if (!this.#readers.delete(reader) || this.#readers.size) return;
+    followers.delete(this.target);
+    removeEventListener("online", this.reconnectNow);
+    this.channel.close();
+  }
+
+  #open() {
+    addEventListener("online", this.reconnectNow);
+    void this.channel.open();
+  }
+
+  /** @param {any} message */
+  #receive(message) {
+    if (message.type === "changed") this.#tell(message.what);
+  }
+
+  /** Ask whether it is still there, and whether we may still see it. */
+  async #poll() {
+    await poll(this.target === null ? "/api/targets/?limit=1" : `/api/targets/${this.target}/`);
+    this.#tell(this.kinds);
+  }
+
+  /** @param {Kind[]} what */
+  #tell(what) {
+    for (const reader of this.#readers) reader.tell(what);
+  }
+
+  /** @param {import("./channel.js").ChannelState} state */
+  #show(state) {
+    this.#state = state;
+    for (const reader of this.#readers) reader.state(state);
+  }
+}
+
+/** Calls one part of the page, not again before it is done. */
+class Reader {
+  /** @type {Set<Kind>} what it has not been told yet */
+  #news = new Set();
+  #busy = false;
+  #closed = false;
+
+  /**
+   * @param {(what: Set<Kind>) => unknown} changed
+   * @param {Kind[]} kinds
+   * @param {(state: import("./channel.js").ChannelState) => void} [state]
+   */
+  constructor(changed, kinds, state) {
+    this.changed = changed;
+    this.kinds = kinds;
+    this.state = state ?? (() => {});
+  }
+
+  close() {
+    this.#closed = true;
+  }
+
+  /** @param {Kind[]} what */
+  tell(what) {
+    for (const kind of what) if (this.kinds.includes(kind)) this.#news.add(kind);
+    if (!this.#busy) void this.#callWhileNews();
+  }
+
+  async #callWhileNews() {
+    this.#busy = true;
+    while (this.#news.size && !this.#closed) {
+      const news = this.#news;
+      this.#news = new Set();
+      try {
+        await this.changed(news);
+      } catch (error) {
+        if (!(error instanceof ApiError)) reportError(error);
+        else if (await this.#mayComeBack(error)) for (const kind of news) this.#news.add(kind);
+      }
+    }
+    this.#busy = false;
+  }
+
+  /** @param {ApiError} error */
+  async #mayComeBack({ status }) {
+    if (status > 0 && status < 500 && status !== 429) return false;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    return true;
+  }
+}
+
+/** What the server has answered last, so that nothing is drawn again that has not changed. */
+export class Answers {
+  /** @type {Map<string, string>} */
+  #versions = new Map();
+
+  /**
+   * Fetch something. Return null if it is the same as the last time.
+   *
+   * @param {string} path
+   * @returns {Promise<any>}
+   */
+  async getChanged(path) {
+    const { version, body } = await pollAnswer(path);
+    if (this.#versions.get(path) === version) return null;
+    this.#versions.set(path, version);
+    return body;
+  }
+
+  /** Take everything as changed, as after drawing it failed. */
+  forget() {
+    this.#versions.clear();
+  }
+}
