@@ -6,7 +6,6 @@ when live data comes. Both round halves up.
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from datetime import UTC, datetime
@@ -85,9 +84,9 @@ def at_most(count: int, limit: int) -> str:
     return f"{number(limit)}+" if count > limit else number(count)
 
 
-def breakable(name: str) -> str:
-    """Return the name of a file as HTML in which lines break after its separators."""
-    return "<wbr>".join(html.escape(piece) for piece in re.split(r"(?<=[_.\-])(?=[^_.\-])", name))
+def pieces(name: str) -> list[str]:
+    """Return the name of a file in pieces between which a line may break: after its separators."""
+    return re.split(r"(?<=[_.\-])(?=[^_.\-])", name)
 
 
 def extra_field(value: Any) -> str:

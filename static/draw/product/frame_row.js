@@ -79,20 +79,20 @@ function drawLinks(row, groups, process) {
   const inGroups = slot("groups", row);
   inGroups.hidden = !groups.length || process !== null;
   if (!inGroups.hidden) {
-    inGroups.replaceChildren("in ", ...groups.flatMap((pk) => [linkTo(`/dataproducts/data/group/${pk}/`, `group ${pk}`), " "]));
+    inGroups.replaceChildren("in ", ...groups.flatMap((pk) => [linkTo(addressOf(`/dataproducts/data/group/${pk}/`), `group ${pk}`), " "]));
   }
   const ofProcess = slot("process", row);
   ofProcess.hidden = process === null;
-  if (process !== null) ofProcess.replaceChildren("output of ", linkTo(`/processes/${process}`, `process ${process}`));
+  if (process !== null) ofProcess.replaceChildren("output of ", linkTo(addressOf(`/processes/${process}`), `process ${process}`));
 }
 
 /**
- * @param {string} path
+ * @param {string} address
  * @param {string} text
  */
-function linkTo(path, text) {
+function linkTo(address, text) {
   const link = document.createElement("a");
-  link.href = addressOf(path);
+  link.href = address;
   link.textContent = text;
   return link;
 }

@@ -4,7 +4,6 @@
 import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { ArrowKeys } from "../../draw/product/arrow_keys.js";
-import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 import { Facets } from "../../draw/product/facets.js";
 import { inOrderOfObservation, queryOf, shownOf, wantedBy } from "../../draw/product/frame_list.js";
 import { drawFrame, frameRow } from "../../draw/product/frame_row.js";
@@ -13,6 +12,7 @@ import { may } from "../../draw/role.js";
 import { setText } from "../../draw/times.js";
 import { counted, number } from "../../draw/wording.js";
 import { Answers } from "../../server/changes.js";
+import { chooseGallery } from "./gallery.js";
 import { deleteSoon } from "./undo.js";
 import { takeUploads } from "./uploads.js";
 
@@ -20,7 +20,6 @@ import { takeUploads } from "./uploads.js";
 /** @typedef {import("../../draw/product/frame_list.js").Wanted} Wanted */
 
 const REFRESH_MS = 400;
-const GALLERY_KEY = "heliograph.gallery";
 
 /**
  * @param {number} target
@@ -35,7 +34,6 @@ export function watchProducts(target, selection, came = () => {}) {
     timer = setTimeout(() => void list.refresh().catch(() => {}), REFRESH_MS);
   };
   if (may("operator")) takeUploads(target, refreshSoon);
-  watchBrokenPictures(part("#products"), replaceByBlank);
   document.querySelector("#group-chosen")?.addEventListener("click", async () => {
     const { groupProducts } = await import("./groups.js");
     await groupProducts(list.chosenInOrder);
@@ -74,7 +72,9 @@ class ProductList {
     });
     this.#takeRows();
     this.#listen();
-    this.#chooseGallery();
+    chooseGallery(this.table, (columns) => {
+      if (this.#known) this.rows.setColumns(columns);
+    });
   }
 
   /** Have what the page came with ready to be chosen before all is fetched. */
@@ -204,13 +204,14 @@ class ProductList {
     this.#setDeleted(pks, true);
     deleteSoon({
       words: `${counted(frames.length, "data product")} deleted.`,
-      paths: pks.map((pk) => `/api/dataproducts/${pk}/`),
+      kind: "dataproducts",
+      pks,
       undone: () => {
         this.#setDeleted(pks, false);
         selection.chooseOnly([...selection.chosen.values(), ...frames]);
       },
       done: (problem) => {
-        const refused = frames.find(({ pk }) => problem?.path === `/api/dataproducts/${pk}/`);
+        const refused = frames.find(({ pk }) => problem?.pk === pk);
         if (problem) showProblem(place, `${refused?.name}: ${messageOf(problem.error)}`);
         void this.refresh().catch(() => {}).then(() => this.#setDeleted(pks, false));
       },
@@ -228,30 +229,6 @@ class ProductList {
     }
     this.draw();
   }
-
-  /** Let the reader choose between a gallery of pictures and rows with all the facts. */
-  #chooseGallery() {
-    const button = part("#gallery");
-    const show = (/** @type {boolean} */ gallery) => {
-      button.setAttribute("aria-pressed", String(gallery));
-      part("#products").classList.toggle("gallery", gallery);
-      this.#setColumns();
-    };
-    button.addEventListener("click", () => {
-      const gallery = button.getAttribute("aria-pressed") !== "true";
-      localStorage.setItem(GALLERY_KEY, String(gallery));
-      show(gallery);
-    });
-    show(localStorage.getItem(GALLERY_KEY) === "true");
-    new ResizeObserver(() => this.#setColumns()).observe(this.table);
-  }
-
-  #setColumns() {
-    const gallery = part("#products").classList.contains("gallery");
-    const body = this.table.tBodies[0];
-    const columns = gallery && body ? getComputedStyle(body).gridTemplateColumns.split(" ").length : 1;
-    if (this.#known) this.rows.setColumns(columns);
-  }
 }
 
 /**
@@ -260,12 +237,4 @@ class ProductList {
  */
 function sameOr(known, frame) {
   return known && JSON.stringify(known) === JSON.stringify(frame) ? known : frame;
-}
-
-/** @param {HTMLImageElement} image a thumbnail that cannot be drawn */
-function replaceByBlank(image) {
-  if (!image.classList.contains("thumbnail")) return;
-  const blank = document.createElement("span");
-  blank.className = "thumbnail none";
-  image.replaceWith(blank);
 }

@@ -159,7 +159,8 @@ async function deleteProcess(pk, identifier) {
   };
   deleteSoon({
     words: `${identifier} deleted.`,
-    paths: [`/api/processes/${pk}/`],
+    kind: "processes",
+    pks: [pk],
     undone: back,
     done(problem) {
       if (problem) showProblem(part("#process-problem"), messageOf(problem.error));

@@ -15,16 +15,17 @@ const MOST_AT_LEAVING = 100;
 /**
  * @typedef {object} Deletion
  * @property {string} words what has been deleted, as a sentence
- * @property {string[]} paths
+ * @property {"dataproducts" | "processes"} kind
+ * @property {number[]} pks
  * @property {() => void} undone
- * @property {(problem: {path: string, error: Error} | null) => void} done after the last one; with the
+ * @property {(problem: {pk: number, error: Error} | null) => void} done after the last one; with the
  *   first that was refused, after which none is sent
  */
 
 /** @type {{deletion: Deletion, timer: number} | null} */
 let held = null;
-/** @type {string[]} those that are being sent, one after the other */
-let sending = [];
+/** @type {{kind: Deletion["kind"], pks: number[]}[]} those that are being sent, one after the other */
+const sending = [];
 let listening = false;
 
 /**
@@ -81,31 +82,32 @@ function release() {
 async function sendNow() {
   const deletion = release();
   if (!deletion) return;
-  sending.push(...deletion.paths);
-  for (const path of deletion.paths) {
+  const batch = { kind: deletion.kind, pks: [...deletion.pks] };
+  sending.push(batch);
+  let problem = null;
+  while (batch.pks.length && !problem) {
+    const pk = batch.pks[0];
     try {
-      await request("DELETE", path);
+      await request("DELETE", `/api/${batch.kind}/${pk}/`);
     } catch (error) {
       const gone = error instanceof ApiError && error.status === 404;
-      if (!gone) {
-        sending = sending.filter((each) => !deletion.paths.includes(each));
-        return deletion.done({ path, error: /** @type {Error} */ (error) });
-      }
+      if (!gone) problem = { pk, error: /** @type {Error} */ (error) };
     }
-    sending = sending.filter((each) => each !== path);
+    batch.pks.shift();
   }
-  deletion.done(null);
+  sending.splice(sending.indexOf(batch), 1);
+  deletion.done(problem);
 }
 
+/** @returns {{kind: Deletion["kind"], pk: number}[]} */
 function unsent() {
-  return [...sending, ...(held?.deletion.paths ?? [])];
+  return [...sending, ...(held ? [held.deletion] : [])].flatMap(({ kind, pks }) => pks.map((pk) => ({ kind, pk })));
 }
 
 /** A request with `keepalive` outlives the page. */
 function sendAtLeaving() {
-  for (const path of unsent().slice(0, 2 * MOST_AT_LEAVING)) {
-    void fetch(addressOf(path), { method: "DELETE", keepalive: true }).catch(() => {});
+  for (const { kind, pk } of unsent().slice(0, 2 * MOST_AT_LEAVING)) {
+    void fetch(addressOf(`/api/${kind}/${pk}/`), { method: "DELETE", keepalive: true }).catch(() => {});
   }
-  sending = [];
   release()?.done(null);
 }
