@@ -4,36 +4,24 @@
 import { part, parts, slot } from "../find.js";
 import { setText } from "../times.js";
 import { number } from "../wording.js";
-import { FACET_NAMES, kindsOf, nightsOf, optionsOf } from "./frame_list.js";
+import { FACET_NAMES, kindsOf, optionsOf } from "./frame_list.js";
 
 /** @typedef {import("./frame_list.js").Frame} Frame */
 /** @typedef {import("./frame_list.js").Wanted} Wanted */
 
-const MOST_NIGHTS = 60;
-
 export class Facets {
   /**
    * @param {HTMLElement} form
-   * @param {HTMLElement} nights
-   * @param {object} acts
-   * @param {(change: Partial<Wanted>) => void} acts.changed
-   * @param {(night: string, filter: string | null) => void} acts.setChosen
+   * @param {(change: Partial<Wanted>) => void} changed
    */
-  constructor(form, nights, { changed, setChosen }) {
+  constructor(form, changed) {
     this.form = form;
-    this.nights = nights;
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("change", (event) => {
       const order = sortIn(event.target);
       changed(order === null ? this.#given() : { sort: order.replace(/^-/, ""), descending: order.startsWith("-") });
     });
     part("#all-frames", form).addEventListener("click", () => changed({ facets: {}, words: "" }));
-    nights.addEventListener("click", (event) => {
-      const link = /** @type {Element} */ (event.target).closest("a.set");
-      if (!(link instanceof HTMLElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      setChosen(link.dataset.night ?? "", link.dataset.filter ?? null);
-    });
     closeOthers(form);
   }
 
@@ -57,7 +45,6 @@ export class Facets {
     /** @type {HTMLSelectElement} */ (part("select", this.form)).value = (wanted.descending ? "-" : "") + wanted.sort;
     const any = FACET_NAMES.some((name) => wanted.facets[name]?.size) || wanted.words;
     part("#all-frames", this.form).hidden = !any;
-    this.#drawNights(frames, wanted);
   }
 
   /**
@@ -84,64 +71,6 @@ export class Facets {
       if (focused instanceof HTMLElement && box.contains(focused)) focused.focus({ preventScroll: true });
     }
   }
-
-  /**
-   * @param {Frame[]} frames
-   * @param {Wanted} wanted
-   */
-  #drawNights(frames, wanted) {
-    const nights = nightsOf(frames, MOST_NIGHTS);
-    this.nights.hidden = !nights.length;
-    const drawn = JSON.stringify(nights);
-    if (this.drawn !== drawn) this.nights.replaceChildren(...nights.map(lineOf));
-    this.drawn = drawn;
-    for (const link of parts("a.set", this.nights)) {
-      const { night, filter } = link.dataset;
-      const here = isOnly(wanted.facets.night, night) && (filter === undefined ? !wanted.facets.filter?.size : isOnly(wanted.facets.filter, filter));
-      if (here) link.setAttribute("aria-current", "true");
-      else link.removeAttribute("aria-current");
-    }
-  }
-}
-
-/**
- * @param {Set<string> | undefined} values
- * @param {string | undefined} value
- */
-function isOnly(values, value) {
-  return values?.size === 1 && values.has(value ?? "");
-}
-
-/** @param {{name: string, count: number, filters: [name: string, count: number][]}} night */
-function lineOf({ name, count, filters }) {
-  const line = document.createElement("p");
-  const heading = document.createElement("b");
-  heading.className = "figure";
-  heading.textContent = name;
-  line.append(heading);
-  if (filters.length > 1) line.append(" ", setOf(name, null, count));
-  for (const [filter, each] of filters) line.append(" ", setOf(name, filter, each));
-  return line;
-}
-
-/**
- * @param {string} night
- * @param {string | null} filter null for all
- * @param {number} count
- */
-function setOf(night, filter, count) {
-  const link = document.createElement("a");
-  const query = new URLSearchParams(filter === null ? { night } : { night, filter });
-  Object.assign(link, { className: "set", href: `?${query}` });
-  link.dataset.night = night;
-  if (filter !== null) link.dataset.filter = filter;
-  const which = filter === null ? "" : `${filter || "unfiltered"} `;
-  link.setAttribute("aria-label", `All ${number(count)} ${which}frames of ${night}`);
-  const figure = document.createElement("span");
-  figure.className = "figure";
-  figure.textContent = number(count);
-  link.append(filter === null ? "all" : filter || "no filter", " ", figure);
-  return link;
 }
 
 /**

@@ -7,6 +7,7 @@ import { ArrowKeys } from "../../draw/product/arrow_keys.js";
 import { Facets } from "../../draw/product/facets.js";
 import { inOrderOfObservation, queryOf, shownOf, wantedBy } from "../../draw/product/frame_list.js";
 import { drawFrame, frameRow } from "../../draw/product/frame_row.js";
+import { Nights } from "../../draw/product/nights.js";
 import { RowChunks } from "../../draw/product/row_chunks.js";
 import { may } from "../../draw/role.js";
 import { setText } from "../../draw/times.js";
@@ -66,10 +67,8 @@ class ProductList {
     this.rows = new RowChunks(this.table, frameRow, drawFrame, (rows) => selection.drawRows(rows));
     this.shown = /** @type {Frame[]} */ ([]);
     new ArrowKeys(this.table, { count: () => this.shown.length, at: (index) => this.rows.rowAt(index) });
-    this.facets = new Facets(part("#facets"), part("#nights"), {
-      changed: (change) => this.want(change),
-      setChosen: (night, filter) => this.#chooseSet(night, filter),
-    });
+    this.facets = new Facets(part("#facets"), (change) => this.want(change));
+    this.nights = new Nights(part("#nights"), (night, filter) => this.#chooseSet(night, filter));
     this.#takeRows();
     this.#listen();
     chooseGallery(this.table, (columns) => {
@@ -150,6 +149,7 @@ class ProductList {
     this.rows.show(this.shown);
     this.#drawHeadings();
     this.facets.draw(there, this.wanted);
+    this.nights.draw(there, this.wanted);
     const filter = /** @type {HTMLInputElement} */ (part("#filter"));
     if (filter !== document.activeElement) filter.value = this.wanted.words;
     document.querySelector("#more-products")?.parentElement?.remove();
