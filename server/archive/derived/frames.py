@@ -8,6 +8,7 @@ night is a UTC date.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -53,8 +54,7 @@ async def frames_of(products: Products, target: int) -> tuple[list[dict[str, Any
         before = page.next
         if before is None or len(found) >= MOST:
             break
-    nights = nights_of(_dates(found))
-    return [frame | {"night": nights.get(_date(frame))} for frame in found], before is not None
+    return await asyncio.to_thread(_with_nights, found), before is not None
 
 
 def nights_of(dates: Iterable[float]) -> dict[float | None, str]:
@@ -74,6 +74,11 @@ def problem_of(product: DataProduct) -> str | None:
     if product.examinations_left or not product.name.lower().endswith(_FITS_SUFFIXES):
         return None
     return "is not a FITS file, or its header is damaged"
+
+
+def _with_nights(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    nights = nights_of(_dates(frames))
+    return [frame | {"night": nights.get(_date(frame))} for frame in frames]
 
 
 def _listed(product: DataProduct, fields: dict[str, Any]) -> dict[str, Any]:
