@@ -5,7 +5,7 @@
  */
 
 /** What belongs to the reader, or is kept by other scripts. */
-const KEPT = new Set(["open", "data-drawn"]);
+const KEPT = new Set(["open"]);
 
 /**
  * @param {Element} old

@@ -47,6 +47,19 @@ export function size(count) {
   return `${(Math.floor(count / 100 + 0.5) / 10).toFixed(1)} TB`;
 }
 
+/**
+ * Write how much of a size there is, both in the unit of the whole.
+ *
+ * @param {number} count of bytes
+ * @param {number} whole
+ */
+export function sizeOf(count, whole) {
+  const [words, unit] = size(whole).split(" ");
+  const unitBytes = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 }[unit] ?? 1;
+  const part = Math.floor((Math.min(count, whole) / unitBytes) * 10) / 10;
+  return `${unit === "B" ? Math.floor(part) : part.toFixed(1)} of ${words} ${unit}`;
+}
+
 /** @param {number} value */
 export function number(value) {
   const text = Number.isInteger(value) ? String(value) : value.toFixed(2);

@@ -5,10 +5,12 @@ import { part } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
 import { watchBrokenPictures } from "../draw/product/broken_pictures.js";
 import { chooseStretch } from "../draw/product/stretch.js";
+import { updateRegion } from "../draw/region.js";
 import { may } from "../draw/role.js";
 import { keepTimes } from "../draw/times.js";
-import { get } from "../server/api.js";
+import { get, getPage } from "../server/api.js";
 import { offerDeletion } from "./deletion.js";
+import { follow } from "./followed.js";
 import { importCurve } from "./importing.js";
 import { openHeaders } from "./headers.js";
 import { showPeeks } from "./peeks.js";
@@ -26,6 +28,11 @@ showPeeks(PEEKED_BYTES, true, may("operator") ? offerImport : undefined);
 if (may("admin")) offerDeletion(part("#delete-product"), part("#product-problem"), {
   path: `/api/dataproducts/${part("#product").dataset.pk}/`,
   question: `Delete ${part("#delete-product").dataset.name}?`,
+});
+
+const { pk, target } = part("#product").dataset;
+follow(`/api/dataproducts/${pk}/`, [Number(target)], ["products", "groups"], async () => {
+  updateRegion("product-facts", await getPage(location.pathname + location.search));
 });
 
 /** Let the measurements of the table that is shown be added to its target's light curve. */

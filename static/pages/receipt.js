@@ -1,22 +1,15 @@
 // @ts-check
-/** The page of a receipt: refreshed until the process has ended. */
+/** The page of a receipt: as it is now, also after the end, when its log may be deleted. */
 
 import { part } from "../draw/find.js";
-import { swapRegion } from "../draw/region.js";
+import { updateRegion } from "../draw/region.js";
 import { keepTimes } from "../draw/times.js";
-import { ApiError, getPage, POLL_MS } from "../server/api.js";
+import { getPage } from "../server/api.js";
+import { follow } from "./followed.js";
 
-keepTimes(Number(part("#receipt").dataset.now));
-void refreshUntilEnded();
+const { now, pk, target } = part("#receipt").dataset;
 
-async function refreshUntilEnded() {
-  while (!("ended" in part("#receipt").dataset)) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    if (document.hidden) continue;
-    try {
-      swapRegion("receipt", await getPage(location.pathname));
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // the next request may succeed
-    }
-  }
-}
+keepTimes(Number(now));
+follow(`/api/processes/${pk}/receipt/`, [Number(target)], ["processes"], async () => {
+  updateRegion("receipt", await getPage(location.pathname));
+});

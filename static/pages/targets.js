@@ -6,22 +6,21 @@ import { part, parts } from "../draw/find.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
 import { pageOf } from "../draw/process/process_row.js";
 import { may } from "../draw/role.js";
-import { swapRegion } from "../draw/region.js";
+import { updateRegion } from "../draw/region.js";
 import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
 import { addressOf } from "../server/address.js";
-import { ApiError, getPage, poll, request } from "../server/api.js";
+import { getPage, request } from "../server/api.js";
+import { Answers, subscribe } from "../server/changes.js";
 import { deleteTarget } from "./deletion.js";
 
 const TYPING_MS = 200;
-const RUNNING_MS = 4000;
-const LOST_MS = 1000;
 
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
 if (may("operator")) makeTargets();
 if (may("admin")) deleteTargets();
-void followRunning();
+followTargets();
 
 function searchAsYouType() {
   const input = /** @type {HTMLInputElement} */ (part("#search"));
@@ -40,7 +39,8 @@ async function showTargets(search) {
     const newest = /** @type {HTMLInputElement} */ (part("#search")).value.trim();
     if (newest !== search) return;
     history.replaceState(null, "", path);
-    swapRegion("targets", page);
+    updateRegion("targets", page);
+    drawRunning();
   } catch {
     // The list stays as it is; pressing Enter tries again and shows the error as a page.
   }
@@ -68,38 +68,49 @@ function deleteTargets() {
     try {
       if (!(await deleteTarget(Number(pk), name ?? ""))) return;
       showProblem(part("#target-problem"), "");
-      swapRegion("targets", await getPage(location.pathname + location.search));
+      await drawTargets();
     } catch (error) {
       showProblem(part("#target-problem"), messageOf(error));
     }
   });
 }
 
-async function followRunning() {
-  for (;;) {
-    const connected = document.hidden || (await showRunning());
-    await new Promise((resolve) => setTimeout(resolve, connected ? RUNNING_MS : LOST_MS));
-  }
+/** Draw the targets anew when any of them, what it has, or what runs on it has changed. */
+function followTargets() {
+  const answers = new Answers();
+  let drawn = false;
+  subscribe(null, async (what) => {
+    const moved = what.has("processes") && (await fetchRunning(answers));
+    // At first, all may have changed: it was drawn by the server a moment ago.
+    if (drawn && (moved || what.has("targets"))) await drawTargets();
+    drawn = true;
+    drawRunning();
+  }, { state: showConnection });
 }
 
-/** @returns {Promise<boolean>} whether the server could be asked */
-async function showRunning() {
-  try {
-    const { processes } = await poll("/api/processes/?state=queued,running&limit=1000");
-    drawRunning(processes);
-    showConnection("live");
-    return true;
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    showConnection(error.status === 401 ? "refused" : "lost");
-    return false;
-  }
+async function drawTargets() {
+  updateRegion("targets", await getPage(location.pathname + location.search));
+  drawRunning();
 }
 
-/** @param {any[]} processes newest first */
-function drawRunning(processes) {
+/** @type {any[]} what has not ended, newest first */
+let running = [];
+
+/**
+ * @param {Answers} answers
+ * @returns {Promise<boolean>} whether any has been submitted, has started or has ended
+ */
+async function fetchRunning(answers) {
+  const answer = await answers.getChanged("/api/processes/?state=queued,running&limit=1000");
+  if (!answer) return false;
+  const before = JSON.stringify(running.map(wordsOf));
+  running = answer.processes;
+  return JSON.stringify(running.map(wordsOf)) !== before;
+}
+
+function drawRunning() {
   for (const cell of parts("[data-running]")) {
-    const own = processes.filter((each) => each.target === Number(cell.dataset.running));
+    const own = running.filter((each) => each.target === Number(cell.dataset.running));
     if (cell.dataset.drawn === JSON.stringify(own.map(wordsOf))) continue;
     cell.dataset.drawn = JSON.stringify(own.map(wordsOf));
     cell.replaceChildren(...(own.length ? [linkTo(own[0]), more(own.length - 1)] : [faint("–")]));

@@ -20,6 +20,7 @@ const OF_ONE = ["target", "products", "groups", "lightcurve", "processes"];
 const OF_ALL = ["targets", "processes"];
 /** After this, what could not be fetched is tried again. */
 const AGAIN_MS = 1000;
+const MOST_PAUSE_MS = 1000;
 
 /**
  * Call `changed` with what may have changed: with everything once connected, then with each change
@@ -148,8 +149,11 @@ class Reader {
     while (this.#news.size && !this.#closed) {
       const news = this.#news;
       this.#news = new Set();
+      const begun = Date.now();
       try {
         await this.changed(news);
+        // What takes long to fetch and to draw leaves as much time to everything else.
+        await pause(Math.min(MOST_PAUSE_MS, Date.now() - begun));
       } catch (error) {
         if (!(error instanceof ApiError)) reportError(error);
         else if (await this.#mayComeBack(error)) for (const kind of news) this.#news.add(kind);
@@ -161,9 +165,14 @@ class Reader {
   /** @param {ApiError} error */
   async #mayComeBack({ status }) {
     if (status > 0 && status < 500 && status !== 429) return false;
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    await pause(AGAIN_MS);
     return true;
   }
+}
+
+/** @param {number} milliseconds */
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** What the server has answered last, so that nothing is drawn again that has not changed. */

@@ -1,5 +1,8 @@
 // @ts-check
-/** Uploads of files to a target: a few at a time, each with its own progress and its own end. */
+/**
+ * Uploads of files to a target: several side by side, small ones some in a request, as each request
+ * costs the server as much as several small files do. Each has its own progress and its own end.
+ */
 
 import { addressOf } from "./address.js";
 import { ApiError, parsed } from "./api.js";
@@ -10,15 +13,23 @@ import { ApiError, parsed } from "./api.js";
  * @property {"waiting" | "sending" | "stored" | "failed" | "same"} state
  * @property {number} share how much is sent, 0 to 1
  * @property {string} problem why it failed, or what it is the same as
- * @property {{name: string, size: number, sha256: string}} [stored] the data product that it became
+ * @property {boolean} alone whether it is sent in a request of its own
+ * @property {{pk: number, name: string, size: number, sha256: string}} [stored] what it became
  */
 
-const AT_ONCE = 3;
+/** Browsers open six connections to a server; two are left for what the page asks meanwhile. */
+const AT_ONCE = 4;
+/** How many files go in one request, how many bytes they have together, and each at most. */
+const TOGETHER = 16;
+const TOGETHER_BYTES = 4_000_000;
+const SMALL_BYTES = 1_000_000;
 
 export class Uploads {
-  /** @type {Upload[]} */
+  /** @type {Set<Upload>} those that are neither sent nor given up */
+  #planned = new Set();
+  /** @type {Upload[]} those of them that may be sent */
   #waiting = [];
-  /** @type {Map<Upload, XMLHttpRequest>} */
+  /** @type {Map<XMLHttpRequest, Upload[]>} */
   #sending = new Map();
 
   /**
@@ -31,76 +42,150 @@ export class Uploads {
   }
 
   get busy() {
-    return this.#sending.size + this.#waiting.length > 0;
+    return this.#sending.size + this.#planned.size > 0;
+  }
+
+  /** @param {File} file */
+  add(file) {
+    this.start(this.plan(file));
   }
 
   /**
+   * Count a file among those that are to be sent; it is sent once it is started.
+   *
    * @param {File} file
+   */
+  plan(file) {
+    /** @type {Upload} */
+    const upload = { file, state: "waiting", share: 0, problem: "", alone: false };
+    this.#planned.add(upload);
+    this.changed(upload);
+    return upload;
+  }
+
+  /**
+   * @param {Upload} upload one that is planned
    * @param {string} [same] the data product that has the same bytes: then it is not sent by itself
    */
-  add(file, same) {
-    /** @type {Upload} */
-    const upload = { file, state: same ? "same" : "waiting", share: 0, problem: "" };
-    if (same) upload.problem = `Already here as ${same}.`;
-    this.changed(upload);
-    if (same) return;
+  start(upload, same) {
+    if (!this.#planned.has(upload)) return; // given up meanwhile
+    if (same) {
+      this.#planned.delete(upload);
+      upload.problem = `Already here as ${same}.`;
+      this.#setState(upload, "same");
+      return;
+    }
     this.#waiting.push(upload);
     this.#sendNext();
   }
 
   /** @param {Upload} upload one that failed, or that is wanted although its bytes are here */
   retry(upload) {
-    this.#waiting.push(upload);
+    this.#planned.add(upload);
+    upload.problem = "";
     this.#setState(upload, "waiting");
-    this.#sendNext();
+    this.start(upload);
   }
 
-  /** @param {Upload} upload */
-  remove(upload) {
-    this.#waiting = this.#waiting.filter((waiting) => waiting !== upload);
-    const sending = this.#sending.get(upload);
-    if (!sending) return;
-    sending.onloadend = null;
-    sending.abort();
-    this.#sending.delete(upload);
-    this.#sendNext();
+  /** Give up all that are not stored, and return them. */
+  stop() {
+    const given = [...this.#planned, ...[...this.#sending.values()].flat()];
+    this.#planned.clear();
+    this.#waiting = [];
+    for (const sending of this.#sending.keys()) {
+      sending.onloadend = null;
+      sending.abort();
+    }
+    this.#sending.clear();
+    return given;
   }
 
   #sendNext() {
-    while (this.#sending.size < AT_ONCE && this.#waiting.length) this.#send(this.#waiting.shift());
+    while (this.#sending.size < AT_ONCE && this.#waiting.length) this.#send(this.#takeSome());
   }
 
-  /** @param {Upload} upload */
-  #send(upload) {
+  /** Take the next file, and small ones that follow it. */
+  #takeSome() {
+    // What is left is shared among the requests that may be made.
+    const most = Math.min(TOGETHER, Math.ceil(this.#waiting.length / AT_ONCE));
+    let [count, bytes] = [0, 0];
+    for (const { alone, file } of this.#waiting.slice(0, most)) {
+      bytes += file.size;
+      if (count && (alone || file.size > SMALL_BYTES || bytes > TOGETHER_BYTES)) break;
+      count++;
+      if (alone || file.size > SMALL_BYTES) break;
+    }
+    const some = this.#waiting.splice(0, count);
+    for (const upload of some) this.#planned.delete(upload);
+    return some;
+  }
+
+  /** @param {Upload[]} uploads */
+  #send(uploads) {
     const body = new FormData();
-    body.append("file", upload.file, upload.file.name);
+    for (const { file } of uploads) body.append("file", file, file.name);
     const sending = new XMLHttpRequest();
     sending.upload.onprogress = ({ loaded, total }) => {
-      upload.share = total ? loaded / total : 0;
-      this.changed(upload);
+      for (const upload of uploads) {
+        upload.share = total ? loaded / total : 0;
+        this.changed(upload);
+      }
     };
-    sending.onloadend = () => this.#finished(upload, sending);
-    this.#sending.set(upload, sending);
+    sending.onloadend = () => this.#finished(uploads, sending);
+    this.#sending.set(sending, uploads);
     sending.open("POST", addressOf(`/api/targets/${this.target}/dataproducts/`));
     sending.send(body);
-    this.#setState(upload, "sending");
+    for (const upload of uploads) this.#setState(upload, "sending");
+  }
+
+  /**
+   * @param {Upload[]} uploads
+   * @param {XMLHttpRequest} sent
+   */
+  #finished(uploads, sent) {
+    this.#sending.delete(sent);
+    const body = parsed(sent.responseText);
+    if (sent.status === 201) this.#stored(uploads, body.dataproducts ?? []);
+    else if (uploads.length > 1) this.#sendAlone(uploads);
+    else this.#failed(uploads[0], new ApiError(sent.status, body).message);
+    this.#sendNext();
+  }
+
+  /**
+   * @param {Upload[]} uploads
+   * @param {Required<Upload>["stored"][]} products in the same order
+   */
+  #stored(uploads, products) {
+    uploads.forEach((upload, at) => {
+      upload.share = 1;
+      upload.stored = products[at];
+      this.#setState(upload, "stored");
+    });
+  }
+
+  /**
+   * Send files again that were refused together: one of them may be the reason.
+   *
+   * @param {Upload[]} uploads
+   */
+  #sendAlone(uploads) {
+    for (const upload of uploads) {
+      upload.alone = true;
+      upload.share = 0;
+      this.#planned.add(upload);
+      this.#setState(upload, "waiting");
+    }
+    this.#waiting.unshift(...uploads);
   }
 
   /**
    * @param {Upload} upload
-   * @param {XMLHttpRequest} sent
+   * @param {string} problem
    */
-  #finished(upload, sent) {
-    this.#sending.delete(upload);
-    if (sent.status === 201) {
-      upload.share = 1;
-      upload.stored = parsed(sent.responseText).dataproducts?.[0];
-      this.#setState(upload, "stored");
-    } else {
-      upload.problem = new ApiError(sent.status, parsed(sent.responseText)).message;
-      this.#setState(upload, "failed");
-    }
-    this.#sendNext();
+  #failed(upload, problem) {
+    upload.problem = problem;
+    upload.share = 0;
+    this.#setState(upload, "failed");
   }
 
   /**

@@ -1,20 +1,21 @@
 // @ts-check
-/** The list of uploads. Those that are stored disappear after a while. */
+/** The uploads that somebody has to look at: those that failed, and those that are here already. */
 
 import { copyOf, part, slot } from "../find.js";
 import { setText } from "../times.js";
 import { size } from "../wording.js";
 
-const STORED_SHOWN_MS = 4000;
 const DUPLICATE_SHOWN_MS = 15_000;
 
+/** @typedef {import("../../server/uploads.js").Upload} Upload */
+
 export class UploadRows {
-  /** @type {Map<import("../../server/uploads.js").Upload, HTMLElement>} */
+  /** @type {Map<Upload, HTMLElement>} */
   #rows = new Map();
 
   /**
    * @param {HTMLElement} list
-   * @param {{again: (upload: any) => void, away: (upload: any) => void}} acts
+   * @param {{again: (upload: Upload) => void, away: (upload: Upload) => void}} acts
    */
   constructor(list, acts) {
     this.list = list;
@@ -26,25 +27,26 @@ export class UploadRows {
     return [...this.#rows.keys()].filter((upload) => upload.state === "failed");
   }
 
-  /** @param {import("../../server/uploads.js").Upload} upload */
+  /** @param {Upload} upload */
   draw(upload) {
+    if (!upload.problem) return this.remove(upload);
     const row = this.#rows.get(upload) ?? this.#open(upload);
     row.dataset.state = upload.state;
-    const bar = /** @type {HTMLProgressElement} */ (part("progress", row));
-    bar.value = upload.share;
-    setText(slot("note", row), note(upload));
+    const stored = upload.state === "stored";
+    setText(slot("note", row), stored ? `stored; the same as ${upload.problem}` : upload.problem);
     const again = part('[data-act="again"]', row);
-    again.hidden = upload.state !== "failed" && upload.state !== "same";
+    again.hidden = stored;
     setText(again, upload.state === "same" ? "Upload anyway" : "Try again");
-    part('[data-act="away"]', row).hidden = upload.state === "stored";
-    const shownMs = upload.problem ? DUPLICATE_SHOWN_MS : STORED_SHOWN_MS;
-    if (upload.state === "stored") setTimeout(() => this.remove(upload), shownMs);
+    part('[data-act="away"]', row).hidden = stored;
+    if (stored) setTimeout(() => this.remove(upload), DUPLICATE_SHOWN_MS);
     this.#offerAll();
   }
 
-  /** @param {import("../../server/uploads.js").Upload} upload */
+  /** @param {Upload} upload */
   remove(upload) {
-    this.#rows.get(upload)?.remove();
+    const row = this.#rows.get(upload);
+    if (!row) return;
+    row.remove();
     this.#rows.delete(upload);
     this.#offerAll();
   }
@@ -53,32 +55,15 @@ export class UploadRows {
     part("#retry-failed").hidden = this.failed.length < 2;
   }
 
-  /** @param {import("../../server/uploads.js").Upload} upload */
+  /** @param {Upload} upload */
   #open(upload) {
     const row = copyOf("#upload-row");
     slot("name", row).textContent = upload.file.name;
-    part("progress", row).setAttribute("aria-label", `Upload of ${upload.file.name}`);
+    slot("name", row).title = `${upload.file.name}, ${size(upload.file.size)}`;
     part('[data-act="again"]', row).addEventListener("click", () => this.acts.again(upload));
     part('[data-act="away"]', row).addEventListener("click", () => this.acts.away(upload));
     this.#rows.set(upload, row);
     this.list.append(row);
     return row;
-  }
-}
-
-/** @param {import("../../server/uploads.js").Upload} upload */
-function note(upload) {
-  switch (upload.state) {
-    case "waiting":
-      return size(upload.file.size);
-    case "sending":
-      return upload.share < 1 ? `${Math.floor(upload.share * 100)} % of ${size(upload.file.size)}` : "storing…";
-    case "stored":
-      return upload.problem ? `stored; the same as ${upload.problem}` : "stored";
-    case "failed":
-    case "same":
-      return upload.problem;
-    default:
-      throw new Error(`Unknown state ${upload.state}`);
   }
 }

@@ -76,7 +76,22 @@ function follow(log, drawSections) {
   });
   addEventListener("online", () => feed.channel.reconnectNow());
   setInterval(() => void drawQueuePosition(feed), QUEUE_MS);
-  void feed.channel.open();
+  void feed.channel.open().then(() => followOutcome(log));
+}
+
+/**
+ * Keep the outputs right once there are no more lines, as they can be deleted.
+ *
+ * @param {Log} log
+ */
+async function followOutcome(log) {
+  const { followAfterEnd } = await import("./after.js");
+  followAfterEnd(record, (newer) => {
+    const before = record;
+    record = newer;
+    draw();
+    if (outputsChanged(before, record)) void drawOutcome(log);
+  });
 }
 
 async function followFrames() {

@@ -20,7 +20,6 @@ import { takeUploads } from "./uploads.js";
 /** @typedef {import("../../draw/product/frame_list.js").Frame} Frame */
 /** @typedef {import("../../draw/product/frame_list.js").Wanted} Wanted */
 
-const REFRESH_MS = 400;
 
 /**
  * @param {number} target
@@ -29,12 +28,7 @@ const REFRESH_MS = 400;
  */
 export function watchProducts(target, selection, came = () => {}) {
   const list = new ProductList(target, selection, came);
-  let timer = 0;
-  const refreshSoon = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => void list.refresh().catch(() => {}), REFRESH_MS);
-  };
-  if (may("operator")) takeUploads(target, refreshSoon);
+  if (may("operator")) takeUploads(target);
   document.querySelector("#group-chosen")?.addEventListener("click", async () => {
     const { groupProducts } = await import("./groups.js");
     await groupProducts(list.chosenInOrder);

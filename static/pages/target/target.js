@@ -32,7 +32,7 @@ const products = watchProducts(target, selection, (frames) => void drawResults(f
 const curve = watchCurve(target);
 const feed = followProcesses();
 subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
-subscribe(target, curve.refresh, { kinds: ["lightcurve"] });
+subscribe(target, () => curve.refresh(), { kinds: ["lightcurve"] });
 subscribe(target, watchHead(), { kinds: ["target"] });
 offerNotifications(part("#notify"));
 copyCoordinates();

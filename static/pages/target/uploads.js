@@ -1,11 +1,16 @@
 // @ts-check
-/** Uploads to a target: of files dropped or chosen; of those that it has already, only on request. */
+/**
+ * Uploads to a target: of files dropped or chosen, in the order in which they were taken; of those
+ * that it has already, only on request.
+ */
 
 import { takeDrops } from "../../draw/drop.js";
 import { part } from "../../draw/find.js";
+import { UploadLine } from "../../draw/product/upload_line.js";
 import { UploadRows } from "../../draw/product/upload_rows.js";
 import { get } from "../../server/api.js";
 import { sha256Of } from "../../server/digest.js";
+import { inOrderOfObservation } from "../../server/observed.js";
 import { Uploads } from "../../server/uploads.js";
 
 const PAGE = 1000;
@@ -13,30 +18,31 @@ const MOST_PAGES = 10;
 
 /** @typedef {{name: string, size: number, sha256: string}} Product */
 
-/**
- * @param {number} target
- * @param {() => void} stored called after each
- */
-export function takeUploads(target, stored) {
+/** @param {number} target */
+export function takeUploads(target) {
   /** @type {Product[]} */
   let known = [];
   const uploads = new Uploads(target, (upload) => {
     if (upload.state === "stored") upload.problem = sameIn(known, upload.stored?.sha256)?.name ?? "";
     rows.draw(upload);
-    if (upload.state !== "stored") return;
-    known.push(...(upload.stored ? [upload.stored] : []));
-    stored();
+    line.note(upload);
+    if (upload.stored) known.push(upload.stored);
   });
+  const line = new UploadLine(part("#upload-line"));
   const rows = new UploadRows(part("#uploads"), {
     again: (upload) => uploads.retry(upload),
-    away(upload) {
-      uploads.remove(upload);
-      rows.remove(upload);
-    },
+    away: forget,
   });
+  /** @param {import("../../server/uploads.js").Upload} upload */
+  function forget(upload) {
+    rows.remove(upload);
+    line.forget(upload);
+  }
   const take = async (/** @type {File[]} */ files) => {
-    known = await productsOf(target, known);
-    for (const file of files) uploads.add(file, (await sameFile(known, file))?.name);
+    const [ordered, products] = await Promise.all([inOrderOfObservation(files), productsOf(target, known)]);
+    known = products;
+    const planned = ordered.map((file) => uploads.plan(file)); // so that their number is known
+    for (const upload of planned) uploads.start(upload, (await sameFile(known, upload.file))?.name);
   };
   const input = /** @type {HTMLInputElement} */ (part("#files"));
   input.addEventListener("change", () => {
@@ -44,6 +50,7 @@ export function takeUploads(target, stored) {
     input.value = "";
   });
   takeDrops((files) => void take(files));
+  part('#upload-line [data-act="stop"]').addEventListener("click", () => uploads.stop().forEach(forget));
   part("#retry-failed").addEventListener("click", () => {
     for (const upload of rows.failed) uploads.retry(upload);
   });
