@@ -1,6 +1,6 @@
 """The list of data products as a page shows it at first: sorted, counted, filtered.
 
-`static/draw/product/frame_list.js` does the same in the browser, where it goes on. The address has
+`static/draw/target/frame_list.js` does the same in the browser, where it goes on. The address has
 `kind` (`output` or `all`, by default inputs), any of the facets, each as often as it has values
 that are wanted (an empty one for what has none), `q`, and `sort` (with a minus: descending).
 """

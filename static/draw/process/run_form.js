@@ -9,7 +9,7 @@ const NAMED_FILES = 3;
 
 export class RunForm {
   #busy = false;
-  /** @type {import("../product/frame_list.js").Frame[]} those of the chosen that it cannot use */
+  /** @type {import("../target/frame_list.js").Frame[]} those of the chosen that it cannot use */
   #doubtful = [];
 
   /**
@@ -98,7 +98,7 @@ export class RunForm {
 /**
  * Say which of the chosen frames a run cannot use, or a film leaves out.
  *
- * @param {import("../product/frame_list.js").Frame[]} frames
+ * @param {import("../target/frame_list.js").Frame[]} frames
  * @param {string} type that of the pipeline
  */
 function warningsOf(frames, type) {
@@ -120,7 +120,7 @@ function warningsOf(frames, type) {
 }
 
 /**
- * @param {import("../product/frame_list.js").Frame[]} frames
+ * @param {import("../target/frame_list.js").Frame[]} frames
  * @param {string} one
  * @param {string} many
  */
@@ -130,12 +130,12 @@ function sentence(frames, one, many) {
   return frames.length === 1 ? `${names} ${one}.` : `${number(frames.length)} ${many}: ${names}.`;
 }
 
-/** @param {import("../product/frame_list.js").Frame} frame */
+/** @param {import("../target/frame_list.js").Frame} frame */
 function sizeOf({ fits }) {
   return `${fits?.width} × ${fits?.height}`;
 }
 
-/** @param {import("../product/frame_list.js").Frame[]} frames */
+/** @param {import("../target/frame_list.js").Frame[]} frames */
 function usualSize(frames) {
   /** @type {Map<string, number>} */
   const counts = new Map();

@@ -7,7 +7,7 @@
 
 import { parts } from "../find.js";
 
-/** @typedef {import("./frame_list.js").Frame} Frame */
+/** @typedef {import("../target/frame_list.js").Frame} Frame */
 
 export class Selection {
   /** @type {Map<number, Frame>} the chosen by PK */

@@ -3,12 +3,12 @@
 
 import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
-import { ArrowKeys } from "../../draw/product/arrow_keys.js";
-import { Facets } from "../../draw/product/facets.js";
-import { inOrderOfObservation, queryOf, shownOf, wantedBy } from "../../draw/product/frame_list.js";
-import { drawFrame, frameRow } from "../../draw/product/frame_row.js";
-import { Nights } from "../../draw/product/nights.js";
-import { RowChunks } from "../../draw/product/row_chunks.js";
+import { ArrowKeys } from "../../draw/target/arrow_keys.js";
+import { Facets } from "../../draw/target/facets.js";
+import { inOrderOfObservation, queryOf, shownOf, wantedBy } from "../../draw/target/frame_list.js";
+import { drawFrame, frameRow } from "../../draw/target/frame_row.js";
+import { Nights } from "../../draw/target/nights.js";
+import { RowChunks } from "../../draw/target/row_chunks.js";
 import { may } from "../../draw/role.js";
 import { setText } from "../../draw/times.js";
 import { counted, number } from "../../draw/wording.js";
@@ -17,8 +17,8 @@ import { chooseGallery } from "./gallery.js";
 import { deleteSoon } from "./undo.js";
 import { takeUploads } from "./uploads.js";
 
-/** @typedef {import("../../draw/product/frame_list.js").Frame} Frame */
-/** @typedef {import("../../draw/product/frame_list.js").Wanted} Wanted */
+/** @typedef {import("../../draw/target/frame_list.js").Frame} Frame */
+/** @typedef {import("../../draw/target/frame_list.js").Wanted} Wanted */
 
 
 /**

@@ -10,7 +10,7 @@ const SHOWN = 6;
 let shown = null;
 
 /**
- * @param {import("../../draw/product/frame_list.js").Frame[]} frames newest first
+ * @param {import("../../draw/target/frame_list.js").Frame[]} frames newest first
  */
 export async function drawResults(frames) {
   const outputs = frames.filter(({ kind }) => kind === "output");

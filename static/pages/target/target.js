@@ -2,7 +2,7 @@
 /** The page of a target: puts its processes, data products, uploads and the run form together. */
 
 import { showConnection } from "../../draw/connection.js";
-import { ArrowKeys } from "../../draw/product/arrow_keys.js";
+import { ArrowKeys } from "../../draw/target/arrow_keys.js";
 import { part, parts } from "../../draw/find.js";
 import { notify, offerNotifications } from "../../draw/notify.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../../draw/problems.js";
