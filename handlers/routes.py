@@ -26,13 +26,13 @@ from handlers.files import zip as zips
 from handlers.operations import health, metrics, server_status, webhooks
 from handlers.pages import login, not_found, plot, sessions, static_files
 from handlers.pages import products as product_pages
-from handlers.pages import target as target_page
 from handlers.pages import targets as targets_page
 from handlers.pages.processes import now as now_page
 from handlers.pages.processes import process as process_page
 from handlers.pages.processes import processes as processes_page
 from handlers.pages.processes import receipt as receipt_page
 from handlers.pages.processes import shared
+from handlers.pages.target import page as target_page
 from handlers.services import Services
 
 #: Each ends with `routes(services)`; those that are requested most often come first.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from tornado.routing import URLSpec
 
 from handlers.files.upload import UploadHandler
+from handlers.http.base import BaseHandler
 from handlers.http.query import PK, page, parse_pk
 from handlers.http.routing import route
 from handlers.services import Services
 from handlers.sharing.views import OfProduct
+from server.archive.derived.frames import frames_of
 
 
 class TargetDataProductsHandler(UploadHandler):
@@ -28,6 +30,16 @@ class TargetDataProductsHandler(UploadHandler):
         self.audit("products_uploaded", target_pk=parse_pk(pk), product_pks=pks)
         fields = await self.archive.products.fields(products)
         self.write_json({"dataproducts": fields}, 201)
+
+
+class TargetFramesHandler(BaseHandler):
+    """The data products of a target in one list, with their nights and what cannot be read."""
+
+    async def get(self, pk: str) -> None:
+        """Answer with the newest data products, and whether there are more."""
+        target = await self.archive.targets.get(parse_pk(pk))
+        frames, more = await frames_of(self.archive.products, target.pk)
+        await self.answer({"frames": frames, "more": more})
 
 
 class DataProductHandler(OfProduct):
@@ -50,5 +62,6 @@ def routes(services: Services) -> list[URLSpec]:
     """Return the routes of the data products."""
     return [
         route(rf"/api/targets/{PK}/dataproducts/", TargetDataProductsHandler, services),
+        route(rf"/api/targets/{PK}/frames/", TargetFramesHandler, services),
         route(rf"/api/dataproducts/{PK}/", DataProductHandler, services),
     ]

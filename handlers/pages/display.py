@@ -17,7 +17,8 @@ TEXT_SUFFIXES = (*TABLE_SUFFIXES, *PERHAPS_TABLES, ".log", ".md", ".yml")
 def has_preview(product: dict[str, Any]) -> bool:
     """Return whether the server can draw a preview of this data product."""
     if product["fits"]:
-        return bool(product["fits"]["width"])
+        problem = product["fits"].get("problem") or product.get("problem")
+        return bool(product["fits"]["width"]) and not problem
     return bool(product["name"].lower().endswith(PREVIEWED_SUFFIXES))
 
 

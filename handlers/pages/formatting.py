@@ -7,6 +7,7 @@ when live data comes. Both round halves up.
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from math import floor
 from typing import Any
@@ -88,6 +89,11 @@ def at_most(count: int, limit: int) -> str:
     return f"{number(limit)}+" if count > limit else number(count)
 
 
+def pieces(name: str) -> list[str]:
+    """Return the name of a file in pieces between which a line may break: after its separators."""
+    return re.split(r"(?<=[_.\-])(?=[^_.\-])", name)
+
+
 def extra_field(value: Any) -> str:
     """Return the value of an extra field of a target: a text as it is, all else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -122,6 +128,13 @@ def declination(degrees: float) -> str:
     minutes, rest = divmod(tenths, 600)
     sign = "\u2212" if degrees < 0 and tenths else "+"
     return f"{sign}{minutes // 60:02}\u00b0 {minutes % 60:02}\u2032 {rest / 10:04.1f}\u2033"
+
+
+def sexagesimal(ra: float, dec: float) -> str:
+    """Return coordinates as programs take them: `16:41:41.64 +36:27:40.7`."""
+    right = right_ascension(ra).replace("h ", ":").replace("m ", ":").removesuffix("s")
+    up = declination(dec).replace("\u00b0 ", ":").replace("\u2032 ", ":").removesuffix("\u2033")
+    return f"{right} {up}".replace("\u2212", "-")
 
 
 def degrees(value: float, sign: str = "") -> str:

@@ -6,17 +6,42 @@ in `static/`.
 
 from __future__ import annotations
 
+from typing import Any
+
 from tornado.routing import URLSpec
 
 from handlers.files.previews import STRETCHES, stretch_of
 from handlers.http.query import PK, integer, parse_pk
 from handlers.http.routing import route
 from handlers.pages.base import Page
+from handlers.pages.display import display_kind, table_kind
 from handlers.services import Services
 from handlers.sharing.views import OfGroup, OfProduct
 
 #: How many data products of a group one page shows.
 PRODUCTS_SHOWN = 48
+
+
+#: What the members of a group are sorted into, and how each kind is displayed.
+KINDS = {
+    "Films": ("video",),
+    "Pictures": ("image", "preview"),
+    "Tables": ("table",),
+    "Texts": ("text",),
+    "Other files": ("file",),
+}
+
+
+def by_kind(products: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return data products by the kinds that there are, in the order of `KINDS`."""
+    found: dict[str, list[dict[str, Any]]] = {title: [] for title in KINDS}
+    titles = {look: title for title, looks in KINDS.items() for look in looks}
+    for product in products:
+        look = display_kind(product)
+        # A text of comma-separated values is a table.
+        is_table = look == "text" and table_kind(product) == "table"
+        found["Tables" if is_table else titles[look]].append(product)
+    return {title: members for title, members in found.items() if members}
 
 
 class GroupPage(OfGroup, Page):
@@ -29,11 +54,13 @@ class GroupPage(OfGroup, Page):
         end = start + PRODUCTS_SHOWN
         shown = await self.archive.products.get_many(group.products[start:end])
         process = None if group.process is None else await self.processes.get(group.process)
+        fields = await self.archive.products.fields(shown)
         more = len(group.products) > end
         self.show(
             "pages/group.html",
             group=group,
-            products=await self.archive.products.fields(shown),
+            products=fields,
+            kinds=by_kind(fields),
             start=start,
             next_url=f"?from={end}&stretch={stretch}" if more else None,
             process=None if process is None else self.process_fields(process),

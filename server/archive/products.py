@@ -97,7 +97,7 @@ class DataProducts:
         return [
             {name: getattr(product, name) for name in _SHOWN}
             | {"url": self._prefix + product.url}
-            | {"groups": groups[product.pk], "process": product.process, "fits": product.fits}
+            | {"groups": groups[product.pk], "process": product.process, "fits": product.facts}
             for product in products
         ]
 

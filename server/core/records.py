@@ -116,7 +116,8 @@ class DataProduct(Record, frozen=True, kw_only=True):
     """A file: an uploaded one, or the output of a run if it has `process` and `attempt`.
 
     `fits` is None for a file that is not FITS, and while `examinations_left` is above 0: then the
-    file could not be examined yet. `token` is that of the journal entry by which it was stored.
+    file could not be examined yet. Besides the facts it has a `problem` if the image cannot be
+    used. `token` is that of the journal entry by which it was stored.
     """
 
     name: str
@@ -134,6 +135,13 @@ class DataProduct(Record, frozen=True, kw_only=True):
     def url(self) -> str:
         """Where to download the bytes, relative to the server."""
         return f"/dataproducts/{self.pk}/file/{quote(self.name, safe='')}"
+
+    @property
+    def facts(self) -> dict[str, Any] | None:
+        """What its headers say, as the API shows it; None if it is not FITS."""
+        if self.fits is None or "problem" not in self.fits:
+            return self.fits
+        return {name: value for name, value in self.fits.items() if name != "problem"}
 
     @property
     def key(self) -> str:

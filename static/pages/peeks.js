@@ -71,7 +71,7 @@ function showText(place, text) {
 function showTable(place, { columns, rows }) {
   const table = tableOf(columns, rows);
   place.replaceChildren(table);
-  if (rows.length >= MOST_ROWS) table.createCaption().textContent = `The first ${number(rows.length)} rows`;
+  if (rows.length >= MOST_ROWS) table.createCaption().textContent = `The first ${number(rows.length)} rows; sorted among themselves`;
 }
 
 /**

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from server.archive.derived.activity import Active, ActiveTarget
+from server.archive.light_curves import LightCurvePage
 from server.core.errors import Conflict, InvalidInput, NotFound, TooLarge
 from server.core.records import DataProduct, DataProductGroup, Target
 from server.store.base import Page
@@ -56,6 +57,7 @@ class FakeArchive:
         self.activity = FakeActivity(self)
         self.products = FakeProducts(self)
         self.groups = FakeGroups(self)
+        self.light_curves = FakeLightCurves()
         self.stored_targets: dict[int, Target] = {1: a_target()}
         self.stored_products: dict[int, DataProduct] = {}
         self.stored_groups: dict[int, DataProductGroup] = {}
@@ -193,6 +195,13 @@ class FakeProducts:
             yield upload
         finally:
             self.archive.left.append(upload)
+
+
+class FakeLightCurves:
+    """Light curves without a point."""
+
+    async def page(self, _target: int, **_wanted: Any) -> LightCurvePage:
+        return LightCurvePage([], None)
 
 
 class FakeGroups:

@@ -18,6 +18,7 @@ from handlers.description.operation import (
 )
 from handlers.description.parameters import PAGE
 from handlers.files.previews import DEFAULT_SIZE, SIZES, STRETCHES, USUAL_STRETCH
+from server.archive.derived.frames import MOST
 
 NOT_EXAMINED = (
     "The file cannot be examined now, or the database is away. Try again after `Retry-After`."
@@ -76,6 +77,24 @@ class DataProducts(Struct):
 
     dataproducts: list[DataProduct]
     next: int | None
+
+
+class Frame(DataProduct):
+    """A data product with its `night`, null without a date of observation.
+
+    `problem` is why it cannot be read: what follows its name in a sentence, null for none.
+    """
+
+    kind: Literal["input", "output"]
+    night: str | None
+    problem: str | None
+
+
+class Frames(Struct):
+    """The newest data products, newest first; `more` if there are older ones."""
+
+    frames: list[Frame]
+    more: bool
 
 
 class Uploaded(Struct):
@@ -199,6 +218,21 @@ PRODUCTS = Subject(
                     "least 1 byte and at most `uploads.limit_bytes`, and there are at most "
                     "`uploads.limit_parts`. Of a file name, what follows the last `/` or `\\` "
                     "counts."
+                ),
+            ),
+        },
+        "/api/targets/{pk}/frames/": {
+            "GET": read(
+                "List the data products of a target with their nights",
+                Frames,
+                {
+                    "frames": [EXAMPLE | {"kind": "input", "night": "2026-03-01", "problem": None}],
+                    "more": False,
+                },
+                description=(
+                    f"The newest {MOST:,} at once. Frames with less than 6 hours between them are "
+                    "of one night, named by the UTC date on which it began; where they go on for "
+                    "more than 16 hours, a night is a UTC date."
                 ),
             ),
         },

@@ -1,1 +1,1 @@
-"""What is computed from stored files: metadata that was missing, and pictures that are kept."""
+"""What is computed from stored files: metadata that was missing, nights, kept pictures."""

@@ -1,52 +1,71 @@
 // @ts-check
 /**
- * Chooses rows of a table: one with a click, a range with Shift, all that are shown with the box in
- * the head. Keeps the choice by PK, so that it survives when the table is replaced.
+ * Chooses data products in a table: one with a click, a range with Shift, all that are shown with the
+ * box in the head. Keeps the choice by PK, so that it survives when rows go, and knows which of the
+ * chosen are not shown.
  */
 
 import { parts } from "../find.js";
 
+/** @typedef {import("../target/frame_list.js").Frame} Frame */
+
 export class Selection {
-  /** @type {Map<number, string>} the names of the chosen by PK */
+  /** @type {Map<number, Frame>} the chosen by PK */
   chosen = new Map();
-  /** @type {HTMLElement | null} where the next range begins */
+  /** @type {Frame[]} what is shown, in its order */
+  #shown = [];
+  /** @type {Set<number>} */
+  #shownPks = new Set();
+  /** @type {number | null} the PK where the next range begins */
   #anchor = null;
 
   /**
-   * @param {HTMLElement} place holds the table, which may be replaced
+   * @param {HTMLElement} place holds the table
    * @param {() => void} changed
-   * @param {() => Promise<void>} complete adds the rows that are not in the table yet
    */
-  constructor(place, changed, complete) {
+  constructor(place, changed) {
     this.place = place;
     this.changed = changed;
-    this.complete = complete;
     place.addEventListener("click", (event) => this.#clicked(event));
     place.addEventListener("mousedown", (event) => {
       if (event.shiftKey && rowOf(event)) event.preventDefault(); // else it would select text
     });
   }
 
-  get rows() {
-    return parts("tbody tr", this.place);
+  /** The chosen that are not shown. */
+  get hidden() {
+    return [...this.chosen.values()].filter(({ pk }) => !this.#shownPks.has(pk));
   }
 
-  get shown() {
-    return this.rows.filter((row) => !row.hidden);
-  }
-
-  /** @param {{pk: number}[]} products which may be all that are in the table */
-  shows(products) {
-    const rows = this.rows;
-    return rows.length === products.length && products.every(({ pk }, at) => pkOf(rows[at]) === pk);
-  }
-
-  clear() {
-    this.chosen.clear();
+  /**
+   * Take other frames: those that are shown, of all that there are. The choice of others is dropped.
+   *
+   * @param {Frame[]} shown
+   * @param {Map<number, Frame>} all by PK
+   */
+  take(shown, all) {
+    this.#shown = shown;
+    this.#shownPks = new Set(shown.map(({ pk }) => pk));
+    for (const pk of this.chosen.keys()) {
+      const frame = all.get(pk);
+      if (frame) this.chosen.set(pk, frame);
+      else this.chosen.delete(pk);
+    }
     this.draw();
   }
 
-  /** @param {number[]} pks */
+  /** @param {Iterable<Frame>} frames */
+  chooseOnly(frames) {
+    this.chosen = new Map([...frames].map((frame) => [frame.pk, frame]));
+    this.draw();
+  }
+
+  /** Drop what is chosen and not shown. */
+  chooseOnlyShown() {
+    this.chooseOnly([...this.chosen.values()].filter(({ pk }) => this.#shownPks.has(pk)));
+  }
+
+  /** @param {Iterable<number>} pks */
   forget(pks) {
     for (const pk of pks) this.chosen.delete(pk);
     this.draw();
@@ -54,21 +73,26 @@ export class Selection {
 
   /** Show in the table what is chosen. */
   draw() {
-    for (const row of this.rows) {
-      const chosen = this.chosen.has(pkOf(row));
-      row.classList.toggle("chosen", chosen);
-      for (const box of boxesOf(row)) box.checked = chosen;
-    }
+    this.drawRows(parts("tbody tr", this.place));
     this.#drawHead();
     this.changed();
   }
 
+  /** @param {HTMLElement[]} rows */
+  drawRows(rows) {
+    for (const row of rows) {
+      const chosen = this.chosen.has(pkOf(row));
+      row.classList.toggle("chosen", chosen);
+      for (const box of boxesOf(row)) box.checked = chosen;
+    }
+  }
+
   #drawHead() {
-    const shown = this.shown;
-    const chosen = shown.filter((row) => this.chosen.has(pkOf(row))).length;
+    const count = this.#shown.length;
+    const chosen = this.#shown.filter(({ pk }) => this.chosen.has(pk)).length;
     for (const box of boxesOf(this.place.querySelector("thead"))) {
-      box.checked = chosen > 0 && chosen === shown.length;
-      box.indeterminate = chosen > 0 && chosen < shown.length;
+      box.checked = chosen > 0 && chosen === count;
+      box.indeterminate = chosen > 0 && chosen < count;
     }
   }
 
@@ -78,39 +102,46 @@ export class Selection {
     if (target.closest("thead input")) return void this.#chooseAll();
     const row = rowOf(event);
     if (!row || !boxesOf(row).length || target.closest("a, button")) return;
-    if (event.shiftKey && this.#anchor?.isConnected) this.#chooseRange(row);
-    else this.#toggle(row);
+    const from = event.shiftKey ? this.#placeOf(this.#anchor) : -1;
+    if (from >= 0) this.#chooseRange(from, this.#placeOf(pkOf(row)));
+    else this.#toggle(pkOf(row));
     this.draw();
   }
 
-  async #chooseAll() {
-    const all = this.shown.every((row) => this.chosen.has(pkOf(row)));
-    if (!all) await this.complete();
-    for (const row of this.shown) this.#set(row, !all);
+  #chooseAll() {
+    const all = this.#shown.every(({ pk }) => this.chosen.has(pk));
+    for (const frame of this.#shown) this.#set(frame, !all);
     this.draw();
   }
 
-  /** @param {HTMLElement} row */
-  #toggle(row) {
-    this.#set(row, !this.chosen.has(pkOf(row)));
-    this.#anchor = row;
+  /** @param {number | null} pk */
+  #placeOf(pk) {
+    return this.#shown.findIndex((frame) => frame.pk === pk);
   }
 
-  /** @param {HTMLElement} row */
-  #chooseRange(row) {
-    const shown = this.shown;
-    const ends = [shown.indexOf(/** @type {HTMLElement} */ (this.#anchor)), shown.indexOf(row)];
-    const choose = this.chosen.has(pkOf(/** @type {HTMLElement} */ (this.#anchor)));
-    for (const each of shown.slice(Math.min(...ends), Math.max(...ends) + 1)) this.#set(each, choose);
+  /** @param {number} pk */
+  #toggle(pk) {
+    const frame = this.#shown[this.#placeOf(pk)];
+    if (frame) this.#set(frame, !this.chosen.has(pk));
+    this.#anchor = pk;
   }
 
   /**
-   * @param {HTMLElement} row
+   * @param {number} from
+   * @param {number} to
+   */
+  #chooseRange(from, to) {
+    const choose = this.chosen.has(this.#shown[from].pk);
+    for (const frame of this.#shown.slice(Math.min(from, to), Math.max(from, to) + 1)) this.#set(frame, choose);
+  }
+
+  /**
+   * @param {Frame} frame
    * @param {boolean} choose
    */
-  #set(row, choose) {
-    if (choose) this.chosen.set(pkOf(row), row.dataset.name ?? "");
-    else this.chosen.delete(pkOf(row));
+  #set(frame, choose) {
+    if (choose) this.chosen.set(frame.pk, frame);
+    else this.chosen.delete(frame.pk);
   }
 }
 
@@ -121,7 +152,7 @@ function pkOf(row) {
 
 /** @param {MouseEvent} event */
 function rowOf(event) {
-  return /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("tbody tr"));
+  return /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("tbody tr[data-pk]"));
 }
 
 /**

@@ -7,7 +7,7 @@ import { degreesOf } from "./coordinates.js";
 /**
  * @param {HTMLFormElement} form
  * @returns {Record<string, unknown>}
- * @throws {ApiError} as the server would answer it, for coordinates that cannot be read
+ * @throws {ApiError} as the server would answer it, with all that is wrong
  */
 export function targetOf(form) {
   const fields = new FormData(form);
@@ -15,8 +15,12 @@ export function targetOf(form) {
   const [ra, dec] = [degreesOf(value("ra"), 15), degreesOf(value("dec"), 1)];
   /** @type {Record<string, string[]>} */
   const problems = {};
+  if (!value("name")) problems.name = ["Give it a name."];
   if (Number.isNaN(ra)) problems.ra = ["Write it as 16:41:41.6 or in degrees, as 250.4233."];
+  else if (ra !== null && !(ra >= 0 && ra < 360)) problems.ra = ["It is from 0 to below 360 degrees (24 hours)."];
   if (Number.isNaN(dec)) problems.dec = ["Write it as +36:27:41 or in degrees, as 36.4613."];
+  else if (dec !== null && Math.abs(dec) > 90) problems.dec = ["It is from -90 to 90 degrees."];
+  const extra = fields.has("extra_fields") ? { extra_fields: extraFieldsOf(value("extra_fields"), problems) } : {};
   if (Object.keys(problems).length) throw new ApiError(400, problems);
   const identifier = value("identifier");
   return {
@@ -24,7 +28,7 @@ export function targetOf(form) {
     ra,
     dec,
     ...(identifier ? { identifier } : {}),
-    ...(fields.has("extra_fields") ? { extra_fields: extraFieldsOf(value("extra_fields")) } : {}),
+    ...extra,
   };
 }
 
@@ -32,10 +36,13 @@ export function targetOf(form) {
  * Read the extra fields, one on each line. A value that is JSON is parsed, any other is text.
  *
  * @param {string} lines
+ * @param {Record<string, string[]>} problems gets what is wrong with them
  * @returns {Record<string, unknown>}
  */
-function extraFieldsOf(lines) {
+function extraFieldsOf(lines, problems) {
   const fields = lines.split("\n").filter((line) => line.trim()).map(extraFieldOf);
+  const nameless = fields.filter(([name]) => !name);
+  if (nameless.length) problems.extra_fields = nameless.map(([, text]) => `Give “${text}” a name.`);
   return Object.fromEntries(fields);
 }
 
@@ -45,7 +52,7 @@ function extraFieldsOf(lines) {
  */
 function extraFieldOf(line) {
   const [, name, value] = /^([^:]*):?(.*)$/.exec(line) ?? ["", line, ""];
-  if (!name.trim()) throw new ApiError(400, { extra_fields: [`Give “${line.trim()}” a name.`] });
+  if (!name.trim()) return ["", line.trim()];
   try {
     return [name.trim(), JSON.parse(value)];
   } catch {

@@ -4,6 +4,7 @@
 import { part, slot } from "../../draw/find.js";
 import { MOST_POINTS } from "../../draw/light_curve/points.js";
 import { pollAnswer } from "../../server/api.js";
+import { showIfAny } from "./results.js";
 
 /** @typedef {"magnitude" | "flux"} Quantity */
 
@@ -18,6 +19,7 @@ export function watchCurve(target) {
     if (version === shown) return;
     shown = version;
     section.hidden = !rows.length;
+    showIfAny();
     if (!rows.length) return;
     // Loaded only where there is something to draw.
     const [{ Plot }, { tableOf }] = await Promise.all([

@@ -1,134 +1,234 @@
 // @ts-check
-/** The data products on the page of a target: filtering, grouping, deleting, showing older ones. */
+/** The data products on the page of a target: which are shown, choosing, grouping, deleting them. */
 
 import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
-import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
+import { ArrowKeys } from "../../draw/target/arrow_keys.js";
+import { Facets } from "../../draw/target/facets.js";
+import { inOrderOfObservation, queryOf, shownOf, wantedBy } from "../../draw/target/frame_list.js";
+import { drawFrame, frameRow } from "../../draw/target/frame_row.js";
+import { Nights } from "../../draw/target/nights.js";
+import { RowChunks } from "../../draw/target/row_chunks.js";
 import { may } from "../../draw/role.js";
-import { regionOf, swapRegion } from "../../draw/region.js";
-import { counted } from "../../draw/wording.js";
-import { ApiError, getPage, request } from "../../server/api.js";
+import { setText } from "../../draw/times.js";
+import { counted, number } from "../../draw/wording.js";
 import { Answers } from "../../server/changes.js";
+import { chooseGallery } from "./gallery.js";
+import { deleteSoon } from "./undo.js";
 import { takeUploads } from "./uploads.js";
 
-const GALLERY_KEY = "heliograph.gallery";
+/** @typedef {import("../../draw/target/frame_list.js").Frame} Frame */
+/** @typedef {import("../../draw/target/frame_list.js").Wanted} Wanted */
+
 
 /**
  * @param {number} target
  * @param {import("../../draw/product/selection.js").Selection} selection
+ * @param {(frames: Frame[]) => void} [came] called with all data products, newest first
  */
-export function watchProducts(target, selection) {
-  const answers = new Answers();
-  const draw = async () => {
-    swapRegion("product-list", await getPage(location.pathname));
-    filter();
-  };
-  let drawn = false;
-  const refreshChanged = async () => {
-    const newest = await answers.getChanged(`/api/targets/${target}/dataproducts/?limit=100`);
-    const known = !newest || (!drawn && selection.shows(newest.dataproducts));
-    drawn = true;
-    if (!known) await draw();
-  };
-  const showAll = async () => {
-    for (let link = olderLink(); link; link = olderLink()) await showOlder(link.href);
-    filter();
-  };
-
-  function filter() {
-    const wanted = /** @type {HTMLInputElement} */ (part("#filter")).value.trim().toLowerCase();
-    for (const row of selection.rows) row.hidden = !row.textContent?.toLowerCase().includes(wanted);
-    selection.draw();
-  }
-
+export function watchProducts(target, selection, came = () => {}) {
+  const list = new ProductList(target, selection, came);
   if (may("operator")) takeUploads(target);
-  chooseGallery();
-  watchBrokenPictures(part("#products"), replaceByBlank);
-  part("#filter").addEventListener("input", filter);
   document.querySelector("#group-chosen")?.addEventListener("click", async () => {
     const { groupProducts } = await import("./groups.js");
-    await groupProducts(oldestFirst([...selection.chosen.keys()]));
+    await groupProducts(list.chosenInOrder);
   });
-  document.querySelector("#delete-chosen")?.addEventListener("click", async () => {
-    if (await deleteChosen(selection)) await draw();
-  });
-  part("#products").addEventListener("click", (event) => {
-    const link = /** @type {Element} */ (event.target).closest("#older-products");
-    if (!(link instanceof HTMLAnchorElement)) return;
-    event.preventDefault();
-    void showOlder(link.href).then(filter);
-  });
-  return { refresh: refreshChanged, showAll, chosenChanged: () => allowActs(selection), inOrder: oldestFirst };
+  document.querySelector("#delete-chosen")?.addEventListener("click", () => void list.deleteChosen());
+  document.querySelector("#only-shown")?.addEventListener("click", () => selection.chooseOnlyShown());
+  return list;
 }
 
-/** Let the reader choose between a gallery of pictures and rows with all the facts. */
-function chooseGallery() {
-  const button = part("#gallery");
-  const show = (/** @type {boolean} */ gallery) => {
-    button.setAttribute("aria-pressed", String(gallery));
-    part("#products").classList.toggle("gallery", gallery);
-  };
-  button.addEventListener("click", () => {
-    const gallery = button.getAttribute("aria-pressed") !== "true";
-    localStorage.setItem(GALLERY_KEY, String(gallery));
-    show(gallery);
-  });
-  show(localStorage.getItem(GALLERY_KEY) === "true");
-}
+class ProductList {
+  /** @type {Frame[]} newest first */
+  #frames = [];
+  /** @type {Set<number>} the PKs of those whose deletion can be undone */
+  #deleted = new Set();
+  #known = false;
+  #more = false;
 
-/** @param {import("../../draw/product/selection.js").Selection} selection */
-function allowActs(selection) {
-  for (const button of /** @type {HTMLButtonElement[]} */ (parts("#selection-acts button"))) {
-    button.disabled = selection.chosen.size === 0;
+  /**
+   * @param {number} target
+   * @param {import("../../draw/product/selection.js").Selection} selection
+   * @param {(frames: Frame[]) => void} came
+   */
+  constructor(target, selection, came) {
+    this.target = target;
+    this.selection = selection;
+    this.came = came;
+    this.wanted = wantedBy(location.search);
+    this.table = /** @type {HTMLTableElement} */ (part("#product-list table"));
+    this.answers = new Answers();
+    this.rows = new RowChunks(this.table, frameRow, drawFrame, (rows) => selection.drawRows(rows));
+    this.shown = /** @type {Frame[]} */ ([]);
+    new ArrowKeys(this.table, { count: () => this.shown.length, at: (index) => this.rows.rowAt(index) });
+    this.facets = new Facets(part("#facets"), (change) => this.want(change));
+    this.nights = new Nights(part("#nights"), (night, filter) => this.#chooseSet(night, filter));
+    this.#takeRows();
+    this.#listen();
+    chooseGallery(this.table, (columns) => {
+      if (this.#known) this.rows.setColumns(columns);
+    });
+  }
+
+  /** Have what the page came with ready to be chosen before all is fetched. */
+  #takeRows() {
+    const rows = parts("tr[data-frame]", this.table);
+    this.shown = rows.map((row) => JSON.parse(row.dataset.frame ?? ""));
+    for (const row of rows) row.removeAttribute("data-frame");
+    this.selection.take(this.shown, new Map(this.shown.map((frame) => [frame.pk, frame])));
+  }
+
+  #listen() {
+    part("#filter").addEventListener("input", (event) => {
+      this.want({ words: /** @type {HTMLInputElement} */ (event.target).value.trim().toLowerCase() }, true);
+    });
+    part("thead", this.table).addEventListener("click", (event) => {
+      const link = /** @type {Element} */ (event.target).closest("a.sort");
+      if (!(link instanceof HTMLElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const sort = link.dataset.sort ?? "date";
+      this.want({ sort, descending: this.wanted.sort === sort && !this.wanted.descending });
+    });
+    addEventListener("popstate", () => {
+      this.wanted = wantedBy(location.search);
+      this.draw();
+    });
+  }
+
+  /** Show the data products as they are now, if they have changed. */
+  async refresh() {
+    const answer = await this.answers.getChanged(`/api/targets/${this.target}/frames/`);
+    if (!answer) return;
+    const { frames, more } = answer;
+    const known = new Map(this.#frames.map((frame) => [frame.pk, frame]));
+    // What has not changed stays the same object, so that its row is not drawn again.
+    this.#frames = frames.map((/** @type {Frame} */ frame) => sameOr(known.get(frame.pk), frame));
+    this.#more = more;
+    this.#known = true;
+    this.draw();
+    this.came(this.#there);
+  }
+
+  get #there() {
+    return this.#deleted.size ? this.#frames.filter(({ pk }) => !this.#deleted.has(pk)) : this.#frames;
+  }
+
+  /** The PKs of the chosen, in the order in which they were taken. */
+  get chosenInOrder() {
+    return inOrderOfObservation([...this.selection.chosen.values()]).map(({ pk }) => pk);
+  }
+
+  /**
+   * Show something else, and say so in the address.
+   *
+   * @param {Partial<Wanted>} change
+   * @param {boolean} [typing] whether each letter is a change
+   */
+  want(change, typing = false) {
+    const kind = change.kind ?? this.wanted.kind;
+    // Each kind has its usual order, until another one is chosen.
+    const order = kind === this.wanted.kind ? {} : { sort: kind === "output" ? "created" : "date", descending: kind === "output" };
+    this.wanted = { ...this.wanted, ...order, ...change };
+    const address = location.pathname + queryOf(this.wanted) + location.hash;
+    if (typing) history.replaceState(null, "", address);
+    else history.pushState(null, "", address);
+    this.draw();
+  }
+
+  /** Show what is wanted of what is known. */
+  draw() {
+    if (!this.#known) return;
+    const there = this.#there;
+    this.shown = shownOf(there, this.wanted);
+    this.rows.show(this.shown);
+    this.#drawHeadings();
+    this.facets.draw(there, this.wanted);
+    this.nights.draw(there, this.wanted);
+    const filter = /** @type {HTMLInputElement} */ (part("#filter"));
+    if (filter !== document.activeElement) filter.value = this.wanted.words;
+    document.querySelector("#more-products")?.parentElement?.remove();
+    this.table.hidden = !this.shown.length;
+    part("#none-shown").hidden = this.shown.length > 0 || !there.length;
+    part("#no-products").hidden = there.length > 0;
+    const newest = this.#more ? ", the newest," : "";
+    setText(part("#shown"), `${number(this.shown.length)} of ${number(there.length)}${newest} shown`);
+    this.selection.take(this.shown, new Map(there.map((frame) => [frame.pk, frame])));
+  }
+
+  #drawHeadings() {
+    const { sort, descending } = this.wanted;
+    for (const heading of parts("th[data-column]", this.table)) {
+      const name = heading.dataset.column ?? "";
+      if (name === sort) heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      else heading.removeAttribute("aria-sort");
+      const next = { ...this.wanted, sort: name, descending: name === sort && !descending };
+      part("a", heading).setAttribute("href", queryOf(next) || location.pathname);
+    }
+  }
+
+  /**
+   * Show the inputs of a night through a filter, all of them chosen; show all again, if they are.
+   *
+   * @param {string} night
+   * @param {string | null} filter null for all of them
+   */
+  #chooseSet(night, filter) {
+    const facets = { night: new Set([night]), ...(filter === null ? {} : { filter: new Set([filter]) }) };
+    const set = { ...this.wanted, kind: /** @type {const} */ ("input"), facets, words: "" };
+    if (queryOf(set) === queryOf(this.wanted)) {
+      this.want({ facets: {} });
+      this.selection.chooseOnly([]);
+      return;
+    }
+    this.want(set);
+    if (may("operator")) this.selection.chooseOnly(this.shown);
+  }
+
+  /** Delete the chosen once it is confirmed, with some seconds to undo it. */
+  async deleteChosen() {
+    const { selection } = this;
+    const frames = [...selection.chosen.values()];
+    const hidden = selection.hidden.length;
+    const place = part("#product-problem");
+    const { ask } = await import("../../draw/question.js"); // only the question needs it
+    const unseen = hidden ? ` ${number(hidden)} of them ${hidden === 1 ? "is" : "are"} not shown now.` : "";
+    if (!(await ask(`Delete ${counted(frames.length, "data product")}?${unseen}`))) return;
+    showProblem(place, "");
+    const pks = frames.map(({ pk }) => pk);
+    this.#setDeleted(pks, true);
+    deleteSoon({
+      words: `${counted(frames.length, "data product")} deleted.`,
+      kind: "dataproducts",
+      pks,
+      undone: () => {
+        this.#setDeleted(pks, false);
+        selection.chooseOnly([...selection.chosen.values(), ...frames]);
+      },
+      done: (problem) => {
+        const refused = frames.find(({ pk }) => problem?.pk === pk);
+        if (problem) showProblem(place, `${refused?.name}: ${messageOf(problem.error)}`);
+        void this.refresh().catch(() => {}).then(() => this.#setDeleted(pks, false));
+      },
+    });
+  }
+
+  /**
+   * @param {number[]} pks
+   * @param {boolean} deleted
+   */
+  #setDeleted(pks, deleted) {
+    for (const pk of pks) {
+      if (deleted) this.#deleted.add(pk);
+      else this.#deleted.delete(pk);
+    }
+    this.draw();
   }
 }
 
 /**
- * @param {import("../../draw/product/selection.js").Selection} selection
- * @returns {Promise<boolean>} whether the list may have changed
+ * @param {Frame | undefined} known
+ * @param {Frame} frame
  */
-async function deleteChosen(selection) {
-  const pks = [...selection.chosen.keys()];
-  const place = part("#product-problem");
-  const { ask } = await import("../../draw/question.js"); // only the question needs it
-  if (!(await ask(`Delete ${counted(pks.length, "data product")}?`))) return false;
-  showProblem(place, "");
-  for (const pk of pks) {
-    try {
-      await request("DELETE", `/api/dataproducts/${pk}/`);
-    } catch (error) {
-      const gone = error instanceof ApiError && error.status === 404;
-      if (!gone) showProblem(place, `${selection.chosen.get(pk)}: ${messageOf(error)}`);
-      if (!gone) break;
-    }
-    selection.forget([pk]);
-  }
-  return true;
-}
-
-/** @returns {HTMLAnchorElement | null} */
-function olderLink() {
-  return document.querySelector("a#older-products");
-}
-
-/** @param {string} url */
-async function showOlder(url) {
-  const older = regionOf("product-list", await getPage(url));
-  part("#product-list tbody").append(...parts("tbody tr", older));
-  const more = older.querySelector(".more");
-  const link = part("#product-list .more");
-  if (more) link.replaceWith(more);
-  else link.remove();
-}
-
-/** @param {number[]} pks */
-function oldestFirst(pks) {
-  return pks.sort((one, other) => one - other);
-}
-
-/** @param {HTMLImageElement} image a thumbnail that cannot be drawn */
-function replaceByBlank(image) {
-  const blank = document.createElement("span");
-  blank.className = "thumbnail none";
-  image.replaceWith(blank);
+function sameOr(known, frame) {
+  return known && JSON.stringify(known) === JSON.stringify(frame) ? known : frame;
 }

@@ -2,11 +2,12 @@
 /** The page of a target: puts its processes, data products, uploads and the run form together. */
 
 import { showConnection } from "../../draw/connection.js";
+import { ArrowKeys } from "../../draw/target/arrow_keys.js";
 import { part, parts } from "../../draw/find.js";
 import { notify, offerNotifications } from "../../draw/notify.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../../draw/problems.js";
 import { ProcessTable } from "../../draw/process/process_table.js";
-import { drawCount, RunForm } from "../../draw/process/run_form.js";
+import { drawChosen, RunForm } from "../../draw/process/run_form.js";
 import { may } from "../../draw/role.js";
 import { Selection } from "../../draw/product/selection.js";
 import { keepTimes } from "../../draw/times.js";
@@ -14,18 +15,22 @@ import { addressOf } from "../../server/address.js";
 import { idempotencyKey, request } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
 import { ProcessFeed } from "../../server/process_feed.js";
+import { copyCoordinates } from "./coordinates.js";
 import { watchCurve } from "./curve.js";
 import { watchHead } from "./head.js";
 import { watchProducts } from "./products.js";
+import { drawResults } from "./results.js";
+import { deleteSoon } from "./undo.js";
 
+/** @type {Set<number>} the PKs of processes whose deletion can be undone */
+const deleted = new Set();
 const target = Number(part("#target").dataset.pk);
 keepTimes(Number(part("#target").dataset.now));
-const selection = new Selection(part("#products"), chosenChanged, () => products.showAll());
+const selection = new Selection(part("#products"), chosenChanged);
 const run = may("operator") ? new RunForm(part("#run"), selection) : null;
-const products = watchProducts(target, selection);
+const products = watchProducts(target, selection, (frames) => void drawResults(frames));
 const curve = watchCurve(target);
 const feed = followProcesses();
-selection.draw();
 subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
 subscribe(target, () => curve.refresh(), { kinds: ["lightcurve"] });
 subscribe(target, watchHead(), {
@@ -33,6 +38,7 @@ subscribe(target, watchHead(), {
   state: (state) => state === "gone" && showConnection(state), // the list of processes is empty then
 });
 offerNotifications(part("#notify"));
+copyCoordinates();
 if (run) {
   takeTables();
   runPipelines(run);
@@ -52,18 +58,18 @@ function takeTables() {
 
 function chosenChanged() {
   if (!run) return;
-  drawCount(selection.chosen.size);
+  drawChosen(selection);
   run.draw();
-  products.chosenChanged();
 }
 
 function followProcesses() {
   const section = part("#processes");
   const table = new ProcessTable(section, reportEnded);
+  new ArrowKeys(part("table", section));
   const following = new ProcessFeed(target, {
     records(records) {
       table.filtered = Object.keys(following.filters).length > 0;
-      table.draw(records);
+      table.draw(records.filter(({ pk }) => !deleted.has(pk)));
       part(".more", section).hidden = !following.next;
     },
     endedUnseen: reportEnded,
@@ -133,13 +139,37 @@ async function doAct(name, pk, identifier) {
       return feed.stopping(pk);
     case "rerun":
       return request("POST", `/api/processes/${pk}/rerun/`);
-    case "delete": {
-      const { deleteProcess } = await import("../deletion.js"); // seldom wanted, as below
+    case "delete":
       return deleteProcess(pk, identifier);
-    }
     default:
       throw new Error(`Unknown act ${name}`);
   }
+}
+
+/**
+ * Delete a process once it is confirmed, with some seconds to undo it.
+ *
+ * @param {number} pk
+ * @param {string} identifier
+ */
+async function deleteProcess(pk, identifier) {
+  const { ask } = await import("../../draw/question.js"); // seldom wanted
+  if (!(await ask(`Delete ${identifier} with its log and its outputs?`))) return;
+  deleted.add(pk);
+  const back = () => {
+    deleted.delete(pk);
+    void feed.fetch().catch(() => {});
+  };
+  deleteSoon({
+    words: `${identifier} deleted.`,
+    kind: "processes",
+    pks: [pk],
+    undone: back,
+    done(problem) {
+      if (problem) showProblem(part("#process-problem"), messageOf(problem.error));
+      back();
+    },
+  });
 }
 
 /** @param {RunForm} run */
@@ -147,23 +177,23 @@ function runPipelines(run) {
   const runForm = run.form;
   runForm.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const button = /** @type {HTMLButtonElement} */ (part("button.primary", runForm));
+    if (run.problems().length) return run.draw(true);
     const submit = {
       target,
       pipeline: run.pipeline,
-      products: products.inOrder([...selection.chosen.keys()]),
+      products: products.chosenInOrder,
       flags: run.flags,
     };
-    button.disabled = true;
+    run.setBusy(true);
     try {
       const key = { "Idempotency-Key": idempotencyKey() };
       await request("POST", "/api/processes/", submit, key);
       await feed.fetch();
-      run.draw();
+      run.setBusy(false);
       part("#processes-title").scrollIntoView({ block: "nearest" });
     } catch (error) {
+      run.setBusy(false);
       run.showProblems([messageOf(error)]);
-      button.disabled = false;
     }
   });
 }
@@ -189,7 +219,7 @@ function deleteThisTarget() {
   const form = /** @type {HTMLFormElement} */ (part("#edit-target"));
   part("#delete-target").addEventListener("click", async () => {
     try {
-      const { deleteTarget } = await import("../deletion.js");
+      const { deleteTarget } = await import("../deletion.js"); // seldom wanted, too
       if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign(addressOf("/"));
     } catch (error) {
       showProblems(form, error);

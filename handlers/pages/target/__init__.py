@@ -1,0 +1,1 @@
+"""The page of a target: its results, processes and data products."""
