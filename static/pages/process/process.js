@@ -6,7 +6,7 @@ import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { drawFacts, drawTimeLeft } from "../../draw/process/facts.js";
 import { pageOf } from "../../draw/process/process_row.js";
-import { regionOf, swapRegion } from "../../draw/region.js";
+import { regionOf, swapRegion } from "../../draw/region/region.js";
 import { keepTimes } from "../../draw/times.js";
 import { addressOf } from "../../server/address.js";
 import { getPage, request } from "../../server/api.js";

@@ -2,7 +2,7 @@
 /** The name, the place and the facts of a target at the head of its page, as others change them. */
 
 import { part } from "../../draw/find.js";
-import { updateRegion } from "../../draw/region.js";
+import { updateRegion } from "../../draw/region/region.js";
 import { getPage } from "../../server/api.js";
 import { Answers } from "../../server/changes.js";
 

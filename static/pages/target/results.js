@@ -2,7 +2,7 @@
 /** The newest film and outputs of the target, drawn anew by the server when there are others. */
 
 import { part, parts } from "../../draw/find.js";
-import { regionOf } from "../../draw/region.js";
+import { regionOf } from "../../draw/region/region.js";
 import { getPage } from "../../server/api.js";
 
 const SHOWN = 6;

@@ -4,7 +4,7 @@
  * says what for. `?` lists them. Loaded by every page, so the list itself is left to `key_list`.
  */
 
-import { parts } from "../draw/find.js";
+import { parts } from "../../draw/find.js";
 
 /** Whether readers want single keys to do something: some dictate, or press keys by accident. */
 const KEYS_OFF = "heliograph.keys-off";
