@@ -46,6 +46,8 @@ class Workers:
     resources: Mapping[str, float] = field(default_factory=dict)
     largest: tuple[Mapping[str, float], ...] = ()
     dashboard: str | None = None
+    #: the scheduler's id, by which servers know that they share a cluster
+    scheduler: str = ""
 
 
 class WorkerFailed(HeliographError):
@@ -253,6 +255,7 @@ def _workers(identity: dict[str, Any], address: str) -> Workers:
         resources=totals,
         largest=tuple(resources for resources in present if resources),
         dashboard=_dashboard(identity, address),
+        scheduler=str(identity.get("id") or address),
     )
 
 
