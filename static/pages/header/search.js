@@ -108,7 +108,7 @@ class Search {
   /** @param {Event} event */
   #submit(event) {
     event.preventDefault();
-    this.list.children[this.#chosen]?.querySelector("a")?.click();
+    this.#open(this.#choices[this.#chosen]);
   }
 
   /** @param {Choice[]} choices */
@@ -125,14 +125,20 @@ class Search {
    * @param {Choice} choice
    * @param {number} number
    */
-  #item({ kind, text, more, href }, number) {
+  #item(choice, number) {
+    const { kind, text, more } = choice;
     const item = made("li", { id: `found-${number}` });
     item.setAttribute("role", "option");
-    const link = made("a", { href, tabIndex: -1 });
-    link.append(made("b", { textContent: text }), made("span", { className: "under", textContent: more ? `${kind} · ${more}` : kind }));
-    link.addEventListener("click", () => this.dialog.close());
-    item.append(link);
+    item.append(made("b", { textContent: text }), made("span", { className: "under", textContent: more ? `${kind} · ${more}` : kind }));
+    item.addEventListener("click", () => this.#open(choice));
     return item;
+  }
+
+  /** @param {Choice | undefined} choice */
+  #open(choice) {
+    if (!choice) return;
+    this.dialog.close();
+    location.assign(choice.href);
   }
 
   /** @param {number} number */

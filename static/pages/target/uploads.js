@@ -4,7 +4,7 @@
  * that it has already, only on request.
  */
 
-import { takeDrops } from "../../draw/drop.js";
+import { takeDrops } from "../../draw/product/drop.js";
 import { part } from "../../draw/find.js";
 import { UploadLine } from "../../draw/product/upload_line.js";
 import { UploadRows } from "../../draw/product/upload_rows.js";
