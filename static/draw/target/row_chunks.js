@@ -174,7 +174,6 @@ export class RowChunks {
     const height = chunk.height || (chunk.items.length / this.#columns) * this.#rowHeight;
     const blank = document.createElement("tr");
     const cell = blank.insertCell();
-    cell.colSpan = 20;
     cell.className = "blank";
     cell.style.height = `${height}px`;
     chunk.open = false;
