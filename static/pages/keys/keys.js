@@ -49,6 +49,6 @@ function press(element) {
 }
 
 async function showKeys() {
-  const { KeyList } = await import("./header/key_list.js");
+  const { KeyList } = await import("./key_list.js");
   new KeyList(keyed(), KEYS_OFF).show();
 }
