@@ -19,6 +19,7 @@ from runners.supervision.live_preview import read_picture
 from runners.supervision.resource_usage import Usage
 from server.archive.outputs import OutputFile
 from server.core.records import DataProduct
+from server.execution.child.messages import SentOutput
 from server.execution.places.place import PipeReader
 
 INPUTS = "inputs"
@@ -96,10 +97,13 @@ class LocalRun:
         return await asyncio.to_thread(examine_inputs, copies, folder)
 
     async def fetch(
-        self, outputs: Sequence[tuple[str, str, str]], within: Sequence[str] | None
+        self, outputs: Sequence[SentOutput], within: Sequence[str] | None
     ) -> list[OutputFile]:
         """Return the outputs where they are."""
-        return [OutputFile(Path(path), name, kind, within) for path, name, kind in outputs]
+        return [
+            OutputFile(Path(each.path), each.name, each.output_type, within, main=each.main)
+            for each in outputs
+        ]
 
     async def release(self) -> None:
         """Do nothing: the attempt's folder is the server's to remove."""

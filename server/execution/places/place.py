@@ -12,6 +12,7 @@ from runners.supervision.resource_usage import Usage
 from server.archive.outputs import OutputFile
 from server.core.errors import HeliographError
 from server.core.records import DataProduct
+from server.execution.child.messages import SentOutput
 
 
 class PlaceAway(HeliographError):
@@ -93,9 +94,9 @@ class PlacedRun(Protocol):
         """Return what the run did to its copies, by name, and the PKs of the verified inputs."""
 
     async def fetch(
-        self, outputs: Sequence[tuple[str, str, str]], within: Sequence[str] | None
+        self, outputs: Sequence[SentOutput], within: Sequence[str] | None
     ) -> list[OutputFile]:
-        """Return the outputs, each a path, a name and a type, as files of this machine.
+        """Return the outputs as files of this machine.
 
         They must be in one of the folders `within`, unless that is None.
 

@@ -34,6 +34,7 @@ from runners.supervision.resource_usage import Usage
 from server.archive.outputs import OutputFile
 from server.core.errors import DamagedFile, HeliographError
 from server.core.records import DataProduct
+from server.execution.child.messages import SentOutput
 from server.execution.places.place import PipeReader, RunLost
 
 log = logging.getLogger(__name__)
@@ -224,17 +225,17 @@ class RemoteRun:
         return changes, {product.pk for product in inputs}
 
     async def fetch(
-        self, outputs: Sequence[tuple[str, str, str]], within: Sequence[str] | None
+        self, outputs: Sequence[SentOutput], within: Sequence[str] | None
     ) -> list[OutputFile]:
         """Return the outputs, brought to this machine. Raise RunLost or ValueError."""
         files = []
-        for number, (path, name, kind) in enumerate(outputs):
-            place = self._folder / "received" / str(number) / Path(path).name
+        for number, each in enumerate(outputs):
+            place = self._folder / "received" / str(number) / Path(each.path).name
             await asyncio.to_thread(place.parent.mkdir, 0o700, True, True)
-            problem = await self._fetch_to(place, "get", path=path, within=within)
+            problem = await self._fetch_to(place, "get", path=each.path, within=within)
             if problem is not None:
-                raise ValueError(f"{name} {problem}")
-            files.append(OutputFile(place, name, kind))
+                raise ValueError(f"{each.name} {problem}")
+            files.append(OutputFile(place, each.name, each.output_type, main=each.main))
         return files
 
     async def release(self) -> None:
