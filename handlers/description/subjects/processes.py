@@ -326,5 +326,20 @@ PROCESSES = Subject(
                 versioned=True,
             ),
         },
+        "/processes/{pk}/frames/{pk2}.jpg": {
+            "GET": Operation(
+                "Get a frame of a film that is being made",
+                {
+                    200: Answer(
+                        "A JPEG.",
+                        {"type": "string", "format": "binary"},
+                        media_type="image/jpeg",
+                    )
+                },
+                description="404 for a frame that is not made yet, and once it has ended.",
+                example_pk=3,
+                versioned=True,
+            ),
+        },
     },
 )

@@ -18,6 +18,7 @@ from runners.execution.reporter import WHOLE_LINES
 from server.core.records import LARGEST_INTEGER, LEVELS, Level, Progress
 from server.execution.child.line_assembler import LineAssembler, Utf8Text
 from server.execution.child.message_parts import MessageParts, begun_text
+from server.execution.places.place import SentOutput
 from server.processes.film_frames import FRAMES_LIMIT, Reported, reported_frame
 from server.store.processes.sections import Section
 
@@ -25,7 +26,7 @@ MESSAGE_LIMIT_BYTES = 1_048_576
 #: The most outputs of a run; one more is kept, which shows that there were too many.
 OUTPUTS_LIMIT = 10_000
 #: How an output may say whether it is the main one; workers of older versions do not.
-MAIN_OR_NOT = ([], [False], [True])
+MAIN_OR_NOT: tuple[list[bool], ...] = ([], [False], [True])
 #: How many of an attempt's statuses are kept as sections of its log.
 SECTIONS_LIMIT = 10_000
 
@@ -42,15 +43,6 @@ _Text = tuple[
     Literal["t"], _Stream, Annotated[float, msgspec.Meta(ge=-LATEST, le=LATEST)], Level, str
 ]
 _text_decoder = msgspec.json.Decoder(_Text)
-
-
-class SentOutput(NamedTuple):
-    """An output as the run sends it: where it is, what it is called, its type."""
-
-    path: str
-    name: str
-    output_type: str
-    main: bool = False
 
 
 class ReportedLine(NamedTuple):

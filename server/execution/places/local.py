@@ -15,12 +15,11 @@ from runners.pipeline.inputs import InputData, InputProduct
 from runners.pipeline.own_copies import InputSource
 from runners.supervision import oom_kills, termination
 from runners.supervision.input_changes import examine_inputs
-from runners.supervision.live_preview import read_picture
+from runners.supervision.live_preview import read_frame, read_picture
 from runners.supervision.resource_usage import Usage
 from server.archive.outputs import OutputFile
 from server.core.records import DataProduct
-from server.execution.child.messages import SentOutput
-from server.execution.places.place import PipeReader
+from server.execution.places.place import PipeReader, SentOutput
 
 INPUTS = "inputs"
 
@@ -78,9 +77,11 @@ class LocalRun:
         """Close the pipes."""
         self._run.close()
 
-    async def picture(self) -> bytes | None:
-        """Return the picture that the run shows of its work, if there is one."""
-        return await asyncio.to_thread(read_picture, self._folder)
+    async def picture(self, frame: int | None = None) -> bytes | None:
+        """Return the picture that the run shows of its work, or a frame of its film, if any."""
+        if frame is None:
+            return await asyncio.to_thread(read_picture, self._folder)
+        return await asyncio.to_thread(read_frame, self._folder, frame)
 
     async def escaped(
         self, usage: Usage, parent: int | None, pk: int, identifier: str

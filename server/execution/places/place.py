@@ -12,7 +12,6 @@ from runners.supervision.resource_usage import Usage
 from server.archive.outputs import OutputFile
 from server.core.errors import HeliographError
 from server.core.records import DataProduct
-from server.execution.child.messages import SentOutput
 
 
 class PlaceAway(HeliographError):
@@ -80,8 +79,8 @@ class PlacedRun(Protocol):
     def close(self) -> None:
         """Close the pipes."""
 
-    async def picture(self) -> bytes | None:
-        """Return the picture that the run shows of its work, if there is one."""
+    async def picture(self, frame: int | None = None) -> bytes | None:
+        """Return the picture that the run shows of its work, or a frame of its film, if any."""
 
     async def escaped(
         self, usage: Usage, parent: int | None, pk: int, identifier: str

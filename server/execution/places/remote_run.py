@@ -34,8 +34,7 @@ from runners.supervision.resource_usage import Usage
 from server.archive.outputs import OutputFile
 from server.core.errors import DamagedFile, HeliographError
 from server.core.records import DataProduct
-from server.execution.child.messages import SentOutput
-from server.execution.places.place import PipeReader, RunLost
+from server.execution.places.place import PipeReader, RunLost, SentOutput
 
 log = logging.getLogger(__name__)
 
@@ -198,12 +197,15 @@ class RemoteRun:
     def close(self) -> None:
         """Do nothing: the connection is needed for the outputs, until `release`."""
 
-    async def picture(self) -> bytes | None:
-        """Return the picture that the run shows of its work, if there is one."""
+    async def picture(self, frame: int | None = None) -> bytes | None:
+        """Return the picture that the run shows of its work, or a frame of its film, if any."""
         place = self._folder / f"picture-{secrets.token_hex(4)}"
         try:
             async with asyncio.timeout(PICTURE_SECONDS):
-                await self._fetch_to(place, "picture")
+                if frame is None:
+                    await self._fetch_to(place, "picture")
+                else:
+                    await self._fetch_to(place, "frame", number=frame)
             return await asyncio.to_thread(place.read_bytes) or None
         except (RunLost, TimeoutError, OSError):
             return None
