@@ -68,9 +68,10 @@ def _first_frame(path: Path, size: int) -> Pictures.Image:
             stream = container.streams.video[0]
             stream.thread_count = 1
             _check_pixels(path, stream.width, stream.height)
-            picture: Pictures.Image = next(container.decode(stream)).to_image()
+            shades = next(container.decode(stream)).to_ndarray(format="rgb24")
     except (av.FFmpegError, StopIteration, IndexError) as error:
         raise FrameError(path.name, "is a film of which no frame can be read") from error
+    picture = Pictures.fromarray(shades)
     picture.thumbnail((size, size))
     return picture
 

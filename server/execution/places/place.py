@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from runners.execution.worker import RunSpec
 from runners.supervision.resource_usage import Usage
@@ -37,6 +37,15 @@ class PipeReader(Protocol):
 
     def present_bytes(self) -> int:
         """Return how many bytes are there now."""
+
+
+class SentOutput(NamedTuple):
+    """An output as the run sends it: where it is, what it is called, its type."""
+
+    path: str
+    name: str
+    output_type: str
+    main: bool = False
 
 
 class PlacedRun(Protocol):
