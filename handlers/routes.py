@@ -27,9 +27,9 @@ from handlers.pages import login, not_found, plot, sessions, static_files
 from handlers.pages import products as product_pages
 from handlers.pages import target as target_page
 from handlers.pages import targets as targets_page
+from handlers.pages.processes import compare, shared
 from handlers.pages.processes import process as process_page
 from handlers.pages.processes import receipt as receipt_page
-from handlers.pages.processes import shared
 from handlers.services import Services
 
 #: Each ends with `routes(services)`; those that are requested most often come first.
@@ -64,6 +64,7 @@ MODULES = (
     process_page,
     shared,
     receipt_page,
+    compare,
     product_pages,
 )
 

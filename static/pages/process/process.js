@@ -21,6 +21,8 @@ const SECTIONS_MS = 300;
 const page = part("#process");
 let record = JSON.parse(page.dataset.record ?? "{}");
 let failure = failureOf(page);
+/** Plays the film, once its module has come. @type {import("./film.js").FilmPlayer | undefined} */
+let player;
 
 keepTimes(Number(page.dataset.now));
 draw();
@@ -46,7 +48,15 @@ async function start() {
   const { ProcessLog } = await import("./log.js");
   const log = new ProcessLog(record, failure);
   follow(log, sectionDrawer(log, page.dataset.sections));
+  const { startStage } = await import("./stage.js");
+  await startStage(record);
   if (record.process_type === "timelapse") await followFrames();
+  part("#print-sheet").addEventListener("click", () => void printSheet());
+}
+
+async function printSheet() {
+  const { printSheet } = await import("./sheet.js"); // seldom wanted
+  printSheet();
 }
 
 /** Wait until the page is complete. */
@@ -70,6 +80,7 @@ function follow(log, drawSections) {
       if (outputsChanged(before, record)) void drawOutcome(log);
       drawFrame();
       drawFrames(record);
+      player?.record(record);
     },
     lines: (lines) => log.lines(lines),
     state: showConnection,
@@ -80,16 +91,18 @@ function follow(log, drawSections) {
 }
 
 async function followFrames() {
-  const { watchFrames } = await import("./frames.js");
-  drawFrames = watchFrames(record);
+  const [{ watchFrames }, { FilmPlayer }] = await Promise.all([import("./frames.js"), import("./film.js")]);
+  if (part("#stage").dataset.kind === "film") player = new FilmPlayer(record);
+  drawFrames = watchFrames(record, (frames) => player?.take(frames));
 }
 
-/** Show the last finished frame of a timelapse while it is being made. */
+/** Show the latest picture of a run, of a timelapse its last finished frame, while it goes on. */
 function drawFrame() {
   const shown = page.querySelector("#frame");
-  if (!(shown instanceof HTMLImageElement) || shown.dataset.asked) return;
-  if (record.state !== "running" || !record.progress) {
-    shown.hidden = true;
+  if (!(shown instanceof HTMLImageElement) || shown.dataset.asked || part("#stage").dataset.byHand !== undefined) return;
+  const isFilm = record.process_type === "timelapse";
+  if (record.state !== "running" || (isFilm && !record.progress)) {
+    if (isFilm) shown.hidden = true;
     return;
   }
   shown.dataset.asked = "true"; // one at a time, however fast they are finished
@@ -97,7 +110,8 @@ function drawFrame() {
   Object.assign(newer, { id: shown.id, alt: shown.alt });
   newer.addEventListener("load", () => shown.replaceWith(newer));
   newer.addEventListener("error", () => delete shown.dataset.asked);
-  newer.src = addressOf(`/processes/${record.pk}/preview.png?done=${record.progress.done}`);
+  const version = record.progress ? record.progress.done : record.log_lines;
+  newer.src = addressOf(`/processes/${record.pk}/preview.png?done=${version}`);
 }
 
 /**
@@ -154,12 +168,49 @@ async function drawOutcome(log) {
     const html = await getPage(location.pathname);
     swapRegion("outputs", html);
     swapRegion("failed-at", html);
+    takeStage(html);
     failure = failureOf(regionOf("process", html));
   } catch {
     return; // they appear when the page is next loaded
   }
   draw();
   if (failure) log.failed(failure);
+}
+
+/**
+ * Show the result, if there is one. Where the log has had all the room, it stays until the reader
+ * wants the result, so that no line is moved away while it is read.
+ *
+ * @param {string} html the page as the server renders it now
+ */
+function takeStage(html) {
+  const fresh = regionOf("stage", html);
+  const stage = part("#stage");
+  if (fresh.hidden) {
+    if (stage.dataset.kind === "film") part(".waiting", stage).textContent = "No film was made.";
+  } else if (player && fresh.dataset.kind === "film") {
+    part(".screen", stage).replaceWith(part(".screen", fresh));
+    delete stage.dataset.byHand;
+    player.made();
+  } else if (stage.hidden && !document.hidden) offerResult(fresh);
+  else replaceStage(fresh);
+}
+
+/** @param {HTMLElement} fresh */
+function replaceStage(fresh) {
+  part("#show-result").hidden = true;
+  part("#stage").replaceWith(fresh);
+  void import("./stage.js").then(({ startStage }) => startStage(record));
+}
+
+/** @param {HTMLElement} fresh */
+function offerResult(fresh) {
+  const button = part("#show-result");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    replaceStage(fresh);
+    scrollTo({ top: 0 });
+  }, { once: true });
 }
 
 function draw() {
