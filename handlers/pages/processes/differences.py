@@ -66,7 +66,7 @@ def _inputs(one: list[Input] | None, other: list[Input] | None) -> Iterator[Diff
         return
     only = _without(one, other), _without(other, one)
     if only[0] or only[1]:
-        yield Difference("Inputs of this one only", _named(only[0]), _named(only[1]))
+        yield Difference("Inputs of this run only", _named(only[0]), _named(only[1]))
 
 
 def _known(inputs: list[Input] | None) -> str:

@@ -42,16 +42,20 @@ page.querySelector("#share")?.addEventListener("click", async () => {
   openSharing(record.pk);
 });
 
-/** Take the log over from the server, which has drawn its end, and follow it. */
+/** Bring the result to life, and take the log over from the server, which has drawn its end, and follow it. */
 async function start() {
   await pageLoaded(); // the first paint does not wait for what comes now
+  part("#print-sheet").addEventListener("click", () => void printSheet());
+  void startResult();
   const { ProcessLog } = await import("./log.js");
   const log = new ProcessLog(record, failure);
   follow(log, sectionDrawer(log, page.dataset.sections));
+}
+
+async function startResult() {
+  if (record.process_type === "timelapse") return followFrames();
   const { startStage } = await import("./stage.js");
   await startStage(record);
-  if (record.process_type === "timelapse") await followFrames();
-  part("#print-sheet").addEventListener("click", () => void printSheet());
 }
 
 async function printSheet() {

@@ -11,11 +11,18 @@ from handlers.pages.processes.differences import INPUTS_NAMED, NONE, differences
 from handlers.pages.processes.stage import output_groups, picture_of, stage_of
 from server.core.records import Flag, State
 from server.processes.receipt import Environment, Input, Receipt, RunFacts, Source, receipt_of
+from tests.fakes.callers import bearer, identify_by_word
 from tests.fakes.handler_fakes import Fakes
 from tests.fakes.some_records import NOW, a_process
 from tests.unit.handlers.test_shares import cookie_of, share, some_fakes
 
 pytestmark = pytest.mark.gen_test
+
+
+@pytest.fixture(autouse=True)
+def callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    identify_by_word(monkeypatch)
+
 
 ENDED: dict[str, Any] = {"state": State.SUCCEEDED, "status": "created", "terminal_timestamp": NOW}
 
@@ -134,7 +141,7 @@ def test_flags_inputs_source_and_packages_that_differ_are_named() -> None:
     assert found == {
         "Search for faint sources": ("on", "off"),
         "old": ("off", NONE),
-        "Inputs of this one only": ("b.fits", "b.fits"),
+        "Inputs of this run only": ("b.fits", "b.fits"),
         "Source": ("a.py abababababab", "a.py cdcdcdcdcdcd"),
         "av": ("2", "not installed"),
         "numpy": ("1", "2"),
@@ -159,14 +166,14 @@ async def test_two_runs_are_shown_side_by_side_and_unknown_ones_are_404() -> Non
         52: a_process(52, **ENDED),
     }
     async with fakes.serving() as client:
-        page = await client.fetch("/processes/51/compare/52/")
+        page = await client.fetch("/processes/51/compare/52/", headers=bearer("viewer"))
         assert page.code == 200
         assert b"/dataproducts/61/preview.png?size=1024" in page.body
         assert b"a &lt;b&gt;.png" in page.body
         assert b"It has no picture to compare." in page.body
         assert b'<th scope="row">deep</th><td>on</td>' in page.body
         for path in ("/processes/51/compare/99/", "/processes/99/compare/51/"):
-            assert (await client.fetch(path)).code == 404
+            assert (await client.fetch(path, headers=bearer("viewer"))).code == 404
 
 
 async def test_a_shared_page_has_a_picture_for_other_sites_and_others_have_none(
@@ -183,7 +190,7 @@ async def test_a_shared_page_has_a_picture_for_other_sites_and_others_have_none(
         assert image.encode() in opened.body
         assert b'<meta property="og:title" content="M13: Dummy">' in opened.body
         own = await client.fetch("/processes/51", headers={"Cookie": cookie_of(opened)})
-        assert b"og:" not in own.body
+        assert b'property="og:' not in own.body
         picture = await client.fetch(f"{url}preview.png")  # without a cookie
         assert (picture.code, picture.body) == (200, b"\x89PNG")
         assert picture.headers["Content-Type"] == "image/png"
