@@ -15,7 +15,7 @@ from tests.browser.support.accessibility import fetch_axe, violations
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_looks import SHIFTS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 FRAMES = 12
 #: How much of the first screen the result takes at least.
@@ -23,7 +23,8 @@ LEAST_SHARE = 0.6
 HEIGHTS = {360: 740, 1280: 800}
 STAGE = """() => {
   const box = document.querySelector('#stage').getBoundingClientRect();
-  const whole = box.left >= 0 && box.top >= 0 && box.right <= innerWidth && box.bottom <= innerHeight;
+  const across = box.left >= 0 && box.right <= innerWidth;
+  const whole = across && box.top >= 0 && box.bottom <= innerHeight;
   return [whole, box.width * box.height / innerWidth / innerHeight];
 }"""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: How many inputs and outputs the page lists.
 PRODUCTS_SHOWN = 100
+#: How long the page waits to learn whether a run shows a picture.
+PICTURE_SECONDS = 0.3
 #: How many lines of the log come with the page: as many as a tall screen holds.
 LINES_SHOWN = 60
 
@@ -48,9 +51,9 @@ class ProcessPage(OfProcess, Page):
     async def show_process(self, record: ProcessRecord) -> None:
         """Show a process with its log and facts."""
         inputs, outputs = await self._products(record)
-        live = record.state is State.RUNNING and await self.services.live_preview(record, None)
+        live = await self._shows_picture(record)
         listed = [each for each in outputs if each["pk"] in record.outputs[:PRODUCTS_SHOWN]]
-        stage = stage_of(record, outputs, curves=not self.guest, live=bool(live))
+        stage = stage_of(record, outputs, curves=not self.guest, live=live)
         target = await self.archive.targets.get(record.target)
         flags = self._flags(record)
         lines, failure, unreadable = await self._read_log(record)
@@ -102,6 +105,16 @@ class ProcessPage(OfProcess, Page):
         products = await self.archive.products.get_many(list(dict.fromkeys([*inputs, *outputs])))
         fields = {each["pk"]: each for each in await self.archive.products.fields(products)}
         return _present(fields, inputs), _present(fields, outputs)
+
+    async def _shows_picture(self, record: ProcessRecord) -> bool:
+        """Return whether the run shows a picture of its work; one that is far away may be slow."""
+        if record.state is not State.RUNNING or record.process_type == "timelapse":
+            return False  # a film is shown whether there is a frame by now or not
+        try:
+            async with asyncio.timeout(PICTURE_SECONDS):
+                return await self.services.live_preview(record, None) is not None
+        except TimeoutError:
+            return False
 
     async def _earlier(self, record: ProcessRecord) -> ProcessRecord | None:
         """Return the run before of the same pipeline on the same target, to compare it with."""

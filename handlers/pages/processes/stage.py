@@ -92,10 +92,11 @@ def _pictures(outputs: Sequence[Fields]) -> list[Fields]:
 
 def picture_of(record: ProcessRecord, outputs: Sequence[Fields]) -> Fields | None:
     """Return the output that can be drawn as a picture of the whole run, if there is one."""
-    stage = stage_of(record, outputs, curves=False, live=False)
+    drawn = [each for each in outputs if each["content_type"] != "image/gif"]
+    stage = stage_of(record, drawn, curves=False, live=False)
     if stage is not None and stage.kind in ("film", "video", "picture"):
         return stage.product
-    return next(iter(_pictures(outputs)), None)
+    return next(iter(_pictures(drawn)), None)
 
 
 class OutputGroup(NamedTuple):

@@ -17,7 +17,7 @@ const LEAP = 10;
 const pair = part("#pair");
 keepTimes(Number(pair.dataset.now));
 chooseOther();
-if (pair.dataset.film !== undefined) void playTogether(JSON.parse(pair.dataset.processes ?? "[]"));
+if (pair.dataset.film !== undefined) void playTogether(JSON.parse(pair.dataset.processes ?? "[]")).catch(() => {}); // one was deleted
 
 function chooseOther() {
   const select = document.querySelector("#other");

@@ -89,6 +89,8 @@ def test_all_pictures_can_be_chosen_and_the_main_one_comes_first() -> None:
     assert stage is not None
     assert [each["pk"] for each in stage.pictures] == [4, 3]
     assert picture_of(record, ALL[:4]) == IMAGE
+    animation = fields(7, "f.gif", "image/gif")
+    assert picture_of(a_process(outputs=[7, 3], main=7, **ENDED), [animation, PICTURE]) == PICTURE
     assert picture_of(a_process(outputs=[1], main=1, **ENDED), [TABLE]) is None
     assert picture_of(a_process(outputs=[1, 3], main=1, **ENDED), [TABLE, PICTURE]) == PICTURE
 
