@@ -143,7 +143,7 @@ function nameOf({ name, date }) {
  * @param {Frame[]} other
  * @returns {Pair[]}
  */
-export function pairsOf(one, other) {
+function pairsOf(one, other) {
   /** @type {Map<string, Pair>} */
   const pairs = new Map();
   for (const [side, frames] of [one, other].entries()) {

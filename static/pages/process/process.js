@@ -21,15 +21,12 @@ const SECTIONS_MS = 300;
 const page = part("#process");
 let record = JSON.parse(page.dataset.record ?? "{}");
 let failure = failureOf(page);
-/** Plays the film, once its module has come. @type {import("./film.js").FilmPlayer | undefined} */
-let player;
+/** Shows the result; its module loads after the page. @type {import("./result.js").Result | undefined} */
+let result;
 
 keepTimes(Number(page.dataset.now));
 draw();
 setInterval(() => drawTimeLeft(page, record), 1000);
-drawFrame();
-/** Draws the frames of a film; its module loads after the page. @type {(record: any) => void} */
-let drawFrames = () => {};
 void start();
 page.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 page.querySelector("#rerun")?.addEventListener("submit", (event) => {
@@ -42,7 +39,7 @@ page.querySelector("#share")?.addEventListener("click", async () => {
   openSharing(record.pk);
 });
 
-/** Bring the result to life, and take the log over from the server, which has drawn its end, and follow it. */
+/** Take the log over from the server, which has drawn its end, follow it, and bring the result to life. */
 async function start() {
   await pageLoaded(); // the first paint does not wait for what comes now
   part("#print-sheet").addEventListener("click", () => void printSheet());
@@ -53,9 +50,8 @@ async function start() {
 }
 
 async function startResult() {
-  if (record.process_type === "timelapse") return followFrames();
-  const { startStage } = await import("./stage.js");
-  await startStage(record);
+  const { Result } = await import("./result.js");
+  result = new Result(record);
 }
 
 async function printSheet() {
@@ -82,9 +78,7 @@ function follow(log, drawSections) {
       log.record(record);
       if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
       if (outputsChanged(before, record)) void drawOutcome(log);
-      drawFrame();
-      drawFrames(record);
-      player?.record(record);
+      result?.record(record);
     },
     lines: (lines) => log.lines(lines),
     state: showConnection,
@@ -92,30 +86,6 @@ function follow(log, drawSections) {
   addEventListener("online", () => feed.channel.reconnectNow());
   setInterval(() => void drawQueuePosition(feed), QUEUE_MS);
   void feed.channel.open();
-}
-
-async function followFrames() {
-  const [{ watchFrames }, { FilmPlayer }] = await Promise.all([import("./frames.js"), import("./film.js")]);
-  if (part("#stage").dataset.kind === "film") player = new FilmPlayer(record);
-  drawFrames = watchFrames(record, (frames) => player?.take(frames));
-}
-
-/** Show the latest picture of a run, of a timelapse its last finished frame, while it goes on. */
-function drawFrame() {
-  const shown = page.querySelector("#frame");
-  if (!(shown instanceof HTMLImageElement) || shown.dataset.asked || part("#stage").dataset.byHand !== undefined) return;
-  const isFilm = record.process_type === "timelapse";
-  if (record.state !== "running" || (isFilm && !record.progress)) {
-    if (isFilm) shown.hidden = true;
-    return;
-  }
-  shown.dataset.asked = "true"; // one at a time, however fast they are finished
-  const newer = new Image();
-  Object.assign(newer, { id: shown.id, alt: shown.alt });
-  newer.addEventListener("load", () => shown.replaceWith(newer));
-  newer.addEventListener("error", () => delete shown.dataset.asked);
-  const version = record.progress ? record.progress.done : record.log_lines;
-  newer.src = addressOf(`/processes/${record.pk}/preview.png?done=${version}`);
 }
 
 /**
@@ -172,49 +142,13 @@ async function drawOutcome(log) {
     const html = await getPage(location.pathname);
     swapRegion("outputs", html);
     swapRegion("failed-at", html);
-    takeStage(html);
+    result?.ended(html);
     failure = failureOf(regionOf("process", html));
   } catch {
     return; // they appear when the page is next loaded
   }
   draw();
   if (failure) log.failed(failure);
-}
-
-/**
- * Show the result, if there is one. Where the log has had all the room, it stays until the reader
- * wants the result, so that no line is moved away while it is read.
- *
- * @param {string} html the page as the server renders it now
- */
-function takeStage(html) {
-  const fresh = regionOf("stage", html);
-  const stage = part("#stage");
-  if (fresh.hidden) {
-    if (stage.dataset.kind === "film") part(".waiting", stage).textContent = "No film was made.";
-  } else if (player && fresh.dataset.kind === "film") {
-    part(".screen", stage).replaceWith(part(".screen", fresh));
-    delete stage.dataset.byHand;
-    player.made();
-  } else if (stage.hidden && !document.hidden) offerResult(fresh);
-  else replaceStage(fresh);
-}
-
-/** @param {HTMLElement} fresh */
-function replaceStage(fresh) {
-  part("#show-result").hidden = true;
-  part("#stage").replaceWith(fresh);
-  void import("./stage.js").then(({ startStage }) => startStage(record));
-}
-
-/** @param {HTMLElement} fresh */
-function offerResult(fresh) {
-  const button = part("#show-result");
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    replaceStage(fresh);
-    scrollTo({ top: 0 });
-  }, { once: true });
 }
 
 function draw() {
