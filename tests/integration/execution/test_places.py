@@ -391,3 +391,29 @@ async def test_the_main_output_can_be_a_light_curve(scripts: Scripts) -> None:
         """
     )
     assert (record["state"], record["main"]) == ("succeeded", "lightcurve")
+
+
+async def test_the_frames_of_a_film_are_seen_while_it_is_made(scripts: Scripts) -> None:
+    pk = await scripts.submit(
+        """
+        import time
+        (tmpdir / "frame-3.jpg").write_bytes(b"\\xff\\xd8\\xff a picture")
+        (tmpdir / "frame-4.jpg").write_bytes(b"<script>")
+        self.log("made it")
+        while True:
+            self.check_cancelled()
+            time.sleep(0.02)
+        """
+    )
+    await scripts.said(pk, "made")
+    path = f"/processes/{pk}/frames"
+    frame = await scripts.client.fetch(f"{path}/3.jpg")
+    assert (frame.code, frame.body) == (200, b"\xff\xd8\xff a picture")
+    assert frame.headers["Content-Type"] == "image/jpeg"
+    known = {"If-None-Match": frame.headers["Etag"]}
+    assert (await scripts.client.fetch(f"{path}/3.jpg", headers=known)).code == 304
+    for name in ("4", "5", "0", "03", "2147483648"):
+        assert (await scripts.client.fetch(f"{path}/{name}.jpg")).code == 404
+    await scripts.client.call(f"/api/processes/{pk}/cancel/", "POST", status=202)
+    await scripts.client.ended(pk)
+    assert (await scripts.client.fetch(f"{path}/3.jpg")).code == 404
