@@ -27,11 +27,11 @@ from handlers.operations import health, metrics, server_status, webhooks
 from handlers.pages import login, not_found, plot, sessions, static_files
 from handlers.pages import products as product_pages
 from handlers.pages import targets as targets_page
+from handlers.pages.processes import compare, shared
 from handlers.pages.processes import now as now_page
 from handlers.pages.processes import process as process_page
 from handlers.pages.processes import processes as processes_page
 from handlers.pages.processes import receipt as receipt_page
-from handlers.pages.processes import shared
 from handlers.pages.target import page as target_page
 from handlers.services import Services
 
@@ -70,6 +70,7 @@ MODULES = (
     process_page,
     shared,
     receipt_page,
+    compare,
     product_pages,
 )
 

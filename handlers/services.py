@@ -48,7 +48,8 @@ class Services(StartingServices):
     FITS file, `write_table` writes the beginning of its table (first path) as CSV (second path).
     `read_light_curve` writes a table with the light curve in it, of so many points at most, as
     JSON; with True it raises ValueError unless all of it is valid. `live_preview` returns the
-    latest picture of a run on this server, as a PNG, or None. `disk_problem` returns what to do
+    latest picture of a run on this server, as a PNG, or None; given a number, that frame of the
+    film that it makes, as a JPEG. `disk_problem` returns what to do
     about a full disk, or None. `server_status` returns the figures of `/api/status/`, and has those
     among the `metrics` measured that are not known at any time.
     `slots_of_all` returns how many runs can go on at the same time on all servers.
@@ -68,7 +69,7 @@ class Services(StartingServices):
     read_light_curve: Callable[[Path, Path, int, bool], Awaitable[None]]
     preview_folder: Path
     deliveries: DeliveryList
-    live_preview: Callable[[ProcessRecord], Awaitable[bytes | None]]
+    live_preview: Callable[[ProcessRecord, int | None], Awaitable[bytes | None]]
     server_status: Callable[[], Awaitable[dict[str, Any]]]
     disk_problem: Callable[[], str | None] = lambda: None
     slots_of_all: Callable[[], int] = lambda: 0

@@ -107,6 +107,12 @@ class Page(BaseHandler):
         stopping = record.cancel_requested and not record.state.ended
         return fields | {"stopping": stopping}
 
+    def picture_url(self, product: dict[str, Any], size: int) -> str:
+        """Return the address of a picture of up to this many pixels, an animation as it is."""
+        if product["content_type"] == "image/gif":
+            return str(product["url"])
+        return f"{self.prefix}/dataproducts/{product['pk']}/preview.png?size={size}"
+
     def write_error_body(self, response: ErrorResponse) -> None:
         """Show the error, or the login form where a token is missing."""
         if response.status == 401:

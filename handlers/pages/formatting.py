@@ -167,6 +167,11 @@ def share(process: dict[str, Any]) -> str:
     return f"{number(progress['done'])} / {number(progress['total'])}"
 
 
+def status(process: dict[str, Any]) -> str:
+    """Return the status of a process in the words of pages: a success is called one."""
+    return "Succeeded" if process["state"] == "succeeded" else str(process["status"])
+
+
 def note(process: dict[str, Any]) -> str:
     """Return what there is to say of a process besides its status."""
     if process["terminal_timestamp"] is not None:

@@ -242,7 +242,7 @@ class _Outputs:
     def send(self, output: Made) -> None:
         """Send an output, unless this is a fork of the run, which does not speak for it."""
         if os.getpid() == self._run:
-            facts = str(output.path), output.name, output.output_type
+            facts = str(output.path), output.name, output.output_type, output.main
             self._reporter.send_alone("output", *facts)
             self.sent += 1
 

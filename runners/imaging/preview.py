@@ -1,4 +1,4 @@
-"""Previews of data products: stretched FITS images, and PNG and JPEG scaled down.
+"""Previews of data products: FITS images stretched; PNG, JPEG and films scaled down.
 
 Reading FITS is left to `runners.fits`, stretching to `stretches`, limits on time and memory to
 `runners.examiner`. The files are untrusted, so their size is checked before any pixel is read.
@@ -22,6 +22,8 @@ from runners.wording import in_words
 
 #: 10,000 x 10,000: 400 MB once unpacked.
 MOST_PIXELS = 100_000_000
+#: The first bytes of WebM.
+MATROSKA = b"\x1a\x45\xdf\xa3"
 
 
 def preview_png(
@@ -29,19 +31,55 @@ def preview_png(
 ) -> None:
     """Write a PNG whose longest side is at most `size` pixels; nothing is enlarged.
 
-    The file is FITS (also tile-compressed, or packed as a whole), PNG or JPEG, recognised by its
-    content; `stretch`, one of STRETCHES, is for FITS only. Raise ValueError, with a sentence that
-    names the file, for anything else and for what is broken, hostile or too large.
+    The file is FITS (also tile-compressed, or packed as a whole), PNG, JPEG or a film (WebM, MP4)
+    whose first frame is shown, recognised by its content; `stretch`, one of STRETCHES, is for FITS
+    only. Raise ValueError, with a sentence that names the file, for anything else and for what is
+    broken, hostile or too large.
     """
     path = Path(path)
     with quiet():
-        picture = _sky(path, size, stretch) if looks_like_fits(path) else _picture(path, size)
+        picture = _drawn(path, size, stretch)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     # Renamed at the end, so that a kill never leaves half a file.
     partial = Path(f"{out_path}.part")
     partial.write_bytes(buffer.getvalue())
     partial.replace(out_path)
+
+
+def _drawn(path: Path, size: int, stretch: str) -> Pictures.Image:
+    if looks_like_fits(path):
+        return _sky(path, size, stretch)
+    return _first_frame(path, size) if _looks_like_film(path) else _picture(path, size)
+
+
+def _looks_like_film(path: Path) -> bool:
+    with path.open("rb") as file:
+        beginning = file.read(8)
+    return beginning.startswith(MATROSKA) or beginning[4:] == b"ftyp"
+
+
+def _first_frame(path: Path, size: int) -> Pictures.Image:
+    """Return the first frame of a film, which is decoded alone."""
+    import av  # only where there is a film: it takes memory
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_count = 1
+            _check_pixels(path, stream.width, stream.height)
+            shades = next(container.decode(stream)).to_ndarray(format="rgb24")
+    except (av.FFmpegError, StopIteration, IndexError) as error:
+        raise FrameError(path.name, "is a film of which no frame can be read") from error
+    picture = Pictures.fromarray(shades)
+    picture.thumbnail((size, size))
+    return picture
+
+
+def _check_pixels(path: Path, width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        sides = f"{width} x {height}"
+        raise FrameError(path.name, f"is {sides} pixels, too many for a preview")
 
 
 def _sky(path: Path, size: int, stretch: str) -> Pictures.Image:
@@ -54,9 +92,7 @@ def _sky(path: Path, size: int, stretch: str) -> Pictures.Image:
 def _picture(path: Path, size: int) -> Pictures.Image:
     try:
         with Pictures.open(path, formats=["PNG", "JPEG"]) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                sides = f"{picture.width} x {picture.height}"
-                raise FrameError(path.name, f"is {sides} pixels, too many for a preview")
+            _check_pixels(path, picture.width, picture.height)
             picture.thumbnail((size, size))
             return _plain(ImageOps.exif_transpose(picture))
     except FrameError:

@@ -16,11 +16,15 @@ from runners.pipeline.process import REDUCED_DATUM, AsyncError, outputs_of
 
 
 class Made(NamedTuple):
-    """A file that exists, the name that it gets, and `DataProduct` or `ReducedDatum`."""
+    """A file that exists, the name that it gets, and `DataProduct` or `ReducedDatum`.
+
+    At most one output of a run is its `main` one.
+    """
 
     path: Path
     name: str
     output_type: str
+    main: bool = False
 
 
 def made(
@@ -34,10 +38,10 @@ def made(
 
     An output that is yielded while the pipeline goes on is copied into the folder `keep`, if given,
     so that it stays as it is now. `note` is called with a line about each kind of rows of reduced
-    data that are left out. Raise AsyncError for what is not an output, not a file, or not a
-    table of measurements.
+    data that are left out, and about a main output that is not the first one. Raise AsyncError for
+    what is not an output, not a file, or not a table of measurements.
     """
-    goes_on = isinstance(result, Iterator)
+    goes_on, main = isinstance(result, Iterator), None
     for number, output in enumerate(outputs_of(result)):
         path = folder / output.path
         if not path.is_file():
@@ -50,7 +54,11 @@ def made(
             path = _kept(path, keep / str(number))
         if output.type_name() == REDUCED_DATUM:
             _check_measurements(path, note)
-        yield Made(path, name, output.type_name())
+        if output.main and main is not None:
+            note(f"{name} is not the main output: {main} is already")
+        is_main = bool(output.main) and main is None
+        main = name if is_main else main
+        yield Made(path, name, output.type_name(), is_main)
 
 
 def _is_text(name: str) -> bool:

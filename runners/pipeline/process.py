@@ -39,13 +39,14 @@ class ReducedDatum:
 class PipelineOutput(NamedTuple):
     """A file that a pipeline made. `output_type` is `DataProduct` or `ReducedDatum`, or its name.
 
-    The further fields are those of the predecessor's tuples.
+    `main` marks the one to show first. The other fields are those of the predecessor's tuples.
     """
 
     path: str | Path
     output_type: type | str = DataProduct
     data_product_type: str = ""
     name: str | None = None
+    main: bool = False
 
     def type_name(self) -> str:
         """Return `DataProduct` or `ReducedDatum`. Raise AsyncError for anything else."""

@@ -7,26 +7,21 @@ the frames to `overlay`, and what is said of them to `report`.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from PIL import Image as Pictures
-
 from runners.fits import FITS_SUFFIXES
 from runners.fits.files import DAMAGED, FrameError, quiet
 from runners.fits.images import Frame, find_frames
 from runners.imaging import alignment
-from runners.imaging.brightness import Shades
 from runners.imaging.scaling import View, view_of
 from runners.imaging.stretches import STRETCHES
 from runners.pipeline.inputs import InputProduct, stored_path
 from runners.pipeline.process import NO_INPUTS, AsyncError, PipelineProcess
 from runners.timelapse.encoder import open_film
+from runners.timelapse.live_frames import KeptFrames, Preview
 from runners.timelapse.order import LeftOut, none_left, one_line, usable
 from runners.timelapse.overlay import Overlay
 from runners.timelapse.rendering import FrameWork, film_frames
@@ -43,9 +38,6 @@ STRETCH_NAMES = {
 }
 #: What is being done, as the status says.
 CHOOSING, MAKING = "Looking for the frame with most stars", "Making the film"
-#: The least time between two previews, and the longest side of one.
-PREVIEW_SECONDS = 1.0
-PREVIEW_SIDE = 640
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +58,6 @@ class FilmSettings:
     def of(cls, settings: Mapping[str, Any]) -> FilmSettings:
         """Return the settings of a run that concern films."""
         return cls(**{key: settings[key] for key in cls.__slots__ if key in settings})
-
-
-class Preview:
-    """The last frame as a PNG file, replaced as a whole, and not too often."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._shown_at = -math.inf
-
-    def show(self, shades: Shades) -> None:
-        """Replace the preview by this frame, unless it was replaced a moment ago."""
-        if time.monotonic() - self._shown_at < PREVIEW_SECONDS:
-            return
-        picture = Pictures.fromarray(np.ascontiguousarray(shades))
-        picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-        partial_path = self._path.with_suffix(".part")
-        picture.save(partial_path, "PNG")
-        partial_path.replace(self._path)
-        self._shown_at = time.monotonic()
 
 
 class Timelapse(PipelineProcess):
@@ -124,7 +97,8 @@ class Timelapse(PipelineProcess):
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path]:
         """Yield the film, `timelapse.<format>`. Raise AsyncError if no frame can be used.
 
-        A missing flag is off. While the film is made, `preview.png` is its last frame.
+        A missing flag is off. While the film is made, `preview.png` is its last frame, and each of
+        its frames so far is a JPEG file.
         """
         settings, folder = FilmSettings.of(self.settings), Path(tmpdir)
         path = folder / f"timelapse.{settings.format}"
@@ -183,7 +157,8 @@ class Timelapse(PipelineProcess):
         view = view_of(frames[0].width, frames[0].height, settings.size, crop_scale=crop_scale)
         work = FrameWork.of(view, flags, stretch)
         overlay = overlay_of(self.target.name, frames[0], view) if flags.get("overlay") else None
-        preview, report = Preview(path.with_name("preview.png")), self._report
+        preview, kept = Preview(path.with_name("preview.png")), KeptFrames(path.parent)
+        report = self._report
         report.total = len(frames)
         in_colour = any(frame.layout.mosaic or frame.layout.planes == 3 for frame in frames)
         with (
@@ -202,6 +177,7 @@ class Timelapse(PipelineProcess):
                     shades = overlay.drawn(shades, picture.frame.date)
                 film.add(shades)
                 preview.show(shades)
+                kept.keep(report.done, shades)
                 self.progress(report.done, report.total)
             if not report.done:
                 raise AsyncError(none_left(report.left_out))

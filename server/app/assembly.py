@@ -213,9 +213,9 @@ class Assembly:
         async def ready() -> str | None:
             return await self._problem(run_services.pool, dispatcher)
 
-        async def picture(record: ProcessRecord) -> bytes | None:
+        async def picture(record: ProcessRecord, frame: int | None) -> bytes | None:
             run = run_services.places.runs.get(record.pk)
-            return None if run is None else await run.picture()
+            return None if run is None else await run.picture(frame)
 
         return Services(
             config=self.config,

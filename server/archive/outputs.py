@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from runners.confinement.confine import is_within
 from runners.pipeline.file_copies import NotAFile, copy_file, open_file
@@ -33,13 +34,15 @@ from server.store.archive.light_curves import LightCurveChunk
 class OutputFile:
     """A file that a run has made; `output_type` is the type that the pipeline has declared.
 
-    It must be in one of the folders `within`, unless that is None.
+    `main` is whether it is the one to show first. It must be in one of the folders `within`, unless
+    that is None.
     """
 
     path: Path
     name: str
     output_type: str | None = None
     within: Sequence[str] | None = None
+    main: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Publication:
     group: int | None
     series: int | None
     entry: JournalEntry | None
+    main: int | Literal["lightcurve"] | None = None
 
 
 class OutputPublisher:
@@ -93,7 +97,8 @@ class OutputPublisher:
         finally:
             await in_thread(shutil.rmtree, folder, True)
         entry = deposit.entry
-        return Publication(entry.products, entry.group, entry.series, entry)
+        main = _main_of(files, entry.products)
+        return Publication(entry.products, entry.group, entry.series, entry, main)
 
     async def confirm(self, publication: Publication) -> None:
         """Keep what the run's record names by now. May be repeated."""
@@ -158,6 +163,16 @@ def _check_place(file: OutputFile, source: int) -> None:
     place = str(Path(f"/proc/self/fd/{source}").readlink())
     if not any(is_within(place, folder) for folder in file.within):
         raise ValueError(f"{file.name} is not in a folder that the run may write to")
+
+
+def _main_of(
+    files: Sequence[OutputFile], products: Sequence[int]
+) -> int | Literal["lightcurve"] | None:
+    """Return the PK of the main output, or that it is the light curve; None without one."""
+    kept = [file for file in files if file.output_type != REDUCED_DATUM]
+    found = (pk for file, pk in zip(kept, products, strict=True) if file.main)
+    curve = any(file.main and file.output_type == REDUCED_DATUM for file in files)
+    return next(found, "lightcurve" if curve else None)
 
 
 def _described(

@@ -192,11 +192,13 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     `version` counts the writes, so that the newer of two copies can be told. `owner` is the server
     that runs it. `lost` counts the attempts that ended because the server was lost, `died` those
     that ended because the child died or raised, `interrupted` those that the end of the process
-    that starts the runs ended. `series` is that of its measurements. `token` is that of the submit
-    that made it, so that a submit can tell its record from another's. `log_bytes` is the size of
-    the log's text in UTF-8, None where it has not been counted yet. `log_removed` is when the log
-    was deleted while the process was kept. `submitted_by` is the name of the token by which it was
-    submitted, None where that had none. `place` is where it stands in the queue, or stood last.
+    that starts the runs ended. `series` is that of its measurements. `main` is the output to show
+    first, if its pipeline names one: a data product's PK, or "lightcurve" for its measurements.
+    `token` is that of the submit that made it, so that a submit can tell its record from another's.
+    `log_bytes` is the size of the log's text in UTF-8, None where it has not been counted yet.
+    `log_removed` is when the log was deleted while the process was kept. `submitted_by` is the name
+    of the token by which it was submitted, None where that had none. `place` is where it stands in
+    the queue, or stood last.
     """
 
     identifier: str
@@ -218,6 +220,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     outputs: list[int] = []
     group: int | None = None
     series: int | None = None
+    main: int | Literal["lightcurve"] | None = None
     resources: Resources | None = None
     owner: str | None = None
     cancel_requested: bool = False
@@ -233,6 +236,11 @@ class ProcessRecord(Record, frozen=True, kw_only=True):
     def view_url(self) -> str | None:
         """The process's page, for pipelines only (as the specification has it)."""
         return f"/pipeline/{self.pk}" if self.process_type == "pipeline" else None
+
+    @property
+    def main_output(self) -> int | Literal["lightcurve"] | None:
+        """The output to show first, unless it was deleted."""
+        return self.main if self.main == "lightcurve" or self.main in self.outputs else None
 
     @property
     def group_name(self) -> str | None:

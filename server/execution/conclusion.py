@@ -142,12 +142,13 @@ async def _succeed(recorder: RunRecorder, run: PlacedRun | None, fields: dict[st
         "outputs": published.products,
         "group": published.group,
         "series": published.series,
+        "main": published.main,
     }
     extent = await recorder.finish_log()
     try:
         await recorder.end(State.SUCCEEDED, **extent, **fields)
     except CancelRequested:
-        for field in ("outputs", "group", "series"):
+        for field in ("outputs", "group", "series", "main"):
             del fields[field]
         return await _withdrawn(recorder)
     outputs = recorder.services.archive.outputs

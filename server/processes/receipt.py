@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -148,6 +148,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """The receipt as the API shows it. `unknown` says what is missing and why.
 
+    `outputs` are the PKs of its data products, `main` is the one to show first, or "lightcurve".
     `log_stored_bytes` is what the log takes on disk, but for what a database adds to its documents.
     `log_removed` is when the log was deleted although the process was kept, in Unix seconds.
     """
@@ -163,6 +164,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     source: Source | None
     isolation: Isolation | None
     timings: Timings
+    outputs: list[int]
+    main: int | Literal["lightcurve"] | None
     submitted_by: str | None
     log_stored_bytes: int
     log_removed: float | None
@@ -184,6 +187,8 @@ def receipt_of(record: ProcessRecord, facts_text: str | None, log_stored_bytes: 
         source=None if facts is None else facts.source,
         isolation=None if facts is None else facts.isolation,
         timings=_timings(record),
+        outputs=record.outputs,
+        main=record.main_output,
         submitted_by=record.submitted_by,
         log_stored_bytes=log_stored_bytes,
         log_removed=record.log_removed,

@@ -270,6 +270,7 @@ class Processes:
             "log_lines": lines,
             "log_bytes": self._log_bytes(record),
             "outputs": record.outputs,
+            "main": record.main_output,
             "group": record.group,
             "waiting_for": self._waiting_for(record),
             "resources": record.resources,

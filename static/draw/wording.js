@@ -72,6 +72,16 @@ export function share(progress) {
 }
 
 /**
+ * Return the status of a process in the words of pages: a success is called one.
+ *
+ * @param {any} record
+ * @returns {string}
+ */
+export function statusOf(record) {
+  return record.state === "succeeded" ? "Succeeded" : record.status;
+}
+
+/**
  * Return what there is to say about a process besides its status.
  *
  * @param {any} record

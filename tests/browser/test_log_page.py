@@ -174,7 +174,7 @@ def test_a_timelapse_shows_its_last_finished_frame_while_it_runs(
     for open_page in opener(browser, observatory, ("/preview.png",)):
         page = open_page(f"/processes/{process}", script=NOTE_FRAMES)
         expect(page.locator("#frame")).to_be_hidden()
-        expect(page.locator("#outputs video")).to_be_visible()
+        expect(page.locator("#stage video")).to_be_visible()
         shown = page.evaluate("window.framesShown")
         assert any(f"/processes/{process}/preview.png" in source for source in shown)
         expect(page.locator("#frame")).to_have_count(0)

@@ -193,7 +193,7 @@ def test_a_guest_follows_a_run_live(guarded: Guarded, visitor: Page) -> None:
     process = guarded.submit(target, "Ticks", products)
     visitor.goto(guarded.call("POST", f"/api/processes/{process}/share/")["url"])
     guarded.ended(process)
-    expect(visitor.locator('[data-slot="status"]')).to_have_text("created")
+    expect(visitor.locator('[data-slot="status"]')).to_have_text("Succeeded")
     lines = guarded.call("GET", f"/api/processes/{process}/")["log_lines"]
     expect(visitor.locator(f'#log .line:has(.no:text-is("{lines}"))')).to_be_visible()
 

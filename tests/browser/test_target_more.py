@@ -194,8 +194,8 @@ def test_a_finished_process_flashes_and_notifies_who_looks_elsewhere(
     row = page.locator("#processes tbody tr")
     expect(row).to_have_class("ended-now")
     identifier = observatory.ended(process)["identifier"]
-    assert page.evaluate("window.told") == [[identifier, "created"]]
-    expect(page.locator("#process-news")).to_have_text(f"{identifier}: created")
+    assert page.evaluate("window.told") == [[identifier, "Succeeded"]]
+    expect(page.locator("#process-news")).to_have_text(f"{identifier}: Succeeded")
 
 
 @pytest.mark.parametrize("wanted", ["Dummy", ""])
@@ -209,7 +209,7 @@ def test_the_end_of_a_process_that_is_not_shown_is_told_once(
     ended = []
     for pipeline in ("Ticks", "Stages"):
         process = observatory.submit(target, pipeline, products)
-        ended.append([observatory.ended(process)["identifier"], "created"])
+        ended.append([observatory.ended(process)["identifier"], "Succeeded"])
         expect(page.locator("#process-news")).to_have_text(": ".join(ended[-1]))
     assert page.evaluate("window.told") == ended
     expect(page.locator("#processes tbody tr")).to_have_count(0 if wanted else 2)

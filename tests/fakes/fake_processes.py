@@ -243,7 +243,7 @@ class FakeProcesses:
 
     def fields(self, record: ProcessRecord) -> dict[str, Any]:
         names = ("process_type", "pipeline", "target", "products", "flags", "state", "progress")
-        names += ("started", "attempt", "log_lines", "outputs", "group", "resources")
+        names += ("started", "attempt", "log_lines", "outputs", "main", "group", "resources")
         names += ("submitted_by",)
         fields = {name: getattr(record, name) for name in names}
         return {

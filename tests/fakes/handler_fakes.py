@@ -117,7 +117,7 @@ class Fakes:
             raise self.draw_fault
         await asyncio.to_thread(picture.write_bytes, b"\x89PNG")
 
-    async def live_preview(self, record: ProcessRecord) -> bytes | None:
+    async def live_preview(self, record: ProcessRecord, frame: int | None) -> bytes | None:
         """Return None: no run has a picture."""
         return None
 

@@ -79,7 +79,11 @@ def real_routes() -> list[URLSpec]:
 
 def answering(path: str) -> URLSpec | None:
     """Return the route that answers a path of the documentation."""
-    real = re.sub(r"<[^>]*pk>", "7", path, flags=re.IGNORECASE).replace("<name>", "x")
+    real = (
+        re.sub(r"<[^>]*pk>", "7", path, flags=re.IGNORECASE)
+        .replace("<name>", "x")
+        .replace("<frame>", "7")
+    )
     matching = (route for route in real_routes() if route.regex.fullmatch(real))
     return next(matching, None)
 

@@ -93,6 +93,18 @@ ACCESS = Subject(
                 description="404 once the link has ended or was revoked.",
             )
         },
+        "/shared/{name}/preview.png": {
+            "GET": Operation(
+                "The picture that other sites show of a link to a process",
+                {
+                    200: Answer(
+                        "A PNG.", {"type": "string", "format": "binary"}, media_type="image/png"
+                    )
+                },
+                description="404 where nothing can be shown, and as for the page.",
+                versioned=True,
+            )
+        },
         "/login": {
             "GET": Operation(
                 "The form in which people sign in",

@@ -40,6 +40,9 @@ PAGES = Subject(
         },
         "/pipeline/{pk}": _page("The page of a pipeline: its log, live"),
         "/processes/{pk}": _page("The page of a process of any type: its log, live"),
+        "/processes/{pk}/compare/{pk2}/": _page(
+            "The page of two runs side by side, and what differs between their receipts"
+        ),
         "/plot": _page("An empty page, for the frame in which light curves are drawn"),
         "/static/{path}": {
             "GET": Operation(

@@ -30,6 +30,7 @@ EXAMPLE = {
     "log_lines": 2,
     "log_bytes": 46,
     "outputs": [4],
+    "main": None,
     "group": 1,
     "waiting_for": None,
     "resources": {"cpu_seconds": 0.2, "peak_rss_bytes": 41943040, "exit": "exit code 0"},
@@ -74,6 +75,7 @@ class Process(Struct):
     log_lines: int
     log_bytes: int | None
     outputs: list[int]
+    main: int | Literal["lightcurve"] | None
     group: int | None
     waiting_for: str | None
     resources: Resources | None
@@ -271,6 +273,8 @@ PROCESSES = Subject(
                         "packages": {"numpy": "2.3.1"},
                     },
                     "source": {"class": "runners.dummy.Dummy", "file": None, "sha256": None},
+                    "outputs": [4],
+                    "main": None,
                     "timings": {
                         "created": 1772402390.75,
                         "started": 1772402390.8,
@@ -323,6 +327,21 @@ PROCESSES = Subject(
                     )
                 },
                 description="404 if there is none, and once it has ended.",
+                example_pk=3,
+                versioned=True,
+            ),
+        },
+        "/processes/{pk}/frames/{pk2}.jpg": {
+            "GET": Operation(
+                "Get a frame of a film that is being made",
+                {
+                    200: Answer(
+                        "A JPEG.",
+                        {"type": "string", "format": "binary"},
+                        media_type="image/jpeg",
+                    )
+                },
+                description="404 for a frame that is not made yet, and once it has ended.",
                 example_pk=3,
                 versioned=True,
             ),

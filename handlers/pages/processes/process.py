@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 from tornado.routing import URLSpec
 
 from handlers.http.query import PK, parse_pk
 from handlers.http.routing import route
 from handlers.pages.base import Page
+from handlers.pages.processes.stage import output_groups, stage_of
 from handlers.services import Services
 from handlers.sharing.views import OfProcess, shown_by_group
 from server.core.errors import DamagedFile, NotFound
-from server.core.records import Flag, ProcessRecord
+from server.core.records import Flag, ProcessRecord, State, Target
 
 log = logging.getLogger(__name__)
 
 #: How many inputs and outputs the page lists.
 PRODUCTS_SHOWN = 100
+#: How long the page waits to learn whether a run shows a picture.
+PICTURE_SECONDS = 0.3
 #: How many lines of the log come with the page: as many as a tall screen holds.
 LINES_SHOWN = 60
+
+
+class Card(NamedTuple):
+    """What other sites show of a link: a title, a sentence and, if there is one, a picture."""
+
+    title: str
+    description: str
+    url: str
+    image: str | None
+    alt: str
 
 
 class ProcessPage(OfProcess, Page):
@@ -37,15 +51,25 @@ class ProcessPage(OfProcess, Page):
     async def show_process(self, record: ProcessRecord) -> None:
         """Show a process with its log and facts."""
         inputs, outputs = await self._products(record)
+        live = await self._shows_picture(record)
+        listed = [each for each in outputs if each["pk"] in record.outputs[:PRODUCTS_SHOWN]]
+        stage = stage_of(record, outputs, curves=not self.guest, live=live)
+        target = await self.archive.targets.get(record.target)
         flags = self._flags(record)
         lines, failure, unreadable = await self._read_log(record)
         self.show(
             "pages/process.html",
             process=self.process_fields(record),
-            target=await self.archive.targets.get(record.target),
+            target=target,
+            card=self.card(record, target, outputs),
             inputs=inputs,
             more_inputs=max(0, len(record.products) - PRODUCTS_SHOWN),
-            outputs=outputs,
+            outputs=listed,
+            output_groups=output_groups(listed),
+            more_outputs=max(0, len(record.outputs) - PRODUCTS_SHOWN),
+            stage=stage,
+            picture_url=self.picture_url,
+            earlier=await self._earlier(record),
             group_shown=await self._group_shown(record),
             flags=flags,
             flag_names={name: flag.long_name for name, flag in flags.items()},
@@ -59,6 +83,12 @@ class ProcessPage(OfProcess, Page):
             log_removed=record.log_removed,
         )
 
+    def card(
+        self, record: ProcessRecord, target: Target, outputs: list[dict[str, Any]]
+    ) -> Card | None:
+        """Return what other sites show of a link to the page, None where it is for users alone."""
+        return None
+
     @property
     def _filtered(self) -> bool:
         """Whether the address asks for some lines only, which the page's script then finds."""
@@ -67,11 +97,37 @@ class ProcessPage(OfProcess, Page):
     async def _products(
         self, record: ProcessRecord
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return the inputs and the outputs to list; those that were deleted are left out."""
+        """Return the inputs and the outputs to show; those that were deleted are left out."""
         inputs, outputs = record.products[:PRODUCTS_SHOWN], record.outputs[:PRODUCTS_SHOWN]
+        main = record.main_output
+        if isinstance(main, int) and main not in outputs:
+            outputs = [*outputs, main]
         products = await self.archive.products.get_many(list(dict.fromkeys([*inputs, *outputs])))
         fields = {each["pk"]: each for each in await self.archive.products.fields(products)}
         return _present(fields, inputs), _present(fields, outputs)
+
+    async def _shows_picture(self, record: ProcessRecord) -> bool:
+        """Return whether the run shows a picture of its work; one that is far away may be slow."""
+        if record.state is not State.RUNNING or record.process_type == "timelapse":
+            return False  # a film is shown whether there is a frame by now or not
+        try:
+            async with asyncio.timeout(PICTURE_SECONDS):
+                return await self.services.live_preview(record, None) is not None
+        except TimeoutError:
+            return False
+
+    async def _earlier(self, record: ProcessRecord) -> ProcessRecord | None:
+        """Return the run before of the same pipeline on the same target, to compare it with."""
+        if self.guest or not record.state.ended:
+            return None
+        before = await self.processes.find(
+            target=record.target,
+            pipelines=[record.pipeline],
+            states=[State.SUCCEEDED],
+            before=record.pk,
+            limit=1,
+        )
+        return next(iter(before.items), None)
 
     async def _group_shown(self, record: ProcessRecord) -> int | None:
         """Return the group of outputs to link to: a guest sees it if nothing else is in it."""

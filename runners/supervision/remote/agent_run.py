@@ -12,6 +12,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from runners.pipeline.inputs import InputData, InputProduct
 from runners.pipeline.own_copies import InputSource
 from runners.supervision import oom_kills, termination
 from runners.supervision.input_changes import examine_inputs
-from runners.supervision.live_preview import read_picture
+from runners.supervision.live_preview import read_frame, read_picture
 from runners.supervision.remote.file_transfer import send_file
 from runners.supervision.remote.input_cache import Damaged, InputCache
 from runners.supervision.remote.wire import (
@@ -172,7 +173,9 @@ class AgentRun:
             case {"kind": "get", "path": str(path), "channel": int(channel), "within": within}:
                 self._begin(send_file(self._wire, channel, Path(path), follow=True, within=within))
             case {"kind": "picture", "channel": int(channel)}:
-                self._begin(self._send_picture(channel))
+                self._begin(self._send_picture(channel, read_picture))
+            case {"kind": "frame", "number": int(number), "channel": int(channel)}:
+                self._begin(self._send_picture(channel, partial(read_frame, number=number)))
 
     async def _terminate(self, run: Run) -> None:
         await self._sample(run)
@@ -184,8 +187,8 @@ class AgentRun:
             await termination.kill(self._run)
         self._kill_ordered.set()
 
-    async def _send_picture(self, channel: int) -> None:
-        picture = await asyncio.to_thread(read_picture, self._folder)
+    async def _send_picture(self, channel: int, read: Callable[[Path], bytes | None]) -> None:
+        picture = await asyncio.to_thread(read, self._folder)
         if picture is not None:
             await self._wire.send_data(channel, picture)
         await self._wire.send("sent", channel=channel, problem=None)

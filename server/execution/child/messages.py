@@ -18,12 +18,15 @@ from runners.execution.reporter import WHOLE_LINES
 from server.core.records import LARGEST_INTEGER, LEVELS, Level, Progress
 from server.execution.child.line_assembler import LineAssembler, Utf8Text
 from server.execution.child.message_parts import MessageParts, begun_text
+from server.execution.places.place import SentOutput
 from server.processes.film_frames import FRAMES_LIMIT, Reported, reported_frame
 from server.store.processes.sections import Section
 
 MESSAGE_LIMIT_BYTES = 1_048_576
 #: The most outputs of a run; one more is kept, which shows that there were too many.
 OUTPUTS_LIMIT = 10_000
+#: How an output may say whether it is the main one; workers of older versions do not.
+MAIN_OR_NOT: tuple[list[bool], ...] = ([], [False], [True])
 #: How many of an attempt's statuses are kept as sections of its log.
 SECTIONS_LIMIT = 10_000
 
@@ -58,7 +61,7 @@ class ChildMessages:
     def __init__(self) -> None:
         self.assembler = LineAssembler()
         self._changes: dict[str, Any] = {}
-        self.outputs: list[tuple[str, str, str]] = []
+        self.outputs: list[SentOutput] = []
         self.outputs_received = 0
         #: how many outputs the child says it has sent, once it is done
         self.outputs_sent: int | None = None
@@ -204,10 +207,10 @@ class ChildMessages:
                 total
             ):
                 self._changes["progress"] = Progress(done, total)
-            case ["output", str(path), str(name), str(kind)]:
+            case ["output", str(path), str(name), str(kind), *main] if main in MAIN_OR_NOT:
                 self.outputs_received += 1
                 if len(self.outputs) <= OUTPUTS_LIMIT:
-                    self.outputs.append((path, name, kind))
+                    self.outputs.append(SentOutput(path, name, kind, main == [True]))
             case ["usage", float(cpu), int(rss)] if (
                 math.isfinite(cpu) and 0 <= rss <= LARGEST_INTEGER
             ):

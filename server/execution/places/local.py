@@ -15,11 +15,11 @@ from runners.pipeline.inputs import InputData, InputProduct
 from runners.pipeline.own_copies import InputSource
 from runners.supervision import oom_kills, termination
 from runners.supervision.input_changes import examine_inputs
-from runners.supervision.live_preview import read_picture
+from runners.supervision.live_preview import read_frame, read_picture
 from runners.supervision.resource_usage import Usage
 from server.archive.outputs import OutputFile
 from server.core.records import DataProduct
-from server.execution.places.place import PipeReader
+from server.execution.places.place import PipeReader, SentOutput
 
 INPUTS = "inputs"
 
@@ -77,9 +77,11 @@ class LocalRun:
         """Close the pipes."""
         self._run.close()
 
-    async def picture(self) -> bytes | None:
-        """Return the picture that the run shows of its work, if there is one."""
-        return await asyncio.to_thread(read_picture, self._folder)
+    async def picture(self, frame: int | None = None) -> bytes | None:
+        """Return the picture that the run shows of its work, or a frame of its film, if any."""
+        if frame is None:
+            return await asyncio.to_thread(read_picture, self._folder)
+        return await asyncio.to_thread(read_frame, self._folder, frame)
 
     async def escaped(
         self, usage: Usage, parent: int | None, pk: int, identifier: str
@@ -96,10 +98,13 @@ class LocalRun:
         return await asyncio.to_thread(examine_inputs, copies, folder)
 
     async def fetch(
-        self, outputs: Sequence[tuple[str, str, str]], within: Sequence[str] | None
+        self, outputs: Sequence[SentOutput], within: Sequence[str] | None
     ) -> list[OutputFile]:
         """Return the outputs where they are."""
-        return [OutputFile(Path(path), name, kind, within) for path, name, kind in outputs]
+        return [
+            OutputFile(Path(each.path), each.name, each.output_type, within, main=each.main)
+            for each in outputs
+        ]
 
     async def release(self) -> None:
         """Do nothing: the attempt's folder is the server's to remove."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from runners.execution.worker import RunSpec
 from runners.supervision.resource_usage import Usage
@@ -37,6 +37,15 @@ class PipeReader(Protocol):
 
     def present_bytes(self) -> int:
         """Return how many bytes are there now."""
+
+
+class SentOutput(NamedTuple):
+    """An output as the run sends it: where it is, what it is called, its type."""
+
+    path: str
+    name: str
+    output_type: str
+    main: bool = False
 
 
 class PlacedRun(Protocol):
@@ -79,8 +88,8 @@ class PlacedRun(Protocol):
     def close(self) -> None:
         """Close the pipes."""
 
-    async def picture(self) -> bytes | None:
-        """Return the picture that the run shows of its work, if there is one."""
+    async def picture(self, frame: int | None = None) -> bytes | None:
+        """Return the picture that the run shows of its work, or a frame of its film, if any."""
 
     async def escaped(
         self, usage: Usage, parent: int | None, pk: int, identifier: str
@@ -93,9 +102,9 @@ class PlacedRun(Protocol):
         """Return what the run did to its copies, by name, and the PKs of the verified inputs."""
 
     async def fetch(
-        self, outputs: Sequence[tuple[str, str, str]], within: Sequence[str] | None
+        self, outputs: Sequence[SentOutput], within: Sequence[str] | None
     ) -> list[OutputFile]:
-        """Return the outputs, each a path, a name and a type, as files of this machine.
+        """Return the outputs as files of this machine.
 
         They must be in one of the folders `within`, unless that is None.
 

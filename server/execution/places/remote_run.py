@@ -34,7 +34,7 @@ from runners.supervision.resource_usage import Usage
 from server.archive.outputs import OutputFile
 from server.core.errors import DamagedFile, HeliographError
 from server.core.records import DataProduct
-from server.execution.places.place import PipeReader, RunLost
+from server.execution.places.place import PipeReader, RunLost, SentOutput
 
 log = logging.getLogger(__name__)
 
@@ -197,12 +197,15 @@ class RemoteRun:
     def close(self) -> None:
         """Do nothing: the connection is needed for the outputs, until `release`."""
 
-    async def picture(self) -> bytes | None:
-        """Return the picture that the run shows of its work, if there is one."""
+    async def picture(self, frame: int | None = None) -> bytes | None:
+        """Return the picture that the run shows of its work, or a frame of its film, if any."""
         place = self._folder / f"picture-{secrets.token_hex(4)}"
         try:
             async with asyncio.timeout(PICTURE_SECONDS):
-                await self._fetch_to(place, "picture")
+                if frame is None:
+                    await self._fetch_to(place, "picture")
+                else:
+                    await self._fetch_to(place, "frame", number=frame)
             return await asyncio.to_thread(place.read_bytes) or None
         except (RunLost, TimeoutError, OSError):
             return None
@@ -224,17 +227,17 @@ class RemoteRun:
         return changes, {product.pk for product in inputs}
 
     async def fetch(
-        self, outputs: Sequence[tuple[str, str, str]], within: Sequence[str] | None
+        self, outputs: Sequence[SentOutput], within: Sequence[str] | None
     ) -> list[OutputFile]:
         """Return the outputs, brought to this machine. Raise RunLost or ValueError."""
         files = []
-        for number, (path, name, kind) in enumerate(outputs):
-            place = self._folder / "received" / str(number) / Path(path).name
+        for number, each in enumerate(outputs):
+            place = self._folder / "received" / str(number) / Path(each.path).name
             await asyncio.to_thread(place.parent.mkdir, 0o700, True, True)
-            problem = await self._fetch_to(place, "get", path=path, within=within)
+            problem = await self._fetch_to(place, "get", path=each.path, within=within)
             if problem is not None:
-                raise ValueError(f"{name} {problem}")
-            files.append(OutputFile(place, name, kind))
+                raise ValueError(f"{each.name} {problem}")
+            files.append(OutputFile(place, each.name, each.output_type, main=each.main))
         return files
 
     async def release(self) -> None:

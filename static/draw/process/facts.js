@@ -3,7 +3,7 @@
 
 import { part, parts, slot } from "../find.js";
 import { heardNow, setDuration, setText, setTime } from "../times.js";
-import { duration, note, resources } from "../wording.js";
+import { duration, note, resources, statusOf } from "../wording.js";
 import { drawButtons, drawProgress, setNote, shareNow } from "./process_row.js";
 
 /**
@@ -15,7 +15,7 @@ export function drawFacts(page, record, words) {
   const ended = record.terminal_timestamp !== null;
   page.dataset.state = record.state;
   slot("status", page).dataset.state = record.state;
-  setText(slot("status", page), record.status);
+  setText(slot("status", page), statusOf(record));
   setText(slot("share", page), shareNow(record));
   setNote(slot("note", page), ended ? "" : note(record));
   drawProgress(/** @type {HTMLProgressElement} */ (slot("progress", page)), record);
@@ -85,5 +85,5 @@ function drawRunAgain(page, record) {
 function titleOf(record) {
   const done = shareNow(record);
   if (record.state === "running") return `${done || record.status} – ${record.identifier}`;
-  return `${record.status} – ${record.identifier}`;
+  return `${statusOf(record)} – ${record.identifier}`;
 }

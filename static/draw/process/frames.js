@@ -5,13 +5,14 @@ import { addressOf } from "../../server/address.js";
 import { part, parts } from "../find.js";
 import { may } from "../role.js";
 import { exact } from "../wording.js";
+import { signed } from "./frame_facts.js";
 
 /** How many frames are drawn at first, and more at each click. */
 const SHOWN = 200;
 
 /**
- * @typedef {{frame: number, name: string, date: number | null, sky: number | null,
- *   shift: [number, number] | null, line: number | null}} Frame
+ * @typedef {{frame: number, product: number, name: string, date: number | null, exposure: number | null,
+ *   filter: string | null, sky: number | null, shift: [number, number] | null, line: number | null}} Frame
  */
 /** @typedef {{product: number, name: string, reason: string}} LeftOut */
 /** @typedef {{frames: Frame[], left_out: LeftOut[]}} FilmFrames */
@@ -114,10 +115,4 @@ function factsOf({ sky, shift }, isAligned) {
   if (shift) said.push(`shift ${shift.map(signed).join(" ")}`);
   else if (isAligned) said.push("not aligned");
   return said.join(", ");
-}
-
-/** @param {number} pixels */
-function signed(pixels) {
-  const text = Math.abs(pixels).toFixed(1);
-  return `${pixels < 0 && text !== "0.0" ? "−" : "+"}${text}`;
 }

@@ -4,7 +4,7 @@
 import { addressOf } from "../../server/address.js";
 import { parts, slot } from "../find.js";
 import { setDuration, setText, setTime } from "../times.js";
-import { note, share } from "../wording.js";
+import { note, share, statusOf } from "../wording.js";
 
 /**
  * @param {HTMLElement} row
@@ -17,7 +17,7 @@ export function drawProcess(row, record) {
   link.setAttribute("href", pageOf(record));
   setText(slot("pipeline", row), record.pipeline);
   slot("status", row).dataset.state = record.state;
-  setText(slot("status", row), record.status);
+  setText(slot("status", row), statusOf(record));
   setNote(slot("note", row), note(record));
   setText(slot("share", row), shareNow(record));
   drawProgress(/** @type {HTMLProgressElement} */ (slot("progress", row)), record);

@@ -1,43 +1,45 @@
 // @ts-check
-/** The frames of a film on the page of its process: asked for when somebody looks, and at the end. */
+/** The frames of a film on the page of its process: those so far while it is made, and at the end all. */
 
-import { part } from "../../draw/find.js";
 import { drawFilmFrames } from "../../draw/process/frames.js";
 import { get } from "../../server/api.js";
 
-const REFRESH_MS = 3000;
+const REFRESH_MS = 1000;
+/** With so many frames, they are asked for less often. */
+const MANY_FRAMES = 1000;
 
 /**
  * Draw the frames of a timelapse now, and anew as long as it runs and they are looked at.
  *
  * @param {any} first the record of the process
+ * @param {(frames: import("../../draw/process/frames.js").Frame[]) => void} taken called with all frames
  * @returns {(record: any) => void} to be called with each newer record
  */
-export function watchFrames(first) {
-  const place = /** @type {HTMLDetailsElement} */ (part("#film"));
-  let [newest, asked, timer] = [first, "", 0];
+export function watchFrames(first, taken) {
+  let [newest, asked, timer, count] = [first, "", 0, 0];
   const draw = async () => {
     const version = versionOf(newest);
     timer = 0;
     if (version === asked) return;
     try {
       const film = await get(`/api/processes/${newest.pk}/frames/`);
+      count = film.frames.length;
       drawFilmFrames(film, newest.flags.align === true);
+      taken(film.frames);
       asked = version;
     } catch {
       wait();
     }
   };
   const wait = () => {
-    timer ||= setTimeout(draw, REFRESH_MS);
+    timer ||= setTimeout(draw, REFRESH_MS * Math.max(1, count / MANY_FRAMES));
   };
-  place.addEventListener("toggle", () => place.open && void draw());
   void draw();
   return (record) => {
     const ended = newest.terminal_timestamp === null && record.terminal_timestamp !== null;
     newest = record;
     if (ended) void draw();
-    else if (place.open || place.hidden) wait();
+    else wait();
   };
 }
 

@@ -43,7 +43,7 @@ export function offerPrinting(pk, lines, shown) {
   });
   // From the menu of the browser: there is only this moment to get the lines.
   addEventListener("beforeprint", () => {
-    if (ready) return;
+    if (ready || document.body.classList.contains("sheet-only")) return;
     const printed = new Printed(pk, shown());
     try {
       while (printed.wantsMore) printed.take(getLinesNow(pk, printed.query));

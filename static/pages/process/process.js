@@ -21,13 +21,12 @@ const SECTIONS_MS = 300;
 const page = part("#process");
 let record = JSON.parse(page.dataset.record ?? "{}");
 let failure = failureOf(page);
+/** Shows the result; its module loads after the page. @type {import("./result.js").Result | undefined} */
+let result;
 
 keepTimes(Number(page.dataset.now));
 draw();
 setInterval(() => drawTimeLeft(page, record), 1000);
-drawFrame();
-/** Draws the frames of a film; its module loads after the page. @type {(record: any) => void} */
-let drawFrames = () => {};
 void start();
 page.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 page.querySelector("#rerun")?.addEventListener("submit", (event) => {
@@ -40,13 +39,24 @@ page.querySelector("#share")?.addEventListener("click", async () => {
   openSharing(record.pk);
 });
 
-/** Take the log over from the server, which has drawn its end, and follow it. */
+/** Take the log over from the server, which has drawn its end, follow it, and bring the result to life. */
 async function start() {
   await pageLoaded(); // the first paint does not wait for what comes now
+  part("#print-sheet").addEventListener("click", () => void printSheet());
+  void startResult();
   const { ProcessLog } = await import("./log.js");
   const log = new ProcessLog(record, failure);
   follow(log, sectionDrawer(log, page.dataset.sections));
-  if (record.process_type === "timelapse") await followFrames();
+}
+
+async function startResult() {
+  const { Result } = await import("./result.js");
+  result = new Result(record);
+}
+
+async function printSheet() {
+  const { printSheet } = await import("./sheet.js"); // seldom wanted
+  printSheet();
 }
 
 /** Wait until the page is complete. */
@@ -68,8 +78,7 @@ function follow(log, drawSections) {
       log.record(record);
       if (before.status !== record.status || before.attempt !== record.attempt) drawSections();
       if (outputsChanged(before, record)) void drawOutcome(log);
-      drawFrame();
-      drawFrames(record);
+      result?.record(record);
     },
     lines: (lines) => log.lines(lines),
     state: showConnection,
@@ -92,27 +101,6 @@ async function followOutcome(log) {
     draw();
     if (outputsChanged(before, record)) void drawOutcome(log);
   });
-}
-
-async function followFrames() {
-  const { watchFrames } = await import("./frames.js");
-  drawFrames = watchFrames(record);
-}
-
-/** Show the last finished frame of a timelapse while it is being made. */
-function drawFrame() {
-  const shown = page.querySelector("#frame");
-  if (!(shown instanceof HTMLImageElement) || shown.dataset.asked) return;
-  if (record.state !== "running" || !record.progress) {
-    shown.hidden = true;
-    return;
-  }
-  shown.dataset.asked = "true"; // one at a time, however fast they are finished
-  const newer = new Image();
-  Object.assign(newer, { id: shown.id, alt: shown.alt });
-  newer.addEventListener("load", () => shown.replaceWith(newer));
-  newer.addEventListener("error", () => delete shown.dataset.asked);
-  newer.src = addressOf(`/processes/${record.pk}/preview.png?done=${record.progress.done}`);
 }
 
 /**
@@ -169,6 +157,7 @@ async function drawOutcome(log) {
     const html = await getPage(location.pathname);
     swapRegion("outputs", html);
     swapRegion("failed-at", html);
+    result?.ended(html);
     failure = failureOf(regionOf("process", html));
   } catch {
     return; // they appear when the page is next loaded

@@ -93,8 +93,8 @@ function followProcesses() {
 }
 
 /** @param {any} process one that has just ended, its record or its status */
-function reportEnded({ identifier, failure_message, status }) {
-  const news = failure_message ?? status;
+function reportEnded({ identifier, failure_message }) {
+  const news = failure_message ?? "Succeeded";
   part("#process-news").textContent = `${identifier}: ${news}`;
   notify(identifier, news);
 }

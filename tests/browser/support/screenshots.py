@@ -66,6 +66,7 @@ def fill(observatory: Observatory, frames: Path) -> dict[str, str]:
         "stages": f"/pipeline/{stages}#L40-L43",
         "flood": f"/pipeline/{flood}#L15000-L15004",
         "film": f"/processes/{film['pk']}",
+        "compared": f"/processes/{film['pk']}/compare/{counted['pk']}/",
         "film-group": f"/dataproducts/data/group/{film['group']}/",
         "table-group": f"/dataproducts/data/group/{counted['group']}/",
         "group": group["url"],

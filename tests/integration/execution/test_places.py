@@ -394,3 +394,65 @@ async def test_many_runs_end_once_each(scripts: Scripts) -> None:
     records = [await scripts.client.ended(pk) for pk in pks]
     assert {(record["state"], record["attempt"]) for record in records} == {("succeeded", 1)}
     assert len({record["outputs"][0] for record in records}) == 12
+
+
+async def test_the_main_output_is_in_the_record_and_the_receipt_until_it_is_deleted(
+    scripts: Scripts,
+) -> None:
+    record = await scripts.run(
+        """
+        from runners import PipelineOutput
+        for name in ("a.txt", "b.txt", "c.txt"):
+            (tmpdir / name).write_text(name)
+        outputs = [
+            "a.txt", PipelineOutput("b.txt", main=True), PipelineOutput("c.txt", main=True)
+        ]
+        """
+    )
+    receipt_url = f"/api/processes/{record['pk']}/receipt/"
+    assert record["main"] == record["outputs"][1]
+    assert (await scripts.client.call(receipt_url))["main"] == record["main"]
+    said = await entries(scripts, record["pk"])
+    assert ("info", "c.txt is not the main output: b.txt is already") in said
+    await scripts.client.call(f"/api/dataproducts/{record['main']}/", "DELETE", status=204)
+    again = await scripts.client.call(f"/api/processes/{record['pk']}/")
+    assert again["main"] is None
+    assert len(again["outputs"]) == 2
+
+
+async def test_the_main_output_can_be_a_light_curve(scripts: Scripts) -> None:
+    record = await scripts.run(
+        """
+        from runners import PipelineOutput
+        (tmpdir / "a.png").write_text("no picture")
+        (tmpdir / "curve.csv").write_text("time,magnitude\\n59000.5,12.5\\n")
+        outputs = ["a.png", PipelineOutput("curve.csv", "ReducedDatum", main=True)]
+        """
+    )
+    assert (record["state"], record["main"]) == ("succeeded", "lightcurve")
+
+
+async def test_the_frames_of_a_film_are_seen_while_it_is_made(scripts: Scripts) -> None:
+    pk = await scripts.submit(
+        """
+        import time
+        (tmpdir / "frame-3.jpg").write_bytes(b"\\xff\\xd8\\xff a picture")
+        (tmpdir / "frame-4.jpg").write_bytes(b"<script>")
+        self.log("made it")
+        while True:
+            self.check_cancelled()
+            time.sleep(0.02)
+        """
+    )
+    await scripts.said(pk, "made")
+    path = f"/processes/{pk}/frames"
+    frame = await scripts.client.fetch(f"{path}/3.jpg")
+    assert (frame.code, frame.body) == (200, b"\xff\xd8\xff a picture")
+    assert frame.headers["Content-Type"] == "image/jpeg"
+    known = {"If-None-Match": frame.headers["Etag"]}
+    assert (await scripts.client.fetch(f"{path}/3.jpg", headers=known)).code == 304
+    for name in ("4", "5", "0", "03", "2147483648"):
+        assert (await scripts.client.fetch(f"{path}/{name}.jpg")).code == 404
+    await scripts.client.call(f"/api/processes/{pk}/cancel/", "POST", status=202)
+    await scripts.client.ended(pk)
+    assert (await scripts.client.fetch(f"{path}/3.jpg")).code == 404

@@ -54,6 +54,7 @@ ALLOWED = {
     r"/dataproducts/PK/table\.csv$": PRODUCT,
     r"/dataproducts/data/group/PK/$": GROUPS,
     r"/dataproducts/data/group/PK/zip$": GROUPS,
+    r"/processes/PK/frames/PK\.jpg$": PROCESS,
     r"/processes/PK/preview\.png$": PROCESS,
     r"/processes/PK/receipt/$": PROCESS,
     r"/ws/pipeline/logs/PK/$": PROCESS,

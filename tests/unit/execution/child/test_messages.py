@@ -142,3 +142,16 @@ def test_the_sections_of_an_attempt_are_bounded() -> None:
         received.feed_messages(b"".join(json.dumps(each).encode() + b"\n" for each in messages))
     assert len(received.take_sections()) == SECTIONS_LIMIT
     assert received.take_changes()["status"] == f"Part {SECTIONS_LIMIT + 4}"
+
+
+def test_an_output_may_be_the_main_one_and_anything_else_is_shown() -> None:
+    received = ChildMessages()
+    received.feed_messages(
+        said(
+            ["output", "/a", "a", "DataProduct"],  # as an older worker sends it
+            ["output", "/b", "b", "DataProduct", True],
+            ["output", "/c", "c", "DataProduct", "yes"],
+        )
+    )
+    assert [(each.name, each.main) for each in received.outputs] == [("a", False), ("b", True)]
+    assert len(texts(received)) == 1

@@ -10,7 +10,8 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
-from runners.imaging.preview import preview_png
+from runners.imaging.preview import MATROSKA, preview_png
+from runners.timelapse.encoder import open_film
 from tests.fakes.sky import declare, noise, write_fits
 
 
@@ -73,6 +74,17 @@ def test_a_photo_is_turned_as_its_camera_was(tmp_path: Path) -> None:
     assert preview(tmp_path / "a.jpg").size == (32, 64)
 
 
+@pytest.mark.parametrize("format", ["webm", "mp4"])
+def test_a_film_is_shown_by_its_first_frame(tmp_path: Path, format: str) -> None:
+    path = tmp_path / f"film.{format}"
+    with open_film(path, format, 10, 128, 64) as film:
+        for shade in (200, 10):
+            film.add(np.full((64, 128), shade, np.uint8))
+    shown = preview(path, 64)
+    assert shown.size == (64, 32)
+    assert abs(np.asarray(shown.convert("L"), float).mean() - 200) < 8
+
+
 def test_nothing_is_enlarged(tmp_path: Path) -> None:
     Image.new("L", (20, 10)).save(tmp_path / "a.png")
 
@@ -96,6 +108,8 @@ def write_bomb(path: Path) -> None:
         (lambda path: path.touch(), "is not a FITS, PNG or JPEG image"),
         (lambda path: Image.new("L", (9, 9)).save(path, "GIF"), "is not a FITS, PNG or JPEG"),
         (write_truncated_png, "cannot be read"),
+        (lambda path: path.write_bytes(MATROSKA + bytes(900)), "no frame can be read"),
+        (lambda path: path.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(900)), "no frame can be read"),
         (write_bomb, "12000 x 12000 pixels, too many"),
         (lambda path: declare(path, -64, 200_000, 200_000), "over the limit"),
         (lambda path: write_fits(path, noise(4, 4)), "at least 16 a side"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runners.pipeline.outputs import made
-from runners.pipeline.process import AsyncError
+from runners.pipeline.process import AsyncError, PipelineOutput
 
 
 def test_a_file_rewritten_after_its_yield_gives_two_outputs(tmp_path: Path) -> None:
@@ -74,3 +74,17 @@ def test_a_name_that_is_not_utf_8_is_refused_in_words(tmp_path: Path, goes_on: b
     result = iter([path]) if goes_on else [path]
     with pytest.raises(AsyncError, match=r"^The name of the output '\?\.csv' is not valid UTF-8$"):
         list(made(result, tmp_path, tmp_path / "outputs"))
+
+
+def test_the_first_main_output_counts_and_another_is_said(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    said: list[str] = []
+    given = [
+        "a",
+        PipelineOutput("b", main=True),
+        PipelineOutput("c", "DataProduct", "", "see.txt", True),
+    ]
+    outputs = list(made(given, tmp_path, note=said.append))
+    assert [output.main for output in outputs] == [False, True, False]
+    assert said == ["see.txt is not the main output: b is already"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from runners.fits.images import Frame, find_frame
 from runners.imaging import alignment
 from runners.imaging.scaling import View, view_of
 from runners.pipeline.process import AsyncError, Cancelled, suffix_problem
+from runners.supervision.live_preview import read_frame
 from runners.synthetic import synthesise_series
+from runners.timelapse.live_frames import KeptFrames, Preview, frame_name
 from runners.timelapse.order import in_order
-from runners.timelapse.pipeline import Preview, Timelapse
+from runners.timelapse.pipeline import Timelapse
 from runners.timelapse.rendering import FrameWork, film_frames
 from tests.fakes.sky import decoded, noise, run_of, write_fits
 
@@ -269,4 +272,31 @@ def test_a_preview_changes_at_most_once_a_second(tmp_path: Path) -> None:
     preview.show(np.full((700, 1400), 99, np.uint8))
     assert (tmp_path / "preview.png").read_bytes() == before
     with Pictures.open(tmp_path / "preview.png") as picture:
+        assert picture.size == (640, 320)
+
+
+def test_each_frame_so_far_is_there_as_a_picture(tmp_path: Path, night: list[Path]) -> None:
+    run, recorder = run_of(Timelapse, night)
+    seen = []
+
+    def progress(done: float, total: float) -> None:
+        seen.append([read_frame(tmp_path, int(number)) for number in (done, done + 1)])
+
+    recorder.progress = progress
+    (tmp_path / "work").mkdir()
+    next(run.do_pipeline(tmp_path / "work"))
+    assert len(seen) == 12
+    for own, following in seen:
+        assert following is None
+        with Pictures.open(io.BytesIO(own or b"")) as picture:
+            assert (picture.format, picture.mode) == ("JPEG", "L")
+
+
+def test_no_more_frames_are_kept_than_there_is_room_for(tmp_path: Path) -> None:
+    kept = KeptFrames(tmp_path, limit_bytes=1)
+    for number in (1, 2):
+        kept.keep(number, np.zeros((700, 1400, 3), np.uint8))
+    [path] = tmp_path.iterdir()
+    assert path.name == frame_name(1)
+    with Pictures.open(path) as picture:
         assert picture.size == (640, 320)
