@@ -29,7 +29,7 @@ class ComparePage(Page):
         one, other = await asyncio.gather(*(self.processes.receipt(each.pk) for each in records))
         target = await self.archive.targets.get(records[0].target)
         self.show(
-            "pages/compare.html",
+            "pages/processes/compare.html",
             target=target,
             processes=[self.process_fields(each) for each in records],
             stages=[await self._stage(each) for each in records],

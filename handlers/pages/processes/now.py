@@ -34,7 +34,7 @@ class NowPage(Page):
         queued = await overview.queued(QUEUED_SHOWN)
         failed = await overview.failed(FAILED_SHOWN)
         self.show(
-            "pages/now.html",
+            "pages/processes/now.html",
             running=self._shown(running),
             queued=self._shown(queued),
             failed=self._with_sentences(failed),

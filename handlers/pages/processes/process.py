@@ -58,7 +58,7 @@ class ProcessPage(OfProcess, Page):
         flags = self._flags(record)
         lines, failure, unreadable = await self._read_log(record)
         self.show(
-            "pages/process.html",
+            "pages/processes/process.html",
             process=self.process_fields(record),
             target=target,
             card=self.card(record, target, outputs),

@@ -34,7 +34,7 @@ class ProcessesPage(Page):
         )
         filters = self._filters()
         self.show(
-            "pages/processes.html",
+            "pages/processes/processes.html",
             processes=[self.process_fields(record) for record in records],
             names=targets,
             target=targets.get(asked["target"] or 0),

@@ -21,7 +21,7 @@ class ReceiptPage(OfProcess, Page):
         """Show the receipt of the last attempt."""
         record = await self.processes.get(parse_pk(pk))
         self.show(
-            "pages/receipt.html",
+            "pages/processes/receipt.html",
             receipt=await self.processes.receipt(record.pk),
             target=await self.archive.targets.get(record.target),
             page_url=self.prefix + (record.view_url or f"/processes/{record.pk}"),

@@ -2,7 +2,7 @@
 /** The result of a process on its page: what there is of it while it is made, and what it has become. */
 
 import { part } from "../../draw/find.js";
-import { regionOf } from "../../draw/region.js";
+import { regionOf } from "../../draw/region/region.js";
 import { addressOf } from "../../server/address.js";
 import { watchFrames } from "./frames.js";
 import { startStage } from "./stage.js";
