@@ -15,6 +15,8 @@ import { Answers, subscribe } from "../server/changes.js";
 import { deleteTarget } from "./deletion.js";
 
 const TYPING_MS = 200;
+/** The list costs the server a lot, and changes with everything that happens. */
+const APART_MS = 500;
 
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
@@ -85,7 +87,7 @@ function followTargets() {
     if (drawn && (moved || what.has("targets"))) await drawTargets();
     drawn = true;
     drawRunning();
-  }, { state: showConnection });
+  }, { state: showConnection, apartMs: APART_MS });
 }
 
 async function drawTargets() {

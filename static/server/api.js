@@ -7,7 +7,7 @@
 import { addressOf } from "./address.js";
 
 /** How often the server is asked for what no websocket brings: pages are right within a second. */
-export const POLL_MS = 800;
+export const POLL_MS = 600;
 /** How long a poll waits for its answer. */
 const ANSWER_MS = 6000;
 

@@ -29,13 +29,16 @@ const MOST_PAUSE_MS = 1000;
  *
  * @param {number | null} target of which one, or null for all targets and processes
  * @param {(what: Set<Kind>) => unknown} changed
- * @param {{kinds?: Kind[], state?: (state: import("./channel.js").ChannelState) => void}} [options]
- *   `kinds` that are of interest, by default all; `state` is called when that of the channel changes
+ * @param {object} [options]
+ * @param {Kind[]} [options.kinds] those that are of interest, by default all
+ * @param {number} [options.apartMs] the least time between the ends of two calls
+ * @param {(state: import("./channel.js").ChannelState) => void} [options.state] called with each
+ *   state of the channel
  * @returns {() => void} ends the subscription
  */
-export function subscribe(target, changed, { kinds, state } = {}) {
+export function subscribe(target, changed, { kinds, apartMs = 0, state } = {}) {
   const follower = followerOf(target);
-  const reader = new Reader(changed, kinds ?? follower.kinds, state);
+  const reader = new Reader(changed, kinds ?? follower.kinds, apartMs, state);
   follower.add(reader);
   return () => follower.remove(reader);
 }
@@ -126,11 +129,13 @@ class Reader {
   /**
    * @param {(what: Set<Kind>) => unknown} changed
    * @param {Kind[]} kinds
+   * @param {number} apartMs
    * @param {(state: import("./channel.js").ChannelState) => void} [state]
    */
-  constructor(changed, kinds, state) {
+  constructor(changed, kinds, apartMs, state) {
     this.changed = changed;
     this.kinds = kinds;
+    this.apartMs = apartMs;
     this.state = state ?? (() => {});
   }
 
@@ -153,7 +158,7 @@ class Reader {
       try {
         await this.changed(news);
         // What takes long to fetch and to draw leaves as much time to everything else.
-        await pause(Math.min(MOST_PAUSE_MS, Date.now() - begun));
+        await pause(Math.max(this.apartMs, Math.min(MOST_PAUSE_MS, Date.now() - begun)));
       } catch (error) {
         if (!(error instanceof ApiError)) reportError(error);
         else if (await this.#mayComeBack(error)) for (const kind of news) this.#news.add(kind);

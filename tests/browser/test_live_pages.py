@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, opener
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_connection import REFUSE
 from tests.browser.test_looks import SHIFTS
@@ -40,6 +41,12 @@ DROP_FRAMES = """count => {
 }"""
 
 
+@pytest.fixture
+def open_doomed(browser: Browser, observatory: Observatory) -> Iterator[Open]:
+    """Yield a function that opens pages of what will be deleted or refused."""
+    yield from opener(browser, observatory, ("404", "400"))
+
+
 @ROUTES
 def test_the_outputs_of_a_run_appear_in_both_tabs(
     open_page: Open, observatory: Observatory, script: str
@@ -54,15 +61,15 @@ def test_the_outputs_of_a_run_appear_in_both_tabs(
     for tab in tabs:
         expect(tab.locator("#processes tbody tr")).to_have_attribute("data-state", "succeeded")
         expect(tab.locator("#processes").get_by_role("link", name="Outputs")).to_be_visible()
-        expect(tab.locator("#product-list")).to_contain_text(re.compile("ticks.*csv"))
+        expect(tab.locator("#film")).to_contain_text(re.compile("ticks.*csv"))
 
 
 @ROUTES
 def test_what_others_do_with_a_target_is_shown(
-    open_page: Open, observatory: Observatory, script: str
+    open_doomed: Open, observatory: Observatory, script: str
 ) -> None:
     target = observatory.make_target("Before")
-    page = open_page(f"/targets/{target}/", script=script)
+    page = open_doomed(f"/targets/{target}/", script=script)
     (product,) = observatory.upload(target, {"curve.csv": CURVE})
     expect(page.locator("#product-list")).to_contain_text("curve.csv")
     observatory.call("POST", f"/api/targets/{target}/lightcurve/", {"product": product})
@@ -100,7 +107,7 @@ def test_the_list_of_targets_follows_them(
 
 @ROUTES
 def test_pages_of_a_run_s_outputs_follow_them(
-    open_page: Open, observatory: Observatory, script: str
+    open_doomed: Open, observatory: Observatory, script: str
 ) -> None:
     process = observatory.run("Ticks")
     record = observatory.ended(process)
@@ -108,9 +115,9 @@ def test_pages_of_a_run_s_outputs_follow_them(
     other = observatory.upload(record["target"], {"other.txt": b"y"})
     body = {"name": "Mine", "products": [*other, output]}
     mine = observatory.call("POST", "/api/groups/", body)["pk"]
-    group = open_page(f"/dataproducts/data/group/{mine}/", script=script)
-    product = open_page(f"/dataproducts/{output}/", script=script)
-    page = open_page(f"/processes/{process}", script=script)
+    group = open_doomed(f"/dataproducts/data/group/{mine}/", script=script)
+    product = open_doomed(f"/dataproducts/{output}/", script=script)
+    page = open_doomed(f"/processes/{process}", script=script)
     expect(page.locator("#outputs")).to_contain_text("ticks.csv")
     expect(group.locator(".piece")).to_have_count(2)
     (more,) = observatory.upload(record["target"], {"more.txt": b"z"})
@@ -127,18 +134,12 @@ def test_pages_of_a_run_s_outputs_follow_them(
     expect(group.locator("#connection")).to_have_text("This has been deleted.")
 
 
-def stored(page: Page) -> int:
-    """Return how many files the line about the uploads says are stored."""
-    found = re.match(r"[\d\u202f]+", page.locator("#upload-line").inner_text().strip())
-    return int(found[0].replace("\u202f", "")) if found else 0
-
-
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 def test_five_hundred_uploads_are_one_line(
-    open_page: Open, observatory: Observatory, width: int, scheme: str
+    open_doomed: Open, observatory: Observatory, width: int, scheme: str
 ) -> None:
     target = observatory.make_target()
-    page = open_page(f"/targets/{target}/", width=width, scheme=scheme, script=SHIFTS)
+    page = open_doomed(f"/targets/{target}/", width=width, scheme=scheme, script=SHIFTS)
     page.evaluate(DROP_FRAMES, 500)
     line = page.locator("#upload-line")
     expect(line).to_contain_text(re.compile(r"\d of 500, \d\.\d of 2\.9 MB"))

@@ -29,8 +29,7 @@ export class UploadLine {
 
   /** @param {Upload} upload one that is new or has changed */
   note(upload) {
-    if (upload.state === "same") this.#uploads.delete(upload);
-    else this.#uploads.add(upload);
+    this.#uploads.add(upload);
     this.#drawSoon();
   }
 
@@ -54,7 +53,9 @@ export class UploadLine {
     this.bar.hidden = part('[data-act="stop"]', this.place).hidden = !busy;
     this.bar.max = sums.allBytes + sums.all; // files of no bytes count, too
     this.bar.value = sums.bytes + sums.files;
-    setText(slot("words", this.place), this.#uploads.size ? this.#words(sums) : "");
+    const words = this.#uploads.size ? this.#words(sums) : "";
+    setText(slot("words", this.place), words);
+    setText(slot("news", this.place), busy ? "" : words); // read out once
     if (busy) return;
     this.#past = [];
     if (!sums.failed) this.#emptying = setTimeout(() => this.#empty(), DONE_SHOWN_MS);
@@ -67,11 +68,12 @@ export class UploadLine {
 
   /** @param {Sums} sums */
   #words(sums) {
+    const same = sums.same ? `, ${number(sums.same)} here already` : "";
     const failed = sums.failed ? `, ${number(sums.failed)} failed` : "";
-    if (!sums.left) return `${counted(sums.files, "file")} stored${failed}.`;
+    if (!sums.left) return `${counted(sums.files, "file")} stored${same}${failed}.`;
     const left = this.#timeLeft(sums);
     const sent = sizeOf(sums.bytes, sums.allBytes);
-    return `${number(sums.files)} of ${number(sums.all)}, ${sent}${left ? `, ${left} left` : ""}${failed}`;
+    return `${number(sums.files)} of ${number(sums.all)}, ${sent}${left ? `, ${left} left` : ""}${same}${failed}`;
   }
 
   /** @param {Sums} sums */
@@ -90,7 +92,8 @@ export class UploadLine {
 }
 
 /**
- * @typedef {object} Sums how many files and bytes there are, are done, and are left; how many failed
+ * @typedef {object} Sums how many files and bytes there are, are done, and are left; how many failed,
+ *   and how many are not sent, as the target has the same bytes
  * @property {number} all
  * @property {number} allBytes
  * @property {number} files
@@ -98,6 +101,7 @@ export class UploadLine {
  * @property {number} left
  * @property {number} leftBytes
  * @property {number} failed
+ * @property {number} same
  */
 
 /**
@@ -105,8 +109,12 @@ export class UploadLine {
  * @returns {Sums}
  */
 function sumsOf(uploads) {
-  const sums = { all: 0, allBytes: 0, files: 0, bytes: 0, left: 0, leftBytes: 0, failed: 0 };
+  const sums = { all: 0, allBytes: 0, files: 0, bytes: 0, left: 0, leftBytes: 0, failed: 0, same: 0 };
   for (const { state, share, file } of uploads) {
+    if (state === "same") {
+      sums.same++;
+      continue;
+    }
     sums.all++;
     if (state === "failed") {
       sums.failed++;

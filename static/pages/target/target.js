@@ -33,7 +33,10 @@ const curve = watchCurve(target);
 const feed = followProcesses();
 subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
 subscribe(target, () => curve.refresh(), { kinds: ["lightcurve"] });
-subscribe(target, watchHead(), { kinds: ["target"] });
+subscribe(target, watchHead(), {
+  kinds: ["target"],
+  state: (state) => state === "gone" && showConnection(state), // the list of processes is empty then
+});
 offerNotifications(part("#notify"));
 copyCoordinates();
 if (run) {
