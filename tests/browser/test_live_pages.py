@@ -61,7 +61,7 @@ def test_the_outputs_of_a_run_appear_in_both_tabs(
     for tab in tabs:
         expect(tab.locator("#processes tbody tr")).to_have_attribute("data-state", "succeeded")
         expect(tab.locator("#processes").get_by_role("link", name="Outputs")).to_be_visible()
-        expect(tab.locator("#product-list")).to_contain_text(re.compile("ticks.*csv"))
+        expect(tab.locator("#film")).to_contain_text(re.compile("ticks.*csv"))
 
 
 @ROUTES

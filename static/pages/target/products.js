@@ -20,7 +20,6 @@ import { takeUploads } from "./uploads.js";
 /** @typedef {import("../../draw/target/frame_list.js").Frame} Frame */
 /** @typedef {import("../../draw/target/frame_list.js").Wanted} Wanted */
 
-
 /**
  * @param {number} target
  * @param {import("../../draw/product/selection.js").Selection} selection
