@@ -27,6 +27,10 @@ export function watchFrames(first, taken) {
       drawFilmFrames(film, newest.flags.align === true);
       taken(film.frames);
       asked = version;
+      if (count < doneBy(newest)) {
+        asked = ""; // what is known of a frame is stored a moment after the frame is made
+        wait();
+      }
     } catch {
       wait();
     }
@@ -41,6 +45,15 @@ export function watchFrames(first, taken) {
     if (ended) void draw();
     else wait();
   };
+}
+
+/**
+ * Return how many frames there are of a film that is being made.
+ *
+ * @param {any} record
+ */
+function doneBy({ terminal_timestamp: ended, progress }) {
+  return ended === null && progress ? progress.done : 0;
 }
 
 /** @param {any} record */

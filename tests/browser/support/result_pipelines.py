@@ -8,12 +8,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from runners import PipelineOutput, PipelineProcess
 from runners.timelapse import Timelapse
+
+#: After so many frames the slow film waits.
+FRAMES_BEFORE_WAITING = 5
+
+
+def wait_to_go_on(run: PipelineProcess, tmpdir: Path) -> None:
+    """Wait until the test has written `<identifier>.go` into the folder of the data."""
+    while not (tmpdir.parents[2] / f"{run.identifier}.go").exists():
+        run.check_cancelled()
+        time.sleep(0.05)
 
 
 class Results(PipelineProcess):
@@ -23,12 +32,13 @@ class Results(PipelineProcess):
     flags = {
         "table": {"default": False, "long_name": "Show the table first"},
         "curve": {"default": False, "long_name": "Measure a light curve"},
-        "wait": {"default": False, "long_name": "Wait a moment"},
+        "wait": {"default": False, "long_name": "Wait until the test lets it go on"},
     }
 
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path | PipelineOutput]:
         self.log("Making results")
-        time.sleep(2 if flags["wait"] else 0)
+        if flags["wait"]:
+            wait_to_go_on(self, tmpdir)
         for name, shade in (("dark.png", 40), ("light.png", 220)):
             Image.new("L", (600, 400), shade).save(tmpdir / name)
             yield tmpdir / name
@@ -42,11 +52,9 @@ class Results(PipelineProcess):
 
 
 class SlowFilm(Timelapse):
-    """A timelapse that takes its time for each frame."""
+    """A timelapse that stops after some frames until the test lets it go on."""
 
     def progress(self, done: float, total: float) -> None:
         super().progress(done, total)
-        time.sleep(0.5)
-
-    def do_pipeline(self, tmpdir: Path, **flags: Any) -> Iterator[Path]:
-        yield from super().do_pipeline(tmpdir, **flags)
+        if done == FRAMES_BEFORE_WAITING:
+            wait_to_go_on(self, Path.cwd())
