@@ -15,7 +15,6 @@ import { idempotencyKey, request } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { watchCurve } from "./curve.js";
-import { watchHead } from "./head.js";
 import { watchProducts } from "./products.js";
 
 const target = Number(part("#target").dataset.pk);
@@ -28,7 +27,12 @@ const feed = followProcesses();
 selection.draw();
 subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
 subscribe(target, () => curve.refresh(), { kinds: ["lightcurve"] });
-subscribe(target, watchHead(), {
+/** Brings the head up to date. @type {Promise<() => Promise<void>> | undefined} */
+let head;
+subscribe(target, async () => {
+  head ??= loadHead();
+  await (await head)();
+}, {
   kinds: ["target"],
   state: (state) => state === "gone" && showConnection(state), // the list of processes is empty then
 });
@@ -39,6 +43,11 @@ if (run) {
   editTarget();
 }
 if (may("admin")) deleteThisTarget();
+
+async function loadHead() {
+  const { watchHead } = await import("./head.js"); // the first paint needs none of it
+  return watchHead();
+}
 
 function takeTables() {
   part("#curve-files").addEventListener("change", async (event) => {
