@@ -17,7 +17,6 @@ import { subscribe } from "../../server/changes.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { copyCoordinates } from "./coordinates.js";
 import { watchCurve } from "./curve.js";
-import { watchHead } from "./head.js";
 import { watchProducts } from "./products.js";
 import { drawResults } from "./results.js";
 import { deleteSoon } from "./undo.js";
@@ -33,7 +32,12 @@ const curve = watchCurve(target);
 const feed = followProcesses();
 subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
 subscribe(target, () => curve.refresh(), { kinds: ["lightcurve"] });
-subscribe(target, watchHead(), {
+/** Brings the head up to date. @type {Promise<() => Promise<void>> | undefined} */
+let head;
+subscribe(target, async () => {
+  head ??= loadHead();
+  await (await head)();
+}, {
   kinds: ["target"],
   state: (state) => state === "gone" && showConnection(state), // the list of processes is empty then
 });
@@ -45,6 +49,11 @@ if (run) {
   editTarget();
 }
 if (may("admin")) deleteThisTarget();
+
+async function loadHead() {
+  const { watchHead } = await import("./head.js"); // the first paint needs none of it
+  return watchHead();
+}
 
 function takeTables() {
   part("#curve-files").addEventListener("change", async (event) => {
