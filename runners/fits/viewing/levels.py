@@ -67,7 +67,7 @@ def _summary(
     sums = _added_up(pixels, plane, whole)
     if not sums.count:
         return {"statistics": None, "histogram": None}
-    ranked = np.concatenate(sums.ranked)
+    ranked = np.concatenate(sums.ranked).astype(np.float64)
     if not ranked.size:  # all that is not blank is between the rows of the sample
         ranked = np.array([sums.low, sums.high])
     mean = sum(count * mean for count, mean, _ in sums.pieces) / sums.count
