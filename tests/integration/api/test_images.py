@@ -21,7 +21,7 @@ pytestmark = pytest.mark.gen_test(timeout=60)
 
 def written(*hdus: Any) -> bytes:
     file = io.BytesIO()
-    fits.HDUList(hdus).writeto(file)
+    fits.HDUList(list(hdus)).writeto(file)
     return file.getvalue()
 
 
@@ -58,14 +58,9 @@ async def test_what_is_no_image_is_not_found_and_harms_nobody(
 ) -> None:
     target = await client.make_target()
     huge = declare(tmp_path / "huge", -64, 200_000, 200_000).read_bytes()
-    bad = [
-        ("a.txt", b"words"),
-        ("huge.fits", huge),
-        ("cut.fits", written(fits.PrimaryHDU(noise()))[:4000]),
-    ]
-    [good, *others] = await client.upload(
-        target, ("good.fits", written(fits.PrimaryHDU(noise()))), *bad
-    )
+    frame = written(fits.PrimaryHDU(noise()))
+    bad = [("a.txt", b"words"), ("huge.fits", huge), ("cut.fits", frame[:4000])]
+    [good, *others] = await client.upload(target, ("good.fits", frame), *bad)
     for pk in others:
         for path in (f"/api/dataproducts/{pk}/image/", f"/dataproducts/{pk}/pixels"):
             assert await client.call(path, status=404) == {"detail": "Not found."}
@@ -73,9 +68,8 @@ async def test_what_is_no_image_is_not_found_and_harms_nobody(
 
 
 async def test_a_child_that_is_killed_costs_one_answer_at_most(client: Client) -> None:
-    [pk] = await client.upload(
-        await client.make_target(), ("a.fits", written(fits.PrimaryHDU(noise())))
-    )
+    frame = written(fits.PrimaryHDU(noise()))
+    [pk] = await client.upload(await client.make_target(), ("a.fits", frame))
     url = f"/dataproducts/{pk}/pixels?x=1"
     assert (await client.fetch(url)).code == 200
     children = psutil.Process().children(recursive=True)
