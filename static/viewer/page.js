@@ -5,9 +5,7 @@ import { part, parts, slot } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
 import { ApiError, get } from "../server/api.js";
 import { Controls } from "./controls.js";
-import { SeriesControls } from "./series/controls.js";
 import { Readout } from "./readout.js";
-import { showHdu } from "./tables.js";
 import { Viewer } from "./viewer.js";
 
 const root = document.querySelector("#viewer");
@@ -26,15 +24,25 @@ function begin(place) {
   const readout = new Readout({ pixel: slot("pixel", place), value: slot("value", place), position: slot("position", place) });
   const screen = part(".screen", place);
   const viewer = new Viewer(screen, /** @type {HTMLCanvasElement} */ (part("canvas", screen)), readout, frame, {
-    changed: () => controls.show(),
+    changed: () => {
+      controls.show();
+      series?.aim();
+    },
     failed: (error) => void explain(place, frame.pk, error),
     described: () => {
       controls.describe();
-      series.show();
+      void addSeries();
     },
   });
-  const controls = new Controls(place, viewer, (hdu) => choose(place, viewer, hdu));
-  const series = new SeriesControls(place, viewer, () => controls.show());
+  const controls = new Controls(place, viewer, (hdu) => void choose(place, viewer, hdu));
+  /** @type {import("./series/controls.js").SeriesControls | null} */
+  let series = null;
+  /** The other frames come when this one is there. */
+  async function addSeries() {
+    const { SeriesControls } = await import("./series/controls.js");
+    series ??= new SeriesControls(place, viewer, () => controls.show());
+    series.show();
+  }
   // An address that was pasted; other fragments, as of the link to the content, are no states.
   addEventListener("hashchange", () => location.hash.includes("=") && location.reload());
   part('[data-act="copy"]', place).addEventListener("click", () => void copy(place, readout.position));
@@ -46,13 +54,14 @@ function begin(place) {
  * @param {Viewer} viewer
  * @param {number} index of an HDU
  */
-function choose(place, viewer, index) {
+async function choose(place, viewer, index) {
   const hdu = viewer.picture.facts.hdus.find((/** @type {any} */ each) => each.index === index);
   const image = /image|detector/.test(hdu.kind);
   for (const each of parts("[data-image]", place)) each.hidden = !image;
   slot("table", place).hidden = image;
   if (!image) {
-    void showHdu(slot("table", place), viewer.frame.pk, hdu);
+    const { showHdu } = await import("./tables.js");
+    await showHdu(slot("table", place), viewer.frame.pk, hdu);
     return;
   }
   Object.assign(viewer.state, { hdu: index, plane: 0, colour: false, low: null, high: null, x: null, y: null, zoom: null });

@@ -125,7 +125,7 @@ def test_what_is_wrong_with_a_picture_is_said(
     cut = frame.read_bytes()[:8640]
     [product] = own_observatory.upload(own_observatory.make_target(), {"cut.fits": cut})
     # The browser reports each request that is refused.
-    for open_page in opener(browser, own_observatory, ("400",)):
+    for open_page in opener(browser, own_observatory, ("400", "404")):
         page = open_page(f"/dataproducts/{product}/")
         expect(page.locator("#product-problem")).to_contain_text("cut.fits is cut short")
         expect(page.locator(".exhibit img")).to_be_hidden()

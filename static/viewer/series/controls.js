@@ -26,10 +26,6 @@ export class SeriesControls {
     this.changed = changed;
     viewer.label = (pk) => this.#frames.find((frame) => frame.pk === pk)?.name ?? viewer.frame.name;
     part('[data-act="blink"]', root).addEventListener("click", () => void this.#blink());
-    for (const name of ["before", "after"]) {
-      const link = this.#link(name);
-      link.addEventListener("click", () => this.#aim(link));
-    }
   }
 
   /** Find the other frames, once. */
@@ -56,18 +52,18 @@ export class SeriesControls {
       link.href = addressOf(`/dataproducts/${frame.pk}/`);
       link.title = `${frame.name} (${name === "before" ? "[" : "]"})`;
     }
+    this.aim();
     this.#list();
   }
 
-  /**
-   * Let a link lead to the same view.
-   *
-   * @param {HTMLAnchorElement} link
-   */
-  #aim(link) {
+  /** Let the links lead to the same view. */
+  aim() {
     const { state, view } = this.viewer;
-    const here = { ...state, x: view.x + 1, y: view.y + 1, zoom: view.zoom };
-    link.href = link.href.replace(/#.*$/, "") + writtenState(here);
+    const here = writtenState({ ...state, x: view.x + 1, y: view.y + 1, zoom: view.zoom });
+    for (const name of ["before", "after"]) {
+      const link = this.#link(name);
+      if (link.hasAttribute("href")) link.href = link.href.replace(/#.*$/, "") + here;
+    }
   }
 
   #list() {
