@@ -15,6 +15,8 @@ TEST = [
     "jsonschema-rs>=0.40",
     "openapi-spec-validator>=0.9",
     "requests>=2.32",
+    # Has the schema of compose files.
+    "check-jsonschema>=0.39",
     # pytest-tornado imports pkg_resources, which later ones lack; earlier ones build no wheels.
     "setuptools>=77,<82",
     "playwright>=1.45",

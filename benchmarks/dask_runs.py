@@ -5,8 +5,8 @@
 Starts a cluster of one worker with two threads on this machine (needs the extra `dask`), a server
 whose runs go there, and one with a local pool of two. Trivial runs are submitted to each in turn,
 from before the first POST to the end of the last; so are as many tasks that do nothing, by
-`client.submit`. Printed are medians of milliseconds a run, and their ratios in the same round; the
-bar is that a run on Dask takes at most 3 times as long as one of the local pool.
+`client.submit`. Printed are medians of milliseconds a run, and the ratios of these; the bar is that
+a run on Dask takes at most 3 times as long as one of the local pool.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from distributed import Client, LocalCluster
 
 from benchmarks.requests import make_target, submit, wait_for_end
 from benchmarks.serving import forget_main, serving
+from benchmarks.tables import head, row
 from server.config.sections import Pool, Runner
 
 BAR = 3.0
@@ -33,8 +34,13 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=40)
     given = options.parse_args()
     forget_main()
+    measure(given.runs, given.rounds)
+
+
+def measure(runs: int, count: int) -> None:
+    """Measure so many runs in so many rounds, and print the table."""
     with LocalCluster(
-        n_workers=1, threads_per_worker=THREADS, host="127.0.0.1", dashboard_address=None
+        n_workers=1, threads_per_worker=THREADS, host="127.0.0.1", dashboard_address=":0"
     ) as cluster:
         runner = Runner(type="dask", address=cluster.scheduler_address)
         with (
@@ -46,17 +52,16 @@ def main() -> None:
             _runs(dask.heliograph, 4)  # the worker's first run starts its agent
             rounds = [
                 (
-                    _tasks(client, given.runs),
-                    _runs(local.heliograph, given.runs),
-                    _runs(dask.heliograph, given.runs),
+                    _tasks(client, runs),
+                    _runs(local.heliograph, runs),
+                    _runs(dask.heliograph, runs),
                 )
-                for _ in range(given.rounds)
+                for _ in range(count)
             ]
-    for place, name in enumerate(("a bare task", "local pool", "Dask")):
-        print(f"{name:<14} {median(each[place] for each in rounds):8.1f} ms a run")
-    ratio = median(dask / local for _, local, dask in rounds)
-    print(f"Dask against the local pool: {ratio:.2f} times as long (bar: {BAR:g})")
-    print(f"Dask against a bare task: {median(dask / bare for bare, _, dask in rounds):.1f} times")
+    head("ms a run on Dask", "floor", "ours", "times", "bar")
+    for place, (name, bar) in enumerate((("a bare task", ""), ("the local pool", f"≤ {BAR:g}"))):
+        floor, ours = (median(each[at] for each in rounds) for at in (place, 2))
+        row(f"against {name}", floor, ours, f"{ours / floor:.2f}", bar)
 
 
 def _runs(port: int, count: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from statistics import median
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -13,10 +14,14 @@ from tornado.websocket import WebSocketHandler
 
 from server.app.server import Server
 from server.logs.entries import Line, encode_entries
+from server.store.processes.index import index_keys
 from server.store.processes.log_chunks import LogChunk, LogChunks
+from server.store.processes.records import ProcessStore
 
 #: The text of a typical log line.
 TEXT = "Processing frame 123456"
+#: Processes that are stored at once, the first of the targets that these have, and how many.
+BATCH, OTHER_TARGET, OTHER_TARGETS = 1_000, 1_000_000, 1_000
 
 
 class BareSocket(WebSocketHandler):
@@ -122,6 +127,61 @@ async def cpu(_server: Server) -> float:
     return time.process_time()
 
 
+async def fill(server: Server, like: int, first: int, count: int) -> float:
+    """Store ended processes like this one, of a thousand other targets; return the seconds taken.
+
+    In batches, not by the API: their PKs begin at `first`.
+    """
+    processes = _processes(server)
+    record = await processes.get(like)
+    begun = time.perf_counter()
+    for start in range(first, first + count, BATCH):
+        pks = range(start, min(start + BATCH, first + count))
+        records = [
+            record.evolve(
+                pk=pk, identifier=f"filled_{pk}", target=OTHER_TARGET + pk % OTHER_TARGETS
+            )
+            for pk in pks
+        ]
+        documents = [each.to_document() | index_keys(each) for each in records]
+        await processes._collection.insert_many(documents)
+    return time.perf_counter() - begun
+
+
+async def of_target(server: Server, target: int) -> float:
+    """Read all processes of a target, as its first poll does; return the median seconds."""
+    return await _median(lambda: _processes(server).of_target(target))
+
+
+async def by_primary_key(server: Server, target: int) -> float:
+    """Have Motor read the same documents by their `_id`; return the median seconds."""
+    pks = [record.pk for record in await _processes(server).of_target(target)]
+    collection = _processes(server)._collection._collection
+    return await _median(lambda: collection.find({"_id": {"$in": pks}}).to_list(None))
+
+
+async def newest(server: Server) -> float:
+    """Read the newest fifty of all processes, as their page does; return the median seconds."""
+    return await _median(lambda: _processes(server).find(limit=50))
+
+
+async def _median(work: Callable[[], Awaitable[object]]) -> float:
+    taken = []
+    for _ in range(10):
+        begun = time.perf_counter()
+        await work()
+        taken.append(time.perf_counter() - begun)
+    return median(taken)
+
+
+def _processes(server: Server) -> ProcessStore:
+    return server.services.processes._store.processes
+
+
 COMMANDS: dict[str, Callable[..., Awaitable[float]]] = {
-    each.__name__: each for each in (broadcast, append, insert, sealed, stored, disk, cpu)
+    each.__name__: each
+    for each in (
+        *(broadcast, append, insert, sealed, stored, disk, cpu),
+        *(fill, of_target, by_primary_key, newest),
+    )
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+from statistics import median
 from typing import NamedTuple
 
 import uvloop
@@ -46,7 +47,7 @@ def main() -> None:
         polls += _log_polls(ports)
         head("polls/s", "floor", "ours", "ratio", "bar")
         for poll in polls:
-            _measure(ports, poll, given.seconds, given.rounds)
+            measure(ports, poll, given.seconds, given.rounds)
         _measure_changing(ports, target, products, given.seconds, given.rounds)
         _measure_growing(ports, given.seconds, given.rounds)
 
@@ -73,7 +74,8 @@ def _log_polls(ports: Serving) -> list[Poll]:
     return polls
 
 
-def _measure(ports: Serving, poll: Poll, seconds: float, rounds: int) -> None:
+def measure(ports: Serving, poll: Poll, seconds: float, rounds: int) -> float:
+    """Print a row of polls per second against the floor; return the ratio."""
     size = poll.floor_bytes
     body = _body(ports.heliograph, poll.path, poll.headers) if size is None else b"x" * size
     call(ports.bare, "PUT", "/body", body)
@@ -83,6 +85,7 @@ def _measure(ports: Serving, poll: Poll, seconds: float, rounds: int) -> None:
             floors.append(runner.run(rate(ports.bare, "/body", seconds)))
             ours.append(runner.run(rate(ports.heliograph, poll.path, seconds, poll.headers)))
     against(poll.name, floors, ours, poll.bar)
+    return median(ours) / median(floors)
 
 
 def _measure_changing(
@@ -92,7 +95,7 @@ def _measure_changing(
     port = ports.heliograph
     running = [submit(port, "Changes", target, products) for _ in range(CHANGING)]
     name = f"status of 1,000, {CHANGES} changes a second"
-    _measure(ports, Poll(name, f"/api/async/status/{target}/", 0.5), seconds, rounds)
+    measure(ports, Poll(name, f"/api/async/status/{target}/", 0.5), seconds, rounds)
     _cancel(port, running, target)
 
 
@@ -103,7 +106,7 @@ def _measure_growing(ports: Serving, seconds: float, rounds: int) -> None:
     pk = submit(port, "Grows", target, products)
     while call(port, "GET", f"/api/processes/{pk}/")["log_lines"] < 100_000:
         pass
-    _measure(
+    measure(
         ports, Poll("log of 10 MB that grows", f"/api/pipeline/logs/{pk}/", ""), seconds, rounds
     )
     _cancel(port, [pk], target)

@@ -21,7 +21,7 @@ import uvloop
 from benchmarks.requests import call, make_target, submit, wait_for_end
 from benchmarks.serving import Serving, serving
 from benchmarks.tables import against, arguments, head, percentile, row
-from benchmarks.viewers import END, Flooded, Viewer, close, connect
+from benchmarks.viewers import END, Clocked, Flooded, Viewer, close, connect
 
 VIEWERS = (10, 100, 1_000)
 BARS = {100: 0.9}
@@ -102,27 +102,13 @@ def _itself(viewer: Flooded) -> Flooded:
     return viewer
 
 
-class _Clocked(Viewer):
-    """A viewer that notes how old the lines are."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path, until=END)
-        self.ages: list[float] = []
-
-    def see(self, data: bytes) -> None:
-        """Read the times in the data; a line nearly always comes in one piece."""
-        now = time.monotonic_ns()
-        for part in data.split(b'"at ')[1:]:
-            self.ages.append((now - int(part.split(b'"')[0])) / 1e6)
-
-
 async def _latency(ports: Serving, count: int) -> tuple[float, float]:
     """Return p50 and p99 at one of the viewers, in milliseconds."""
     wanted = {"wait": 0.5 + count / 500, "count": 100, "pause": 0.02}
     target, products = await _in_thread(make_target, ports.heliograph, "Latency", **wanted)
     pk = await _in_thread(submit, ports.heliograph, "Ticks", target, products)
     path = f"/ws/pipeline/logs/{pk}/"
-    clocked = _Clocked(path)
+    clocked = Clocked(path)
     viewers = [*(Viewer(path, until=END) for _ in range(count - 1)), clocked]
     await connect(viewers, ports.heliograph)
     await asyncio.gather(*(viewer.done for viewer in viewers))

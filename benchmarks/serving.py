@@ -107,7 +107,7 @@ def _serve(folder: str, pipe: Connection, sections: dict[str, Any]) -> None:
         http=Http(port=0),
         data=Path(folder),
         folder=Path(__file__).parent.parent,
-        pipelines=_entries(pipelines) | _entries(trivial),
+        pipelines=entries_of(pipelines) | entries_of(trivial),
         shutdown_seconds=0,
         **sections,
     )
@@ -115,7 +115,7 @@ def _serve(folder: str, pipe: Connection, sections: dict[str, Any]) -> None:
         runner.run(_serve_both(config, pipe))
 
 
-def _entries(module: ModuleType) -> dict[str, PipelineEntry]:
+def entries_of(module: ModuleType) -> dict[str, PipelineEntry]:
     """Return the pipelines of a module by name."""
     found = [each for each in vars(module).values() if isinstance(each, type)]
     return {

@@ -27,3 +27,15 @@ class Waits(PipelineProcess):
         while True:
             self.check_cancelled()
             time.sleep(0.01)
+
+
+class Yields(PipelineProcess):
+    """Makes one small file."""
+
+    short_name = "yields"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Path:
+        """Return the file."""
+        path = tmpdir / "catalogue.csv"
+        path.write_text("ra,dec,flux\n")
+        return path

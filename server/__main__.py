@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 #: First arguments that ask for something else than a server, and the modules that do it: each has a
 #: `main` that takes all arguments and returns the exit status.
 COMMANDS = {
-    "backup": "server.cli.backup",
+    "backup": "server.cli.keeping.backup",
     "check": "server.cli.check",
-    "restore": "server.cli.restore",
+    "migrate": "server.cli.keeping.migrate",
+    "restore": "server.cli.keeping.restore",
     "timelapse": "server.cli.run",
     "run": "server.cli.run",
     "token": "server.cli.tokens",
-    "vacuum": "server.cli.vacuum",
+    "vacuum": "server.cli.keeping.vacuum",
 }
 #: The keys of the configuration that the server's own options override.
 KEYS = {"host": "http.host", "port": "http.port"}
@@ -85,8 +86,8 @@ def parser() -> argparse.ArgumentParser:
         description="Run astronomical pipelines and show live what they do.",
         epilog="Everything else is set in config.yml or by HELIOGRAPH_... variables. "
         "`heliograph timelapse` and `heliograph run` make one run and show it, `heliograph token` "
-        "says who is let in, and `heliograph check`, `backup`, `restore` and `vacuum` look after "
-        "what is stored; see their --help.",
+        "says who is let in, and `heliograph check`, `backup`, `restore`, `vacuum` and "
+        "`migrate` look after what is stored; see their --help.",
         allow_abbrev=False,
     )
     add_common_options(made)

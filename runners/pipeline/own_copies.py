@@ -18,6 +18,9 @@ from pathlib import Path
 from runners.pipeline.errors import AsyncError
 from runners.pipeline.file_copies import NotAFile, copy_file, open_file, sha256_of
 
+#: More than a note holds.
+NOTE_BYTES = 256
+
 
 @dataclass(frozen=True)
 class InputSource:
@@ -125,7 +128,7 @@ def used_in(folder: Path) -> set[int]:
 def change_of(source: InputSource, name: str) -> str | None:
     """Return what the run did to its copy, `deleted or moved` or `changed`, None for nothing."""
     try:
-        noted = Path(f"{source.folder}.copied").read_text()
+        noted = _noted(Path(f"{source.folder}.copied"))
     except OSError:
         if not is_made(source):
             return None
@@ -166,6 +169,15 @@ def _make(source: InputSource, name: str, partial: Path) -> None:
 def _note(source: InputSource, copy: int) -> None:
     with contextlib.suppress(OSError):  # without the note, the content is compared
         Path(f"{source.folder}.copied").write_text(_look(copy))
+
+
+def _noted(path: Path) -> str:
+    # The run may have put anything in its place, even a FIFO, which reading would wait for.
+    descriptor = open_file(path)
+    try:
+        return os.read(descriptor, NOTE_BYTES).decode("ascii", "replace")
+    finally:
+        os.close(descriptor)
 
 
 def _look(copy: int) -> str:

@@ -16,8 +16,10 @@ from server.cli.exit_status import ExitStatus
 from server.cli.options import add_common_options, load_config
 from server.config import Config
 from server.core.errors import AlreadyTaken, HeliographError
+from server.operations.start_checks import check_complete
 from server.store.access.tokens import Tokens
 from server.store.driver.connection import Database
+from server.store.installation import Installation
 
 NEVER = "-"
 
@@ -77,9 +79,17 @@ async def _on_store(config: Config, work: Callable[[TokenStore], Awaitable[None]
         return
     database = await Database.open(config.mongodb.uri, config.mongodb.database)
     try:
+        await _check_complete(database)
         await work(Tokens(database))
     finally:
         database.close()
+
+
+async def _check_complete(database: Database) -> None:
+    """Refuse a database that is being filled: what is changed there would not stay."""
+    facts = await Installation(database).get()
+    if facts is not None:
+        check_complete(facts)
 
 
 async def _add(store: TokenStore, args: argparse.Namespace) -> None:

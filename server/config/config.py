@@ -208,10 +208,6 @@ def _check_mail(mail: Mail) -> None:
         raise Contradiction("mail.recipients", [], "mail addresses, as there is a mail.host")
     if mail.user is not None and mail.security == "none":
         raise Contradiction("mail.security", "none", "starttls or tls, as there is a mail.user")
-    if mail.password is not None and mail.password_file is not None:
-        raise Contradiction(
-            "mail.password_file", mail.password_file, "null, as there is a mail.password"
-        )
 
 
 def _check_runner(runner: Runner, leases: Leases, pipelines: Mapping[str, PipelineEntry]) -> None:

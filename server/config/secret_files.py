@@ -14,7 +14,11 @@ from server.config.rules import Refused, Rule
 from server.config.sources import Complaints, Given
 
 #: The keys that name a file, and those whose value it holds.
-FILES = {"mongodb.uri_file": "mongodb.uri", "files.url_file": "files.url"}
+FILES = {
+    "mongodb.uri_file": "mongodb.uri",
+    "files.url_file": "files.url",
+    "mail.password_file": "mail.password",
+}
 #: Keys that name a file with a secret, though not by their last word.
 OTHER_FILES = frozenset({"http.tls.key", "runner.security.key"})
 LIMIT_BYTES = 16 * 1024

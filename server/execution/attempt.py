@@ -12,7 +12,7 @@ import logging
 from typing import Any
 
 from server.core.concurrency import retry_while_unavailable
-from server.core.errors import LeaseLost, StorageAway
+from server.core.errors import HeliographError, LeaseLost, StorageAway
 from server.core.records import ProcessRecord
 from server.execution.conclusion import conclude
 from server.execution.launch import RunServices, launch
@@ -65,7 +65,7 @@ class Attempt:
             await self._services.remove_folder(self._recorder.record)
             # It may have come between the publication and the end that would have named it.
             await retry_while_unavailable(
-                lambda: self._services.archive.outputs.discard(self.pk, self.number)
+                lambda: self._services.archive.outputs.withdraw(self.pk, self.number)
             )
         except Exception:
             await self._services.remove_folder(self._recorder.record)
@@ -132,7 +132,7 @@ class Attempt:
             except Exception as error:
                 tries += 1
                 seconds = None if is_the_pipelines(error) else pause_before(tries)
-                self._log_failed_start(tries, again=seconds is not None)
+                self._log_failed_start(error, tries, again=seconds is not None)
                 if seconds is None:
                     return None, failure_of_start(error)
                 await self._pause(seconds)
@@ -155,13 +155,15 @@ class Attempt:
             extra={"action": "launch_waits", "process_pk": self.pk, "attempt": self.number},
         )
 
-    def _log_failed_start(self, tries: int, *, again: bool) -> None:
+    def _log_failed_start(self, error: Exception, tries: int, *, again: bool) -> None:
+        known = isinstance(error, HeliographError)  # its sentence says all
         log.log(
             logging.WARNING if again else logging.ERROR,
-            "Process %s could not be started%s",
+            "Process %s could not be started%s%s",
             self.pk,
             " and will be tried again" if again else "",
-            exc_info=True,
+            f": {error}" if known else "",
+            exc_info=None if known else error,
             extra={
                 "action": "launch_failed",
                 "process_pk": self.pk,

@@ -18,6 +18,7 @@ from server.core.records import ProcessRecord, State
 from server.core.version import version
 from server.execution.attempt import Attempt
 from server.execution.launch import RunServices
+from server.execution.places.sharing import ClusterSharing
 from server.execution.recovery import Recovery
 from server.execution.verdict import StopReason
 from server.operations import schema
@@ -49,6 +50,12 @@ class Dispatcher:
         self._claiming = asyncio.Lock()
         #: whether the next claim has let others go first
         self._gave_way = False
+        self._sharing = ClusterSharing(
+            services.places,
+            recovery.heartbeats,
+            self._running_pipelines,
+            alone=services.config.alone,
+        )
 
     @property
     def running(self) -> int:
@@ -104,6 +111,7 @@ class Dispatcher:
             while not self.closing:
                 try:
                     await self._fill_slots(ask_store)
+                    await self._sharing.tell()
                 except (DatabaseAway, NoRoom) as error:
                     log.warning(
                         "Nothing can be claimed now: %s", error, extra={"action": "claim_deferred"}
@@ -116,8 +124,7 @@ class Dispatcher:
         """Claim while slots are free and work is known to wait or, if asked, may be stored."""
         places = self._services.places
         while not self.closing:
-            running = [attempt.pipeline for attempt, _ in self._attempts.values()]
-            if (claimable := places.claimable(running)) is None:
+            if places.claimable(self._running_pipelines()) is None:
                 return
             if self._services.reserve.full:  # a run would fail; the process stays queued
                 return
@@ -126,15 +133,27 @@ class Dispatcher:
             if await self._give_way():
                 continue
             async with self._claiming:
-                if self.closing:
+                if self.closing or not await self._claim():
                     return
-                record = await self._services.repository.claim(
-                    only=claimable.only, without={*claimable.without, *self._left_to_others()}
-                )
-                if record is None:
-                    return
-                self._services.logs.begin(record.pk, new=record.attempt == 1)
-                self._begin(record)
+
+    async def _claim(self) -> bool:
+        """Claim a process and begin its attempt; return whether there was one."""
+        try:
+            if (claimable := await self._sharing.claimable()) is None:
+                return False
+            record = await self._services.repository.claim(
+                only=claimable.only, without={*claimable.without, *self._left_to_others()}
+            )
+            if record is None:
+                return False
+            self._services.logs.begin(record.pk, new=record.attempt == 1)
+            self._begin(record)
+            return True
+        finally:
+            self._sharing.claimed()
+
+    def _running_pipelines(self) -> list[str]:
+        return [attempt.pipeline for attempt, _ in self._attempts.values()]
 
     async def _give_way(self) -> bool:
         """Let other servers that have more free slots claim first; return whether that took time.
@@ -222,9 +241,12 @@ class Dispatcher:
                 await self._recovery.put_back(record)
 
     async def _was_taken(self, attempt: Attempt) -> bool:
-        """Return whether a run that is no longer ours was taken over, not just ended by us."""
+        """Return whether a run that was not found as ours was taken over, not just ended by us."""
         try:
             stored = await self._services.repository.reread(attempt.pk)
         except NotFound:
             return True
-        return stored.attempt != attempt.number or not stored.state.ended
+        if stored.attempt != attempt.number:
+            return True
+        # An index may lag behind the record itself for a moment, which says that it is still ours.
+        return not stored.state.ended and stored.owner != self._services.repository.server_id

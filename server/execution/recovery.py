@@ -63,8 +63,11 @@ class Recovery:
             await self.settle_left(record)
 
     async def settle_others(self) -> None:
-        """Settle what was left by servers whose heartbeat has not moved for a lease."""
-        await self._archive.rollback.resolve_leftovers()
+        """Settle what was left by servers whose heartbeat has not moved for a lease.
+
+        A storage of the files that is away holds up no run: what cannot be deleted waits.
+        """
+        await self._archive.rollback.resolve_waiting()
         running = await self._store.processes.running()
         entries = await self._archive.rollback.unfinished_of_others()
         owners = {record.owner for record in running if record.owner}
@@ -160,7 +163,7 @@ class Recovery:
         """End or re-queue a run of which only the record is left."""
         self._repository.accept(record)
         await retry_while_unavailable(
-            lambda: self._archive.outputs.discard(record.pk, record.attempt)
+            lambda: self._archive.outputs.withdraw(record.pk, record.attempt)
         )
         if record.cancel_requested:
             await self._end(record, State.CANCELLED, CANCELLED)

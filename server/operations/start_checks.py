@@ -23,6 +23,11 @@ log = logging.getLogger(__name__)
 
 #: Among how many of the newest PKs a product is looked for whose file must be there.
 NEWEST = 1_000
+#: What is wrong with a database that lacks a part of what it is to have, and what to do.
+MIGRATING = (
+    "This database is not complete: `heliograph migrate` is filling it, or was interrupted; run "
+    "the same command again, which goes on from there, and then start the server"
+)
 
 
 class StartChecks:
@@ -44,7 +49,7 @@ class StartChecks:
         """Check everything, give the installation its id, and migrate the schema. Repeatable.
 
         :raises StartError: the database is missing, older than its files, not theirs, or newer than
-            this program.
+            this program; or a migration to it is not complete.
         """
         # The storage first: what another server begins or stores meanwhile is then in the database.
         written = await self._files.read_id()
@@ -54,6 +59,7 @@ class StartChecks:
         processes = await self._store.counters.last("processes")
         facts = await self._store.installation.get()
         if facts is not None:
+            check_complete(facts)
             schema.check_not_newer(facts.schema, self._steps, facts.compatible_since)
         self._check_present(facts, written, highest or highest_log, counter)
         await self._check_belong(facts, written, counter)
@@ -68,6 +74,7 @@ class StartChecks:
             facts = await self._store.installation.create(
                 Facts(written or _new_id(), schema.FIRST_VERSION)
             )
+            check_complete(facts)  # a migration may have been faster
         await self._store.counters.raise_to("dataproduct", highest)
         # A full disk keeps no server from starting; the id is written at the next start.
         with contextlib.suppress(NoRoom):
@@ -140,6 +147,12 @@ class StartChecks:
         """Return the keys of the files of the newest products, in the order of their PKs."""
         pks = range(max(1, counter - NEWEST + 1), counter + 1)
         return [product.key for product in await self._store.products.get_many(pks)]
+
+
+def check_complete(facts: Facts) -> None:
+    """Raise StartError for a database that a migration has not filled completely."""
+    if facts.migrating is not None:
+        raise StartError(MIGRATING)
 
 
 def _new_id() -> str:

@@ -24,6 +24,8 @@ ID_FILE = "heliograph-id"
 #: What the folders of sealed logs begin with, before the PKs of their processes.
 LOG = "log-"
 _ID_BYTES = 1_000
+#: What is in the root of a new disk.
+_OF_THE_DISK = frozenset({"lost+found"})
 
 
 class StorageRoot:
@@ -46,6 +48,10 @@ class StorageRoot:
     async def write_id(self, identity: str) -> None:
         """Write the id in place of any other. :raises NoRoom: the disk is full."""
         await self._do(lambda: self._write_id(identity))
+
+    async def is_empty(self) -> bool:
+        """Return whether nothing is stored here, but for what a new disk has."""
+        return not set(await self._do(self._names)) - _OF_THE_DISK
 
     async def highest_pk(self) -> int:
         """Return the highest PK that a file here belongs to, 0 without any."""
@@ -96,7 +102,9 @@ class StorageRoot:
             listed = self._remote.ls(self._root, detail=False)
         except FileNotFoundError:
             return []
-        return [str(path).rstrip("/").rpartition("/")[2] for path in listed]
+        # A folder may be an entry of its own in an object storage.
+        inside = [path for path in (str(each).rstrip("/") for each in listed) if path != self._root]
+        return [path.rpartition("/")[2] for path in inside]
 
     async def _do(self, work: Callable[[], T]) -> T:
         """Return the result of blocking work.

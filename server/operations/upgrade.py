@@ -77,7 +77,7 @@ class Upgrade:
             if older:
                 raise StartError(
                     f"This version changes the database (to schema {upgrading_to}) in a way that "
-                    f"older servers cannot live with, and some still run: {_named(older)}; stop "
+                    f"older servers cannot live with, and some still run: {named(older)}; stop "
                     "them, then start this one again"
                 )
         known = schema.newest(self.steps)
@@ -85,41 +85,11 @@ class Upgrade:
         if upgraders:
             raise StartError(
                 "A newer Heliograph is just changing the database in a way that this version "
-                f"cannot live with: {_named(upgraders)}; start that version here too"
+                f"cannot live with: {named(upgraders)}; start that version here too"
             )
 
     async def _running(self, concerned: Callable[[Peer], bool]) -> dict[str, Peer]:
-        """Return those of the servers concerned that run: one is gone once it is still for long."""
-        first = await self._others(concerned)
-        deadline = time.monotonic() + self.leases.lease_seconds
-        waited_for: set[str] = set()
-        while True:
-            now = await self._others(concerned)
-            moved = {
-                name: peer
-                for name, peer in now.items()
-                if name not in first or first[name].beats != peer.beats
-            }
-            if moved or not now or time.monotonic() >= deadline:
-                return moved
-            self._log_waiting(now, waited_for)
-            await asyncio.sleep(min(self.leases.check_seconds, self.leases.heartbeat_seconds))
-
-    async def _others(self, concerned: Callable[[Peer], bool]) -> dict[str, Peer]:
-        peers = await retry_while_unavailable(self.store.servers.peers)
-        return {
-            name: peer for name, peer in peers.items() if name != self.server and concerned(peer)
-        }
-
-    def _log_waiting(self, peers: dict[str, Peer], known: set[str]) -> None:
-        for name in peers.keys() - known:
-            log.info(
-                "Looking whether server %s still runs, for %.0f s at most",
-                name,
-                self.leases.lease_seconds,
-                extra={"action": "older_server_watched", "server_id": name},
-            )
-        known |= peers.keys()
+        return await running_servers(self.store, self.leases, concerned, but=self.server)
 
     @staticmethod
     async def _stop(task: asyncio.Task[None]) -> None:
@@ -127,5 +97,46 @@ class Upgrade:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _named(peers: dict[str, Peer]) -> str:
+async def running_servers(
+    store: Store,
+    leases: Leases,
+    concerned: Callable[[Peer], bool] = lambda _: True,
+    *,
+    but: str | None = None,
+) -> dict[str, Peer]:
+    """Return those of the servers concerned that run: one is gone once it is still for long."""
+
+    async def look() -> dict[str, Peer]:
+        peers = await retry_while_unavailable(store.servers.peers)
+        return {name: peer for name, peer in peers.items() if name != but and concerned(peer)}
+
+    first = await look()
+    deadline = time.monotonic() + leases.lease_seconds
+    waited_for: set[str] = set()
+    while True:
+        now = await look()
+        moved = {
+            name: peer
+            for name, peer in now.items()
+            if name not in first or first[name].beats != peer.beats
+        }
+        if moved or not now or time.monotonic() >= deadline:
+            return moved
+        _log_waiting(leases, now, waited_for)
+        await asyncio.sleep(min(leases.check_seconds, leases.heartbeat_seconds))
+
+
+def _log_waiting(leases: Leases, peers: dict[str, Peer], known: set[str]) -> None:
+    for name in peers.keys() - known:
+        log.info(
+            "Looking whether server %s still runs, for %.0f s at most",
+            name,
+            leases.lease_seconds,
+            extra={"action": "older_server_watched", "server_id": name},
+        )
+    known |= peers.keys()
+
+
+def named(peers: dict[str, Peer]) -> str:
+    """Return servers with their versions, as a sentence names them."""
     return ", ".join(f"{name} ({peer.program.version})" for name, peer in sorted(peers.items()))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Set
 from typing import NamedTuple
 
 from server.config.sections import Leases
-from server.store.peers.heartbeats import Program, Servers
+from server.store.peers.heartbeats import ClusterUse, Program, Servers
 
 #: The most that one look can add, in periods between looks: a late look is no sign of a dead peer.
 MOST_PERIODS = 2.0
@@ -43,14 +43,20 @@ class Heartbeats:
         self._seen: dict[str, _Seen] = {}
         self._looked_at: float | None = None
         self._program = program
+        self._beating = asyncio.Lock()
         #: by server: its last counter, and when that was first seen (monotonic)
         self._beats: dict[str, tuple[int, float]] = {}
         #: the others that run, as they were when `meet` was called last, with what they run
         self.peers: dict[str, Program] = {}
+        #: what each of them then had of a Dask cluster
+        self.uses: dict[str, ClusterUse] = {}
+        #: returns what this server has of one, to be told with each heartbeat
+        self.own_use: Callable[[], ClusterUse | None] = lambda: None
 
     async def beat(self) -> None:
         """Add one heartbeat of this server."""
-        await self._servers.beat(self._own, time.time(), self._program())
+        async with self._beating:  # what was told last is what holds
+            await self._servers.beat(self._own, time.time(), self._program(), self.own_use())
 
     async def leave(self) -> None:
         """Delete this server's heartbeat, as none of its work is left."""
@@ -64,11 +70,13 @@ class Heartbeats:
             beats, since = self._beats.get(server, (None, now))
             self._beats[server] = (peer.beats, since if beats == peer.beats else now)
         self._beats = {server: seen for server, seen in self._beats.items() if server in found}
-        self.peers = {
-            server: peer.program
+        run = {
+            server: peer
             for server, peer in found.items()
             if now - self._beats[server][1] < self._leases.lease_seconds
         }
+        self.peers = {server: peer.program for server, peer in run.items()}
+        self.uses = {server: peer.use for server, peer in run.items()}
 
     def unknown_to(self, pipelines: Set[str]) -> set[str]:
         """Return the pipelines that others have, and that are not among these."""

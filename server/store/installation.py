@@ -10,7 +10,10 @@ from server.store.base import load
 from server.store.documents import Documents
 from server.store.driver.connection import Database
 
-_ID = "installation"
+_ID, _MIGRATION = "installation", "migration"
+
+#: How many documents a collection has, and a checksum of them, by the collection's name.
+Contents = dict[str, list[int | str]]
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Facts:
     `in_storage` is whether the id has been written to the file storage too. `examined_logs` is the
     PK of the last process whose log was looked at for sealing after an upgrade, None once all were.
     `logs_removed_until` and `outputs_removed_until` are the ends of processes, in Unix seconds, up
-    to which these have been removed as the retention wants it.
+    to which these have been removed as the retention wants it. `migrating` is a token of the
+    migration that fills this database and is not complete, None otherwise.
     """
 
     id: str
@@ -33,16 +37,17 @@ class Facts:
     examined_logs: int | None = None
     logs_removed_until: float = 0.0
     outputs_removed_until: float = 0.0
+    migrating: str | None = None
 
 
 class Installation:
-    """The one document about the database, and the one that `operations.atomicity` works on."""
+    """The document about the database, and those of migrations and of `operations.atomicity`."""
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection("installation")
 
     async def ensure_indexes(self) -> None:
-        """Make no index: both documents are found by `_id`."""
+        """Make no index: the documents are found by `_id`."""
 
     async def get(self) -> Facts | None:
         """Return what is known, None in a database that has not been used by a server yet."""
@@ -60,6 +65,32 @@ class Installation:
     async def change(self, **fields: Any) -> None:
         """Change some of the facts."""
         await self._collection.change({"_id": _ID}, set=fields)
+
+    async def begin_migration(self, facts: Facts, token: str) -> bool:
+        """Note that a migration goes on from the facts as they are; return False if they changed.
+
+        May be repeated.
+        """
+        for known in (facts.migrating, token):
+            wanted = {"_id": _ID, "id": facts.id, "migrating": known}
+            if await self._collection.change(wanted, set={"migrating": token}) is not None:
+                return True
+        return False
+
+    async def end_migration(self, facts: Facts, token: str, contents: Contents) -> bool:
+        """Note that a migration is complete, and the facts and contents that it has brought.
+
+        Return False if another migration has taken the database over.
+        """
+        await self._collection.replace({"_id": _MIGRATION, "contents": contents}, upsert=True)
+        fields = {**vars(facts), "migrating": None}
+        wanted = {"_id": _ID, "migrating": token}
+        return await self._collection.change(wanted, set=fields) is not None
+
+    async def migrated(self) -> Contents | None:
+        """Return what the last migration has brought, None if none has been completed here."""
+        document = await self._collection.get(_MIGRATION)
+        return None if document is None else document["contents"]
 
     async def begin_trial(self, server: str, trial: str) -> None:
         """Store a document of this server to count on, in place of that of an earlier trial."""

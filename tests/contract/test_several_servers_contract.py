@@ -15,7 +15,7 @@ from server.store import Store
 from server.store.access.wrong_secrets import KEPT
 from server.store.notifications.deliveries import Delivery
 from server.store.peers import locks
-from server.store.peers.heartbeats import UNTOLD_SCHEMA, Peer, Program
+from server.store.peers.heartbeats import UNTOLD_SCHEMA, ClusterUse, Peer, Program
 from tests.fakes.some_records import a_record
 
 ADDRESS = "192.0.2.7"
@@ -80,6 +80,21 @@ async def test_what_a_server_runs_is_told_with_its_heartbeats(
     assert (await store.servers.peers())["s1"] == Peer(2, Program("1.2", 7))
 
 
+async def test_what_a_server_has_of_a_cluster_is_told_with_its_heartbeats(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    names = {"gpu": 1.0, "mem.of$node": 8.0 * 2**30, "": 0.5}
+    use = ClusterUse("Scheduler-1", 3, True, names)
+    await store.servers.beat("s1", 1.5, None, use)
+    await store.servers.beat("s2", 1.5, Program("1.2", 7))
+    peers = await store.servers.peers()
+    assert [peers[name].use for name in ("s1", "s2")] == [use, ClusterUse()]
+    await store.servers.beat("s1", 2.5)  # what was told before stays
+    assert (await store.servers.peers())["s1"].use == use
+    await store.servers.beat("s1", 2.5, None, ClusterUse("Scheduler-2"))
+    assert (await store.servers.peers())["s1"].use == ClusterUse("Scheduler-2")
+
+
 async def test_processes_of_pipelines_that_a_server_has_not_are_left_to_others(
     runner: asyncio.Runner, store: Store
 ) -> None:
@@ -87,7 +102,7 @@ async def test_processes_of_pipelines_that_a_server_has_not_are_left_to_others(
         await store.processes.insert(a_record(pk).evolve(pipeline=pipeline))
 
     async def claimed(*without: str) -> int | None:
-        found = await store.processes.claim("s1", 2.5, without)
+        found = await store.processes.claim("s1", 2.5, without=without)
         return None if found is None else found.pk
 
     assert [await claimed("Newer", "Newest") for _ in range(2)] == [2, None]

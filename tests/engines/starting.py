@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 START_SECONDS, STOP_SECONDS, FETCH_SECONDS = 60.0, 20.0, 300.0
@@ -28,26 +28,37 @@ class NotAtHand(Exception):
 @contextlib.contextmanager
 def secantus(folder: Path) -> Iterator[str]:
     """Run SecantusDB, a replica set of one with change streams; yield the URI."""
-    venv.create(folder / "venv", with_pip=True)
-    _fetch([str(folder / "venv/bin/python"), "-m", "pip", "install", "-q", SECANTUS])
+    fetch_secantus(folder)
     port = _free_port()
-    command = [str(folder / "venv/bin/secantusd-py"), "--host", "127.0.0.1", "--port", str(port)]
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(
-            [*command, "--storage-path", str(folder / "data")],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        ) as engine,
-    ):
+    with start_secantus(folder, folder / "data", "127.0.0.1", port) as engine:
         try:
             _wait_for(port, engine, folder / "log")
             yield f"mongodb://127.0.0.1:{port}/"
         finally:
             _end(engine)
+
+
+def fetch_secantus(folder: Path) -> None:
+    """Install SecantusDB into this folder."""
+    if not (folder / "venv/bin/secantusd-py").exists():
+        venv.create(folder / "venv", with_pip=True)
+        _fetch([str(folder / "venv/bin/python"), "-m", "pip", "install", "-q", SECANTUS])
+
+
+def start_secantus(
+    folder: Path, data: Path, host: str, port: int, prefix: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Start SecantusDB, installed in a folder, on data in another; it may not listen yet."""
+    where = ["--host", host, "--port", str(port), "--storage-path", str(data)]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [*prefix, str(folder / "venv/bin/secantusd-py"), *where],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -28,9 +28,19 @@ START_SECONDS = 30.0
 class DaskCluster:
     """A scheduler and its workers, whose files and logs are in one folder."""
 
-    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self._options = list(options)
+        #: the scheduler's, and what its command begins with
+        self.host, self._prefix = host, list(prefix)
+        self._environment = environment or {}
         self.workers: list[subprocess.Popen[bytes]] = []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -41,36 +51,51 @@ class DaskCluster:
     @property
     def address(self) -> str:
         """The scheduler's address."""
-        return f"{self.protocol}://127.0.0.1:{self.port}"
+        return f"{self.protocol}://{self.host}:{self.port}"
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         """Start a scheduler, at the same address each time."""
-        where = ("--host", f"{self.protocol}://127.0.0.1", "--port", str(self.port))
-        self.scheduler = self._start("scheduler", *where, "--no-dashboard")
+        where = ("--host", f"{self.protocol}://{self.host}", "--port", str(self.port))
+        self.scheduler = self._start("scheduler", *where, "--no-dashboard", prefix=self._prefix)
         return self.scheduler
 
-    def add_worker(self, threads: int = 2, *options: str) -> subprocess.Popen[bytes]:
-        """Start a worker."""
+    def add_worker(
+        self,
+        threads: int = 2,
+        *options: str,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+        scheduler: str | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker, which finds the scheduler at its address or at another one."""
         folder = self.folder / f"worker-{len(self.workers)}"
         worker = self._start(
             "worker",
-            self.address,
-            *("--host", f"{self.protocol}://127.0.0.1", "--nthreads", str(threads)),
+            scheduler or self.address,
+            *("--host", f"{self.protocol}://{host}", "--nthreads", str(threads)),
             *("--no-nanny", "--no-dashboard", "--local-directory", str(folder), *options),
+            prefix=prefix,
         )
         self.workers.append(worker)
         return worker
 
-    def _start(self, kind: str, *options: str) -> subprocess.Popen[bytes]:
+    def _start(
+        self, kind: str, *options: str, prefix: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with (self.folder / f"{kind}-{time.monotonic_ns()}.log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "dask", kind, *options, *self._options],
+                [*prefix, sys.executable, "-m", "dask", kind, *options, *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": ""},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": path,
+                    "PYTHONWARNINGS": "",
+                    **self._environment,
+                },
             )
 
     def agents(self, worker: subprocess.Popen[bytes]) -> list[psutil.Process]:

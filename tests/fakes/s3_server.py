@@ -15,6 +15,9 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -33,6 +36,7 @@ class S3Server:
     """A server with buckets in its memory."""
 
     port: int
+    process: subprocess.Popen[bytes]
 
     @property
     def url(self) -> str:
@@ -47,8 +51,30 @@ class S3Server:
 
     def keys(self, bucket: str) -> list[str]:
         """Return the keys of all objects of a bucket."""
-        text = self._ask("GET", f"/{bucket}?list-type=2&max-keys=1000")
-        return sorted(re.findall("<Key>(.*?)</Key>", text))
+        found: list[str] = []
+        while True:
+            after = f"&start-after={quote(found[-1], safe='')}" if found else ""
+            text = self._ask("GET", f"/{bucket}?list-type=2&max-keys=1000{after}")
+            page = [unescape(key) for key in re.findall("<Key>(.*?)</Key>", text)]
+            if not page:
+                return sorted(found)
+            found += sorted(page)
+
+    def copy(self, bucket: str, prefix: str, folder: Path) -> None:
+        """Make a folder hold the objects below a prefix, which are never replaced, as files."""
+        import boto3
+
+        options = {"aws_access_key_id": "tests", "aws_secret_access_key": SECRET}
+        client = boto3.client("s3", endpoint_url=self.url, region_name="us-east-1", **options)
+        wanted = {key.removeprefix(prefix): key for key in self.keys(bucket)}
+        for place in [place for place in folder.rglob("*") if place.is_file()]:
+            if str(place.relative_to(folder)) not in wanted:
+                place.unlink()
+        for name, key in wanted.items():
+            if not (folder / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(client.exceptions.ClientError):  # deleted meanwhile
+                    client.download_file(bucket, key, str(folder / name))
 
     def unfinished(self, bucket: str) -> list[str]:
         """Return the keys of uploads that were begun and not completed."""
@@ -90,7 +116,7 @@ def s3_server() -> Iterator[S3Server]:
             assert process.poll() is None, "moto's server has ended"
             assert time.monotonic() < until, "moto's server did not start"
             time.sleep(0.05)
-        yield S3Server(port)
+        yield S3Server(port, process)
     finally:
         process.kill()
         process.wait()
@@ -110,13 +136,14 @@ class FaultyProxy:
     slow_bytes: int = 1_000_000
     port: int = 0
     requests: int = 0
+    host: str = "127.0.0.1"
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def set(self, mode: str) -> None:
         """Behave like this from now on, with new connections only."""
@@ -136,7 +163,7 @@ class FaultyProxy:
 
     def _run(self) -> None:
         server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**20)
+            asyncio.start_server(self._serve, self.host, 0, limit=2**20)
         )
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()

@@ -16,7 +16,7 @@ COMMANDS = sorted(set(re.findall(r"python -m (tests\.reliability\.tools\.\w+)", 
 
 def options_of(command: str) -> set[str]:
     """Return the options that the page gives a command."""
-    return set(re.findall(r"--[a-z-]+", " ".join(re.findall(f"{re.escape(command)}(.*)", PAGE))))
+    return set(re.findall(r"--[a-z-]+", " ".join(re.findall(rf"{re.escape(command)}\b(.*)", PAGE))))
 
 
 def test_the_page_names_all_that_can_be_run() -> None:

@@ -150,12 +150,16 @@ async def test_a_killed_agent_takes_its_runs_along_and_they_are_made_again(
     async with long_run(cluster) as run:
         pids = await run.begin()
         [agent] = cluster.agents(cluster.workers[0])
+        agent_folder = agent.cmdline()[-1]
         agent.kill()
         await gone(pids)
         await run.pids(2)
+        # The folder of the killed one's run was left behind, and has been removed.
+        assert len(list((Path(agent_folder) / "runs").iterdir())) == 1
         await run.check_made_again()
 
 
+@pytest.mark.long
 async def test_a_stopped_agent_is_given_up_once_its_runs_have_ended_themselves(
     cluster: DaskCluster,
 ) -> None:
@@ -174,7 +178,7 @@ async def test_a_stopped_agent_is_given_up_once_its_runs_have_ended_themselves(
         await run.check_made_again()
 
 
-@pytest.mark.parametrize("cut", ["cut", "stall"])
+@pytest.mark.parametrize("cut", [pytest.param("cut", marks=pytest.mark.long), "stall"])
 async def test_a_network_that_is_cut_costs_an_attempt(cluster: DaskCluster, cut: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

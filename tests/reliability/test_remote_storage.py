@@ -188,7 +188,7 @@ def _size(folder: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    "mode", ["hang", "503", *(pytest.param(m, marks=pytest.mark.long) for m in ("refuse", "500"))]
+    "mode", ["hang", *(pytest.param(m, marks=pytest.mark.long) for m in ("refuse", "500", "503"))]
 )
 async def test_a_storage_away_is_503_and_loses_nothing(s3: S3Server, mode: str) -> None:
     async with site(s3) as here:
@@ -334,6 +334,7 @@ async def test_a_client_that_leaves_during_an_upload_leaves_nothing(s3: S3Server
         await here.settled()
 
 
+@pytest.mark.long
 async def test_a_storage_that_breaks_during_an_upload_leaves_nothing(s3: S3Server) -> None:
     async with site(s3) as here:
         stream = await half_an_upload(here)

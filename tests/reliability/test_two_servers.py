@@ -8,7 +8,6 @@ import dataclasses
 import json
 import signal
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,7 +16,7 @@ from tornado.websocket import websocket_connect
 from tests.reliability.tools.faults import FAIL, Orders
 from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.serving import Client, Server
-from tests.reliability.tools.shared import Shared, observatory
+from tests.reliability.tools.shared import Shared, observatory, skewed
 
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
@@ -25,11 +24,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.t
 LOST = "Lost: the server that ran it stopped"
 LEASE_SECONDS = 2.0
 SLACK_SECONDS = 6.0
-SKEW = """
-import time
-_time = time.time
-time.time = lambda: _time() + {seconds}
-"""
 
 
 async def started(shared: Shared, *servers: Server) -> list[Observer]:
@@ -77,13 +71,6 @@ async def cancelled(observer: Observer, pk: int) -> None:
     """Cancel a process and wait for its end."""
     await observer.cancel(pk)
     assert (await observer.ended(pk))["state"] == "cancelled"
-
-
-def skewed(folder: Path, seconds: float) -> str:
-    """Return an import path that puts the clock of every Python process wrong."""
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(SKEW.format(seconds=seconds))
-    return str(folder)
 
 
 async def all_owners(shared: Shared, count: int) -> set[str]:

@@ -13,6 +13,7 @@ import logging
 import os
 import platform
 import secrets
+import shutil
 import socket
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -54,6 +55,8 @@ class Agent:
 
     def __init__(self, folder: Path, answers: int) -> None:
         self._folder = folder
+        # An agent that was killed has left the folders of its runs.
+        shutil.rmtree(folder / "runs", ignore_errors=True)
         self._answers = answers
         self._cache = InputCache(folder / "inputs")
         self._pool = Pool(0)

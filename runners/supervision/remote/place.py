@@ -37,7 +37,7 @@ class _Agent:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), _ROOT]))
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, str(folder)],
+            [sys.executable, "-P", "-c", _PROGRAM, str(folder)],  # not from where the worker stands
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},

@@ -292,20 +292,6 @@ class FileStorage:
         place_local(local, place, key)
         return place
 
-    def _put_remote(self, files: Sequence[tuple[Path, str]]) -> None:
-        """Store local files, blocking: for commands."""
-        for local, key in files:
-            self._check_free([key])
-            writer = remote.RemoteWriter(self._remote, self._place(key), local.stat().st_size)
-            try:
-                with local.open("rb") as file:
-                    for piece in iter(lambda: file.read(SENT_BYTES), b""):
-                        writer.write(piece)
-                writer.commit()
-            except BaseException:
-                writer.discard()
-                raise
-
     def _check_free(self, keys: Sequence[str]) -> None:
         for key in keys:
             place = self._place(key)

@@ -56,7 +56,7 @@ class DataFolder:
             _check_kinds(folder)
             lock = lock_folder(folder, wait_seconds)
             try:
-                _check_restored(folder)
+                check_restored(folder)
                 return cls(folder, lock, _server_id(folder / "server-id"))
             except BaseException:
                 os.close(lock)
@@ -207,7 +207,8 @@ def lock_folder(folder: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> int:
         return descriptor
 
 
-def _check_restored(folder: Path) -> None:
+def check_restored(folder: Path) -> None:
+    """Raise StartError for a folder that a restore has not filled completely."""
     if os.path.lexists(folder / RESTORING):
         raise StartError(
             f"The data folder {folder} is not restored completely: "

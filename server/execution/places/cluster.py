@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 from runners.supervision.remote import place
 from runners.supervision.remote.authentication import Ticket
 from server.config.sections.runs import Runner
-from server.core.errors import StartError
+from server.core.errors import HeliographError, StartError
+from server.execution.places.place import PlaceAway
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +46,16 @@ class Workers:
     resources: Mapping[str, float] = field(default_factory=dict)
     largest: tuple[Mapping[str, float], ...] = ()
     dashboard: str | None = None
+    #: the scheduler's id, by which servers know that they share a cluster
+    scheduler: str = ""
 
 
-#: Called, in the server's loop, with why a task has failed, None if it has not.
-OnEnd = Callable[[str | None], None]
+class WorkerFailed(HeliographError):
+    """A Dask worker could not take a run; the sentence says why."""
+
+
+#: Called, in the server's loop, with why a task has ended: PlaceAway or WorkerFailed.
+OnEnd = Callable[[HeliographError], None]
 
 
 class Task:
@@ -88,6 +95,8 @@ class Cluster:
         self._main = asyncio.get_running_loop()
         self._loop = asyncio.new_event_loop()
         self._client: Any = None
+        #: whether the log has that the scheduler is away
+        self._told_away = False
         self._keeping: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="dask", daemon=True)
 
@@ -95,6 +104,11 @@ class Cluster:
     def address(self) -> str:
         """The scheduler's address."""
         return self._runner.address or ""
+
+    @property
+    def away(self) -> PlaceAway:
+        """What is said while the scheduler is away."""
+        return PlaceAway(f"the Dask scheduler at {self.address} cannot be reached")
 
     def start(self) -> None:
         """Begin to connect; return at once."""
@@ -111,9 +125,9 @@ class Cluster:
         """Submit the task of a ticket."""
         task = Task(self, ticket, key, dict(resources) or None)
 
-        def ended(problem: str | None) -> None:
+        def ended(why: HeliographError) -> None:
             with contextlib.suppress(RuntimeError):  # the server's loop is closed
-                self._main.call_soon_threadsafe(on_end, problem)
+                self._main.call_soon_threadsafe(on_end, why)
 
         def begin() -> None:
             asyncio.ensure_future(self._carry_out(task, ended))  # noqa: RUF006 - ends with its task
@@ -146,14 +160,20 @@ class Cluster:
             try:
                 await self._watch(security)
             except Exception as error:
-                log.warning(
-                    "The Dask scheduler at %s cannot be used: %s",
-                    self.address,
-                    error or type(error).__name__,
-                    extra={"action": "dask_away"},
-                )
+                self._tell_away(error)
             self._note(None)
             await asyncio.sleep(AGAIN_SECONDS)
+
+    def _tell_away(self, error: Exception) -> None:
+        """Log that the scheduler is away, once until it is back."""
+        log.log(
+            logging.DEBUG if self._told_away else logging.WARNING,
+            "The Dask scheduler at %s cannot be used: %s",
+            self.address,
+            str(error) or type(error).__name__,
+            extra={"action": "dask_away"},
+        )
+        self._told_away = True
 
     async def _watch(self, security: Any) -> None:
         client = _distributed().Client(
@@ -167,6 +187,7 @@ class Cluster:
         try:
             await client
             self._client = client
+            self._told_away = False
             log.info("Connected to the Dask scheduler", extra={"action": "dask_connected"})
             while True:
                 async with asyncio.timeout(ANSWER_SECONDS):
@@ -177,16 +198,21 @@ class Cluster:
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._client = None
+            self._note(None)  # closing takes a while, in which nothing is to be claimed
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await client.close()
 
     async def _carry_out(self, task: Task, ended: OnEnd) -> None:
         """Submit a task and wait for its end."""
+        if task.withdrawn:
+            return
+        client = self._client
+        why: HeliographError
         try:
-            if self._client is None or task.withdrawn:
+            if client is None:
                 raise ConnectionError("the scheduler is away")
-            task.future = future = self._client.submit(
+            task.future = future = client.submit(
                 place.carry_out,
                 task.ticket,
                 key=task.key,
@@ -194,13 +220,21 @@ class Cluster:
                 pure=False,
                 retries=0,
             )
-            problem = await future
+            why = self._failure(await future)
         except asyncio.CancelledError:
-            problem = "the task was cancelled"
+            why = self._failure("the task was cancelled")
         except Exception as error:
-            problem = _in_words(error)
+            why = self._failure(_in_words(error))
+            if _is_away(error, client):
+                self._note(None)  # until the next look: it would only be tried again at once
+                why = self.away
         if not task.withdrawn:
-            ended(problem)
+            ended(why)
+
+    @staticmethod
+    def _failure(problem: str | None) -> WorkerFailed:
+        reason = problem or "it ended without connecting to this server"
+        return WorkerFailed(f"the Dask worker: {reason}")
 
     def _note(self, workers: Workers | None) -> None:
         if workers != self.workers:
@@ -221,6 +255,7 @@ def _workers(identity: dict[str, Any], address: str) -> Workers:
         resources=totals,
         largest=tuple(resources for resources in present if resources),
         dashboard=_dashboard(identity, address),
+        scheduler=str(identity.get("id") or address),
     )
 
 
@@ -258,6 +293,12 @@ def _security(runner: Runner) -> Any:
     )
 
 
+def _is_away(error: Exception, client: Any) -> bool:
+    """Return whether a task failed only because the connection to the scheduler was lost."""
+    lost = type(error).__name__ in ("FutureCancelledError", "ClosedClientError", "CommClosedError")
+    return client is None or lost or client.status != "running"
+
+
 def _in_words(error: Exception) -> str:
     """Return why a task failed, for users."""
     match type(error).__name__:
@@ -267,6 +308,4 @@ def _in_words(error: Exception) -> str:
             return "the process on the worker's machine that starts the runs has ended"
         case "ModuleNotFoundError" | "ImportError" | "AttributeError":
             return "Heliograph is not installed where the Dask worker runs"
-        case "FutureCancelledError":
-            return "the connection to the Dask scheduler ended"
     return f"the Dask task ended with {type(error).__name__}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,14 @@ from runners.execution.worker import RunSpec
 from server.core.errors import HeliographError
 from server.core.records import DataProduct
 from server.core.version import version
-from server.execution.places.cluster import Cluster
+from server.execution.places.cluster import Cluster, WorkerFailed
 from server.execution.places.listener import AgentListener, Arrival
 from server.execution.places.place import PlaceAway, Stopped
 from server.execution.places.remote_run import RemoteRun
+from server.store.peers.heartbeats import ClusterUse
 
 #: Returns a local file with a product's bytes, in this folder if it is not stored as one.
 FindFile = Callable[[DataProduct, Path], Awaitable[Path]]
-
-
-class WorkerFailed(HeliographError):
-    """A Dask worker could not take a run; the sentence says why."""
 
 
 class DaskPlace:
@@ -53,6 +50,8 @@ class DaskPlace:
         self._find_file = find_file
         #: what our runs hold of the cluster's resources
         self._held: Counter[str] = Counter()
+        #: what runs of other servers have of the cluster, as far as it is known
+        self.others = ClusterUse()
         self._news = asyncio.Event()
 
     def slots(self) -> int:
@@ -62,18 +61,35 @@ class DaskPlace:
             return 0
         return workers.threads if self._most is None else min(self._most, workers.threads)
 
+    def free(self, ours: int, others: ClusterUse) -> int:
+        """Return how many more runs have a thread, beside `ours` and those of other servers."""
+        workers = self.cluster.workers
+        return 0 if workers is None else min(self.slots(), workers.threads - others.runs) - ours
+
+    def needed_by(self, pipelines: Iterable[str]) -> Counter[str]:
+        """Return what runs of these pipelines hold of the cluster's resources together."""
+        held: Counter[str] = Counter()
+        for pipeline in pipelines:
+            held.update(self._resources_of(pipeline))
+        return held
+
     def changed(self) -> None:
         """Take note that workers have come or gone."""
         self._news.set()
 
-    def problem(self, pipeline: str) -> str | None:
-        """Return why no run of a pipeline can be started there now, in a clause, or None."""
+    def problem(self, pipeline: str, held: Mapping[str, float] | None = None) -> str | None:
+        """Return why no run of a pipeline can be started there now, in a clause, or None.
+
+        `held` is what our runs have of the resources, if some are not launched yet.
+        """
+        ours = self._held if held is None else held
         workers, needed = self.cluster.workers, self._resources_of(pipeline)
         if (away := self._away(needed)) is not None:
             return away
         assert workers is not None
         for name, amount in needed.items():
-            if self._held[name] + amount > workers.resources.get(name, 0):
+            used = ours.get(name, 0) + self.others.resources.get(name, 0)
+            if used + amount > workers.resources.get(name, 0):
                 return f"{_amounts({name: amount})} on the Dask cluster is being used"
         return None
 
@@ -96,10 +112,9 @@ class DaskPlace:
             ticket, arrival = self._listener.expect()
             stack.callback(self._listener.withdraw, ticket)
 
-            def on_end(problem: str | None) -> None:
+            def on_end(why: HeliographError) -> None:
                 if not arrival.done():
-                    reason = problem or "it ended without connecting to this server"
-                    arrival.set_exception(WorkerFailed(f"the Dask worker: {reason}"))
+                    arrival.set_exception(why)
 
             key = f"{spec.identifier}-{ticket.number}"
             task = self.cluster.submit(ticket, key, needed, on_end)
@@ -156,7 +171,7 @@ class DaskPlace:
         """Return why the cluster cannot take a run at all at this moment, or None."""
         workers = self.cluster.workers
         if workers is None:
-            return f"the Dask scheduler at {self.cluster.address} cannot be reached"
+            return str(self.cluster.away)
         if not workers.threads:
             return "the Dask cluster has no workers"
         if needed and not any(

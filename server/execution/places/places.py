@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from server.config import Config
 from server.execution.places.dask import DaskPlace
 from server.execution.places.local import LocalPlace
 from server.execution.places.place import Place, PlacedRun
+from server.store.peers.heartbeats import ClusterUse
+
+NOBODY_ELSE = ClusterUse()
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Places:
         config: Config,
         local: LocalPlace,
         dask: DaskPlace | None,
-        known: Callable[[], Iterable[str]],
+        known: Callable[[], Set[str]],
     ) -> None:
         self._config = config
         self._local = local
@@ -55,19 +57,57 @@ class Places:
         workers = None if self._dask is None else self._dask.cluster.workers
         return None if workers is None else workers.dashboard
 
+    @property
+    def clustered(self) -> bool:
+        """Whether runs can have their place on a cluster."""
+        return self._dask is not None
+
+    @property
+    def scheduler(self) -> str | None:
+        """The id of the cluster's scheduler, None while it is away."""
+        workers = None if self._dask is None else self._dask.cluster.workers
+        return None if workers is None else workers.scheduler
+
+    def on_cluster(self, running: Iterable[str]) -> tuple[int, Mapping[str, float]]:
+        """Return how many of these pipelines' runs are on the cluster, and what they hold there."""
+        if self._dask is None:
+            return 0, {}
+        there = [each for each in running if self.of(each) is self._dask]
+        return len(there), self._dask.needed_by(there)
+
+    def free_on_cluster(self, running: Iterable[str], others: ClusterUse) -> int:
+        """Return how many more runs have a thread of the cluster, beside those here and others'."""
+        if self._dask is None:
+            return 0
+        there, _ = self.on_cluster(running)
+        return self._dask.free(there, others)
+
+    def note_others(self, use: ClusterUse) -> None:
+        """Take note of what runs of other servers have of the cluster."""
+        if self._dask is not None:
+            self._dask.others = use
+
     def problem(self, pipeline: str) -> str | None:
         """Return why no run of a pipeline can be started now, in a clause, or None."""
         return self.of(pipeline).problem(pipeline)
 
-    def claimable(self, running: Iterable[str]) -> Claimable | None:
-        """Return what may be claimed while these pipelines run here; None if nothing may."""
+    def claimable(
+        self, running: Iterable[str], others: ClusterUse = NOBODY_ELSE
+    ) -> Claimable | None:
+        """Return what may be claimed while these pipelines run here; None if nothing may.
+
+        `others` is what other servers have of the cluster.
+        """
         if self._dask is None:
             free = sum(1 for _ in running) < self._local.slots()
             return Claimable() if free else None
-        counts = Counter("local" if self.of(each) is self._local else "dask" for each in running)
+        pipelines = list(running)
+        there, held = self.on_cluster(pipelines)
         local = frozenset(each for each in self._known() if self.of(each) is self._local)
-        local_free = counts["local"] < self._local.slots()
-        if counts["dask"] >= self._dask.slots():
+        local_free = len(pipelines) - there < self._local.slots()
+        if self.free_on_cluster(pipelines, others) <= 0:
             return Claimable(only=local) if local_free and local else None
-        busy = {each for each in self._known() if self.problem(each) is not None}
+        busy = {
+            each for each in self._known() - local if self._dask.problem(each, held) is not None
+        }
         return Claimable(without=frozenset(busy if local_free else busy | local))

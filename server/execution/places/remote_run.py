@@ -327,7 +327,8 @@ class RemoteRun:
         except (WireBroken, msgspec.ValidationError, TypeError, ValueError) as error:
             log.warning("A worker's connection ended: %s", error, extra={"action": "agent_lost"})
         self._wire.abort()
-        if why is LOST and self._started.done() and not self._over.is_set():
+        if why is LOST and not self._over.is_set():
+            # It may have been started although its agent could not say so any more.
             await asyncio.sleep(self._silence_seconds + MARGIN_SECONDS)
         self._end_all(why)
 

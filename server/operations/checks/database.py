@@ -11,6 +11,7 @@ from server.operations import schema
 from server.operations.checks.results import Result, in_units, ok, problem, warning
 from server.operations.checks.subject import DATABASE_MISSING, Subject
 from server.operations.keeping.expected import installed
+from server.operations.start_checks import MIGRATING
 from server.operations.storage_root import StorageRoot
 from server.store import Store
 from server.store.documents import Documents
@@ -31,6 +32,8 @@ def check_database(subject: Subject) -> Iterator[Result]:
         if facts is None:
             yield warning("no server has used it yet")
             return
+        if facts.migrating is not None:
+            yield problem(MIGRATING)
         yield _schema(facts.schema)
     if subject.config.mongodb.uri is None:
         yield from _soundness(subject)

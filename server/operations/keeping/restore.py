@@ -30,8 +30,6 @@ from server.store.engine.database_file import database_path, remove_logs
 _OF_THE_DISK = frozenset({LOCK, "lost+found"})
 #: How many damaged files a sentence names.
 MOST_NAMED = 20
-#: What a stored file may be: nobody writes to it.
-_READ_ONLY = 0o400
 
 
 @dataclass
@@ -160,19 +158,8 @@ class _Restore:
     def _file(self, line: Line, key: str) -> None:
         if self._is_there(line, key):
             return
-        if self._files.folder is None:
-            incoming = self._config.data / "incoming"
-            incoming.mkdir(exist_ok=True, mode=0o700)
-            self._replace(line, incoming / "restored")
-            self._files.store(incoming / "restored", key)
-            (incoming / "restored").unlink()
-            return
-        place = self._files.folder / key
-        for folder in (self._files.folder, place.parent):
-            folder.mkdir(exist_ok=True, parents=True, mode=0o700)
-        self._replace(line, place)
-        place.chmod(_READ_ONLY)
-        sync(place.parent)
+        backup, _ = in_backup(self._backup, line.path)
+        self._files.take(backup, key, Content(backup.measure(key), line.sha256))
 
     def _is_there(self, line: Line, key: str) -> bool:
         """Return whether an earlier restore has brought a file; what else is there is removed."""

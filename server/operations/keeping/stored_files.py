@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from server.archive.storage import PARTIAL_BYTES, Content, FileStorage
+from server.archive.storage import PARTIAL_BYTES, Content, FileStorage, remote
+from server.archive.storage.calls import DEADLINE_SECONDS, reason_of
+from server.core.disk.sync import sync
 from server.core.errors import HeliographError, NotDone
+
+#: What a stored file may be: nobody writes to it.
+_READ_ONLY = 0o400
 
 
 class Listed(NamedTuple):
@@ -38,6 +44,10 @@ class Listed(NamedTuple):
 
 class StoredFiles(FileStorage):
     """All files below one folder or URL. :raises StartError: fsspec cannot reach such a storage."""
+
+    def __init__(self, place: str | Path, seconds: float = DEADLINE_SECONDS) -> None:
+        super().__init__(place, seconds)
+        self._url = str(place)
 
     @property
     def folder(self) -> Path | None:
@@ -90,10 +100,55 @@ class StoredFiles(FileStorage):
             with contextlib.suppress(OSError):
                 (self._folder / key).parent.rmdir()
 
-    def store(self, local: Path, key: str) -> None:
-        """Store a local file under a key that is free, in a storage that is not on this machine."""
+    def take(self, source: StoredFiles, key: str, expected: Content) -> None:
+        """Store a file of another storage under the same key, which must be free.
+
+        Its checksum is compared on the way. The file is on the disk then, or the other storage has
+        said that it has it. A failure leaves nothing behind; a kill may.
+
+        :raises NotFound: the other storage has no such file.
+        :raises DamagedFile: it is not a regular file there, or not the one that is expected.
+        """
+        if self._folder is None:
+            self._send_copy(source, key, expected)
+        else:
+            self._place_copy(source, key, self._folder / key, expected)
+
+    def forget_partial(self, key: str) -> None:
+        """Delete what a kill has left of a file that was being stored under a key."""
         with self._reached():
-            self._put_remote([(local, key)])
+            if self._folder is None:
+                remote.abort_unfinished(self._remote, self._place(key))
+            else:
+                for partial in (self._folder / key).parent.glob(f".{'?' * 2 * PARTIAL_BYTES}"):
+                    partial.unlink(missing_ok=True)
+
+    def _send_copy(self, source: StoredFiles, key: str, expected: Content) -> None:
+        writer = remote.RemoteWriter(self._remote, self._place(key), expected.size)
+        try:
+            for piece in source._pieces(key, expected):
+                with self._reached():
+                    writer.write(piece)
+            with self._reached():
+                writer.commit()
+        except BaseException:
+            with contextlib.suppress(Exception):  # the first error says more
+                writer.discard()
+            raise
+
+    def _place_copy(self, source: StoredFiles, key: str, place: Path, expected: Content) -> None:
+        folders = (place.parent.parent, place.parent)
+        for folder in folders:
+            folder.mkdir(exist_ok=True, parents=True, mode=0o700)
+        partial = place.parent / f".{secrets.token_hex(PARTIAL_BYTES)}"
+        source.copy(key, partial, expected)
+        try:
+            partial.chmod(_READ_ONLY)
+            partial.replace(place)
+        finally:
+            partial.unlink(missing_ok=True)
+        for folder in folders:
+            sync(folder)
 
     def _pieces(self, key: str, expected: Content) -> Iterator[bytes]:
         with (
@@ -112,7 +167,7 @@ class StoredFiles(FileStorage):
         except Exception as error:  # each kind of storage has its own
             if self._folder is not None:
                 raise
-            why = getattr(error, "strerror", None) or "it does not answer"
+            why = getattr(error, "strerror", None) or reason_of(error, self._url)
             raise NotDone(
                 f"The storage of the files cannot be used: {why}; see files.url"
             ) from error

@@ -24,7 +24,7 @@ SUBJECT_CHARACTERS, MESSAGE_CHARACTERS = 120, 2_000
 
 
 class MailReceiver:
-    """The recipients of mails. `password` is that of `mail.user`."""
+    """The recipients of mails."""
 
     id = MAIL
     events = ("failed",)
@@ -34,9 +34,8 @@ class MailReceiver:
     #: A mail server is waited for in several steps.
     claim_seconds = 6 * TIMEOUT_SECONDS
 
-    def __init__(self, settings: Mail, password: str | None) -> None:
+    def __init__(self, settings: Mail) -> None:
         self._settings = settings
-        self._password = password
         self.shown = f"mail by {settings.host}"
 
     async def send(self, deliveries: Sequence[Delivery]) -> None:
@@ -91,7 +90,7 @@ class MailReceiver:
             if settings.security == "starttls":
                 connection.starttls(context=context)
             if settings.user is not None:
-                connection.login(settings.user, self._password or "")
+                connection.login(settings.user, settings.password or "")
             connection.send_message(message)
 
 

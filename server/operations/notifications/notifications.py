@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from server.config import Config
-from server.config.sections import Mail
-from server.core.errors import StartError
 from server.core.records import ProcessRecord
 from server.operations.notifications.announcer import Announcer, Fields
 from server.operations.notifications.mail import MAIL, MailReceiver
@@ -102,23 +99,10 @@ class DeliveryList:
 
 
 def receivers_of(config: Config) -> list[WebhookReceiver | MailReceiver]:
-    """Return all receivers. :raises StartError: the password of mails cannot be read."""
+    """Return all receivers."""
     receivers: list[WebhookReceiver | MailReceiver] = [
         WebhookReceiver(webhook) for webhook in config.webhooks
     ]
     if config.mail.host is not None:
-        receivers.append(MailReceiver(config.mail, _password(config.mail)))
+        receivers.append(MailReceiver(config.mail))
     return receivers
-
-
-def _password(mail: Mail) -> str | None:
-    if mail.password_file is None:
-        return mail.password
-    try:
-        with Path(mail.password_file).expanduser().open("rb") as file:
-            return file.read(PASSWORD_BYTES).decode().strip()
-    except (OSError, UnicodeDecodeError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise StartError(
-            f"mail.password_file: {mail.password_file} cannot be read: {reason}"
-        ) from error

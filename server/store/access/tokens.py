@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from server.store.base import load, text_key
+from server.store.driver.collection import Document
 from server.store.driver.connection import Database
 
 
@@ -40,7 +41,7 @@ class Tokens:
 
     async def insert(self, token: Token) -> None:
         """Store a new token. :raises AlreadyTaken: there is one of this name."""
-        await self._collection.insert({"_id": text_key(token.name), **vars(token)})
+        await self._collection.insert(document_of(token))
 
     async def delete(self, name: str) -> bool:
         """Delete a token, and return whether there was one."""
@@ -52,3 +53,8 @@ class Tokens:
             if token.digest in uses:
                 wanted = {"_id": text_key(token.name), "digest": token.digest}
                 await self._collection.change(wanted, set={"used": uses[token.digest]})
+
+
+def document_of(token: Token) -> Document:
+    """Return the document that keeps a token."""
+    return {"_id": text_key(token.name), **vars(token)}

@@ -133,7 +133,8 @@ async def _replicated(client: AsyncIOMotorClient[Document]) -> bool:
         hello = await client.admin.command("hello")
     except OperationFailure as error:
         if error.code == AUTHENTICATION_FAILED:
-            raise StartError(f"mongodb.uri cannot be used: {error}") from error
+            why = (error.details or {}).get("errmsg", "authentication failed")
+            raise StartError(f"mongodb.uri cannot be used: {why}") from error
         raise _refusal(error) from error
     except PyMongoError as error:
         raise _refusal(error) from error

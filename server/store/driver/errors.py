@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from pymongo import errors
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -24,6 +27,20 @@ def translated(error: PyMongoError, collection: str) -> HeliographError | PyMong
     if isinstance(error, errors.InvalidOperation) and "after close" in message:
         return DatabaseAway()  # while the server stops, requests still come in
     return error
+
+
+@contextlib.contextmanager
+def refusals_told() -> Iterator[None]:
+    """Raise the domain's errors, or a sentence, for all errors of the driver: for commands."""
+    try:
+        yield
+    except PyMongoError as error:
+        meant = translated(error, "database")
+        if isinstance(meant, HeliographError):
+            raise meant from error
+        raise HeliographError(
+            "The database refuses what is asked of it; see mongodb.uri"
+        ) from error
 
 
 def _meaning(codes: set[int], message: str, collection: str) -> HeliographError | None:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -85,8 +85,8 @@ class DatabaseFile:
             finally:
                 self._connection.execute("ROLLBACK")
 
-    def documents(self, collection: str) -> Iterator[Document]:
-        """Iterate over the documents of a collection, the oldest first, a batch at a time."""
+    def documents(self, collection: str, at_once: int = _BATCH) -> Iterator[Document]:
+        """Iterate over the documents of a collection, the oldest first, so many read at once."""
         if collection not in self.collections():
             return
         after = 0
@@ -94,10 +94,10 @@ class DatabaseFile:
             found = self._rows(
                 f"SELECT id, {_DATA} FROM {_quoted(collection)} WHERE id > ? ORDER BY id LIMIT ?",
                 after,
-                _BATCH,
+                at_once,
             )
             yield from (self._document(text) for _, text in found)
-            if len(found) < _BATCH:
+            if len(found) < at_once:
                 return
             after = found[-1][0]
 
@@ -107,6 +107,17 @@ class DatabaseFile:
             return None
         found = self._rows(f"SELECT {_DATA} FROM {_quoted(collection)} WHERE _id = ?", str(pk))
         return self._document(found[0][0]) if found else None
+
+    def get_many(self, collection: str, pks: Sequence[int | str]) -> dict[int | str, Document]:
+        """Return those documents with these `_id`s that there are, some hundreds at most."""
+        if collection not in self.collections():
+            return {}
+        marks = ", ".join("?" * len(pks))
+        found = self._rows(
+            f"SELECT {_DATA} FROM {_quoted(collection)} WHERE _id IN ({marks})", *map(str, pks)
+        )
+        documents = [self._document(text) for (text,) in found]
+        return {document["_id"]: document for document in documents}
 
     def count(self, collection: str) -> int:
         """Return how many documents a collection has."""

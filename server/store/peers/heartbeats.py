@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
 from server.store.base import load
 from server.store.driver.collection import Document
@@ -27,11 +28,26 @@ class Program:
 
 
 @dataclass(frozen=True)
+class ClusterUse:
+    """What a server's runs have of a Dask cluster; of none if it has no runs elsewhere.
+
+    `cluster` is the id of the scheduler, as each server may know it by another address. `claiming`:
+    it is about to claim one more run. `resources` are amounts by name.
+    """
+
+    cluster: str | None = None
+    runs: int = 0
+    claiming: bool = False
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Peer:
     """A server as its heartbeats show it."""
 
     beats: int
     program: Program
+    use: ClusterUse = ClusterUse()
 
 
 class Servers:
@@ -43,10 +59,18 @@ class Servers:
     async def ensure_indexes(self) -> None:
         """Make no index: there are few servers."""
 
-    async def beat(self, server: str, now: float, program: Program | None = None) -> int:
+    async def beat(
+        self,
+        server: str,
+        now: float,
+        program: Program | None = None,
+        use: ClusterUse | None = None,
+    ) -> int:
         """Add one heartbeat and return how many there are; `now` is there for people to read."""
-        told = {} if program is None else asdict(program)
-        return await self._collection.add_to(server, "beats", 1, set={"seen": now, **told})
+        told: Document = {"seen": now} if program is None else {"seen": now, **asdict(program)}
+        if use is not None:
+            told["use"] = _use_to_document(use)
+        return await self._collection.add_to(server, "beats", 1, set=told)
 
     async def all(self) -> dict[str, int]:
         """Return how many heartbeats each server has made."""
@@ -54,9 +78,9 @@ class Servers:
         return {each["_id"]: each["beats"] for each in found}
 
     async def peers(self) -> dict[str, Peer]:
-        """Return each server with its heartbeats and what it runs."""
+        """Return each server with its heartbeats, what it runs, and what it has of a cluster."""
         found = await self._collection.find({})
-        return {each["_id"]: Peer(each["beats"], _program(each)) for each in found}
+        return {each["_id"]: Peer(each["beats"], _program(each), _use(each)) for each in found}
 
     async def delete(self, server: str) -> None:
         """Forget a server; a missing one is fine."""
@@ -65,3 +89,14 @@ class Servers:
 
 def _program(document: Document) -> Program:
     return load(Program, {**document, "pipelines": tuple(document.get("pipelines", ()))})
+
+
+def _use_to_document(use: ClusterUse) -> Document:
+    # A list of pairs, as the names of resources are anything, and those of fields are not.
+    pairs = [[name, amount] for name, amount in use.resources.items()]
+    return {**asdict(use), "resources": pairs}
+
+
+def _use(document: Document) -> ClusterUse:
+    told = document.get("use") or {}
+    return load(ClusterUse, {**told, "resources": dict(told.get("resources", ()))})

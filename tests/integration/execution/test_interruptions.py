@@ -206,6 +206,18 @@ async def test_a_start_that_fails_for_ever_ends_with_a_sentence(
     assert record["resources"]["exit"] == "not started"
 
 
+async def test_a_pipeline_that_is_gone_is_told_without_a_traceback(
+    scripts: Scripts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    launches = Launches(monkeypatch)
+    launches.faults = [start_failures.CannotRun("gone", None)]
+    record = await scripts.run("pass")
+    reason = "this server cannot run the pipeline gone"
+    assert record["failure_message"] == f"The pipeline could not be started: {reason}"
+    [told] = [each for each in caplog.records if getattr(each, "action", "") == "launch_failed"]
+    assert (told.exc_info, reason in told.getMessage()) == (None, True)
+
+
 async def test_a_start_that_is_to_be_made_again_can_be_cancelled(
     scripts: Scripts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

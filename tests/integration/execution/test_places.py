@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from runners.confinement import landlock
+from runners.confinement.landlock import LandlockError
 from server.config import PipelineEntry
 from server.config.sections import Leases, Pool, Runner
 from tests.fakes.dask_cluster import dask_cluster
@@ -22,6 +24,10 @@ WITHOUT_DASK = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None,
     reason="distributed is not installed (the extra dask): nothing was tried on a cluster",
 )
+try:
+    WITH_LANDLOCK = landlock.version() > 0
+except LandlockError:
+    WITH_LANDLOCK = False
 PLACES = ["local", pytest.param("dask", marks=[WITHOUT_DASK])]
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=50)]
 
@@ -40,6 +46,7 @@ def scripts(place: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sc
         "Short": {"timeout_seconds": 0.7},
         "Processor": {"cpu_seconds": 1},
         "Quiet": {"log_bytes": 2000},
+        "Confined": {"writable": []},
     }
     entries = {
         name: PipelineEntry(path="scripted.Scripted", limits=given)
@@ -252,6 +259,38 @@ async def test_an_output_that_is_gone_fails_the_run(scripts: Scripts) -> None:
     )
     message = "The outputs could not be stored: table.csv is not a file any more"
     assert (record["state"], record["failure_message"]) == ("failed", message)
+
+
+@pytest.mark.skipif(not WITH_LANDLOCK, reason="the kernel has no Landlock: nothing is confined")
+async def test_a_confined_run_writes_to_its_own_folder_and_reads_no_other(scripts: Scripts) -> None:
+    record = await scripts.run(
+        """
+        import os
+        from pathlib import Path
+        assert Path(self.input_files.first().data.path).read_bytes() == b"x"
+        (tmpdir / "own.txt").write_text("own")
+        def write_elsewhere():
+            Path("/var/tmp/heliograph-confined").write_text("elsewhere")
+        def look_at_others():
+            os.listdir(tmpdir.parents[2])
+        for act in (write_elsewhere, look_at_others):
+            try:
+                act()
+            except PermissionError:
+                self.log(f"{act.__name__} was refused")
+        outputs = [tmpdir / "own.txt"]
+        """,
+        "Confined",
+    )
+    assert (record["state"], len(record["outputs"])) == ("succeeded", 1), record
+    said = await scripts.texts(record["pk"])
+    assert said == ["write_elsewhere was refused", "look_at_others was refused"]
+    receipt = await scripts.client.call(f"/api/processes/{record['pk']}/receipt/")
+    assert (receipt["isolation"]["writable"], receipt["isolation"]["reason"]) == ([], None)
+    outside = "outputs = [__import__('pathlib').Path('/etc/hostname')]"
+    refused = await scripts.run(outside, "Confined")
+    assert refused["state"] == "failed"
+    assert "hostname" in refused["failure_message"], refused
 
 
 async def test_the_inputs_are_the_runs_own(scripts: Scripts) -> None:

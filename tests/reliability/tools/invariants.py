@@ -14,13 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.reliability.tools.snapshot import Document, Snapshot
+from tests.reliability.tools.telling_pipelines import NOT_ALONE
 
 STATUSES = {"succeeded": "created", "failed": "failed", "cancelled": "cancelled"}
 #: How many files and how many measurements each pipeline makes.
-OUTPUTS = {"Makes": 2, "Bulks": 1}
-MEASUREMENTS = {"Makes": 3}
+OUTPUTS = {"Makes": 2, "LocalMakes": 2, "Bulks": 1, "Lasts": 1}
+OUTPUTS |= {"Spills": 30, "Timelapse": 1}
+MEASUREMENTS = {"Makes": 3, "LocalMakes": 3}
+#: Pipelines that do not number their lines.
+SILENT = {"Timelapse"}
 #: Pipelines that end only when cancelled; others may end before that.
-ENDLESS = {"Waits"}
+ENDLESS = {"Waits", "LocalWaits"}
 #: What the forks of a run say, and the run of them.
 FORKED = re.compile(r"fork (\d+) (?:was killed|says (\d+) of (\d+))")
 TOLD = re.compile(r"line (\d+) of (\d+)")
@@ -200,10 +204,16 @@ def _told(pk: int, record: Document, lines: list[tuple[int, list[Any]]]) -> Iter
         numbers = [int(match[1]) for match in told]
         if numbers != list(range(1, len(numbers) + 1)):
             yield f"attempt {attempt} of process {pk} said {_ranges(numbers)}"
-        complete = record["state"] == "succeeded" and attempt == record["attempt"]
+        complete = (
+            record["state"] == "succeeded"
+            and attempt == record["attempt"]
+            and record["pipeline"] not in SILENT
+        )
         if complete and (not told or int(told[-1][1]) != int(told[-1][2])):
             yield f"attempt {attempt} of process {pk} succeeded, its lines end at {len(told)}"
         yield from _forked(pk, texts, complete)
+        if NOT_ALONE in texts:
+            yield f"attempt {attempt} of process {pk} began while another one was going on"
 
 
 def _forked(pk: int, texts: list[str], complete: bool) -> Iterator[str]:

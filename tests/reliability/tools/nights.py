@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.reliability.tools.invariants import Promises
+from tests.reliability.tools.invariants import ENDLESS, Promises
 from tests.reliability.tools.observer import Observer, Record, new_key
 from tests.reliability.tools.serving import Client
 
@@ -45,28 +46,47 @@ class Tally:
     ended: int = 0
     twice: int = 0
     promises: Promises = field(default_factory=Promises)
+    #: what is to be submitted later, once `release` gives it out
+    held: int = 0
 
-    def take(self, most: int) -> int:
-        """Take up to this many submits for a night; return how many."""
+    def release(self, count: int) -> None:
+        """Give out so much of what was held, or the rest."""
+        count = min(count, self.held)
+        self.held, self.left = self.held - count, self.left + count
+
+    async def take(self, most: int) -> int:
+        """Take up to this many submits for a night, when there are any; return how many."""
+        while self.held and not self.left:
+            await asyncio.sleep(LOOK_SECONDS)
         taken = min(most, self.left)
         self.left -= taken
         return taken
 
 
-async def observe(client: Client, number: int, seed: int, tally: Tally) -> None:
+async def observe(
+    client: Client,
+    number: int,
+    seed: int,
+    tally: Tally,
+    works: Mapping[str, int] = WORKS,
+    submits_of_a_night: int = SUBMITS,
+) -> None:
     """Observe night after night, until there is nothing left to submit."""
     chance, nights = random.Random(f"{seed} {number}"), 0
-    while submits := tally.take(SUBMITS):
+    while submits := await tally.take(submits_of_a_night):
         nights += 1
         observer = Observer(client, tally.promises, patience_seconds=client.patience_seconds)
         await observer.begin(f"night-{number:03}-{nights:05}")
-        await Night(observer, chance, tally).work(submits)
+        await Night(observer, chance, tally, works).work(submits)
 
 
 class Night:
     """One night on a target of its own."""
 
-    def __init__(self, observer: Observer, chance: random.Random, tally: Tally) -> None:
+    def __init__(
+        self, observer: Observer, chance: random.Random, tally: Tally, works: Mapping[str, int]
+    ) -> None:
+        self._works = works
         self._observer = observer
         self._chance = chance
         self._tally = tally
@@ -81,7 +101,7 @@ class Night:
     async def work(self, submits: int) -> None:
         """Submit this much, and wait until all of it has ended."""
         self._products = await self._observer.upload("a.fits", "b.fits")
-        works, weights = list(WORKS), list(WORKS.values())
+        works, weights = list(self._works), list(self._works.values())
         async with self._aside:
             watching = self._aside.create_task(self._watch())
             while submits:
@@ -93,7 +113,7 @@ class Night:
     async def _do(self, work: str) -> bool:
         """Do one of the actions; return whether a process was submitted."""
         match work:
-            case "Waits":
+            case "Waits" | "LocalWaits":
                 names = ("stubborn", "family") if self._chance.random() < 0.05 else ("family",)
                 self._cancel_soon(await self._submit(work, **dict.fromkeys(names, True)))
             case "cancel at once":
@@ -140,7 +160,7 @@ class Night:
             return False
         pk = await self._observer.rerun(old)
         self._open.add(pk)
-        if self._ended[old]["pipeline"] == "Waits":
+        if self._ended[old]["pipeline"] in ENDLESS:
             self._cancel_soon(pk)
         return True
 

@@ -26,6 +26,7 @@ def frame() -> bytes:
     """Return a small FITS file."""
     hdu = fits.PrimaryHDU(np.arange(256, dtype=np.uint8).reshape(16, 16))
     hdu.header["EXPTIME"] = EXPOSURE_SECONDS
+    hdu.header["DATE-OBS"] = "2026-01-01T20:00:00"
     written = BytesIO()
     hdu.writeto(written)
     return written.getvalue()

@@ -15,8 +15,9 @@ class Proxy:
     That is the path of a Unix socket, or a port of this machine.
     """
 
-    def __init__(self, inner: Path | int) -> None:
+    def __init__(self, inner: Path | int, host: str = "127.0.0.1") -> None:
         self._inner = inner
+        self._host = host
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._closed = False
@@ -24,7 +25,7 @@ class Proxy:
         self.connections = 0
 
     async def __aenter__(self) -> Proxy:
-        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._pass_on, self._host, 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -42,7 +43,7 @@ class Proxy:
     @property
     def uri(self) -> str:
         """The URI of the database behind it."""
-        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        return f"mongodb://{self._host}:{self.port}/?directConnection=true"
 
     def cut(self) -> None:
         """End all connections, and each new one at once."""

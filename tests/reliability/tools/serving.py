@@ -80,6 +80,9 @@ class Server:
     options: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     orders: Path | None = None
+    config: Path = CONFIG
+    #: what its command begins with
+    prefix: tuple[str, ...] = ()
     next_orders: list[Orders] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
     #: the last database call of each life that was ended by orders
@@ -99,8 +102,8 @@ class Server:
         variables = {} if self.orders is None else {ORDERS: str(self.orders)}
         self.lives.append(Life(time.monotonic()))
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.reliability.tools.faulty_server"),
-            *("--config", str(CONFIG), "--port", "0", "--data", str(self.data), *self.options),
+            *(*self.prefix, sys.executable, "-m", "tests.reliability.tools.faulty_server"),
+            *("--config", str(self.config), "--port", "0", "--data", str(self.data), *self.options),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -221,6 +224,13 @@ class Client:
     patience_seconds: float = 60.0
     #: The longest pause before the next try; a real client would wait for all of `Retry-After`.
     pause_seconds: float = 0.1
+    #: the secret of a token, where the server wants one
+    token: str = ""
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The header of the token."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     async def fetch(
         self, path: str, method: str = "GET", body: Any = None, **headers: str
@@ -238,6 +248,7 @@ class Client:
         self, path: str, method: str, body: Any, headers: dict[str, str]
     ) -> HTTPResponse | None:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
+        names |= self.credentials
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             names.setdefault("Content-Type", "application/json")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +18,11 @@ from tests.reliability.tools.snapshot import Document, Snapshot, documents, take
 
 CHILD = Path(server.store.__file__).with_name("engine") / "child.py"
 SETTLE_SECONDS = 8.0
+SKEW = """
+import time
+_time = time.time
+time.time = lambda: _time() + {seconds}
+"""
 
 
 class Shared:
@@ -29,6 +34,8 @@ class Shared:
         self.servers: list[Server] = []
         #: the URI of the database
         self.uri = socket_uri(self.socket)
+        #: brings the files that are stored elsewhere into the folder `files`; blocks
+        self.fetch_files: Callable[[], None] = lambda: None
 
     def server(self, uri: str | None = None, **settings: object) -> Server:
         """Make another server, not yet started, with these settings (`leases__check_seconds=1`)."""
@@ -51,7 +58,8 @@ class Shared:
     async def look(self) -> Snapshot:
         """Return a snapshot of everything."""
         data = [server.data for server in self.servers]
-        return await asyncio.to_thread(take, self.uri, *data, files=self.folder / "files")
+        files, fetch = self.folder / "files", self.fetch_files
+        return await asyncio.to_thread(take, self.uri, *data, files=files, fetch_files=fetch)
 
     async def record(self, pk: int) -> Document:
         """Return a process's record as stored: not every server has heard of it yet."""
@@ -79,9 +87,30 @@ class Shared:
         return []
 
 
+def skewed(folder: Path, seconds: float) -> str:
+    """Return an import path that puts the clock of every Python process wrong."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(SKEW.format(seconds=seconds))
+    return str(folder)
+
+
 def socket_uri(path: Path) -> str:
     """Return the URI of an engine's socket."""
     return f"mongodb://{quote(str(path), safe='')}"
+
+
+async def start_engine(data: Path, socket: Path) -> asyncio.subprocess.Process:
+    """Start the embedded engine without a server; it ends with its standard input."""
+    await asyncio.to_thread(data.mkdir, 0o700, exist_ok=True)
+    engine = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", str(CHILD), str(data), str(socket)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert engine.stdout is not None
+    assert await engine.stdout.readline() == b"ready\n"
+    return engine
 
 
 @contextlib.asynccontextmanager
@@ -89,17 +118,9 @@ async def observatory() -> AsyncIterator[Shared]:
     """Yield a database without a server; close all servers that are made for it."""
     with short_folder() as folder:
         shared = Shared(folder)
-        (folder / "database").mkdir(mode=0o700)
-        engine = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", str(CHILD), str(folder / "database"), str(shared.socket)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        engine = await start_engine(folder / "database", shared.socket)
         assert engine.stdin is not None
-        assert engine.stdout is not None
         try:
-            assert await engine.stdout.readline() == b"ready\n"
             # The engine lets in nobody but the process that started it.
             async with Proxy(shared.socket) as proxy:
                 shared.uri = proxy.uri

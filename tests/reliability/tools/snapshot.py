@@ -61,8 +61,18 @@ def socket_uri(data: Path) -> str:
     return f"mongodb://{quote(str(data / 'database' / 'engine.sock'), safe='')}"
 
 
-def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliograph") -> Snapshot:
-    """Take a snapshot of a database and the data folders of its servers; blocks."""
+def take(
+    uri: str,
+    *data: Path,
+    files: Path | None = None,
+    fetch_files: Callable[[], None] = lambda: None,
+    name: str = "heliograph",
+) -> Snapshot:
+    """Take a snapshot of a database and the data folders of its servers; blocks.
+
+    `fetch_files` brings the files into their folder, of a database that has been read: what that
+    names is stored by then.
+    """
     with _reading(uri, name) as read:
         everything = {
             name: read(name)
@@ -77,6 +87,7 @@ def take(uri: str, *data: Path, files: Path | None = None, name: str = "heliogra
         receipts = {found["process"] for found in read("receipts")}
         films = {found["process"] for found in read("film_frames")}
         shared = {found["process"] for found in read("shares")}
+    fetch_files()
     files = data[0] / "files" if files is None else files
     return Snapshot(
         processes={found["_id"]: found for found in everything["processes"]},

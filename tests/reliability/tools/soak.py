@@ -39,6 +39,13 @@ ENDS = {
     "Fails": "failed",
     "Dies": "failed",
     "Waits": "cancelled",
+    "Pours": "succeeded",
+    "Lasts": "succeeded",
+    "Spills": "succeeded",
+    "Timelapse": "succeeded",
+    "LocalQuick": "succeeded",
+    "LocalMakes": "succeeded",
+    "LocalWaits": "cancelled",
 }
 #: Why those fail that are to fail: no kill of another process may be the reason.
 FAILURES = {

@@ -20,18 +20,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
-
-from tornado.websocket import websocket_connect
 
 from tests.reliability.tools.invariants import Promises, log_violations
 from tests.reliability.tools.nights import Tally, observe
-from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.proxy import Proxy
 from tests.reliability.tools.serving import Client, Server
 from tests.reliability.tools.shared import observatory
 from tests.reliability.tools.snapshot import Snapshot
 from tests.reliability.tools.soak import unexpected
+from tests.reliability.tools.viewers import watch
 
 ASTRONOMERS_OF_A_SERVER = 3
 #: How long a trouble lasts: shorter than a lease, and longer than one.
@@ -39,9 +36,6 @@ SHORT_SECONDS, LONG_SECONDS = 1.0, 3.5
 #: The share of processes that end between the first trouble and the last one.
 DENSITY = 0.8
 STALE_SECONDS = 3.0
-#: How often it is looked how late servers show what another one has stored.
-SAMPLE_SECONDS = 1.0
-SHOWN_SECONDS = 10.0
 KILL, STOP, DRAIN, CUT, STALL, OUTAGE = "kill", "stop", "drain", "cut", "stall", "outage"
 TROUBLES = {KILL: 4, STOP: 2, DRAIN: 2, CUT: 2, STALL: 1, OUTAGE: 1}
 
@@ -168,7 +162,7 @@ async def _work(
     late: list[float],
 ) -> list[str]:
     """Work to the end amid the troubles; return what broke it off."""
-    watching = asyncio.create_task(_watch(clients, troubles, late))
+    watching = asyncio.create_task(watch(clients, lambda: troubles.quiet_since, late))
     try:
         async with asyncio.timeout(options.limit_seconds), asyncio.TaskGroup() as tasks:
             tasks.create_task(troubles.make(options.troubles))
@@ -187,45 +181,6 @@ async def _work(
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     return []
-
-
-async def _watch(clients: list[Client], troubles: Troubles, late: list[float]) -> None:
-    """Look again and again how late a viewer on one server sees what another one has stored."""
-    watched = Observer(clients[0])
-    await watched.begin("watched")
-    body = {
-        "target": watched.target,
-        "pipeline": "Quick",
-        "products": await watched.upload("a.fits"),
-        "flags": {},
-    }
-    number = 0
-    while True:
-        await asyncio.sleep(SAMPLE_SECONDS)
-        writer, reader = clients[number % len(clients)], clients[(number + 1) % len(clients)]
-        number += 1
-        before = troubles.quiet_since
-        with contextlib.suppress(Exception):  # a server may be killed at any moment
-            seconds = await _seen_after(writer, reader, body)
-            # What trouble delays is no measure; a server settles within a second after it.
-            if before is not None and troubles.quiet_since == before:
-                late.append(seconds)
-
-
-async def _seen_after(writer: Client, reader: Client, body: dict[str, Any]) -> float:
-    """Return after how many seconds a viewer of one server has a submit on another one."""
-    url = (await reader.server.url()).replace("http", "ws", 1)
-    socket = await websocket_connect(f"{url}/ws/async/status/{body['target']}/")
-    try:
-        async with asyncio.timeout(SHOWN_SECONDS):
-            await socket.read_message()
-            made = await writer.call("/api/processes/", "POST", body, 201)
-            stored = time.monotonic()
-            while made["identifier"] not in str(await socket.read_message()):
-                pass
-            return time.monotonic() - stored
-    finally:
-        socket.close()
 
 
 def figures(soaked: Soaked) -> str:

@@ -5,6 +5,7 @@ Each logs `line 1 of n` to `line n of n`. Imported by the children of runs only.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import multiprocessing
 import os
@@ -14,23 +15,39 @@ import time
 from collections.abc import Iterator
 from multiprocessing.context import ForkProcess
 from pathlib import Path
-from typing import ClassVar
+from typing import IO, ClassVar
 
 from runners import AsyncError, PipelineOutput, PipelineProcess
 
 #: What `Reads` reads before it waits.
 HALF_BYTES = 24 << 20
+#: The variable that names the folder of locks, and what a run logs that finds its lock held.
+LOCKS, NOT_ALONE = "TELLING_LOCKS", "another attempt of this run is still going on"
 
 
 class Telling(PipelineProcess):
     """Logs its lines."""
 
     lines = 5
+    _lock: IO[str] | None = None
 
     def tell(self) -> None:
         """Log all of them."""
+        self.check_alone()
         for number in range(1, self.lines + 1):
             self.log(f"line {number} of {self.lines}")
+
+    def check_alone(self) -> None:
+        """Log so if another OS process of the same run is going on.
+
+        Only where a folder for locks is named: on the workers of a cluster.
+        """
+        if (folder := os.environ.get(LOCKS)) and self._lock is None:
+            self._lock = (Path(folder) / self.identifier).open("w")
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self.log(NOT_ALONE)
 
 
 class Quick(Telling):
@@ -110,6 +127,43 @@ class Floods(Telling):
         self.tell()
 
 
+class Pours(Floods):
+    """Logs 10,000 lines."""
+
+    short_name = "pours"
+    lines = 10_000
+
+
+class Lasts(Telling):
+    """Logs forty lines in four seconds, and makes a file of 4 MiB."""
+
+    short_name = "lasts"
+    lines = 40
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> list[Path]:
+        self.check_alone()
+        for number in range(1, self.lines + 1):
+            self.log(f"line {number} of {self.lines}")
+            self.check_cancelled()
+            time.sleep(0.1)
+        path = tmpdir / "lasting.bin"
+        path.write_bytes(bytes(4 << 20))
+        return [path]
+
+
+class Spills(Telling):
+    """Makes thirty files."""
+
+    short_name = "spills"
+
+    def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path]:
+        self.tell()
+        for number in range(30):
+            path = tmpdir / f"{number}.txt"
+            path.write_text(f"{number} of {self.identifier}\n")
+            yield path
+
+
 class Streams(Telling):
     """Logs 100,000 lines, or a million; rests half-way while a file `hold` is above its folder."""
 
@@ -140,6 +194,7 @@ class Waits(Telling):
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
         if flags["stubborn"]:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.check_alone()
         self.log(f"pid {os.getpid()}")
         if flags["family"]:
             child = subprocess.Popen(["/bin/sleep", "600"])

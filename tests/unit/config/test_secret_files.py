@@ -34,6 +34,13 @@ def test_so_is_the_url_of_the_files(tmp_path: Path) -> None:
     assert config.storage_url == "sftp://me:hush-hush@nas/files"
 
 
+def test_so_is_the_password_of_mails(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hush-hush\n")
+    config = load(None, {}, {"mail.password_file": str(tmp_path / "password")})
+    assert config.mail.password == SECRET
+    assert SECRET not in repr(config)
+
+
 def test_a_relative_path_starts_at_the_folder_of_the_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

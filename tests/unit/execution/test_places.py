@@ -15,7 +15,9 @@ from server.core.errors import StartError
 from server.execution.places.cluster import Workers
 from server.execution.places.dask import DaskPlace
 from server.execution.places.local import LocalPlace
+from server.execution.places.place import PlaceAway
 from server.execution.places.places import Claimable, Places
+from server.store.peers.heartbeats import ClusterUse
 
 ADDRESS = "tcp://127.0.0.1:8786"
 
@@ -24,6 +26,7 @@ class FakeCluster:
     """A cluster as a place sees it."""
 
     address = ADDRESS
+    away = PlaceAway(f"the Dask scheduler at {ADDRESS} cannot be reached")
 
     def __init__(self, workers: Workers | None) -> None:
         self.workers = workers
@@ -74,6 +77,22 @@ def test_without_a_scheduler_only_local_pipelines_are_claimed() -> None:
 )
 def test_each_place_has_slots_of_its_own(running: list[str], claimable: Claimable | None) -> None:
     assert places(cluster(2)).claimable(running) == claimable
+
+
+def test_what_other_servers_have_of_the_cluster_is_not_free() -> None:
+    found = places(cluster(3, gpu=2), most=2)
+    for runs, free in ((0, 1), (1, 1), (2, 0), (9, -7)):
+        assert found.free_on_cluster(["Plain", "Here"], ClusterUse(runs=runs)) == free
+    assert found.claimable(["Plain"], ClusterUse(runs=2)) == Claimable(only=frozenset({"Here"}))
+    assert found.claimable(["Plain"]) == Claimable()
+    assert found.problem("Deep") is None
+    found.note_others(ClusterUse(resources={"gpu": 2.0}))
+    assert found.problem("Deep") == "gpu: 1 on the Dask cluster is being used"
+    assert found.claimable([]) == Claimable(without=frozenset({"Deep"}))
+
+
+def test_a_claimed_run_holds_its_resources_before_it_is_launched() -> None:
+    assert places(cluster(3, gpu=1)).claimable(["Deep"]) == Claimable(without=frozenset({"Deep"}))
 
 
 def test_resources_are_wanted_of_one_worker() -> None:

@@ -9,25 +9,42 @@ import pytest
 
 from server.archive.archive import Archive
 from server.config import Config
+from server.core.errors import StorageAway
 from server.core.hub import Hub
 from server.core.records import ProcessRecord, State
 from server.execution.recovery import Recovery
 from server.logs.logs import Logs
 from server.processes.repository import ProcessRepository
 from server.store import Store
+from server.store.archive.journal import JournalEntry
 from tests.fakes.some_records import a_record
 
 
 class SlowArchive:
-    """An archive with nothing to discard, which blocks until `go_on` is set."""
+    """An archive with nothing to withdraw, which blocks until `go_on` is set.
+
+    Its storage is away: what waits for that fails.
+    """
 
     def __init__(self) -> None:
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
-        self.outputs = self
+        self.outputs = self.rollback = self
 
-    async def discard(self, process: int, attempt: int) -> None:
+    async def withdraw(self, process: int, attempt: int) -> None:
         self.reached.set()
         await self.go_on.wait()
+
+    async def discard(self, process: int, attempt: int) -> None:
+        raise StorageAway
+
+    async def resolve_leftovers(self) -> None:
+        raise StorageAway
+
+    async def resolve_waiting(self) -> None:
+        pass
+
+    async def unfinished_of_others(self) -> list[JournalEntry]:
+        return []
 
 
 class Lost:
@@ -90,3 +107,22 @@ async def test_a_record_read_before_it_was_settled_changes_nothing(
     await lost.recovery.put_back(record)
     assert await lost.state() == (State.RUNNING, 2, 1)
     assert await lost.lines_per_chunk() == [1]
+
+
+async def test_the_runs_of_a_server_that_is_gone_are_settled_while_the_storage_is_away(
+    runner: asyncio.Runner, lost: Lost
+) -> None:
+    await lost.store.processes.insert(a_record(1))
+    await lost.store.processes.claim("s2", 5.0)
+    lost.archive.go_on.set()
+    asks: list[set[str]] = []
+
+    async def still(servers: set[str]) -> set[str]:
+        asks.append(servers)
+        return servers
+
+    lost.recovery.heartbeats.still = still  # type: ignore[method-assign]
+    async with asyncio.timeout(10):
+        await lost.recovery.settle_others()
+    assert asks == [{"s2"}]
+    assert await lost.state() == (State.QUEUED, 1, 1)

@@ -56,7 +56,7 @@ def test_the_signature_is_of_the_bytes_that_are_sent() -> None:
 
 
 def test_a_mail_says_what_failed_and_where_to_look() -> None:
-    message = MailReceiver(SETTINGS, None).message([process_of(delivery())])
+    message = MailReceiver(SETTINGS).message([process_of(delivery())])
     assert message["Subject"] == "Heliograph: dummy_m13_7 failed: no stars found"
     assert message["To"] == "a@b.example, c@d.example"
     text = message.get_content()
@@ -66,12 +66,12 @@ def test_a_mail_says_what_failed_and_where_to_look() -> None:
 
 def test_the_prefix_is_once_in_the_link_of_a_mail() -> None:
     process = process_of(delivery()) | {"view_url": "/obs/pipeline/7"}
-    text = MailReceiver(SETTINGS, None).message([process]).get_content()
+    text = MailReceiver(SETTINGS).message([process]).get_content()
     assert "https://heliograph.example/obs/pipeline/7" in text
 
 
 def test_failures_that_come_together_are_in_one_mail() -> None:
-    message = MailReceiver(SETTINGS, None).message(
+    message = MailReceiver(SETTINGS).message(
         [process_of(delivery(pk, f"reason {pk}")) for pk in (7, 8, 9)]
     )
     assert message["Subject"] == "Heliograph: 3 runs failed"
@@ -82,7 +82,7 @@ def test_failures_that_come_together_are_in_one_mail() -> None:
     "words", ["two\nlines\r\nBcc: x@y.example", "\x00\x1b[31m", "x" * 100_000, "", "☆ \u202e"]
 )
 def test_whatever_a_run_says_makes_no_header(words: str) -> None:
-    message = MailReceiver(SETTINGS, None).message([process_of(delivery(7, words))])
+    message = MailReceiver(SETTINGS).message([process_of(delivery(7, words))])
     assert len(message["Subject"]) <= mails.SUBJECT_CHARACTERS
     assert message["Subject"].isprintable()
     assert message["Bcc"] is None
@@ -109,7 +109,7 @@ async def test_each_failure_of_a_mail_server_is_a_sentence(
     def fail(*_: object) -> None:
         raise error
 
-    receiver = MailReceiver(SETTINGS, "hunter2")
+    receiver = MailReceiver(SETTINGS)
     monkeypatch.setattr(receiver, "_send", fail)
     with pytest.raises(NotDelivered) as caught:
         await receiver.send([delivery()])

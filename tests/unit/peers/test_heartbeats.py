@@ -9,7 +9,7 @@ import pytest
 
 from server.config.sections import Leases
 from server.peers.heartbeats import Heartbeats
-from server.store.peers.heartbeats import Peer, Program
+from server.store.peers.heartbeats import ClusterUse, Peer, Program
 
 LEASES = Leases(heartbeat_seconds=5.0, lease_seconds=20.0, check_seconds=2.0)
 
@@ -20,9 +20,17 @@ class FakeServers:
     def __init__(self) -> None:
         self.beats: dict[str, int] = {}
         self.programs: dict[str, Program] = {}
+        self.uses: dict[str, ClusterUse] = {}
 
-    async def beat(self, server: str, now: float, program: Program | None = None) -> int:
+    async def beat(
+        self,
+        server: str,
+        now: float,
+        program: Program | None = None,
+        use: ClusterUse | None = None,
+    ) -> int:
         self.beats[server] = self.beats.get(server, 0) + 1
+        self.uses[server] = use or ClusterUse()
         self.programs[server] = program or Program()
         return self.beats[server]
 
@@ -30,7 +38,10 @@ class FakeServers:
         return dict(self.beats)
 
     async def peers(self) -> dict[str, Peer]:
-        return {name: Peer(beats, self.programs[name]) for name, beats in self.beats.items()}
+        return {
+            name: Peer(beats, self.programs[name], self.uses[name])
+            for name, beats in self.beats.items()
+        }
 
     async def delete(self, server: str) -> None:
         self.beats.pop(server, None)
@@ -129,6 +140,23 @@ def test_others_run_while_their_counters_move(watch: Watch) -> None:
     assert met(1) == {"a", "b"}
     asyncio.run(watch.servers.delete("a"))
     assert met(1) == {"b"}
+
+
+def test_what_others_have_of_a_cluster_counts_while_they_run(watch: Watch) -> None:
+    use = ClusterUse("Scheduler-1", 3, True, {"gpu": 1.0})
+    asyncio.run(watch.servers.beat("a", 0.0, None, use))
+    asyncio.run(watch.heartbeats.meet())
+    assert watch.heartbeats.uses == {"a": use}
+    watch.now += LEASES.lease_seconds
+    asyncio.run(watch.heartbeats.meet())
+    assert watch.heartbeats.uses == {}
+
+
+def test_a_server_tells_with_each_heartbeat_what_it_has_of_a_cluster(watch: Watch) -> None:
+    watch.heartbeats.own_use = lambda: ClusterUse("Scheduler-1", watch.servers.beats.get("me", 0))
+    for runs in range(2):
+        asyncio.run(watch.heartbeats.beat())
+        assert watch.servers.uses["me"].runs == runs
 
 
 def test_pipelines_that_only_others_have_are_known(watch: Watch) -> None:

@@ -262,6 +262,19 @@ def test_no_room_for_a_copy_is_a_sentence(
     assert list((tmp_path / "run/inputs").iterdir()) == []
 
 
+@pytest.mark.parametrize("put", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_a_run_puts_in_place_of_a_note_is_not_waited_for(
+    product: InputProduct, put: Callable[[Path], None]
+) -> None:
+    path = Path(product.data.path)
+    note = path.parent.with_name(f"{path.parent.name}.copied")
+    note.unlink()
+    put(note)
+    assert change_of(product.data.source, product.name) is None
+    path.write_bytes(b"?" * path.stat().st_size)
+    assert change_of(product.data.source, product.name) == "changed"
+
+
 def test_a_file_fetched_from_afar_is_the_runs_own(stored: Path, tmp_path: Path) -> None:
     own = tmp_path / "run/inputs/7" / NAME
     own.parent.mkdir(parents=True)

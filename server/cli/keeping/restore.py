@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.cli.backup import contents
 from server.cli.commands import ProgressLine, new_parser, run
 from server.cli.exit_status import ExitStatus
+from server.cli.keeping.backup import contents
 from server.config import Config
 from server.operations.keeping.restore import restore
 from server.operations.keeping.verification import Verified, verify

@@ -1,0 +1,1 @@
+"""The commands that copy what is stored, put it back, move it elsewhere, and compact it."""
