@@ -21,7 +21,7 @@ from handlers.api import (
     tickets,
 )
 from handlers.description import routes as description
-from handlers.files import download, live_preview, previews
+from handlers.files import download, live_preview, pixels, previews
 from handlers.files import zip as zips
 from handlers.operations import health, metrics, server_status, webhooks
 from handlers.pages import login, not_found, plot, sessions, static_files
@@ -54,6 +54,7 @@ MODULES = (
     download,
     zips,
     previews,
+    pixels,
     live_preview,
     plot,
     health,

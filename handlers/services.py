@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -45,7 +45,11 @@ class Services(StartingServices):
     `access` knows who is let in. `ready` returns why the server is not ready, as a sentence, or
     None. `draw_preview` draws a file (first path) as a PNG (second path) whose longer side has that
     many pixels, with a stretch; `preview_folder` keeps them. `read_headers` reads the headers of a
-    FITS file, `write_table` writes the beginning of its table (first path) as CSV (second path).
+    FITS file, `write_table` writes the beginning of its table (first path) as CSV (second path), of
+    an HDU or of the usual one. `describe_image` writes what a viewer has to know of an image as
+    JSON, for an HDU and a plane; `read_pixels` writes a window of it, a `Window` of
+    `runners.fits.viewing` by its fields; both raise NotFound without an image, InvalidInput for
+    what it has not. `expect_viewer` prepares for such requests.
     `read_light_curve` writes a table with the light curve in it, of so many points at most, as
     JSON; with True it raises ValueError unless all of it is valid. `live_preview` returns the
     latest picture of a run on this server, as a PNG, or None; given a number, that frame of the
@@ -65,7 +69,10 @@ class Services(StartingServices):
     ready: Callable[[], Awaitable[str | None]]
     draw_preview: Callable[[Path, Path, int, str], Awaitable[None]]
     read_headers: Callable[[Path], Awaitable[dict[str, Any]]]
-    write_table: Callable[[Path, Path], Awaitable[None]]
+    write_table: Callable[[Path, Path, int | None], Awaitable[None]]
+    describe_image: Callable[[Path, Path, int | None, int], Awaitable[None]]
+    read_pixels: Callable[[Path, Path, Mapping[str, Any]], Awaitable[None]]
+    expect_viewer: Callable[[], None]
     read_light_curve: Callable[[Path, Path, int, bool], Awaitable[None]]
     preview_folder: Path
     deliveries: DeliveryList

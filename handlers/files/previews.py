@@ -73,15 +73,19 @@ class PreviewHandler(OfProduct, DrawnHandler):
 
 
 class TableHandler(OfProduct, DrawnHandler):
-    """The beginning of a FITS file's table as CSV."""
+    """The beginning of a FITS file's table as CSV, `?hdu=` that of an HDU."""
 
     async def get(self, pk: str) -> None:
         """Send the rows."""
         product = await self.archive.products.get(parse_pk(pk))
+        hdu = integer(self, "hdu", 0)
+
+        async def write(source: Path, table: Path) -> None:
+            await self.services.write_table(source, table, hdu)
+
         self.set_header("Content-Type", "text/csv; charset=utf-8")
-        await self.send_drawn(
-            product, f"{product.sha256}-table-{VERSION}.csv", self.services.write_table
-        )
+        of_hdu = "" if hdu is None else f"{hdu}-"
+        await self.send_drawn(product, f"{product.sha256}-table-{of_hdu}{VERSION}.csv", write)
 
 
 class HeaderHandler(OfProduct):

@@ -80,6 +80,8 @@ class ProductPage(OfProduct, Page):
         if self.guest:  # who may not see what other groups there are
             fields["groups"] = []
         process = None if product.process is None else await self.processes.get(product.process)
+        if fields["fits"]:
+            self.services.expect_viewer()
         self.show(
             "pages/product.html",
             product=fields,

@@ -192,7 +192,7 @@ def _find(path: Path, name: str) -> tuple[Frame, float]:
         _check_size(name, found.width, found.height)
         parts = [part for part, _ in found.amplifiers] or found.colours or [chosen]
         for candidate in parts:
-            _check_extent(name, path, candidate)
+            check_extent(name, path, candidate)
         if found.colours:
             _check_size(name, found.width, len(parts) * found.height)
             layout = layout_of(facts, found.width, found.height, len(parts))
@@ -365,7 +365,7 @@ def _check_size(name: str, width: int, height: int) -> None:
         raise FrameError(name, problem)
 
 
-def _check_extent(name: str, path: Path, candidate: Candidate) -> None:
+def check_extent(name: str, path: Path, candidate: Candidate) -> None:
     """Raise FrameError for more data than the file holds, before a library allocates memory."""
     hdu, count = candidate.hdu, math.prod(candidate.axes)
     if candidate.frames > MOST_FRAMES:

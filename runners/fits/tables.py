@@ -40,13 +40,14 @@ MOST_TEXT_BYTES = 16 * 2**20
 LIGHT_CURVES = ("LIGHTCURVE", "LC", "PHOTOMETRY", "RATE")
 
 
-def table_csv(path: str | Path, out_path: str | Path) -> None:
+def table_csv(path: str | Path, out_path: str | Path, hdu: int | None = None) -> None:
     """Write the first rows of a file's table as CSV, with the names of the columns above them.
 
-    A light curve is preferred. Blank values are empty; cells with several values say how many.
-    Raise ValueError, with a sentence that names the file, if there is no table.
+    Without the number of an HDU, a light curve is preferred. Blank values are empty; cells with
+    several values say how many. Raise ValueError, with a sentence that names the file, if there is
+    no table.
     """
-    with opened_table(Path(path), MOST_ROWS) as table:
+    with opened_table(Path(path), MOST_ROWS, hdu) as table:
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow([_shown(name) for name in table.columns[:MOST_COLUMNS]])
@@ -71,7 +72,7 @@ def table_json(
 
 
 @contextmanager
-def opened_table(path: Path, whole_rows: int) -> Iterator[Table]:
+def opened_table(path: Path, whole_rows: int, hdu: int | None = None) -> Iterator[Table]:
     """Open the table of a file. Raise ValueError, with a sentence that names the file.
 
     Of a FITS file, only the first rows are `whole`; the others have what the light curve needs.
@@ -83,7 +84,7 @@ def opened_table(path: Path, whole_rows: int) -> Iterator[Table]:
     problem = None
     with quiet(), open_fits(path, path.name) as hdus:
         try:
-            yield _fits_table(_chosen(hdus, path.name), path.name, whole_rows)
+            yield _fits_table(_chosen(hdus, path.name, hdu), path.name, whole_rows)
         except TableError as error:  # which is about the table, not about the file
             problem = error
     if problem is not None:
@@ -103,8 +104,15 @@ def _write(text: str, out_path: Path) -> None:
     partial.replace(out_path)
 
 
-def _chosen(hdus: fits.HDUList, name: str) -> Any:
-    tables = [hdu for _, hdu in walk(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+def _chosen(hdus: fits.HDUList, name: str, wanted: int | None) -> Any:
+    found = {
+        index: hdu for index, hdu in walk(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
+    }
+    if wanted is not None:
+        if wanted not in found:
+            raise FrameError(name, f"holds no table in HDU {wanted}")
+        return found[wanted]
+    tables = list(found.values())
     if not tables:
         raise FrameError(name, "holds no table")
     named = (hdu for hdu in tables if str(hdu.name).upper() in LIGHT_CURVES)

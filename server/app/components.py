@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from runners.confinement.environment import of_runs
-from runners.examiner import Examiner
+from runners.examiner import IDLE_SECONDS, Examiner
 from server.archive.archive import Archive
 from server.archive.storage import FileStorage
 from server.config import Config
@@ -45,6 +45,7 @@ class Components:
     database: Database
     store: Store
     examiner: Examiner
+    viewer: Examiner
     hub: Hub
     repository: ProcessRepository
     logs: Logs
@@ -78,6 +79,8 @@ async def open_components(
     store.processes.marks_moves = config.notifies
     examiner = Examiner(environment=of_runs(os.environ, config.limits.environment))
     stack.push_async_callback(examiner.close)
+    viewer = _viewer(config)
+    stack.push_async_callback(viewer.close)
     hub = Hub()
     repository = ProcessRepository(
         store.processes, hub, folder.server_id, metrics, prefix=config.http.prefix
@@ -91,6 +94,7 @@ async def open_components(
         database=database,
         store=store,
         examiner=examiner,
+        viewer=viewer,
         hub=hub,
         repository=repository,
         logs=logs,
@@ -131,6 +135,15 @@ def _logs(config: Config, store: Store, files: FileStorage, hub: Hub, metrics: M
     sealed = SealedLogs(store.segments, files, part_bytes)
     alone = config.mongodb.uri is None
     return Logs(store.logs, hub, 3 * part_bytes, sealed=sealed, alone=alone, metrics=metrics)
+
+
+def _viewer(config: Config) -> Examiner:
+    """Return what reads the pixels that viewers look at, so that previews do not keep them waiting.
+
+    Most servers need none most of the time: it starts when somebody opens the page of a frame.
+    """
+    environment = of_runs(os.environ, config.limits.environment)
+    return Examiner(environment=environment, idle_seconds=IDLE_SECONDS, subject="views")
 
 
 def _archive(

@@ -1,12 +1,15 @@
-"""Examinations for requests: one that did not come about is to be asked for again later."""
+"""Examinations for requests, with the errors of the domain in place of those of the examiner.
+
+One that did not come about is to be asked for again later.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
-from runners.examiner import ExaminationError
-from server.core.errors import NotExamined
+from runners.examiner import ExaminationError, UnsuitableRequest
+from server.core.errors import InvalidInput, NotExamined, NotFound
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,3 +25,21 @@ def or_later(examine: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             raise NotExamined(f"{error}, try again later") from error
 
     return examined
+
+
+def of_view(examine: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Return the function with NotFound in place of an error of the file, InvalidInput of a field.
+
+    Also with NotExamined, as `or_later`.
+    """
+    later = or_later(examine)
+
+    async def viewed(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await later(*args, **kwargs)
+        except UnsuitableRequest as error:
+            raise InvalidInput.of(error.field, str(error)) from error
+        except ValueError as error:
+            raise NotFound("image", str(error)) from error
+
+    return viewed

@@ -49,6 +49,11 @@ class DataProducts:
         self._visibility = visibility
         self._prefix = prefix
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether files are stored elsewhere, so that a path to one is that of a copy."""
+        return self._files.is_remote
+
     def upload(self, target: int) -> Upload:
         """Return an upload of files for a target, to be entered with `async with`.
 

@@ -3,6 +3,7 @@
 
 import { part, parts } from "../draw/find.js";
 import { messageOf } from "../draw/problems.js";
+import { searchOf } from "../draw/product/header_search.js";
 import { headerTables } from "../draw/product/header_table.js";
 import { get } from "../server/api.js";
 
@@ -19,7 +20,8 @@ async function fill(details) {
   details.dataset.state = "asked";
   try {
     const headers = await get(`/api/dataproducts/${details.dataset.pk}/header/`);
-    details.replaceChildren(part("summary", details), ...headerTables(headers));
+    const tables = headerTables(headers);
+    details.replaceChildren(part("summary", details), searchOf(tables), ...tables);
   } catch (error) {
     delete details.dataset.state; // unfolding them again fetches them again
     const problem = document.createElement("p");

@@ -125,7 +125,7 @@ def test_what_is_wrong_with_a_picture_is_said(
     cut = frame.read_bytes()[:8640]
     [product] = own_observatory.upload(own_observatory.make_target(), {"cut.fits": cut})
     # The browser reports each request that is refused.
-    for open_page in opener(browser, own_observatory, ("400",)):
+    for open_page in opener(browser, own_observatory, ("400", "404")):
         page = open_page(f"/dataproducts/{product}/")
         expect(page.locator("#product-problem")).to_contain_text("cut.fits is cut short")
         expect(page.locator(".exhibit img")).to_be_hidden()
@@ -282,11 +282,11 @@ def test_a_data_product_is_looked_at_and_deleted(
     observatory.upload(target, {frame.name: frame.read_bytes()})
     page = open_page(f"/targets/{target}/", width=width, scheme=scheme)
     page.get_by_role("link", name=frame.name, exact=True).click()
-    loaded(page.locator(".exhibit img"))
+    expect(page.locator("#viewer .screen")).to_have_attribute("data-shown", "fine")
     expect(page.locator(".facts")).to_contain_text("60 s")
     expect(page.locator(".facts")).to_contain_text("80 \u00d7 64")
     page.get_by_label("Stretch").select_option("log")
-    loaded(page.locator(".exhibit img"))
+    expect(page).to_have_url(re.compile("stretch=log"))
     page.get_by_role("button", name="Delete", exact=True).click()
     page.locator("#question").get_by_role("button", name="Delete").click()
     expect(page.locator("#product-list")).to_contain_text("No data product yet")

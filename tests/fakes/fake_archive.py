@@ -132,6 +132,8 @@ class FakeTargets:
 class FakeProducts:
     """The data products of a fake archive."""
 
+    is_remote = False
+
     def __init__(self, archive: FakeArchive) -> None:
         self.archive = archive
         self._at_once = 0

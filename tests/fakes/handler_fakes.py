@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,6 +49,8 @@ class Fakes:
     keys: FakeKeys = field(default_factory=FakeKeys)
     drawn: list[tuple[Path, int]] = field(default_factory=list)
     draw_fault: Exception | None = None
+    windows: list[dict[str, Any]] = field(default_factory=list)
+    viewers_expected: int = 0
     certificate: Certificate | None = None
     status: dict[str, Any] = field(default_factory=lambda: {"slots": 2, "running": 1})
 
@@ -90,11 +92,27 @@ class Fakes:
             raise self.draw_fault
         return {"hdus": [{"name": source.name, "kind": "image", "cards": []}], "cut": False}
 
-    async def write_table(self, source: Path, table: Path) -> None:
-        self.drawn.append((source, 0))
+    async def write_table(self, source: Path, table: Path, hdu: int | None) -> None:
+        self.drawn.append((source, hdu or 0))
         if self.draw_fault is not None:
             raise self.draw_fault
         await asyncio.to_thread(table.write_text, "TIME,FLUX\n1.5,2\n")
+
+    async def describe_image(self, source: Path, place: Path, hdu: int | None, plane: int) -> None:
+        self.drawn.append((source, plane))
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        await asyncio.to_thread(place.write_text, json.dumps({"hdu": hdu or 0, "plane": plane}))
+
+    async def read_pixels(self, source: Path, place: Path, window: Mapping[str, Any]) -> None:
+        self.windows.append(dict(window))
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        shape = (2).to_bytes(4, "little") + (3).to_bytes(4, "little")
+        await asyncio.to_thread(place.write_bytes, shape + bytes(24))
+
+    def expect_viewer(self) -> None:
+        self.viewers_expected += 1
 
     async def read_light_curve(
         self, source: Path, table: Path, most_points: int, strict: bool
@@ -136,6 +154,9 @@ class Fakes:
             draw_preview=self.draw_preview,
             read_headers=self.read_headers,
             write_table=self.write_table,
+            describe_image=self.describe_image,
+            read_pixels=self.read_pixels,
+            expect_viewer=self.expect_viewer,
             read_light_curve=self.read_light_curve,
             preview_folder=self.previews,
             deliveries=cast(Any, self),

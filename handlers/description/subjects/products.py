@@ -347,6 +347,13 @@ PRODUCTS = Subject(
                 "Get the beginning of a table as CSV",
                 "text/csv",
                 "The names of the columns, then at most 50,000 rows.",
+                parameters=(
+                    Parameter(
+                        "hdu",
+                        {"type": "integer", "minimum": 0},
+                        "The HDU of a FITS file; by default that of its light curve, or the first.",
+                    ),
+                ),
                 errors={400: "It has no table.", 500: DAMAGED, 503: NOT_EXAMINED},
                 example_pk=7,
             ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import shutil
 import time
@@ -27,8 +28,9 @@ class PreviewCache:
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._drawing: dict[str, asyncio.Future[bytes]] = {}
+        self._filing: dict[str, asyncio.Future[Path]] = {}
         self._bytes: int | None = None
         self._tidying = asyncio.Lock()
 
@@ -40,6 +42,27 @@ class PreviewCache:
             drawing = self._drawing[name] = asyncio.ensure_future(self._draw(name, draw))
             drawing.add_done_callback(lambda _: self._drawing.pop(name))
         return await asyncio.shield(self._drawing[name])
+
+    async def file(self, name: str, draw: Draw) -> Path:
+        """Return the file of this name, made if need be: for what is too large for memory.
+
+        It may be deleted later, as it is of those that may go. Raise what `draw` raises.
+        """
+        path = self._folder / name
+        if await asyncio.to_thread(_touched, path):
+            return path
+        if name not in self._filing:
+            filing = self._filing[name] = asyncio.ensure_future(self._file(path, draw))
+            filing.add_done_callback(lambda _: self._filing.pop(name))
+        return await asyncio.shield(self._filing[name])
+
+    async def _file(self, path: Path, draw: Draw) -> Path:
+        async with self.workplace() as folder:
+            await draw(folder / path.name)
+            size = (await asyncio.to_thread((folder / path.name).stat)).st_size
+            await asyncio.to_thread((folder / path.name).replace, path)
+        await self._tidy(size)
+        return path
 
     @contextlib.asynccontextmanager
     async def workplace(self) -> AsyncIterator[Path]:
@@ -63,11 +86,11 @@ class PreviewCache:
     async def _tidy(self, added: int) -> None:
         async with self._tidying:
             if self._bytes is None:
-                self._bytes = await asyncio.to_thread(_tidied, self._folder, self._limit_bytes)
+                self._bytes = await asyncio.to_thread(_tidied, self._folder, self.limit_bytes)
                 return
             self._bytes += added
-            if self._bytes > self._limit_bytes:
-                least = int(self._limit_bytes * TIDY_PART)
+            if self._bytes > self.limit_bytes:
+                least = int(self.limit_bytes * TIDY_PART)
                 self._bytes = await asyncio.to_thread(_tidied, self._folder, least)
 
 
@@ -76,6 +99,15 @@ def _used(path: Path) -> bytes:
     with contextlib.suppress(OSError):
         path.touch()
     return picture
+
+
+def _touched(path: Path) -> bool:
+    """Note that a file is used, and return whether there is one."""
+    try:
+        os.utime(path)
+    except OSError:
+        return False
+    return True
 
 
 def _tidied(folder: Path, limit_bytes: int) -> int:

@@ -19,7 +19,8 @@ import pytest
 from astropy.io import fits
 
 from runners import examiner
-from runners.examiner import ExaminationError, Examiner, serve
+from runners.examiner import ExaminationError, Examiner
+from runners.examiner.child import serve
 from tests.fakes.sky import noise, write_fits
 
 
@@ -196,10 +197,12 @@ def test_a_child_that_never_gets_ready_is_a_problem_until_one_does(
     monkeypatch.setattr(examiner, "RESTART_SECONDS", 0.05)
     start, tries = examiner._start_child, iter(range(3))
 
-    async def start_child(environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    async def start_child(
+        environment: Mapping[str, str], subject: str
+    ) -> asyncio.subprocess.Process:
         match next(tries, None):
             case None:
-                return await start(environment)
+                return await start(environment, subject)
             case 1:
                 raise OSError(11, "Resource temporarily unavailable")
         return await asyncio.create_subprocess_exec(

@@ -18,7 +18,7 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
-from runners import examiner
+from runners.examiner.child import serve
 from runners.fits import metadata
 from runners.fits.files import MACHINE_ERRORS
 from runners.wording import in_words, is_for_users
@@ -148,7 +148,7 @@ def answers_of(kind: str, folder: Path) -> dict[str, dict[str, Any]]:
         {kind: [path, picture, 512, "linear"] if kind == "preview" else path} for path in paths
     ]
     answers = io.StringIO()
-    examiner.serve(io.StringIO("".join(json.dumps(each) + "\n" for each in asked)), answers)
+    serve(io.StringIO("".join(json.dumps(each) + "\n" for each in asked)), answers)
     _, *lines = answers.getvalue().splitlines()
     return {name: json.loads(line) for name, line in zip(files, lines, strict=True)}
 

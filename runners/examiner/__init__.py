@@ -2,8 +2,8 @@
 
 Metadata, headers and previews are made off the event loop, within limits on time and memory. A file
 that hangs or kills the child costs one answer, never the server: a new child takes over. How files
-are read is left to `runners.fits` and `runners.imaging`. Requests and answers are JSON, one object
-per line.
+are read is left to `child`, to `runners.fits` and to `runners.imaging`. Requests and answers are
+JSON, one object per line.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import contextlib
 import json
 import logging
 import os
-import resource
 import signal
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from runners.confinement.environment import inherited
 from runners.execution.exits import exit_in_words
@@ -34,8 +33,19 @@ START_SECONDS = 30.0
 QUEUE_SECONDS = 60.0
 #: The pause before another child is started after one that did not get ready.
 RESTART_SECONDS = 10.0
-ADDRESS_SPACE_BYTES = 4 * 2**30
 ANSWER_BYTES = 2**20
+
+
+#: A child that ends when it is not needed does so after this time.
+IDLE_SECONDS = 600.0
+
+
+class UnsuitableRequest(ValueError):
+    """A request that the file cannot answer, for the value of one `field` of it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class ExaminationError(ValueError):
@@ -48,6 +58,10 @@ class ExaminationError(ValueError):
 class Examiner:
     """Answers one request at a time; the others wait, up to `QUEUE_SECONDS`.
 
+    Of the two `subjects`, the child imports at once what it needs for its own: "files", or "views".
+    With `idle_seconds` its child ends when nothing was asked for so long; the next request, or
+    `expect`, starts another one.
+
     All requests raise ExaminationError if the child dies or takes too long.
     """
 
@@ -55,7 +69,10 @@ class Examiner:
         self,
         answer_seconds: float = ANSWER_SECONDS,
         environment: Mapping[str, str] | None = None,
+        idle_seconds: float | None = None,
+        subject: str = "files",
     ) -> None:
+        self._subject = subject
         self._environment = inherited(os.environ) if environment is None else environment
         self._answer_seconds = answer_seconds
         self._child: asyncio.subprocess.Process | None = None
@@ -65,6 +82,8 @@ class Examiner:
         self._exchanges: set[asyncio.Task[dict[str, Any]]] = set()
         self._keepers: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._idle_seconds = idle_seconds
+        self._idle: asyncio.TimerHandle | None = None
         #: how many children were started
         self.starts = 0
 
@@ -73,6 +92,16 @@ class Examiner:
         async with self._turn:
             if self._child is None and not self._closed:
                 await self._spawn()
+
+    def expect(self) -> None:
+        """Start the child in the background unless there is one, as requests are about to come."""
+        if self._child is None and not self._closed:
+            self._keep(self._started())
+        self._put_off_end()
+
+    async def _started(self) -> None:
+        with contextlib.suppress(OSError):  # the request that comes finds out
+            await self.start()
 
     def problem(self) -> str | None:
         """Return why no file can be examined at this moment, in a sentence, or None."""
@@ -105,11 +134,29 @@ class Examiner:
         if "error" in answer:
             raise ValueError(answer["error"])
 
-    async def table(self, path: str | Path, out_path: str | Path) -> None:
+    async def table(self, path: str | Path, out_path: str | Path, hdu: int | None = None) -> None:
         """Write a table as `table_csv` does. Raise ValueError with a sentence."""
-        answer = await self._ask(path, {"table": [str(path), str(out_path)]})
+        answer = await self._ask(path, {"table": [str(path), str(out_path), hdu]})
         if "error" in answer:
             raise ValueError(answer["error"])
+
+    async def description(
+        self, path: str | Path, out_path: str | Path, hdu: int | None, plane: int
+    ) -> None:
+        """Write what a viewer has to know of an image as `write_description` does.
+
+        Raise UnsuitableRequest, or ValueError with a sentence if there is no image.
+        """
+        _raise(await self._ask(path, {"description": [str(path), str(out_path), hdu, plane]}))
+
+    async def window(
+        self, path: str | Path, out_path: str | Path, window: Mapping[str, Any]
+    ) -> None:
+        """Write a window of an image, a `Window` by its fields, as `write_window` does.
+
+        Raise UnsuitableRequest, or ValueError with a sentence if there is no image.
+        """
+        _raise(await self._ask(path, {"window": [str(path), str(out_path), dict(window)]}))
 
     async def light_curve(
         self, path: str | Path, out_path: str | Path, most_points: int, strict: bool = False
@@ -124,6 +171,8 @@ class Examiner:
     async def close(self) -> None:
         """End the child. Requests that are waiting raise ExaminationError."""
         self._closed = True
+        if self._idle is not None:
+            self._idle.cancel()
         await self._kill()
         async with self._turn:  # which comes after all that wait
             await self._kill()
@@ -137,6 +186,7 @@ class Examiner:
         exchange = asyncio.create_task(self._exchange(path, request))
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._exchanges.discard)
+        self._put_off_end()
         return await asyncio.shield(exchange)
 
     async def _exchange(self, path: str | Path, request: dict[str, Any]) -> dict[str, Any]:
@@ -156,6 +206,19 @@ class Examiner:
             raise ExaminationError("The file could not be examined") from error
         finally:
             self._turn.release()
+
+    def _put_off_end(self) -> None:
+        """Let the child end after a time without requests from now on."""
+        if self._idle_seconds is None or self._closed:
+            return
+        if self._idle is not None:
+            self._idle.cancel()
+        loop = asyncio.get_running_loop()
+        self._idle = loop.call_later(self._idle_seconds, lambda: self._keep(self._end()))
+
+    async def _end(self) -> None:
+        async with self._turn:
+            await self._kill()
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         child = await self._ready_child()
@@ -188,7 +251,7 @@ class Examiner:
             self._keep(self._restart(0))
 
     async def _spawn(self) -> None:
-        self._child = child = await _start_child(self._environment)
+        self._child = child = await _start_child(self._environment, self._subject)
         self.starts += 1
         self._ready = ready = asyncio.create_task(_line(child, START_SECONDS))
         # Retrieves its error, as perhaps no request waits for it.
@@ -241,10 +304,10 @@ class Examiner:
         return exit_in_words(await child.wait())
 
 
-async def _start_child(environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def _start_child(environment: Mapping[str, str], subject: str) -> asyncio.subprocess.Process:
     # -P: no module in the server's working directory is imported in place of ours.
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "runners.examiner",
+        sys.executable, "-P", "-m", "runners.examiner", subject,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE, start_new_session=True, limit=ANSWER_BYTES,
         env=_with_import_path(environment),
@@ -265,9 +328,17 @@ async def _log_messages(child: asyncio.subprocess.Process) -> None:
         log.warning("Examiner: %s", message, extra={"action": "examiner_message"})
 
 
+def _raise(answer: dict[str, Any]) -> None:
+    """Raise the error of an answer, if it is one."""
+    if "field" in answer:
+        raise UnsuitableRequest(answer["field"], answer["error"])
+    if "error" in answer:
+        raise ValueError(answer["error"])
+
+
 def _with_import_path(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment that leads to the same packages, in a source checkout to this one."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     paths = [os.environ.get("PYTHONPATH", "")]
     if root.name not in ("site-packages", "dist-packages"):
         paths.insert(0, str(root))
@@ -283,58 +354,3 @@ async def _line(child: asyncio.subprocess.Process, limit_seconds: float) -> dict
         raise EOFError
     answer: dict[str, Any] = json.loads(line)
     return answer
-
-
-def main() -> None:
-    """Answer requests until standard input ends: the child's side."""
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Answers go where standard output went; what libraries print must not mix with them.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    serve(sys.stdin, answers)
-
-
-def serve(requests: IO[str], answers: IO[str]) -> None:
-    """Import the libraries, report that they are ready, then answer each line of `requests`."""
-    from runners.fits import headers, metadata, tables
-    from runners.imaging import preview
-
-    def answer(request: dict[str, Any]) -> dict[str, Any]:
-        try:
-            if "metadata" in request:
-                return {"metadata": metadata.fits_metadata(request["metadata"])}
-            if "headers" in request:
-                return {"headers": headers.fits_headers(request["headers"])}
-            if "table" in request:
-                tables.table_csv(*request["table"])
-            elif "light_curve" in request:
-                tables.table_json(*request["light_curve"])
-            else:
-                preview.preview_png(*request["preview"])
-        except (ValueError, OSError, MemoryError) as error:
-            return {"error": _sentence(error)}
-        return {}
-
-    print(json.dumps({"ready": True}), file=answers, flush=True)
-    for line in requests:
-        # A request that hangs must end even if the server has died meanwhile.
-        signal.setitimer(signal.ITIMER_REAL, 2 * ANSWER_SECONDS)
-        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _sentence(error: Exception) -> str:
-    """Return what a user is told of an error; those of files and tables are sentences already."""
-    from runners.fits.files import FrameError
-    from runners.tables.text import TableError
-
-    return (
-        str(error)
-        if isinstance(error, FrameError | TableError)
-        else f"It failed: {in_words(error)}"
-    )
-
-
-if __name__ == "__main__":
-    main()

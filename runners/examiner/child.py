@@ -1,0 +1,86 @@
+"""The examiner's child: it reads the files, within limits on its memory and on the time of each."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from typing import IO, Any
+
+from runners.examiner import ANSWER_SECONDS
+from runners.wording import in_words
+
+ADDRESS_SPACE_BYTES = 4 * 2**30
+
+
+def main() -> None:
+    """Answer requests until standard input ends: the child's side."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Answers go where standard output went; what libraries print must not mix with them.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    serve(sys.stdin, answers, *sys.argv[1:2])
+
+
+def serve(requests: IO[str], answers: IO[str], subject: str = "files") -> None:
+    """Import the libraries, report that they are ready, then answer each line of `requests`."""
+    from runners.fits.viewing import description, windows
+    from runners.fits.viewing.errors import WrongRequest
+
+    if subject == "files":
+        from runners.imaging import preview  # noqa: F401
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            if "description" in request:
+                description.write_description(*request["description"])
+            elif "window" in request:
+                path, out_path, wanted = request["window"]
+                windows.write_window(path, out_path, windows.Window(**wanted))
+            else:
+                return _examined(request)
+        except WrongRequest as error:
+            return {"error": str(error), "field": error.field}
+        except (ValueError, OSError, MemoryError) as error:
+            return {"error": _sentence(error)}
+        return {}
+
+    print(json.dumps({"ready": True}), file=answers, flush=True)
+    for line in requests:
+        # A request that hangs must end even if the server has died meanwhile.
+        signal.setitimer(signal.ITIMER_REAL, 2 * ANSWER_SECONDS)
+        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _examined(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a request that is not of a viewer. Raise what is wrong with the file."""
+    from runners.fits import headers, metadata, tables
+    from runners.imaging import preview
+
+    if "metadata" in request:
+        return {"metadata": metadata.fits_metadata(request["metadata"])}
+    if "headers" in request:
+        return {"headers": headers.fits_headers(request["headers"])}
+    if "table" in request:
+        tables.table_csv(*request["table"])
+    elif "light_curve" in request:
+        tables.table_json(*request["light_curve"])
+    else:
+        preview.preview_png(*request["preview"])
+    return {}
+
+
+def _sentence(error: Exception) -> str:
+    """Return what a user is told of an error; those of files and tables are sentences already."""
+    from runners.fits.files import FrameError
+    from runners.tables.text import TableError
+
+    return (
+        str(error)
+        if isinstance(error, FrameError | TableError)
+        else f"It failed: {in_words(error)}"
+    )

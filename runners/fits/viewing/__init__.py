@@ -1,0 +1,1 @@
+"""What a viewer shows of a FITS file: its HDUs, windows of pixels, statistics and coordinates."""
