@@ -17,6 +17,8 @@ import { ProcessFeed } from "../../server/process_feed.js";
 import { watchCurve } from "./curve.js";
 import { watchProducts } from "./products.js";
 
+/** When it is told of all things for the first time, the page is not older than this. */
+const FRESH_MS = 3000;
 const target = Number(part("#target").dataset.pk);
 keepTimes(Number(part("#target").dataset.now));
 const selection = new Selection(part("#products"), chosenChanged, () => products.showAll());
@@ -29,7 +31,11 @@ subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
 subscribe(target, () => curve.refresh(), { kinds: ["lightcurve"] });
 /** Brings the head up to date. @type {Promise<() => Promise<void>> | undefined} */
 let head;
+let told = false;
 subscribe(target, async () => {
+  const first = !told;
+  told = true;
+  if (first && performance.now() < FRESH_MS) return;
   head ??= loadHead();
   await (await head)();
 }, {
