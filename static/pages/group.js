@@ -4,7 +4,8 @@
 import { part, parts } from "../draw/find.js";
 import { watchBrokenPictures } from "../draw/product/broken_pictures.js";
 import { chooseStretch } from "../draw/product/stretch.js";
-import { regionOf, swapRegion, updateRegion } from "../draw/region/region.js";
+import { updateRegion } from "../draw/region/morph.js";
+import { regionOf, swapRegion } from "../draw/region/region.js";
 import { may } from "../draw/role.js";
 import { keepTimes } from "../draw/times.js";
 import { getPage } from "../server/api.js";

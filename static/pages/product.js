@@ -5,7 +5,7 @@ import { part } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
 import { watchBrokenPictures } from "../draw/product/broken_pictures.js";
 import { chooseStretch } from "../draw/product/stretch.js";
-import { updateRegion } from "../draw/region/region.js";
+import { updateRegion } from "../draw/region/morph.js";
 import { may } from "../draw/role.js";
 import { keepTimes } from "../draw/times.js";
 import { get, getPage } from "../server/api.js";

@@ -2,7 +2,7 @@
 /** The page of a receipt: as it is now, also after the end, when its log may be deleted. */
 
 import { part } from "../draw/find.js";
-import { updateRegion } from "../draw/region/region.js";
+import { updateRegion } from "../draw/region/morph.js";
 import { keepTimes } from "../draw/times.js";
 import { getPage } from "../server/api.js";
 import { follow } from "./followed.js";

@@ -6,7 +6,7 @@ import { part, parts } from "../draw/find.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
 import { pageOf } from "../draw/process/process_row.js";
 import { may } from "../draw/role.js";
-import { updateRegion } from "../draw/region/region.js";
+import { updateRegion } from "../draw/region/morph.js";
 import { makeSortable, sortAgain } from "../draw/process/sorting.js";
 import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";

@@ -4,14 +4,27 @@
  * the reader's choices, pictures that are loaded and the place on the page stay.
  */
 
+import { regionOf } from "./region.js";
+
 /** What belongs to the reader, or is kept by other scripts. */
 const KEPT = new Set(["open"]);
+
+/**
+ * Turn a part of the page, by its `id`, into what the server renders now.
+ *
+ * @param {string} id
+ * @param {string} html the whole page
+ */
+export function updateRegion(id, html) {
+  const old = document.getElementById(id);
+  if (old) morph(old, regionOf(id, html));
+}
 
 /**
  * @param {Element} old
  * @param {Element} fresh of the same kind
  */
-export function morph(old, fresh) {
+function morph(old, fresh) {
   morphAttributes(old, fresh);
   // The words of a time, and of anything that counts, are drawn again every second.
   const same = old instanceof HTMLTimeElement && old.dateTime === /** @type {any} */ (fresh).dateTime;

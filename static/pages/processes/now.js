@@ -4,7 +4,7 @@
 import { showConnection } from "../../draw/connection.js";
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
-import { updateRegion } from "../../draw/region/region.js";
+import { updateRegion } from "../../draw/region/morph.js";
 import { keepTimes } from "../../draw/times.js";
 import { getPage, request } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";

@@ -2,19 +2,16 @@
 /** The name, the place and the facts of a target at the head of its page, as others change them. */
 
 import { part } from "../../draw/find.js";
-import { updateRegion } from "../../draw/region/region.js";
+import { updateRegion } from "../../draw/region/morph.js";
 import { getPage } from "../../server/api.js";
 import { Answers } from "../../server/changes.js";
 
 /** @returns {() => Promise<void>} brings the head up to date */
 export function watchHead() {
   const answers = new Answers();
-  let drawn = false;
   return async () => {
     const target = await answers.getChanged(`/api/targets/${part("#target").dataset.pk}/`);
-    const known = !target || (!drawn && target.name === part("h1").textContent);
-    drawn = true;
-    if (known) return;
+    if (!target) return;
     const page = await getPage(location.pathname);
     updateRegion("target-facts", page);
     document.title = `${target.name} · Heliograph`;
