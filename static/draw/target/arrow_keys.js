@@ -24,15 +24,21 @@ export class ArrowKeys {
     this.at = rows.at ?? ((index) => rowsOf(table)[index] ?? null);
     table.addEventListener("focusin", (event) => this.#focused(event));
     table.addEventListener("keydown", (event) => this.#pressed(event));
-    new MutationObserver(() => this.settle()).observe(table, { childList: true, subtree: true });
-    this.settle();
+    new MutationObserver((changes) => {
+      this.#settle(changes.flatMap(({ addedNodes }) => [...addedNodes].flatMap(rowsIn)));
+    }).observe(table, { childList: true, subtree: true });
+    this.#settle(rowsOf(table));
   }
 
-  /** Have one row in the order of the Tab key. */
-  settle() {
-    const rows = rowsOf(this.table);
-    if (!this.#current || !rows.includes(this.#current)) this.#current = rows[0] ?? null;
-    for (const row of rows) setReachable(row, row === this.#current);
+  /**
+   * Have one row in the order of the Tab key.
+   *
+   * @param {HTMLElement[]} came rows that have just come
+   */
+  #settle(came) {
+    if (!this.#current?.isConnected) this.#current = rowsOf(this.table)[0] ?? null;
+    for (const row of came) if (row !== this.#current) setReachable(row, false);
+    if (this.#current) setReachable(this.#current, true);
   }
 
   /** @param {FocusEvent} event */
@@ -112,6 +118,19 @@ function setReachable(row, reachable) {
 function controlsOf(row) {
   const all = /** @type {HTMLElement[]} */ ([...row.querySelectorAll(CONTROLS)]);
   return all.filter((control) => control.checkVisibility() && !(/** @type {HTMLButtonElement} */ (control).disabled));
+}
+
+/**
+ * Return the rows that something which was added is, has, or is a part of.
+ *
+ * @param {Node} node
+ * @returns {HTMLElement[]}
+ */
+function rowsIn(node) {
+  if (!(node instanceof HTMLElement)) return [];
+  if (node instanceof HTMLTableSectionElement) return /** @type {HTMLElement[]} */ ([...node.rows]);
+  const row = node.closest("tbody tr");
+  return row instanceof HTMLElement ? [row] : [];
 }
 
 /** @param {HTMLElement} table */

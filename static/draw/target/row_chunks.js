@@ -10,7 +10,7 @@
  */
 
 /** So many rows come and go at once. */
-const CHUNK = 40;
+const CHUNK = 16;
 /** Tables up to this length have all their rows at all times. */
 const ALL_UP_TO = 400;
 /** How far around the window there are rows. */
@@ -115,7 +115,7 @@ export class RowChunks {
     chunk.items = items;
     if (!same) chunk.height = 0;
     const first = this.#firstOf(at);
-    if (chunk.open || this.#items.length <= ALL_UP_TO || (at < 2 && !same)) this.#open(chunk, first);
+    if (chunk.open || this.#items.length <= ALL_UP_TO || (at < 4 && !same)) this.#open(chunk, first);
     else this.#close(chunk);
   }
 
