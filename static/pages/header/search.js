@@ -38,6 +38,8 @@ class Search {
   /** @type {Choice[]} */
   #choices = [];
   #chosen = 0;
+  /** the text for which they were found */
+  #drawnFor = "";
   #timer = 0;
   /** @type {AbortController | undefined} */
   #asking;
@@ -57,7 +59,7 @@ class Search {
     const form = made("form", { method: "dialog" });
     form.append(this.input, this.list, this.news);
     this.dialog.append(form);
-    form.addEventListener("submit", (event) => this.#submit(event));
+    form.addEventListener("submit", (event) => void this.#submit(event));
     this.input.addEventListener("input", () => this.#typed());
     this.input.addEventListener("keydown", (event) => this.#pressed(event));
     this.dialog.addEventListener("click", ({ target }) => {
@@ -88,6 +90,7 @@ class Search {
     this.#asking?.abort();
     this.#asking = new AbortController();
     const { signal } = this.#asking;
+    if (!text) return this.#draw(actsFor(""));
     try {
       const found = await get(`/api/search/?${new URLSearchParams({ q: text })}`, signal);
       if (!signal.aborted) this.#draw([...choicesOf(found), ...actsFor(text)]);
@@ -106,14 +109,20 @@ class Search {
   }
 
   /** @param {Event} event */
-  #submit(event) {
+  async #submit(event) {
     event.preventDefault();
+    const text = this.input.value.trim();
+    if (text !== this.#drawnFor) {
+      clearTimeout(this.#timer);
+      await this.#ask(text); // who types fast does not mean what was found before
+    }
     this.#open(this.#choices[this.#chosen]);
   }
 
   /** @param {Choice[]} choices */
   #draw(choices) {
     this.#choices = choices;
+    this.#drawnFor = this.input.value.trim();
     this.list.replaceChildren(...choices.map((choice, number) => this.#item(choice, number)));
     this.list.hidden = !choices.length;
     const text = this.input.value.trim();
