@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pprint import pformat
+from urllib.parse import urlencode
 
 from handlers.description.document import Described
 from handlers.description.operation import JSON, Body
@@ -12,7 +13,7 @@ from handlers.description.operation import JSON, Body
 #: Where a server listens by default.
 SERVER = "localhost:8642"
 #: What stands for the parts of paths in examples; a PK is that of the operation.
-PARTS = {"name": "frame0.fits", "path": "styles/style.css"}
+PARTS = {"pk2": "1", "name": "frame0.fits", "path": "styles/style.css"}
 FORM = "application/x-www-form-urlencoded"
 WIDTH = 90
 
@@ -20,6 +21,8 @@ WIDTH = 90
 def curl(each: Described) -> str:
     """Return the command that asks for an operation."""
     url = f"{SERVER}{_path(each)}"
+    if query := each.operation.example_query:
+        url = shlex.quote(f"{url}?{urlencode(query)}")
     body = each.operation.body
     method = "" if each.method == ("GET" if body is None else "POST") else f" -X {each.method}"
     if _is_file(each):
@@ -34,6 +37,8 @@ def python(each: Described) -> str:
     url = f'f"{{server}}{_path(each)}"'
     function = f"requests.{each.method.lower()}"
     body = each.operation.body
+    if query := each.operation.example_query:
+        return f"{function}({url}, params={dict(query)})".replace("'", '"')
     if body is None:
         return f"{function}({url})"
     if body.media_type == JSON:
@@ -51,7 +56,8 @@ def has_examples(each: Described) -> bool:
 
 def _path(each: Described) -> str:
     path = each.path.replace("{pk}", str(each.operation.example_pk))
-    for name, value in PARTS.items():
+    named = each.operation.example_name
+    for name, value in (PARTS | ({} if named is None else {"name": named})).items():
         path = path.replace(f"{{{name}}}", value)
     return path
 

@@ -59,6 +59,8 @@ class Operation:
     errors: Mapping[int, str] = field(default_factory=dict)
     versioned: bool = False  #: whether a GET answers 304 to a version that the client has
     example_pk: int = 1  #: the PK in the path of the examples
+    example_name: str | None = None  #: and the name
+    example_query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

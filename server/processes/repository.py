@@ -102,14 +102,18 @@ class ProcessRepository:
 
     # Writing
 
-    async def add(self, record: ProcessRecord) -> None:
-        """Store a new process. Raises AlreadyTaken when its PK or identifier exists."""
+    async def add(self, record: ProcessRecord) -> ProcessRecord:
+        """Store a new process, and return it with its place in the queue.
+
+        Raises AlreadyTaken when its PK or identifier exists.
+        """
         with self.queue.place_for(record) as place:
             placed = record.evolve(place=place)
             await self._store.insert(placed)
             self._accept_move(placed)
         self._metrics.process_submitted(record)
         self._hub.wake("queue")
+        return placed
 
     async def claim(
         self, *, only: Collection[str] | None = None, without: Collection[str] = ()

@@ -165,7 +165,7 @@ class SubmissionService:
             name = identifier(pipeline, target, record.created, self._number(record.identifier))
             named = record.evolve(identifier=name)
             try:
-                await self._repository.add(named)
+                return await self._repository.add(named)
             except AlreadyTaken:
                 # Its identifier is taken, or its PK: by this very submit, or by another one.
                 stored = await self._existing(record.pk)
@@ -177,8 +177,6 @@ class SubmissionService:
                     raise Conflict(LOST_KEY) from None
                 else:
                     record = record.evolve(pk=await self._next_pk())
-            else:
-                return named
         raise Conflict("There are too many processes of this kind in this second")
 
     async def _skip_taken(self, record: ProcessRecord, target: Target) -> None:

@@ -102,6 +102,7 @@ ACCESS = Subject(
                     )
                 },
                 description="404 where nothing can be shown, and as for the page.",
+                example_name="AAAAAAAAAAxB2smD0qFHru7",
                 versioned=True,
             )
         },

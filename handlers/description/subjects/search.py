@@ -38,6 +38,7 @@ SEARCH = Subject(
                 description="Each kind is read along an index: targets by how the words of their "
                 "names and identifiers begin, processes by PK, day, pipeline, target and how their "
                 "identifiers begin, data products by how their names begin.",
+                example_query={"q": "m13"},
             )
         }
     },

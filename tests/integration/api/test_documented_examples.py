@@ -35,6 +35,7 @@ EXPECTED = {
     "/cancel/": {202, 409},
     "/move/": {200, 409},
     "preview.png": {200, 404},
+    ".jpg": {200, 404},
 }
 TABLE = b"JD,Mag,Err,Filter\n2459000.5,12.5,0.01,V\n2459001.5,12.6,0.01,V\n"
 ORDER = ("GET", "POST", "PATCH", "DELETE")

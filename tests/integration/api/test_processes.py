@@ -30,6 +30,7 @@ RECORD_KEYS = [
     "log_lines",
     "log_bytes",
     "outputs",
+    "main",
     "group",
     "waiting_for",
     "resources",

@@ -144,7 +144,10 @@ class Fuzzer:
         """Return a path that the pattern matches, or nearly."""
         before, number, after = pattern.rstrip("$").replace("\\.", ".").partition(PK)
         pk = self._pk(before) if number else ""
-        path = "".join(map(self._filled, (before, "\n", after))).replace("\n", pk)
+        others = [self._pk(before) for _ in range(after.count(PK))]
+        filled = "".join(map(self._filled, (before, "\n", after.replace(PK, "\n"))))
+        parts = zip(filled.split("\n"), [pk, *others, ""], strict=True)
+        path = "".join(part + number for part, number in parts)
         if (name := self.known.names.get(pk)) and self._chance(0.7):
             path = path.replace("[^/]+", name)
         path = path.replace("[^/]+", self._segment()).replace(".*", self._segment())

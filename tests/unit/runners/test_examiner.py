@@ -314,7 +314,7 @@ def test_the_childs_side_answers_line_by_line(tmp_path: Path) -> None:
     assert ready == {"ready": True}
     assert found["metadata"]["width"] == 80
     assert preview == {}
-    assert "gone" in gone["error"]
+    assert gone == {"error": "It failed: No such file or directory"}
 
 
 def test_a_fault_of_the_machine_is_no_verdict_on_the_file(
