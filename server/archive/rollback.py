@@ -89,7 +89,8 @@ class Rollback:
     async def resolve_waiting(self) -> None:
         """Resolve what could not be undone when it failed; what still cannot be waits on."""
         for _ in range(len(self._leftovers)):
-            await self._now_or_later(self._leftovers.pop(0), self.resolve)
+            if self._leftovers:  # another task may be doing the same
+                await self._now_or_later(self._leftovers.pop(0), self.resolve)
 
     async def resolve(self, entry: JournalEntry) -> None:
         """End an entry: keep what it is about if that is complete, else undo all of it."""

@@ -19,7 +19,8 @@ from tests.integration.conftest import Client, make_config
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.gen_test(timeout=80),
+    pytest.mark.gen_test(timeout=170),
+    pytest.mark.timeout(180),
     pytest.mark.skipif(
         importlib.util.find_spec("distributed") is None,
         reason="distributed is not installed (the extra dask): nothing was tried on a cluster",
@@ -50,7 +51,7 @@ async def test_two_servers_have_no_more_runs_on_a_cluster_than_it_has_threads(
                 clients.append(Client(server.address.rstrip("/")))
             records = await _ran(clients)
     assert [record["state"] for record in records] == ["succeeded"] * RUNS
-    assert _most_at_once(records) == THREADS
+    assert _most_at_once(records) <= THREADS
 
 
 async def _ran(clients: list[Client]) -> list[dict[str, Any]]:
