@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -125,14 +126,22 @@ async def test_an_insert_of_many_is_not_cut_by_a_kill(runner: asyncio.Runner, fo
     async with running(DataFolder.open(folder)) as (engine, database):
         things = database.collection("things")
         await things.insert({"_id": -1})
-        asyncio.get_running_loop().call_later(0.1, os.kill, pid_of(engine), signal.SIGKILL)
+
+        async def kill_again_and_again() -> None:
+            while True:  # a kill between two inserts may cut none of them
+                await asyncio.sleep(random.uniform(0.1, 0.3))
+                if engine.pid is not None:  # None while it is started again
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(engine.pid, signal.SIGKILL)
 
         async def insert_for_ever() -> None:
             for start in itertools.count(0, 20_000):
                 await things.insert_many([{"_id": pk} for pk in range(start, start + 20_000)])
 
+        killing = asyncio.create_task(kill_again_and_again())
         with pytest.raises(DatabaseAway):
             await insert_for_ever()
+        killing.cancel()
         await until_inserted(things, -1)
         assert len(await things.find({"_id": {"$in": list(range(20_000))}})) in (0, 20_000)
 
