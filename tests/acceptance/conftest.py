@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import queue
 import signal
@@ -25,7 +26,7 @@ class ServerProcess:
     """A server's OS process and what it has printed."""
 
     process: subprocess.Popen[str]
-    printed: list[str] = field(default_factory=list)
+    _printed: list[str] = field(default_factory=list)
     _lines: queue.Queue[str | None] = field(default_factory=queue.Queue)
     _reader: threading.Thread = field(init=False)
 
@@ -36,9 +37,25 @@ class ServerProcess:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.printed.append(line)
+            self._printed.append(line)
             self._lines.put(line)
         self._lines.put(None)
+
+    @property
+    def printed(self) -> list[str]:
+        """The lines so far; once it has ended, all of them, which may come after its status."""
+        if self.process.poll() is not None:
+            self._reader.join(STOP_SECONDS)
+        return self._printed
+
+    async def said(self, *words: str) -> str:
+        """Return the first line with all these words once it is there: lines follow answers."""
+        async with asyncio.timeout(STOP_SECONDS):
+            while True:
+                for line in list(self._printed):
+                    if all(word in line for word in words):
+                        return line
+                await asyncio.sleep(0.02)
 
     def close(self) -> None:
         """Kill it, and read its output to the end, which comes once its children are gone too."""

@@ -91,5 +91,6 @@ async def test_more_connections_than_files_are_closed_and_the_others_served(
         writer.close()
     await asyncio.gather(*ends, return_exceptions=True)
     assert await client.call("/healthz") == {"status": "ok"}
+    assert await server.said("over the bounds")
     assert sum("over the bounds" in line for line in server.printed) == 1
     assert sum(map(len, server.printed)) < LOG_BYTES

@@ -170,8 +170,7 @@ async def test_pages_uploads_pushes_and_sign_in_come_through(front: Front) -> No
     viewer.close()
     file = await front.fetch(product["url"].removeprefix(front.prefix))
     assert len(file.body) == LARGE_BYTES
-    shown = f"remote={CLIENT}"
-    assert any("GET / 200" in line and shown in line for line in front.server.printed)
+    assert await front.server.said("GET / 200", f"remote={CLIENT}")
     await check_cookie(front)
 
 

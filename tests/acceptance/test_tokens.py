@@ -14,6 +14,7 @@ from tornado.websocket import websocket_connect
 
 from server.access.token_file import TokenFile
 from tests.acceptance.conftest import Servers
+from tests.fakes.folders import living_contents
 from tests.integration.conftest import Client
 
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
@@ -87,12 +88,12 @@ async def test_tokens_come_and_go_while_the_server_runs(servers: Servers) -> Non
     assert viewer.close_code == 4401
     viewer.close()
     assert (await client.fetch(PATH)).code == 401  # it is not open to all again
-    printed = "".join(servers.started[0].printed)
-    assert "token_added token=jane" in printed
-    assert "token_revoked token=jane" in printed
-    assert "[request remote=127.0.0.1 token=jane" in printed
-    assert secret not in printed
-    assert servers.started[0].end() == 0
+    server = servers.started[0]
+    assert await server.said("token_added token=jane")
+    assert await server.said("token_revoked token=jane")
+    assert await server.said("[request remote=127.0.0.1 token=jane")
+    assert server.end() == 0
+    assert secret not in "".join(server.printed)
 
 
 async def test_a_session_outlives_the_server_even_if_that_is_killed(servers: Servers) -> None:
@@ -107,11 +108,7 @@ async def test_a_session_outlives_the_server_even_if_that_is_killed(servers: Ser
     server.end(signal.SIGKILL)
     client = servers.start().client()
     assert (await client.fetch(PATH, headers=headers)).code == 200
-    kept = b"".join(
-        path.read_bytes()
-        for path in servers.data.rglob("*")
-        if path.is_file() and path.name != "reserve"
-    )
+    kept = b"".join(living_contents(servers.data))
     assert b"jane" in kept
     assert secret.encode() not in kept
     assert cookie.encode() not in kept

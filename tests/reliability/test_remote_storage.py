@@ -21,6 +21,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.tcpclient import TCPClient
 
+from tests.fakes.folders import living_files
 from tests.fakes.s3_server import (
     SECRET,
     FaultyProxy,
@@ -134,7 +135,7 @@ async def site(s3: S3Server, **settings: str) -> AsyncIterator[Site]:
         finally:
             proxy.set("pass")
             await server.close()
-        printed = "".join(server.printed)
+        printed = await server.all_printed()
         assert SECRET not in printed
         # What aiohttp says about connections that break while it writes is no failure of ours.
         assert re.search(r'File ".*/(server|handlers)/', printed) is None, printed
@@ -178,13 +179,7 @@ async def test_a_large_upload_streams_through_in_bounded_memory_and_comes_back(
 
 
 def _size(folder: Path) -> int:
-    found = 0
-    for path in folder.rglob("*"):
-        try:
-            found += path.stat().st_blocks * 512
-        except FileNotFoundError:
-            continue
-    return found
+    return sum(state.st_blocks * 512 for _, state in living_files(folder))
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ class Cluster:
             why = self._failure("the task was cancelled")
         except Exception as error:
             why = self._failure(_in_words(error))
-            if _is_away(error, client):
+            if not task.withdrawn and _is_away(error, client):
                 self._note(None)  # until the next look: it would only be tried again at once
                 why = self.away
         if not task.withdrawn:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import logging
 import secrets
@@ -126,8 +127,7 @@ class RemoteRun:
         self.orphaned = False
         self.lost: str | None = None
         self._readers = {
-            name: RemoteReader(lambda count, name=name: self._give_room(name, count))  # type: ignore[misc]
-            for name in PIPES
+            name: RemoteReader(functools.partial(self._give_room, name)) for name in PIPES
         }
         self._room = dict.fromkeys(PIPES, 0)
         self._started: asyncio.Future[None] = loop.create_future()

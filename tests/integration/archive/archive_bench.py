@@ -19,6 +19,7 @@ from server.core.errors import DatabaseAway
 from server.core.records import DataProduct, ProcessRecord, State, Target
 from server.store import Store
 from server.store.driver.collection import Collection
+from tests.fakes.folders import living_files
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ class Bench:
 
     def stored(self) -> list[str]:
         """Return the keys of all files in storage."""
-        found = (path for path in self.folder.files.rglob("*") if path.is_file())
-        return sorted(str(path.relative_to(self.folder.files)) for path in found)
+        found = living_files(self.folder.files)
+        return sorted(str(path.relative_to(self.folder.files)) for path, _ in found)
 
     async def documents(self) -> list[str]:
         """Return the keys of all products in the database, visible or not."""

@@ -14,6 +14,7 @@ from server.app import assembly
 from server.config import Config
 from server.config.sections import Retention
 from server.operations import retention
+from tests.fakes.folders import file_bytes
 from tests.integration.conftest import Client, make_config, serving
 
 pytestmark = pytest.mark.gen_test(timeout=60)
@@ -160,7 +161,7 @@ async def test_space_is_made_by_deleting_what_ended_first(
 
     def free(_: Path) -> int:
         """Count as on a disk of a million bytes that holds only the stored files."""
-        return 1_000_000 - sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        return 1_000_000 - file_bytes(folder)
 
     # The first two have to go: half of what all four take beside one byte.
     outputs = [output for record in records for output in record["outputs"]]

@@ -270,6 +270,7 @@ async def test_a_confined_run_writes_to_its_own_folder_and_reads_no_other(script
         assert Path(self.input_files.first().data.path).read_bytes() == b"x"
         (tmpdir / "own.txt").write_text("own")
         def write_elsewhere():
+            # A place outside the run's folders that all may write to: nothing may be made there.
             Path("/var/tmp/heliograph-confined").write_text("elsewhere")
         def look_at_others():
             os.listdir(tmpdir.parents[2])

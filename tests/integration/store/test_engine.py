@@ -28,6 +28,7 @@ from server.store.driver.connection import Database
 from server.store.engine import child
 from server.store.engine import supervisor as engine_module
 from server.store.engine.supervisor import Engine
+from tests.fakes.folders import file_bytes
 
 PATIENCE_SECONDS = 20
 
@@ -300,7 +301,7 @@ async def test_a_stopped_engine_leaves_no_process(runner: asyncio.Runner, folder
 
 
 def disk_bytes(folder: DataFolder) -> int:
-    return sum(path.stat().st_size for path in folder.database.glob("heliograph.db*"))
+    return file_bytes(folder.database, "heliograph.db")
 
 
 async def test_what_is_deleted_is_given_back_without_holding_others_up(

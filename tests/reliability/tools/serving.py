@@ -167,6 +167,13 @@ class Server:
         async with asyncio.timeout(STOP_SECONDS):
             return await self.process.wait()
 
+    async def all_printed(self) -> str:
+        """Return the last lines of an ended server once they are read, which may come later."""
+        assert self._reader is not None
+        async with asyncio.timeout(STOP_SECONDS):
+            await asyncio.shield(self._reader)
+        return self.words
+
     async def restart(self) -> None:
         """Start it again after its end."""
         await self.start()

@@ -1,0 +1,32 @@
+"""Folders that a running server writes to and deletes from while a test reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def living_files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield the files below a folder with their state, without those that go meanwhile."""
+    for place, _, names in os.walk(folder):  # leaves out folders that cannot be listed
+        for name in names:
+            path = Path(place, name)
+            try:
+                yield path, path.stat()
+            except FileNotFoundError:
+                continue
+
+
+def file_bytes(folder: Path, start: str = "") -> int:
+    """Return the size of the files below a folder whose names have this start."""
+    return sum(state.st_size for path, state in living_files(folder) if path.name.startswith(start))
+
+
+def living_contents(folder: Path) -> Iterator[bytes]:
+    """Yield what the files below a folder hold, without the disk's reserve and those that go."""
+    for path, _ in living_files(folder):
+        if path.name != "reserve":
+            with contextlib.suppress(FileNotFoundError):
+                yield path.read_bytes()
