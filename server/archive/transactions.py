@@ -295,6 +295,9 @@ class FileTransactions:
         if run is not None and entry.group is not None:
             await self._store.groups.insert(_group(entry.group, products, run, entry.token))
         await self._store.light_curves.insert_many(chunks)
+        # Whoever gave this server up for dead may have undone it before all of it was there.
+        if run is not None and not await self._store.journal.extend(entry):
+            raise DatabaseAway
 
     async def _described(
         self,

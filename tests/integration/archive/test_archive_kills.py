@@ -325,3 +325,36 @@ async def test_a_server_given_up_for_dead_does_not_bring_back_what_was_taken_bac
             break
     assert refused > 0
     folder.close()
+
+
+async def test_nothing_stays_of_outputs_that_were_stored_after_they_were_taken_back(
+    runner: asyncio.Runner, bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A server that is cut off goes on after each call of a publication, and ends nothing."""
+    folder = DataFolder.open(tmp_path / "another")
+    another = Archive(bench.store, FileStorage(bench.folder.files), folder, examine, Limits())
+
+    async def take_over() -> None:
+        for entry in await another.rollback.unfinished_of_others():
+            await another.rollback.take_over(entry)
+
+    pauses, call, refused, met = Pauses(monkeypatch, take_over), 0, 0, True
+    while met:
+        call += 1
+        run = await bench.run((await bench.target()).pk, f"dummy_{call}")
+        files = [*bench.outputs(run, "a.fits", "b.txt"), bench.measurements(run, 3)]
+        pauses.at(call)
+        with contextlib.suppress(DatabaseAway):
+            publication = await bench.archive.outputs.publish(run, files)
+            refused -= 1
+        refused += 1
+        met = pauses.met
+        pauses.at(0)
+        if met:
+            await another.outputs.discard(run.pk, run.attempt)
+        else:
+            await bench.end(run, publication.products, publication.group, publication.series)
+            await bench.archive.outputs.confirm(publication)
+        await bench.check_consistent()
+    assert refused > 3
+    folder.close()
