@@ -51,7 +51,7 @@ def pages_of(observatory: Observatory) -> list[str]:
         (1280, "light"),
         (2560, "light"),
         # Colours do not affect the layout, so these run only with `long`.
-        *[pytest.param(width, "dark", marks=pytest.mark.slow) for width in (360, 1280, 2560)],
+        *[pytest.param(width, "dark", marks=pytest.mark.long) for width in (360, 1280, 2560)],
     ],
 )
 def test_pages_stay_within_the_window(
