@@ -21,7 +21,7 @@ class SkyHandler(BaseHandler):
     """The sky of one target."""
 
     async def get(self, pk: str) -> None:
-        """Answer with the night that begins on the date `night`, by default with tonight."""
+        """Answer with the night that begins on the date `night`, by default with tonight's."""
         target = await self.archive.targets.get(parse_pk(pk))
         await self.answer_encoded(await self.services.nights.get(target, self._night()))
 

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -47,6 +48,10 @@ def _answering_sky() -> Answering:
     conf.allow_internet = False  # before anything is imported that fetches tables
     from runners.examiner.ephemeris.night import sky_of_night
 
+    # The first night takes several times as long as others, as tables are read for it.
+    now = time.time()
+    greenwich = {"latitude": 51.48, "longitude": 0.0, "elevation": 0.0}
+    sky_of_night(greenwich, 0.0, 0.0, now, now + 3600.0)
     return lambda request: {"sky": sky_of_night(**request["sky"])}
 
 

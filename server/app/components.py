@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from runners.confinement.environment import of_runs
-from runners.examiner import IDLE_SECONDS, Examiner
+from runners.examiner import ANSWER_SECONDS, IDLE_SECONDS, Examiner
 from server.archive.archive import Archive
 from server.archive.storage import FileStorage
 from server.config import Config
@@ -156,7 +156,12 @@ def _viewer(config: Config) -> Examiner:
 def _almanac(config: Config) -> Examiner:
     """Return what computes the sky of targets: it starts when somebody opens the page of one."""
     environment = of_runs(os.environ, config.limits.environment)
-    return Examiner(environment=environment, idle_seconds=ALMANAC_IDLE_SECONDS, subject="sky")
+    return Examiner(
+        2 * ANSWER_SECONDS,
+        environment=environment,
+        idle_seconds=ALMANAC_IDLE_SECONDS,
+        subject="sky",
+    )
 
 
 def _archive(

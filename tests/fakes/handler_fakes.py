@@ -122,7 +122,8 @@ class Fakes:
         if self.draw_fault is not None:
             raise self.draw_fault
         await asyncio.sleep(0)
-        return {"times": [start, end], "altitude": [dec, site["latitude"]]}
+        sun = {"phases": [{"phase": "day", "start": start, "end": end}]}
+        return {"times": [start, end], "altitude": [dec, site["latitude"]], "sun": sun}
 
     async def read_light_curve(
         self, source: Path, table: Path, most_points: int, strict: bool

@@ -142,7 +142,7 @@ SKY_PATHS: dict[str, dict[str, Operation]] = {
                     "night",
                     {"type": "string", "format": "date"},
                     f"The date on which it begins at the site, from {FIRST} to {LAST}; by default "
-                    "the night that goes on, or begins next.",
+                    "the night that goes on or, after sunrise, the next.",
                 ),
             ),
             description="From noon to noon at the site, every five minutes. Altitudes are degrees, "

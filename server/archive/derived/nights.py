@@ -40,17 +40,24 @@ class Night(NamedTuple):
     end: float
 
 
+class Known(NamedTuple):
+    """A night as JSON, and when it is over: at sunrise, or at noon where there is none."""
+
+    body: bytes
+    over: float
+
+
 class Nights:
     """The nights of all targets at the site."""
 
     def __init__(self, site: Site, compute: Compute) -> None:
         self._site = site
         self._compute = compute
-        self._known: LRUCache[tuple[float, float, float], bytes] = LRUCache(REMEMBERED)
-        self._computing: dict[tuple[float, float, float], asyncio.Future[bytes]] = {}
+        self._known: LRUCache[tuple[float, float, float], Known] = LRUCache(REMEMBERED)
+        self._computing: dict[tuple[float, float, float], asyncio.Future[Known]] = {}
 
     async def get(self, target: Target, night: date | None, now: float | None = None) -> bytes:
-        """Return a night of a target as JSON, by default the one that goes on or comes next.
+        """Return a night of a target as JSON: by default tonight, after sunrise the next one.
 
         :raises Conflict: there is no site, or the target has no coordinates.
         :raises NotExamined: it could not be computed this time.
@@ -62,13 +69,22 @@ class Nights:
             )
         if target.ra is None or target.dec is None:
             raise Conflict(f"{target.name} has no right ascension and declination")
+        place = target.ra, target.dec
+        if night is not None:
+            return (await self._get(*place, self._night_called(night))).body
         now = time.time() if now is None else now
-        wanted = self._night_of(now) if night is None else self._night_called(night)
-        key = (target.ra, target.dec, wanted.start)
-        known = self._known.get(key)
-        return await self._computed(key, wanted) if known is None else known
+        tonight = self._night_of(now)
+        known = await self._get(*place, tonight)
+        if now >= known.over:
+            known = await self._get(*place, self._night_from(tonight.end))
+        return known.body
 
-    async def _computed(self, key: tuple[float, float, float], night: Night) -> bytes:
+    async def _get(self, ra: float, dec: float, night: Night) -> Known:
+        key = (ra, dec, night.start)
+        known = self._known.get(key)
+        return await self._computed(key, night) if known is None else known
+
+    async def _computed(self, key: tuple[float, float, float], night: Night) -> Known:
         if key not in self._computing:
             if len(self._computing) >= AT_ONCE:
                 raise NotExamined("Too many nights are being computed, try again later")
@@ -78,12 +94,12 @@ class Nights:
         # Who asks may go away, while others wait for the same.
         return await asyncio.shield(self._computing[key])
 
-    def _finished(self, key: tuple[float, float, float], done: asyncio.Future[bytes]) -> None:
+    def _finished(self, key: tuple[float, float, float], done: asyncio.Future[Known]) -> None:
         del self._computing[key]
         if not done.cancelled():
             done.exception()  # retrieved, as perhaps nobody waits any more
 
-    async def _compute_and_keep(self, key: tuple[float, float, float], night: Night) -> bytes:
+    async def _compute_and_keep(self, key: tuple[float, float, float], night: Night) -> Known:
         ra, dec, _ = key
         sky = await self._compute(self._place(), ra, dec, night.start, night.end)
         fields = {
@@ -93,8 +109,9 @@ class Nights:
             "site": self._site_fields(night),
             **sky,
         }
-        self._known[key] = body = msgspec.json.encode(fields)
-        return body
+        known = Known(msgspec.json.encode(fields), _end_of(sky["sun"]["phases"]))
+        self._known[key] = known
+        return known
 
     def _place(self) -> dict[str, float]:
         site = self._site
@@ -127,7 +144,7 @@ class Nights:
         return (self._site.longitude or 0.0) * SECONDS_A_DEGREE
 
     def _night_of(self, now: float) -> Night:
-        """Return the night that the time is in, or that begins soon after it."""
+        """Return the night that the time is in."""
         noon = DAY_SECONDS / 2 - self._ahead()
         start = (now - noon) // DAY_SECONDS * DAY_SECONDS + noon
         return self._night_from(start)
@@ -144,3 +161,10 @@ class Nights:
         start = round(start)
         name = datetime.fromtimestamp(start, self._zone()).date()
         return Night(name, start, start + DAY_SECONDS)
+
+
+def _end_of(phases: list[dict[str, Any]]) -> float:
+    """Return when a night is over: when the day begins that is the last of its phases."""
+    last = phases[-1]
+    sunrise = last["phase"] == "day" and len(phases) > 1
+    return float(last["start"] if sunrise else last["end"])

@@ -73,7 +73,7 @@ export class SkyChart {
     const whole = drawn("svg", { width: this.#width, height: HEIGHT, class: "sky-chart", role: "img" });
     whole.setAttribute("aria-label", `Altitude over the night of ${night.night}. ${headline(night)}`);
     // An inner one clips what is beneath the horizon.
-    const plot = drawn("svg", { x: EDGE.left, y: EDGE.top, width, height });
+    const plot = drawn("svg", { x: EDGE.left, y: EDGE.top, width, height, "aria-hidden": "true" });
     plot.append(...this.#phases(night), ...this.#lines(), this.#track(night, night.moon.altitude, "sky-moon"));
     plot.append(this.#track(night, night.altitude, "sky-target"), ...this.#best(night));
     this.#nowLine = drawn("line", { class: "sky-now", y1: 0, y2: height });

@@ -79,6 +79,16 @@ export function shownSpan({ start, end, sun }) {
 }
 
 /**
+ * Return when a night is over: at sunrise, or at noon where there is none.
+ *
+ * @param {Night} night
+ */
+export function endOf({ sun, end }) {
+  const last = sun.phases[sun.phases.length - 1];
+  return last.phase === "day" && sun.phases.length > 1 ? last.start : end;
+}
+
+/**
  * Return what happens, in order of time.
  *
  * @param {Night} night

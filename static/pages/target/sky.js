@@ -4,18 +4,17 @@
 import { part, slot } from "../../draw/find.js";
 import { tableOf } from "../../draw/product/table.js";
 import { SkyChart } from "../../draw/target/sky_chart.js";
-import { clockOf, eventsOf, headline, hoursOf, nameOfClock, notesOn, utc } from "../../draw/target/sky_words.js";
+import { clockOf, endOf, eventsOf, headline, hoursOf, notesOn, utc } from "../../draw/target/sky_words.js";
 import { now, setText } from "../../draw/times.js";
-import { ApiError, pollAnswer } from "../../server/api.js";
-import { subscribe } from "../../server/changes.js";
+import { ApiError, get } from "../../server/api.js";
+import { Answers, subscribe } from "../../server/changes.js";
 
 /** @typedef {import("../../draw/target/sky_words.js").Night} Night */
 
 /** How often the line of the present time moves. */
 const NOW_MS = 20_000;
-/** Where no websocket tells of changes, it is not asked for more often. */
-const APART_MS = 20_000;
-const CONFLICT = 409;
+/** Where no websocket tells of changes, the target is not asked for more often. */
+const APART_MS = 2000;
 
 /**
  * Show the sky of a target, and keep it right.
@@ -29,33 +28,34 @@ export function watchSky(target) {
   let shown = null;
   /** The night that is asked for, empty for tonight. */
   let wanted = "";
-  let version = "";
   let asked = 0;
+  const answers = new Answers();
 
-  const refresh = async () => {
+  const fetchNight = async () => {
     const number = ++asked;
-    try {
-      const answer = await pollAnswer(`/api/targets/${target}/sky/${wanted ? `?night=${wanted}` : ""}`);
-      if (number !== asked) return; // another night has been asked for meanwhile
-      section.hidden = false;
-      if (answer.version === version) return;
-      version = answer.version;
-      shown = answer.body;
-      draw(section, chart, answer.body, wanted);
-    } catch (error) {
-      if (!(error instanceof ApiError) || number !== asked) throw error;
-      section.hidden = error.status === CONFLICT; // it has no coordinates any more
-      if (error.status === CONFLICT) return;
-      if (error.status < 500) setText(slot("headline", section), error.message);
+    // The first one may take some seconds, and many wait for each other.
+    const night = await get(`/api/targets/${target}/sky/${wanted ? `?night=${wanted}` : ""}`);
+    if (number !== asked) return; // another night has been asked for meanwhile
+    shown = night;
+    draw(section, chart, night, wanted);
+  };
+  const follow = async () => {
+    const changed = await answers.getChanged(`/api/targets/${target}/`);
+    if (!changed) return;
+    section.hidden = changed.ra === null || changed.dec === null;
+    if (section.hidden) return;
+    await fetchNight().catch((error) => {
+      answers.forget(); // it is tried again
+      tell(section, error);
       throw error;
-    }
+    });
   };
   const show = (/** @type {string} */ night) => {
     wanted = night;
-    refresh().catch((error) => error instanceof ApiError || reportError(error));
+    fetchNight().catch((error) => tell(section, error));
   };
 
-  subscribe(target, refresh, { kinds: ["target"], apartMs: APART_MS });
+  subscribe(target, follow, { kinds: ["target"], apartMs: APART_MS });
   section.addEventListener("click", (event) => {
     const button = /** @type {Element} */ (event.target).closest("button[data-nights]");
     if (!(button instanceof HTMLElement) || !shown) return;
@@ -64,9 +64,18 @@ export function watchSky(target) {
   });
   setInterval(() => {
     if (!shown) return;
-    if (!wanted && now() >= shown.end) show("");
+    if (!wanted && now() >= endOf(shown)) show("");
     else chart.moveNow(now());
   }, NOW_MS);
+}
+
+/**
+ * @param {HTMLElement} section
+ * @param {unknown} error
+ */
+function tell(section, error) {
+  if (!(error instanceof ApiError)) throw error;
+  setText(slot("headline", section), error.message);
 }
 
 /**
@@ -86,10 +95,9 @@ function draw(section, chart, night, wanted) {
   chart.show(night, now());
   setText(slot("target", section), name);
   setText(slot("notes", section), notesOn(night, name));
-  const local = nameOfClock(night.site);
   const events = eventsOf(night, name).map(([time, words]) => [utc(time), clock(time), words]);
-  slot("events", section).replaceChildren(tableOf(["UTC", local, "what"], events));
-  const columns = ["UTC", local, "altitude °", "airmass", "Sun °", "Moon °", "Moon away °"];
+  slot("events", section).replaceChildren(tableOf(["UTC", "local", "event"], events));
+  const columns = ["UTC", "local", "altitude °", "airmass", "Sun °", "Moon °", "Moon away °"];
   slot("hours", section).replaceChildren(tableOf(columns, hoursOf(night, clock)));
 }
 

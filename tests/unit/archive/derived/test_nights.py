@@ -27,6 +27,7 @@ class Almanac:
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, float, float, float]] = []
+        self.dark = True
         self.fault: Exception | None = None
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -38,7 +39,16 @@ class Almanac:
         await self.may_answer.wait()
         if self.fault is not None:
             raise self.fault
-        return {"times": [start, end], "place": dict(site)}
+        sun = {"phases": self.phases(start, end)}
+        return {"times": [start, end], "place": dict(site), "sun": sun}
+
+    def phases(self, start: float, end: float) -> list[dict[str, Any]]:
+        """Return a night that is over four hours before noon, or none."""
+        day = {"phase": "day", "start": start, "end": end}
+        if not self.dark:
+            return [day]
+        night = {"phase": "night", "start": start, "end": end - 14_400}
+        return [night, day | {"start": end - 14_400}]
 
 
 def at(stamp: str) -> float:
@@ -77,17 +87,27 @@ def test_a_night_goes_from_noon_to_noon_of_mean_solar_time() -> None:
 @pytest.mark.parametrize(
     ("now", "name"),
     [
-        ("2026-06-01T13:11:31", "2026-05-31"),
-        ("2026-06-01T13:11:33", "2026-06-01"),
+        ("2026-06-01T09:11:31", "2026-05-31"),
+        ("2026-06-01T09:11:33", "2026-06-01"),
         ("2026-06-01T23:59", "2026-06-01"),
         ("2026-06-02T04:00", "2026-06-01"),
     ],
 )
-def test_tonight_is_the_night_that_goes_on_or_comes_next(now: str, name: str) -> None:
-    night = got(LA_PALMA, now=at(now))
-    assert night["night"] == name
-    assert night["start"] <= at(now) + 1
-    assert at(now) < night["end"]
+def test_tonight_is_the_night_that_goes_on_until_sunrise_and_then_the_next(
+    now: str, name: str
+) -> None:
+    assert got(LA_PALMA, now=at(now))["night"] == name
+
+
+def test_where_the_sun_does_not_set_a_night_is_over_at_noon() -> None:
+    async def scenario() -> None:
+        almanac = Almanac()
+        almanac.dark = False
+        nights = Nights(LA_PALMA, almanac)
+        for now, name in (("2026-06-01T13:11:31", b"05-31"), ("2026-06-01T13:11:33", b"06-01")):
+            assert b'"night":"2026-' + name in await nights.get(M13, None, at(now))
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -120,7 +140,7 @@ def test_every_moment_is_in_the_night_that_its_name_leads_to(
     nights = Nights(Site(latitude=0.0, longitude=longitude, timezone=zone), Almanac())
     night = nights._night_called(name)
     assert night.name == name
-    assert nights._night_of(night.start + 1 + later).name == name
+    assert nights._night_of(night.start + 1 + later) == night
 
 
 def test_who_asks_together_or_again_gets_the_same_that_is_computed_once() -> None:
