@@ -70,6 +70,7 @@ class TargetPage(Page):
         self.show(
             "pages/target.html",
             target=target,
+            site=self.services.config.site,
             frames=frames,
             listed=shown,
             rows=shown.shown[start : start + frames.ROWS_SHOWN],

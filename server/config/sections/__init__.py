@@ -7,6 +7,7 @@ from server.config.sections.front import Tls
 from server.config.sections.log import Log
 from server.config.sections.network import Http, Websockets
 from server.config.sections.runs import Leases, Limits, Pool, Queue, Runner, Timelapse
+from server.config.sections.site import Site
 from server.config.sections.storage import Cache, Files, MongoDB, Uploads
 from server.config.sections.upkeep import Mail, Retention
 
@@ -23,6 +24,7 @@ __all__ = [
     "Queue",
     "Retention",
     "Runner",
+    "Site",
     "Timelapse",
     "Tls",
     "Uploads",
