@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from runners.compat import settings as compat_settings
 from runners.confinement import environment
 from runners.confinement.confine import Confinement, NotConfined, confine
 from runners.execution import worker
@@ -63,6 +64,7 @@ def installed_pipelines() -> dict[str, str]:
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """What a child that imports a class is given and may do, as a `RunSpec` says it of a run."""
 
+    compat: dict[str, Any] = {}
     environment: dict[str, str] | None = None
     confinement: Confinement | None = None
 
@@ -163,6 +165,7 @@ def describe_in_child(
     # First, as the import may never end.
     _send(messages, {"files": files_of(path, import_folder)})
     try:
+        compat_settings.configure(within.compat, import_folder)
         if within.confinement is not None:
             confine(within.confinement)
         answer = _description(worker.load(path))

@@ -103,6 +103,7 @@ class DataProducts:
             {name: getattr(product, name) for name in _SHOWN}
             | {"url": self._prefix + product.url}
             | {"groups": groups[product.pk], "process": product.process, "fits": product.facts}
+            | _type_of(product)
             for product in products
         ]
 
@@ -156,3 +157,8 @@ class DataProducts:
         copies = self._data_folder.incoming / "copies"
         place = copies if folder is None else folder
         return await self._files.local(product.key, place, expected=product, whole=whole)
+
+
+def _type_of(product: DataProduct) -> dict[str, str]:
+    kind = product.data_product_type
+    return {"data_product_type": kind} if kind else {}

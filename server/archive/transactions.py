@@ -392,5 +392,6 @@ def _product(
         content_type=content_type(file.name),
         process=run.pk if run else None,
         attempt=run.attempt if run else None,
+        data_product_type=file.data_product_type,
         **found,
     )

@@ -230,7 +230,9 @@ class AgentRun:
             raise _InputDamaged(product.pk) from error
         copy = str(self._folder / "inputs" / str(product.pk))
         here = InputSource(str(path), copy, source.size, source.sha256)
-        return InputProduct(product.pk, product.name, InputData(here, product.name))
+        return InputProduct(
+            product.pk, product.name, InputData(here, product.name), product.data_product_type
+        )
 
     async def _fetch(self, pk: int, take: Callable[[bytes], None]) -> None:
         channel = next(self._channels)
@@ -377,4 +379,6 @@ def _copy(product: InputProduct, folder: Path) -> InputProduct:
     """Return an input with the place of the run's own copy."""
     source = product.data.source
     here = InputSource("", str(folder / str(product.pk)), source.size, source.sha256)
-    return InputProduct(product.pk, product.name, InputData(here, product.name))
+    return InputProduct(
+        product.pk, product.name, InputData(here, product.name), product.data_product_type
+    )

@@ -65,6 +65,7 @@ class LocalFile:
     name: str
     size: int
     sha256: str
+    data_product_type: str = ""
 
 
 class Writing:

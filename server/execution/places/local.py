@@ -102,7 +102,14 @@ class LocalRun:
     ) -> list[OutputFile]:
         """Return the outputs where they are."""
         return [
-            OutputFile(Path(each.path), each.name, each.output_type, within, main=each.main)
+            OutputFile(
+                Path(each.path),
+                each.name,
+                each.output_type,
+                within,
+                main=each.main,
+                data_product_type=each.data_product_type,
+            )
             for each in outputs
         ]
 
@@ -144,4 +151,6 @@ def input_of(product: DataProduct, folder: Path, stored: Path | None = None) -> 
     """Return an input: where its stored file is, and the run's own copy of it in this folder."""
     copy = str(folder / str(product.pk))
     source = InputSource(str(stored or ""), copy, product.size, product.sha256)
-    return InputProduct(product.pk, product.name, InputData(source, product.name))
+    return InputProduct(
+        product.pk, product.name, InputData(source, product.name), product.data_product_type
+    )

@@ -40,12 +40,13 @@ class PipeReader(Protocol):
 
 
 class SentOutput(NamedTuple):
-    """An output as the run sends it: where it is, what it is called, its type."""
+    """An output as the run sends it: where it is, what it is called, its types."""
 
     path: str
     name: str
     output_type: str
     main: bool = False
+    data_product_type: str = ""
 
 
 class PlacedRun(Protocol):
