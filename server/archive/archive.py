@@ -58,4 +58,6 @@ class Archive:
         )
         self.groups = Groups(store, self.products, visibility, changed, tell)
         self.light_curves = LightCurves(store, self.transactions, visibility)
+        #: the PKs here of what was moved in from other sites, for their old URLs
+        self.old_records = store.old_records
         self.outputs = OutputPublisher(self.transactions, self.rollback, store, data_folder)
