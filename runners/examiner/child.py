@@ -9,8 +9,8 @@ import signal
 import sys
 from typing import IO, Any
 
+from runners.confinement.wording import in_words
 from runners.examiner import ANSWER_SECONDS
-from runners.wording import in_words
 
 ADDRESS_SPACE_BYTES = 4 * 2**30
 

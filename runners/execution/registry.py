@@ -20,6 +20,7 @@ import msgspec
 from runners.compat import settings as compat_settings
 from runners.confinement import environment
 from runners.confinement.confine import Confinement, NotConfined, confine
+from runners.confinement.wording import in_one_line
 from runners.execution import worker
 from runners.execution.class_description import (
     BadAttribute,
@@ -32,7 +33,6 @@ from runners.execution.exits import exit_in_words
 from runners.execution.isolation import isolate
 from runners.execution.pool import Pool, Run
 from runners.pipeline.process import AsyncError, PipelineProcess
-from runners.wording import in_one_line
 
 BUILT_IN = {
     "Timelapse": "runners.timelapse.Timelapse",

@@ -28,6 +28,7 @@ import msgspec
 from runners.compat import settings as compat_settings
 from runners.confinement import environment
 from runners.confinement.confine import Confinement, NotConfined, confine
+from runners.confinement.wording import in_words
 from runners.execution import joining, process_tags, streams
 from runners.execution.isolation import isolate, redirect
 from runners.execution.limits import Limits, apply, out_of_memory, prefer_when_out_of_memory
@@ -36,7 +37,6 @@ from runners.execution.reporter import PipeReporter, without_surrogates
 from runners.pipeline.inputs import InputFiles, InputProduct, RunTarget
 from runners.pipeline.outputs import Made, made
 from runners.pipeline.process import AsyncError, Cancelled, PipelineProcess, identify
-from runners.wording import in_words
 
 UNEXPECTED = "An unexpected error occurred"
 CANCEL = b"c"

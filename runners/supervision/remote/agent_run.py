@@ -20,6 +20,7 @@ import msgspec
 
 from runners.confinement.confine import Confinement
 from runners.confinement.environment import of_runs
+from runners.confinement.wording import in_words
 from runners.execution import worker
 from runners.execution.pipes import Reader
 from runners.execution.pool import Pool, Run
@@ -41,7 +42,6 @@ from runners.supervision.remote.wire import (
     decoded,
 )
 from runners.supervision.resource_usage import SAMPLE_SECONDS, Usage
-from runners.wording import in_words
 
 
 class _InputMissing(Exception):
