@@ -10,6 +10,7 @@ from collections.abc import Callable
 from server.archive.derived.activity import Activity
 from server.archive.groups import Groups
 from server.archive.light_curves import LightCurves
+from server.archive.old_urls import OldUrls
 from server.archive.outputs import OutputPublisher
 from server.archive.products import DataProducts
 from server.archive.rollback import Rollback
@@ -60,4 +61,5 @@ class Archive:
         self.light_curves = LightCurves(store, self.transactions, visibility)
         #: the PKs here of what was moved in from other sites, for their old URLs
         self.old_records = store.old_records
+        self.old_urls = OldUrls(store, self.products)
         self.outputs = OutputPublisher(self.transactions, self.rollback, store, data_folder)

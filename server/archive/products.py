@@ -85,6 +85,10 @@ class DataProducts:
         """Return products whose names begin so; case is ignored."""
         return await self._visibility.products(await self._store.products.named(beginning, limit))
 
+    async def of_name(self, name: str, limit: int) -> list[DataProduct]:
+        """Return products of exactly this name."""
+        return await self._visibility.products(await self._store.products.of_name(name, limit))
+
     async def find(
         self, target: int, *, before: int | None = None, limit: int = 100
     ) -> Page[DataProduct]:

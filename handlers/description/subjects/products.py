@@ -57,7 +57,10 @@ class FitsFacts(Struct):
 
 
 class DataProduct(Struct):
-    """A file of a target. `process` made it, null for an upload; `fits` is null for others."""
+    """A file of a target. `process` made it, null for an upload; `fits` is null for others.
+
+    `data_product_type` is its pipeline's word for what kind of file it is, left out without one.
+    """
 
     pk: int
     name: str
@@ -70,6 +73,7 @@ class DataProduct(Struct):
     groups: list[int]
     process: int | None
     fits: FitsFacts | None
+    data_product_type: str | UnsetType = UNSET
 
 
 class DataProducts(Struct):

@@ -88,6 +88,11 @@ class OldRecords:
         others = [int(each["new"]) for each in found if each["new"] != each["old"]]
         return max(others, default=None)
 
+    async def has_kept(self, kind: Kind, pk: int) -> bool:
+        """Return whether a record of an old site has here the PK that it had there."""
+        found = await self._collection.find({"key": text_key(f"{kind}/{pk}")}, fields=("new",))
+        return any(each["new"] == pk for each in found)
+
     async def at_path(self, path: str) -> int | None:
         """Return the PK here of the product whose file was at a path below the media folder."""
         found = await self._collection.find({"path_key": text_key(path)}, fields=("new",))
