@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 COMMANDS = {
     "backup": "server.cli.keeping.backup",
     "check": "server.cli.check",
+    "check-pipeline": "server.cli.check_pipeline",
     "migrate": "server.cli.keeping.migrate",
     "restore": "server.cli.keeping.restore",
     "timelapse": "server.cli.run",
@@ -87,7 +88,8 @@ def parser() -> argparse.ArgumentParser:
         epilog="Everything else is set in config.yml or by HELIOGRAPH_... variables. "
         "`heliograph timelapse` and `heliograph run` make one run and show it, `heliograph token` "
         "says who is let in, and `heliograph check`, `backup`, `restore`, `vacuum` and "
-        "`migrate` look after what is stored; see their --help.",
+        "`migrate` look after what is stored, `heliograph check-pipeline` reads a pipeline of "
+        "tom_education; see their --help.",
         allow_abbrev=False,
     )
     add_common_options(made)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from runners.pipeline.absent import NO_DATABASE, OF_QUERY_SETS
 from runners.pipeline.errors import missing, not_available
 
-if TYPE_CHECKING:
-    from runners.pipeline.inputs import InputProduct
+Product = TypeVar("Product")
 
 #: The fields that can be asked for; `data` is the name of the file.
-_FIELDS: dict[str, Callable[[InputProduct], Any]] = {
+FIELDS: dict[str, Callable[[Any], Any]] = {
     "pk": lambda product: product.pk,
     "id": lambda product: product.pk,
     "name": lambda product: product.name,
@@ -20,7 +19,7 @@ _FIELDS: dict[str, Callable[[InputProduct], Any]] = {
     "data": lambda product: product.data.name,
     "data_product_type": lambda product: product.data_product_type,
 }
-_LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
+LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
     "exact": lambda value, wanted: bool(value == wanted),
     "iexact": lambda value, wanted: str(value).casefold() == str(wanted).casefold(),
     "contains": lambda value, wanted: str(wanted) in str(value),
@@ -33,18 +32,18 @@ _LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class InputList(list["InputProduct"]):
+class InputList(list[Product]):
     """Some of the inputs, in their order."""
 
-    def all(self) -> InputList:
+    def all(self) -> InputList[Product]:
         """Return a copy."""
         return InputList(self)
 
-    def first(self) -> InputProduct | None:
+    def first(self) -> Product | None:
         """Return the first one, or None."""
         return self[0] if self else None
 
-    def last(self) -> InputProduct | None:
+    def last(self) -> Product | None:
         """Return the last one, or None."""
         return self[-1] if self else None
 
@@ -56,24 +55,24 @@ class InputList(list["InputProduct"]):
         """Return whether there are any."""
         return bool(self)
 
-    def filter(self, **wanted: Any) -> InputList:
+    def filter(self, **wanted: Any) -> InputList[Product]:
         """Return those that fit, as in `filter(data__endswith=".fits")`."""
         tests = [_test(name, value) for name, value in wanted.items()]
         return InputList(product for product in self if all(test(product) for test in tests))
 
-    def exclude(self, **unwanted: Any) -> InputList:
+    def exclude(self, **unwanted: Any) -> InputList[Product]:
         """Return those that do not fit."""
-        left_out = {product.pk for product in self.filter(**unwanted)}
-        return InputList(product for product in self if product.pk not in left_out)
+        left_out = {id(product) for product in self.filter(**unwanted)}
+        return InputList(product for product in self if id(product) not in left_out)
 
-    def order_by(self, *names: str) -> InputList:
+    def order_by(self, *names: str) -> InputList[Product]:
         """Return them sorted by fields, with a minus the other way round."""
         ordered = InputList(self)
         for name in reversed(names):
             ordered.sort(key=_field(name.removeprefix("-")), reverse=name.startswith("-"))
         return ordered
 
-    def get(self, **wanted: Any) -> InputProduct:
+    def get(self, **wanted: Any) -> Product:
         """Return the one that fits. Raise LookupError unless it is one."""
         found = self.filter(**wanted)
         if len(found) != 1:
@@ -84,16 +83,16 @@ class InputList(list["InputProduct"]):
         raise missing("input_files", name, OF_QUERY_SETS)
 
 
-def _field(name: str) -> Callable[[InputProduct], Any]:
-    if name not in _FIELDS:
+def _field(name: str) -> Callable[[Any], Any]:
+    if name not in FIELDS:
         raise not_available(f"The field {name} of input files", NO_DATABASE)
-    return _FIELDS[name]
+    return FIELDS[name]
 
 
-def _test(name: str, wanted: Any) -> Callable[[InputProduct], bool]:
+def _test(name: str, wanted: Any) -> Callable[[Any], bool]:
     field, _, lookup = name.partition("__")
     value = _field(field)
-    if (lookup or "exact") not in _LOOKUPS:
+    if (lookup or "exact") not in LOOKUPS:
         raise not_available(f"The look-up {name}", NO_DATABASE)
-    fits = _LOOKUPS[lookup or "exact"]
+    fits = LOOKUPS[lookup or "exact"]
     return lambda product: fits(value(product), wanted)

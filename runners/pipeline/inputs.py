@@ -192,7 +192,7 @@ class InputFiles:
     def __init__(self, products: list[InputProduct]) -> None:
         self._products = InputList(products)
 
-    def all(self) -> InputList:
+    def all(self) -> InputList[InputProduct]:
         """Return all inputs."""
         return self._products.all()
 
@@ -212,7 +212,7 @@ class InputFiles:
         """Return whether there are any inputs."""
         return bool(self._products)
 
-    def filter(self, **wanted: Any) -> InputList:
+    def filter(self, **wanted: Any) -> InputList[InputProduct]:
         """Return the inputs that fit, as in `filter(data__endswith=".fits")`."""
         return self._products.filter(**wanted)
 

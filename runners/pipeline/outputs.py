@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runners.pipeline.errors import AsyncError
 from runners.pipeline.file_copies import copy_file, open_file
 from runners.pipeline.measurements import (
     MOST_MEASUREMENTS,
@@ -19,7 +20,6 @@ from runners.pipeline.measurements import (
 from runners.pipeline.results import (
     DATA_PRODUCT,
     REDUCED_DATUM,
-    AsyncError,
     PipelineOutput,
     measurement_of,
     outputs_of,
