@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from server.archive.derived.activity import Activity
+from server.archive.derived.old_urls import OldUrls
 from server.archive.groups import Groups
 from server.archive.light_curves import LightCurves
-from server.archive.old_urls import OldUrls
 from server.archive.outputs import OutputPublisher
 from server.archive.products import DataProducts
 from server.archive.rollback import Rollback

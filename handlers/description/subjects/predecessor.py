@@ -96,6 +96,7 @@ PREDECESSOR = Subject(
                 description="Besides these fields, `<product pk>=on` for each one.",
                 body=Body(
                     _form(product_pks="All that are on the page.", group="PK of the group."),
+                    {"product_pks": "1,2", "group": "1", "1": "on"},
                     media_type=FORM,
                     required=False,
                 ),
@@ -118,6 +119,7 @@ PREDECESSOR = Subject(
                         product_pks="PKs with commas between them.",
                         next="Where to go afterwards, a path of this server.",
                     ),
+                    {"product_pks": "1,2", "next": "/"},
                     media_type=FORM,
                     required=False,
                 ),

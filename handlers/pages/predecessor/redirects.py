@@ -11,7 +11,7 @@ from handlers.http.query import parse_pk
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.services import Services
-from server.archive.old_urls import Kind
+from server.archive.derived.old_urls import Kind
 from server.core.errors import NotFound
 from server.core.records import Record
 
