@@ -101,17 +101,7 @@ class LocalRun:
         self, outputs: Sequence[SentOutput], within: Sequence[str] | None
     ) -> list[OutputFile]:
         """Return the outputs where they are."""
-        return [
-            OutputFile(
-                Path(each.path),
-                each.name,
-                each.output_type,
-                within,
-                main=each.main,
-                data_product_type=each.data_product_type,
-            )
-            for each in outputs
-        ]
+        return [each.stored_at(Path(each.path), within) for each in outputs]
 
     async def release(self) -> None:
         """Do nothing: the attempt's folder is the server's to remove."""

@@ -48,6 +48,11 @@ class SentOutput(NamedTuple):
     main: bool = False
     data_product_type: str = ""
 
+    def stored_at(self, path: Path, within: Sequence[str] | None = None) -> OutputFile:
+        """Return the output as a file at a path of this machine."""
+        kind = self.data_product_type
+        return OutputFile(path, self.name, self.output_type, within, self.main, kind)
+
 
 class PlacedRun(Protocol):
     """A started run. All of it has ended once `kill` has returned."""
