@@ -5,7 +5,7 @@ How a site is read and brought here is left to `server/operations/importing`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,14 +15,17 @@ from server.store.driver.connection import Database
 #: What old records are, by the names of the counters that their PKs come from here.
 Kind = Literal["target", "dataproduct", "group", "processes"]
 
+#: How many are read at once.
+_AT_ONCE = 500
+
 
 @dataclass(frozen=True)
 class OldSite:
     """A site, by the id that its database gives it.
 
-    `claimed` has the ranges of PKs that are kept for its records, by kind: first and last of each.
-    `through` is the old PK up to which the import that is under way has brought each kind; it is
-    not `complete` then.
+    `claimed` has, by kind, ranges of old PKs that have PKs here: the first, the last, and by how
+    much those here are larger. `through` is how far the measurements have been brought. It is not
+    `complete` while an import is under way.
     """
 
     id: str
@@ -62,7 +65,7 @@ class OldSites:
         await self._collection.replace({"_id": site.id, **vars(site)}, upsert=True)
 
     async def advance(self, site: str, through: Mapping[str, int]) -> None:
-        """Note how far each kind of a site has been brought. May be repeated."""
+        """Note how far the measurements of a site have been brought. May be repeated."""
         await self._collection.change({"_id": site}, set={"through": dict(through)})
 
 
@@ -107,18 +110,27 @@ class OldRecords:
         found = await self._collection.get_many(_id(site, kind, old) for old in olds)
         return {int(each["old"]): int(each["new"]) for each in found}
 
-    async def of_site(self, site: str, kind: Kind) -> dict[int, int]:
-        """Return the PKs here of all records of one kind that were brought from a site."""
-        wanted = {"of_site": text_key(f"{site}/{kind}")}
-        found = await self._collection.find(wanted, fields=("old", "new"))
-        return {int(each["old"]): int(each["new"]) for each in found}
+    async def of_site(self, site: str, kind: Kind) -> AsyncIterator[dict[int, int]]:
+        """Iterate over the PKs here of all records of one kind from a site, some at a time.
+
+        They come by their old PKs, ascending.
+        """
+        low, high = text_key(f"{site}/{kind}/"), text_key(f"{site}/{kind}/~")
+        while found := await self._collection.find(
+            {"of_site": {"$gt": low, "$lt": high}},
+            sort=("of_site", 1),
+            limit=_AT_ONCE,
+            fields=("of_site", "old", "new"),
+        ):
+            yield {int(each["old"]): int(each["new"]) for each in found}
+            low = found[-1]["of_site"]
 
 
 def _document(record: OldRecord) -> dict[str, Any]:
     keys = {
         "_id": _id(record.site, record.kind, record.old),
         "key": text_key(f"{record.kind}/{record.old}"),
-        "of_site": text_key(f"{record.site}/{record.kind}"),
+        "of_site": text_key(f"{record.site}/{record.kind}/{record.old:020d}"),
     }
     if record.path is not None:
         keys["path_key"] = text_key(record.path)

@@ -6,7 +6,7 @@ and finding records page by page to `index`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,19 @@ class ProcessStore:
         keys = index.index_keys(record) | self._mark()
         await self._collection.insert(record.to_document() | keys)
         self.counts.forget(record.target)
+
+    async def insert_ended(self, records: Sequence[ProcessRecord]) -> None:
+        """Store records of processes that have ended elsewhere; nobody is told of their ends.
+
+        :raises AlreadyTaken: a PK or identifier exists.
+        """
+        documents = []
+        for record in records:
+            document = record.to_document()
+            keys = index.end_keys(record.state, record.pk, document)
+            documents.append(document | index.index_keys(record) | keys)
+        await self._collection.insert_many(documents)
+        self.counts.forget(*(record.target for record in records))
 
     async def count(self, target: int, most: int) -> int:
         """Return how many processes a target has; `most` + 1 stands for any larger number."""
@@ -366,6 +379,19 @@ class ProcessStore:
             unchanged = {"_id": pk, "version": document["version"]}
             if changed := await self._collection.change(
                 unchanged, set={"outputs": left}, inc={"version": 1}
+            ):
+                return ProcessRecord.from_document(changed)
+        return None
+
+    async def add_outputs(self, pk: int, products: Sequence[int]) -> ProcessRecord | None:
+        """Append products to the outputs; return None if all of them were among them."""
+        while (document := await self._collection.get(pk)) is not None:
+            outputs = list(dict.fromkeys([*document["outputs"], *products]))
+            if len(outputs) == len(document["outputs"]):
+                return None
+            unchanged = {"_id": pk, "version": document["version"]}
+            if changed := await self._collection.change(
+                unchanged, set={"outputs": outputs}, inc={"version": 1}
             ):
                 return ProcessRecord.from_document(changed)
         return None
