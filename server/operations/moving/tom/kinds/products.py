@@ -22,6 +22,8 @@ from server.operations.moving.tom.work import Work, missing
 _EXAMINED_AT_ONCE = 8
 #: The attempt of a process whose outputs come from an old site.
 ATTEMPT = 1
+#: As long may the word for what kind of file it is be.
+LONGEST_TYPE = 50
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _product(
         content_type=content_type(brought.path.name),
         process=None if process is None else work.pks.new("processes", process),
         attempt=None if process is None else ATTEMPT,
+        data_product_type=(text(row["data_product_type"]) or text(row["tag"]))[:LONGEST_TYPE],
         **found,
     )
 
