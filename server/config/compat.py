@@ -24,7 +24,9 @@ _SECRET = re.compile(
     r"|^key$|_auth$|_dsn$|^databases?$|^broker",
     re.IGNORECASE,
 )
-_PASSWORD_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@:]*:[^\s/@]+@", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(
+    r"[a-z][a-z0-9+.-]{0,20}://[^\s/@:]{0,200}:[^\s/@]{1,200}@", re.IGNORECASE
+)
 
 NO_SECRETS = "settings without secrets, which runs get by limits.environment if they need them"
 PLAIN = "texts, numbers, true, false, null, and lists and mappings of these"
