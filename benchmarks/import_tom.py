@@ -26,6 +26,8 @@ from tests.fakes.tom_site import TomSite, fits_bytes, insert
 
 #: Products, and measurements, of each target.
 OF_TARGET, MEASUREMENTS = 100, 50
+#: Products that are the inputs of a process, and in its group.
+OUTPUTS = 10
 _LINE = "Processing frame {:06d} of the night, all stars found in their places\n"
 
 
@@ -66,7 +68,7 @@ def make(folder: Path, products: int, processes: int, lines: int) -> TomSite:
             _target(site, connection, number, min(OF_TARGET, products - number))
         targets = max(1, -(-products // OF_TARGET))
         for number in range(processes):
-            _process(site, connection, number, number % targets + 1, log)
+            _process(site, connection, number, number * OUTPUTS // OF_TARGET % targets + 1, log)
         connection.commit()
     return site
 
@@ -97,7 +99,7 @@ def _process(
     site: TomSite, connection: sqlite3.Connection, number: int, target: int, log: str
 ) -> None:
     now = site.now()
-    first = (target - 1) * OF_TARGET + 1
+    first = number * OUTPUTS + 1
     group = insert(connection, "tom_dataproducts_dataproductgroup", {
         "name": f"dummy_{target}_{number}_outputs", "created": now, "modified": now,
     })  # fmt: skip
@@ -109,7 +111,7 @@ def _process(
     insert(connection, "tom_education_pipelineprocess", {
         "asyncprocess_ptr_id": pk, "logs": log, "flags_json": None, "group_id": group,
     })  # fmt: skip
-    for product in range(first, first + 10):
+    for product in range(first, first + OUTPUTS):
         insert(connection, "tom_education_pipelineprocess_input_files", {
             "pipelineprocess_id": pk, "dataproduct_id": product,
         })  # fmt: skip

@@ -19,9 +19,7 @@ from server.__main__ import main
 from server.archive.storage import FileStorage
 from server.config import Config
 from server.config.sections import MongoDB
-from server.core.hub import Hub
 from server.logs.entries import entries_text
-from server.logs.logs import Logs
 from server.operations.checks.database import check_database, check_indexes
 from server.operations.checks.results import Level
 from server.operations.checks.storage import check_files
@@ -100,8 +98,7 @@ class Moving:
         database = await Database.open(uri)
         try:
             store, files = Store(database), FileStorage(self.config.storage_url)
-            logs = Logs(store.logs, Hub(), 0)
-            return await work(Destination(store, files, logs, self.data, "s1"))
+            return await work(Destination(store, files, self.data))
         finally:
             database.close()
 

@@ -37,7 +37,7 @@ from server.archive.storage.reading import (
 )
 from server.core.concurrency import finish_even_if_cancelled
 from server.core.disk.known_contents import KnownContents
-from server.core.disk.sync import sync
+from server.core.disk.sync import sync_all
 from server.core.errors import AlreadyStored, HeliographError
 
 __all__ = ["AT_ONCE", "PARTIAL_BYTES", "PIECE_BYTES", "Content", "FileStorage", "LocalFile"]
@@ -288,8 +288,7 @@ class FileStorage:
         places = [self._place_local(local, key, keep_modes) for local, key in files]
         folders = dict.fromkeys(place.parent for place in places)
         roots = dict.fromkeys(folder.parent for folder in folders)
-        for path in (*places, *folders, *roots):
-            sync(path)
+        sync_all([*places, *folders, *roots])
 
     def _place_local(self, local: Path, key: str, keep_mode: bool) -> Path:
         place = Path(self._place(key))

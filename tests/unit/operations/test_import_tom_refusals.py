@@ -53,6 +53,7 @@ def test_a_media_folder_that_is_not_there_is_refused(
     assert not moving.data.exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_a_server_uses_is_refused(
     moving: Moving, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +123,7 @@ def _without(found: dict[str, Any], targets: set[int]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_old_pks_lead_to_the_new_ones(moving: Moving, tmp_path: Path) -> None:
     other = TomSite(tmp_path / "other", applied="2020-01-01 00:00:00")
     target = other.target("M 31")
@@ -161,6 +163,7 @@ def test_pks_that_were_given_out_here_are_taken_and_others_stay(
     assert next(each for each in found["products"] if each.pk == 4).process == 8
 
 
+@pytest.mark.slow
 def test_another_site_with_the_same_beginning_is_not_taken_for_the_same(
     moving: Moving, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

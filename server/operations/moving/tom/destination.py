@@ -15,8 +15,6 @@ from server.archive.storage import FileStorage
 from server.config import Config
 from server.core.disk.data_folder import LOCK_WAIT_SECONDS, DataFolder
 from server.core.errors import NotDone
-from server.core.hub import Hub
-from server.logs.logs import Logs
 from server.operations.accepted import Accepted
 from server.operations.start_checks import StartChecks
 from server.operations.storage_root import StorageRoot
@@ -28,8 +26,6 @@ from server.store.driver.reading import MongoDocuments
 from server.store.engine.database_file import DatabaseFile, database_path
 from server.store.engine.supervisor import Engine
 
-#: What is kept of the logs in memory: each is written once.
-_LOG_CACHE_BYTES = 2**20
 #: How long to wait for a server that is just ending.
 LOCK_SECONDS = LOCK_WAIT_SECONDS
 
@@ -40,9 +36,7 @@ class Destination:
 
     store: Store
     files: FileStorage
-    logs: Logs
     incoming: Path
-    server: str
 
 
 @contextlib.contextmanager
@@ -113,8 +107,7 @@ async def opened(config: Config, folder: DataFolder) -> AsyncIterator[Destinatio
         await StartChecks(store, root, Accepted()).check()
         store = await Store.open(database)
         files = FileStorage(config.storage_url, seconds)
-        logs = Logs(store.logs, Hub(), _LOG_CACHE_BYTES)
-        yield Destination(store, files, logs, folder.incoming, folder.server_id)
+        yield Destination(store, files, folder.incoming)
 
 
 async def _database(

@@ -112,7 +112,7 @@ async def _claim(work: Work, known: OldSite | None) -> None:
 
 async def _note_activity(work: Work) -> None:
     """Have the targets listed by what was done last about each."""
-    if not work.report.written:
+    if not (work.report.written or work.report.resumed):
         return
     total, done = work.site.count("target"), 0
     store = work.here.store

@@ -28,8 +28,7 @@ async def _bring(work: Work, rows: Sequence[Row]) -> None:
     there = await _there(work, rows)
     wanted = [_group(work, row, there) for row in rows]
     stored = await store.get_many([group.pk for group in wanted])
-    for group in missing("group", wanted, stored):
-        await store.insert(group)
+    await store.insert_many(missing("group", wanted, stored))
     await work.note("group", [row["id"] for row in rows])
 
 

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from server.core.numbering import free_number
 from server.core.records import ProcessRecord, State
+from server.logs.complete import chunks_of
 from server.logs.entries import Line
 from server.operations.moving.tom.database import Row
 from server.operations.moving.tom.kinds.products import ATTEMPT, is_output
 from server.operations.moving.tom.site import Maker
 from server.operations.moving.tom.values import excerpt, flags_of, moment, text
 from server.operations.moving.tom.work import Work, missing
+from server.store.processes.log_chunks import LogChunk
 
 #: The states of processes that have ended there; anything else was left behind by a crash.
 _ENDED = {"created": State.SUCCEEDED, "failed": State.FAILED}
@@ -22,8 +24,8 @@ _TIMELAPSE = "TimelapsePipeline"
 #: The class of all processes that were stored by the name of the class that all pipelines have.
 _BASE = "PipelineProcess"
 _SHORT_NAME = re.compile(r"(.+)_\d+_\d+")
-#: How many lines are stored at once, and the longest piece of one, in bytes of UTF-8.
-_LINES, _LINE_BYTES = 2_000, 65_536
+#: The longest piece of a line, in bytes of UTF-8, and how much of logs is stored at once.
+_LINE_BYTES, _STORED_CHARACTERS = 65_536, 2**21
 
 
 async def bring_processes(work: Work) -> None:
@@ -62,22 +64,30 @@ async def _store(work: Work, rows: Sequence[Row]) -> None:
     stored = await store.processes.get_many([record.pk for record in wanted])
     lacking = await _identified(work, missing("processes", wanted, stored))
     olds = {work.pk("processes", row["id"]): row["id"] for row in rows}
-    logged = [await _with_log(work, record, olds[record.pk]) for record in lacking]
-    await store.processes.insert_ended(logged)
+    await store.processes.insert_ended(await _with_logs(work, lacking, olds))
 
 
-async def _with_log(work: Work, record: ProcessRecord, old: int) -> ProcessRecord:
-    """Store a log and return the record with its size."""
-    logs = work.here.logs
-    try:
-        if await logs.last_line(record.pk):  # of an import that was killed
+async def _with_logs(
+    work: Work, records: Sequence[ProcessRecord], olds: Mapping[int, int]
+) -> list[ProcessRecord]:
+    """Store logs, some at a time, and return the records with their sizes."""
+    logs = work.here.store.logs
+    waiting: list[LogChunk] = []
+    sized = []
+    for record in records:
+        if work.before and await logs.last_line(record.pk):  # of an import that was killed
             await logs.delete(record.pk)
-        logs.begin(record.pk, new=True)
-        for lines in _parts(_lines(work.site.log(old), record.created)):
-            await logs.append(record.pk, ATTEMPT, lines)
-        return record.evolve(**await logs.extent(record.pk))
-    finally:
-        logs.forget(record.pk)
+        lines = _lines(work.site.log(olds[record.pk]), record.created)
+        count = size = 0
+        for chunk in chunks_of(record.pk, ATTEMPT, lines):
+            count, size = chunk.last, chunk.text_bytes or 0
+            waiting.append(chunk)
+            if sum(len(each.entries) for each in waiting) >= _STORED_CHARACTERS:
+                await logs.insert_many(waiting)
+                waiting = []
+        sized.append(record.evolve(log_lines=count, log_bytes=size))
+    await logs.insert_many(waiting)
+    return sized
 
 
 def _lines(log: str, time: float) -> Iterator[Line]:
@@ -97,17 +107,6 @@ def _lines(log: str, time: float) -> Iterator[Line]:
         for piece in pieces[:-1]:
             yield Line(time, "info", piece, unended=True)
         yield Line(time, "info", pieces[-1], unended=end < 0)
-
-
-def _parts(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    part: list[Line] = []
-    for line in lines:
-        part.append(line)
-        if len(part) >= _LINES:
-            yield part
-            part = []
-    if part:
-        yield part
 
 
 async def _identified(work: Work, records: Sequence[ProcessRecord]) -> list[ProcessRecord]:
@@ -204,6 +203,7 @@ async def _update(work: Work, rows: Sequence[Row]) -> None:
         row = pks[record.pk]
         if text(row["status"]) in _ENDED and (record.failure_message or "").startswith(STUCK):
             await store.delete(record.pk)
+            await work.here.store.logs.delete(record.pk)
             again.append(row)
         elif work.brought:
             outputs = work.known_pks("dataproduct", _outputs(row))

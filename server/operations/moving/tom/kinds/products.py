@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -34,14 +34,32 @@ class _File:
     brought: Brought
 
 
+@dataclass
+class _Batch:
+    """Files in a folder, on their way, and the records that they will have."""
+
+    folder: Path
+    files: list[_File] = field(default_factory=list)
+    products: list[DataProduct] = field(default_factory=list)
+
+
 async def bring_products(work: Work) -> None:
     """Bring all products that are not here; what the media folder does not have is named."""
     total, done = work.site.count("dataproduct"), 0
-    for rows in work.site.products():
-        if new := await work.unknown("dataproduct", rows):
-            await _bring(work, new)
-        done += len(rows)
-        work.progress("Files", done, total)
+    storing: asyncio.Task[None] | None = None
+    try:
+        for rows in work.site.products():
+            # One batch is examined, which needs the processor, while another waits for the disk.
+            batch = await _prepared(work, await work.unknown("dataproduct", rows))
+            if storing is not None:
+                await storing
+                storing = None
+            storing = asyncio.create_task(_bring(work, batch))
+            done += len(rows)
+            work.progress("Files", done, total)
+    finally:
+        if storing is not None:
+            await storing
 
 
 def is_output(maker: Maker, *names: str) -> bool:
@@ -51,25 +69,37 @@ def is_output(maker: Maker, *names: str) -> bool:
     )
 
 
-async def _bring(work: Work, rows: Sequence[Row]) -> None:
-    """Bring a batch. The records say at once whose outputs they are: nobody sees these before."""
-    folder = new_folder(work.here.incoming)
+async def _prepared(work: Work, rows: Sequence[Row]) -> _Batch:
+    """Return the records that are to be stored, and their files on their way."""
+    batch = _Batch(new_folder(work.here.incoming))
+    if rows:
+        try:
+            targets = await work.targets_here(row["target_id"] for row in rows)
+            batch.files = await in_thread(_found, work, rows, batch.folder, targets)
+            makers = work.site.makers([file.row["id"] for file in batch.files])
+            fields = await _examined(work, batch.files)
+            # The records say at once whose outputs they are: nobody sees these before.
+            batch.products = [
+                _product(work, file, makers.get(file.row["id"], []), found)
+                for file, found in zip(batch.files, fields, strict=True)
+            ]
+        except BaseException:
+            await asyncio.to_thread(remove, batch.folder)
+            raise
+    return batch
+
+
+async def _bring(work: Work, batch: _Batch) -> None:
+    """Store a batch: first the files, then the records, then that they are here."""
     try:
-        targets = await work.targets_here(row["target_id"] for row in rows)
-        files = await in_thread(_found, work, rows, folder, targets)
-        makers = work.site.makers([file.row["id"] for file in files])
-        fields = await _examined(work, files)
-        wanted = [
-            _product(work, file, makers.get(file.row["id"], []), found)
-            for file, found in zip(files, fields, strict=True)
-        ]
-        await _store(work, files, wanted)
+        if batch.products:
+            await _store(work, batch.files, batch.products)
+            paths = {file.row["id"]: _path(file.row) for file in batch.files}
+            await work.note("dataproduct", paths, paths)
     finally:
-        await asyncio.to_thread(remove, folder)
-    paths = {file.row["id"]: _path(work, file.row) for file in files}
-    await work.note("dataproduct", paths, paths)
+        await asyncio.to_thread(remove, batch.folder)
     if work.before:
-        work.brought.update(product.pk for product in wanted)
+        work.brought.update(product.pk for product in batch.products)
 
 
 def _found(work: Work, rows: Sequence[Row], folder: Path, targets: set[int]) -> list[_File]:
@@ -104,8 +134,9 @@ async def _store(work: Work, files: Sequence[_File], wanted: Sequence[DataProduc
     lacking = missing("dataproduct", wanted, stored)
     paths = {product.pk: file.brought.path for file, product in zip(files, wanted, strict=True)}
     keys = [product.key for product in lacking]
-    await storage.abort_unfinished(keys)
-    await storage.delete_many(keys)
+    if work.before:
+        await storage.abort_unfinished(keys)
+        await storage.delete_many(keys)
     await storage.put_many([(paths[each.pk], each.key) for each in lacking], keep_modes=True)
     await store.insert_many(lacking)
 
@@ -142,6 +173,6 @@ def _name(work: Work, row: Row) -> str:
         return made if len(made.encode()) <= NAME_BYTES else f"product-{row['id']}"
 
 
-def _path(work: Work, row: Row) -> str:
+def _path(row: Row) -> str:
     """Return the path by which the old site had the file in its URLs."""
     return text(row["data"]).lstrip("/")

@@ -47,8 +47,12 @@ async def _bring(work: Work, rows: Sequence[Row]) -> None:
     lacking = missing("target", wanted, stored)
     named = await _identified(work, lacking)
     await store.insert_many(named)
-    for target in await store.get_many([target.pk for target in wanted]):
-        await work.here.store.target_words.put(target)
+    words = work.here.store.target_words
+    if not work.before:
+        await words.insert_many(named)
+    else:  # some may be known, from an import that was killed
+        for target in await store.get_many([target.pk for target in wanted]):
+            await words.put(target)
     await work.note("target", [row["id"] for row in rows])
 
 
