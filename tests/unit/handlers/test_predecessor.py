@@ -71,7 +71,7 @@ async def test_the_form_runs_a_pipeline_and_every_flag_starts_false(
 
 async def test_what_is_not_on_the_form_is_left_aside() -> None:
     fakes = some_fakes()
-    fields = SENT | dict.fromkeys(("9", "99", "007", "8", "4294967297", "-7", "٧"), "on")
+    fields = SENT | dict.fromkeys(("9", "99", "007", "8", "4294967297", "-7", "\u0667"), "on")
     fields |= {"7": "false", "csrfmiddlewaretoken": "x"}
     async with fakes.serving() as client:
         assert (await submit(client, **fields)).code == 200
@@ -235,13 +235,13 @@ async def test_old_addresses_lead_to_what_they_stand_for() -> None:
     fakes = some_fakes(http={"prefix": "/obs"})
     fakes.archive.old_urls.paths = {
         "M 13/none/a b.fits": (7, True),
-        "α Cen/none/é.fits": (8, False),
+        "é Cen/none/é.fits": (8, False),
     }
     async with fakes.serving() as client:
         ways = {
             "/targets/1/data/": (302, "/obs/targets/1/"),
             "/data/M%2013/none/a%20b.fits": (301, "/obs/dataproducts/7/file/frame7.fits"),
-            "/data/%CE%B1%20Cen/none/%C3%A9.fits": (302, "/obs/dataproducts/8/file/frame8.fits"),
+            "/data/%C3%A9%20Cen/none/%C3%A9.fits": (302, "/obs/dataproducts/8/file/frame8.fits"),
         }
         for path, expected in ways.items():
             answer = await client.fetch(f"/obs{path}")
