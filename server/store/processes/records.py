@@ -364,9 +364,7 @@ class ProcessStore:
     async def forget_outputs(self, pk: int, products: Iterable[int]) -> ProcessRecord | None:
         """Remove deleted products from the outputs; return None if none was among them."""
         gone = set(products)
-        return await self._change_outputs(
-            pk, lambda now: [each for each in now if each not in gone]
-        )
+        return await self._change_outputs(pk, lambda now: [one for one in now if one not in gone])
 
     async def add_outputs(self, pk: int, products: Sequence[int]) -> ProcessRecord | None:
         """Append products to the outputs; return None if all of them were among them."""
