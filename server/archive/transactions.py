@@ -349,11 +349,9 @@ async def examined(examine: Examine, path: Path, name: str) -> dict[str, Any]:
         return {"fits": await examine(path)}
     except ExaminationError as error:
         log.warning(
-            "%s is stored without metadata and will be examined again: %s",
-            name,
-            error,
+            "%s is stored without metadata and will be examined again: %s", name, error,
             extra={"action": "examination_postponed"},
-        )
+        )  # fmt: skip
         return {"examinations_left": EXAMINATIONS}
 
 

@@ -176,6 +176,9 @@ def compare(site: TomSite, found: dict[str, Any]) -> None:
         for row in reversed(products)
         if row["target_id"] == target.pk
     ]
+    assert [each.data_product_type for each in found["products"]] == [
+        row["data_product_type"] for row in products
+    ]
     assert [each.fits is not None for each in found["products"]] == [
         row["data"].endswith(".fits") for row in products
     ]

@@ -11,7 +11,8 @@ import pytest
 
 from server.core.errors import NotDone
 from server.operations.moving.tom import server_database
-from server.operations.moving.tom.database import OldDatabase, is_url, opened
+from server.operations.moving.tom.database import OldDatabase
+from server.operations.moving.tom.opening import is_url, opened
 from server.operations.moving.tom.server_database import opened_url
 from server.operations.moving.tom.site import Site
 from tests.fakes.modules import Overlay

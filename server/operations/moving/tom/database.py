@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +20,6 @@ from server.core.errors import NotDone, reason_of
 
 Row = dict[str, Any]
 
-#: A URL of a database server, as against the path of a SQLite file.
-_URL = "://"
-_SQLITE_URL = re.compile(r"sqlite(\+\w+)?:///")
 #: How long to wait for a lock of the site.
 BUSY_SECONDS = 20.0
 #: How many values one `IN` names.
@@ -53,24 +49,12 @@ class OldDatabase(Protocol):
         """Return the last number that a table has given out, 0 where that is not kept."""
 
 
-def is_url(database: str) -> bool:
-    """Return whether a database is named by the URL of a server, not by a path."""
-    return _URL in database and _SQLITE_URL.match(database) is None
-
-
 @contextlib.contextmanager
-def opened(database: str) -> Iterator[OldDatabase]:
-    """Have a database as it is now, until the block is left.
+def opened_file(path: Path) -> Iterator[OldDatabase]:
+    """Have a copy of a file, as it is in one transaction, until the block is left.
 
     :raises NotDone: it cannot be read; the sentence says why.
     """
-    if is_url(database):
-        from server.operations.moving.tom.server_database import opened_url
-
-        with opened_url(database) as found:
-            yield found
-        return
-    path = Path(_SQLITE_URL.sub("", database)).expanduser()
     with contextlib.closing(_snapshot(path)) as connection:
         yield SqliteDatabase(connection)
 

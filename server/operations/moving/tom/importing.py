@@ -15,7 +15,6 @@ from server.config import Config
 from server.core.records import Record
 from server.operations.keeping.layout import Progress
 from server.operations.moving.failures import told
-from server.operations.moving.tom.database import opened as opened_database
 from server.operations.moving.tom.destination import Destination, locked, looked_at, opened
 from server.operations.moving.tom.kinds.groups import bring_groups
 from server.operations.moving.tom.kinds.photometry import bring_photometry
@@ -23,6 +22,7 @@ from server.operations.moving.tom.kinds.processes import bring_processes
 from server.operations.moving.tom.kinds.products import bring_products
 from server.operations.moving.tom.kinds.targets import bring_targets
 from server.operations.moving.tom.media import Media
+from server.operations.moving.tom.opening import opened as opened_database
 from server.operations.moving.tom.pks import KINDS, Admission, Pks
 from server.operations.moving.tom.report import Count, Imported, Renumbered
 from server.operations.moving.tom.site import DATA, Site

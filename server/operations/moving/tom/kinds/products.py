@@ -22,8 +22,8 @@ from server.operations.moving.tom.work import Work, missing
 _EXAMINED_AT_ONCE = 8
 #: The attempt of a process whose outputs come from an old site.
 ATTEMPT = 1
-#: As long may the word for what kind of file it is be.
-LONGEST_TYPE = 50
+#: The longest `data_product_type` that the site's database takes.
+TYPE_CHARACTERS = 50
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,9 @@ def _product(
         size=brought.size,
         sha256=brought.sha256,
         content_type=content_type(brought.path.name),
+        data_product_type=_kind(row),
         process=None if process is None else work.pks.new("processes", process),
         attempt=None if process is None else ATTEMPT,
-        data_product_type=(text(row["data_product_type"]) or text(row["tag"]))[:LONGEST_TYPE],
         **found,
     )
 
@@ -171,6 +171,11 @@ def _name(work: Work, row: Row) -> str:
         made = output_name(f"product-{row['id']}", last.replace("\\", "_"))
         work.report.notes.add(f"The file of data product {row['id']} is named {made} here")
         return made if len(made.encode()) <= NAME_BYTES else f"product-{row['id']}"
+
+
+def _kind(row: Row) -> str:
+    """Return what kind of file it is in the words of the site; older versions call that its tag."""
+    return excerpt(row["data_product_type"] or row["tag"], TYPE_CHARACTERS)
 
 
 def _path(row: Row) -> str:
