@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from runners.confinement.environment import inherited
+from runners.confinement.wording import in_words
 from runners.execution.exits import exit_in_words
-from runners.wording import in_words
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import IO, Any
 
+from runners.confinement.wording import in_words
 from runners.examiner import ANSWER_SECONDS
-from runners.wording import in_words
 
 ADDRESS_SPACE_BYTES = 4 * 2**30
 

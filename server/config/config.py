@@ -30,6 +30,7 @@ from server.config.rules import (
 from server.config.secret_files import is_secret_file, read_secret_files
 from server.config.sections import (
     Cache,
+    Compat,
     Files,
     Http,
     Leases,
@@ -100,6 +101,7 @@ class Config:
         dict, PIPELINES, "pipelines of your own, by the names that people see"
     )
     timelapse: Timelapse = dataclasses.field(default_factory=Timelapse)
+    compat: Compat = dataclasses.field(default_factory=Compat)
     limits: Limits = dataclasses.field(default_factory=Limits)
     log: Log = dataclasses.field(default_factory=Log)
     leases: Leases = dataclasses.field(default_factory=Leases)
