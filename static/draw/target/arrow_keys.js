@@ -146,7 +146,7 @@ function rowsIn(node) {
 
 /** @param {HTMLElement} within a table, a part of it, or what holds it */
 function rowsOf(within) {
-  return /** @type {HTMLElement[]} */ ([...within.querySelectorAll("tbody:not([aria-hidden]) tr, :scope:is(tbody) > tr")]);
+  return /** @type {HTMLElement[]} */ ([...within.querySelectorAll("tbody:not([aria-hidden]) tr")]);
 }
 
 /** @param {EventTarget | null} target */
