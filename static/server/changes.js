@@ -192,20 +192,16 @@ export class Answers {
   #versions = new Map();
 
   /**
-   * Fetch something. Return null if it is the same as the last time.
+   * Draw something if it is not the same as when it was drawn last. What could not be drawn, as the
+   * server could not be reached for the rest of it, counts as changed the next time.
    *
    * @param {string} path
-   * @returns {Promise<any>}
+   * @param {(body: any) => unknown} draw
    */
-  async getChanged(path) {
+  async drawChanged(path, draw) {
     const { version, body } = await pollAnswer(path);
-    if (this.#versions.get(path) === version) return null;
+    if (this.#versions.get(path) === version) return;
+    await draw(body);
     this.#versions.set(path, version);
-    return body;
-  }
-
-  /** Take everything as changed, as after drawing it failed. */
-  forget() {
-    this.#versions.clear();
   }
 }

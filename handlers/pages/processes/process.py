@@ -83,7 +83,6 @@ class ProcessPage(OfProcess, Page):
             earlier=await self._earlier(record),
             group_shown=await self._group_shown(record),
             flags=flags,
-            flag_names={name: flag.long_name for name, flag in flags.items()},
             lines=lines,
             filtered=self._filtered,
             failure=failure,

@@ -94,7 +94,6 @@ class TargetPage(Page):
             blank=BLANK_PROCESS,
             names={},
             blank_frame=BLANK_FRAME,
-            flag_name=flag_name,
             query_but=self.query_but,
         )
 
@@ -120,11 +119,6 @@ def newest_film(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 def newest_outputs(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the newest outputs, of data products newest first."""
     return [each for each in found if each["kind"] == "output"][:OUTPUTS_SHOWN]
-
-
-def flag_name(flag: str) -> str:
-    """Return what a flag is called in short: its name, as words."""
-    return flag.replace("_", " ").strip().capitalize() or flag
 
 
 def _is_film(product: dict[str, Any]) -> bool:
