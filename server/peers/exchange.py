@@ -113,11 +113,14 @@ class AnnouncementExchange(Exchange):
             try:
                 await self._store.announcements.insert(self._server_id, self._number + 1, part)
             except AlreadyTaken:
+                # By an attempt that seemed to fail, perhaps with fewer topics than there are now.
                 log.debug(
                     "Announcement %d was stored already",
                     self._number + 1,
                     extra={"action": "announcement_repeated", "number": self._number + 1},
                 )
+                self._number += 1
+                continue
             except BaseException:
                 self._news |= news
                 raise
@@ -151,11 +154,12 @@ class AnnouncementExchange(Exchange):
             if beat != known:
                 self._beats[server] = (beat, now)
             elif now - since >= self._lease_seconds:
+                await self._caches.forget_all()
                 self._beats[server] = (beat, float("inf"))
-                await self._caches.forget_all()
             if server not in self._read:
-                self._read[server] = await self._store.announcements.last(server)
+                last = await self._store.announcements.last(server)
                 await self._caches.forget_all()
+                self._read[server] = last  # only now, as all of this is repeated if it fails
         for server in self._read.keys() - beats.keys():
             del self._read[server]
 
