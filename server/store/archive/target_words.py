@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from server.core.records import Target
 from server.store.base import text_key
@@ -18,6 +19,22 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.casefold().replace("_", " "))
 
 
+def has_words(target: Target, beginnings: Iterable[str]) -> bool:
+    """Return whether for each of these a word of the target begins so; case is ignored."""
+    words = _kept(target)
+    return all(
+        any(word.startswith(beginning.casefold()[:LENGTH]) for word in words)
+        for beginning in beginnings
+    )
+
+
+def _kept(target: Target) -> set[str]:
+    # The whole name as one word too: "M 31" is found by "m31".
+    texts = [*words_of(target.name), *words_of(target.identifier)]
+    texts.append("".join(words_of(target.name)))
+    return {word[:LENGTH] for word in texts[-1:] + texts[:WORDS] if word}
+
+
 class TargetWords:
     """A document for each word of each target."""
 
@@ -31,13 +48,9 @@ class TargetWords:
 
     async def put(self, target: Target) -> None:
         """Store the words of a target in place of those that it had. May be repeated."""
-        # The whole name as one word too: "M 31" is found by "m31".
-        texts = [*words_of(target.name), *words_of(target.identifier)]
-        texts.append("".join(words_of(target.name)))
-        words = {word[:LENGTH] for word in texts[-1:] + texts[:WORDS] if word}
         found = await self._collection.find({"target": target.pk}, fields=("word",))
         known = {each["word"]: each["_id"] for each in found}
-        wanted = {text_key(word) for word in words}
+        wanted = {text_key(word) for word in _kept(target)}
         for word in sorted(wanted - known.keys()):
             document = {"_id": f"{target.pk}{word}", "word": word, "target": target.pk}
             await self._collection.replace(document, upsert=True)
