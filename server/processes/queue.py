@@ -101,7 +101,8 @@ class ProcessQueue:
         What is noted in the meantime may be missing there, or older, so it is noted again.
         """
         async with self._loading:
-            heard = self._heard = {}
+            heard: dict[int, ProcessRecord | None] = {}
+            self._heard = heard
             try:
                 waiting, under_way = await queued(), await running()
             finally:

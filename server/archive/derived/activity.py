@@ -101,7 +101,8 @@ class Activity:
         await self.store_news()
         found = [await self._store.target_words.beginning(word, WORDS_READ) for word in words]
         # Of a word that very many have, not all of these are read, so the rarest one leads.
-        targets = await self._store.targets.get_many(min(found, key=len, default=[]))
+        rarest: list[int] = min(found, key=len, default=[])
+        targets = await self._store.targets.get_many(rarest)
         return [target for target in targets if has_words(target, words)][:limit]
 
     async def store_news(self) -> None:
