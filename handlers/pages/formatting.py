@@ -94,6 +94,11 @@ def pieces(name: str) -> list[str]:
     return re.split(r"(?<=[_.\-])(?=[^_.\-])", name)
 
 
+def flag_name(flag: str) -> str:
+    """Return what a flag is called in short: its name, as words."""
+    return flag.replace("_", " ").strip().capitalize() or flag
+
+
 def extra_field(value: Any) -> str:
     """Return the value of an extra field of a target: a text as it is, all else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

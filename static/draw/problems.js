@@ -12,16 +12,20 @@ export function showProblems(form, error) {
   clearProblems(form);
   const body = error instanceof ApiError ? error.body : {};
   const places = parts(".problem[data-field]", form);
-  let placed = false;
+  const unplaced = new Map(Object.entries(body));
   for (const place of places) {
-    const messages = body[place.dataset.field ?? ""];
+    const field = place.dataset.field ?? "";
+    const messages = unplaced.get(field);
     if (messages === undefined) continue;
     showProblem(place, [messages].flat().join(" "));
-    markInvalid(form, place.dataset.field ?? "", true);
-    placed = true;
+    markInvalid(form, field, true);
+    unplaced.delete(field);
   }
   const rest = places.find((place) => place.dataset.field === "detail");
-  if (!placed && rest) showProblem(rest, messageOf(error));
+  const isPlaced = unplaced.size < Object.keys(body).length;
+  if (rest && !isPlaced) showProblem(rest, messageOf(error));
+  else if (rest && unplaced.size) showProblem(rest, [...unplaced.values()].flat().join(" "));
+  /** @type {HTMLElement | null} */ (form.querySelector('[aria-invalid="true"]'))?.focus();
 }
 
 /** @param {HTMLElement} form */

@@ -10,6 +10,8 @@ import { Answers, subscribe } from "../server/changes.js";
 
 /** Of more targets than this, changes are not followed, but asked for. */
 const MOST_TARGETS = 4;
+/** A page that is asked about for the first time is not older than this. */
+const FRESH_MS = 3000;
 /** How often a guest asks, who may follow no target. */
 const GUEST_MS = 5000;
 
@@ -25,11 +27,10 @@ const GUEST_MS = 5000;
 export function follow(path, targets, kinds, changed) {
   const answers = new Answers();
   let known = false;
-  const look = async () => {
-    const answer = await answers.getChanged(path);
-    if (answer && known) await changed(answer);
+  const look = () => answers.drawChanged(path, async (answer) => {
+    if (known || performance.now() > FRESH_MS) await changed(answer);
     known = true;
-  };
+  });
   if (!may("viewer")) return void lookAgainAndAgain(look, GUEST_MS);
   if (!targets.length || targets.length > MOST_TARGETS) return void lookAgainAndAgain(look, POLL_MS);
   /** @type {(() => void)[]} */
@@ -59,6 +60,7 @@ async function lookAgainAndAgain(look, everyMs) {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (isGone(error)) return showConnection("gone");
+      if (error.status === 401 || error.status === 403) return may("viewer") ? showConnection("refused") : undefined;
     }
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }

@@ -8,6 +8,7 @@ import { pageOf } from "../draw/process/process_row.js";
 import { may } from "../draw/role.js";
 import { updateRegion } from "../draw/region/morph.js";
 import { makeSortable, sortAgain } from "../draw/process/sorting.js";
+import { ArrowKeys } from "../draw/target/arrow_keys.js";
 import { targetOf } from "../draw/target/target_form.js";
 import { keepTimes } from "../draw/times.js";
 import { addressOf } from "../server/address.js";
@@ -22,6 +23,7 @@ const APART_MS = 500;
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
 makeSortable();
+new ArrowKeys(part("#targets"));
 if (may("operator")) makeTargets();
 if (may("admin")) deleteTargets();
 followTargets();
@@ -84,12 +86,20 @@ function deleteTargets() {
 function followTargets() {
   const answers = new Answers();
   let drawn = false;
+  /** Whether the list could not be drawn when it should have been. */
+  let stale = false;
   subscribe(null, async (what) => {
-    const moved = what.has("processes") && (await fetchRunning(answers));
+    let wanted = what.has("targets");
+    const take = (/** @type {any} */ answer) => {
+      wanted = takeRunning(answer.processes) || wanted;
+    };
+    if (what.has("processes")) await answers.drawChanged("/api/processes/?state=queued,running&limit=1000", take);
     // At first, all may have changed: it was drawn by the server a moment ago.
-    if (drawn && (moved || what.has("targets"))) await drawTargets();
+    stale = stale || (drawn && wanted);
     drawn = true;
-    drawRunning();
+    if (stale) await drawTargets();
+    else drawRunning();
+    stale = false;
   }, { state: showConnection, apartMs: APART_MS });
 }
 
@@ -103,14 +113,12 @@ async function drawTargets() {
 let running = [];
 
 /**
- * @param {Answers} answers
- * @returns {Promise<boolean>} whether any has been submitted, has started or has ended
+ * @param {any[]} processes
+ * @returns {boolean} whether any has been submitted, has started or has ended
  */
-async function fetchRunning(answers) {
-  const answer = await answers.getChanged("/api/processes/?state=queued,running&limit=1000");
-  if (!answer) return false;
+function takeRunning(processes) {
   const before = JSON.stringify(running.map(wordsOf));
-  running = answer.processes;
+  running = processes;
   return JSON.stringify(running.map(wordsOf)) !== before;
 }
 

@@ -1,6 +1,7 @@
 // @ts-check
 /** The viewer on the page of a data product: finds its place there and puts it together. */
 
+import { copyText } from "../draw/clipboard.js";
 import { part, parts, slot } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
 import { ApiError, get } from "../server/api.js";
@@ -95,10 +96,14 @@ async function explain(place, pk, error) {
  */
 async function copy(place, position) {
   const said = slot("copied", place);
+  if (!position) {
+    said.textContent = "There is no position";
+    return;
+  }
   try {
-    await navigator.clipboard.writeText(position.replace("−", "-"));
-    said.textContent = position ? "Copied" : "There is no position";
-  } catch {
-    said.textContent = "Could not be copied";
+    await copyText(position.replaceAll("−", "-"));
+    said.textContent = "Copied";
+  } catch (error) {
+    said.textContent = messageOf(error);
   }
 }

@@ -18,8 +18,15 @@ from tests.browser.test_accessibility import axe  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.slow
 
-WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+WIDTHS = pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.long), (1280, "light")]
+)
 ROWS = "#product-list tbody tr[data-pk]"
+#: As a page has it that comes by plain HTTP from another machine.
+UNTRUSTED = "Object.defineProperty(navigator, 'clipboard', {value: undefined});"
+#: How many controls in tables the Tab key leads to.
+REACHABLE = """() => [...document.querySelectorAll('tbody a[href], tbody button')]
+  .filter((control) => control.tabIndex >= 0 && control.checkVisibility()).length"""
 TAB_STOPS = """() => [...document.querySelectorAll(
     'a[href], button, input, select, textarea, summary, [tabindex]')].filter(
   each => each.tabIndex >= 0 && !each.disabled && each.checkVisibility()).findIndex(
@@ -213,6 +220,30 @@ def test_a_table_is_one_stop_of_the_tab_key_and_arrows_lead_through_it(
     expect(page.get_by_role("link", name="V_20_1.fits", exact=True)).to_be_focused()
 
 
+def test_so_are_the_tables_of_all_targets_and_processes_also_after_they_were_drawn_anew(
+    open_page: Open, observatory: Observatory
+) -> None:
+    ended = [observatory.run("Texts") for _ in range(3)]
+    for each in ended:
+        observatory.ended(each)
+    page = open_page("/")
+    row = page.locator("#targets tbody tr:nth-child(2)")
+    page.locator("#targets tbody tr:nth-child(1) th a").focus()
+    page.keyboard.press("ArrowDown")
+    expect(row.locator("th a")).to_be_focused()
+    assert page.evaluate(REACHABLE) == row.locator("a:visible, button:visible").count()
+    page.goto("/processes/?pipeline=Texts")
+    page.locator("#processes tbody tr:nth-child(1) th a").first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(f'#processes tr[data-pk="{ended[1]}"] th a').first).to_be_focused()
+    newer = observatory.run("Texts")
+    row = page.locator(f'#processes tr[data-pk="{newer}"]')
+    expect(row).to_have_attribute("data-state", "succeeded")  # the table was drawn anew
+    row = page.locator(f'#processes tr[data-pk="{ended[1]}"]')
+    expect(row.locator("th a").first).to_be_focused()
+    assert page.evaluate(REACHABLE) == row.locator("a:visible, button:visible").count()
+
+
 @WIDTHS
 def test_of_thousands_of_rows_those_near_the_window_are_there(
     open_page: Open, observatory: Observatory, width: int, scheme: str
@@ -271,7 +302,10 @@ def test_a_table_is_sorted_as_what_its_columns_hold(
     open_page: Open, observatory: Observatory
 ) -> None:
     table = (
-        b"n,when,who\n10,2026-03-01T00:00:00,b\n9,2025-12-01T00:00:00,A\n,2026-01-01T00:00:00,c\n"
+        b"n,when,who,dec,zone\n"
+        b"10,2026-03-01T00:00:00,b,-10:30:00,2026-01-01 01:00\n"
+        b"9,2025-12-01T00:00:00,A,+05:00:00,2026-01-01T02:30+02:00\n"
+        b",2026-01-01T00:00:00,c,-00:30:00.5,2026-01-01\n"
     )
     [pk] = observatory.upload(observatory.make_target(), {"t.csv": table})
     page = open_page(f"/dataproducts/{pk}/")
@@ -284,6 +318,10 @@ def test_a_table_is_sorted_as_what_its_columns_hold(
     expect(first).to_have_text(["9", "", "10"])
     page.get_by_role("button", name="who", exact=True).click()
     expect(first).to_have_text(["9", "10", ""])
+    page.get_by_role("button", name="dec", exact=True).click()
+    expect(first).to_have_text(["10", "", "9"])
+    page.get_by_role("button", name="zone", exact=True).click()
+    expect(first).to_have_text(["", "9", "10"])  # those without a zone are UTC
 
 
 @WIDTHS
@@ -313,6 +351,12 @@ def test_coordinates_are_copied_as_programs_take_them(
     page.get_by_role("button", name="degrees").click()
     expect(page.locator("#copied")).to_have_text("31.042700 -0.500000 copied")
     assert page.evaluate("navigator.clipboard.readText()") == "31.042700 -0.500000"
+    remote = open_page(f"/targets/{target}/", script=UNTRUSTED)
+    remote.get_by_role("button", name="h m s").click()
+    expect(remote.locator("#copied")).to_have_text("02:04:10.25 -00:30:00.0 copied")
+    remote.locator("#filter").click()
+    remote.keyboard.press("Control+V")
+    expect(remote.locator("#filter")).to_have_value("02:04:10.25 -00:30:00.0")
 
 
 def test_all_that_is_wrong_with_a_target_is_said_at_once(

@@ -22,7 +22,7 @@ PAGE = re.compile(r"\b(document|HTMLElement|querySelector\w*|localStorage)\b")
 #: A path of this server, and what puts `http.prefix` before it.
 PATH = re.compile(r"[\"'`]/(?:[a-z?]|[\"'`])")
 PREFIXED = re.compile(
-    r"addressOf\(|\b(?:request|get|poll|pollAnswer|getChanged|follow|getNow|deleteConfirmed)\("
+    r"addressOf\(|\b(?:request|get|poll|pollAnswer|drawChanged|follow|getNow|deleteConfirmed)\("
     r"|^\s*path: |^const ALIVE = "
     r"|^  return `/api/processes/\$\{pk\}/logs/\?"  # which is handed to `get`
 )

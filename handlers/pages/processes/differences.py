@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from handlers.pages.formatting import flag_name
 from server.core.records import Flag
 from server.processes.receipt import Environment, Input, Receipt
 
@@ -18,15 +19,16 @@ DIGEST_CHARACTERS = 12
 
 
 class Difference(NamedTuple):
-    """A fact that is not the same, and what it is for each of the two."""
+    """A fact that is not the same, and what it is for each of the two; `hint` explains the name."""
 
     name: str
     one: str
     other: str
+    hint: str = ""
 
 
 def differences(one: Receipt, other: Receipt, flags: Mapping[str, Flag]) -> list[Difference]:
-    """Return what went into two runs and was not the same; `flags` have the names of flags."""
+    """Return what went into two runs and was not the same; `flags` explain flags."""
     found = [
         *_differing("Pipeline", one, other, lambda each: each.pipeline),
         *_flags(one, other, flags),
@@ -55,8 +57,8 @@ def _flags(one: Receipt, other: Receipt, names: Mapping[str, Flag]) -> Iterator[
     for flag in dict.fromkeys([*one.flags, *other.flags]):
         values = one.flags.get(flag), other.flags.get(flag)
         if values[0] != values[1]:
-            name = names[flag].long_name if flag in names else flag
-            yield Difference(name or flag, words[values[0]], words[values[1]])
+            hint = names[flag].long_name if flag in names else ""
+            yield Difference(flag_name(flag), words[values[0]], words[values[1]], hint)
 
 
 def _inputs(one: list[Input] | None, other: list[Input] | None) -> Iterator[Difference]:

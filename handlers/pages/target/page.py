@@ -9,13 +9,15 @@ from urllib.parse import urlencode
 
 from tornado.routing import URLSpec
 
-from handlers.http.query import PK, integer, parse_pk
+from handlers.http.query import PK, integer
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.pages.display import display_kind
+from handlers.pages.predecessor.redirects import found_or_led_on
 from handlers.pages.target import frames
 from handlers.services import Services
 from server.archive.derived.frames import frames_of
+from server.core.records import Target
 
 #: How many processes the page shows at first, and how many outputs above them.
 PROCESSES_SHOWN = 8
@@ -60,7 +62,14 @@ class TargetPage(Page):
 
     async def get(self, pk: str) -> None:
         """Show the target; of its data products those that the address asks for."""
-        target = await self.archive.targets.get(parse_pk(pk))
+        get = self.archive.targets.get
+        target = await found_or_led_on(
+            self, "target", pk, get, lambda target: f"/targets/{target.pk}/"
+        )
+        if target is not None:
+            await self._show(target)
+
+    async def _show(self, target: Target) -> None:
         found, more = await frames_of(self.archive.products, target.pk)
         processes = await self.processes.find(target=target.pk, limit=PROCESSES_SHOWN)
         curve = await self.archive.light_curves.page(target.pk, limit=1)
@@ -69,6 +78,7 @@ class TargetPage(Page):
         self.show(
             "pages/target.html",
             target=target,
+            site=self.services.config.site,
             frames=frames,
             listed=shown,
             rows=shown.shown[start : start + frames.ROWS_SHOWN],
@@ -83,7 +93,6 @@ class TargetPage(Page):
             blank=BLANK_PROCESS,
             names={},
             blank_frame=BLANK_FRAME,
-            flag_name=flag_name,
             query_but=self.query_but,
         )
 
@@ -109,11 +118,6 @@ def newest_film(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 def newest_outputs(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the newest outputs, of data products newest first."""
     return [each for each in found if each["kind"] == "output"][:OUTPUTS_SHOWN]
-
-
-def flag_name(flag: str) -> str:
-    """Return what a flag is called in short: its name, as words."""
-    return flag.replace("_", " ").strip().capitalize() or flag
 
 
 def _is_film(product: dict[str, Any]) -> bool:

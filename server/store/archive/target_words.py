@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from server.core.records import Target
 from server.store.base import text_key
@@ -29,6 +30,7 @@ def has_words(target: Target, beginnings: Iterable[str]) -> bool:
 
 
 def _kept(target: Target) -> set[str]:
+    """Return the words by which a target is found."""
     # The whole name as one word too: "M 31" is found by "m31".
     texts = [*words_of(target.name), *words_of(target.identifier)]
     texts.append("".join(words_of(target.name)))
@@ -48,13 +50,18 @@ class TargetWords:
 
     async def put(self, target: Target) -> None:
         """Store the words of a target in place of those that it had. May be repeated."""
+        wanted = _keys(target)
         found = await self._collection.find({"target": target.pk}, fields=("word",))
         known = {each["word"]: each["_id"] for each in found}
-        wanted = {text_key(word) for word in _kept(target)}
         for word in sorted(wanted - known.keys()):
-            document = {"_id": f"{target.pk}{word}", "word": word, "target": target.pk}
-            await self._collection.replace(document, upsert=True)
+            await self._collection.replace(_document(target, word), upsert=True)
         await self._collection.delete_many(known[word] for word in known.keys() - wanted)
+
+    async def insert_many(self, targets: Iterable[Target]) -> None:
+        """Store the words of new targets. :raises AlreadyTaken: some of them are known."""
+        await self._collection.insert_many(
+            [_document(target, word) for target in targets for word in sorted(_keys(target))]
+        )
 
     async def beginning(self, word: str, limit: int) -> list[int]:
         """Return targets with a word that begins so, each once; at most so many words are read."""
@@ -67,3 +74,12 @@ class TargetWords:
     async def delete(self, target: int) -> None:
         """Forget the words of a target."""
         await self._collection.delete({"target": target})
+
+
+def _keys(target: Target) -> set[str]:
+    """Return the words of a target as index keys."""
+    return {text_key(word) for word in _kept(target)}
+
+
+def _document(target: Target, word: str) -> dict[str, Any]:
+    return {"_id": f"{target.pk}{word}", "word": word, "target": target.pk}

@@ -4,6 +4,7 @@
 import { addressOf } from "../../server/address.js";
 import { part } from "../find.js";
 import { may } from "../role.js";
+import { setName } from "../target/names.js";
 import { setText } from "../times.js";
 import { exact, number } from "../wording.js";
 
@@ -39,10 +40,10 @@ function place(stage, name) {
  */
 function drawLink(element, text, href) {
   if (element.title !== (text ?? "")) element.title = text ?? "";
-  if (text === undefined || href === null) return setText(element, text ?? NOTHING);
+  if (text === undefined || href === null) return setName(element, text ?? NOTHING);
   const link = element.querySelector("a") ?? document.createElement("a");
   link.setAttribute("href", href);
-  setText(link, text);
+  setName(link, text);
   if (!link.isConnected) element.replaceChildren(link);
 }
 

@@ -4,6 +4,7 @@
 import { addressOf } from "../../server/address.js";
 import { part, parts } from "../find.js";
 import { may } from "../role.js";
+import { setName } from "../target/names.js";
 import { exact } from "../wording.js";
 import { signed } from "./frame_facts.js";
 
@@ -83,7 +84,7 @@ function leftOutRow({ product, name, reason }) {
   const row = document.createElement("li");
   const link = document.createElement(may("viewer") ? "a" : "span");
   if (link instanceof HTMLAnchorElement) link.href = addressOf(`/dataproducts/${product}/`);
-  link.textContent = name;
+  setName(link, name);
   row.append(link, ` ${reason}`);
   return row;
 }
@@ -96,7 +97,7 @@ function frameRow(frame, isAligned) {
   const row = document.createElement("li");
   const name = document.createElement(frame.line === null ? "span" : "a");
   if (name instanceof HTMLAnchorElement) name.href = `#L${frame.line}`;
-  name.textContent = frame.name;
+  setName(name, frame.name);
   name.title = frame.date === null ? "no date" : exact(frame.date);
   const facts = document.createElement("span");
   facts.className = "figure faint";

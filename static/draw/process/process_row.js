@@ -4,6 +4,7 @@
 import { addressOf } from "../../server/address.js";
 import { parts, slot } from "../find.js";
 import { setDuration, setText, setTime } from "../times.js";
+import { setName } from "../target/names.js";
 import { note, share, statusOf } from "../wording.js";
 
 /**
@@ -13,7 +14,7 @@ import { note, share, statusOf } from "../wording.js";
 export function drawProcess(row, record) {
   Object.assign(row.dataset, { pk: record.pk, identifier: record.identifier, state: record.state });
   const link = /** @type {HTMLAnchorElement} */ (slot("identifier", row));
-  setText(link, record.identifier);
+  setName(link, record.identifier);
   link.setAttribute("href", pageOf(record));
   setText(slot("pipeline", row), record.pipeline);
   slot("status", row).dataset.state = record.state;

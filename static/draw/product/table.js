@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Draws the first rows of a table: columns of numbers to the right, sorted by a click on a heading, as
- * numbers, as times or as text, whatever the column holds.
+ * numbers, as times, as angles or as text, whatever the column holds.
  */
 
 const MOST_ROWS = 300;
@@ -9,7 +9,10 @@ const MOST_ROWS = 300;
 const TIME = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/;
 const EMPTY = /^\s*(|-|–|nan|null|none|n\/a)\s*$/i;
 
-/** @typedef {"number" | "time" | "text"} Type */
+/** As right ascensions and declinations are written. */
+const SEXAGESIMAL = /^[+\-\u2212]?\d{1,3}([: ])\d\d(\1\d\d(\.\d*)?)?$/;
+
+/** @typedef {"number" | "time" | "angle" | "text"} Type */
 
 /**
  * Make a table of the first rows, with the names of the columns above them if there are any.
@@ -50,7 +53,8 @@ export function tableOf(columns, rows) {
 function typeOf(values) {
   const there = values.filter((value) => !EMPTY.test(value));
   if (there.length && there.every((value) => !Number.isNaN(Number(value)))) return "number";
-  return there.length && there.every((value) => TIME.test(value.trim())) ? "time" : "text";
+  if (there.length && there.every((value) => TIME.test(value.trim()))) return "time";
+  return there.length && there.every((value) => SEXAGESIMAL.test(value.trim())) ? "angle" : "text";
 }
 
 /**
@@ -80,10 +84,26 @@ function keyOf(value, type) {
     case "number":
       return Number(value);
     case "time":
-      return Date.parse(value.trim().replace(" ", "T"));
+      return secondsOf(value.trim());
+    case "angle":
+      return sizeOf(value.trim());
     default:
       return value.toLowerCase();
   }
+}
+
+/** @param {string} value a date or a time, of UTC where it names no zone, as astronomers write it */
+function secondsOf(value) {
+  const [, date, time = "T00:00", zone = "Z"] = /^(.{10})([T ][\d:.]+)?(.*)$/.exec(value) ?? [];
+  const parsed = Date.parse(`${date}${time.replace(" ", "T")}${zone.replace(/(\d\d)(\d\d)$/, "$1:$2") || "Z"}`);
+  return Number.isNaN(parsed) ? null : parsed;
+}
+
+/** @param {string} value of degrees or hours, minutes and seconds */
+function sizeOf(value) {
+  const [whole, minutes, seconds = 0] = value.split(/[: ]/).map((part) => Math.abs(Number(part.replace("\u2212", "-"))));
+  const size = whole + minutes / 60 + seconds / 3600;
+  return /^[-\u2212]/.test(value) ? -size : size;
 }
 
 /**

@@ -13,7 +13,7 @@ export class ArrowKeys {
   #current = null;
 
   /**
-   * @param {HTMLElement} table
+   * @param {HTMLElement} table a table, or what holds one
    * @param {object} [rows] where they are not all there
    * @param {() => number} [rows.count]
    * @param {(index: number) => HTMLElement | null} [rows.at] a row by its place, made to be there
@@ -24,16 +24,18 @@ export class ArrowKeys {
     this.at = rows.at ?? ((index) => rowsOf(table)[index] ?? null);
     table.addEventListener("focusin", (event) => this.#focused(event));
     table.addEventListener("keydown", (event) => this.#pressed(event));
-    new MutationObserver((changes) => {
-      this.#settle(changes.flatMap(({ addedNodes }) => [...addedNodes].flatMap(rowsIn)));
-    }).observe(table, { childList: true, subtree: true });
+    const observer = new MutationObserver((changes) => {
+      this.#settle([...new Set(changes.flatMap(changedIn))]);
+      observer.takeRecords(); // of what was just settled
+    });
+    observer.observe(table, { childList: true, subtree: true, attributeFilter: ["tabindex"] });
     this.#settle(rowsOf(table));
   }
 
   /**
    * Have one row in the order of the Tab key.
    *
-   * @param {HTMLElement[]} came rows that have just come
+   * @param {HTMLElement[]} came rows that have just come, or were drawn anew
    */
   #settle(came) {
     if (!this.#current?.isConnected) this.#current = rowsOf(this.table)[0] ?? null;
@@ -121,21 +123,30 @@ function controlsOf(row) {
 }
 
 /**
- * Return the rows that something which was added is, has, or is a part of.
+ * Return the rows that have come, or of which something has, or whose place in the order of the Tab
+ * key was changed by what draws them anew.
+ *
+ * @param {MutationRecord} change
+ */
+function changedIn({ type, target, addedNodes }) {
+  return (type === "attributes" ? [target] : [...addedNodes]).flatMap(rowsIn);
+}
+
+/**
+ * Return the rows that something is, has, or is a part of.
  *
  * @param {Node} node
  * @returns {HTMLElement[]}
  */
 function rowsIn(node) {
   if (!(node instanceof HTMLElement)) return [];
-  if (node instanceof HTMLTableSectionElement) return /** @type {HTMLElement[]} */ ([...node.rows]);
   const row = node.closest("tbody tr");
-  return row instanceof HTMLElement ? [row] : [];
+  return row instanceof HTMLElement ? [row] : rowsOf(node);
 }
 
-/** @param {HTMLElement} table */
-function rowsOf(table) {
-  return /** @type {HTMLElement[]} */ ([...table.querySelectorAll("tbody:not([aria-hidden]) tr")]);
+/** @param {HTMLElement} within a table, a part of it, or what holds it */
+function rowsOf(within) {
+  return /** @type {HTMLElement[]} */ ([...within.querySelectorAll("tbody:not([aria-hidden]) tr")]);
 }
 
 /** @param {EventTarget | null} target */

@@ -4,6 +4,9 @@
 import { ApiError } from "../../server/api.js";
 import { degreesOf } from "./coordinates.js";
 
+/** What the server takes, too (`IDENTIFIER_PATTERN`); said at once with all else that is wrong. */
+const IDENTIFIER = /^[a-z0-9][a-z0-9_-]{0,49}$/;
+
 /**
  * @param {HTMLFormElement} form
  * @returns {Record<string, unknown>}
@@ -20,9 +23,12 @@ export function targetOf(form) {
   else if (ra !== null && !(ra >= 0 && ra < 360)) problems.ra = ["It is from 0 to below 360 degrees (24 hours)."];
   if (Number.isNaN(dec)) problems.dec = ["Write it as +36:27:41 or in degrees, as 36.4613."];
   else if (dec !== null && Math.abs(dec) > 90) problems.dec = ["It is from -90 to 90 degrees."];
+  const identifier = value("identifier");
+  if (identifier && !IDENTIFIER.test(identifier)) {
+    problems.identifier = ["It has up to 50 characters of a-z, 0-9, _ and -, the first a letter or digit."];
+  }
   const extra = fields.has("extra_fields") ? { extra_fields: extraFieldsOf(value("extra_fields"), problems) } : {};
   if (Object.keys(problems).length) throw new ApiError(400, problems);
-  const identifier = value("identifier");
   return {
     name: value("name"),
     ra,

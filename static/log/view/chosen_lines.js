@@ -1,13 +1,13 @@
 // @ts-check
 /** The lines that are chosen, by mouse or by keys: they stand in the address, and can be copied. */
 
+import { copyText } from "../../draw/clipboard.js";
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { setText } from "../../draw/times.js";
 import { counted, number } from "../../draw/wording.js";
 import { seenText } from "../terminal/overwriting.js";
 import { formatRange, parseRange, rangeOf } from "../range.js";
-import { copyText } from "./copy.js";
 import { lineOf } from "./selected_text.js";
 
 const MOST_COPIED_LINES = 100_000;

@@ -1,6 +1,7 @@
 // @ts-check
 /** A dialog that lists the keys of a page, and lets readers switch them off. */
 
+import { keep, kept } from "../../draw/kept.js";
 import { answerOf } from "../../draw/question.js";
 
 export class KeyList {
@@ -28,11 +29,8 @@ export class KeyList {
 
   /** A switch, since a single key is easily pressed by accident (WCAG 2.1, 2.1.4). */
   #onOff() {
-    const box = made("input", { type: "checkbox", checked: !localStorage.getItem(this.offKey) });
-    box.addEventListener("change", () => {
-      if (box.checked) localStorage.removeItem(this.offKey);
-      else localStorage.setItem(this.offKey, "true");
-    });
+    const box = made("input", { type: "checkbox", checked: !kept(this.offKey) });
+    box.addEventListener("change", () => keep(this.offKey, box.checked ? null : "true"));
     const label = made("label", { className: "check" });
     label.append(box, "Single keys work, outside of fields");
     return label;

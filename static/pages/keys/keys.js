@@ -5,6 +5,7 @@
  */
 
 import { parts } from "../../draw/find.js";
+import { kept } from "../../draw/kept.js";
 
 /** Whether readers want single keys to do something: some dictate, or press keys by accident. */
 const KEYS_OFF = "heliograph.keys-off";
@@ -16,7 +17,7 @@ if (location.hash === "#search") document.getElementById("search")?.focus();
 /** @param {KeyboardEvent} event */
 function pressed(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.isComposing || isBusy(event.target) || localStorage.getItem(KEYS_OFF)) return;
+  if (event.isComposing || isBusy(event.target) || kept(KEYS_OFF)) return;
   const wanted = keyed().filter((element) => element.dataset.key === event.key).at(-1);
   if (!wanted) return;
   event.preventDefault();

@@ -1,12 +1,15 @@
 // @ts-check
-/** Two runs side by side: their films in step, by the files that their frames are made of. */
+/** Two runs side by side: their films in step, by the files that their frames are made of; kept current. */
 
-import { part, slot } from "../../draw/find.js";
+import { part, parts, slot } from "../../draw/find.js";
 import { VideoScreen, PictureScreen } from "../../draw/process/screens.js";
+import { updateRegion } from "../../draw/region/morph.js";
+import { regionOf } from "../../draw/region/region.js";
 import { keepTimes, setText } from "../../draw/times.js";
 import { exact, number } from "../../draw/wording.js";
 import { addressOf } from "../../server/address.js";
-import { get } from "../../server/api.js";
+import { get, getPage } from "../../server/api.js";
+import { follow } from "../followed.js";
 
 /** @typedef {import("../../draw/process/frames.js").Frame} Frame */
 /** A frame of each film that are made of the same file; null where a film has none. @typedef {[Frame | null, Frame | null]} Pair */
@@ -16,8 +19,35 @@ const LEAP = 10;
 
 const pair = part("#pair");
 keepTimes(Number(pair.dataset.now));
+const processes = JSON.parse(pair.dataset.processes ?? "[]");
+const screens = screensIn(pair); // as the server drew them
 chooseOther();
-if (pair.dataset.film !== undefined) void playTogether(JSON.parse(pair.dataset.processes ?? "[]")).catch(() => {}); // one was deleted
+if (pair.dataset.film !== undefined) void playTogether(processes).catch(() => {}); // one was deleted
+for (const pk of processes) followRun(pk);
+
+/** @param {number} pk of a process whose state, receipt and outputs are shown as they are now */
+function followRun(pk) {
+  let drawn = "";
+  follow(`/api/processes/${pk}/`, JSON.parse(pair.dataset.targets ?? "[]"), ["processes", "products"], async (record) => {
+    const { status, attempt, outputs, failure_message: message, stopping } = record;
+    const now = JSON.stringify([status, attempt, outputs.length, message, stopping]);
+    if (now === drawn) return; // it has only gone on
+    const page = await getPage(location.pathname);
+    if (screensIn(regionOf("pair", page)) !== screens) return location.reload();
+    updateRegion(`run-${pk}`, page);
+    updateRegion("compared", page);
+    drawn = now;
+  });
+}
+
+/**
+ * Return what is shown of both, to tell whether it is still the same.
+ *
+ * @param {HTMLElement} region
+ */
+function screensIn(region) {
+  return parts(".screen > *", region).map((screen) => screen.getAttribute("src")).join();
+}
 
 function chooseOther() {
   const select = document.querySelector("#other");

@@ -2,6 +2,7 @@
 /** The log on the page of a process: its lines and sections, live. Loaded after the page, its tools last. */
 
 import { part } from "../../draw/find.js";
+import { keep, kept } from "../../draw/kept.js";
 import { setText } from "../../draw/times.js";
 import { counted, note } from "../../draw/wording.js";
 import { clockOf } from "../../log/clocks.js";
@@ -197,11 +198,10 @@ function wrapByButton(view) {
     view.wrap(wrapping);
     button.setAttribute("aria-pressed", String(wrapping));
   };
-  if (localStorage.getItem(WRAP_KEY)) wrap(true);
+  if (kept(WRAP_KEY)) wrap(true);
   button.addEventListener("click", () => {
     wrap(!view.wrapping);
-    if (view.wrapping) localStorage.setItem(WRAP_KEY, "true");
-    else localStorage.removeItem(WRAP_KEY);
+    keep(WRAP_KEY, view.wrapping ? "true" : null);
   });
 }
 
@@ -215,10 +215,10 @@ function chooseClock(view, start) {
     view.box.dataset.clock = select.value;
     view.show({ clock: clockOf(select.value, start) });
   };
-  const kept = localStorage.getItem(CLOCK_KEY);
-  if ([...select.options].some((option) => option.value === kept)) select.value = kept ?? "";
+  const chosen = kept(CLOCK_KEY);
+  if ([...select.options].some((option) => option.value === chosen)) select.value = chosen ?? "";
   select.addEventListener("change", () => {
-    localStorage.setItem(CLOCK_KEY, select.value);
+    keep(CLOCK_KEY, select.value);
     show();
   });
   show();

@@ -26,7 +26,7 @@ let result;
 
 keepTimes(Number(page.dataset.now));
 draw();
-setInterval(() => drawTimeLeft(page, record), 1000);
+const counting = setInterval(() => drawTimeLeft(page, record), 1000);
 void start();
 page.addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 page.querySelector("#rerun")?.addEventListener("submit", (event) => {
@@ -84,8 +84,12 @@ function follow(log, drawSections) {
     state: showConnection,
   });
   addEventListener("online", () => feed.channel.reconnectNow());
-  setInterval(() => void drawQueuePosition(feed), QUEUE_MS);
-  void feed.channel.open().then(() => followOutcome(log));
+  const asking = setInterval(() => void drawQueuePosition(feed), QUEUE_MS);
+  void feed.channel.open().then(() => {
+    clearInterval(counting);
+    clearInterval(asking);
+    return followOutcome(log);
+  });
 }
 
 /**

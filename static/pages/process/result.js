@@ -85,10 +85,9 @@ export class Result {
   #offer(fresh) {
     const button = part("#show-result");
     button.hidden = false;
-    const show = () => {
+    button.onclick = () => { // in place of what was offered before
       this.#replaceStage(fresh);
       scrollTo({ top: 0 });
     };
-    button.addEventListener("click", show, { once: true });
   }
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /** The dialog that makes links by which anybody sees this process, lists them and revokes them. */
 
+import { copyText } from "../../draw/clipboard.js";
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { ask, answerOf } from "../../draw/question.js";
@@ -56,10 +57,8 @@ async function makeLink() {
 
 async function copyLink() {
   const link = linkField();
+  await copyText(link.value);
   link.select();
-  // Without https, and not on this machine, browsers have no other clipboard.
-  if (navigator.clipboard) await navigator.clipboard.writeText(link.value);
-  else document.execCommand("copy");
   part("#share-news").textContent = "Copied.";
 }
 

@@ -6,6 +6,7 @@ import { part, parts } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { updateRegion } from "../../draw/region/morph.js";
 import { makeSortable, sortAgain } from "../../draw/process/sorting.js";
+import { ArrowKeys } from "../../draw/target/arrow_keys.js";
 import { keepTimes } from "../../draw/times.js";
 import { getPage, request } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
@@ -25,6 +26,7 @@ form.addEventListener("change", ({ target }) => {
 addEventListener("pageshow", () => parts("[data-left-out]", form).forEach(takeIn));
 part("#processes").addEventListener("click", (event) => void act(/** @type {Element} */ (event.target)));
 makeSortable();
+new ArrowKeys(part("#processes"));
 subscribe(null, refresh, { kinds: ["processes"], state: showConnection, apartMs: APART_MS });
 
 async function refresh() {
@@ -79,20 +81,24 @@ function takeIn(field) {
   delete field.dataset.leftOut;
 }
 
+/** @type {WeakSet<Element>} the buttons whose act is being done: the page may be drawn anew meanwhile */
+const busy = new WeakSet();
+
 /** @param {Element} clicked */
 async function act(clicked) {
   const button = clicked.closest("[data-act]");
   const row = button?.closest("tr");
-  if (!(button instanceof HTMLElement) || !row) return;
+  if (!(button instanceof HTMLElement) || !row || busy.has(button)) return;
+  busy.add(button);
   const { pk, identifier } = row.dataset;
   showProblem(part("#process-problem"), "");
   try {
     await doAct(button.dataset.act ?? "", Number(pk), identifier ?? "");
-    updateRegion("processes", await getPage(location.pathname + location.search));
-    sortAgain(part("#processes"));
+    await refresh();
   } catch (error) {
     showProblem(part("#process-problem"), messageOf(error));
   }
+  busy.delete(button);
 }
 
 /**

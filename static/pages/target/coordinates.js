@@ -1,21 +1,30 @@
 // @ts-check
 /** Buttons that copy the coordinates of the target, as programs take them. */
 
+import { copyText } from "../../draw/clipboard.js";
 import { part } from "../../draw/find.js";
+import { messageOf } from "../../draw/problems.js";
 
 const DONE_MS = 1500;
 
 export function copyCoordinates() {
-  // Browsers have a clipboard where the page is trusted: over HTTPS, or of this machine.
-  document.body.classList.toggle("no-clipboard", !navigator.clipboard);
   // The head of the page is drawn anew when others change the target.
-  part("#target").addEventListener("click", async (event) => {
+  part("#target").addEventListener("click", (event) => {
     const button = /** @type {Element} */ (event.target).closest("button[data-copy]");
-    if (!(button instanceof HTMLElement)) return;
-    const text = button.dataset.copy ?? "";
-    await navigator.clipboard.writeText(text);
-    part("#copied").textContent = `${text} copied`;
-    button.classList.add("done");
-    setTimeout(() => button.classList.remove("done"), DONE_MS);
+    if (button instanceof HTMLElement) void copy(button);
   });
+}
+
+/** @param {HTMLElement} button */
+async function copy(button) {
+  const text = button.dataset.copy ?? "";
+  try {
+    await copyText(text);
+  } catch (error) {
+    part("#copied").textContent = messageOf(error);
+    return;
+  }
+  part("#copied").textContent = `${text} copied`;
+  button.classList.add("done");
+  setTimeout(() => button.classList.remove("done"), DONE_MS);
 }

@@ -2,6 +2,7 @@
 /** The data products as a gallery of pictures, or as rows with all the facts. */
 
 import { part } from "../../draw/find.js";
+import { keep, kept } from "../../draw/kept.js";
 import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 
 const KEY = "heliograph.gallery";
@@ -26,10 +27,10 @@ export function chooseGallery(table, arranged) {
   };
   button.addEventListener("click", () => {
     const gallery = button.getAttribute("aria-pressed") !== "true";
-    localStorage.setItem(KEY, String(gallery));
+    keep(KEY, String(gallery));
     show(gallery);
   });
-  show(localStorage.getItem(KEY) === "true");
+  show(kept(KEY) === "true");
   new ResizeObserver(arrange).observe(table);
   watchBrokenPictures(section, replaceByBlank);
 }

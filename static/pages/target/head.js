@@ -9,14 +9,15 @@ import { Answers } from "../../server/changes.js";
 /** @returns {() => Promise<void>} brings the head up to date */
 export function watchHead() {
   const answers = new Answers();
-  return async () => {
-    const target = await answers.getChanged(`/api/targets/${part("#target").dataset.pk}/`);
-    if (!target) return;
-    const page = await getPage(location.pathname);
-    updateRegion("target-facts", page);
-    document.title = `${target.name} · Heliograph`;
-    const form = document.querySelector("#edit-target");
-    // What somebody is writing there stays.
-    if (form && !form.closest("details")?.open) updateRegion("edit-target", page);
-  };
+  return () => answers.drawChanged(`/api/targets/${part("#target").dataset.pk}/`, drawHead);
+}
+
+/** @param {{name: string}} target */
+async function drawHead({ name }) {
+  const page = await getPage(location.pathname);
+  updateRegion("target-facts", page);
+  document.title = `${name} · Heliograph`;
+  const form = document.querySelector("#edit-target");
+  // What somebody is writing there stays.
+  if (form && !form.closest("details")?.open) updateRegion("edit-target", page);
 }

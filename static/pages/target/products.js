@@ -96,12 +96,14 @@ class ProductList {
 
   /** Show the data products as they are now, if they have changed. */
   async refresh() {
-    const answer = await this.answers.getChanged(`/api/targets/${this.target}/frames/`);
-    if (!answer) return;
-    const { frames, more } = answer;
+    await this.answers.drawChanged(`/api/targets/${this.target}/frames/`, (answer) => this.#take(answer));
+  }
+
+  /** @param {{frames: Frame[], more: boolean}} answer */
+  #take({ frames, more }) {
     const known = new Map(this.#frames.map((frame) => [frame.pk, frame]));
     // What has not changed stays the same object, so that its row is not drawn again.
-    this.#frames = frames.map((/** @type {Frame} */ frame) => sameOr(known.get(frame.pk), frame));
+    this.#frames = frames.map((frame) => sameOr(known.get(frame.pk), frame));
     this.#more = more;
     this.#known = true;
     this.draw();

@@ -18,6 +18,7 @@ import { ProcessFeed } from "../../server/process_feed.js";
 import { copyCoordinates } from "./coordinates.js";
 import { watchCurve } from "./curve.js";
 import { watchProducts } from "./products.js";
+import { showSkyLater } from "./later.js";
 import { drawResults } from "./results.js";
 import { deleteSoon } from "./undo.js";
 
@@ -47,6 +48,7 @@ subscribe(target, async () => {
   kinds: ["target"],
   state: (state) => state === "gone" && showConnection(state), // the list of processes is empty then
 });
+showSkyLater(target);
 offerNotifications(part("#notify"));
 copyCoordinates();
 if (run) {
@@ -131,15 +133,17 @@ function filtersIn(section) {
 async function act(clicked) {
   const button = clicked.closest("[data-act]");
   const row = button?.closest("tr");
-  if (!(button instanceof HTMLElement) || !row) return;
+  if (!(button instanceof HTMLElement) || !row || button.dataset.busy) return;
   const { pk, identifier } = row.dataset;
   showProblem(part("#process-problem"), "");
+  button.dataset.busy = "true"; // a second click, or the second half of a double click, is none
   try {
     await doAct(button.dataset.act ?? "", Number(pk), identifier ?? "");
     await feed.fetch();
   } catch (error) {
     showProblem(part("#process-problem"), messageOf(error));
   }
+  delete button.dataset.busy;
 }
 
 /**

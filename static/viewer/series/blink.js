@@ -8,6 +8,7 @@ const EACH_MS = 600;
 
 export class Blink {
   #timer = 0;
+  #round = 0;
   #at = 0;
   /** @type {Picture[]} */
   #others = [];
@@ -38,8 +39,9 @@ export class Blink {
     this.#at = 0;
     clearInterval(this.#timer);
     this.#timer = -1;
+    const round = ++this.#round;
     await Promise.all(pictures.map((picture) => picture.facts ?? picture.load()));
-    if (!this.on) return; // stopped meanwhile
+    if (!this.on || round !== this.#round) return; // stopped, or begun with others meanwhile
     const all = [first, ...pictures];
     this.#timer = setInterval(() => {
       this.#at = (this.#at + 1) % all.length;

@@ -89,6 +89,21 @@ async def test_each_role_sees_the_controls_for_what_it_may_do(
     assert {re.search(r'data-role="(\w+)"', page)[1] for page in pages.values()} == {role}  # type: ignore[index]
 
 
+async def test_flags_have_a_short_name_and_a_hint_wherever_they_are_chosen() -> None:
+    fakes = some_fakes()
+    dummy = fakes.processes.pipelines["Dummy"]
+    flags = {"very_deep": Flag(default=False, long_name="Search for <faint> sources")}
+    fakes.processes.pipelines["Dummy"] = structs.replace(dummy, flags=flags)
+    fakes.processes.records[51] = fakes.processes.records[51].evolve(flags={"very_deep": True})
+    async with fakes.serving() as client:
+        pages = [
+            (await client.fetch(path)).body.decode() for path in ("/targets/1/", "/pipeline/51")
+        ]
+    hint = "Very deep <small>Search for &lt;faint&gt; sources</small>"
+    assert [hint in page for page in pages] == [True, True]
+    assert 'title="Search for &lt;faint&gt; sources">Very deep</span>' in pages[1]
+
+
 async def test_without_tokens_everybody_sees_everything() -> None:
     fakes = some_fakes()
     async with fakes.serving() as client:

@@ -141,8 +141,8 @@ def test_flags_inputs_source_and_packages_that_differ_are_named() -> None:
         one, other, {"deep": Flag(False, "Search for faint sources")}
     )}  # fmt: skip
     assert found == {
-        "Search for faint sources": ("on", "off"),
-        "old": ("off", NONE),
+        "Deep": ("on", "off"),
+        "Old": ("off", NONE),
         "Inputs of this run only": ("b.fits", "b.fits"),
         "Source": ("a.py abababababab", "a.py cdcdcdcdcdcd"),
         "av": ("2", "not installed"),
@@ -173,7 +173,7 @@ async def test_two_runs_are_shown_side_by_side_and_unknown_ones_are_404() -> Non
         assert b"/dataproducts/61/preview.png?size=1024" in page.body
         assert b"a &lt;b&gt;.png" in page.body
         assert b"It has no picture to compare." in page.body
-        assert b'<th scope="row">deep</th><td>on</td>' in page.body
+        assert b'<th scope="row">Deep</th><td>on</td>' in page.body
         for path in ("/processes/51/compare/99/", "/processes/99/compare/51/"):
             assert (await client.fetch(path, headers=bearer("viewer"))).code == 404
 
