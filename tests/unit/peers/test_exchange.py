@@ -12,6 +12,7 @@ from server.core.changes import Topic
 from server.core.errors import DatabaseAway
 from server.core.hub import EVERYTHING, Hub
 from server.logs.logs import Logs
+from server.peers import exchange as exchange_module
 from server.peers.exchange import AnnouncementExchange
 from server.peers.invalidation import CacheInvalidation
 from server.processes.repository import ProcessRepository
@@ -45,6 +46,25 @@ async def test_what_came_after_an_announcement_that_seemed_to_fail_is_announced(
     heard = await store.announcements.after("s1", 0)
     assert [each.number for each in heard] == [1, 2]
     assert {topic for each in heard for topic in each.topics} == {("process", 1), ("process", 2)}
+
+
+async def test_what_is_left_to_announce_is_kept_when_old_ones_cannot_be_deleted(
+    runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_asked: Any) -> None:
+        raise DatabaseAway
+
+    monkeypatch.setattr(exchange_module, "TOPICS", 1)
+    monkeypatch.setattr(exchange_module, "PRUNE_EVERY", 1)
+    one = exchange(store, Hub())
+    one._news = {("process", 1), ("process", 2)}
+    with monkeypatch.context() as outage:
+        outage.setattr(store.announcements, "prune", away)
+        with pytest.raises(DatabaseAway):
+            await one._announce()
+    await one._announce()
+    heard = await store.announcements.after("s1", 0)
+    assert [each.topics for each in heard] == [[("process", 1)], [("process", 2)]]
 
 
 async def test_caches_are_forgotten_for_a_new_server_even_if_that_failed_at_first(
