@@ -32,6 +32,8 @@ def serve(requests: IO[str], answers: IO[str], subject: str = "files") -> None:
 
     if subject == "files":
         from runners.imaging import preview  # noqa: F401
+    elif subject == "periods":
+        from runners.tables import periods  # noqa: F401
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -61,6 +63,11 @@ def _examined(request: dict[str, Any]) -> dict[str, Any]:
     from runners.fits import headers, metadata, tables
     from runners.imaging import preview
 
+    if "periodogram" in request:
+        from runners.tables import periods
+
+        periods.write_periodogram(*request["periodogram"])
+        return {}
     if "metadata" in request:
         return {"metadata": metadata.fits_metadata(request["metadata"])}
     if "headers" in request:

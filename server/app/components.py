@@ -37,6 +37,9 @@ from server.store.driver.connection import Database
 from server.store.engine.supervisor import Engine
 from server.store.peers.heartbeats import Program
 
+#: How long a search for a period may take, and for how long its process waits for another one.
+SEARCH_SECONDS, SEARCHER_IDLE_SECONDS = 15.0, 120.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
@@ -46,6 +49,7 @@ class Components:
     store: Store
     examiner: Examiner
     viewer: Examiner
+    searcher: Examiner
     hub: Hub
     repository: ProcessRepository
     logs: Logs
@@ -81,6 +85,8 @@ async def open_components(
     stack.push_async_callback(examiner.close)
     viewer = _viewer(config)
     stack.push_async_callback(viewer.close)
+    searcher = _searcher(config)
+    stack.push_async_callback(searcher.close)
     hub = Hub()
     repository = ProcessRepository(
         store.processes, hub, folder.server_id, metrics, prefix=config.http.prefix
@@ -95,6 +101,7 @@ async def open_components(
         store=store,
         examiner=examiner,
         viewer=viewer,
+        searcher=searcher,
         hub=hub,
         repository=repository,
         logs=logs,
@@ -144,6 +151,17 @@ def _viewer(config: Config) -> Examiner:
     """
     environment = of_runs(os.environ, config.limits.environment)
     return Examiner(environment=environment, idle_seconds=IDLE_SECONDS, subject="views")
+
+
+def _searcher(config: Config) -> Examiner:
+    """Return what searches light curves for periods, one at a time, for those who still wait."""
+    return Examiner(
+        SEARCH_SECONDS,
+        of_runs(os.environ, config.limits.environment),
+        SEARCHER_IDLE_SECONDS,
+        subject="periods",
+        abandons=True,
+    )
 
 
 def _archive(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from server.archive.derived.activity import Activity
 from server.archive.groups import Groups
 from server.archive.light_curves import LightCurves
+from server.archive.light_curves.origin import Origins
 from server.archive.outputs import OutputPublisher
 from server.archive.products import DataProducts
 from server.archive.rollback import Rollback
@@ -57,5 +58,6 @@ class Archive:
             store, files, data_folder, limits, self.transactions, self.rollback, visibility, prefix
         )
         self.groups = Groups(store, self.products, visibility, changed, tell)
-        self.light_curves = LightCurves(store, self.transactions, visibility)
+        self.light_curves = LightCurves(store, self.transactions, visibility, tell)
+        self.origins = Origins(store, self.products)
         self.outputs = OutputPublisher(self.transactions, self.rollback, store, data_folder)
