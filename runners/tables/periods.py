@@ -183,8 +183,8 @@ def _offset(points: Points, frequency: float) -> Floats:
     filters = points.band[:, None] == np.arange(len(points.names))
     columns = np.column_stack([np.sin(angle), np.cos(angle), filters])
     scale = np.ones(len(angle)) if points.error is None else 1 / points.error
-    found = np.linalg.lstsq(columns * scale[:, None], points.value * scale, rcond=None)[0]
-    offsets: Floats = found[2:]
+    best = np.linalg.lstsq(columns * scale[:, None], points.value * scale, rcond=None)[0]
+    offsets = np.asarray(best[2:], dtype=np.float64)
     return points.value - offsets[points.band]
 
 

@@ -24,10 +24,10 @@
   let drawn = null;
   /** @type {any} */
   let wanted = null;
-  /** The data of each kind of points, whose `selected` are those that the reader chooses. @type {any[]} */
-  let sources = [];
-  let choosing = false;
-  let reporting = 0;
+  const choosing = new (/** @type {any} */ (window).Choosing)((/** @type {number[]} */ numbers) => {
+    wanted.chosen = numbers;
+    report({ type: "picked", numbers });
+  });
 
   addEventListener("message", (event) => {
     if (event.source !== parent) return;
@@ -36,7 +36,7 @@
       void draw();
     } else if (event.data?.type === "choose" && wanted) {
       wanted.chosen = event.data.numbers;
-      choose();
+      choosing.show(wanted.chosen);
     }
   });
   night.addEventListener("change", () => void draw());
@@ -47,38 +47,17 @@
     const view = drawn;
     drawn = null;
     try {
-      sources = [];
+      choosing.clear();
       const figure = figureOf(wanted, night.matches ? NIGHT : DAY);
       view?.remove();
       drawn = await Bokeh.Plotting.show(figure, document.getElementById("plot"));
-      choose();
+      choosing.view = drawn;
+      choosing.show(wanted.chosen);
       report({ type: "drawn" });
     } catch (error) {
       report({ type: "failed" });
       throw error;
     }
-  }
-
-  /** Choose the points that the page has chosen; it knows that. */
-  function choose() {
-    const numbers = new Set(wanted.chosen);
-    choosing = true;
-    for (const { data, selected } of sources) {
-      const indices = data.number.flatMap((/** @type {number} */ number, /** @type {number} */ index) => (numbers.has(number) ? [index] : []));
-      if (indices.length || selected.indices.length) selected.indices = indices;
-    }
-    choosing = false;
-  }
-
-  /** Tell which points are chosen, once for all kinds of them. */
-  function reportChosen() {
-    if (choosing) return;
-    clearTimeout(reporting);
-    reporting = setTimeout(() => {
-      const numbers = sources.flatMap(({ data, selected }) => selected.indices.map((/** @type {number} */ index) => data.number[index]));
-      wanted.chosen = [...new Set(numbers)];
-      report({ type: "picked", numbers: wanted.chosen });
-    }, 0);
   }
 
   /** @param {object} message */
@@ -172,8 +151,7 @@
       const shown = (/** @type {number} */ y) => (limit ? inside(y, edges, quantity) : y);
       const data = { x: those.map((index) => series.x[index]), y: those.map((index) => shown(series.y[index])), number: those.map((index) => series.number[index]) };
       const source = new Bokeh.ColumnDataSource({ data });
-      sources.push(source);
-      source.selected.properties.indices.change.connect(reportChosen);
+      choosing.add(source);
       // What is not chosen stays as it is; what is chosen has a rim.
       const rim = { selection_line_color: colours.ink, selection_line_width: 2, selection_line_alpha: 1, nonselection_fill_alpha: out ? 0 : 0.85, nonselection_line_alpha: out ? 0.7 : 1 };
       figure.scatter({ field: "x" }, { field: "y" }, { source, marker, size, ...rim, ...look });
@@ -183,8 +161,8 @@
     const hollow = { line_color: colour, line_width: 1.25, line_alpha: 0.7, fill_color: null, fill_alpha: 0 };
     some(false, false, { line_color: marker === "plus" ? colour : null, fill_color: colour, fill_alpha: 0.85, legend_label: name });
     some(true, false, { ...limits, legend_label: `${name}, not detected` });
-    some(false, true, { ...hollow, legend_label: `${name}, left out` });
-    some(true, true, { ...limits, ...hollow, legend_label: `${name}, left out` });
+    some(false, true, { ...hollow, legend_label: "left out" });
+    some(true, true, { ...limits, ...hollow, legend_label: "left out" });
     const known = series.error.map((error, index) => index).filter((index) => series.error[index] !== null && !series.out[index])
       .filter((_, index) => index % barStep === 0);
     if (!known.length) return;
