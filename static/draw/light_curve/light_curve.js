@@ -92,7 +92,7 @@ const [EPOCH_MJD, DAY_MS] = [40_587, 86_400_000];
  *
  * @param {number} time
  */
-export function unixOf(time) {
+function unixOf(time) {
   return Math.round((time - EPOCH_MJD) * DAY_MS);
 }
 
