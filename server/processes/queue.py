@@ -72,6 +72,8 @@ class ProcessQueue:
         self.running: dict[int, str] = {}
         self._order: list[tuple[int, int]] = []  # place and PK of each of `queued`
         self._known: dict[int, Place] = {}
+        #: the turns of processes that are being stored, whatever is read anew meanwhile
+        self._held = _Turns()
         self._forget_turns()
 
     @property
@@ -152,7 +154,7 @@ class ProcessQueue:
         return self._present if first is None else max(self._present, first - 1)
 
     def _forget_turns(self) -> None:
-        self._by_target, self._by_pipeline, self._held = _Turns(), _Turns(), _Turns()
+        self._by_target, self._by_pipeline = _Turns(), _Turns()
         self._begin_anew()
 
     def _begin_anew(self) -> None:

@@ -267,3 +267,11 @@ def test_nobody_waits_for_more_than_one_run_of_each_other_target(
             assert queue.queued == [each.pk for each in by_place]
     while observatory.waiting():
         observatory.end(observatory.claim().pk)
+
+
+def test_a_place_is_held_while_the_queue_is_read_anew() -> None:
+    queue = ProcessQueue()
+    with queue.place_for(a_record(2)) as first:
+        queue.set_queued([])
+        with queue.place_for(a_record(1)) as second:
+            assert first < second
