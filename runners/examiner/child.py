@@ -29,6 +29,7 @@ def serve(requests: IO[str], answers: IO[str], subject: str = "files") -> None:
     """Import the libraries, report that they are ready, then answer each line of `requests`."""
     from runners.fits.viewing import description, windows
     from runners.fits.viewing.errors import WrongRequest
+    from runners.tables.text import WrongSearch
 
     if subject == "files":
         from runners.imaging import preview  # noqa: F401
@@ -44,7 +45,7 @@ def serve(requests: IO[str], answers: IO[str], subject: str = "files") -> None:
                 windows.write_window(path, out_path, windows.Window(**wanted))
             else:
                 return _examined(request)
-        except WrongRequest as error:
+        except (WrongRequest, WrongSearch) as error:
             return {"error": str(error), "field": error.field}
         except (ValueError, OSError, MemoryError) as error:
             return {"error": _sentence(error)}

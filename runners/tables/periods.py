@@ -19,7 +19,7 @@ import numpy as np
 from astropy.timeseries import LombScargle
 from numpy.typing import NDArray
 
-from runners.fits.viewing.errors import WrongRequest
+from runners.tables.text import WrongSearch
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def write_periodogram(path: str, out_path: str, wanted: Mapping[str, float | Non
     """Search a light curve for its period, and write what was found, both as JSON.
 
     `path` holds the lists `time` (days), `value`, `error` and `filter`; `wanted` the `minimum` and
-    the `maximum` of the period in days, None for the usual ones. Raise WrongRequest, of "detail"
+    the `maximum` of the period in days, None for the usual ones. Raise WrongSearch, of "detail"
     where the points are at fault.
     """
     points = _points(json.loads(Path(path).read_bytes()))
@@ -100,7 +100,7 @@ def _points(given: Mapping[str, list[Any]]) -> Points:
     """Return the points that count: of filters with one alone, the offset takes all there is."""
     names: list[str | None] = sorted(set(given["filter"]), key=lambda name: name or "")
     if len(names) > MOST_BANDS:
-        raise WrongRequest("filter", f"There are {len(names)} filters, over {MOST_BANDS}: name one")
+        raise WrongSearch("filter", f"There are {len(names)} filters, over {MOST_BANDS}: name one")
     places = {name: place for place, name in enumerate(names)}
     band = np.array([places[name] for name in given["filter"]], dtype=np.int64)
     kept = np.bincount(band, minlength=len(names))[band] > 1 if len(names) > 1 else band >= 0
@@ -122,20 +122,20 @@ def _check(points: Points) -> None:
     count = len(points.time)
     if count < LEAST_POINTS:
         what = "there is none" if not count else f"there {'is' if count == 1 else 'are'} {count}"
-        raise WrongRequest(
+        raise WrongSearch(
             "detail",
             f"A period needs at least {LEAST_POINTS} points; {what} (neither those left out, nor "
             "non-detections, nor the only one of a filter count).",
         )
     if points.span <= 0:
-        raise WrongRequest("detail", "All points are of the same time, so they have no period.")
+        raise WrongSearch("detail", "All points are of the same time, so they have no period.")
     values = _centred(points)
     if not np.all(np.isfinite(values)) or np.ptp(values) <= 1e-12 * np.max(np.abs(points.value)):
-        raise WrongRequest("detail", "All points have the same value, so they have no period.")
+        raise WrongSearch("detail", "All points have the same value, so they have no period.")
 
 
 def _grid(points: Points, minimum: float | None, maximum: float | None) -> Floats:
-    """Return the frequencies to search, in cycles a day. Raise WrongRequest for the range."""
+    """Return the frequencies to search, in cycles a day. Raise WrongSearch for the range."""
     span = points.span
     longest = min(span, maximum or span)
     finest = SAMPLES_PER_PEAK * span / MOST_FREQUENCIES
@@ -144,14 +144,14 @@ def _grid(points: Points, minimum: float | None, maximum: float | None) -> Float
         if minimum is None:
             shortest = max(longest / 2, 1 / (1 / longest + 1 / finest))
         else:
-            raise WrongRequest(
+            raise WrongSearch(
                 "minimum", f"The points span {span:.4g} days; the shortest period must be less."
             )
     step = 1 / (SAMPLES_PER_PEAK * span)
     count = (1 / shortest - 1 / longest) / step + 1
     if not count <= MOST_FREQUENCIES * 1.001 + 1:  # which rounding leads to
         least = 1 / (1 / longest + 1 / finest)
-        raise WrongRequest(
+        raise WrongSearch(
             "minimum",
             f"Periods from {shortest:.3g} days are too many for points of {span:.4g} days: "
             f"search from {_up(least):.3g} days.",

@@ -88,9 +88,7 @@ def test_points_lead_to_frames_and_are_left_out_on_all_pages(
     page.keyboard.press("ArrowRight")
     bar = page.locator("#points")
     expect(bar).to_contain_text("12.5 at MJD 59000.5 (2020-05-31 12:00:00 UTC)")
-    expect(bar).to_contain_text(
-        re.compile(r"By its time, measured on first\.fits by results_")
-    )
+    expect(bar).to_contain_text(re.compile(r"By its time, measured on first\.fits by results_"))
     page.keyboard.press("ArrowRight")
     expect(bar).to_contain_text("No frame of its run was being exposed", ignore_case=True)
     page.keyboard.press("ArrowLeft")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 
-from runners.tables.times import MJD_OF_JD
 from server.archive.light_curves import Row
 from server.core.version import version
 
 DELIMITER = ","
+#: The Julian Date from which Modified Julian Dates count.
+JD_OF_MJD = 2_400_000.5
 UNKNOWN = "na"
 _SPECIAL = f'{DELIMITER}"'
 _COMMENTS = "#%!/\\ "
@@ -66,7 +67,7 @@ def line(name: str, row: Row) -> str:
         notes.append(f"run {row.process}")
     cells = {
         "NAME": _text(name) or UNKNOWN,
-        "DATE": f"{row.time + MJD_OF_JD:.8f}",
+        "DATE": f"{row.time + JD_OF_MJD:.8f}",
         "MAG": f"{'<' if row.limit is True else ''}{_decimal(row.magnitude)}",
         "MERR": UNKNOWN if row.error is None else _decimal(row.error),
         "FILT": code,

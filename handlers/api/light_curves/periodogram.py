@@ -14,8 +14,7 @@ from typing import Any
 import msgspec
 
 from handlers.http.abandonment import AbandonableHandler
-from handlers.http.query import boolean, choices, parse_pk, text
-from runners.tables.curve import LONGEST_FILTER
+from handlers.http.query import MAX_TEXT, boolean, choices, parse_pk, text
 from server.archive.light_curves import Row
 from server.core.errors import InvalidInput, NotExamined
 
@@ -65,7 +64,7 @@ class PeriodogramHandler(AbandonableHandler):
         """Return the detections that are asked for. Raise InvalidInput if they are too many."""
         quantity = (choices(self, "quantity", QUANTITIES) or ["magnitude"])[0]
         given = self.request.query_arguments.get("filter")
-        only = (text(self, "filter") or "")[: LONGEST_FILTER + 1]
+        only = (text(self, "filter") or "")[:MAX_TEXT]
         points: dict[str, list[Any]] = {"time": [], "value": [], "error": [], "filter": []}
         with_left_out = boolean(self, "left_out")
         async for rows in self.archive.light_curves.all(target, left_out=with_left_out):

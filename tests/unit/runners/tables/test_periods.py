@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runners.fits.viewing.errors import WrongRequest
 from runners.tables import periods
 from runners.tables.periods import write_periodogram
+from runners.tables.text import WrongSearch
 
 PERIOD = 0.527
 #: The most frequencies in tests, which are to be quick.
@@ -105,7 +105,7 @@ def test_the_only_point_of_a_filter_does_not_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 4])
 def test_a_few_points_are_refused_with_how_many_they_are(tmp_path: Path, count: int) -> None:
-    with pytest.raises(WrongRequest, match=r"at least 5 points; there (is|are)") as refused:
+    with pytest.raises(WrongSearch, match=r"at least 5 points; there (is|are)") as refused:
         search(tmp_path, star(count))
     assert refused.value.field == "detail"
 
@@ -120,7 +120,7 @@ def test_points_that_do_not_vary_are_refused(tmp_path: Path) -> None:
         ("value", 12.5, "All points have the same value"),
         ("time", 59000.0, "All points are of the same time"),
     ):
-        with pytest.raises(WrongRequest, match=message):
+        with pytest.raises(WrongSearch, match=message):
             search(tmp_path, points | {field: [value] * 20})
 
 
@@ -129,12 +129,12 @@ def test_a_range_of_too_many_periods_is_refused_with_one_that_can_be_searched(
 ) -> None:
     monkeypatch.setattr(periods, "MOST_FREQUENCIES", MOST)
     points = star(30, span=3_000.0)
-    with pytest.raises(WrongRequest, match="are too many for points") as refused:
+    with pytest.raises(WrongSearch, match="are too many for points") as refused:
         search(tmp_path, points, minimum=0.001)
     offered = float(re.findall(r"search from (\S+) days", str(refused.value))[0])
     found = search(tmp_path, points, minimum=offered)
     assert found["frequencies"] <= MOST * 1.001 + 2
-    with pytest.raises(WrongRequest, match="the shortest period must be less"):
+    with pytest.raises(WrongSearch, match="the shortest period must be less"):
         search(tmp_path, points, minimum=4_000.0)
 
 
@@ -150,5 +150,5 @@ def test_any_span_has_a_usual_range(
 
 def test_many_filters_are_refused(tmp_path: Path) -> None:
     points = star(80) | {"filter": [f"filter {number // 2}" for number in range(80)]}
-    with pytest.raises(WrongRequest, match="There are 40 filters, over 30"):
+    with pytest.raises(WrongSearch, match="There are 40 filters, over 30"):
         search(tmp_path, points)
