@@ -24,10 +24,8 @@ export function watchCurve(target) {
     showIfAny();
     if (!rows.length) return;
     // Loaded only where there is something to draw.
-    const [{ Plot }, { CurvePoints }] = await Promise.all([
-      import("../../draw/light_curve/plot.js"),
-      import("./curve_points.js"),
-    ]);
+    const { Plot } = await import("../../draw/light_curve/plot.js");
+    const { CurvePoints } = await import("./curve_points.js");
     /** @type {Map<Quantity, import("../../draw/light_curve/points.js").Point[]>} */
     const curves = new Map();
     for (const quantity of /** @type {Quantity[]} */ (["magnitude", "flux"])) {
