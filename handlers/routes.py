@@ -8,7 +8,6 @@ from handlers import websockets
 from handlers.api import (
     film_frames,
     groups,
-    light_curves,
     logs,
     pipelines,
     processes,
@@ -21,6 +20,7 @@ from handlers.api import (
     targets,
     tickets,
 )
+from handlers.api.light_curves import routes as light_curves
 from handlers.description import routes as description
 from handlers.files import download, live_preview, pixels, previews
 from handlers.files import zip as zips

@@ -51,6 +51,8 @@ class Services(StartingServices):
     JSON, for an HDU and a plane; `read_pixels` writes a window of it, a `Window` of
     `runners.fits.viewing` by its fields; both raise NotFound without an image, InvalidInput for
     what it has not. `expect_viewer` prepares for such requests. `compute_sky` computes a night.
+    `search_period` searches points (first path) for their period within limits, and writes what it
+    finds (second path), both as JSON; it raises InvalidInput where they do not serve.
     `read_light_curve` writes a table with the light curve in it, of so many points at most, as
     JSON; with True it raises ValueError unless all of it is valid. `live_preview` returns the
     latest picture of a run on this server, as a PNG, or None; given a number, that frame of the
@@ -74,6 +76,7 @@ class Services(StartingServices):
     describe_image: Callable[[Path, Path, int | None, int], Awaitable[None]]
     read_pixels: Callable[[Path, Path, Mapping[str, Any]], Awaitable[None]]
     expect_viewer: Callable[[], None]
+    search_period: Callable[[Path, Path, Mapping[str, float | None]], Awaitable[None]]
     read_light_curve: Callable[[Path, Path, int, bool], Awaitable[None]]
     compute_sky: Compute
     preview_folder: Path

@@ -41,7 +41,7 @@ class AperturePhotometry(PipelineProcess):
                 self.log(f"{product.name}: {len(stars)} stars")
                 yield write(tmpdir / f"stars_{done:04}.csv", COLUMNS, stars)
                 if len(stars) > 1:
-                    curve.append((mjd(header), *differential(stars, image.shape)))
+                    curve.append((mjd(header), *differential(stars, image.shape), product.name))
             self.progress(done, len(products))
         if not curve:
             raise AsyncError("No frame has two stars, and one must be compared with another")
@@ -49,8 +49,8 @@ class AperturePhotometry(PipelineProcess):
         name = str(header.get("FILTER", "")).strip()
         table = write(
             tmpdir / "lightcurve.csv",
-            ("time", "magnitude", "error", "filter"),
-            [(*row, name) for row in curve],
+            ("time", "magnitude", "error", "filter", "frame"),
+            [(*row, name, frame) for *row, frame in curve],
         )
         with self.update_status("Plotting"):
             yield plot(tmpdir / "lightcurve.png", curve)

@@ -221,7 +221,7 @@ def write_light_curve(path: Path, measured: list[Measurement]) -> Path:
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(Measurement._fields[:4])
-        for time, magnitude, error, name, _ in measured:
+        for time, magnitude, error, name, *_ in measured:
             table.writerow([f"{time:.8f}", f"{magnitude:.6f}", f"{error:.6f}", name])
     return path
 

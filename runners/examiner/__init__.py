@@ -59,7 +59,8 @@ class ExaminationError(ValueError):
 class Examiner:
     """Answers one request at a time; the others wait, up to `QUEUE_SECONDS`.
 
-    The child imports at once what it needs for its `subject`: "files", "views" or "sky".
+    Of the subjects, the child imports at once what it needs for its own: "files", "views", "sky" or
+    "periods". One that `abandons` kills its child when nobody waits for the answer any more.
     With `idle_seconds` its child ends when nothing was asked for so long; the next request, or
     `expect`, starts another one.
 
@@ -72,7 +73,9 @@ class Examiner:
         environment: Mapping[str, str] | None = None,
         idle_seconds: float | None = None,
         subject: str = "files",
+        abandons: bool = False,
     ) -> None:
+        self._abandons = abandons
         self._subject = subject
         self._environment = inherited(os.environ) if environment is None else environment
         self._answer_seconds = answer_seconds
@@ -178,6 +181,15 @@ class Examiner:
         sky: dict[str, Any] = answer["sky"]
         return sky
 
+    async def periodogram(
+        self, path: str | Path, out_path: str | Path, wanted: Mapping[str, Any]
+    ) -> None:
+        """Write the periodogram of a light curve as `write_periodogram` does.
+
+        Raise UnsuitableRequest, of "detail" where no one value is at fault.
+        """
+        _raise(await self._ask(path, {"periodogram": [str(path), str(out_path), dict(wanted)]}))
+
     async def close(self) -> None:
         """End the child. Requests that are waiting raise ExaminationError."""
         self._closed = True
@@ -192,6 +204,9 @@ class Examiner:
             await asyncio.wait(self._keepers)
 
     async def _ask(self, path: str | Path, request: dict[str, Any]) -> dict[str, Any]:
+        if self._abandons:
+            self._put_off_end()
+            return await self._exchange(path, request)
         # The asker may go away, but the answer must be read all the same: hence the shield.
         exchange = asyncio.create_task(self._exchange(path, request))
         self._exchanges.add(exchange)
@@ -214,6 +229,9 @@ class Examiner:
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
             await self._give_up(path)
             raise ExaminationError("The file could not be examined") from error
+        except asyncio.CancelledError:
+            await self._kill()  # what it does is for nobody now; the next request starts another
+            raise
         finally:
             self._turn.release()
 

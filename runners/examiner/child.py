@@ -59,9 +59,12 @@ def _answering_files(subject: str) -> Answering:
     """Import what reads files, and return what answers."""
     from runners.fits.viewing import description, windows
     from runners.fits.viewing.errors import WrongRequest
+    from runners.tables.text import WrongSearch
 
     if subject == "files":
         from runners.imaging import preview  # noqa: F401
+    elif subject == "periods":
+        from runners.tables import periods  # noqa: F401
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -72,7 +75,7 @@ def _answering_files(subject: str) -> Answering:
                 windows.write_window(path, out_path, windows.Window(**wanted))
             else:
                 return _examined(request)
-        except WrongRequest as error:
+        except (WrongRequest, WrongSearch) as error:
             return {"error": str(error), "field": error.field}
         except (ValueError, OSError, MemoryError) as error:
             return {"error": _sentence(error)}
@@ -86,6 +89,11 @@ def _examined(request: dict[str, Any]) -> dict[str, Any]:
     from runners.fits import headers, metadata, tables
     from runners.imaging import preview
 
+    if "periodogram" in request:
+        from runners.tables import periods
+
+        periods.write_periodogram(*request["periodogram"])
+        return {}
     if "metadata" in request:
         return {"metadata": metadata.fits_metadata(request["metadata"])}
     if "headers" in request:

@@ -25,7 +25,8 @@ MOST_BYTES = 32 * 2**20
 class Measurement(NamedTuple):
     """A target's magnitude at a time in MJD; `error` in magnitudes, None if unknown.
 
-    For a `limit`, the target was fainter than that.
+    For a `limit`, the target was fainter than that. `frame` is the name of the input file that it
+    was measured on, if the table says so.
     """
 
     time: float
@@ -33,6 +34,7 @@ class Measurement(NamedTuple):
     error: float | None
     filter: str | None
     limit: bool = False
+    frame: str | None = None
 
 
 class Measurements(list[Measurement]):
@@ -55,9 +57,9 @@ def mjd(time: float) -> float:
 def read_measurements(path: Path) -> Measurements:
     """Return the measurements of a table, in its order; rows with blanks are left out.
 
-    A time and a magnitude are required, an error and a filter are optional, other columns are
-    ignored. Raise ValueError with a sentence that names the file, and the row if one is invalid;
-    NoMeasurements for a text that is something else.
+    A time and a magnitude are required; an error, a filter and the name of the file that was
+    measured are optional, other columns are ignored. Raise ValueError with a sentence that names
+    the file, and the row if one is invalid; NoMeasurements for a text that is something else.
     """
     if path.stat().st_size > MOST_BYTES:
         raise TableError(path.name, f"is larger than {MOST_BYTES:,} bytes")

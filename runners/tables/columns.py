@@ -39,6 +39,7 @@ _FLUX_ERRORS = (
     r"(rel_|pdcsap_|sap_)?flux_?(err(or)?|unc(ertainty)?|sigma)|(e|d|sigma)_?flux",
     r"err(or)?s?|unc(ert(ainty)?)?|sigma|d[um]?jy",
 )
+_FRAMES = (r"(source_)?(file|frame|image|data_?product)(_?name)?|fits(_?file)?",)
 _LIMITS = (r"limit|diff_?mag_?lim|lim(iting)?_?mag|mag_?lim(it)?|upper_?limit|limitmag",)
 _LIMIT_FLAGS = (r"fainter_?than|is_?limit|non_?det(ection)?",)
 #: Columns of quality flags, with the bits that spoil a measurement: those that ZTF's archive masks
@@ -83,11 +84,12 @@ class Roles:
     limit: int | None = None
     limit_flag: int | None = None
     quality: Flags | None = None
+    frame: int | None = None
 
     @property
     def places(self) -> set[int]:
         """The places of all columns that a light curve is read from."""
-        places = {self.time, self.filter, self.clock, self.limit, self.limit_flag}
+        places = {self.time, self.filter, self.clock, self.limit, self.limit_flag, self.frame}
         places.add(self.quality.place if self.quality else None)
         places |= {value.place for value in self.values} | {value.error for value in self.values}
         return {place for place in places if place is not None}
@@ -122,6 +124,7 @@ def _by_names(table: Table) -> Roles | None:
         limit=None if flux else _place(names, _LIMITS, table),
         limit_flag=_place(names, _LIMIT_FLAGS, table),
         quality=_flags(names),
+        frame=_place(names, _FRAMES, table),
     )
 
 

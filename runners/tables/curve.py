@@ -14,6 +14,7 @@ from runners.tables.times import LEAST_JD, MJD_OF_JD, MOST_JD, Zero, date_mjd, z
 #: How many rows of each kind are named that are left out.
 NAMED_ROWS = 10
 LONGEST_FILTER = 50
+LONGEST_FRAME = 200
 #: ZTF numbers and codes its filters.
 _FILTERS = {"zg": "g", "zr": "r", "zi": "i"}
 _NUMBERED = {"1": "g", "2": "r", "3": "i"}
@@ -22,7 +23,8 @@ _NUMBERED = {"1": "g", "2": "r", "3": "i"}
 class Point(NamedTuple):
     """A value at a time; for a `limit` the object was fainter than that.
 
-    `time` is in MJD if the zero point of the table's times is known.
+    `time` is in MJD if the zero point of the table's times is known. `frame` is the name of the
+    file that was measured, if the table has a column of them.
     """
 
     time: float
@@ -30,6 +32,7 @@ class Point(NamedTuple):
     error: float | None
     filter: str | None
     limit: bool
+    frame: str | None = None
 
 
 class Problem(NamedTuple):
@@ -150,8 +153,10 @@ class Curve:
         if isinstance(name, Problem):
             yield name
             name = None
+        frame = self._frame(row)
         for value in self._roles.values:
-            yield from self._value(row, value, time, value.band or name)
+            for found in self._value(row, value, time, value.band or name):
+                yield found._replace(frame=frame) if isinstance(found, Point) and frame else found
 
     def _bad(self, row: Row) -> Problem | None:
         """Return the quality flag that spoils a row, if any does."""
@@ -192,9 +197,18 @@ class Curve:
         assert self._roles.filter is not None
         if not (name.isprintable() and len(name) <= LONGEST_FILTER):
             return self._problem(row, self._roles.filter, "filter", wrong=True)
+        if name == "na":  # AAVSO's word for what is not known
+            return None
         if self._table.column(self._roles.filter).lower() == "fid":
             return _NUMBERED.get(name, name) or None
         return _FILTERS.get(name, name) or None
+
+    def _frame(self, row: Row) -> str | None:
+        """Return the name of the file that was measured, without its folders."""
+        given = _at(row, self._roles.frame)
+        if not isinstance(given, str) or is_blank(given):
+            return None
+        return given.strip().replace("\\", "/").rpartition("/")[2][:LONGEST_FRAME] or None
 
     def _value(
         self, row: Row, value: Value, time: float, band: str | None

@@ -59,7 +59,7 @@ def _light_curve(
         "value": _shown(curve.value_name),
         "time": _shown(curve.zero.label),
         "mjd": curve.zero.offset is not None,
-        "points": points[::step],
+        "points": [point[:5] for point in points[::step]],
         "count": len(points),
         "step": step,
         "left_out": left_out.fields(),

@@ -30,6 +30,14 @@ class TableError(ValueError):
         super().__init__(f"{name} {reason}")
 
 
+class WrongSearch(ValueError):
+    """A search for a period that cannot be made; `field` is at fault, or "detail" for none."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class NoTable(TableError):
     """A text whose lines have no columns in common."""
 

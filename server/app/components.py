@@ -39,6 +39,8 @@ from server.store.peers.heartbeats import Program
 
 #: What computes the sky ends after this time: it is quick to start, and nights are remembered.
 ALMANAC_IDLE_SECONDS = 120.0
+#: How long a search for a period may take, and for how long its process waits for another one.
+SEARCH_SECONDS, SEARCHER_IDLE_SECONDS = 15.0, 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class Components:
     examiner: Examiner
     viewer: Examiner
     almanac: Examiner
+    searcher: Examiner
     hub: Hub
     repository: ProcessRepository
     logs: Logs
@@ -84,6 +87,8 @@ async def open_components(
     stack.push_async_callback(viewer.close)
     almanac = _almanac(config)
     stack.push_async_callback(almanac.close)
+    searcher = _searcher(config)
+    stack.push_async_callback(searcher.close)
     hub = Hub()
     repository = ProcessRepository(
         store.processes, hub, folder.server_id, metrics, prefix=config.http.prefix
@@ -99,6 +104,7 @@ async def open_components(
         examiner=examiner,
         viewer=viewer,
         almanac=almanac,
+        searcher=searcher,
         hub=hub,
         repository=repository,
         logs=logs,
@@ -172,6 +178,17 @@ def _almanac(config: Config) -> Examiner:
         environment=environment,
         idle_seconds=ALMANAC_IDLE_SECONDS,
         subject="sky",
+    )
+
+
+def _searcher(config: Config) -> Examiner:
+    """Return what searches light curves for periods, one at a time, for those who still wait."""
+    return Examiner(
+        SEARCH_SECONDS,
+        of_runs(os.environ, config.limits.environment),
+        SEARCHER_IDLE_SECONDS,
+        subject="periods",
+        abandons=True,
     )
 
 

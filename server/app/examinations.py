@@ -55,3 +55,27 @@ def of_sky(compute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             raise NotExamined("The sky could not be computed, try again later") from error
 
     return computed
+
+
+def of_search(examine: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Return the function with InvalidInput where the points, or what is wanted, do not serve.
+
+    Also with NotExamined for a search that did not come to its end.
+    """
+
+    async def searched(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await examine(*args, **kwargs)
+        except UnsuitableRequest as error:
+            if error.field == "detail":
+                raise InvalidInput(detail=str(error)) from error
+            raise InvalidInput.of(error.field, str(error)) from error
+        except ExaminationError as error:
+            raise NotExamined(
+                "The search took too long or was stopped: search a shorter range of periods, or "
+                "try again later"
+            ) from error
+        except ValueError as error:
+            raise InvalidInput(detail=str(error)) from error
+
+    return searched

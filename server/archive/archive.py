@@ -11,6 +11,7 @@ from server.archive.derived.activity import Activity
 from server.archive.derived.old_urls import OldUrls
 from server.archive.groups import Groups
 from server.archive.light_curves import LightCurves
+from server.archive.light_curves.origin import Origins
 from server.archive.outputs import OutputPublisher
 from server.archive.products import DataProducts
 from server.archive.rollback import Rollback
@@ -58,8 +59,9 @@ class Archive:
             store, files, data_folder, limits, self.transactions, self.rollback, visibility, prefix
         )
         self.groups = Groups(store, self.products, visibility, changed, tell)
-        self.light_curves = LightCurves(store, self.transactions, visibility)
         #: the PKs here of what was moved in from other sites, for their old URLs
         self.old_records = store.old_records
         self.old_urls = OldUrls(store, self.products)
+        self.light_curves = LightCurves(store, self.transactions, visibility, tell)
+        self.origins = Origins(store, self.products)
         self.outputs = OutputPublisher(self.transactions, self.rollback, store, data_folder)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +73,7 @@ class OutputPublisher:
         self._rollback = rollback
         self._journal = store.journal
         self._counters = store.counters
+        self._products = store.products
         self._data_folder = data_folder
 
     async def publish(self, run: ProcessRecord, files: Sequence[OutputFile]) -> Publication:
@@ -132,7 +134,14 @@ class OutputPublisher:
         if not measurements:
             return []
         first = await self._counters.next("measurement", len(measurements))
-        return await in_thread(chunks_of, measurements, first, run)
+        frames = await self._frames(run) if any(each.frame for each in measurements) else {}
+        return await in_thread(chunks_of, measurements, first, run, frames)
+
+    async def _frames(self, run: ProcessRecord) -> dict[str, int]:
+        """Return the PKs of a run's input files by name, without the names that several have."""
+        inputs = await self._products.get_many(run.products)
+        times = Counter(product.name for product in inputs)
+        return {product.name: product.pk for product in inputs if times[product.name] == 1}
 
 
 def _copied_all(files: Sequence[OutputFile], folder: Path) -> list[LocalFile]:

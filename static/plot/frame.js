@@ -24,11 +24,20 @@
   let drawn = null;
   /** @type {any} */
   let wanted = null;
+  const choosing = new (/** @type {any} */ (window).Choosing)((/** @type {number[]} */ numbers) => {
+    wanted.chosen = numbers;
+    report({ type: "picked", numbers });
+  });
 
   addEventListener("message", (event) => {
-    if (event.source !== parent || event.data?.type !== "draw") return;
-    wanted = event.data;
-    void draw();
+    if (event.source !== parent) return;
+    if (event.data?.type === "draw") {
+      wanted = event.data;
+      void draw();
+    } else if (event.data?.type === "choose" && wanted) {
+      wanted.chosen = event.data.numbers;
+      choosing.show(wanted.chosen);
+    }
   });
   night.addEventListener("change", () => void draw());
   report(Bokeh ? { type: "ready" } : { type: "failed" });
@@ -38,9 +47,12 @@
     const view = drawn;
     drawn = null;
     try {
+      choosing.clear();
       const figure = figureOf(wanted, night.matches ? NIGHT : DAY);
       view?.remove();
       drawn = await Bokeh.Plotting.show(figure, document.getElementById("plot"));
+      choosing.view = drawn;
+      choosing.show(wanted.chosen);
       report({ type: "drawn" });
     } catch (error) {
       report({ type: "failed" });
@@ -59,9 +71,11 @@
    */
   function figureOf(plot, colours) {
     const edges = edgesOf(plot);
+    const numbered = plot.series.some((/** @type {any} */ { number }) => number.some((/** @type {number | null} */ each) => each !== null));
     const figure = Bokeh.Plotting.figure({
       sizing_mode: "stretch_both",
-      tools: "pan,box_zoom,wheel_zoom,reset",
+      tools: numbered ? "pan,box_zoom,wheel_zoom,box_select,tap,reset" : "pan,box_zoom,wheel_zoom,reset",
+      x_axis_type: plot.dates ? "datetime" : "auto",
       toolbar_location: "above",
       x_axis_label: plot.xLabel,
       y_axis_label: plot.yLabel,
@@ -74,8 +88,8 @@
     figure.toolbar.logo = null;
     const count = plot.series.reduce((/** @type {number} */ sum, /** @type {any} */ { x }) => sum + x.length, 0);
     for (const series of plot.series) addSeries(figure, series, colours, { count, edges, ...plot });
-    const limits = plot.series.some((/** @type {any} */ { limit }) => limit.includes(true));
-    paint(figure, colours, plot.series.length > 1 || limits, plot);
+    const kinds = plot.series.some((/** @type {any} */ { limit, out }) => limit.includes(true) || out.includes(true));
+    paint(figure, colours, plot.series.length > 1 || kinds, plot);
     return figure;
   }
 
@@ -91,13 +105,16 @@
     const detected = { bright: Infinity, faint: -Infinity };
     const bars = { bright: Infinity, faint: -Infinity };
     const limits = { bright: Infinity, faint: -Infinity };
+    const gone = { bright: Infinity, faint: -Infinity };
     const widen = (/** @type {typeof bars} */ range, /** @type {number} */ value, /** @type {number} */ by) => {
       range.bright = Math.min(range.bright, sign * value - by);
       range.faint = Math.max(range.faint, sign * value + by);
     };
-    for (const { y, error, limit } of plot.series) {
+    const every = plot.series.every((/** @type {any} */ { out }) => out.every(Boolean));
+    for (const { y, error, limit, out } of plot.series) {
       for (const [index, value] of y.entries()) {
-        if (limit[index]) widen(limits, value, 0);
+        if (out[index] && !every) widen(gone, value, 0);
+        else if (limit[index]) widen(limits, value, 0);
         else {
           widen(detected, value, 0);
           widen(bars, value, error[index] ?? 0);
@@ -107,14 +124,14 @@
     const shown = detected.bright <= detected.faint ? detected : limits.bright <= limits.faint ? limits : { bright: 0, faint: 1 };
     const span = shown.faint - shown.bright || (bars.faint - bars.bright) / 2 || Math.abs(shown.faint) * 0.01 || 1;
     const reach = { bright: Math.max(bars.bright, shown.bright - MOST_FOR_BARS * span), faint: Math.min(bars.faint, shown.faint + MOST_FOR_BARS * span) };
-    const bright = Math.min(shown.bright, reach.bright) - MARGIN * span;
-    const faint = Math.max(shown.faint, reach.faint, Math.min(limits.faint, shown.faint + span)) + MARGIN * span;
+    const bright = Math.min(shown.bright, reach.bright, gone.bright) - MARGIN * span;
+    const faint = Math.max(shown.faint, reach.faint, gone.faint, Math.min(limits.faint, shown.faint + span)) + MARGIN * span;
     return { bright: sign * bright, faint: sign * faint };
   }
 
   /**
    * @param {any} figure
-   * @param {{name: string, place: number, x: number[], y: number[], error: (number | null)[], limit: boolean[]}} series
+   * @param {{name: string, place: number, x: number[], y: number[], error: (number | null)[], limit: boolean[], number: (number | null)[], out: boolean[]}} series
    * @param {typeof DAY} colours
    * @param {any} plot with the `count` of the points of all series, and the `edges` of the plot
    */
@@ -123,25 +140,30 @@
     const marker = MARKERS[series.place % MARKERS.length];
     const size = count > MANY ? 4 : 6;
     const name = series.name || "no filter";
-    const some = (/** @type {boolean} */ limit) => {
-      const chosen = series.x.map((_, index) => index).filter((index) => Boolean(series.limit[index]) === limit);
+    /**
+     * @param {boolean} limit
+     * @param {boolean} out
+     * @param {object} look
+     */
+    const some = (limit, out, look) => {
+      const those = series.x.map((_, index) => index).filter((index) => Boolean(series.limit[index]) === limit && series.out[index] === out);
+      if (!those.length) return;
       const shown = (/** @type {number} */ y) => (limit ? inside(y, edges, quantity) : y);
-      const data = { x: chosen.map((index) => series.x[index]), y: chosen.map((index) => shown(series.y[index])) };
-      return chosen.length ? new Bokeh.ColumnDataSource({ data }) : null;
+      const data = { x: those.map((index) => series.x[index]), y: those.map((index) => shown(series.y[index])), number: those.map((index) => series.number[index]) };
+      const source = new Bokeh.ColumnDataSource({ data });
+      choosing.add(source);
+      // What is not chosen stays as it is; what is chosen has a rim.
+      const rim = { selection_line_color: colours.ink, selection_line_width: 2, selection_line_alpha: 1, nonselection_fill_alpha: out ? 0 : 0.85, nonselection_line_alpha: out ? 0.7 : 1 };
+      figure.scatter({ field: "x" }, { field: "y" }, { source, marker, size, ...rim, ...look });
     };
-    const [points, limits] = [some(false), some(true)];
-    if (points) {
-      figure.scatter({ field: "x" }, { field: "y" }, {
-        source: points, marker, size, line_color: marker === "plus" ? colour : null, fill_color: colour, fill_alpha: 0.85, legend_label: name,
-      });
-    }
-    if (limits) {
-      // Hollow, and pointing to where the object is: fainter, which is down.
-      figure.scatter({ field: "x" }, { field: "y" }, {
-        source: limits, marker: "inverted_triangle", size: size + 2, line_color: colour, line_width: 1.5, fill_color: null, legend_label: `${name}, not detected`,
-      });
-    }
-    const known = series.error.map((error, index) => index).filter((index) => series.error[index] !== null)
+    // Hollow, and pointing to where the object is: fainter, which is down.
+    const limits = { marker: "inverted_triangle", size: size + 2, line_color: colour, line_width: 1.5, fill_color: null };
+    const hollow = { line_color: colour, line_width: 1.25, line_alpha: 0.7, fill_color: null, fill_alpha: 0 };
+    some(false, false, { line_color: marker === "plus" ? colour : null, fill_color: colour, fill_alpha: 0.85, legend_label: name });
+    some(true, false, { ...limits, legend_label: `${name}, not detected` });
+    some(false, true, { ...hollow, legend_label: "left out" });
+    some(true, true, { ...limits, ...hollow, legend_label: "left out" });
+    const known = series.error.map((error, index) => index).filter((index) => series.error[index] !== null && !series.out[index])
       .filter((_, index) => index % barStep === 0);
     if (!known.length) return;
     const spread = (/** @type {number} */ sign) => known.map((index) => series.y[index] + sign * Number(series.error[index]));
@@ -180,7 +202,7 @@
       Object.assign(axis, {
         axis_label_text_color: colours.ink, major_label_text_color: colours.ink, axis_line_color: colours.line,
         major_tick_line_color: colours.line, minor_tick_line_color: null,
-        formatter: new Bokeh.BasicTickFormatter({ use_scientific: tiny && figure.left.includes(axis) }),
+        ...(plot.dates && figure.below.includes(axis) ? {} : { formatter: new Bokeh.BasicTickFormatter({ use_scientific: tiny && figure.left.includes(axis) }) }),
       });
     }
     for (const grid of figure.center) if ("grid_line_color" in grid) grid.grid_line_color = colours.line;
@@ -188,6 +210,6 @@
     const legend = figure.legend;
     figure.center = figure.center.filter((/** @type {any} */ part) => part !== legend);
     figure.add_layout(legend, "above");
-    Object.assign(legend, { visible: named, label_text_color: colours.ink, background_fill_color: colours.ground, border_line_color: colours.line, border_line_alpha: 0, orientation: "horizontal", ncols: 6 });
+    Object.assign(legend, { visible: named, label_text_color: colours.ink, background_fill_color: colours.ground, border_line_color: colours.line, border_line_alpha: 0, orientation: "horizontal", ncols: Math.max(2, Math.min(6, Math.floor(innerWidth / 140))) });
   }
 })();

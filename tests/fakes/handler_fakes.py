@@ -52,6 +52,7 @@ class Fakes:
     windows: list[dict[str, Any]] = field(default_factory=list)
     viewers_expected: int = 0
     nights: list[tuple[float, float, float]] = field(default_factory=list)
+    searches: list[tuple[dict[str, Any], dict[str, float | None]]] = field(default_factory=list)
     certificate: Certificate | None = None
     status: dict[str, Any] = field(default_factory=lambda: {"slots": 2, "running": 1})
 
@@ -112,6 +113,14 @@ class Fakes:
         shape = (2).to_bytes(4, "little") + (3).to_bytes(4, "little")
         await asyncio.to_thread(place.write_bytes, shape + bytes(24))
 
+    async def search_period(
+        self, points: Path, found: Path, wanted: Mapping[str, float | None]
+    ) -> None:
+        self.searches.append((json.loads(await asyncio.to_thread(points.read_bytes)), dict(wanted)))
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        await asyncio.to_thread(found.write_text, '{"peaks": []}')
+
     def expect_viewer(self) -> None:
         self.viewers_expected += 1
 
@@ -169,6 +178,7 @@ class Fakes:
             read_pixels=self.read_pixels,
             expect_viewer=self.expect_viewer,
             compute_sky=self.compute_sky,
+            search_period=self.search_period,
             read_light_curve=self.read_light_curve,
             preview_folder=self.previews,
             deliveries=cast(Any, self),

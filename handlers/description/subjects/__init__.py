@@ -4,6 +4,7 @@ from handlers.description.operation import Subject
 from handlers.description.subjects.access import ACCESS
 from handlers.description.subjects.groups import GROUPS
 from handlers.description.subjects.images import IMAGES
+from handlers.description.subjects.light_curves import LIGHT_CURVES
 from handlers.description.subjects.logs import LOGS
 from handlers.description.subjects.operations import OPERATIONS
 from handlers.description.subjects.pages import PAGES
@@ -15,6 +16,7 @@ from handlers.description.subjects.targets import TARGETS
 
 SUBJECTS: tuple[Subject, ...] = (
     TARGETS,
+    LIGHT_CURVES,
     PRODUCTS,
     IMAGES,
     GROUPS,

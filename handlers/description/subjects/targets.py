@@ -1,15 +1,13 @@
-"""Targets and their light curves."""
+"""Targets."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 
-from handlers.api.light_curves import DEFAULT_ROWS, MAX_ROWS, Import
 from handlers.api.targets import Declination, NewTarget, RightAscension, TargetChange
 from handlers.description.operation import (
-    DAMAGED,
     Answer,
     Body,
     Operation,
@@ -18,9 +16,8 @@ from handlers.description.operation import (
     delete,
     read,
 )
-from handlers.description.parameters import BEFORE, PAGE, limit
+from handlers.description.parameters import PAGE
 from handlers.description.subjects.sky import SKY_PATHS
-from server.archive.light_curves import Row
 
 PK_OF_TARGET = {"pk": "$response.body#/pk"}
 EXAMPLE = {
@@ -77,30 +74,6 @@ class TargetTimelapses(Struct):
 
     target: NamedTarget
     timelapses: list[Timelapse]
-
-
-class LightCurve(Struct):
-    """A page of measurements, newest first."""
-
-    lightcurve: list[Row]
-    next: int | None
-
-
-class LeftOutRows(Struct):
-    """Rows of a table that were not imported: why, how many, and the numbers of the first ten."""
-
-    reason: str
-    count: int
-    rows: list[int]
-
-
-class Imported(Struct):
-    """What was imported from a table, and how many measurements were there already."""
-
-    imported: int
-    known: int
-    quantity: Literal["magnitude", "flux"]
-    left_out: list[LeftOutRows]
 
 
 MADE = Answer(
@@ -188,59 +161,6 @@ TARGETS = Subject(
                         }
                     ],
                 },
-            ),
-        },
-        "/api/targets/{pk}/lightcurve/": {
-            "GET": Operation(
-                "Get the light curve of a target",
-                {
-                    200: Answer(
-                        "The measurements; with `format=csv` all of them as CSV.",
-                        LightCurve,
-                        {
-                            "lightcurve": [
-                                {
-                                    "time": 59275.0421,
-                                    "magnitude": 12.613,
-                                    "error": 0.008,
-                                    "filter": "V",
-                                    "process": 4,
-                                }
-                            ],
-                            "next": None,
-                        },
-                        media_type="application/json, text/csv",
-                    )
-                },
-                parameters=(
-                    Parameter(
-                        "format",
-                        {"type": "string", "enum": ["json", "csv"], "default": "json"},
-                        "A page as JSON, or the whole light curve as CSV.",
-                    ),
-                    limit(MAX_ROWS, DEFAULT_ROWS),
-                    BEFORE,
-                ),
-                description="Times are Modified Julian Dates.",
-                versioned=True,
-            ),
-            "POST": Operation(
-                "Import measurements from a table",
-                {
-                    200: Answer(
-                        "How many were imported.",
-                        Imported,
-                        {
-                            "imported": 28,
-                            "known": 0,
-                            "quantity": "magnitude",
-                            "left_out": [{"reason": "no magnitude", "count": 2, "rows": [6, 21]}],
-                        },
-                    )
-                },
-                body=Body(Import, {"product": 7}),
-                description="All of them, or none where anything in the table is not valid.",
-                errors={500: DAMAGED},
             ),
         },
         **SKY_PATHS,

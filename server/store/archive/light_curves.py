@@ -5,8 +5,9 @@ What the rows contain is left to the writer: here they are text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from server.core.records import KEY_RANGE
 from server.store.base import load, upper_bound
@@ -49,11 +50,14 @@ class LightCurves:
 
     def __init__(self, database: Database) -> None:
         self._collection = database.collection("light_curves")
+        self._left_out = database.collection("light_curve_left_out")
 
     async def ensure_indexes(self) -> None:
         """Make the indexes that the methods below need."""
         for field in ("by_target", "series"):
             await self._collection.ensure_index(field)
+        for field in ("target", "series"):
+            await self._left_out.ensure_index(field)
 
     async def insert_many(self, chunks: Sequence[LightCurveChunk]) -> None:
         """Store new chunks. :raises AlreadyTaken: one of the numbers exists."""
@@ -87,13 +91,56 @@ class LightCurves:
         await self._collection.delete(span)
         return sorted({each["series"] for each in found})
 
+    async def spans(
+        self, target: int, *, before: int | None = None, limit: int
+    ) -> list[LightCurveChunk]:
+        """Return chunks as `read` does, without their rows."""
+        start = target * KEY_RANGE
+        found = await self._collection.find(
+            {"by_target": {"$gt": start, "$lt": start + upper_bound(before)}},
+            sort=("by_target", -1),
+            limit=limit,
+            fields=("first", "count", "target", "process", "series", "product"),
+        )
+        return [load(LightCurveChunk, document | {"rows": ""}) for document in found]
+
     async def delete(self, series: int, process: int | None) -> None:
         """Delete a series that a process has made; a missing one is fine."""
-        await self._collection.delete({"series": series, "process": process})
+        await self._delete({"series": series, "process": process})
 
     async def delete_import(self, series: int, product: int) -> None:
         """Delete a series that was imported from a product; a missing one is fine."""
-        await self._collection.delete({"series": series, "process": None, "product": product})
+        await self._delete({"series": series, "process": None, "product": product})
+
+    async def any_left_out(self, target: int) -> bool:
+        """Return whether any measurement of a target is left out."""
+        return bool(await self._left_out.find({"target": target}, limit=1, fields=("target",)))
+
+    async def left_out(self, chunks: Iterable[int]) -> dict[int, frozenset[int]]:
+        """Return which places in these chunks, named by their first numbers, are left out."""
+        found = await self._left_out.get_many(chunks)
+        return {each["_id"]: frozenset(each["places"]) for each in found}
+
+    async def leave_out(self, chunk: LightCurveChunk, places: Collection[int]) -> None:
+        """Leave out these places of a chunk and no others. What is deleted has none left out."""
+        if not places:
+            await self._left_out.delete({"_id": chunk.first})
+            return
+        document: dict[str, Any] = {
+            "_id": chunk.first,
+            "target": chunk.target,
+            "series": chunk.series,
+            "process": chunk.process,
+            "product": chunk.product,
+            "places": sorted(places),
+        }
+        await self._left_out.replace(document, upsert=True)
+        if await self._collection.get(chunk.first) is None:  # deleted just before
+            await self._left_out.delete({"_id": chunk.first})
+
+    async def _delete(self, which: dict[str, Any]) -> None:
+        await self._collection.delete(which)
+        await self._left_out.delete(which)
 
 
 class Imports:

@@ -15,6 +15,7 @@ export function curveOf(read) {
   return {
     quantity: read.quantity,
     time: read.time,
+    calendar: Boolean(read.mjd),
     points: read.points.map(([time, value, error, filter, limit]) => ({ time, value, error, filter, limit })),
     notes: notesOn(read),
   };
@@ -62,8 +63,10 @@ export function filtersOf(points) {
  * @param {Point[]} points
  * @param {Set<string>} filters those to show
  * @param {number | null} period in days
+ * @param {boolean} [dates] whether time is in milliseconds of Unix time, not in MJD
  */
-export function seriesOf(points, filters, period) {
+export function seriesOf(points, filters, period, dates = false) {
+  const shown = dates ? unixOf : (/** @type {number} */ time) => time;
   const first = points.reduce((least, { time }) => Math.min(least, time), Infinity);
   // Each filter keeps its colour when others are hidden.
   return filtersOf(points).map((name, place) => ({ name, place })).filter(({ name }) => filters.has(name)).map(({ name, place }) => {
@@ -72,12 +75,35 @@ export function seriesOf(points, filters, period) {
     return {
       name,
       place,
-      x: twice.map(({ time }, index) => (period === null ? time : phase(time - first, period) + (index < own.length ? 0 : 1))),
+      x: twice.map(({ time }, index) => (period === null ? shown(time) : phase(time - first, period) + (index < own.length ? 0 : 1))),
       y: twice.map(({ value }) => value),
       error: twice.map(({ error }) => error),
       limit: twice.map(({ limit }) => limit),
+      number: twice.map(({ number: own }) => own ?? null),
+      out: twice.map(({ out }) => Boolean(out)),
     };
   });
+}
+
+const [EPOCH_MJD, DAY_MS] = [40_587, 86_400_000];
+
+/**
+ * Return a time in MJD as milliseconds of Unix time.
+ *
+ * @param {number} time
+ */
+function unixOf(time) {
+  return Math.round((time - EPOCH_MJD) * DAY_MS);
+}
+
+/**
+ * Return a time in MJD as date and time of UTC.
+ *
+ * @param {number} time
+ */
+export function dateOf(time) {
+  const date = new Date(unixOf(time));
+  return Number.isNaN(date.getTime()) ? "" : date.toISOString().slice(0, 19).replace("T", " ");
 }
 
 /**

@@ -4,7 +4,7 @@
 import { copyOf, part, slot } from "../find.js";
 import { showProblem } from "../problems.js";
 import { setText } from "../times.js";
-import { counted } from "../wording.js";
+import { counted, number } from "../wording.js";
 import { filtersOf, ordinal, seriesOf } from "./light_curve.js";
 
 const DRAW_TIMEOUT_MS = 30_000;
@@ -23,6 +23,13 @@ export class Plot {
   /** @type {number | null} */
   #period = null;
   #ready = false;
+  #calendar = false;
+  #dates = false;
+  #withOut = true;
+  /** @type {number[]} */
+  #chosen = [];
+  /** Is told of the points that the reader has chosen in the plot. @type {(numbers: number[]) => void} */
+  picked = () => {};
 
   /** @param {HTMLElement} place gets the plot as its last child */
   constructor(place) {
@@ -36,16 +43,43 @@ export class Plot {
       this.#receive(event.data);
     });
     this.#listenToPeriod();
+    this.#listenToChoices();
   }
 
   /** @param {import("./points.js").Curve} curve */
-  show({ quantity, time, points, notes }) {
+  show({ quantity, time, points, notes, calendar }) {
     this.#points = points;
+    this.#calendar = Boolean(calendar);
+    slot("axis", this.figure).hidden = !calendar;
+    slot("out", this.figure).hidden = !points.some(({ out }) => out);
     this.#timeName = time;
     this.#quantity = quantity;
     setText(slot("notes", this.figure), notes.join(" "));
     this.#drawBands();
     this.#draw();
+  }
+
+  /**
+   * Show that these points are chosen.
+   *
+   * @param {number[]} numbers
+   */
+  choose(numbers) {
+    this.#chosen = numbers;
+    if (this.#ready) this.#post({ type: "choose", numbers });
+  }
+
+  /** @param {number} period in days */
+  fold(period) {
+    const input = /** @type {HTMLInputElement} */ (part('[name="period"]', this.figure));
+    input.value = String(period);
+    this.#fold(input);
+  }
+
+  /** @param {object} message */
+  #post(message) {
+    // The frame has no origin that could be named; what it is sent is on this page anyway.
+    this.frame.contentWindow?.postMessage(message, "*");
   }
 
   /** @param {any} message */
@@ -57,6 +91,8 @@ export class Plot {
       case "drawn":
         this.figure.dataset.state = "drawn";
         return;
+      case "picked":
+        return this.picked(message.numbers);
       default:
         this.#fail();
     }
@@ -68,14 +104,16 @@ export class Plot {
 
   #draw() {
     const shown = new Set(filtersOf(this.#points).filter((name) => !this.#hidden.has(name)));
-    const series = seriesOf(this.#points, shown, this.#period);
+    const points = this.#withOut ? this.#points : this.#points.filter(({ out }) => !out);
+    const dates = this.#calendar && this.#dates && this.#period === null;
+    const series = seriesOf(points, shown, this.#period, dates);
     setText(slot("words", this.figure), descriptionOf(series, this.#period, this.#quantity));
     if (!this.#ready) return;
-    const xLabel = this.#period === null ? this.#timeName : `Phase (period ${this.#period} d)`;
-    // The frame has no origin that could be named; what it is sent is on this page anyway.
+    const timeName = dates ? "Date (UTC)" : this.#timeName;
+    const xLabel = this.#period === null ? timeName : `Phase (period ${this.#period} d)`;
     const quantity = this.#quantity;
     const yLabel = quantity === "flux" ? "Flux" : "Magnitude";
-    this.frame.contentWindow?.postMessage({ type: "draw", series, quantity, barStep: barStepOf(series), xLabel, yLabel }, "*");
+    this.#post({ type: "draw", series, quantity, barStep: barStepOf(series), xLabel, yLabel, dates, chosen: this.#chosen });
   }
 
   #listenToPeriod() {
@@ -84,6 +122,19 @@ export class Plot {
     input.addEventListener("input", () => {
       clearTimeout(timer);
       timer = setTimeout(() => this.#fold(input), TYPING_MS);
+    });
+  }
+
+  #listenToChoices() {
+    const axis = /** @type {HTMLSelectElement} */ (part('[name="axis"]', this.figure));
+    axis.addEventListener("change", () => {
+      this.#dates = axis.value === "date";
+      this.#draw();
+    });
+    const out = /** @type {HTMLInputElement} */ (part('[name="out"]', this.figure));
+    out.addEventListener("change", () => {
+      this.#withOut = out.checked;
+      this.#draw();
     });
   }
 
@@ -128,7 +179,7 @@ export class Plot {
 /**
  * Describe the plot for readers who cannot see it.
  *
- * @param {{name: string, x: number[], y: number[], limit: boolean[]}[]} series
+ * @param {{name: string, x: number[], y: number[], limit: boolean[], out: boolean[], error: (number | null)[]}[]} series
  * @param {number | null} period
  * @param {"magnitude" | "flux"} quantity
  */
@@ -136,13 +187,15 @@ function descriptionOf(series, period, quantity) {
   const all = series.flatMap(({ y }) => y);
   if (!all.length) return "No point is shown.";
   const turns = period === null ? 1 : 2;
-  const limits = series.flatMap(({ limit }) => limit.filter(Boolean)).length / turns;
-  const points = counted(all.length / turns - limits, "point");
+  const out = series.flatMap((each) => each.out.filter(Boolean)).length / turns;
+  const limits = series.flatMap(({ limit, out: gone }) => limit.filter((each, index) => each && !gone[index])).length / turns;
+  const points = counted(all.length / turns - out - limits, "point");
+  const hollow = out ? `; ${number(out)} left out (hollow)` : "";
   const upper = limits ? ` and ${counted(limits, "non-detection")} (open triangles, at the edge if they are fainter than it)` : "";
   const folded = period === null ? "" : `, folded by ${period} days`;
   const step = barStepOf(series);
   const bars = step > 1 ? `; error bars on every ${ordinal(step)} point` : "";
-  return `${points}${upper}, from ${quantity} ${rangeOf(series)}${folded}${bars}`;
+  return `${points}${upper}, from ${quantity} ${rangeOf(series)}${folded}${bars}${hollow}`;
 }
 
 /**
@@ -155,9 +208,9 @@ function barStepOf(series) {
   return Math.max(1, Math.ceil(known / MOST_BARS));
 }
 
-/** @param {{y: number[], limit: boolean[]}[]} series */
+/** @param {{y: number[], limit: boolean[], out: boolean[]}[]} series */
 function rangeOf(series) {
-  const detected = series.flatMap(({ y, limit }) => y.filter((_, index) => !limit[index]));
+  const detected = series.flatMap(({ y, limit, out }) => y.filter((_, index) => !limit[index] && !out[index]));
   const shown = detected.length ? detected : series.flatMap(({ y }) => y);
   const [least, most] = shown.reduce(([low, high], y) => [Math.min(low, y), Math.max(high, y)], [Infinity, -Infinity]);
   return `${round(least)} to ${round(most)}`;

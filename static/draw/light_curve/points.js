@@ -8,12 +8,16 @@
  * @property {number | null} error
  * @property {string | null} filter
  * @property {boolean} limit whether the object was fainter than that
+ * @property {number} [number] that of the point in the light curve of its target
+ * @property {boolean} [out] whether somebody has left it out
+ * @property {boolean} [flux] whether the value is a flux
  */
 
 /**
  * @typedef {object} Curve
  * @property {"magnitude" | "flux"} quantity
  * @property {string} time what the time is
+ * @property {boolean} [calendar] whether the time is in MJD, so that it can be shown as dates
  * @property {Point[]} points
  * @property {string[]} notes what is to be said of them, in sentences
  */

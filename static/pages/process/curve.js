@@ -17,8 +17,8 @@ export async function drawCurve(place, record) {
   const rows = await rowsOf(record);
   const points = rows
     .filter((row) => typeof row.magnitude === "number")
-    .map(({ time, magnitude, error, filter, limit }) => ({ time, value: magnitude, error, filter, limit: Boolean(limit) }));
-  plot.show({ quantity: "magnitude", time: "MJD", points, notes: [] });
+    .map(({ time, magnitude, error, filter, limit, left_out: out }) => ({ time, value: magnitude, error, filter, limit: Boolean(limit), out: Boolean(out) }));
+  plot.show({ quantity: "magnitude", time: "MJD", points, notes: [], calendar: true });
 }
 
 /**

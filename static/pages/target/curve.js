@@ -13,6 +13,8 @@ export function watchCurve(target) {
   const section = part("#light-curve");
   /** @type {Map<Quantity, import("../../draw/light_curve/plot.js").Plot>} */
   const plots = new Map();
+  /** @type {import("./curve_points.js").CurvePoints | null} */
+  let tools = null;
   let shown = "";
   const refresh = async () => {
     const { rows, version } = await rowsOf(target);
@@ -22,18 +24,20 @@ export function watchCurve(target) {
     showIfAny();
     if (!rows.length) return;
     // Loaded only where there is something to draw.
-    const [{ Plot }, { tableOf }] = await Promise.all([
-      import("../../draw/light_curve/plot.js"),
-      import("../../draw/product/table.js"),
-    ]);
+    const { Plot } = await import("../../draw/light_curve/plot.js");
+    const { CurvePoints } = await import("./curve_points.js");
+    /** @type {Map<Quantity, import("../../draw/light_curve/points.js").Point[]>} */
+    const curves = new Map();
     for (const quantity of /** @type {Quantity[]} */ (["magnitude", "flux"])) {
       const points = pointsOf(rows, quantity);
       if (!points.length && !plots.has(quantity)) continue;
       const plot = plots.get(quantity) ?? new Plot(slot("plot", section));
       plots.set(quantity, plot);
-      plot.show({ quantity, time: "MJD", points, notes: [] });
+      curves.set(quantity, points);
+      plot.show({ quantity, time: "MJD", points, notes: [], calendar: true });
     }
-    slot("values", section).replaceChildren(tableOf(["MJD", "value", "error", "filter"], cellsOf(rows)));
+    tools ??= new CurvePoints(target, section, plots, refresh);
+    tools.show(curves);
   };
   return { refresh };
 }
@@ -50,7 +54,7 @@ async function rowsOf(target) {
   const versions = [];
   let next = "";
   do {
-    const { body, version } = await pollAnswer(`/api/targets/${target}/lightcurve/?limit=10000${next}`);
+    const { body, version } = await pollAnswer(`/api/targets/${target}/lightcurve/?numbers=true&limit=10000${next}`);
     rows.push(...body.lightcurve);
     versions.push(version);
     next = body.next ? `&before=${body.next}` : "";
@@ -66,12 +70,14 @@ async function rowsOf(target) {
 function pointsOf(rows, quantity) {
   return rows
     .filter((row) => typeof row[quantity] === "number")
-    .map((row) => ({ time: row.time, value: row[quantity], error: row.error, filter: row.filter, limit: Boolean(row.limit) }));
-}
-
-/** @param {any[]} rows */
-function cellsOf(rows) {
-  return rows.map(({ time, magnitude, flux, error, filter, limit }) =>
-    [time, `${limit ? (magnitude === null ? "<" : ">") : ""}${magnitude ?? flux}`, error ?? "", filter ?? ""].map(String),
-  );
+    .map((row) => ({
+      time: row.time,
+      value: row[quantity],
+      error: row.error,
+      filter: row.filter,
+      limit: Boolean(row.limit),
+      number: row.number,
+      out: Boolean(row.left_out),
+      flux: quantity === "flux",
+    }));
 }

@@ -61,7 +61,12 @@ async def test_what_people_do_with_a_target_is_told(client: Client, running: Run
         await client.call(path, "DELETE", status=204)
         assert await told.until("groups") == {"groups"}
         body = {"product": products[0]}
-        await client.call(f"/api/targets/{target}/lightcurve/", "POST", body)
+        curve = f"/api/targets/{target}/lightcurve/"
+        await client.call(curve, "POST", body)
+        assert await told.until("lightcurve") == {"lightcurve"}
+        [row, *_] = (await client.call(f"{curve}?numbers=true"))["lightcurve"]
+        out = {"points": [row["number"]], "left_out": True}
+        assert await client.call(curve, "PATCH", out, status=200) == {"changed": 1}
         assert await told.until("lightcurve") == {"lightcurve"}
         await client.call(f"/api/dataproducts/{products[0]}/", "DELETE", status=204)
         assert await told.until("products") == {"products", "groups", "lightcurve"}

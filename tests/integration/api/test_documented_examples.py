@@ -37,7 +37,9 @@ EXPECTED = {
     "preview.png": {200, 404},
     ".jpg": {200, 404},
 }
-TABLE = b"JD,Mag,Err,Filter\n2459000.5,12.5,0.01,V\n2459001.5,12.6,0.01,V\n"
+TABLE = b"JD,Mag,Err,Filter\n" + b"".join(
+    b"%.2f,12.%d,0.01,V\n" % (2459000.5 + 0.4 * row, row) for row in range(9)
+)
 ORDER = ("GET", "POST", "PATCH", "DELETE")
 
 
@@ -105,6 +107,7 @@ async def prepare(client: Client) -> None:
         body = {"name": name, "products": products[:2]}
         await client.call("/api/groups/", "POST", body, status=201)
     await client.ended((await client.submit("Dummy", target, products[:2]))["pk"])
+    await client.call("/api/targets/1/lightcurve/", "POST", {"product": products[6]})
     # A film, and what can be cancelled; both run on.
     for pipeline in ("Films", "Waits"):
         await client.submit(pipeline, target, products[3:4])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import math
 from typing import Any
 
 import pytest
@@ -288,3 +289,33 @@ async def test_a_run_keeps_what_a_table_has_and_says_what_it_lacks(client: Clien
     assert [(row["time"], row["magnitude"]) for row in rows] == [(58000.5, 12.5)]
     log = await client.fetch(f"/api/processes/{record['pk']}/logs.txt")
     assert b"light curve.csv: 2 rows have no magnitude: 2, 3, left out" in log.body
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_file_for_the_aavso_is_imported_as_what_is_there_already(client: Client) -> None:
+    target = await client.make_target("SS Cyg, #1")
+    [product] = await client.upload(target, ("aavso.txt", AAVSO))
+    path = f"/api/targets/{target}/lightcurve/"
+    assert (await client.call(path, "POST", {"product": product}))["imported"] == 2
+    answer = await client.fetch(f"{path}?format=aavso&observer=ABC")
+    [copy] = await client.upload(target, ("export.txt", answer.body))
+    again = await client.call(path, "POST", {"product": copy})
+    assert (again["imported"], again["known"], again["left_out"]) == (0, 2, [])
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_the_period_of_a_light_curve_is_found_in_a_process_of_its_own(
+    client: Client,
+) -> None:
+    times = [2459000.5 + 0.37 * number + 0.01 * (number * number % 29) for number in range(60)]
+    rows = [f"{time:.5f},{12 + math.sin(2 * math.pi * time / 1.7):.4f}" for time in times]
+    target = await client.make_target("Variable")
+    [product] = await client.upload(target, ("star.csv", "\n".join(["JD,mag", *rows]).encode()))
+    path = f"/api/targets/{target}/lightcurve/"
+    refused = await client.call(f"{path}periodogram/", status=400)
+    assert "at least 5 points; there is none" in refused["detail"]
+    await client.call(path, "POST", {"product": product})
+    found = await client.call(f"{path}periodogram/?minimum=0.5&maximum=5")
+    assert found["peaks"][0]["period"] == pytest.approx(1.7, rel=1e-3)
+    refused = await client.call(f"{path}periodogram/?minimum=400", status=400)
+    assert "the shortest period must be less" in refused["minimum"][0]

@@ -130,7 +130,10 @@ class Bench:
         """Check that each file has its product, and each product its file and groups."""
         assert self.stored() == await self.documents()
         imports = {found["_id"]: found for found in await self.store.imports._collection.find({})}
-        for chunk in await self.store.light_curves._collection.find({}):
+        chunks = await self.store.light_curves._collection.find({})
+        left_out = await self.store.light_curves._left_out.find({})
+        assert {each["_id"] for each in left_out} <= {chunk["_id"] for chunk in chunks}
+        for chunk in chunks:
             if chunk["process"] is None:
                 assert chunk["series"] in imports
             else:

@@ -65,6 +65,13 @@ CHANGES = (
         {"target_pk": 1, "product_pk": 7},
     ),
     Change(
+        "PATCH",
+        "/api/targets/1/lightcurve/",
+        b'{"points": [3, 4], "left_out": true}',
+        "light_curve_points_changed",
+        {"target_pk": 1, "points": 2, "left_out": True},
+    ),
+    Change(
         "POST", "/api/groups/", b'{"name": "g", "products": [7]}', "group_created", {"group_pk": 37}
     ),
     Change("DELETE", "/api/groups/71/", None, "group_deleted", {"group_pk": 71}),
@@ -141,7 +148,11 @@ def some_fakes(folder: Path) -> Fakes:
     async def nothing(*_given: Any, **_named: Any) -> Any:
         return cast(Any, type("Imported", (), {"new": 1, "known": 0}))
 
-    fakes.archive.light_curves = cast(Any, type("Curves", (), {"add": staticmethod(nothing)}))
+    async def leave_out(_target: int, numbers: set[int], _left_out: bool) -> int:
+        return len(numbers)
+
+    methods = {"add": staticmethod(nothing), "leave_out": staticmethod(leave_out)}
+    fakes.archive.light_curves = cast(Any, type("Curves", (), methods))
     fakes.archive.products.delete = nothing  # type: ignore[method-assign]
     return fakes
 

@@ -19,7 +19,7 @@ import pytest
 from astropy.io import fits
 
 from runners import examiner
-from runners.examiner import ExaminationError, Examiner
+from runners.examiner import ExaminationError, Examiner, UnsuitableRequest
 from runners.examiner.child import serve
 from tests.fakes.sky import noise, write_fits
 
@@ -147,6 +147,36 @@ def test_a_child_that_dies_while_it_examines_is_no_verdict_on_the_file(
         f"{path} could not be examined, and the child ended with signal 9 (SIGKILL)"
     )
     assert vars(record)["action"] == "examination_failed"
+
+
+def test_one_that_abandons_stops_what_nobody_waits_for(tmp_path: Path) -> None:
+    points = {"time": [0.0, 0.3, 1.1, 1.9, 2.2, 3.4], "value": [1.0, 2.0, 1.5, 3.0, 1.0, 2.0]}
+    given = tmp_path / "points.json"
+    given.write_text(json.dumps({**points, "error": [None] * 6, "filter": ["V"] * 6}))
+    found = tmp_path / "found.json"
+
+    async def scenario() -> None:
+        child = Examiner(subject="periods", abandons=True)
+        try:
+            await child.periodogram(given, found, {})
+            assert json.loads(found.read_text())["points"] == 6
+            stopped = psutil.Process(pid_of(child))
+            stopped.suspend()
+            asked = asyncio.ensure_future(child.periodogram(given, found, {}))
+            async with asyncio.timeout(20):
+                while not child._turn.locked():
+                    await asyncio.sleep(0.001)
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            assert not stopped.is_running()
+            with pytest.raises(UnsuitableRequest, match="the shortest period must be less"):
+                await child.periodogram(given, found, {"minimum": 99.0})
+            assert child.starts == 2
+        finally:
+            await child.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 50))
 
 
 def test_a_time_out_is_no_verdict_on_the_file(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ Rows are stored as JSON, so that showing them takes no decoding. Reading tables 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from weakref import WeakValueDictionary
@@ -18,6 +18,8 @@ from msgspec import UNSET, UnsetType
 from runners.pipeline.measurements import Measurement
 from server.archive.transactions import FileTransactions
 from server.archive.visibility import Visibility
+from server.core.changes import LIGHT_CURVE, Tell, tell_nobody
+from server.core.errors import InvalidInput, NotFound
 from server.core.records import DataProduct, ProcessRecord
 from server.store import Store
 from server.store.archive.light_curves import LightCurveChunk
@@ -36,7 +38,9 @@ class Row(msgspec.Struct):
     """One measurement as it is shown; `time` is a Modified Julian Date.
 
     A row has a magnitude or a `flux`, and a `process` or the `product` that it was imported from.
-    For a `limit`, the target was fainter than that.
+    For a `limit`, the target was fainter than that. `frame` is the data product that it was
+    measured on, where the run named it. `number` is that of the measurement, which stays the same,
+    and `left_out` whether somebody has left it out: neither is stored with the row.
     """
 
     time: float
@@ -47,6 +51,9 @@ class Row(msgspec.Struct):
     product: int | UnsetType = UNSET
     flux: float | UnsetType = UNSET
     limit: bool | UnsetType = UNSET
+    frame: int | UnsetType = UNSET
+    number: int | UnsetType = UNSET
+    left_out: bool | UnsetType = UNSET
 
 
 class Curve(msgspec.Struct):
@@ -86,7 +93,11 @@ class LightCurves:
     """All measurements that may be seen, of all targets."""
 
     def __init__(
-        self, store: Store, transactions: FileTransactions, visibility: Visibility
+        self,
+        store: Store,
+        transactions: FileTransactions,
+        visibility: Visibility,
+        tell: Tell = tell_nobody,
     ) -> None:
         self._chunks = store.light_curves
         self._imports = store.imports
@@ -94,18 +105,27 @@ class LightCurves:
         self._locks = store.locks
         self._transactions = transactions
         self._visibility = visibility
-        self._importing: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._tell = tell
+        self._changing: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
-    async def page(self, target: int, *, before: int | None = None, limit: int) -> LightCurvePage:
-        """Return a page of a target's measurements; it may be short and still have a `next`."""
+    async def page(
+        self, target: int, *, before: int | None = None, limit: int, numbered: bool = False
+    ) -> LightCurvePage:
+        """Return a page of a target's measurements; it may be short and still have a `next`.
+
+        What was left out says so; all say their numbers if they are to be `numbered`.
+        """
         rows: list[bytes] = []
         cursor, seen = before, 0
+        any_left_out = await self._chunks.any_left_out(target)
         while seen < PAGE_CHUNKS:
             chunks = await self._chunks.read(target, before=cursor, limit=READ_CHUNKS)
             visible = {chunk.first for chunk in await self._visibility.chunks(chunks)}
+            left_out = await self._chunks.left_out(visible) if any_left_out else {}
             for chunk in chunks:
                 if chunk.first in visible:
-                    texts = _rows_below(chunk, cursor)
+                    places = left_out.get(chunk.first, frozenset())
+                    texts = _rows_below(chunk, cursor, places, numbered)
                     room = limit - len(rows)
                     rows += texts[:room]
                     if len(texts) > room:
@@ -116,15 +136,79 @@ class LightCurves:
                 return LightCurvePage(rows, None)
         return LightCurvePage(rows, cursor)
 
-    async def all(self, target: int) -> AsyncIterator[list[Row]]:
-        """Iterate over all measurements of a target, newest first, some at a time."""
+    async def all(self, target: int, *, left_out: bool = True) -> AsyncIterator[list[Row]]:
+        """Iterate over all measurements of a target, newest first, some at a time.
+
+        Those that somebody has left out are among them only if `left_out`.
+        """
         cursor: int | None = None
         while True:
             page = await self.page(target, before=cursor, limit=CHUNK_ROWS)
-            yield [_decode(row) for row in page.rows]
+            rows = [_decode(row) for row in page.rows]
+            yield rows if left_out else [row for row in rows if row.left_out is not True]
             if page.next is None:
                 return
             cursor = page.next
+
+    async def point(self, target: int, number: int) -> Row:
+        """Return one measurement of a target.
+
+        :raises NotFound: it has none of this number, or it is not visible.
+        """
+        page = await self.page(target, before=number + 1, limit=1, numbered=True)
+        for row in map(_decode, page.rows):
+            if row.number == number:
+                return row
+        raise NotFound("point", number)
+
+    async def leave_out(self, target: int, numbers: Collection[int], left_out: bool) -> int:
+        """Leave out these measurements of a target, or take them in again; all or none.
+
+        Return how many have changed.
+
+        :raises InvalidInput: the target has no measurement of one of the numbers.
+        :raises LockLost: this server stood still, and another one may have changed them meanwhile.
+        """
+        async with (
+            self._changing.setdefault(target, asyncio.Lock()),
+            self._locks.held(f"curve-{target}") as lock,
+        ):
+            chosen = await self._chunks_with(target, numbers)
+            known = await self._chunks.left_out(chunk.first for chunk, _ in chosen)
+            await lock.renew()
+            changed = 0
+            for chunk, places in chosen:
+                before = known.get(chunk.first, frozenset())
+                after = before | places if left_out else before - places
+                if after != before:
+                    await self._chunks.leave_out(chunk, after)
+                    changed += len(after ^ before)
+        if changed:
+            self._tell((LIGHT_CURVE, target))
+        return changed
+
+    async def _chunks_with(
+        self, target: int, numbers: Iterable[int]
+    ) -> list[tuple[LightCurveChunk, frozenset[int]]]:
+        """Return the chunks that hold these measurements, with their places. Raise InvalidInput."""
+        wanted = sorted(set(numbers), reverse=True)
+        found: list[tuple[LightCurveChunk, frozenset[int]]] = []
+        at = 0
+        while at < len(wanted):
+            spans = await self._chunks.spans(target, before=wanted[at] + 1, limit=READ_CHUNKS)
+            for chunk in await self._visibility.chunks(spans):
+                start = at
+                while at < len(wanted) and chunk.first <= wanted[at] < chunk.first + chunk.count:
+                    at += 1
+                if at > start:
+                    places = frozenset(each - chunk.first for each in wanted[start:at])
+                    found.append((chunk, places))
+            # What is above all that was not looked at, and in none of these, is nowhere.
+            rest = spans[-1].first if len(spans) == READ_CHUNKS else 0
+            if at < len(wanted) and wanted[at] >= rest:
+                message = f"There is no point {wanted[at]} in this light curve."
+                raise InvalidInput.of("points", message)
+        return found
 
     async def has_imports(self, target: int) -> bool:
         """Return whether rows of a target may be imported ones, limits or fluxes."""
@@ -139,7 +223,7 @@ class LightCurves:
         """
         # One at a time, on all servers, as two would not see each other's measurements.
         async with (
-            self._importing.setdefault(product.target, asyncio.Lock()),
+            self._changing.setdefault(product.target, asyncio.Lock()),
             self._locks.held(f"import-{product.target}") as lock,
         ):
             rows = await asyncio.to_thread(_rows_of, curve, product.pk)
@@ -166,11 +250,26 @@ class LightCurves:
 
 
 def chunks_of(
-    measurements: Sequence[Measurement], first: int, run: ProcessRecord
+    measurements: Sequence[Measurement],
+    first: int,
+    run: ProcessRecord,
+    frames: Mapping[str, int] | None = None,
 ) -> list[LightCurveChunk]:
-    """Return the chunks of a run's measurements, sorted by time and numbered from `first`."""
+    """Return the chunks of a run's measurements, sorted by time and numbered from `first`.
+
+    `frames` are the PKs of its input files by name.
+    """
+    known = frames or {}
     rows = [
-        Row(each.time, each.magnitude, each.error, each.filter, run.pk, limit=each.limit or UNSET)
+        Row(
+            each.time,
+            each.magnitude,
+            each.error,
+            each.filter,
+            run.pk,
+            limit=each.limit or UNSET,
+            frame=known.get(each.frame or "", UNSET),
+        )
         for each in measurements
     ]
     return chunks_of_rows(rows, first, run.target, process=run.pk)
@@ -228,7 +327,16 @@ def _sameness(row: Row) -> Sameness:
     return round(row.time, 6), rounded, row.magnitude is None, row.filter, row.limit is True
 
 
-def _rows_below(chunk: LightCurveChunk, number: int | None) -> list[bytes]:
-    """Return the rows with lower numbers, newest first."""
+def _rows_below(
+    chunk: LightCurveChunk, number: int | None, left_out: Collection[int], numbered: bool
+) -> list[bytes]:
+    """Return the rows with lower numbers, newest first, with what is not stored with them."""
     rows = chunk.rows.encode().split(b"\n")
-    return (rows if number is None else rows[: number - chunk.first])[::-1]
+    if number is not None:
+        rows = rows[: number - chunk.first]
+    if numbered:
+        rows = [b'%b,"number":%d}' % (row[:-1], chunk.first + at) for at, row in enumerate(rows)]
+    for place in left_out:
+        if place < len(rows):
+            rows[place] = b'%b,"left_out":true}' % rows[place][:-1]
+    return rows[::-1]
