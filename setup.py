@@ -15,6 +15,8 @@ TEST = [
     "jsonschema-rs>=0.40",
     "openapi-spec-validator>=0.9",
     "requests>=2.32",
+    # The extra tom, for the tests of old sites on a database server.
+    "sqlalchemy>=2.0",
     # Has the schema of compose files.
     "check-jsonschema>=0.39",
     # pytest-tornado imports pkg_resources, which later ones lack; earlier ones build no wheels.
@@ -84,6 +86,8 @@ setup(
         "align": ["astroalign>=2.6"],
         "dask": ["dask>=2026.8", "distributed>=2026.8"],
         "s3": ["s3fs>=2025.2"],
+        # Old sites whose database is on a server.
+        "tom": ["sqlalchemy>=2.0"],
         # An S3 server for the tests.
         "test-s3": ["s3fs>=2025.2", "moto[s3]>=5.1,<6", "flask>=3", "flask-cors>=5"],
     },

@@ -16,6 +16,7 @@ from handlers.api import (
     receipts,
     search,
     shares,
+    sky,
     status,
     targets,
     tickets,
@@ -27,6 +28,9 @@ from handlers.operations import health, metrics, server_status, webhooks
 from handlers.pages import login, not_found, plot, sessions, static_files
 from handlers.pages import products as product_pages
 from handlers.pages import targets as targets_page
+from handlers.pages.predecessor import redirects as old_files
+from handlers.pages.predecessor import selection as old_selection
+from handlers.pages.predecessor import target_data as old_form
 from handlers.pages.processes import compare, shared
 from handlers.pages.processes import now as now_page
 from handlers.pages.processes import process as process_page
@@ -46,6 +50,7 @@ MODULES = (
     targets,
     search,
     light_curves,
+    sky,
     products,
     groups,
     pipelines,
@@ -73,6 +78,9 @@ MODULES = (
     receipt_page,
     compare,
     product_pages,
+    old_form,
+    old_files,
+    old_selection,
 )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from handlers.access.identification import Identification
 from handlers.access.rules import AccessRules
 from handlers.socket_registry import SocketRegistry
+from server.archive.derived.nights import Compute, Nights
 from server.archive.derived.preview_cache import PreviewCache
 from server.core.metrics import Metrics
 
@@ -49,7 +50,7 @@ class Services(StartingServices):
     an HDU or of the usual one. `describe_image` writes what a viewer has to know of an image as
     JSON, for an HDU and a plane; `read_pixels` writes a window of it, a `Window` of
     `runners.fits.viewing` by its fields; both raise NotFound without an image, InvalidInput for
-    what it has not. `expect_viewer` prepares for such requests.
+    what it has not. `expect_viewer` prepares for such requests. `compute_sky` computes a night.
     `read_light_curve` writes a table with the light curve in it, of so many points at most, as
     JSON; with True it raises ValueError unless all of it is valid. `live_preview` returns the
     latest picture of a run on this server, as a PNG, or None; given a number, that frame of the
@@ -74,6 +75,7 @@ class Services(StartingServices):
     read_pixels: Callable[[Path, Path, Mapping[str, Any]], Awaitable[None]]
     expect_viewer: Callable[[], None]
     read_light_curve: Callable[[Path, Path, int, bool], Awaitable[None]]
+    compute_sky: Compute
     preview_folder: Path
     deliveries: DeliveryList
     live_preview: Callable[[ProcessRecord, int | None], Awaitable[bytes | None]]
@@ -91,6 +93,11 @@ class Services(StartingServices):
     def preview_cache(self) -> PreviewCache:
         """All previews that were drawn."""
         return PreviewCache(self.preview_folder, self.config.cache.preview_bytes)
+
+    @cached_property
+    def nights(self) -> Nights:
+        """The nights of all targets at the site."""
+        return Nights(self.config.site, self.compute_sky)
 
     @cached_property
     def sockets(self) -> SocketRegistry:

@@ -5,6 +5,9 @@ test with `from runners.testing import run_pipeline`.
 """
 
 from runners.pipeline.process import (
+    ASYNC_STATUS_CREATED,
+    ASYNC_STATUS_FAILED,
+    ASYNC_STATUS_PENDING,
     AsyncError,
     DataProduct,
     PipelineOutput,
@@ -12,4 +15,13 @@ from runners.pipeline.process import (
     ReducedDatum,
 )
 
-__all__ = ["AsyncError", "DataProduct", "PipelineOutput", "PipelineProcess", "ReducedDatum"]
+__all__ = [
+    "ASYNC_STATUS_CREATED",
+    "ASYNC_STATUS_FAILED",
+    "ASYNC_STATUS_PENDING",
+    "AsyncError",
+    "DataProduct",
+    "PipelineOutput",
+    "PipelineProcess",
+    "ReducedDatum",
+]

@@ -29,6 +29,7 @@ from runners.pipeline.process import (
     AsyncError,
     PipelineProcess,
     flags_of,
+    identify,
     suffix_problem,
 )
 
@@ -66,6 +67,10 @@ class PipelineRun:
         """Return the path of the output of this name. Raise KeyError if there is none."""
         found = {each.name: each.path for each in self.outputs}
         return found[name]
+
+    def line(self, line: str) -> None:
+        """Keep a line about the outputs."""
+        self.text(f"{line}\n")
 
     # The pipeline's side, a `Reporter`:
 
@@ -107,9 +112,10 @@ def run_pipeline(
     run.cancelled = cancelled
     work = _folder_of(run) if folder is None else Path(folder)
     process = pipeline(run, target, inputs, _identifier(pipeline, target), dict(settings or {}))
+    identify(process, 1)
     with contextlib.chdir(work):
         result = process.do_pipeline(work, **flags_of(pipeline, flags))
-        run.outputs = list(made(result, work, note=lambda line: run.text(f"{line}\n")))
+        run.outputs = list(made(result, work, note=run.line, warn=run.line))
     return run
 
 

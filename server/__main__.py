@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 COMMANDS = {
     "backup": "server.cli.keeping.backup",
     "check": "server.cli.check",
+    "check-pipeline": "server.cli.check_pipeline",
+    "import-tom": "server.cli.keeping.import_tom",
     "migrate": "server.cli.keeping.migrate",
     "restore": "server.cli.keeping.restore",
     "timelapse": "server.cli.run",
@@ -86,8 +88,9 @@ def parser() -> argparse.ArgumentParser:
         description="Run astronomical pipelines and show live what they do.",
         epilog="Everything else is set in config.yml or by HELIOGRAPH_... variables. "
         "`heliograph timelapse` and `heliograph run` make one run and show it, `heliograph token` "
-        "says who is let in, and `heliograph check`, `backup`, `restore`, `vacuum` and "
-        "`migrate` look after what is stored; see their --help.",
+        "says who is let in, `heliograph check`, `backup`, `restore`, `vacuum` and `migrate` "
+        "look after what is stored, `heliograph import-tom` moves a site of tom_education in, and "
+        "`heliograph check-pipeline` reads its pipelines; see their --help.",
         allow_abbrev=False,
     )
     add_common_options(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -92,10 +93,21 @@ class TargetTimelapsesHandler(BaseHandler):
     async def get(self, pk: str) -> None:
         """Answer with the target's name and extra fields, and its timelapses, newest first."""
         target = await self.archive.targets.get(parse_pk(pk))
-        records = await self.processes.succeeded_timelapses(target.pk)
-        timelapses = [timelapse_fields(each, self.prefix) for each in records if each.outputs]
+        found = await self.processes.succeeded_timelapses(target.pk)
+        records = [each for each in found if each.outputs]
+        names = await self._film_names(records)
+        timelapses = [timelapse_fields(each, names[each.pk], self.prefix) for each in records]
         fields = {"name": target.name, "extra_fields": target.extra_fields}
         await self.answer({"target": fields, "timelapses": timelapses})
+
+    async def _film_names(self, records: Sequence[ProcessRecord]) -> dict[int, str]:
+        """Return the name of each timelapse's film: its identifier, unless it was moved in."""
+        names = {record.pk: record.identifier for record in records}
+        moved = {record.outputs[0]: record.pk for record in records if "." not in record.identifier}
+        if moved:
+            films = await self.archive.products.get_many(list(moved))
+            names |= {moved[film.pk]: film.name for film in films}
+        return names
 
 
 def fields_of(target: Target) -> dict[str, Any]:
@@ -103,9 +115,8 @@ def fields_of(target: Target) -> dict[str, Any]:
     return {name: getattr(target, name) for name in FIELDS}
 
 
-def timelapse_fields(record: ProcessRecord, prefix: str) -> dict[str, Any]:
-    """Return a succeeded timelapse as the API shows it; its one output has the same name."""
-    name = record.identifier
+def timelapse_fields(record: ProcessRecord, name: str, prefix: str) -> dict[str, Any]:
+    """Return a succeeded timelapse, whose film has this name, as the API shows it."""
     return {
         "name": name,
         "format": name.rpartition(".")[2],

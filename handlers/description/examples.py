@@ -57,7 +57,8 @@ def has_examples(each: Described) -> bool:
 def _path(each: Described) -> str:
     path = each.path.replace("{pk}", str(each.operation.example_pk))
     named = each.operation.example_name
-    for name, value in (PARTS | ({} if named is None else {"name": named})).items():
+    given = {} if named is None else {"name": named, "path": named}
+    for name, value in (PARTS | given).items():
         path = path.replace(f"{{{name}}}", value)
     return path
 

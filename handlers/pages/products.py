@@ -11,12 +11,14 @@ from typing import Any
 from tornado.routing import URLSpec
 
 from handlers.files.previews import STRETCHES, stretch_of
-from handlers.http.query import PK, integer, parse_pk
+from handlers.http.query import PK, integer
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.pages.display import display_kind, table_kind
+from handlers.pages.predecessor.redirects import found_or_led_on
 from handlers.services import Services
 from handlers.sharing.views import OfGroup, OfProduct
+from server.core.records import DataProduct, DataProductGroup
 
 #: How many data products of a group one page shows.
 PRODUCTS_SHOWN = 48
@@ -49,7 +51,12 @@ class GroupPage(OfGroup, Page):
 
     async def get(self, pk: str) -> None:
         """Show the data products of a group, `?from=` the first of them."""
-        group = await self.archive.groups.get(parse_pk(pk))
+        groups = self.archive.groups
+        group = await found_or_led_on(self, "group", pk, groups.get, lambda group: group.url)
+        if group is not None:
+            await self._show(group)
+
+    async def _show(self, group: DataProductGroup) -> None:
         start, stretch = integer(self, "from", 0) or 0, stretch_of(self)
         end = start + PRODUCTS_SHOWN
         shown = await self.archive.products.get_many(group.products[start:end])
@@ -75,7 +82,14 @@ class ProductPage(OfProduct, Page):
 
     async def get(self, pk: str) -> None:
         """Show a data product."""
-        product = await self.archive.products.get(parse_pk(pk))
+        get = self.archive.products.get
+        product = await found_or_led_on(
+            self, "dataproduct", pk, get, lambda product: f"/dataproducts/{product.pk}/"
+        )
+        if product is not None:
+            await self._show(product)
+
+    async def _show(self, product: DataProduct) -> None:
         [fields] = await self.archive.products.fields([product])
         if self.guest:  # who may not see what other groups there are
             fields["groups"] = []

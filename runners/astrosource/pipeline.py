@@ -19,10 +19,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from runners.astrosource.package import missing, prepared
+from runners.confinement.wording import in_words
 from runners.pipeline.inputs import stored_path
 from runners.pipeline.measurements import Measurement, mjd
 from runners.pipeline.process import AsyncError, PipelineOutput, PipelineProcess, ReducedDatum
-from runners.wording import in_words
 
 STAGES = ("Gathering", "Analysing", "Comparison stars", "Photometry", "Plotting")
 TABLE = ".psx"

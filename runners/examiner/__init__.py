@@ -2,8 +2,9 @@
 
 Metadata, headers and previews are made off the event loop, within limits on time and memory. A file
 that hangs or kills the child costs one answer, never the server: a new child takes over. How files
-are read is left to `child`, to `runners.fits` and to `runners.imaging`. Requests and answers are
-JSON, one object per line.
+are read is left to `child`, to `runners.fits` and to `runners.imaging`. Another child computes what
+the sky is like, so that no astronomy is in the server's memory or on its event loop. Requests and
+answers are JSON, one object per line.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from runners.confinement.environment import inherited
+from runners.confinement.wording import in_words
 from runners.execution.exits import exit_in_words
-from runners.wording import in_words
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class ExaminationError(ValueError):
 class Examiner:
     """Answers one request at a time; the others wait, up to `QUEUE_SECONDS`.
 
-    Of the two `subjects`, the child imports at once what it needs for its own: "files", or "views".
+    The child imports at once what it needs for its `subject`: "files", "views" or "sky".
     With `idle_seconds` its child ends when nothing was asked for so long; the next request, or
     `expect`, starts another one.
 
@@ -167,6 +168,15 @@ class Examiner:
         )
         if "error" in answer:
             raise ValueError(answer["error"])
+
+    async def sky(
+        self, site: Mapping[str, float], ra: float, dec: float, start: float, end: float
+    ) -> dict[str, Any]:
+        """Return a target's night at a site as `sky_of_night` does; of the subject "sky" only."""
+        night = {"site": dict(site), "ra": ra, "dec": dec, "start": start, "end": end}
+        answer = await self._ask("The sky", {"sky": night})
+        sky: dict[str, Any] = answer["sky"]
+        return sky
 
     async def close(self) -> None:
         """End the child. Requests that are waiting raise ExaminationError."""

@@ -7,12 +7,17 @@ import os
 import resource
 import signal
 import sys
+import time
+from collections.abc import Callable
 from typing import IO, Any
 
+from runners.confinement.wording import in_words
 from runners.examiner import ANSWER_SECONDS
-from runners.wording import in_words
 
 ADDRESS_SPACE_BYTES = 4 * 2**30
+
+#: From a request to its answer.
+Answering = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def main() -> None:
@@ -27,6 +32,31 @@ def main() -> None:
 
 def serve(requests: IO[str], answers: IO[str], subject: str = "files") -> None:
     """Import the libraries, report that they are ready, then answer each line of `requests`."""
+    answer = _answering_sky() if subject == "sky" else _answering_files(subject)
+    print(json.dumps({"ready": True}), file=answers, flush=True)
+    for line in requests:
+        # A request that hangs must end even if the server has died meanwhile.
+        signal.setitimer(signal.ITIMER_REAL, 2 * ANSWER_SECONDS)
+        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _answering_sky() -> Answering:
+    """Import what computes the sky, and return what answers."""
+    from astropy.utils.data import conf
+
+    conf.allow_internet = False  # before anything is imported that fetches tables
+    from runners.examiner.ephemeris.night import sky_of_night
+
+    # The first night takes several times as long as others, as tables are read for it.
+    now = time.time()
+    greenwich = {"latitude": 51.48, "longitude": 0.0, "elevation": 0.0}
+    sky_of_night(greenwich, 0.0, 0.0, now, now + 3600.0)
+    return lambda request: {"sky": sky_of_night(**request["sky"])}
+
+
+def _answering_files(subject: str) -> Answering:
+    """Import what reads files, and return what answers."""
     from runners.fits.viewing import description, windows
     from runners.fits.viewing.errors import WrongRequest
 
@@ -48,12 +78,7 @@ def serve(requests: IO[str], answers: IO[str], subject: str = "files") -> None:
             return {"error": _sentence(error)}
         return {}
 
-    print(json.dumps({"ready": True}), file=answers, flush=True)
-    for line in requests:
-        # A request that hangs must end even if the server has died meanwhile.
-        signal.setitimer(signal.ITIMER_REAL, 2 * ANSWER_SECONDS)
-        print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    return answer
 
 
 def _examined(request: dict[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from typing import Any
 
 import msgspec
 
+from runners.compat import settings as compat_settings
 from runners.confinement import environment
 from runners.confinement.confine import Confinement, NotConfined, confine
+from runners.confinement.wording import in_one_line
 from runners.execution import worker
 from runners.execution.class_description import (
     BadAttribute,
@@ -31,7 +33,6 @@ from runners.execution.exits import exit_in_words
 from runners.execution.isolation import isolate
 from runners.execution.pool import Pool, Run
 from runners.pipeline.process import AsyncError, PipelineProcess
-from runners.wording import in_one_line
 
 BUILT_IN = {
     "Timelapse": "runners.timelapse.Timelapse",
@@ -63,6 +64,7 @@ def installed_pipelines() -> dict[str, str]:
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """What a child that imports a class is given and may do, as a `RunSpec` says it of a run."""
 
+    compat: dict[str, Any] = {}
     environment: dict[str, str] | None = None
     confinement: Confinement | None = None
 
@@ -163,6 +165,7 @@ def describe_in_child(
     # First, as the import may never end.
     _send(messages, {"files": files_of(path, import_folder)})
     try:
+        compat_settings.configure(within.compat, import_folder)
         if within.confinement is not None:
             confine(within.confinement)
         answer = _description(worker.load(path))

@@ -2,7 +2,8 @@
 
 A message is one array: `["t", stream, time, level, text]` for text, `["frame", time, level, line,
 facts]` for the line about a frame of a film and what is known of the frame, `["status", text]`,
-`["progress", done, total]`, `["output", path, name, type, whether it is the main one]`,
+`["progress", done, total]`, `["output", path, name, type, whether it is the main one]` with the
+author's word for what kind of file it is, if there is one,
 `["hello", pid, parent's pid]`,
 `["confined", version of Landlock, reason for none, writable folders]`,
 `["usage", CPU seconds, peak RSS in bytes]`, `["provenance", fields]`, and last

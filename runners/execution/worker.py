@@ -25,8 +25,10 @@ from typing import Any
 
 import msgspec
 
+from runners.compat import settings as compat_settings
 from runners.confinement import environment
 from runners.confinement.confine import Confinement, NotConfined, confine
+from runners.confinement.wording import in_words
 from runners.execution import joining, process_tags, streams
 from runners.execution.isolation import isolate, redirect
 from runners.execution.limits import Limits, apply, out_of_memory, prefer_when_out_of_memory
@@ -34,8 +36,7 @@ from runners.execution.provenance import provenance
 from runners.execution.reporter import PipeReporter, without_surrogates
 from runners.pipeline.inputs import InputFiles, InputProduct, RunTarget
 from runners.pipeline.outputs import Made, made
-from runners.pipeline.process import AsyncError, Cancelled, PipelineProcess
-from runners.wording import in_words
+from runners.pipeline.process import AsyncError, Cancelled, PipelineProcess, identify
 
 UNEXPECTED = "An unexpected error occurred"
 CANCEL = b"c"
@@ -50,6 +51,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     With `silence_seconds`, the run ends itself when there is no sign of life for so long: whoever
     supervises it may be stopped and unable to end it.
+    `compat` has what `runners.compat.settings` gives the pipeline.
     `environment` is the whole one, None for that of the template; None in `confinement` for none.
     """
 
@@ -64,6 +66,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     import_folder: str | None
     limits: Limits
     log_level: str = "info"
+    compat: dict[str, Any] = {}
     environment: dict[str, str] | None = None
     confinement: Confinement | None = None
     silence_seconds: float | None = None
@@ -243,7 +246,8 @@ class _Outputs:
         """Send an output, unless this is a fork of the run, which does not speak for it."""
         if os.getpid() == self._run:
             facts = str(output.path), output.name, output.output_type, output.main
-            self._reporter.send_alone("output", *facts)
+            kind = (output.data_product_type,) if output.data_product_type else ()
+            self._reporter.send_alone("output", *facts, *kind)
             self.sent += 1
 
 
@@ -276,15 +280,21 @@ def _usage(reporter: PipeReporter) -> None:
 
 def _run_pipeline(outputs: _Outputs, reporter: PipeReporter, spec: RunSpec) -> None:
     apply(spec.limits)
+    compat_settings.configure(spec.compat, spec.import_folder)
     pipeline_class = _imported(reporter, spec.path)
     folder = Path(spec.folder)
     os.chdir(folder)
     pipeline = pipeline_class(
         reporter, spec.target, InputFiles(spec.inputs), spec.identifier, spec.settings
     )
+    identify(pipeline, spec.pk)
     outbox = folder.with_name("outputs")
+
+    def warn(line: str) -> None:
+        reporter.text(f"{line}\n", level="warning")
+
     result = pipeline.do_pipeline(folder, **spec.flags)
-    for output in made(result, folder, outbox, note=pipeline.log):
+    for output in made(result, folder, outbox, note=pipeline.log, warn=warn):
         outputs.send(output)
 
 

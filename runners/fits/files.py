@@ -16,9 +16,9 @@ from typing import IO, Any
 
 from astropy.io import fits
 
+from runners.confinement.wording import in_words
 from runners.fits.mending import MOST_HDUS, legible_part
 from runners.fits.packing import beginning, other_format, unpacked
-from runners.wording import in_words
 
 SIGNATURE = b"SIMPLE  ="  # FITS standard 4.0, section 4.4.1
 #: Noise does not compress: a file that unpacks to more than this many times its size shows no sky …

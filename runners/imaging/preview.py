@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageOps, UnidentifiedImageError
 
+from runners.confinement.wording import in_words
 from runners.fits.files import DAMAGED, FrameError, looks_like_fits, quiet, refusal
 from runners.fits.images import find_frame, read_science
 from runners.imaging.scaling import view_of
 from runners.imaging.showing import scene_of
 from runners.imaging.stretches import STRETCHES, shades
-from runners.wording import in_words
 
 #: 10,000 x 10,000: 400 MB once unpacked.
 MOST_PIXELS = 100_000_000

@@ -58,7 +58,7 @@ def copy_file(source: int, place: Path, *, checksum: bool = True) -> Copied:
     """
     copy = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        if not _clone(source, copy):
+        if not clone(source, copy):
             return _copy_bytes(source, copy)
         return Copied(os.fstat(copy).st_size, sha256_of(copy) if checksum else None)
     except BaseException:
@@ -78,7 +78,8 @@ def sha256_of(descriptor: int) -> str:
     return digest.hexdigest()
 
 
-def _clone(source: int, copy: int) -> bool:
+def clone(source: int, copy: int) -> bool:
+    """Have an open, empty file share the blocks of another one; return whether the disk can."""
     try:
         fcntl.ioctl(copy, _FICLONE, source)
     except OSError:  # another file system, or one that cannot

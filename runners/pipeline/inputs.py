@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from runners.pipeline.absent import OF_DATA, OF_PRODUCTS, OF_QUERY_SETS, OF_TARGETS
+from runners.pipeline.errors import missing
+from runners.pipeline.input_list import InputList
+from runners.pipeline.opened_file import OpenedFile
 from runners.pipeline.own_copies import (
     InputSource,
     compare,
@@ -21,6 +25,8 @@ from runners.pipeline.own_copies import (
 
 #: How much is read ahead of a pipeline that reads bit by bit.
 BUFFER_BYTES = 128 * 1024
+#: Where the open file of an input is kept, which is no field.
+_OPENED = "_opened"
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,14 @@ class RunTarget:
     dec: float | None = None
     extra_fields: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def id(self) -> int:
+        """The PK, under Django's name."""
+        return self.pk
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing("target", name, OF_TARGETS)
+
 
 @dataclass(frozen=True)
 class InputData:
@@ -41,7 +55,7 @@ class InputData:
 
     `path` is a file of the run's own, to be changed, moved or deleted at will: nothing that is
     stored changes by it. It is made on first use; `open` and `read` do without, as long as it is
-    not there.
+    not there. Whatever takes a path takes this too: `fits.open(product.data)`.
     """
 
     source: InputSource
@@ -59,8 +73,15 @@ class InputData:
         file = io.BufferedReader(StoredFile(self.source, self.name), BUFFER_BYTES)
         return file if "b" in mode else io.TextIOWrapper(file)
 
-    def read(self) -> bytes:
-        """Return the content of the file."""
+    def read(self, size: int | None = None) -> bytes:
+        """Return the content of the file; given a size, the next bytes of `file`.
+
+        Where a part of that has been read, what is left of it.
+        """
+        if size is not None and size >= 0:
+            return self.file.read(size)
+        if 0 < self._place < self.size:
+            return self.file.read()
         if is_made(self.source):
             return Path(self.path).read_bytes()
         with StoredFile(self.source, self.name) as file:
@@ -69,9 +90,69 @@ class InputData:
         return content
 
     @property
-    def file(self) -> IO[bytes]:
-        """The file opened for reading as bytes, under the predecessor's name."""
-        return self.open()
+    def size(self) -> int:
+        """Its size in bytes."""
+        if is_made(self.source):
+            return Path(self.path).stat().st_size
+        known = self.source.size
+        return Path(self.source.stored).stat().st_size if known is None else known
+
+    @property
+    def file(self) -> OpenedFile:
+        """The file opened for reading as bytes, the same one until it is closed, as in Django."""
+        file: OpenedFile | None = vars(self).get(_OPENED)
+        if file is None or file.closed:
+            file = OpenedFile(self.name, self.open, lambda: self.size)
+            vars(self)[_OPENED] = file
+        return file
+
+    @property
+    def closed(self) -> bool:
+        """Whether `file` is closed, or has not been used."""
+        file: OpenedFile | None = vars(self).get(_OPENED)
+        return file is None or file.closed
+
+    @property
+    def _place(self) -> int:
+        return 0 if self.closed else self.file.tell()
+
+    def close(self) -> None:
+        """Close `file`."""
+        if not self.closed:
+            self.file.close()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move in `file`; return the place."""
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place in `file`."""
+        return self.file.tell()
+
+    def readline(self) -> bytes:
+        """Return the next line of `file`."""
+        return self.file.readline()
+
+    def chunks(self, chunk_size: int = BUFFER_BYTES) -> Iterator[bytes]:
+        """Yield the content in pieces."""
+        return self.file.chunks(chunk_size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.file.open())
+
+    def __fspath__(self) -> str:
+        """Return the path of the run's own file."""
+        return self.path
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs: an open file stays here."""
+        return {name: value for name, value in vars(self).items() if name != _OPENED}
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing("data", name, OF_DATA)
 
 
 @dataclass(frozen=True)
@@ -81,21 +162,47 @@ class InputProduct:
     pk: int
     name: str
     data: InputData
+    #: what its pipeline has called this kind of file, empty if it is an upload
+    data_product_type: str = ""
+
+    @property
+    def id(self) -> int:
+        """The PK, under Django's name."""
+        return self.pk
+
+    @property
+    def product_id(self) -> str:
+        """The name, under the TOM Toolkit's."""
+        return self.name
+
+    def get_file_name(self) -> str:
+        """Return the name, as the TOM Toolkit's method does."""
+        return self.name
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing("product", name, OF_PRODUCTS)
 
 
 class InputFiles:
     """The inputs of a run, in the order in which they were submitted."""
 
     def __init__(self, products: list[InputProduct]) -> None:
-        self._products = products
+        self._products = InputList(products)
 
-    def all(self) -> list[InputProduct]:
+    def all(self) -> InputList[InputProduct]:
         """Return all inputs."""
-        return list(self._products)
+        return self._products.all()
 
     def first(self) -> InputProduct | None:
         """Return the first input, or None."""
-        return self._products[0] if self._products else None
+        return self._products.first()
+
+    def last(self) -> InputProduct | None:
+        """Return the last input, or None."""
+        return self._products.last()
 
     def count(self) -> int:
         """Return how many inputs there are."""
@@ -104,6 +211,15 @@ class InputFiles:
     def exists(self) -> bool:
         """Return whether there are any inputs."""
         return bool(self._products)
+
+    def filter(self, **wanted: Any) -> InputList[InputProduct]:
+        """Return the inputs that fit, as in `filter(data__endswith=".fits")`."""
+        return self._products.filter(**wanted)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("exclude", "order_by", "get"):
+            return getattr(self._products, name)
+        raise missing("input_files", name, OF_QUERY_SETS)
 
     def __iter__(self) -> Iterator[InputProduct]:
         return iter(self._products)

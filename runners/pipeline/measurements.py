@@ -43,6 +43,10 @@ class Measurements(list[Measurement]):
         self.left_out = LeftOut()
 
 
+class NoMeasurements(TableError):
+    """A text that has neither times nor magnitudes: not a bad light curve, but none."""
+
+
 def mjd(time: float) -> float:
     """Return a time in MJD, given in MJD or as a Julian Date."""
     return time - MJD_OF_JD if time >= LEAST_JD else time
@@ -52,7 +56,8 @@ def read_measurements(path: Path) -> Measurements:
     """Return the measurements of a table, in its order; rows with blanks are left out.
 
     A time and a magnitude are required, an error and a filter are optional, other columns are
-    ignored. Raise ValueError with a sentence that names the file, and the row if one is invalid.
+    ignored. Raise ValueError with a sentence that names the file, and the row if one is invalid;
+    NoMeasurements for a text that is something else.
     """
     if path.stat().st_size > MOST_BYTES:
         raise TableError(path.name, f"is larger than {MOST_BYTES:,} bytes")
@@ -68,7 +73,8 @@ def read_measurements(path: Path) -> Measurements:
 
 
 def _without(name: str, missing: list[str]) -> TableError:
-    return TableError(name, f"has no column {' and no column '.join(missing)}")
+    kind = NoMeasurements if {"time", "magnitude"} <= set(missing) else TableError
+    return kind(name, f"has no column {' and no column '.join(missing)}")
 
 
 def _read(curve: Curve, table: Table) -> Measurements:

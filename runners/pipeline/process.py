@@ -6,19 +6,30 @@ import. How a run is set up and reported is left to `runners.execution.worker`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol
 
+from runners.pipeline.absent import NO_DATABASE, OF_PROCESSES
 from runners.pipeline.errors import AsyncError as AsyncError
+from runners.pipeline.errors import missing, not_available
 from runners.pipeline.inputs import InputFiles, RunTarget
+from runners.pipeline.logged_text import LoggedText
+from runners.pipeline.results import DATA_PRODUCT as DATA_PRODUCT
+from runners.pipeline.results import REDUCED_DATUM as REDUCED_DATUM
+from runners.pipeline.results import DataProduct as DataProduct
+from runners.pipeline.results import PipelineOutput as PipelineOutput
+from runners.pipeline.results import ReducedDatum as ReducedDatum
+from runners.pipeline.results import outputs_of as outputs_of
 
 STATUS_LIMIT = 200
-DATA_PRODUCT, REDUCED_DATUM = "DataProduct", "ReducedDatum"
 NO_INPUTS = "No input files to process"
 #: Set by the server alone, for a record's first and last states.
 RESERVED_STATUSES = frozenset({"pending", "created", "failed", "cancelled"})
+#: Three of them as tom_education calls them.
+ASYNC_STATUS_PENDING, ASYNC_STATUS_CREATED, ASYNC_STATUS_FAILED = "pending", "created", "failed"
+ASYNC_TERMINAL_STATES = (ASYNC_STATUS_CREATED, ASYNC_STATUS_FAILED)
 #: Suffixes of FITS, and those of files that are packed as a whole.
 FITS = (".fits", ".fit", ".fts")
 PACKED = (".gz", ".bz2", ".z", ".xz")
@@ -28,33 +39,11 @@ class Cancelled(BaseException):
     """The run was cancelled. Not an `Exception`, so that `except Exception` does not catch it."""
 
 
-class DataProduct:
-    """As `output_type`: the file becomes a data product."""
+class _NoDatabase:
+    """In the place of Django's managers: says in whose line there is none."""
 
-
-class ReducedDatum:
-    """As `output_type`: the file is a table of measurements, see `pipeline.measurements`."""
-
-
-class PipelineOutput(NamedTuple):
-    """A file that a pipeline made. `output_type` is `DataProduct` or `ReducedDatum`, or its name.
-
-    `main` marks the one to show first. The other fields are those of the predecessor's tuples.
-    """
-
-    path: str | Path
-    output_type: type | str = DataProduct
-    data_product_type: str = ""
-    name: str | None = None
-    main: bool = False
-
-    def type_name(self) -> str:
-        """Return `DataProduct` or `ReducedDatum`. Raise AsyncError for anything else."""
-        given = self.output_type
-        name = given if isinstance(given, str) else getattr(given, "__name__", str(given))
-        if name not in (DATA_PRODUCT, REDUCED_DATUM):
-            raise AsyncError(f"Invalid output type '{name}'")
-        return name
+    def __get__(self, instance: object, owner: type) -> Any:
+        raise not_available(f"{owner.__name__}.objects", NO_DATABASE)
 
 
 class Reporter(Protocol):
@@ -92,6 +81,14 @@ class PipelineProcess:
     process_type: ClassVar[str] = "pipeline"
     allowed_suffixes: ClassVar[list[str] | None] = None
     flags: ClassVar[dict[str, dict[str, Any]] | None] = None
+    #: the PK of the process, `id` is the same
+    pk: int = 0
+    id: int = 0
+    #: of tom_education: the group of outputs, and how it failed, are known after the run only
+    group: Any = None
+    failure_message: str = ""
+    terminal_timestamp: Any = None
+    objects = _NoDatabase()
 
     def __init__(
         self,
@@ -106,7 +103,10 @@ class PipelineProcess:
         self.input_files = input_files
         self.identifier = identifier
         self.settings = settings or {}
-        self.status = "running"
+        self.status: Any = "running"
+        self._shown_status: Any = "running"
+        self._logged = LoggedText()
+        self._logs: Any = None
 
     @classmethod
     def unavailable(cls) -> str | None:
@@ -122,7 +122,25 @@ class PipelineProcess:
 
     def log(self, msg: object, end: str = "\n") -> None:
         """Write to the log of the process; on return the text is on its way to the server."""
-        self._reporter.text(f"{msg}{end}")
+        text = f"{msg}{end}"
+        self._logged.add(text)
+        self._reporter.text(text)
+
+    @property
+    def logs(self) -> Any:
+        r"""What this run has logged so far, of a long log the last million characters.
+
+        What is added to it is logged: `self.logs += "text\n"`. Nothing can be taken away.
+        """
+        return self._logged.text() if self._logs is None else self._logs
+
+    @logs.setter
+    def logs(self, value: Any) -> None:
+        if isinstance(value, str):
+            if added := self._logged.added_by(value):
+                self.log(added, end="")
+        elif value is not None:  # the author's own, of the same name
+            self._logs = value
 
     def update_status(self, text: str) -> AbstractContextManager[None]:
         """Set the status to what is being done, as in `with self.update_status("Measuring"):`.
@@ -132,7 +150,7 @@ class PipelineProcess:
         text = str(text)[:STATUS_LIMIT]
         if text in RESERVED_STATUSES:
             raise ValueError(f"'{text}' is a status that only the server sets")
-        self.status = text
+        self.status = self._shown_status = text
         self._reporter.status(text)
         return nullcontext()
 
@@ -145,8 +163,36 @@ class PipelineProcess:
         if self._reporter.cancelled:
             raise Cancelled
 
-    def save(self) -> None:
-        """Do nothing: kept for the predecessor's pipelines; every change is stored at once."""
+    def save(self, *_arguments: Any, **_options: Any) -> None:
+        """Show a `status` that was set by hand. All else is stored as it changes.
+
+        One that only the server sets is not shown, and the log says so.
+        """
+        if self.status == self._shown_status:
+            return
+        self._shown_status = self.status
+        text = str(self.status)[:STATUS_LIMIT]
+        if text in RESERVED_STATUSES:
+            self._reporter.text(
+                f"The status '{text}' is not shown: the server sets it\n", level="warning"
+            )
+        else:
+            self._reporter.status(text)
+
+    def refresh_from_db(self, *_arguments: Any, **_options: Any) -> None:
+        """Do nothing: kept for the predecessor's pipelines."""
+
+    full_clean = clean = refresh_from_db
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing(type(self).__name__, name, OF_PROCESSES)
+
+
+def identify(pipeline: PipelineProcess, pk: int) -> None:
+    """Tell a pipeline the PK of its process, unless its author uses these names otherwise."""
+    for name in ("pk", "id"):
+        with suppress(AttributeError):
+            setattr(pipeline, name, pk)
 
 
 def suffix_problem(allowed: Sequence[str], name: str) -> str | None:
@@ -170,21 +216,3 @@ def flags_of(pipeline: type[PipelineProcess], given: Mapping[str, bool]) -> dict
     if unknown := sorted(set(given) - set(known)):
         raise AsyncError(f"Unknown flag '{unknown[0]}' (known: {', '.join(known) or 'none'})")
     return {name: bool(given.get(name, flag["default"])) for name, flag in known.items()}
-
-
-def outputs_of(result: Any) -> Iterator[PipelineOutput]:
-    """Yield the outputs of `do_pipeline` one by one. Raise AsyncError for anything else."""
-    if result is None:
-        return
-    if isinstance(result, str | Path | PipelineOutput):
-        result = [result]
-    for item in result:
-        yield _output(item)
-
-
-def _output(item: Any) -> PipelineOutput:
-    output = PipelineOutput(*item) if isinstance(item, tuple) else PipelineOutput(item)
-    if not isinstance(output.path, str | Path):
-        raise AsyncError(f"An output must be a path, not {type(output.path).__name__}")
-    output.type_name()
-    return output

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from runners.confinement.wording import in_words
 from runners.fits import FITS_SUFFIXES
 from runners.fits.files import DAMAGED, FrameError, quiet
 from runners.fits.images import Frame, find_frames
@@ -26,7 +27,6 @@ from runners.timelapse.order import LeftOut, none_left, one_line, usable
 from runners.timelapse.overlay import Overlay
 from runners.timelapse.rendering import FrameWork, film_frames
 from runners.timelapse.report import FilmReport
-from runners.wording import in_words
 
 #: The stretches that flags choose, and what they do.
 STRETCH_NAMES = {

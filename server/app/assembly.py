@@ -22,7 +22,7 @@ from server.access.sessions import Sessions
 from server.access.shares import Shares
 from server.access.tickets import Tickets
 from server.app.components import Components
-from server.app.examinations import of_view, or_later
+from server.app.examinations import of_sky, of_view, or_later
 from server.app.observing.figures import Figures
 from server.archive.derived.reexamination import Reexamination
 from server.config import Config
@@ -245,6 +245,7 @@ class Assembly:
             describe_image=of_view(self.components.viewer.description),
             read_pixels=of_view(self.components.viewer.window),
             expect_viewer=self.components.viewer.expect,
+            compute_sky=of_sky(self.components.almanac.sky),
             preview_folder=self.folder.previews,
             deliveries=DeliveryList(self.config, self.components.store.deliveries),
             live_preview=picture,

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from runners.confinement.environment import of_runs
-from runners.examiner import IDLE_SECONDS, Examiner
+from runners.examiner import ANSWER_SECONDS, IDLE_SECONDS, Examiner
 from server.archive.archive import Archive
 from server.archive.storage import FileStorage
 from server.config import Config
@@ -37,6 +37,9 @@ from server.store.driver.connection import Database
 from server.store.engine.supervisor import Engine
 from server.store.peers.heartbeats import Program
 
+#: What computes the sky ends after this time: it is quick to start, and nights are remembered.
+ALMANAC_IDLE_SECONDS = 120.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
@@ -46,6 +49,7 @@ class Components:
     store: Store
     examiner: Examiner
     viewer: Examiner
+    almanac: Examiner
     hub: Hub
     repository: ProcessRepository
     logs: Logs
@@ -81,6 +85,8 @@ async def open_components(
     stack.push_async_callback(examiner.close)
     viewer = _viewer(config)
     stack.push_async_callback(viewer.close)
+    almanac = _almanac(config)
+    stack.push_async_callback(almanac.close)
     hub = Hub()
     repository = ProcessRepository(
         store.processes, hub, folder.server_id, metrics, prefix=config.http.prefix
@@ -95,6 +101,7 @@ async def open_components(
         store=store,
         examiner=examiner,
         viewer=viewer,
+        almanac=almanac,
         hub=hub,
         repository=repository,
         logs=logs,
@@ -144,6 +151,17 @@ def _viewer(config: Config) -> Examiner:
     """
     environment = of_runs(os.environ, config.limits.environment)
     return Examiner(environment=environment, idle_seconds=IDLE_SECONDS, subject="views")
+
+
+def _almanac(config: Config) -> Examiner:
+    """Return what computes the sky of targets: it starts when somebody opens the page of one."""
+    environment = of_runs(os.environ, config.limits.environment)
+    return Examiner(
+        2 * ANSWER_SECONDS,
+        environment=environment,
+        idle_seconds=ALMANAC_IDLE_SECONDS,
+        subject="sky",
+    )
 
 
 def _archive(

@@ -43,3 +43,15 @@ def of_view(examine: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             raise NotFound("image", str(error)) from error
 
     return viewed
+
+
+def of_sky(compute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Return the function with NotExamined in place of an error of the child that computes."""
+
+    async def computed(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await compute(*args, **kwargs)
+        except ExaminationError as error:
+            raise NotExamined("The sky could not be computed, try again later") from error
+
+    return computed

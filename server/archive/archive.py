@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from server.archive.derived.activity import Activity
+from server.archive.derived.old_urls import OldUrls
 from server.archive.groups import Groups
 from server.archive.light_curves import LightCurves
 from server.archive.outputs import OutputPublisher
@@ -58,4 +59,7 @@ class Archive:
         )
         self.groups = Groups(store, self.products, visibility, changed, tell)
         self.light_curves = LightCurves(store, self.transactions, visibility)
+        #: the PKs here of what was moved in from other sites, for their old URLs
+        self.old_records = store.old_records
+        self.old_urls = OldUrls(store, self.products)
         self.outputs = OutputPublisher(self.transactions, self.rollback, store, data_folder)

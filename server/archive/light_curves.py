@@ -146,7 +146,9 @@ class LightCurves:
             await self._remove_known(product.target, rows)
             if new := list(rows.values()):
                 first = await self._counters.next("measurement", len(new))
-                chunks = await asyncio.to_thread(_chunks, new, first, product.target, product.pk)
+                chunks = await asyncio.to_thread(
+                    chunks_of_rows, new, first, product.target, product.pk
+                )
                 await lock.renew()
                 await self._transactions.add_measurements(product, chunks)
         return Imported(len(new), len(curve.points) - len(new))
@@ -171,16 +173,17 @@ def chunks_of(
         Row(each.time, each.magnitude, each.error, each.filter, run.pk, limit=each.limit or UNSET)
         for each in measurements
     ]
-    return _chunks(rows, first, run.target, process=run.pk)
+    return chunks_of_rows(rows, first, run.target, process=run.pk)
 
 
-def _chunks(
+def chunks_of_rows(
     rows: Sequence[Row],
     first: int,
     target: int,
     product: int | None = None,
     process: int | None = None,
 ) -> list[LightCurveChunk]:
+    """Return the chunks of a series of rows, sorted by time and numbered from `first`."""
     ordered = sorted(rows, key=lambda row: row.time)
     chunks = []
     for start in range(0, len(ordered), CHUNK_ROWS):

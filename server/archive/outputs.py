@@ -34,7 +34,8 @@ from server.store.archive.light_curves import LightCurveChunk
 class OutputFile:
     """A file that a run has made; `output_type` is the type that the pipeline has declared.
 
-    `main` is whether it is the one to show first. It must be in one of the folders `within`, unless
+    `main` is whether it is the one to show first, `data_product_type` its author's word for what
+    kind of file it is. It must be in one of the folders `within`, unless
     that is None.
     """
 
@@ -43,6 +44,7 @@ class OutputFile:
     output_type: str | None = None
     within: Sequence[str] | None = None
     main: bool = False
+    data_product_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def _copied(file: OutputFile, folder: Path) -> LocalFile:
         raise ValueError(f"{file.name} is not a file any more") from error
     except PermissionError as error:
         raise ValueError(f"{file.name} may not be read") from error
-    return LocalFile(copy, file.name, size, sha256 or "")
+    return LocalFile(copy, file.name, size, sha256 or "", file.data_product_type)
 
 
 def _check_place(file: OutputFile, source: int) -> None:

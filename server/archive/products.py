@@ -85,6 +85,10 @@ class DataProducts:
         """Return products whose names begin so; case is ignored."""
         return await self._visibility.products(await self._store.products.named(beginning, limit))
 
+    async def of_name(self, name: str, limit: int) -> list[DataProduct]:
+        """Return products of exactly this name."""
+        return await self._visibility.products(await self._store.products.of_name(name, limit))
+
     async def find(
         self, target: int, *, before: int | None = None, limit: int = 100
     ) -> Page[DataProduct]:
@@ -103,6 +107,7 @@ class DataProducts:
             {name: getattr(product, name) for name in _SHOWN}
             | {"url": self._prefix + product.url}
             | {"groups": groups[product.pk], "process": product.process, "fits": product.facts}
+            | _type_of(product)
             for product in products
         ]
 
@@ -156,3 +161,8 @@ class DataProducts:
         copies = self._data_folder.incoming / "copies"
         place = copies if folder is None else folder
         return await self._files.local(product.key, place, expected=product, whole=whole)
+
+
+def _type_of(product: DataProduct) -> dict[str, str]:
+    kind = product.data_product_type
+    return {"data_product_type": kind} if kind else {}

@@ -125,6 +125,9 @@ class Targets:
         await self.get(pk)
         await self._delete_products(pk)
         await self._store.targets.delete(pk)
+        for imported in await self._store.imports.of_target(pk):  # what came without a product
+            await self._store.light_curves.delete_import(imported.series, imported.product)
+            await self._store.imports.delete(imported.series, imported.product)
         self._gone(pk)
         await self._delete_products(pk)  # an upload may have come in between
 

@@ -322,16 +322,7 @@ class FileTransactions:
         """Examine a file and return the fields that its product gets from that."""
         if file.path is None:  # a large compressed file in remote storage: in the background
             return {"examinations_left": EXAMINATIONS}
-        try:
-            return {"fits": await self._examine(file.path)}
-        except ExaminationError as error:
-            log.warning(
-                "%s is stored without metadata and will be examined again: %s",
-                file.name,
-                error,
-                extra={"action": "examination_postponed"},
-            )
-            return {"examinations_left": EXAMINATIONS}
+        return await examined(self._examine, file.path, file.name)
 
     async def _removal(self, products: Sequence[DataProduct]) -> JournalEntry:
         processes = {product.process for product in products}
@@ -353,6 +344,18 @@ class FileTransactions:
         names = {product.pk: product.name for product in products}
         for used, process in (await self._store.processes.users_of(names)).items():
             raise Conflict(f"{names[used]} is needed by process {process}, which has not ended")
+
+
+async def examined(examine: Examine, path: Path, name: str) -> dict[str, Any]:
+    """Examine a file and return the fields that its product gets from that."""
+    try:
+        return {"fits": await examine(path)}
+    except ExaminationError as error:
+        log.warning(
+            "%s is stored without metadata and will be examined again: %s", name, error,
+            extra={"action": "examination_postponed"},
+        )  # fmt: skip
+        return {"examinations_left": EXAMINATIONS}
 
 
 def _new_token() -> str:
@@ -395,5 +398,6 @@ def _product(
         content_type=content_type(file.name),
         process=run.pk if run else None,
         attempt=run.attempt if run else None,
+        data_product_type=file.data_product_type,
         **found,
     )

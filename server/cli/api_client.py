@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from runners.wording import in_words, is_for_users
+from runners.confinement.wording import in_words, is_for_users
 
 TIMEOUT_SECONDS = 60.0
 #: Each request has a connection of its own: a server that stops would wait for an idle one.

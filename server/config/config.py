@@ -30,6 +30,7 @@ from server.config.rules import (
 from server.config.secret_files import is_secret_file, read_secret_files
 from server.config.sections import (
     Cache,
+    Compat,
     Files,
     Http,
     Leases,
@@ -41,6 +42,7 @@ from server.config.sections import (
     Queue,
     Retention,
     Runner,
+    Site,
     Timelapse,
     Tls,
     Uploads,
@@ -99,6 +101,7 @@ class Config:
         dict, PIPELINES, "pipelines of your own, by the names that people see"
     )
     timelapse: Timelapse = dataclasses.field(default_factory=Timelapse)
+    compat: Compat = dataclasses.field(default_factory=Compat)
     limits: Limits = dataclasses.field(default_factory=Limits)
     log: Log = dataclasses.field(default_factory=Log)
     leases: Leases = dataclasses.field(default_factory=Leases)
@@ -109,12 +112,14 @@ class Config:
         tuple, WEBHOOKS, "URLs that are called when processes move on"
     )
     mail: Mail = dataclasses.field(default_factory=Mail)
+    site: Site = dataclasses.field(default_factory=Site)
     folder: Path | None = None
     file: Path | None = dataclasses.field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         _check_tls(self.http.tls)
         _check_mail(self.mail)
+        _check_site(self.site)
         _check_runner(self.runner, self.leases, self.pipelines)
         if self.leases.lease_seconds <= 2 * self.leases.heartbeat_seconds:
             raise Contradiction(
@@ -196,6 +201,14 @@ def _check_tls(tls: Tls) -> None:
                 str(path),
                 f"a file together with one in http.tls.{missing}, which has none",
             )
+
+
+def _check_site(site: Site) -> None:
+    """Raise Contradiction where only half of a place is given."""
+    for missing, other in (("longitude", "latitude"), ("latitude", "longitude")):
+        if getattr(site, missing) is None and getattr(site, other) is not None:
+            allowed = f"a number of degrees, as there is a site.{other}"
+            raise Contradiction(f"site.{missing}", None, allowed)
 
 
 def _check_mail(mail: Mail) -> None:

@@ -117,7 +117,8 @@ class DataProduct(Record, frozen=True, kw_only=True):
 
     `fits` is None for a file that is not FITS, and while `examinations_left` is above 0: then the
     file could not be examined yet. Besides the facts it has a `problem` if the image cannot be
-    used. `token` is that of the journal entry by which it was stored.
+    used. `data_product_type` is its pipeline's word for what kind of file it is, empty without one.
+    `token` is that of the journal entry by which it was stored.
     """
 
     name: str
@@ -129,6 +130,7 @@ class DataProduct(Record, frozen=True, kw_only=True):
     attempt: int | None = None
     fits: dict[str, Any] | None = None
     examinations_left: int = 0
+    data_product_type: str = ""
     token: str = ""
 
     @property

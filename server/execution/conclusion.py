@@ -11,8 +11,8 @@ import logging
 import signal
 from typing import Any
 
+from runners.confinement.wording import in_words
 from runners.execution.exits import exit_in_words
-from runners.wording import in_words
 from server.archive.outputs import Publication
 from server.core.concurrency import retry_while_unavailable
 from server.core.errors import (

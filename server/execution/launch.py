@@ -116,6 +116,7 @@ async def _spec(
         import_folder=None if config.folder is None else str(config.folder),
         limits=_limits(config, record.pipeline),
         log_level=config.limits_of(record.pipeline).log_level,
+        compat=bounds.compat,
         environment=bounds.environment,
         confinement=bounds.confinement,
     )

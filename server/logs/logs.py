@@ -71,7 +71,7 @@ class Logs:
         async with log.lock:
             log.start_writing()
             self._growing[process] = attempt
-            for part in _parts(lines):
+            for part in parts_of(lines):
                 await self._store(process, log, attempt, part)
                 self._hub.wake(("log", process))
         return log.last
@@ -232,8 +232,8 @@ class Logs:
         first = log.last + 1
         entries = encode_entries(first, lines)
         size = log.log_bytes + len(entries)
-        text = None if log.text_bytes is None else log.text_bytes + _text_bytes(lines, entries)
-        levels = None if log.levels is None else _with_levels(log.levels, lines)
+        text = None if log.text_bytes is None else log.text_bytes + text_bytes_of(lines, entries)
+        levels = None if log.levels is None else with_levels(log.levels, lines)
         count = len(lines)
         chunk = LogChunk(process, first, count, attempt, entries.decode(), size, text, levels)
         try:
@@ -281,13 +281,13 @@ class Logs:
         return loaded
 
 
-def _with_levels(counts: Sequence[int], lines: Sequence[Line]) -> list[int]:
+def with_levels(counts: Sequence[int], lines: Sequence[Line]) -> list[int]:
     """Return the counts with these lines added."""
     levels = [line.level for line in lines]
     return [count + levels.count(level) for count, level in zip(counts, LEVELS, strict=True)]
 
 
-def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
+def parts_of(lines: Sequence[Line]) -> list[Sequence[Line]]:
     """Return the lines in parts that fit into one document each."""
     if 0 < len(lines) <= CHUNK_LINES and sum([len(line[2]) for line in lines]) <= CHUNK_CHARACTERS:
         return [lines]
@@ -305,7 +305,7 @@ def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
     return parts
 
 
-def _text_bytes(lines: Sequence[Line], entries: bytes) -> int:
+def text_bytes_of(lines: Sequence[Line], entries: bytes) -> int:
     """Return the size of the lines' text in UTF-8, with the line ends that the log shows."""
     if entries.isascii():  # by far the most frequent case; JSON leaves other characters as they are
         size = sum([len(line[2]) for line in lines])

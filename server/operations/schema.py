@@ -61,13 +61,14 @@ async def _note_activity(store: Store) -> None:
     while (page := await store.targets.find(before=before, limit=500)).items:
         for target in page.items:
             await store.target_words.put(target)
-            await store.activity.put(Active(await _last_activity(store, target), target.pk))
+            await store.activity.put(Active(await last_activity(store, target), target.pk))
         before = page.next
         if before is None:
             return
 
 
-async def _last_activity(store: Store, target: Target) -> float:
+async def last_activity(store: Store, target: Target) -> float:
+    """Return when something was last done about a target, as far as its records say."""
     products = await store.products.find(target.pk, limit=1)
     processes = await store.processes.find(target=target.pk, limit=1)
     times = [each.created for each in (*products.items, *processes.items)]

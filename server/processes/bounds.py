@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from runners.confinement import landlock
@@ -36,6 +37,7 @@ def bounds_of(config: Config, pipeline: str, folder: Path | None = None) -> Boun
     limits = config.limits_of(pipeline)
     chosen = (config.limits.environment, limits.environment)
     return Bounds(
+        compat=compat_settings(config),
         environment=None if chosen == (None, None) else of_runs(os.environ, limits.environment),
         confinement=None
         if limits.writable is None
@@ -45,6 +47,12 @@ def bounds_of(config: Config, pipeline: str, folder: Path | None = None) -> Boun
             hidden=hidden(config),
         ),
     )
+
+
+def compat_settings(config: Config) -> dict[str, Any]:
+    """Return what `runners.compat.settings` gives runs: of the configuration, nothing else."""
+    timelapse = dataclasses.asdict(config.timelapse)
+    return {"TOM_EDUCATION_TIMELAPSE_SETTINGS": timelapse, **config.compat.settings}
 
 
 def hidden(config: Config) -> list[str]:

@@ -15,6 +15,7 @@ from server.store.archive.activity import Activity
 from server.store.archive.groups import Groups
 from server.store.archive.journal import Journal
 from server.store.archive.light_curves import Imports, LightCurves
+from server.store.archive.old_sites import OldRecords, OldSites
 from server.store.archive.products import DataProducts
 from server.store.archive.target_words import TargetWords
 from server.store.archive.targets import Targets
@@ -50,6 +51,8 @@ class Store:
         self.segments = LogSegments(database)
         self.light_curves = LightCurves(database)
         self.imports = Imports(database)
+        self.old_sites = OldSites(database)
+        self.old_records = OldRecords(database)
         self.journal = Journal(database)
         self.receipts = Receipts(database)
         self.sections = Sections(database)

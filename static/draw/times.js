@@ -8,7 +8,7 @@ let serverAhead = 0;
 let lostAt = null;
 
 /** Return the server's time in Unix seconds, as nearly as it is known here. */
-function now() {
+export function now() {
   return Date.now() / 1000 + serverAhead;
 }
 

@@ -9,7 +9,7 @@
  *     });
  */
 
-import { ApiError, poll, pollAnswer } from "./api.js";
+import { ApiError, poll, POLL_MS, pollAnswer } from "./api.js";
 import { Channel } from "./channel.js";
 
 /** @typedef {"target" | "targets" | "products" | "groups" | "lightcurve" | "processes"} Kind */
@@ -32,13 +32,15 @@ const MOST_PAUSE_MS = 1000;
  * @param {object} [options]
  * @param {Kind[]} [options.kinds] those that are of interest, by default all
  * @param {number} [options.apartMs] the least time between the ends of two calls
+ * @param {number} [options.pollMs] how often it is called where there is no websocket, unless another
+ *   part of the page wants to know sooner
  * @param {(state: import("./channel.js").ChannelState) => void} [options.state] called with each
  *   state of the channel
  * @returns {() => void} ends the subscription
  */
-export function subscribe(target, changed, { kinds, apartMs = 0, state } = {}) {
+export function subscribe(target, changed, { kinds, apartMs = 0, pollMs = POLL_MS, state } = {}) {
   const follower = followerOf(target);
-  const reader = new Reader(changed, kinds ?? follower.kinds, apartMs, state);
+  const reader = new Reader(changed, { kinds: kinds ?? follower.kinds, apartMs, pollMs, state });
   follower.add(reader);
   return () => follower.remove(reader);
 }
@@ -70,6 +72,7 @@ class Follower {
       poll: () => this.#poll(),
       complete: () => false,
       changed: (state) => this.#show(state),
+      pollMs: () => Math.min(...[...this.#readers].map((reader) => reader.pollMs)),
     });
     this.reconnectNow = () => this.channel.reconnectNow();
   }
@@ -128,14 +131,17 @@ class Reader {
 
   /**
    * @param {(what: Set<Kind>) => unknown} changed
-   * @param {Kind[]} kinds
-   * @param {number} apartMs
-   * @param {(state: import("./channel.js").ChannelState) => void} [state]
+   * @param {object} options as those of `subscribe`
+   * @param {Kind[]} options.kinds
+   * @param {number} options.apartMs
+   * @param {number} options.pollMs
+   * @param {(state: import("./channel.js").ChannelState) => void} [options.state]
    */
-  constructor(changed, kinds, apartMs, state) {
+  constructor(changed, { kinds, apartMs, pollMs, state }) {
     this.changed = changed;
     this.kinds = kinds;
     this.apartMs = apartMs;
+    this.pollMs = pollMs;
     this.state = state ?? (() => {});
   }
 

@@ -40,6 +40,7 @@ export class Channel {
    * @param {() => Promise<void>} source.poll gets over HTTP what the socket would have sent
    * @param {() => boolean} source.complete whether there can be no more messages
    * @param {(state: ChannelState) => void} source.changed
+   * @param {() => number} [source.pollMs] how often to poll where there is no socket
    */
   constructor(source) {
     this.source = source;
@@ -146,7 +147,8 @@ export class Channel {
     const attempt = Date.now() + this.#reconnectDelay();
     while (!this.#finished() && Date.now() < attempt) {
       const before = this.#state;
-      const cutShort = await this.#pause(Math.min(POLL_MS, attempt - Date.now()));
+      const every = this.source.pollMs?.() ?? POLL_MS;
+      const cutShort = await this.#pause(Math.min(every, attempt - Date.now()));
       if (cutShort || this.#stopped) return;
       if (Date.now() < attempt) await this.#poll();
       if (before === "lost" && this.#state === "polling") return;

@@ -25,8 +25,8 @@ PAIRS = pytest.mark.parametrize(
         (360, "dark"),
         (1280, "light"),
         # The same widths and schemes in the other combinations.
-        pytest.param(360, "light", marks=pytest.mark.slow),
-        pytest.param(1280, "dark", marks=pytest.mark.slow),
+        pytest.param(360, "light", marks=pytest.mark.long),
+        pytest.param(1280, "dark", marks=pytest.mark.long),
     ],
 )
 

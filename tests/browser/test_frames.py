@@ -18,7 +18,9 @@ from tests.browser.test_accessibility import axe  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.slow
 
-WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+WIDTHS = pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.long), (1280, "light")]
+)
 ROWS = "#product-list tbody tr[data-pk]"
 #: As a page has it that comes by plain HTTP from another machine.
 UNTRUSTED = "Object.defineProperty(navigator, 'clipboard', {value: undefined});"

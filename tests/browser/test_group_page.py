@@ -20,7 +20,9 @@ from tests.browser.support.showing_pipelines import HOSTILE
 
 pytestmark = pytest.mark.slow
 
-WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+WIDTHS = pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.long), (1280, "light")]
+)
 BANDS = "".join(
     f"{58545 + n / 7:.3f},{11 + n % 5 / 10:.1f},0.02,{'BV'[n % 2]}\n" for n in range(60)
 )

@@ -51,7 +51,7 @@ def pages_of(observatory: Observatory) -> list[str]:
         (1280, "light"),
         (2560, "light"),
         # Colours do not affect the layout, so these run only with `long`.
-        *[pytest.param(width, "dark", marks=pytest.mark.slow) for width in (360, 1280, 2560)],
+        *[pytest.param(width, "dark", marks=pytest.mark.long) for width in (360, 1280, 2560)],
     ],
 )
 def test_pages_stay_within_the_window(
@@ -106,7 +106,9 @@ def test_the_first_paint_is_small_and_all_ours(open_page: Open, observatory: Obs
         answered = {key: size for key, size in sizes.items() if key in urls}
         counted = {urls[key][0]: size for key, size in answered.items() if urls[key][1] in kinds}
         assert sum(counted.values()) < FIRST_PAINT_BYTES, counted
-        assert all(url.startswith(observatory.url) for url, _ in urls.values())
+        # The browser draws its own icon of a field for a date from such a URL.
+        ours = (observatory.url, "data:")
+        assert all(url.startswith(ours) for url, _ in urls.values())
 
 
 def test_nothing_moves_when_live_data_comes(open_page: Open, observatory: Observatory) -> None:

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Open
 from tests.browser.support.accessibility import fetch_axe, violations
 from tests.browser.support.observatory import Observatory
+from tests.browser.test_connection import REFUSE
 
 pytestmark = pytest.mark.slow
 
@@ -106,6 +107,31 @@ def test_the_strip_the_title_and_the_icon_of_every_page_show_what_runs(
     expect(icon).to_have_attribute("href", "/static/favicon.svg")
     strip.click()
     expect(page).to_have_url(re.compile("/now$"))
+
+
+def test_the_strip_waits_to_be_told_where_there_is_a_websocket_and_asks_where_there_is_none(
+    open_page: Open, observatory: Observatory, run_long: Callable[..., int]
+) -> None:
+    asked: list[str] = []
+    page = open_page("/login")
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.install()
+    page.goto("/processes/")
+    strip, without = page.locator("#strip"), open_page("/", script=REFUSE).locator("#strip")
+    expect(page.locator("#connection")).to_be_hidden()
+    until(lambda: page.evaluate("1") and any("/api/status/" in url for url in asked))
+    page.clock.run_for(3000)
+    asked.clear()
+    for _ in range(10):
+        page.clock.run_for(2000)  # in all a time in which a poll would have asked ten times
+    assert sum("/api/status/" in url for url in asked) <= 1
+    process = run_long("Stages", stay=True)
+    for shown in (strip, without):
+        expect(shown).to_have_attribute("title", re.compile(r"^[1-9]\d* running, \d+ waiting$"))
+    observatory.call("POST", f"/api/processes/{process}/cancel/")
+    observatory.ended(process)
+    for shown in (strip, without):
+        expect(shown).to_have_attribute("title", re.compile(r"^0 running"))
 
 
 @LOOKS

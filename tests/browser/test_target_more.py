@@ -13,7 +13,9 @@ from tests.browser.test_target_page import DROP, rows
 
 pytestmark = pytest.mark.slow
 
-WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+WIDTHS = pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.long), (1280, "light")]
+)
 #: Without it, as on a plain HTTP page from another machine, no digest can be made beforehand.
 NO_DIGESTS = "Object.defineProperty(Crypto.prototype, 'subtle', {value: undefined});"
 #: A browser that may notify, with its window in the background.

@@ -22,7 +22,9 @@ from tests.browser.support.observatory import Observatory
 
 pytestmark = pytest.mark.slow
 
-WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+WIDTHS = pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.long), (1280, "light")]
+)
 SIDES = (900, 1200)  #: rows and columns
 RA, DEC = 150.0, 2.2
 #: Number of pixels of the picture that are neither black nor the ground.

@@ -58,6 +58,7 @@ class FakeArchive:
         self.products = FakeProducts(self)
         self.groups = FakeGroups(self)
         self.light_curves = FakeLightCurves()
+        self.old_urls = FakeOldUrls(self)
         self.stored_targets: dict[int, Target] = {1: a_target()}
         self.stored_products: dict[int, DataProduct] = {}
         self.stored_groups: dict[int, DataProductGroup] = {}
@@ -77,6 +78,28 @@ class FakeArchive:
         self.stored_products[pk] = a_product(pk, name, data, **changes)
         self.bytes[pk] = data
         return self.stored_products[pk]
+
+
+class FakeOldUrls:
+    """Where the URLs of a site that was moved in lead; nothing was, unless a test says so."""
+
+    def __init__(self, archive: FakeArchive) -> None:
+        self.archive = archive
+        self.renumbered: dict[tuple[str, int], int] = {}
+        self.kept: set[tuple[str, int]] = set()
+        self.paths: dict[str, tuple[int, bool]] = {}
+
+    async def new_pk(self, kind: str, old: int) -> int | None:
+        return self.renumbered.get((kind, old))
+
+    async def has_kept(self, kind: str, pk: int) -> bool:
+        return (kind, pk) in self.kept
+
+    async def file(self, path: str) -> tuple[DataProduct, bool]:
+        if path not in self.paths:
+            raise NotFound("file", path)
+        pk, moved = self.paths[path]
+        return await self.archive.products.get(pk), moved
 
 
 class FakeActivity:

@@ -51,6 +51,7 @@ class Fakes:
     draw_fault: Exception | None = None
     windows: list[dict[str, Any]] = field(default_factory=list)
     viewers_expected: int = 0
+    nights: list[tuple[float, float, float]] = field(default_factory=list)
     certificate: Certificate | None = None
     status: dict[str, Any] = field(default_factory=lambda: {"slots": 2, "running": 1})
 
@@ -114,6 +115,16 @@ class Fakes:
     def expect_viewer(self) -> None:
         self.viewers_expected += 1
 
+    async def compute_sky(
+        self, site: Mapping[str, float], ra: float, dec: float, start: float, end: float
+    ) -> dict[str, Any]:
+        self.nights.append((ra, dec, start))
+        if self.draw_fault is not None:
+            raise self.draw_fault
+        await asyncio.sleep(0)
+        sun = {"phases": [{"phase": "day", "start": start, "end": end}]}
+        return {"times": [start, end], "altitude": [dec, site["latitude"]], "sun": sun}
+
     async def read_light_curve(
         self, source: Path, table: Path, most_points: int, strict: bool
     ) -> None:
@@ -157,6 +168,7 @@ class Fakes:
             describe_image=self.describe_image,
             read_pixels=self.read_pixels,
             expect_viewer=self.expect_viewer,
+            compute_sky=self.compute_sky,
             read_light_curve=self.read_light_curve,
             preview_folder=self.previews,
             deliveries=cast(Any, self),

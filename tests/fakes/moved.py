@@ -17,6 +17,7 @@ from server.access.token_file import TokenFile
 from server.access.tokens import make_token
 from server.config import Config
 from server.config.sections import Files, Leases, MongoDB
+from server.operations.schema import newest
 from server.store.driver.connection import Database
 from server.store.driver.reading import MongoDocuments
 from server.store.engine.database_file import DatabaseFile, database_path
@@ -96,7 +97,7 @@ def by_id(documents: Any) -> dict[str, Any]:
 def prepare(config: Config, *names: str) -> None:
     """Make an old data folder one that a server of this version has used, with named tokens."""
     path = database_path(config.data / "database", config.mongodb.database)
-    facts = {"_id": "installation", "id": IDENTITY, "schema": 2, "in_storage": True}
+    facts = {"_id": "installation", "id": IDENTITY, "schema": newest(), "in_storage": True}
     store(path, "installation", facts)
     (config.data / "files" / "heliograph-id").write_text(f"{IDENTITY}\n")
     content = b"lines " * 1000

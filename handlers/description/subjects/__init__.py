@@ -7,6 +7,7 @@ from handlers.description.subjects.images import IMAGES
 from handlers.description.subjects.logs import LOGS
 from handlers.description.subjects.operations import OPERATIONS
 from handlers.description.subjects.pages import PAGES
+from handlers.description.subjects.predecessor import PREDECESSOR
 from handlers.description.subjects.processes import PROCESSES
 from handlers.description.subjects.products import PRODUCTS
 from handlers.description.subjects.search import SEARCH
@@ -23,4 +24,5 @@ SUBJECTS: tuple[Subject, ...] = (
     ACCESS,
     OPERATIONS,
     PAGES,
+    PREDECESSOR,
 )

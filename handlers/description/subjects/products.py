@@ -56,8 +56,11 @@ class FitsFacts(Struct):
     height: int | None
 
 
-class DataProduct(Struct):
-    """A file of a target. `process` made it, null for an upload; `fits` is null for others."""
+class DataProduct(Struct, kw_only=True):
+    """A file of a target. `process` made it, null for an upload; `fits` is null for others.
+
+    `data_product_type` is its pipeline's word for what kind of file it is, left out without one.
+    """
 
     pk: int
     name: str
@@ -70,6 +73,7 @@ class DataProduct(Struct):
     groups: list[int]
     process: int | None
     fits: FitsFacts | None
+    data_product_type: str | UnsetType = UNSET
 
 
 class DataProducts(Struct):
@@ -79,7 +83,7 @@ class DataProducts(Struct):
     next: int | None
 
 
-class Frame(DataProduct):
+class Frame(DataProduct, kw_only=True):
     """A data product with its `night`, null without a date of observation.
 
     `problem` is why it cannot be read: what follows its name in a sentence, null for none.

@@ -19,6 +19,7 @@ from handlers.description.operation import (
     read,
 )
 from handlers.description.parameters import BEFORE, PAGE, limit
+from handlers.description.subjects.sky import SKY_PATHS
 from server.archive.light_curves import Row
 
 PK_OF_TARGET = {"pk": "$response.body#/pk"}
@@ -242,5 +243,6 @@ TARGETS = Subject(
                 errors={500: DAMAGED},
             ),
         },
+        **SKY_PATHS,
     },
 )

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from tornado.routing import URLSpec
 
-from handlers.http.query import PK, parse_pk
+from handlers.http.query import PK
 from handlers.http.routing import route
 from handlers.pages.base import Page
+from handlers.pages.predecessor.redirects import found_or_led_on
 from handlers.pages.processes.stage import output_groups, stage_of
 from handlers.services import Services
 from handlers.sharing.views import OfProcess, shown_by_group
@@ -43,10 +44,20 @@ class ProcessPage(OfProcess, Page):
 
     async def get(self, pk: str) -> None:
         """Show the process. Raise NotFound at the second address unless it is a pipeline's."""
-        record = await self.processes.get(parse_pk(pk))
+        get = self.processes.get
+        record = await found_or_led_on(self, "processes", pk, get, _address)
+        if record is None:
+            return
         if self.request.path.startswith("/pipeline/") and record.view_url is None:
-            raise NotFound("pipeline process", pk)
+            await self._lead_to_timelapse(record)
+            return
         await self.show_process(record)
+
+    async def _lead_to_timelapse(self, record: ProcessRecord) -> None:
+        """Redirect where another site had the page of a timelapse. Raise NotFound otherwise."""
+        if self.guest or not await self.archive.old_urls.has_kept("processes", record.pk):
+            raise NotFound("pipeline process", record.pk)
+        self.redirect(_address(record), permanent=True)
 
     async def show_process(self, record: ProcessRecord) -> None:
         """Show a process with its log and facts."""
@@ -168,6 +179,10 @@ class ProcessPage(OfProcess, Page):
     def _flags(self, record: ProcessRecord) -> dict[str, Flag]:
         pipeline = self.processes.pipelines.get(record.pipeline)
         return {} if pipeline is None else pipeline.flags
+
+
+def _address(record: ProcessRecord) -> str:
+    return record.view_url or f"/processes/{record.pk}"
 
 
 def _present(fields: dict[int, dict[str, Any]], pks: list[int]) -> list[dict[str, Any]]:

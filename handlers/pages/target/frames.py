@@ -60,6 +60,7 @@ FACETS = (
     Facet("filter", "Filter", "no filter", lambda frame: fact(frame, "filter") or ""),
     Facet("exposure", "Exposure", "none", exposure_value, lambda value: exposure(float(value))),
     Facet("instrument", "Instrument", "none", lambda frame: fact(frame, "instrument") or ""),
+    Facet("type", "Type", "no type", lambda frame: str(frame.get("data_product_type", ""))),
 )
 
 #: What rows are sorted by: numbers or texts; None comes last, whatever the direction.
@@ -129,7 +130,8 @@ def wanted_by(handler: RequestHandler) -> Wanted:
 def searched(frame: Frame) -> str:
     """Return the text that words are looked for in."""
     date = fact(frame, "date")
-    facts = (fact(frame, "filter"), fact(frame, "instrument"), exposure_value(frame))
+    kind = frame.get("data_product_type")
+    facts = (fact(frame, "filter"), fact(frame, "instrument"), exposure_value(frame), kind)
     stamp = observed(date) if date is not None else ""
     return " ".join(str(each) for each in (frame["name"], stamp, *facts) if each).lower()
 

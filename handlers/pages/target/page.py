@@ -8,13 +8,15 @@ from urllib.parse import urlencode
 
 from tornado.routing import URLSpec
 
-from handlers.http.query import PK, integer, parse_pk
+from handlers.http.query import PK, integer
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.pages.display import display_kind
+from handlers.pages.predecessor.redirects import found_or_led_on
 from handlers.pages.target import frames
 from handlers.services import Services
 from server.archive.derived.frames import frames_of
+from server.core.records import Target
 
 #: How many processes the page shows at first, and how many outputs above them.
 PROCESSES_SHOWN = 8
@@ -59,7 +61,14 @@ class TargetPage(Page):
 
     async def get(self, pk: str) -> None:
         """Show the target; of its data products those that the address asks for."""
-        target = await self.archive.targets.get(parse_pk(pk))
+        get = self.archive.targets.get
+        target = await found_or_led_on(
+            self, "target", pk, get, lambda target: f"/targets/{target.pk}/"
+        )
+        if target is not None:
+            await self._show(target)
+
+    async def _show(self, target: Target) -> None:
         found, more = await frames_of(self.archive.products, target.pk)
         processes = await self.processes.find(target=target.pk, limit=PROCESSES_SHOWN)
         curve = await self.archive.light_curves.page(target.pk, limit=1)
@@ -70,6 +79,7 @@ class TargetPage(Page):
         self.show(
             "pages/target.html",
             target=target,
+            site=self.services.config.site,
             frames=frames,
             listed=shown,
             rows=shown.shown[start : start + frames.ROWS_SHOWN],

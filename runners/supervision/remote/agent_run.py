@@ -20,6 +20,7 @@ import msgspec
 
 from runners.confinement.confine import Confinement
 from runners.confinement.environment import of_runs
+from runners.confinement.wording import in_words
 from runners.execution import worker
 from runners.execution.pipes import Reader
 from runners.execution.pool import Pool, Run
@@ -41,7 +42,6 @@ from runners.supervision.remote.wire import (
     decoded,
 )
 from runners.supervision.resource_usage import SAMPLE_SECONDS, Usage
-from runners.wording import in_words
 
 
 class _InputMissing(Exception):
@@ -230,7 +230,9 @@ class AgentRun:
             raise _InputDamaged(product.pk) from error
         copy = str(self._folder / "inputs" / str(product.pk))
         here = InputSource(str(path), copy, source.size, source.sha256)
-        return InputProduct(product.pk, product.name, InputData(here, product.name))
+        return InputProduct(
+            product.pk, product.name, InputData(here, product.name), product.data_product_type
+        )
 
     async def _fetch(self, pk: int, take: Callable[[bytes], None]) -> None:
         channel = next(self._channels)
@@ -377,4 +379,6 @@ def _copy(product: InputProduct, folder: Path) -> InputProduct:
     """Return an input with the place of the run's own copy."""
     source = product.data.source
     here = InputSource("", str(folder / str(product.pk)), source.size, source.sha256)
-    return InputProduct(product.pk, product.name, InputData(here, product.name))
+    return InputProduct(
+        product.pk, product.name, InputData(here, product.name), product.data_product_type
+    )

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runners.confinement.confine import is_within
+from runners.confinement.wording import in_words
 from runners.pipeline.file_copies import NotAFile, open_file
 from runners.supervision.remote.wire import PIECE_BYTES, Wire
-from runners.wording import in_words
 
 
 async def send_file(

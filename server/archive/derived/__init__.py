@@ -1,1 +1,1 @@
-"""What is computed from stored files: metadata that was missing, nights, kept pictures."""
+"""What is computed from what is stored: metadata that was missing, nights, kept pictures."""

@@ -37,7 +37,7 @@ from server.archive.storage.reading import (
 )
 from server.core.concurrency import finish_even_if_cancelled
 from server.core.disk.known_contents import KnownContents
-from server.core.disk.sync import sync
+from server.core.disk.sync import sync_all
 from server.core.errors import AlreadyStored, HeliographError
 
 __all__ = ["AT_ONCE", "PARTIAL_BYTES", "PIECE_BYTES", "Content", "FileStorage", "LocalFile"]
@@ -65,6 +65,7 @@ class LocalFile:
     name: str
     size: int
     sha256: str
+    data_product_type: str = ""
 
 
 class Writing:
@@ -133,17 +134,20 @@ class FileStorage:
         """
         await self.put_many([(local, key)])
 
-    async def put_many(self, files: Sequence[tuple[Path, str]]) -> None:
+    async def put_many(
+        self, files: Sequence[tuple[Path, str]], *, keep_modes: bool = False
+    ) -> None:
         """Store local files under keys as `put` does; all are durable when this returns.
 
-        After a failure, some of them are stored.
+        With `keep_modes`, they keep their permissions in a local folder: somebody else has links to
+        them. After a failure, some of them are stored.
         """
         if self.is_remote:
             await self.check_free(key for _, key in files)
             await _each(self._send, files)
             return
         for start in range(0, len(files), AT_ONCE):
-            await in_thread(self._put_local, files[start : start + AT_ONCE])
+            await in_thread(self._put_local, files[start : start + AT_ONCE], keep_modes)
 
     def new_file(self, key: str, limit_bytes: int) -> Writing:
         """Return a new file of a remote storage, to be written piece by piece.
@@ -279,17 +283,16 @@ class FileStorage:
             raise
         return copy
 
-    def _put_local(self, files: Sequence[tuple[Path, str]]) -> None:
+    def _put_local(self, files: Sequence[tuple[Path, str]], keep_modes: bool) -> None:
         # Synced after the last one: the first sync then writes most of what the others wait for.
-        places = [self._place_local(local, key) for local, key in files]
+        places = [self._place_local(local, key, keep_modes) for local, key in files]
         folders = dict.fromkeys(place.parent for place in places)
         roots = dict.fromkeys(folder.parent for folder in folders)
-        for path in (*places, *folders, *roots):
-            sync(path)
+        sync_all([*places, *folders, *roots])
 
-    def _place_local(self, local: Path, key: str) -> Path:
+    def _place_local(self, local: Path, key: str, keep_mode: bool) -> Path:
         place = Path(self._place(key))
-        place_local(local, place, key)
+        place_local(local, place, key, keep_mode=keep_mode)
         return place
 
     def _check_free(self, keys: Sequence[str]) -> None:

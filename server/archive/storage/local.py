@@ -35,13 +35,17 @@ async def in_thread(work: Callable[..., T], *args: Any) -> T:
         raise
 
 
-def place_local(local: Path, place: Path, key: str) -> None:
-    """Link or copy a local file to a place, read-only. :raises AlreadyStored: it is taken."""
+def place_local(local: Path, place: Path, key: str, *, keep_mode: bool = False) -> None:
+    """Link or copy a local file to a place, read-only. :raises AlreadyStored: it is taken.
+
+    With `keep_mode` its permissions stay, as those of a file that others have too.
+    """
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = place.parent / f".{secrets.token_hex(PARTIAL_BYTES)}"
     try:
         _link_or_copy(local, partial)
-        partial.chmod(0o400)
+        if not (keep_mode and partial.stat().st_nlink > 1):
+            partial.chmod(0o400)
         with _free(key):
             _rename_to_free(partial, place)
     finally:

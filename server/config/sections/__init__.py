@@ -6,12 +6,14 @@
 from server.config.sections.front import Tls
 from server.config.sections.log import Log
 from server.config.sections.network import Http, Websockets
-from server.config.sections.runs import Leases, Limits, Pool, Queue, Runner, Timelapse
+from server.config.sections.runs import Compat, Leases, Limits, Pool, Queue, Runner, Timelapse
+from server.config.sections.site import Site
 from server.config.sections.storage import Cache, Files, MongoDB, Uploads
 from server.config.sections.upkeep import Mail, Retention
 
 __all__ = [
     "Cache",
+    "Compat",
     "Files",
     "Http",
     "Leases",
@@ -23,6 +25,7 @@ __all__ = [
     "Queue",
     "Retention",
     "Runner",
+    "Site",
     "Timelapse",
     "Tls",
     "Uploads",

@@ -5,8 +5,21 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from server.config.rules import choice, integer, list_of, nullable, number, setting, size, text
+from server.config.compat import SETTINGS
+from server.config.rules import (
+    choice,
+    computed,
+    integer,
+    list_of,
+    nullable,
+    number,
+    setting,
+    size,
+    text,
+)
 from server.config.sections.times import DAY_SECONDS, YEAR_SECONDS
 
 VARIABLE = re.compile(r"(?!HELIOGRAPH_)[A-Za-z_][A-Za-z0-9_]{0,254}", re.ASCII)
@@ -209,3 +222,12 @@ class Leases:
         "time without heartbeat until a run counts as lost; over twice the heartbeat's",
     )
     check_seconds: float = setting(2.0, number(0.05, 3600), "time between two looks for lost runs")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compat:
+    """What is kept for pipelines that were written for tom_education."""
+
+    settings: Mapping[str, Any] = computed(
+        dict, SETTINGS, "what pipelines of tom_education read as `runners.compat.settings`"
+    )

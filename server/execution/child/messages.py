@@ -25,8 +25,6 @@ from server.store.processes.sections import Section
 MESSAGE_LIMIT_BYTES = 1_048_576
 #: The most outputs of a run; one more is kept, which shows that there were too many.
 OUTPUTS_LIMIT = 10_000
-#: How an output may say whether it is the main one; workers of older versions do not.
-MAIN_OR_NOT: tuple[list[bool], ...] = ([], [False], [True])
 #: How many of an attempt's statuses are kept as sections of its log.
 SECTIONS_LIMIT = 10_000
 
@@ -207,10 +205,10 @@ class ChildMessages:
                 total
             ):
                 self._changes["progress"] = Progress(done, total)
-            case ["output", str(path), str(name), str(kind), *main] if main in MAIN_OR_NOT:
+            case ["output", str(path), str(name), str(kind), *more] if _are_facts(more):
                 self.outputs_received += 1
                 if len(self.outputs) <= OUTPUTS_LIMIT:
-                    self.outputs.append(SentOutput(path, name, kind, main == [True]))
+                    self.outputs.append(SentOutput(path, name, kind, *more))
             case ["usage", float(cpu), int(rss)] if (
                 math.isfinite(cpu) and 0 <= rss <= LARGEST_INTEGER
             ):
@@ -244,6 +242,11 @@ class ChildMessages:
             self.assembler.feed(stream, when, level, text, now)
         else:
             self._leave_out(text)
+
+
+def _are_facts(more: list[Any]) -> bool:
+    """Return whether these are the facts of an output that workers of older versions leave out."""
+    return len(more) <= 2 and all(map(isinstance, more, (bool, str)))
 
 
 def _are_texts(values: list[Any]) -> bool:

@@ -101,10 +101,7 @@ class LocalRun:
         self, outputs: Sequence[SentOutput], within: Sequence[str] | None
     ) -> list[OutputFile]:
         """Return the outputs where they are."""
-        return [
-            OutputFile(Path(each.path), each.name, each.output_type, within, main=each.main)
-            for each in outputs
-        ]
+        return [each.stored_at(Path(each.path), within) for each in outputs]
 
     async def release(self) -> None:
         """Do nothing: the attempt's folder is the server's to remove."""
@@ -144,4 +141,6 @@ def input_of(product: DataProduct, folder: Path, stored: Path | None = None) -> 
     """Return an input: where its stored file is, and the run's own copy of it in this folder."""
     copy = str(folder / str(product.pk))
     source = InputSource(str(stored or ""), copy, product.size, product.sha256)
-    return InputProduct(product.pk, product.name, InputData(source, product.name))
+    return InputProduct(
+        product.pk, product.name, InputData(source, product.name), product.data_product_type
+    )

@@ -40,12 +40,18 @@ class PipeReader(Protocol):
 
 
 class SentOutput(NamedTuple):
-    """An output as the run sends it: where it is, what it is called, its type."""
+    """An output as the run sends it: where it is, what it is called, its types."""
 
     path: str
     name: str
     output_type: str
     main: bool = False
+    data_product_type: str = ""
+
+    def stored_at(self, path: Path, within: Sequence[str] | None = None) -> OutputFile:
+        """Return the output as a file at a path of this machine."""
+        kind = self.data_product_type
+        return OutputFile(path, self.name, self.output_type, within, self.main, kind)
 
 
 class PlacedRun(Protocol):

@@ -237,7 +237,7 @@ class RemoteRun:
             problem = await self._fetch_to(place, "get", path=each.path, within=within)
             if problem is not None:
                 raise ValueError(f"{each.name} {problem}")
-            files.append(OutputFile(place, each.name, each.output_type, main=each.main))
+            files.append(each.stored_at(place))
         return files
 
     async def release(self) -> None:

@@ -8,24 +8,18 @@ on from there.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from server.archive.storage.masking import masked
 from server.config import Config
-from server.core.errors import DatabaseAway, NoRoom, NotDone, StorageAway, reason_of
 from server.operations.keeping.layout import Missing, Progress
 from server.operations.moving.documents import DocumentCopy
+from server.operations.moving.failures import told
 from server.operations.moving.files import files_of
 from server.operations.moving.source import opened
 from server.operations.moving.target import connected
 from server.store import Store
 from server.store.driver.errors import refusals_told
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_AGAIN = "run the same command again, which goes on from there"
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ def migrate(config: Config, uri: str, url: str | None, progress: Progress) -> Mi
     :raises NotDone: something is in the way; the sentence says what to change.
     :raises StartError: a server uses the data folder, or it is of a newer program.
     """
-    with _sentences(), refusals_told():
+    with told(), refusals_told():
         return asyncio.run(_migrate(config, uri, url, progress))
 
 
@@ -87,22 +81,3 @@ async def _migrate(config: Config, uri: str, url: str | None, progress: Progress
                 stay=files.stay,
                 lost=files.lost,
             )
-
-
-@contextlib.contextmanager
-def _sentences() -> Iterator[None]:
-    """Say what is wrong, and that what was done is not lost."""
-    try:
-        yield
-    except NoRoom as error:
-        raise NotDone(f"There is not enough room in the target: make some, and {_AGAIN}") from error
-    except DatabaseAway as error:
-        raise NotDone(f"The database does not answer: {_AGAIN}") from error
-    except StorageAway as error:
-        raise NotDone(f"The storage of the files does not answer: {_AGAIN}") from error
-    except OSError as error:
-        if error.errno in _FULL:
-            raise NotDone(
-                f"There is not enough room in the target: make some, and {_AGAIN}"
-            ) from error
-        raise NotDone(f"Files cannot be read or written: {reason_of(error)}; {_AGAIN}") from error

@@ -41,6 +41,20 @@ class Groups(RecordCollection[DataProductGroup]):
             await self._leave(group)
             raise
 
+    async def insert_many(self, groups: Sequence[DataProductGroup]) -> None:
+        """Store new groups. :raises AlreadyTaken: one of the PKs exists."""
+        joined: dict[int, dict[str, bool]] = {}
+        for group in groups:
+            for product in group.products:
+                joined.setdefault(product, {})[_field(group.pk)] = True
+        known = {each["_id"] for each in await self._memberships.get_many(joined)}
+        await self._memberships.insert_many(
+            [{"_id": product, **of} for product, of in joined.items() if product not in known]
+        )
+        for product in known:
+            await self._memberships.change({"_id": product}, set=joined[product])
+        await self._collection.insert_many([each.to_document() | {"version": 1} for each in groups])
+
     async def add_products(self, pk: int, products: Sequence[int]) -> None:
         """Append products to those of a group; those that are in it already stay where they are.
 

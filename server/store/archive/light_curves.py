@@ -33,7 +33,10 @@ class LightCurveChunk:
 
 @dataclass(frozen=True)
 class Import:
-    """A series that was imported from a data product. What has no such record is not visible."""
+    """A series that was imported from a data product. What has no such record is not visible.
+
+    Without a product, as from an old site, that is 0.
+    """
 
     series: int
     product: int
@@ -77,6 +80,13 @@ class LightCurves:
         )
         return [load(LightCurveChunk, document) for document in found]
 
+    async def delete_numbered(self, first: int, end: int) -> list[int]:
+        """Delete the series that begin in a range of numbers, and return which there were."""
+        span = {"series": {"$gte": first, "$lt": end}}
+        found = await self._collection.find(span, fields=("series",))
+        await self._collection.delete(span)
+        return sorted({each["series"] for each in found})
+
     async def delete(self, series: int, process: int | None) -> None:
         """Delete a series that a process has made; a missing one is fine."""
         await self._collection.delete({"series": series, "process": process})
@@ -110,6 +120,14 @@ class Imports:
         wanted = list(products)
         found = await self._collection.find({"product": {"$in": wanted}}) if wanted else []
         return [load(Import, document) for document in found]
+
+    async def of_target(self, target: int) -> list[Import]:
+        """Return what was imported into the light curve of a target."""
+        return [load(Import, found) for found in await self._collection.find({"target": target})]
+
+    async def delete_many(self, series: Iterable[int]) -> None:
+        """Delete the records of series, of whatever product; missing ones are fine."""
+        await self._collection.delete_many(series)
 
     async def exist(self, target: int) -> bool:
         """Return whether anything was imported into the light curve of a target."""

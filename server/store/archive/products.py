@@ -57,6 +57,12 @@ class DataProducts(RecordCollection[DataProduct]):
         span = {"by_name": {"$gte": low, "$lt": f"{low}\uffff"}}
         return self._records(await self._collection.find(span, sort=("by_name", 1), limit=limit))
 
+    async def of_name(self, name: str, limit: int) -> list[DataProduct]:
+        """Return products of exactly this name."""
+        wanted = {"by_name": _name_key(name)}
+        found = self._records(await self._collection.find(wanted, limit=limit))
+        return [product for product in found if product.name == name]
+
     async def key_names(self) -> None:
         """Have those found by their names that a program has stored before there was that key."""
         last = 0

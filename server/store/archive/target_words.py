@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from server.core.records import Target
 from server.store.base import text_key
@@ -31,17 +33,18 @@ class TargetWords:
 
     async def put(self, target: Target) -> None:
         """Store the words of a target in place of those that it had. May be repeated."""
-        # The whole name as one word too: "M 31" is found by "m31".
-        texts = [*words_of(target.name), *words_of(target.identifier)]
-        texts.append("".join(words_of(target.name)))
-        words = {word[:LENGTH] for word in texts[-1:] + texts[:WORDS] if word}
+        wanted = _keys(target)
         found = await self._collection.find({"target": target.pk}, fields=("word",))
         known = {each["word"]: each["_id"] for each in found}
-        wanted = {text_key(word) for word in words}
         for word in sorted(wanted - known.keys()):
-            document = {"_id": f"{target.pk}{word}", "word": word, "target": target.pk}
-            await self._collection.replace(document, upsert=True)
+            await self._collection.replace(_document(target, word), upsert=True)
         await self._collection.delete_many(known[word] for word in known.keys() - wanted)
+
+    async def insert_many(self, targets: Iterable[Target]) -> None:
+        """Store the words of new targets. :raises AlreadyTaken: some of them are known."""
+        await self._collection.insert_many(
+            [_document(target, word) for target in targets for word in sorted(_keys(target))]
+        )
 
     async def beginning(self, word: str, limit: int) -> list[int]:
         """Return targets with a word that begins so, each once; at most so many words are read."""
@@ -54,3 +57,15 @@ class TargetWords:
     async def delete(self, target: int) -> None:
         """Forget the words of a target."""
         await self._collection.delete({"target": target})
+
+
+def _keys(target: Target) -> set[str]:
+    """Return the words of a target as index keys."""
+    # The whole name as one word too: "M 31" is found by "m31".
+    texts = [*words_of(target.name), *words_of(target.identifier)]
+    texts.append("".join(words_of(target.name)))
+    return {text_key(word[:LENGTH]) for word in texts[-1:] + texts[:WORDS] if word}
+
+
+def _document(target: Target, word: str) -> dict[str, Any]:
+    return {"_id": f"{target.pk}{word}", "word": word, "target": target.pk}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from server.core.errors import NotFound
@@ -28,6 +28,12 @@ class Targets(RecordCollection[Target]):
         """Store a new target. :raises AlreadyTaken: its PK or identifier exists."""
         key = {"by_identifier": text_key(target.identifier)}
         await self._collection.insert(target.to_document() | key)
+
+    async def insert_many(self, targets: Sequence[Target]) -> None:
+        """Store new targets. :raises AlreadyTaken: a PK or identifier exists."""
+        keys = [{"by_identifier": text_key(target.identifier)} for target in targets]
+        documents = [each.to_document() | key for each, key in zip(targets, keys, strict=True)]
+        await self._collection.insert_many(documents)
 
     async def by_identifier(self, identifier: str) -> Target | None:
         """Return the target with this identifier, if there is one."""

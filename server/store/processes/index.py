@@ -50,6 +50,12 @@ def index_keys(record: ProcessRecord) -> dict[str, Any]:
     return keys
 
 
+def document_of(record: ProcessRecord) -> dict[str, Any]:
+    """Return the document of a process that has ended when it is stored."""
+    document = record.to_document()
+    return document | index_keys(record) | end_keys(record.state, record.pk, document)
+
+
 def place_in(turn: int, pk: int = 0) -> int:
     """Return a place in the queue: that of a process in its turn, or before all of this turn."""
     return turn * TURN + pk

@@ -5,6 +5,7 @@ What the entries contain is left to the writer: here they are text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -69,6 +70,16 @@ class LogChunks:
         key = _key(chunk.process, chunk.first)
         # The embedded engine scans for a range on `_id`, so the same number is a field as well.
         await self._collection.insert({"_id": key, "key": key, **vars(chunk)})
+
+    async def insert_many(self, chunks: Sequence[LogChunk]) -> None:
+        """Store chunks. :raises AlreadyTaken: there is one that begins at the same line."""
+        keys = [_key(chunk.process, chunk.first) for chunk in chunks]
+        await self._collection.insert_many(
+            [
+                {"_id": key, "key": key, **vars(chunk)}
+                for key, chunk in zip(keys, chunks, strict=True)
+            ]
+        )
 
     async def get(self, process: int, first: int) -> LogChunk | None:
         """Return the chunk that begins at exactly this line."""

@@ -6,7 +6,7 @@ and finding records page by page to `index`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,11 @@ class ProcessStore:
         keys = index.index_keys(record) | self._mark()
         await self._collection.insert(record.to_document() | keys)
         self.counts.forget(record.target)
+
+    async def insert_ended(self, records: Sequence[ProcessRecord]) -> None:
+        """Store new records of processes that ended elsewhere. :raises AlreadyTaken: see insert."""
+        await self._collection.insert_many([index.document_of(each) for each in records])
+        self.counts.forget(*(record.target for record in records))
 
     async def count(self, target: int, most: int) -> int:
         """Return how many processes a target has; `most` + 1 stands for any larger number."""
@@ -359,13 +364,22 @@ class ProcessStore:
     async def forget_outputs(self, pk: int, products: Iterable[int]) -> ProcessRecord | None:
         """Remove deleted products from the outputs; return None if none was among them."""
         gone = set(products)
+        return await self._change_outputs(pk, lambda now: [one for one in now if one not in gone])
+
+    async def add_outputs(self, pk: int, products: Sequence[int]) -> ProcessRecord | None:
+        """Append products to the outputs; return None if all of them were among them."""
+        return await self._change_outputs(pk, lambda now: list(dict.fromkeys([*now, *products])))
+
+    async def _change_outputs(
+        self, pk: int, change: Callable[[list[int]], list[int]]
+    ) -> ProcessRecord | None:
         while (document := await self._collection.get(pk)) is not None:
-            left = [output for output in document["outputs"] if output not in gone]
-            if len(left) == len(document["outputs"]):
+            outputs = change(document["outputs"])
+            if len(outputs) == len(document["outputs"]):
                 return None
             unchanged = {"_id": pk, "version": document["version"]}
             if changed := await self._collection.change(
-                unchanged, set={"outputs": left}, inc={"version": 1}
+                unchanged, set={"outputs": outputs}, inc={"version": 1}
             ):
                 return ProcessRecord.from_document(changed)
         return None

@@ -18,6 +18,7 @@
  * @property {"input" | "output"} kind
  * @property {string | null} night
  * @property {string | null} problem why it cannot be read
+ * @property {string} [data_product_type] its pipeline's word for what kind of file it is
  */
 
 /**
@@ -35,6 +36,7 @@ const FACETS = {
   filter: (frame) => frame.fits?.filter ?? "",
   exposure: (frame) => (typeof frame.fits?.exposure === "number" ? String(Number(frame.fits.exposure.toPrecision(12))) : ""),
   instrument: (frame) => frame.fits?.instrument ?? "",
+  type: (frame) => frame.data_product_type ?? "",
 };
 export const FACET_NAMES = Object.keys(FACETS);
 
@@ -115,7 +117,7 @@ function searched(frame) {
   if (known !== undefined) return known;
   const date = frame.fits?.date;
   const stamp = typeof date === "number" ? new Date(date * 1000).toISOString().slice(0, 19).replace("T", " ") : "";
-  const facts = [frame.name, stamp, frame.fits?.filter, frame.fits?.instrument, FACETS.exposure(frame)];
+  const facts = [frame.name, stamp, frame.fits?.filter, frame.fits?.instrument, FACETS.exposure(frame), FACETS.type(frame)];
   const text = facts.filter(Boolean).join(" ").toLowerCase();
   texts.set(frame, text);
   return text;

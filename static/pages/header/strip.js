@@ -4,11 +4,15 @@
 import { setText } from "../../draw/times.js";
 import { part, slot } from "../../draw/find.js";
 import { addressOf } from "../../server/address.js";
-import { ApiError, poll } from "../../server/api.js";
+import { poll } from "../../server/api.js";
+import { subscribe } from "../../server/changes.js";
 
-const SHOWN_MS = 2000;
-/** In another tab, only the title and the icon are seen. */
+/** The least time between two looks, as a run that goes on changes all the time … */
+const APART_MS = 1000;
+/** … that in another tab, where only the title and the icon are seen … */
 const HIDDEN_MS = 5000;
+/** … and that where no websocket tells of changes. */
+const POLLED_MS = 2000;
 const COUNTED = /^\(\d+\) /;
 
 /** Follow what runs and waits from now on. */
@@ -16,21 +20,27 @@ export function watchStrip() {
   const strip = document.getElementById("strip");
   if (!strip) return;
   draw(strip, Number(slot("running", strip).textContent), Number(slot("queued", strip).textContent));
-  void follow(strip);
+  subscribe(null, () => look(strip), { kinds: ["processes"], apartMs: APART_MS, pollMs: POLLED_MS });
 }
 
 /** @param {HTMLElement} strip */
-async function follow(strip) {
-  for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, document.hidden ? HIDDEN_MS : SHOWN_MS));
-    try {
-      const { running, queue_length } = await poll("/api/status/");
-      draw(strip, running, queue_length);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (error.status === 401 || error.status === 403) return; // the page says so
+async function look(strip) {
+  const { running, queue_length } = await poll("/api/status/");
+  draw(strip, running, queue_length);
+  if (document.hidden) await shownOrLater();
+}
+
+/** Wait for a while, or until the page is seen. */
+function shownOrLater() {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, HIDDEN_MS);
+    document.addEventListener("visibilitychange", done);
+    function done() {
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", done);
+      resolve(undefined);
     }
-  }
+  });
 }
 
 /**

@@ -18,6 +18,7 @@ import { ProcessFeed } from "../../server/process_feed.js";
 import { copyCoordinates } from "./coordinates.js";
 import { watchCurve } from "./curve.js";
 import { watchProducts } from "./products.js";
+import { showSkyLater } from "./later.js";
 import { drawResults } from "./results.js";
 import { deleteSoon } from "./undo.js";
 
@@ -47,6 +48,7 @@ subscribe(target, async () => {
   kinds: ["target"],
   state: (state) => state === "gone" && showConnection(state), // the list of processes is empty then
 });
+showSkyLater(target);
 offerNotifications(part("#notify"));
 copyCoordinates();
 if (run) {

@@ -25,7 +25,7 @@ from handlers.pages.base import Page
 from handlers.pages.not_found import UnknownHandler
 from handlers.routes import all_routes
 from server.config import Config
-from server.config.sections import Pool
+from server.config.sections import Pool, Site
 from tests.integration.conftest import Client, make_config, serving
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
@@ -63,7 +63,8 @@ def test_the_documentation_shows_each_operation_by_curl_and_by_requests(each: De
 
 def config(folder: Path) -> Config:
     """Return a configuration with room for what runs on."""
-    return replace(make_config(folder / "data"), pool=Pool(workers=4))
+    made = make_config(folder / "data")
+    return replace(made, pool=Pool(workers=4), site=Site(latitude=28.7606, longitude=-17.8816))
 
 
 def commands() -> Iterator[tuple[str, str]]:
@@ -95,7 +96,7 @@ def frame(seed: int) -> bytes:
 
 async def prepare(client: Client) -> None:
     """Make what the examples are about, with the PKs that they name."""
-    target = await client.make_target("m13")
+    target = await client.make_target("m13", ra=250.4235, dec=36.4613)
     await client.make_target("Another")
     files = [(f"frame{number}.fits", frame(number)) for number in range(6)]
     products = await client.upload(target, *files, ("ss_cyg.csv", TABLE))

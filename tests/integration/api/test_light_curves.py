@@ -155,7 +155,7 @@ async def test_the_light_curve_goes_with_its_process_and_its_target(client: Clie
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("a,b\n1,2\n", "light curve.csv has no column time and no column magnitude"),
+        ("time,b\n1,2\n", "light curve.csv has no column magnitude"),
         ("time,magnitude\n1,x\n", "light curve.csv, measurement 1: magnitude 'x' is no finite"),
         ("", "light curve.csv has no column time"),
     ],

@@ -12,7 +12,7 @@ from handlers.files.zip import unique, zipped
 from server.core.records import DataProductGroup, State
 from tests.fakes.fake_archive import FakeArchive
 from tests.fakes.handler_fakes import Fakes, json_of
-from tests.fakes.some_records import NOW, a_process
+from tests.fakes.some_records import NOW, a_process, a_product
 
 
 @pytest.mark.gen_test
@@ -106,6 +106,25 @@ async def test_the_finished_timelapses_of_a_target() -> None:
             }
         ],
     }
+
+
+@pytest.mark.gen_test
+async def test_a_film_that_was_moved_in_has_the_name_of_its_file() -> None:
+    fakes = Fakes()
+    product = a_product(9, "tl_1_2019_t.gif", b"GIF89a")
+    fakes.archive.stored_products[9] = product
+    fakes.processes.records[5] = a_process(
+        5,
+        identifier="tl_1_2019",
+        process_type="timelapse",
+        state=State.SUCCEEDED,
+        terminal_timestamp=NOW + 4,
+        outputs=[product.pk],
+    )
+    async with fakes.serving() as client:
+        [film] = json_of(await client.fetch("/api/target/1/"))["timelapses"]
+    assert (film["name"], film["format"]) == ("tl_1_2019_t.gif", "gif")
+    assert film["url"] == f"/dataproducts/{product.pk}/file/tl_1_2019_t.gif"
 
 
 @pytest.mark.gen_test

@@ -25,7 +25,7 @@ LAYERS = (
 )
 #: What only the server's side of `runners` may import.
 OF_THE_SERVER = {"asyncio", "tornado", "motor", "pymongo"}
-SERVERS_SIDE = {"examiner", "execution.pool", "execution.pipes", "execution.registry"}
+SERVERS_SIDE = {"examiner.__init__", "execution.pool", "execution.pipes", "execution.registry"}
 #: Runs are supervised in the server, or in the agent on a worker's machine.
 SUPERVISION = "supervision."
 

@@ -99,14 +99,14 @@ def test_a_cancelled_run_ends_where_it_looks() -> None:
     [
         ("missing.csv", "The output 'missing.csv' is not a file"),
         (("made.csv", "Picture"), "Invalid output type 'Picture'"),
-        (("made.csv", ReducedDatum), "made.csv has no column time"),
+        (("made.csv", ReducedDatum), "made.csv has no column magnitude"),
         (7, "An output must be a path, not int"),
     ],
 )
 def test_a_bad_output_is_refused_as_after_a_run(output: Any, said: str) -> None:
     class Makes(PipelineProcess):
         def do_pipeline(self, tmpdir: Path, **flags: bool) -> list[Any]:
-            (tmpdir / "made.csv").write_text("x\n1\n")
+            (tmpdir / "made.csv").write_text("time,x\n1,2\n")
             return [output]
 
     with pytest.raises(AsyncError, match=said):

@@ -18,10 +18,10 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
+from runners.confinement.wording import in_words, is_for_users
 from runners.examiner.child import serve
 from runners.fits import metadata
 from runners.fits.files import MACHINE_ERRORS
-from runners.wording import in_words, is_for_users
 
 INTERNAL = re.compile(
     r"Errno|Error|Exception|ufunc|dtype|ndarray|NoneType|operand|object at|Traceback|0x[0-9a-f]"

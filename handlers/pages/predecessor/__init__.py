@@ -1,0 +1,1 @@
+"""The URLs of tom_education: bookmarks lead on, its form and its downloads work."""

@@ -1,0 +1,104 @@
+"""Old databases on a server, by SQLAlchemy: here with SQLite, whose dialect needs no server."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.core.errors import NotDone
+from server.operations.moving.tom import server_database
+from server.operations.moving.tom.database import OldDatabase
+from server.operations.moving.tom.opening import is_url, opened
+from server.operations.moving.tom.server_database import opened_url
+from server.operations.moving.tom.site import Site
+from tests.fakes.modules import Overlay
+from tests.fakes.tom_site import TomSite, small_site
+
+SECRET = "hunter2hunter2"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> TomSite:
+    """Return the small site."""
+    return small_site(tmp_path / "site")
+
+
+@pytest.fixture
+def database(site: TomSite) -> Iterator[OldDatabase]:
+    """Yield its database as SQLAlchemy reads it."""
+    pytest.importorskip("sqlalchemy")
+    with opened_url(f"sqlite:///{site.database}") as database:
+        yield database
+
+
+def everything(database: OldDatabase) -> dict[str, Any]:
+    """Return all that is read of a site."""
+    site = Site(database)
+    kinds = ("target", "dataproduct", "group", "processes")
+    return {
+        "id": site.id,
+        "counts": [site.count(kind) for kind in kinds],
+        "pks": [list(site.pks(kind)) for kind in kinds],
+        "targets": list(site.targets()),
+        "products": list(site.products()),
+        "groups": list(site.groups()),
+        "processes": list(site.processes()),
+        "logs": [site.log(pk) for pk in site.pks("processes")],
+        "data": list(site.data()),
+        "makers": dict(site.makers(list(site.pks("dataproduct")))),
+        "created": site.created_of([1, 2, 3]),
+    }
+
+
+def test_a_database_on_a_server_is_read_as_a_file_is(site: TomSite, database: OldDatabase) -> None:
+    with opened(str(site.database)) as file:
+        assert everything(database) == everything(file)
+        assert Site(file).log_bytes() == Site(database).log_bytes() > 100
+        assert (Site(file).last("target"), Site(database).last("target")) == (3, 2)
+
+
+def test_a_path_and_the_url_of_a_file_are_read_directly(site: TomSite) -> None:
+    assert not is_url(str(site.database))
+    assert not is_url(f"sqlite:///{site.database}")
+    assert is_url(f"postgresql+psycopg://tom:{SECRET}@localhost/tom")
+    with opened(f"sqlite:///{site.database}") as database:
+        assert Site(database).count("target") == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (f"nothing://tom:{SECRET}@localhost/tom", "not a URL that SQLAlchemy knows"),
+        (f"postgresql+nothing://tom:{SECRET}@localhost/tom", "not a URL that SQLAlchemy knows"),
+        (f"://tom:{SECRET}@localhost", "not a URL that SQLAlchemy knows"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_a_sentence_without_it(url: str, words: str) -> None:
+    pytest.importorskip("sqlalchemy")
+    with pytest.raises(NotDone) as raised, opened(url):
+        pass
+    assert words in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+def test_a_missing_driver_or_sqlalchemy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Any:
+        raise ImportError(f"No module named {name}", name=name)
+
+    monkeypatch.setattr(server_database, "importlib", Overlay(importlib, import_module=missing))
+    with pytest.raises(NotDone) as raised, opened(f"mysql://tom:{SECRET}@localhost/tom"):
+        pass
+    assert "pip install 'heliograph[tom]'" in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+def test_a_driver_that_is_not_installed_is_named() -> None:
+    pytest.importorskip("sqlalchemy")
+    with pytest.raises(NotDone) as raised, opened(f"oracle+cx_oracle://tom:{SECRET}@localhost/t"):
+        pass
+    assert "its driver is not installed: pip install cx_Oracle" in str(raised.value)
+    assert SECRET not in str(raised.value)
