@@ -46,7 +46,7 @@ class OfImage(OfProduct, DrawnHandler):
         The checksum is compared if it will be read `whole`.
         """
         cache = self.services.preview_cache
-        if not self.archive.products.is_remote or product.size > cache.limit_bytes:
+        if not (self.archive.products.is_remote and cache.has_room_for(product.size)):
             return await self.archive.products.path(product, folder, whole=whole)
 
         async def copy(place: Path) -> None:

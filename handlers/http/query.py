@@ -16,6 +16,8 @@ PK = "([1-9][0-9]{0,9})"
 STATES = frozenset(state.value for state in State)
 #: How much of a text to search for is heeded.
 MAX_TEXT = 200
+#: Values between commas: for each there may be a query of the database.
+MOST_CHOICES = 100
 #: An instant in Unix seconds.
 INSTANT = re.compile(r"[0-9]{1,11}(\.[0-9]{1,17})?", re.ASCII)
 
@@ -65,9 +67,14 @@ def seconds(handler: RequestHandler, name: str) -> float | None:
 
 
 def choices(handler: RequestHandler, name: str, known: frozenset[str] | None = None) -> list[str]:
-    """Return the values between commas, none when it is missing. Raise InvalidInput if unknown."""
+    """Return the values between commas, none when it is missing.
+
+    Raise InvalidInput for an unknown one, and for more than `MOST_CHOICES`.
+    """
     given = text(handler, name) or ""
     values = [value for value in given.split(",") if value]
+    if len(values) > MOST_CHOICES:
+        raise InvalidInput.of(name, f"At most {MOST_CHOICES} values are expected.")
     for value in values:
         if known is not None and value not in known:
             raise InvalidInput.of(name, f"{value!r} is not one of {', '.join(sorted(known))}.")

@@ -221,22 +221,10 @@ class Assembly:
             config=self.config,
             access=access,
             processes=processes,
-            live=LiveSources(
-                self.components.repository,
-                self.components.reader,
-                self.components.hub,
-                processes.fields,
-                processes.board,
-                processes.fields_alone,
-                self.components.store.targets.get,
-            ),
+            live=self._live(processes),
             archive=self.components.archive,
             tickets=Tickets(self.components.store.tickets),
-            shares=Shares(
-                self.components.store.shares,
-                self.components.store.signing_keys,
-                alone=self.config.alone,
-            ),
+            shares=self._shares(),
             ready=ready,
             draw_preview=or_later(self.components.examiner.preview),
             write_table=or_later(self.components.examiner.table),
@@ -254,6 +242,23 @@ class Assembly:
             slots_of_all=lambda: dispatcher.slots_of_all,
             metrics=self.components.metrics,
         )
+
+    def _live(self, processes: Processes) -> LiveSources:
+        """Return what is pushed to viewers."""
+        return LiveSources(
+            self.components.repository,
+            self.components.reader,
+            self.components.hub,
+            processes.fields,
+            processes.board,
+            processes.fields_alone,
+            self.components.store.targets.get,
+        )
+
+    def _shares(self) -> Shares:
+        """Return the links to single processes."""
+        store = self.components.store
+        return Shares(store.shares, store.signing_keys, alone=self.config.alone)
 
     async def _problem(self, pool: Pool, dispatcher: Dispatcher) -> str | None:
         """Return why the server is not ready, None if it is."""

@@ -77,10 +77,7 @@ async def open_components(
     engine = Engine() if config.mongodb.uri is None else None
     database = await _database(config, folder, stack, engine, metrics)
     await _check(config, folder, database, accepted)
-    store = await retry_while_unavailable(lambda: Store.open(database))
-    if not config.alone:
-        store.note_shared()
-    store.processes.marks_moves = config.notifies
+    store = await _store(config, database)
     examiner = Examiner(environment=of_runs(os.environ, config.limits.environment))
     stack.push_async_callback(examiner.close)
     viewer = _viewer(config)
@@ -112,11 +109,25 @@ async def open_components(
         engine=engine,
     )
     if config.mongodb.uri is not None:
-        exchange = _exchange(components, config.leases.lease_seconds)
-        await retry_while_unavailable(exchange.start)
-        stack.push_async_callback(exchange.stop)
+        await _take_part(components, config, stack)
     await retry_while_unavailable(archive.rollback.resolve_own)
     return components
+
+
+async def _store(config: Config, database: Database) -> Store:
+    """Return the store, which knows whether others use it and whether moves are announced."""
+    store = await retry_while_unavailable(lambda: Store.open(database))
+    if not config.alone:
+        store.note_shared()
+    store.processes.marks_moves = config.notifies
+    return store
+
+
+async def _take_part(components: Components, config: Config, stack: AsyncExitStack) -> None:
+    """Tell the other servers what changes here, and hear of them, until the stack closes."""
+    exchange = _exchange(components, config.leases.lease_seconds)
+    await retry_while_unavailable(exchange.start)
+    stack.push_async_callback(exchange.stop)
 
 
 async def _check(

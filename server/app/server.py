@@ -169,11 +169,7 @@ class Server:
         config, stack = self.config, self._stack
         await asyncio.to_thread(self._folder.set_aside)
         self._watch_disk()
-        environment = of_runs(os.environ, config.limits.environment)
-        sockets = self._folder.sockets if self._alone else None
-        pool = Pool(config.pool.slots, environment, sockets)
-        warn_of_missing_isolation(config)
-        stack.callback(pool.close)
+        pool = self._pool()
         warming = asyncio.ensure_future(pool.start())
         # Storage, and what this server left behind when it ended last time.
         components = await open_components(
@@ -202,13 +198,26 @@ class Server:
             access, processes, run_services, dispatcher, figures
         )
         dispatcher.start()
-        # Stopped in the reverse order: polls are answered until the runs have ended, but not
-        # without a database.
-        stack.push_async_callback(self._close_http)
-        stack.push_async_callback(dispatcher.stop)
-        self._application.open(make_application(self._services))
+        self._open(dispatcher, self._services)
         self._watch_loop()
         await asyncio.to_thread(self._folder.remove_leftovers)
+
+    def _pool(self) -> Pool:
+        """Return what starts the runs of this machine, closed with the stack."""
+        environment = of_runs(os.environ, self.config.limits.environment)
+        sockets = self._folder.sockets if self._alone else None
+        pool = Pool(self.config.pool.slots, environment, sockets)
+        warn_of_missing_isolation(self.config)
+        self._stack.callback(pool.close)
+        return pool
+
+    def _open(self, dispatcher: Dispatcher, services: Services) -> None:
+        """Answer requests from now on."""
+        # Stopped in the reverse order: polls are answered until the runs have ended, but not
+        # without a database.
+        self._stack.push_async_callback(self._close_http)
+        self._stack.push_async_callback(dispatcher.stop)
+        self._application.open(make_application(services))
 
     async def _dask_place(self, assembly: Assembly) -> DaskPlace | None:
         """Join the Dask cluster, if runs are to go there; it may be away. Raise StartError."""

@@ -52,54 +52,67 @@ class Metrics:
     """The counters and histograms of one server, and what reads its other figures."""
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
+        self._registry = CollectorRegistry()
         self._readings = _Readings()
-        registry.register(self._readings)
+        self._registry.register(self._readings)
         self._pipelines: Collection[str] = ()
         self._requests: dict[tuple[str, str, int], _Request] = {}
+        self._measure_requests()
+        self._measure_processes()
+        self._measure_itself()
 
-        def counter(name: str, meaning: str, *labels: str) -> Counter:
-            return Counter(f"heliograph_{name}", meaning, labels, registry=registry)
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"heliograph_{name}", meaning, labels, registry=self._registry)
 
-        def histogram(
-            name: str, meaning: str, buckets: tuple[float, ...], *labels: str
-        ) -> Histogram:
-            return Histogram(
-                f"heliograph_{name}", meaning, labels, registry=registry, buckets=buckets
-            )
+    def _histogram(
+        self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        name = f"heliograph_{name}"
+        return Histogram(name, meaning, labels, registry=self._registry, buckets=buckets)
 
-        self._http_requests = counter(
+    def _measure_requests(self) -> None:
+        self._http_requests = self._counter(
             "http_requests", "Requests answered", "route", "method", "status"
         )
-        self._http_seconds = histogram(
+        self._http_seconds = self._histogram(
             "http_request_seconds",
             "From a request's headers to the end of its answer",
             REQUEST_SECONDS,
             "route",
             "method",
         )
-        self._http_bytes = counter("http_sent_bytes", "Bytes of answers' bodies")
-        self._upgrades = counter("websocket_upgrades", "Websockets opened", "route")
-        self._submitted = counter("processes_submitted", "Processes submitted", "pipeline")
-        self._ended = counter("processes_ended", "Processes ended", "pipeline", "outcome")
-        self._retried = counter("runs_retried", "Runs put back in the queue", "pipeline", "reason")
-        self._run_seconds = histogram(
+        self._http_bytes = self._counter("http_sent_bytes", "Bytes of answers' bodies")
+        self._upgrades = self._counter("websocket_upgrades", "Websockets opened", "route")
+
+    def _measure_processes(self) -> None:
+        self._submitted = self._counter("processes_submitted", "Processes submitted", "pipeline")
+        self._ended = self._counter("processes_ended", "Processes ended", "pipeline", "outcome")
+        self._retried = self._counter(
+            "runs_retried", "Runs put back in the queue", "pipeline", "reason"
+        )
+        self._run_seconds = self._histogram(
             "run_seconds", "Duration of runs that ended", RUN_SECONDS, "pipeline", "outcome"
         )
-        self._wait_seconds = histogram(
+        self._wait_seconds = self._histogram(
             "run_wait_seconds", "From a submit to the start of its run", RUN_SECONDS, "pipeline"
         )
-        self._lines = counter("log_lines_stored", "Lines stored in the logs of processes")
-        self._segments = counter("log_segments_sealed", "Stretches of logs moved into files")
-        self._calls = histogram(
+        self._lines = self._counter("log_lines_stored", "Lines stored in the logs of processes")
+        self._segments = self._counter("log_segments_sealed", "Stretches of logs moved into files")
+
+    def _measure_itself(self) -> None:
+        self._calls = self._histogram(
             "database_call_seconds", "Duration of database calls", CALL_SECONDS, "call"
         )
-        self._failed_calls = counter("database_calls_failed", "Database calls that failed", "call")
-        self._lag = histogram(
+        self._failed_calls = self._counter(
+            "database_calls_failed", "Database calls that failed", "call"
+        )
+        self._lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop comes to its work", LAG_SECONDS
         )
-        self._held = counter("event_loop_holds", "Times that the event loop was held for long")
-        self._info = Info("heliograph_server", "This server", registry=registry)
+        self._held = self._counter(
+            "event_loop_holds", "Times that the event loop was held for long"
+        )
+        self._info = Info("heliograph_server", "This server", registry=self._registry)
 
     # Requests
 

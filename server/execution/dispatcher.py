@@ -66,7 +66,7 @@ class Dispatcher:
     def slots_of_all(self) -> int:
         """How many runs can go on at the same time on all servers; a cluster is theirs together."""
         places = self._services.places
-        others = () if places.shared else self.heartbeats.peers.values()
+        others = () if places.clustered else self.heartbeats.peers.values()
         return places.slots + sum(peer.slots for peer in others)
 
     @property

@@ -108,23 +108,32 @@ class AnnouncementExchange(Exchange):
         news, self._news = self._news, set()
         if len(news) > WAITING_TOPICS:
             news = {EVERYTHING}
-        while news:
-            part = sorted(news)[:TOPICS]
-            try:
-                await self._store.announcements.insert(self._server_id, self._number + 1, part)
-            except AlreadyTaken:
-                log.debug(
-                    "Announcement %d was stored already",
-                    self._number + 1,
-                    extra={"action": "announcement_repeated", "number": self._number + 1},
-                )
-            except BaseException:
-                self._news |= news
-                raise
-            self._number += 1
-            news.difference_update(part)
-            if self._number % PRUNE_EVERY == 0:
-                await self._store.announcements.prune(self._server_id, self._number - KEPT)
+        try:
+            while news:
+                part = sorted(news)[:TOPICS]
+                if await self._insert(part):
+                    news.difference_update(part)
+                if self._number % PRUNE_EVERY == 0:
+                    await self._store.announcements.prune(self._server_id, self._number - KEPT)
+        except BaseException:
+            self._news |= news
+            raise
+
+    async def _insert(self, topics: list[Topic]) -> bool:
+        """Store the next announcement; return False if there is one of its number."""
+        stored = True
+        try:
+            await self._store.announcements.insert(self._server_id, self._number + 1, topics)
+        except AlreadyTaken:
+            # By an attempt that seemed to fail, perhaps with fewer topics than there are now.
+            stored = False
+            log.debug(
+                "Announcement %d was stored already",
+                self._number + 1,
+                extra={"action": "announcement_repeated", "number": self._number + 1},
+            )
+        self._number += 1
+        return stored
 
     async def _poll(self) -> None:
         for server, read in list(self._read.items()):
@@ -151,11 +160,12 @@ class AnnouncementExchange(Exchange):
             if beat != known:
                 self._beats[server] = (beat, now)
             elif now - since >= self._lease_seconds:
+                await self._caches.forget_all()
                 self._beats[server] = (beat, float("inf"))
-                await self._caches.forget_all()
             if server not in self._read:
-                self._read[server] = await self._store.announcements.last(server)
+                last = await self._store.announcements.last(server)
                 await self._caches.forget_all()
+                self._read[server] = last  # only now, as all of this is repeated if it fails
         for server in self._read.keys() - beats.keys():
             del self._read[server]
 

@@ -64,9 +64,10 @@ class Overview:
 
     async def running(self, limit: int) -> list[ProcessRecord]:
         """Return what runs, the one that was started last first."""
-        pks = list(self._repository.queue.running)[:limit]
-        found = [each for each in await self._present(pks) if each.state is State.RUNNING]
-        return sorted(found, key=lambda record: record.started or 0.0, reverse=True)
+        # All of them, as many as there are slots: it is not known which were started last.
+        present = await self._present(list(self._repository.queue.running))
+        found = [each for each in present if each.state is State.RUNNING]
+        return sorted(found, key=lambda record: record.started or 0.0, reverse=True)[:limit]
 
     async def queued(self, limit: int) -> list[ProcessRecord]:
         """Return what waits, in the order in which it will be claimed."""

@@ -12,9 +12,10 @@ PK in its place and, as what has been claimed before, does not count for the tur
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -74,6 +75,9 @@ class ProcessQueue:
         self._known: dict[int, Place] = {}
         #: the turns of processes that are being stored, whatever is read anew meanwhile
         self._held = _Turns()
+        #: what was noted (None: forgotten) since what is stored is being read, None at other times
+        self._heard: dict[int, ProcessRecord | None] | None = None
+        self._loading = asyncio.Lock()
         self._forget_turns()
 
     @property
@@ -86,6 +90,30 @@ class ProcessQueue:
         known = self._known.get(pk)
         before = len(self.queued) if known is None else bisect_left(self._order, (known.place, pk))
         return 1 + before
+
+    async def load(
+        self,
+        queued: Callable[[], Awaitable[Iterable[Queued]]],
+        running: Callable[[], Awaitable[Iterable[ProcessRecord]]],
+    ) -> None:
+        """Replace what is known by what is stored, as these two read it.
+
+        What is noted in the meantime may be missing there, or older, so it is noted again.
+        """
+        async with self._loading:
+            heard: dict[int, ProcessRecord | None] = {}
+            self._heard = heard
+            try:
+                waiting, under_way = await queued(), await running()
+            finally:
+                self._heard = None
+            self.set_queued(waiting)
+            self.set_running(under_way)
+            for pk, record in heard.items():
+                if record is None:
+                    self.forget(pk)
+                else:
+                    self.note(record)
 
     def set_queued(self, waiting: Iterable[Queued]) -> None:
         """Replace what is known to be queued."""
@@ -102,6 +130,8 @@ class ProcessQueue:
 
     def note(self, record: ProcessRecord) -> None:
         """Take the newest state of a process."""
+        if self._heard is not None:
+            self._heard[record.pk] = record
         self._remove(record.pk)
         if record.state is State.QUEUED:
             self._enqueue(Queued.of(record))
@@ -111,6 +141,8 @@ class ProcessQueue:
 
     def forget(self, pk: int) -> None:
         """Forget a process; an unknown one is fine."""
+        if self._heard is not None:
+            self._heard[pk] = None
         self._remove(pk)
         self._rest()
 

@@ -60,8 +60,7 @@ class ProcessRepository:
 
     async def load(self) -> None:
         """Read what is queued and what is running."""
-        self.queue.set_queued(await self._store.queued())
-        self.queue.set_running(await self._store.running())
+        await self.queue.load(self._store.queued, self._store.running)
 
     # Reading
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -13,6 +14,9 @@ from server.store.driver.connection import Database
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
+
+#: How many documents are made records in one go.
+_READ_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,12 @@ class RecordCollection(Generic[R]):
 
     async def get_many(self, pks: Iterable[int]) -> list[R]:
         """Return the records in the order asked for, without those that are missing."""
-        return self._records(await self._collection.get_many(pks))
+        documents, found = await self._collection.get_many(pks), list[R]()
+        for start in range(0, len(documents), _READ_AT_ONCE):
+            if start:  # a group may have 10,000 files: others get their turn meanwhile
+                await asyncio.sleep(0)
+            found += self._records(documents[start : start + _READ_AT_ONCE])
+        return found
 
     async def delete(self, pk: int) -> None:
         """Delete a record; a missing one is fine."""

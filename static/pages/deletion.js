@@ -10,15 +10,18 @@ import { request } from "../server/api.js";
  * @param {HTMLElement} button its `data-then` is the page to go to afterwards
  * @param {HTMLElement} place shows why it was refused
  * @param {{path: string, question: string}} what
+ * @param {(held: boolean) => void} hold holds up what follows it, which would find it gone
  */
-export function offerDeletion(button, place, { path, question }) {
+export function offerDeletion(button, place, { path, question }, hold) {
   button.addEventListener("click", async () => {
     if (!(await ask(question))) return;
     showProblem(place, "");
+    hold(true);
     try {
       await request("DELETE", path);
       location.assign(button.dataset.then ?? addressOf("/"));
     } catch (error) {
+      hold(false);
       showProblem(place, messageOf(error));
     }
   });

@@ -23,14 +23,30 @@ const GUEST_MS = 5000;
  * @param {number[]} targets on which its changes happen
  * @param {Kind[]} kinds of changes that may concern it
  * @param {(answer: any) => unknown} changed
+ * @returns {(held: boolean) => void} holds it up, as while the page itself deletes the thing
  */
 export function follow(path, targets, kinds, changed) {
   const answers = new Answers();
   let known = false;
-  const look = () => answers.drawChanged(path, async (answer) => {
-    if (known || performance.now() > FRESH_MS) await changed(answer);
-    known = true;
-  });
+  let held = false;
+  const look = async () => {
+    if (!held) await answers.drawChanged(path, async (answer) => {
+      if (known || performance.now() > FRESH_MS) await changed(answer);
+      known = true;
+    });
+  };
+  followTargets(look, targets, kinds);
+  return (hold) => {
+    held = hold;
+  };
+}
+
+/**
+ * @param {() => Promise<void>} look
+ * @param {number[]} targets
+ * @param {Kind[]} kinds
+ */
+function followTargets(look, targets, kinds) {
   if (!may("viewer")) return void lookAgainAndAgain(look, GUEST_MS);
   if (!targets.length || targets.length > MOST_TARGETS) return void lookAgainAndAgain(look, POLL_MS);
   /** @type {(() => void)[]} */

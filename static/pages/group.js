@@ -20,12 +20,12 @@ keepTimes(Number(part("#group").dataset.now));
 watchBrokenPictures(part("main"), (image) => image.classList.add("broken"));
 chooseStretch();
 showMembers();
-if (may("admin")) offerDeletion(part("#delete-group"), part("#group-problem"), {
-  path: `/api/groups/${part("#group").dataset.pk}/`,
-  question: `Delete the group ${part("#delete-group").dataset.name}? Its data products stay.`,
-});
 const { pk, targets } = part("#group").dataset;
-follow(`/api/groups/${pk}/`, JSON.parse(targets ?? "[]"), ["products", "groups"], drawAnew);
+const hold = follow(`/api/groups/${pk}/`, JSON.parse(targets ?? "[]"), ["products", "groups"], drawAnew);
+if (may("admin")) offerDeletion(part("#delete-group"), part("#group-problem"), {
+  path: `/api/groups/${pk}/`,
+  question: `Delete the group ${part("#delete-group").dataset.name}? Its data products stay.`,
+}, hold);
 
 function showMembers() {
   openHeaders();

@@ -25,15 +25,15 @@ watchBrokenPictures(part("main"), (image) => {
 chooseStretch();
 openHeaders();
 showPeeks(PEEKED_BYTES, true, may("operator") ? offerImport : undefined);
-if (may("admin")) offerDeletion(part("#delete-product"), part("#product-problem"), {
-  path: `/api/dataproducts/${part("#product").dataset.pk}/`,
-  question: `Delete ${part("#delete-product").dataset.name}?`,
-});
 
 const { pk, target } = part("#product").dataset;
-follow(`/api/dataproducts/${pk}/`, [Number(target)], ["products", "groups"], async () => {
+const hold = follow(`/api/dataproducts/${pk}/`, [Number(target)], ["products", "groups"], async () => {
   updateRegion("product-facts", await getPage(location.pathname + location.search));
 });
+if (may("admin")) offerDeletion(part("#delete-product"), part("#product-problem"), {
+  path: `/api/dataproducts/${pk}/`,
+  question: `Delete ${part("#delete-product").dataset.name}?`,
+}, hold);
 
 /** Let the measurements of the table that is shown be added to its target's light curve. */
 function offerImport() {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from server.archive.derived import activity as activity_module
 from server.archive.derived.activity import Activity
 from server.core import changes
 from server.core.hub import Hub
+from server.core.records import Target
 from server.store import Store
 from server.store.archive.activity import Active
 from server.store.archive.target_words import words_of
@@ -110,6 +113,52 @@ async def test_targets_are_found_by_how_their_words_begin(
     hub.wake((changes.TARGET, 2))
     assert await found("messier") == []
     assert await store.target_words.beginning("messier", 10) == []
+
+
+async def test_a_word_that_very_many_targets_have_hides_none(
+    runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity_module, "WORDS_READ", 3)
+    hub = Hub()
+    activity = Activity(store, hub)
+    await made(store, hub, [f"NGC {number}" for number in range(101, 107)])
+    for number in range(101, 107):
+        [found] = await activity.named(["ngc", str(number)], 10)
+        assert found.name == f"NGC {number}"
+
+
+async def test_a_target_that_is_renamed_while_its_words_are_stored_is_found_by_its_last_name(
+    runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub()
+    activity = Activity(store, hub)
+    await made(store, hub, ["First"])
+    put = store.target_words.put
+
+    async def put_and_rename(target: Target) -> None:
+        monkeypatch.undo()
+        await put(target)
+        await store.targets.change(1, name="Second")
+        hub.wake((changes.TARGET, 1))
+
+    monkeypatch.setattr(store.target_words, "put", put_and_rename)
+    await activity.store_news()
+    assert [target.pk for target in await activity.named(["second"], 10)] == [1]
+
+
+async def test_a_new_target_that_a_kill_left_unnoted_is_noted_at_the_next_start(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    await made(store, Hub(), ["A", "B"])  # and nobody has stored that
+    activity = Activity(store, Hub())
+    activity.start()
+    try:
+        async with asyncio.timeout(20):
+            while sorted(await order(activity)) != [1, 2]:
+                await asyncio.sleep(0.01)
+    finally:
+        await activity.stop()
+    assert [target.pk for target in await activity.named(["b"], 10)] == [2]
 
 
 async def test_files_are_found_by_how_their_names_begin(

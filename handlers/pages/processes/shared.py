@@ -114,7 +114,8 @@ class SharedPicture(DrawnHandler):
         link = await self.services.shares.read(token)
         await self.services.shares.check(link)
         record = await self.processes.get(link.process)
-        pks = [pk for pk in (record.main_output, *record.outputs[:PRODUCTS_SHOWN]) if pk]
+        # The main output may be one of the first ones too.
+        pks = dict.fromkeys((record.main_output, *record.outputs[:PRODUCTS_SHOWN]))
         known = await self.archive.products.get_many([pk for pk in pks if isinstance(pk, int)])
         found = picture_of(record, await self.archive.products.fields(known))
         if found is None:

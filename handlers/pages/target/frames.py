@@ -97,14 +97,18 @@ class Wanted:
     sort: str = "date"
     descending: bool = False
 
-    def takes(self, frame: Frame, *, but: str = "") -> bool:
-        """Return whether a frame is wanted, with the facet `but` left open."""
-        if but != "kind" and self.kind not in (ALL, frame["kind"]):
-            return False
-        facets = (each for each in FACETS if each.name != but and self.facets.get(each.name))
-        if any(each.value(frame) not in self.facets[each.name] for each in facets):
-            return False
-        return not self.words or self.words in searched(frame)
+    def missed_by(self, frame: Frame) -> set[str]:
+        """Return what keeps a frame from being wanted: names of facets, "kind" and "words"."""
+        missed = {
+            each.name
+            for each in FACETS
+            if self.facets.get(each.name) and each.value(frame) not in self.facets[each.name]
+        }
+        if self.kind not in (ALL, frame["kind"]):
+            missed.add("kind")
+        if self.words and self.words not in searched(frame):
+            missed.add("words")
+        return missed
 
 
 def wanted_by(handler: RequestHandler) -> Wanted:
@@ -171,25 +175,28 @@ class FrameList:
     def __init__(self, frames: Sequence[Frame], wanted: Wanted) -> None:
         self.all = frames
         self.wanted = wanted
-        self.shown = sorted_frames(
-            [frame for frame in frames if wanted.takes(frame)], wanted.sort, wanted.descending
-        )
+        self._missed = [wanted.missed_by(frame) for frame in frames]
+        self.shown = sorted_frames(self._taken(), wanted.sort, wanted.descending)
         self.kinds = self._kinds()
         self.options = {facet.name: self._options(facet) for facet in FACETS}
         self.nights = self._nights()
 
+    def _taken(self, but: str = "") -> list[Frame]:
+        """Return the frames that are wanted, with what is called `but` left open."""
+        return [
+            frame for frame, missed in zip(self.all, self._missed, strict=True) if missed <= {but}
+        ]
+
     def _kinds(self) -> dict[str, int]:
         """Return how many frames there are of each kind, as far as they are wanted otherwise."""
-        counts = Counter(each["kind"] for each in self.all if self.wanted.takes(each, but="kind"))
+        counts = Counter(each["kind"] for each in self._taken(but="kind"))
         both = counts[INPUTS] + counts[OUTPUTS]
         return {INPUTS: counts[INPUTS], OUTPUTS: counts[OUTPUTS], ALL: both}
 
     def _options(self, facet: Facet) -> list[Option]:
         """Return the values of a facet, with counts under the other ones; none last."""
         wanted = self.wanted.facets.get(facet.name, frozenset())
-        counts = Counter(
-            facet.value(frame) for frame in self.all if self.wanted.takes(frame, but=facet.name)
-        )
+        counts = Counter(facet.value(frame) for frame in self._taken(but=facet.name))
         values = sorted({*counts, *wanted}, key=lambda value: _order(facet, value))
         return [
             Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -72,10 +73,8 @@ class TargetPage(Page):
         found, more = await frames_of(self.archive.products, target.pk)
         processes = await self.processes.find(target=target.pk, limit=PROCESSES_SHOWN)
         curve = await self.archive.light_curves.page(target.pk, limit=1)
-        shown, start = (
-            frames.FrameList(found, frames.wanted_by(self)),
-            integer(self, "from", 0) or 0,
-        )
+        wanted, start = frames.wanted_by(self), integer(self, "from", 0) or 0
+        shown = await asyncio.to_thread(frames.FrameList, found, wanted)
         self.show(
             "pages/target.html",
             target=target,

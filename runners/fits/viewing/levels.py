@@ -23,6 +23,8 @@ PERCENTILES = (0.1, 0.5, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.
 COLUMNS, FROM, TO = 256, 0.1, 99.9
 #: Of an image with more pixels a sample is ranked.
 MOST_RANKED = 500_000
+#: Between these numbers the histogram has columns of a width that is a number.
+_FARTHEST, _LEAST = float(np.finfo(np.float64).max) / 4, float(np.finfo(np.float64).tiny) * 2**20
 
 
 @dataclass(slots=True)
@@ -70,15 +72,20 @@ def _summary(
     ranked = np.concatenate(sums.ranked).astype(np.float64)
     if not ranked.size:  # all that is not blank is between the rows of the sample
         ranked = np.array([sums.low, sums.high])
-    mean = sum(count * mean for count, mean, _ in sums.pieces) / sums.count
-    spread = sum(squares + count * (piece - mean) ** 2 for count, piece, squares in sums.pieces)
+    mean, sigma = _mean_and_sigma(sums)
     at = np.percentile(ranked, PERCENTILES)
-    statistics = _statistics(
-        sums.count, sums.low, sums.high, mean, (spread / sums.count) ** 0.5, at
-    )
+    statistics = _statistics(sums.count, sums.low, sums.high, mean, sigma, at)
     low, high = _range(at)
     shares, _ = np.histogram(ranked, COLUMNS, (low, high))
     return {"statistics": statistics, "histogram": _histogram(ranked, None, shares, low, high)}
+
+
+def _mean_and_sigma(sums: _Sums) -> tuple[float, float]:
+    """Return the mean and the standard deviation; of values near the largest, infinite ones."""
+    counts, means, squares = np.array(sums.pieces, np.float64).T
+    mean = float((counts * means).sum() / sums.count)
+    # By numpy, whose squares may overflow: those of Python's numbers raise an error then.
+    return mean, float(np.sqrt((squares + counts * (means - mean) ** 2).sum() / sums.count))
 
 
 def _counted(
@@ -169,9 +176,13 @@ def _histogram(
 
 
 def _range(at: NDArray[Any]) -> tuple[float, float]:
-    """Return the ends of the histogram, which are apart even if all values are the same."""
-    low, high = float(at[PERCENTILES.index(FROM)]), float(at[PERCENTILES.index(TO)])
-    least = max(abs(low), abs(high)) * 1e-9
+    """Return the ends of the histogram, which are apart even if all values are the same.
+
+    Their distance is a number too, so values near the largest are beyond its ends.
+    """
+    ends = at[PERCENTILES.index(FROM)], at[PERCENTILES.index(TO)]
+    low, high = (float(np.clip(end, -_FARTHEST, _FARTHEST)) for end in ends)
+    least = max(max(abs(low), abs(high)) * 1e-9, _LEAST)
     return (low, high) if high - low > least else (low - 0.5 - least, high + 0.5 + least)
 
 

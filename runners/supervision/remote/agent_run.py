@@ -145,6 +145,7 @@ class AgentRun:
 
         task = asyncio.create_task(guarded())
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)  # a long run is asked for many pictures
 
     # What the server says
 

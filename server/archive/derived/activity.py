@@ -1,7 +1,8 @@
 """Notes when something is done about a target, lists the targets by that, finds them by words.
 
 A change wakes a topic of its target; here the targets are collected and stored in the background,
-so that no run and no upload waits for it. What a kill loses is noted with the target's next change.
+so that no run and no upload waits for it. What a kill loses is noted with the target's next change,
+or at the next start if the target is new.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from server.core.hub import Hub
 from server.core.records import Target
 from server.store import Store
 from server.store.archive.activity import Active
+from server.store.archive.target_words import has_words
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ STORE_SECONDS, SAME_SECONDS = 1.0, 20.0
 WORDS_READ = 500
 #: How many targets' last activity is remembered.
 REMEMBERED = 10_000
+#: How many of the newest targets are looked at after a start, for those that a kill left unnoted.
+CAUGHT_UP = 500
 
 
 __all__ = ["Active", "ActiveTarget", "Activity"]
@@ -61,12 +65,13 @@ class Activity:
         #: the targets that may have another name
         self._renamed: set[int] = set()
         self._storing = asyncio.Lock()
+        self._caught_up = False
         self._task: asyncio.Task[None] | None = None
         hub.listen(self._note)
 
     def start(self) -> None:
         """Store activities from now on."""
-        work = repeat_every(STORE_SECONDS, self.store_news, name="Noting activity", log=log)
+        work = repeat_every(STORE_SECONDS, self._keep_up, name="Noting activity", log=log)
         self._task = asyncio.create_task(work)
 
     async def stop(self) -> None:
@@ -94,11 +99,11 @@ class Activity:
     async def named(self, words: Sequence[str], limit: int) -> list[Target]:
         """Return targets whose names and identifiers have words that begin with each of these."""
         await self.store_news()
-        found: list[int] | None = None
-        for word in words:
-            of_word = await self._store.target_words.beginning(word, WORDS_READ)
-            found = of_word if found is None else [pk for pk in found if pk in set(of_word)]
-        return await self._store.targets.get_many((found or [])[:limit])
+        found = [await self._store.target_words.beginning(word, WORDS_READ) for word in words]
+        # Of a word that very many have, not all of these are read, so the rarest one leads.
+        rarest: list[int] = min(found, key=len, default=[])
+        targets = await self._store.targets.get_many(rarest)
+        return [target for target in targets if has_words(target, words)][:limit]
 
     async def store_news(self) -> None:
         """Store what is new. Raises DatabaseAway."""
@@ -113,20 +118,43 @@ class Activity:
                 self._news = news | self._news
                 raise
 
+    async def _keep_up(self) -> None:
+        if not self._caught_up:
+            await self._note_new()
+            self._caught_up = True
+        await self.store_news()
+
+    async def _note_new(self) -> None:
+        """Note new targets of which nothing is stored, as after a kill: no list would have them."""
+        newest = (await self._store.targets.find(limit=CAUGHT_UP)).items
+        known = await self.times([target.pk for target in newest])
+        for target in newest:
+            if target.pk not in known:
+                self._news.setdefault(target.pk, target.created)
+
     async def _store_one(self, pk: int, at: float) -> None:
+        may_be_renamed = pk in self._renamed or pk not in self._stored
+        self._renamed.discard(pk)  # before it is read, as it may be renamed after that
+        try:
+            await self._put(pk, at, may_be_renamed)
+        except BaseException:
+            if may_be_renamed:
+                self._renamed.add(pk)
+            raise
+        self._stored.pop(pk, None)
+        self._stored[pk] = at
+        if len(self._stored) > REMEMBERED:
+            del self._stored[next(iter(self._stored))]
+
+    async def _put(self, pk: int, at: float, may_be_renamed: bool) -> None:
         found = await self._store.targets.get_many([pk])
         if not found:
             await self._store.activity.delete([pk])
             await self._store.target_words.delete(pk)
             return
         await self._store.activity.put(Active(at, pk))
-        if pk in self._renamed or pk not in self._stored:
+        if may_be_renamed:
             await self._store.target_words.put(found[0])
-            self._renamed.discard(pk)
-        self._stored.pop(pk, None)
-        self._stored[pk] = at
-        if len(self._stored) > REMEMBERED:
-            del self._stored[next(iter(self._stored))]
 
     def _note(self, topic: Hashable) -> None:
         if not isinstance(topic, tuple) or topic[0] not in KINDS:

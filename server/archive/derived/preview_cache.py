@@ -28,7 +28,7 @@ class PreviewCache:
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
-        self.limit_bytes = limit_bytes
+        self._limit_bytes = limit_bytes
         self._drawing: dict[str, asyncio.Future[bytes]] = {}
         self._filing: dict[str, asyncio.Future[Path]] = {}
         self._bytes: int | None = None
@@ -43,10 +43,15 @@ class PreviewCache:
             drawing.add_done_callback(lambda _: self._drawing.pop(name))
         return await asyncio.shield(self._drawing[name])
 
+    def has_room_for(self, size_bytes: int) -> bool:
+        """Return whether a file of this size stays for a while, whatever else is there."""
+        return size_bytes <= self._limit_bytes * TIDY_PART
+
     async def file(self, name: str, draw: Draw) -> Path:
         """Return the file of this name, made if need be: for what is too large for memory.
 
-        It may be deleted later, as it is of those that may go. Raise what `draw` raises.
+        There must be room for it. It may be deleted later, as it is one of those that may go.
+        Raise what `draw` raises.
         """
         path = self._folder / name
         if await asyncio.to_thread(_touched, path):
@@ -86,11 +91,11 @@ class PreviewCache:
     async def _tidy(self, added: int) -> None:
         async with self._tidying:
             if self._bytes is None:
-                self._bytes = await asyncio.to_thread(_tidied, self._folder, self.limit_bytes)
+                self._bytes = await asyncio.to_thread(_tidied, self._folder, self._limit_bytes)
                 return
             self._bytes += added
-            if self._bytes > self.limit_bytes:
-                least = int(self.limit_bytes * TIDY_PART)
+            if self._bytes > self._limit_bytes:
+                least = int(self._limit_bytes * TIDY_PART)
                 self._bytes = await asyncio.to_thread(_tidied, self._folder, least)
 
 

@@ -209,18 +209,31 @@ class ChildMessages:
                 self.outputs_received += 1
                 if len(self.outputs) <= OUTPUTS_LIMIT:
                     self.outputs.append(SentOutput(path, name, kind, *more))
-            case ["usage", float(cpu), int(rss)] if (
-                math.isfinite(cpu) and 0 <= rss <= LARGEST_INTEGER
-            ):
-                self.usage = (cpu, rss)
-            case ["done", int(sent)] if self.last is None:
-                self.last, self.outputs_sent = ("done",), sent
-            case ["done", int()]:
-                pass
+            case _:
+                if not (self._take_end(message) or self._take_of_child(message)):
+                    self._show(message, now)
+
+    def _take_end(self, message: Any) -> bool:
+        """Take how the run ended, the first time it is told; return whether the message is that."""
+        match message:
+            case ["done", int(sent)]:
+                if self.last is None:
+                    self.last, self.outputs_sent = ("done",), sent
             case ["cancelled"]:
                 self.last = self.last or ("cancelled",)
             case ["failed", str(text)]:
                 self.last = self.last or ("failed", text)
+            case _:
+                return False
+        return True
+
+    def _take_of_child(self, message: Any) -> bool:
+        """Take what the child tells of itself; return whether the message is that."""
+        match message:
+            case ["usage", float(cpu), int(rss)] if (
+                math.isfinite(cpu) and 0 <= rss <= LARGEST_INTEGER
+            ):
+                self.usage = (cpu, rss)
             case ["hello", int(), int(parent)]:
                 self.parent = parent
             case ["confined", None | int(), None | str(), list(writable)] if _are_texts(writable):
@@ -228,7 +241,8 @@ class ChildMessages:
             case ["provenance", dict(facts)]:
                 self.provenance = self.provenance or facts
             case _:
-                self._show(message, now)
+                return False
+        return True
 
     def _show(self, message: Any, now: float) -> None:
         raw = message if isinstance(message, bytes) else msgspec.json.encode(message)

@@ -75,7 +75,9 @@ class DaskPlace:
 
     def changed(self) -> None:
         """Take note that workers have come or gone."""
+        # Whoever waits has this event, also where the waiting has not begun yet.
         self._news.set()
+        self._news = asyncio.Event()
 
     def problem(self, pipeline: str, held: Mapping[str, float] | None = None) -> str | None:
         """Return why no run of a pipeline can be started there now, in a clause, or None.
@@ -109,16 +111,7 @@ class DaskPlace:
         stack = contextlib.AsyncExitStack()
         stack.callback(self._held.subtract, needed)
         try:
-            ticket, arrival = self._listener.expect()
-            stack.callback(self._listener.withdraw, ticket)
-
-            def on_end(why: HeliographError) -> None:
-                if not arrival.done():
-                    arrival.set_exception(why)
-
-            key = f"{spec.identifier}-{ticket.number}"
-            task = self.cluster.submit(ticket, key, needed, on_end)
-            stack.callback(task.withdraw)
+            arrival = self._submitted(spec.identifier, needed, stack)
             wire, facts = await self._arrived(arrival, needed, stopped)
             run = RemoteRun(
                 wire,
@@ -135,6 +128,21 @@ class DaskPlace:
             raise
         run.on_release(stack)
         return run
+
+    def _submitted(
+        self, identifier: str, needed: Mapping[str, float], stack: contextlib.AsyncExitStack
+    ) -> asyncio.Future[Arrival]:
+        """Submit a task, given up with the stack; return what becomes its agent's connection."""
+        ticket, arrival = self._listener.expect()
+        stack.callback(self._listener.withdraw, ticket)
+
+        def on_end(why: HeliographError) -> None:
+            if not arrival.done():
+                arrival.set_exception(why)
+
+        task = self.cluster.submit(ticket, f"{identifier}-{ticket.number}", needed, on_end)
+        stack.callback(task.withdraw)
+        return arrival
 
     def _check_version(self, facts: Mapping[str, str]) -> None:
         theirs = facts["heliograph"]
@@ -155,7 +163,6 @@ class DaskPlace:
             if (problem := self._away(needed)) is not None:
                 raise PlaceAway(problem)
             news = asyncio.ensure_future(self._news.wait())
-            self._news.clear()
             stop = asyncio.ensure_future(stopped.wait())
             waiting: set[asyncio.Future[Any]] = {arrival, news, stop}
             try:

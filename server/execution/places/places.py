@@ -52,11 +52,6 @@ class Places:
         return (self._dask or self._local).slots()
 
     @property
-    def shared(self) -> bool:
-        """Whether the slots are those of a cluster, which all servers use together."""
-        return self._dask is not None
-
-    @property
     def dashboard(self) -> str | None:
         """The address of the cluster's dashboard."""
         workers = None if self._dask is None else self._dask.cluster.workers

@@ -20,6 +20,23 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.casefold().replace("_", " "))
 
 
+def has_words(target: Target, beginnings: Iterable[str]) -> bool:
+    """Return whether for each of these a word of the target begins so; case is ignored."""
+    words = _kept(target)
+    return all(
+        any(word.startswith(beginning.casefold()[:LENGTH]) for word in words)
+        for beginning in beginnings
+    )
+
+
+def _kept(target: Target) -> set[str]:
+    """Return the words by which a target is found."""
+    # The whole name as one word too: "M 31" is found by "m31".
+    texts = [*words_of(target.name), *words_of(target.identifier)]
+    texts.append("".join(words_of(target.name)))
+    return {word[:LENGTH] for word in texts[-1:] + texts[:WORDS] if word}
+
+
 class TargetWords:
     """A document for each word of each target."""
 
@@ -61,10 +78,7 @@ class TargetWords:
 
 def _keys(target: Target) -> set[str]:
     """Return the words of a target as index keys."""
-    # The whole name as one word too: "M 31" is found by "m31".
-    texts = [*words_of(target.name), *words_of(target.identifier)]
-    texts.append("".join(words_of(target.name)))
-    return {text_key(word[:LENGTH]) for word in texts[-1:] + texts[:WORDS] if word}
+    return {text_key(word) for word in _kept(target)}
 
 
 def _document(target: Target, word: str) -> dict[str, Any]:

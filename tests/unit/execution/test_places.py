@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,18 @@ class FakeCluster:
         self.workers = workers
 
 
+def dask_place(config: Config, cluster: FakeCluster, most: int | None = None) -> DaskPlace:
+    return DaskPlace(
+        cast("Any", cluster),
+        cast("Any", None),
+        workers=most,
+        silence_seconds=1.0,
+        resources_of=config.resources_of,
+        environment_of=lambda pipeline: None,
+        find_file=cast("Any", None),
+    )
+
+
 def places(workers: Workers | None, most: int | None = None) -> Places:
     entries = {
         "Plain": PipelineEntry(path="a.B"),
@@ -41,15 +54,7 @@ def places(workers: Workers | None, most: int | None = None) -> Places:
     config = Config(
         data=Path("data"), pipelines=entries, runner=Runner(type="dask", address=ADDRESS)
     )
-    dask = DaskPlace(
-        cast("Any", FakeCluster(workers)),
-        cast("Any", None),
-        workers=most,
-        silence_seconds=1.0,
-        resources_of=config.resources_of,
-        environment_of=lambda pipeline: None,
-        find_file=cast("Any", None),
-    )
+    dask = dask_place(config, FakeCluster(workers), most)
     return Places(config, LocalPlace(Pool(1)), dask, entries.keys)
 
 
@@ -128,3 +133,23 @@ def test_the_configuration_bounds_the_slots() -> None:
 def test_half_a_configuration_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(StartError, match=said):
         Config(data=Path("data"), **changes)
+
+
+def test_no_run_that_waits_misses_that_its_worker_has_gone_while_another_begins_to_wait() -> None:
+    async def waited() -> None:
+        there = FakeCluster(cluster(2, gpu=1))
+        place = dask_place(Config(data=Path("data")), there)
+        stopped, arrivals = asyncio.Event(), [asyncio.Future[Any]() for _ in range(2)]
+
+        async def another() -> None:
+            there.workers = cluster(2)
+            place.changed()
+            await place._arrived(arrivals[1], {}, stopped)
+
+        first = asyncio.create_task(place._arrived(arrivals[0], {"gpu": 1.0}, stopped))
+        second = asyncio.create_task(another())
+        with pytest.raises(PlaceAway, match="no worker of the Dask cluster has gpu: 1"):
+            await asyncio.wait_for(first, 20)
+        second.cancel()
+
+    asyncio.run(waited())

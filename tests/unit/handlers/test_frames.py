@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Sequence
 from urllib.parse import parse_qs
 
 import pytest
 
+from handlers.pages.target import frames
+from handlers.pages.target.frames import Frame, FrameList, Wanted
 from tests.fakes.handler_fakes import Fakes
 
 NIGHT = 1_513_733_623.0  # 2017-12-20 01:33:43 UTC
@@ -109,3 +113,20 @@ async def test_frames_of_an_unknown_target_are_not_found() -> None:
     async with with_frames().serving() as client:
         assert (await client.fetch("/api/targets/77/frames/")).code == 404
         assert (await client.fetch("/api/targets/99999999999/frames/")).code == 404
+
+
+async def test_a_long_list_is_sorted_and_counted_off_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[int] = []
+
+    class Watched(FrameList):
+        def __init__(self, found: Sequence[Frame], wanted: Wanted) -> None:
+            threads.append(threading.get_ident())
+            super().__init__(found, wanted)
+
+    monkeypatch.setattr(frames, "FrameList", Watched)
+    async with with_frames().serving() as client:
+        assert (await client.fetch("/targets/1/")).code == 200
+    assert threads
+    assert threading.get_ident() not in threads

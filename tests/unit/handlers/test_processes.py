@@ -212,6 +212,7 @@ async def test_the_list_passes_its_filters_on() -> None:
     "query",
     [
         *("state=done", "target=x", "before=0", "limit=1001", "limit=-1", "target=1,2"),
+        "pipeline=" + ",".join(f"p{number}" for number in range(101)),
         *("since=today", "until=", "since=-1", "until=nan", "until=1e9", "since=123456789012"),
     ],
 )

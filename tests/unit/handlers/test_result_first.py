@@ -201,6 +201,15 @@ async def test_a_shared_page_has_a_picture_for_other_sites_and_others_have_none(
         assert (await client.fetch(f"{url}preview.png", headers=again)).code == 304
 
 
+async def test_the_picture_of_a_link_is_that_of_the_main_output(tmp_path: Path) -> None:
+    fakes = some_fakes(tmp_path, outputs=[62, 63], main=63)
+    for pk in (62, 63):
+        fakes.archive.keep(pk, f"{pk}.png", b"png", content_type="image/png", process=51)
+    async with fakes.serving() as client:
+        picture = await client.fetch(f"{await share(client)}preview.png")
+        assert (picture.code, picture.body) == (200, b"\x89PNG")
+
+
 async def test_a_link_without_a_picture_or_that_is_not_good_shows_none(tmp_path: Path) -> None:
     fakes = some_fakes(tmp_path)
     async with fakes.serving() as client:

@@ -58,6 +58,7 @@ async def test_what_runs_and_waits_is_listed_in_order(
     assert [each.pk for each in await overview.queued(9)] == [5, 7, 2, 3, 4]
     assert [each.pk for each in await overview.queued(2)] == [5, 7]
     assert [each.pk for each in await overview.running(9)] == [6, 1]
+    assert [each.pk for each in await overview.running(1)] == [6]
     await store.processes.delete(7)
     repository._records.clear()
     assert [each.pk for each in await overview.queued(9)] == [5, 2, 3, 4]

@@ -10,7 +10,7 @@ import pytest
 
 from server.core.errors import NotFound
 from server.core.hub import Hub
-from server.core.records import ProcessRecord
+from server.core.records import ProcessRecord, Queued
 from server.processes import repository as repository_module
 from server.processes.repository import ProcessRepository
 from server.store import Store
@@ -97,6 +97,29 @@ async def test_a_copy_that_arrives_after_the_deletion_is_kept_nowhere(
     assert not repository.knows(1, 1)
     with pytest.raises(NotFound):
         await repository.get(1)
+
+
+async def test_what_happens_while_the_queue_is_read_anew_is_not_forgotten(
+    runner: asyncio.Runner,
+    store: Store,
+    repository: ProcessRepository,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await repository.load()
+    read = store.processes.queued
+
+    async def read_and_go_on() -> list[Queued]:
+        found = await read()
+        claimed = await repository.claim()
+        assert claimed is not None
+        assert claimed.pk == 1
+        await repository.add(a_record(3))
+        return found
+
+    monkeypatch.setattr(store.processes, "queued", read_and_go_on)
+    await repository.forget()
+    assert repository.queue.queued == [2, 3]
+    assert list(repository.queue.running) == [1]
 
 
 async def test_many_deletions_take_no_memory_on_any_board(

@@ -89,3 +89,17 @@ async def test_what_a_killed_server_was_drawing_is_swept(tmp_path: Path) -> None
         os.utime(tmp_path / name, (moment, moment))
     await PreviewCache(tmp_path, 1000).get("a", draw)
     assert names(tmp_path) == {"a", "new.tmp"}
+
+
+async def test_a_file_for_which_there_is_room_stays_whatever_else_is_there(tmp_path: Path) -> None:
+    preview_cache = PreviewCache(tmp_path, 1000)
+    assert preview_cache.has_room_for(900)
+    assert not preview_cache.has_room_for(901), "it would be deleted at once"
+
+    async def write(file: Path) -> None:
+        await asyncio.to_thread(file.write_bytes, b"x" * 900)
+
+    await preview_cache.get("a", draw)
+    await preview_cache.get("b", draw)
+    made = await preview_cache.file("c", write)
+    assert made.stat().st_size == 900

@@ -86,3 +86,17 @@ def test_a_description_has_all_that_was_promised(tmp_path: Path) -> None:
     assert (found["row_order"], found["bayer"]) == ("TOP-DOWN", "GRBG")
     assert found["wcs"] is None
     assert found["hdus"] == [{"index": 0, "name": "PRIMARY", "kind": "image", "shape": [300, 400]}]
+
+
+@pytest.mark.parametrize("value", [1e200, 1.7e308, 1e-318])
+def test_numbers_near_the_limits_of_what_a_file_can_hold_have_levels(
+    tmp_path: Path, value: float
+) -> None:
+    pixels = np.zeros((900, 600))  # more than are added up at a time
+    pixels[:300], pixels[300:600] = value, -value
+    found = description(write_fits(tmp_path / "a.fits", pixels))
+    assert found["statistics"]["max"] == value
+    assert found["statistics"]["pixels"] == pixels.size
+    histogram = found["histogram"]
+    counted = sum(histogram["counts"]) + histogram["below"] + histogram["above"]
+    assert counted == histogram["pixels"] > 0
