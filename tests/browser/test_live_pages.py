@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.conftest import Open, opener
 from tests.browser.support.observatory import Observatory
@@ -44,7 +44,7 @@ DROP_FRAMES = """count => {
 @pytest.fixture
 def open_doomed(browser: Browser, observatory: Observatory) -> Iterator[Open]:
     """Yield a function that opens pages of what will be deleted or refused."""
-    yield from opener(browser, observatory, ("404", "400"))
+    yield from opener(browser, observatory, ("404", "400", "ERR_"))
 
 
 @ROUTES
@@ -169,3 +169,45 @@ def test_uploads_are_stopped(open_page: Open, observatory: Observatory) -> None:
     line.get_by_role("button", name="Stop").click()
     expect(line.locator('[data-slot="words"]')).to_have_text("")
     expect(line.get_by_role("button", name="Stop")).to_be_hidden()
+
+
+@pytest.mark.long
+@ROUTES
+def test_two_runs_side_by_side_are_kept_current(
+    open_page: Open, observatory: Observatory, script: str
+) -> None:
+    target = observatory.make_target()
+    inputs = observatory.upload(target, {"notes.txt": b"x"})
+    one = observatory.submit(target, "Results", inputs)
+    observatory.ended(one)
+    other = observatory.submit(target, "Results", inputs, wait=True)
+    page = open_page(f"/processes/{one}/compare/{other}/", script=script)
+    expect(page.locator(f"#run-{other}")).to_contain_text("running")
+    expect(page.locator(".pair .screen img")).to_have_count(1)
+    identifier = observatory.call("GET", f"/api/processes/{other}/")["identifier"]
+    (observatory.data / f"{identifier}.go").touch()
+    expect(page.locator(f"#run-{other}")).to_contain_text("Succeeded")
+    expect(page.locator(".pair .screen img")).to_have_count(2)
+
+
+@pytest.mark.long
+def test_what_could_not_be_drawn_at_once_is_drawn_later(
+    open_doomed: Open, observatory: Observatory
+) -> None:
+    target = observatory.make_target("Before")
+    [pk] = observatory.upload(target, {"a.txt": b"x"})
+    page = open_doomed(f"/dataproducts/{pk}/")
+    page.wait_for_load_state("networkidle")
+    tries = []
+
+    def refuse_once(route: Route) -> None:
+        tries.append(route)
+        if len(tries) == 1:
+            route.abort("connectionfailed")
+        else:
+            route.continue_()
+
+    page.route(f"{observatory.url}/dataproducts/{pk}/", refuse_once)
+    group = observatory.call("POST", "/api/groups/", {"name": "Kept", "products": [pk]})
+    expect(page.locator("#product-facts")).to_contain_text(f"group {group['pk']}")
+    assert len(tries) >= 2

@@ -200,7 +200,7 @@ def test_two_films_are_seen_in_step_and_what_differs_is_said(
     assert len({text.partition(",")[0] for text in captions.all_inner_texts()}) == 1
     left, right = (f'figure[data-process="{pk}"] video' for pk in (other, one))
     assert (frame_drawn(page, left, FRAMES - 1), frame_drawn(page, right)) == (2, 3)
-    table = page.get_by_role("row", name=re.compile("^Write target and time on each frame"))
+    table = page.get_by_role("row", name=re.compile("^Overlay Write target and time"))
     expect(table.get_by_role("cell")).to_have_text(["on", "off"])
     expect(page.get_by_role("row", name=re.compile("^Inputs of this run only"))).to_contain_text(
         "m13_0001"

@@ -39,17 +39,14 @@ export function watchSky(target) {
     shown = night;
     draw(section, chart, night, wanted);
   };
-  const follow = async () => {
-    const changed = await answers.getChanged(`/api/targets/${target}/`);
-    if (!changed) return;
-    section.hidden = changed.ra === null || changed.dec === null;
+  const follow = () => answers.drawChanged(`/api/targets/${target}/`, async ({ ra, dec }) => {
+    section.hidden = ra === null || dec === null;
     if (section.hidden) return;
     await fetchNight().catch((error) => {
-      answers.forget(); // it is tried again
       tell(section, error);
-      throw error;
+      throw error; // it is tried again
     });
-  };
+  });
   const show = (/** @type {string} */ night) => {
     wanted = night;
     fetchNight().catch((error) => tell(section, error));
