@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 #: How many of the last characters are kept: a log has no bound, memory has.
 MOST_CHARACTERS = 2**20
 
@@ -12,25 +10,26 @@ class LoggedText:
     """The last of what was logged."""
 
     def __init__(self) -> None:
-        self._pieces: deque[str] = deque()
+        self._pieces: list[str] = []
         self._length = 0
         self._read = ""
 
     def add(self, text: str) -> None:
-        """Keep text, and forget as much of the oldest."""
+        """Keep text, and now and then forget what is too old: every line of a log passes here."""
         self._pieces.append(text)
         self._length += len(text)
-        while self._length > MOST_CHARACTERS and len(self._pieces) > 1:
-            self._length -= len(self._pieces.popleft())
-        if self._length > MOST_CHARACTERS:
-            self._pieces[0] = self._pieces[0][-MOST_CHARACTERS:]
-            self._length = MOST_CHARACTERS
+        if self._length > 2 * MOST_CHARACTERS:
+            self._join()
 
     def text(self) -> str:
         """Return what is kept."""
-        self._read = "".join(self._pieces)
-        self._pieces = deque([self._read] if self._read else [])
+        self._read = self._join()
         return self._read
+
+    def _join(self) -> str:
+        kept = "".join(self._pieces)[-MOST_CHARACTERS:]
+        self._pieces, self._length = [kept], len(kept)
+        return kept
 
     def added_by(self, value: str) -> str:
         """Return what a new value adds to what was read before: what is logged stays logged."""
