@@ -13,7 +13,7 @@ from tests.browser.test_looks import pages_of
 pytestmark = pytest.mark.slow
 
 #: Which field a slash goes to, by the beginning of a page's path: the others have none.
-SEARCHES = (("/targets/", "filter"), ("/pipeline/", "find"), ("/processes/", None))
+SEARCHES = (("/targets/", "filter"), ("/pipeline/", "find"), ("/processes/", "words"))
 
 
 def search_of(path: str) -> str | None:
