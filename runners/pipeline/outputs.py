@@ -5,6 +5,7 @@ A run and a test of a pipeline share these checks, so that a test finds what a r
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from runners.pipeline.results import (
     DATA_PRODUCT,
     REDUCED_DATUM,
     PipelineOutput,
+    Row,
     measurement_of,
     outputs_of,
 )
@@ -116,7 +118,7 @@ class _Table:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.rows: list[tuple[float | None, float | None, float | None]] = []
+        self.rows: list[Row] = []
         self._main, self._type = False, ""
 
     def add(self, output: PipelineOutput) -> None:
@@ -132,14 +134,12 @@ class _Table:
         folder = self._folder / "table"
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         path = folder / TABLE
-        lines = map(_cells, self.rows)
-        path.write_text("mjd,magnitude,error\n" + "".join(lines))
+        with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(("mjd", "magnitude", "error", "file"))
+            table.writerows(self.rows)
         _check_measurements(path, note, note)
         return Made(path, TABLE, REDUCED_DATUM, self._main, self._type)
-
-
-def _cells(row: tuple[float | None, ...]) -> str:
-    return ",".join("" if cell is None else repr(cell) for cell in row) + "\n"
 
 
 def _is_text(name: str) -> bool:

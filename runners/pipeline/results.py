@@ -39,7 +39,7 @@ class PipelineOutput(_Fields):
     `main` marks the one to show first, `name` is what the file will be called. The others are those
     of tom_education: `data_product_type` (or `tag`) says what kind of file it is, as a word of the
     author's; `data` is a single measurement in place of a file: its time in MJD, its magnitude, the
-    error or None, and the file that it was measured in, which is left aside.
+    error or None, and the file that it was measured in, by name or path.
     """
 
     __slots__ = ()
@@ -113,20 +113,30 @@ def _of_sequence(item: Any) -> PipelineOutput:
         ) from error
 
 
-def measurement_of(data: Any) -> tuple[float | None, float | None, float | None]:
-    """Return time, magnitude and error of an output's `data`, None for what is not a finite number.
+#: Time in MJD, magnitude, its error, and the name of the file that was measured.
+Row = tuple[float | None, float | None, float | None, str | None]
+
+
+def measurement_of(data: Any) -> Row:
+    """Return an output's `data`, with None for each number that is none, or is not finite.
 
     Raise AsyncError for anything but a sequence of 2 to 4 of which these are the first ones.
     """
     try:
         time, magnitude, *rest = data
-        if len(rest) > 2:
-            raise ValueError
-        return _number(time), _number(magnitude), _number(rest[0]) if rest else None
+        error, file = rest + [None] * (2 - len(rest))
+        return _number(time), _number(magnitude), _number(error), _file_name(file)
     except (TypeError, ValueError) as error:
         raise AsyncError(
             f"The data of an output must be (MJD, magnitude, error, file), not {data!r:.100}"
         ) from error
+
+
+def _file_name(file: Any) -> str | None:
+    """Return the name of a file that is given as its name, its path or something with a name."""
+    if file is None:
+        return None
+    return Path(str(getattr(file, "name", file))).name or None
 
 
 def _number(value: Any) -> float | None:

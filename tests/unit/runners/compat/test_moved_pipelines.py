@@ -123,6 +123,23 @@ def test_there_may_be_so_many_measurements_and_no_more(
         run_of(lambda self, tmpdir: iter([row] * 4), frames)
 
 
+def test_the_files_that_were_measured_are_named(frames: list[Path]) -> None:
+    files = [frames[1], "a folder/b, \"c\".fits", None, ""]
+
+    def do(self: Any, tmpdir: Path) -> Any:
+        for day, file in enumerate([*files, self.input_files.first()]):
+            yield (None, ReducedDatum, "", (58000 + day, 12.5, 0.1, file))
+
+    run = run_of(do, frames)
+    assert [each.frame for each in run.measurements] == [
+        frames[1].name,
+        'b, "c".fits',
+        None,
+        None,
+        frames[0].name,
+    ]
+
+
 def test_an_empty_text_and_bytes_are_no_reduced_data(frames: list[Path]) -> None:
     for content in (b"", bytes(range(256))):
 
