@@ -24,6 +24,7 @@ export function heardNow() {
  */
 export function holdDurations(lost) {
   lostAt = lost ? heardNow() : null;
+  drawTimes(); // or what is shown would go on by one more second
 }
 
 /**
