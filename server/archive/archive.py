@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from server.archive.derived.activity import Activity
 from server.archive.derived.old_urls import OldUrls
+from server.archive.files.examination import Examine
 from server.archive.groups import Groups
 from server.archive.light_curves import LightCurves
 from server.archive.light_curves.origin import Origins
@@ -17,7 +18,7 @@ from server.archive.products import DataProducts
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage
 from server.archive.targets import Targets
-from server.archive.transactions import Examine, FileTransactions
+from server.archive.transactions import FileTransactions
 from server.archive.uploads import UploadLimits
 from server.archive.visibility import Visibility
 from server.core.changes import Tell, tell_nobody

@@ -18,7 +18,7 @@ from runners.confinement.confine import is_within
 from runners.pipeline.file_copies import NotAFile, copy_file, open_file
 from runners.pipeline.measurements import MOST_MEASUREMENTS, Measurement, read_measurements
 from runners.pipeline.process import REDUCED_DATUM
-from server.archive.file_names import output_name, unique_names
+from server.archive.files.names import output_name, unique_names
 from server.archive.light_curves import chunks_of
 from server.archive.rollback import Rollback
 from server.archive.storage import AT_ONCE, LocalFile, in_thread

@@ -13,11 +13,10 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from runners.examiner import ExaminationError
-from server.archive.file_names import content_type
+from server.archive.files.examination import EXAMINATIONS, Examine, examined
+from server.archive.files.names import content_type
 from server.archive.rollback import Rollback
 from server.archive.storage import FileStorage, LocalFile
 from server.core.changes import LIGHT_CURVE, OUTPUTS, PRODUCTS, tell_each
@@ -30,12 +29,6 @@ from server.store.archive.light_curves import Import, LightCurveChunk
 
 log = logging.getLogger(__name__)
 
-#: Returns the metadata of a FITS file, None for any other file, or raises ExaminationError.
-Examine = Callable[[Path], Awaitable[dict[str, Any] | None]]
-
-#: How often a file that could not be examined is examined again. Some will never be: they kill or
-#: hold up the examiner each time.
-EXAMINATIONS = 5
 #: How often new PKs are tried, as an engine may hand out one twice.
 PK_TRIES = 5
 #: Random bytes in the token of an entry.
@@ -344,18 +337,6 @@ class FileTransactions:
         names = {product.pk: product.name for product in products}
         for used, process in (await self._store.processes.users_of(names)).items():
             raise Conflict(f"{names[used]} is needed by process {process}, which has not ended")
-
-
-async def examined(examine: Examine, path: Path, name: str) -> dict[str, Any]:
-    """Examine a file and return the fields that its product gets from that."""
-    try:
-        return {"fits": await examine(path)}
-    except ExaminationError as error:
-        log.warning(
-            "%s is stored without metadata and will be examined again: %s", name, error,
-            extra={"action": "examination_postponed"},
-        )  # fmt: skip
-        return {"examinations_left": EXAMINATIONS}
 
 
 def _new_token() -> str:

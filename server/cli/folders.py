@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from runners.pipeline.process import suffix_problem
 from runners.timelapse.order import natural, one_line
-from server.archive.file_names import uploaded_name
+from server.archive.files.names import uploaded_name
 from server.core.errors import InvalidInput, reason_of
 
 #: The most files that are named one by one as left out.

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from runners.pipeline.process import suffix_problem
 from runners.timelapse.pipeline import STRETCH_NAMES, Timelapse
-from server.archive.file_names import uploaded_name
+from server.archive.files.names import uploaded_name
 from server.cli.api_client import ApiClient, Refused
 from server.cli.display import TerminalView
 from server.cli.exit_status import ExitStatus

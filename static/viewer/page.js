@@ -1,7 +1,7 @@
 // @ts-check
 /** The viewer on the page of a data product: finds its place there and puts it together. */
 
-import { copyText } from "../draw/clipboard.js";
+import { copyText } from "../draw/browser/clipboard.js";
 import { part, parts, slot } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
 import { ApiError, get } from "../server/api.js";

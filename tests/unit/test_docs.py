@@ -80,7 +80,7 @@ def real_routes() -> list[URLSpec]:
 def answering(path: str) -> URLSpec | None:
     """Return the route that answers a path of the documentation."""
     real = (
-        re.sub(r"<[^>]*pk>", "7", path, flags=re.IGNORECASE)
+        re.sub(r"<([^>]*pk|number)>", "7", path, flags=re.IGNORECASE)
         .replace("<name>", "x")
         .replace("<frame>", "7")
     )

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from runners.examiner import ExaminationError
+from server.archive.files.examination import Examine
 from server.archive.storage import FileStorage
-from server.archive.transactions import Examine
 from server.core.changes import PRODUCTS, Tell, tell_nobody
 from server.core.concurrency import repeat_every
 from server.core.errors import DamagedFile, NotFound

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, Self, TypeVar
 
-from server.archive.file_names import uploaded_name
+from server.archive.files.names import uploaded_name
 from server.archive.storage import LocalFile, in_thread
 from server.core.concurrency import finish_even_if_cancelled
 from server.core.errors import InvalidInput, TooLarge

@@ -12,7 +12,7 @@ from typing import Any
 from runners.confinement.environment import of_runs
 from runners.examiner import Examiner
 from runners.execution.registry import BUILT_IN
-from server.archive.transactions import examined
+from server.archive.files.examination import examined
 from server.cli.commands import new_parser, run
 from server.cli.exit_status import ExitStatus
 from server.cli.keeping.progress_bar import ProgressBar

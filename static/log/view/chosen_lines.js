@@ -1,7 +1,7 @@
 // @ts-check
 /** The lines that are chosen, by mouse or by keys: they stand in the address, and can be copied. */
 
-import { copyText } from "../../draw/clipboard.js";
+import { copyText } from "../../draw/browser/clipboard.js";
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { setText } from "../../draw/times.js";

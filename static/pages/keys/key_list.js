@@ -1,7 +1,7 @@
 // @ts-check
 /** A dialog that lists the keys of a page, and lets readers switch them off. */
 
-import { keep, kept } from "../../draw/kept.js";
+import { keep, kept } from "../../draw/browser/kept.js";
 import { answerOf } from "../../draw/question.js";
 
 export class KeyList {

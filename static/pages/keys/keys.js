@@ -5,7 +5,7 @@
  */
 
 import { parts } from "../../draw/find.js";
-import { kept } from "../../draw/kept.js";
+import { kept } from "../../draw/browser/kept.js";
 
 /** Whether readers want single keys to do something: some dictate, or press keys by accident. */
 const KEYS_OFF = "heliograph.keys-off";

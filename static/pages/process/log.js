@@ -2,7 +2,7 @@
 /** The log on the page of a process: its lines and sections, live. Loaded after the page, its tools last. */
 
 import { part } from "../../draw/find.js";
-import { keep, kept } from "../../draw/kept.js";
+import { keep, kept } from "../../draw/browser/kept.js";
 import { setText } from "../../draw/times.js";
 import { counted, note } from "../../draw/wording.js";
 import { clockOf } from "../../log/clocks.js";

@@ -1,7 +1,7 @@
 // @ts-check
 /** The dialog that makes links by which anybody sees this process, lists them and revokes them. */
 
-import { copyText } from "../../draw/clipboard.js";
+import { copyText } from "../../draw/browser/clipboard.js";
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { ask, answerOf } from "../../draw/question.js";

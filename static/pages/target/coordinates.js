@@ -1,7 +1,7 @@
 // @ts-check
 /** Buttons that copy the coordinates of the target, as programs take them. */
 
-import { copyText } from "../../draw/clipboard.js";
+import { copyText } from "../../draw/browser/clipboard.js";
 import { part } from "../../draw/find.js";
 import { messageOf } from "../../draw/problems.js";
 

@@ -2,7 +2,7 @@
 /** The data products as a gallery of pictures, or as rows with all the facts. */
 
 import { part } from "../../draw/find.js";
-import { keep, kept } from "../../draw/kept.js";
+import { keep, kept } from "../../draw/browser/kept.js";
 import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 
 const KEY = "heliograph.gallery";

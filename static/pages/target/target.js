@@ -4,7 +4,7 @@
 import { showConnection } from "../../draw/connection.js";
 import { ArrowKeys } from "../../draw/target/arrow_keys.js";
 import { part, parts } from "../../draw/find.js";
-import { notify, offerNotifications } from "../../draw/notify.js";
+import { notify, offerNotifications } from "../../draw/browser/notify.js";
 import { clearProblems, messageOf, showProblem, showProblems } from "../../draw/problems.js";
 import { ProcessTable } from "../../draw/process/process_table.js";
 import { drawChosen, RunForm } from "../../draw/process/run_form.js";
@@ -16,7 +16,7 @@ import { idempotencyKey, request } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { copyCoordinates } from "./coordinates.js";
-import { watchCurve } from "./curve.js";
+import { watchCurve } from "./light_curve/curve.js";
 import { watchProducts } from "./products.js";
 import { showSkyLater } from "./later.js";
 import { drawResults } from "./results.js";

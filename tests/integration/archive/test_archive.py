@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from runners.examiner import ExaminationError
+from server.archive.files.examination import EXAMINATIONS
 from server.archive.outputs import OutputFile
 from server.archive.storage import FileStorage
 from server.archive.storage import local as files_module
-from server.archive.transactions import EXAMINATIONS, PK_TRIES
+from server.archive.transactions import PK_TRIES
 from server.core.errors import AlreadyStored, Conflict, InvalidInput, NoRoom, NotFound, TooLarge
 from tests.integration.archive.archive_bench import Bench, bench
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.archive.file_names import content_type, output_name, uploaded_name
+from server.archive.files.names import content_type, output_name, uploaded_name
 from server.archive.target_fields import checked, checked_name, identifier_of
 from server.core.errors import InvalidInput
 

@@ -41,7 +41,8 @@ def sentences(config: Config, *, wanting: bool | None = None) -> list[str]:
 
 def test_by_default_runs_have_no_bounds_but_get_no_secrets(tmp_path: Path) -> None:
     plain = config(tmp_path)
-    assert bounds.bounds_of(plain, "A", tmp_path) == bounds.Bounds()
+    found = bounds.bounds_of(plain, "A", tmp_path)
+    assert (found.environment, found.confinement) == (None, None)
     assert sentences(plain) == [
         "Of this environment, runs get all but A_TOKEN, B_KEY",
         "Runs may read and write what the server's user may: limits.writable is not set",

@@ -12,8 +12,8 @@ import pytest
 from runners.examiner import ExaminationError
 from server.archive.derived import reexamination as module
 from server.archive.derived.reexamination import Reexamination
+from server.archive.files.examination import EXAMINATIONS
 from server.archive.storage import FileStorage
-from server.archive.transactions import EXAMINATIONS
 from server.core.records import DataProduct
 from tests.fakes.some_records import a_product
 

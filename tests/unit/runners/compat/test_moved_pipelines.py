@@ -124,7 +124,7 @@ def test_there_may_be_so_many_measurements_and_no_more(
 
 
 def test_the_files_that_were_measured_are_named(frames: list[Path]) -> None:
-    files = [frames[1], "a folder/b, \"c\".fits", None, ""]
+    files = [frames[1], 'a folder/b, "c".fits', None, ""]
 
     def do(self: Any, tmpdir: Path) -> Any:
         for day, file in enumerate([*files, self.input_files.first()]):

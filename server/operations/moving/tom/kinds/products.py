@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from server.archive.file_names import NAME_BYTES, content_type, output_name, uploaded_name
+from server.archive.files.names import NAME_BYTES, content_type, output_name, uploaded_name
 from server.archive.storage import in_thread
 from server.core.errors import InvalidInput
 from server.core.records import DataProduct

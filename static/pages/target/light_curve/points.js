@@ -1,20 +1,20 @@
 // @ts-check
 /** What can be done with the points of a target's light curve: see their origin, leave them out, fold them. */
 
-import { part, slot } from "../../draw/find.js";
-import { Bar } from "../../draw/light_curve/bar.js";
-import { Chosen } from "../../draw/light_curve/chosen.js";
-import { Values } from "../../draw/light_curve/values.js";
-import { messageOf, showProblem } from "../../draw/problems.js";
-import { get, request } from "../../server/api.js";
+import { part, slot } from "../../../draw/find.js";
+import { Bar } from "../../../draw/light_curve/bar.js";
+import { Chosen } from "../../../draw/light_curve/chosen.js";
+import { Values } from "../../../draw/light_curve/values.js";
+import { messageOf, showProblem } from "../../../draw/problems.js";
+import { get, request } from "../../../server/api.js";
 
 /** @typedef {"magnitude" | "flux"} Quantity */
-/** @typedef {import("../../draw/light_curve/points.js").Point} Point */
+/** @typedef {import("../../../draw/light_curve/points.js").Point} Point */
 
 export class CurvePoints {
   /** @type {Map<Quantity, Point[]>} */
   #curves = new Map();
-  /** @type {import("../../draw/light_curve/period_form.js").PeriodForm | null} */
+  /** @type {import("../../../draw/light_curve/period_form.js").PeriodForm | null} */
   #periods = null;
   /** The point whose origin is shown or asked for. @type {number | null} */
   #led = null;
@@ -22,7 +22,7 @@ export class CurvePoints {
   /**
    * @param {number} target
    * @param {HTMLElement} section
-   * @param {Map<Quantity, import("../../draw/light_curve/plot.js").Plot>} plots
+   * @param {Map<Quantity, import("../../../draw/light_curve/plot.js").Plot>} plots
    * @param {() => Promise<void>} refresh brings the light curve up to date
    */
   constructor(target, section, plots, refresh) {
@@ -106,7 +106,7 @@ export class CurvePoints {
 
   async #offerPeriods() {
     if (this.#periods) return;
-    const { PeriodForm } = await import("../../draw/light_curve/period_form.js"); // not all look for one
+    const { PeriodForm } = await import("../../../draw/light_curve/period_form.js"); // not all look for one
     this.#periods ??= new PeriodForm(
       part("#periods"),
       (wanted, signal) => get(`/api/targets/${this.target}/lightcurve/periodogram/?${wanted}`, signal),

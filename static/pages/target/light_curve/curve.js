@@ -1,19 +1,19 @@
 // @ts-check
 /** The light curve on the page of a target: what its processes have measured, and what was imported. */
 
-import { part, slot } from "../../draw/find.js";
-import { MOST_POINTS } from "../../draw/light_curve/points.js";
-import { pollAnswer } from "../../server/api.js";
-import { showIfAny } from "./results.js";
+import { part, slot } from "../../../draw/find.js";
+import { MOST_POINTS } from "../../../draw/light_curve/points.js";
+import { pollAnswer } from "../../../server/api.js";
+import { showIfAny } from "../results.js";
 
 /** @typedef {"magnitude" | "flux"} Quantity */
 
 /** @param {number} target */
 export function watchCurve(target) {
   const section = part("#light-curve");
-  /** @type {Map<Quantity, import("../../draw/light_curve/plot.js").Plot>} */
+  /** @type {Map<Quantity, import("../../../draw/light_curve/plot.js").Plot>} */
   const plots = new Map();
-  /** @type {import("./curve_points.js").CurvePoints | null} */
+  /** @type {import("./points.js").CurvePoints | null} */
   let tools = null;
   let shown = "";
   const refresh = async () => {
@@ -24,9 +24,9 @@ export function watchCurve(target) {
     showIfAny();
     if (!rows.length) return;
     // Loaded only where there is something to draw.
-    const { Plot } = await import("../../draw/light_curve/plot.js");
-    const { CurvePoints } = await import("./curve_points.js");
-    /** @type {Map<Quantity, import("../../draw/light_curve/points.js").Point[]>} */
+    const { Plot } = await import("../../../draw/light_curve/plot.js");
+    const { CurvePoints } = await import("./points.js");
+    /** @type {Map<Quantity, import("../../../draw/light_curve/points.js").Point[]>} */
     const curves = new Map();
     for (const quantity of /** @type {Quantity[]} */ (["magnitude", "flux"])) {
       const points = pointsOf(rows, quantity);
@@ -65,7 +65,7 @@ async function rowsOf(target) {
 /**
  * @param {any[]} rows
  * @param {Quantity} quantity
- * @returns {import("../../draw/light_curve/points.js").Point[]}
+ * @returns {import("../../../draw/light_curve/points.js").Point[]}
  */
 function pointsOf(rows, quantity) {
   return rows

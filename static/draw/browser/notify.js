@@ -1,7 +1,7 @@
 // @ts-check
 /** Notifies readers who are in another tab that a process has ended, if they asked for it. */
 
-import { addressOf } from "../server/address.js";
+import { addressOf } from "../../server/address.js";
 
 /**
  * Show the button that asks for permission, where the browser has not been asked yet.
