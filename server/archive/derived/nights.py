@@ -90,9 +90,9 @@ class Nights:
         if key not in self._computing:
             if len(self._computing) >= AT_ONCE:
                 raise NotExamined("Too many nights are being computed, try again later")
-            computing = asyncio.ensure_future(self._compute_and_keep(key, night))
-            computing.add_done_callback(lambda done: self._finished(key, done))
-            self._computing[key] = computing
+            begun = asyncio.ensure_future(self._compute_and_keep(key, night))
+            begun.add_done_callback(lambda done: self._finished(key, done))
+            self._computing[key] = begun
         computing = self._computing[key]
         self._waiting[key] += 1
         try:
