@@ -7,7 +7,7 @@ from datetime import date
 
 from tornado.routing import URLSpec
 
-from handlers.http.base import BaseHandler
+from handlers.http.abandonment import AbandonableHandler
 from handlers.http.query import PK, parse_pk, text
 from handlers.http.routing import route
 from handlers.services import Services
@@ -17,13 +17,15 @@ from server.core.errors import InvalidInput
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
-class SkyHandler(BaseHandler):
+class SkyHandler(AbandonableHandler):
     """The sky of one target."""
 
     async def get(self, pk: str) -> None:
         """Answer with the night that begins on the date `night`, by default with tonight's."""
         target = await self.archive.targets.get(parse_pk(pk))
-        await self.answer_encoded(await self.services.nights.get(target, self._night()))
+        night = await self.while_wanted(self.services.nights.get(target, self._night()))
+        if night is not None:
+            await self.answer_encoded(night)
 
     def _night(self) -> date | None:
         if "night" not in self.request.query_arguments:

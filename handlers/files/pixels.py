@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from tornado.routing import URLSpec
 
 from handlers.files.previews import DrawnHandler
+from handlers.http.abandonment import AbandonableHandler
 from handlers.http.content_headers import sandbox_headers
 from handlers.http.query import PK, integer, parse_pk, text
 from handlers.http.routing import route
@@ -33,8 +35,9 @@ SHAPE = struct.Struct("<II")
 #: The largest square of pixels that becomes one value.
 MOST_BIN = 2**16
 PIECE_BYTES = 256 * 1024
-#: Windows wait on disk until their clients have taken them, at most so many at a time.
-MOST_WINDOWS = 64
+#: Windows wait on disk until their clients have taken them, at most so many at a time, and of one
+#: caller at an address so many: clients that do not read what they asked for stop nobody else.
+MOST_WINDOWS, MOST_OF_ONE = 64, 16
 
 
 class OfImage(OfProduct, DrawnHandler):
@@ -73,11 +76,12 @@ class ImageHandler(OfImage):
         await self.answer_encoded(await self.services.preview_cache.get(name, describe))
 
 
-class PixelsHandler(OfImage):
-    """A window of an image as numbers."""
+class PixelsHandler(OfImage, AbandonableHandler):
+    """A window of an image as numbers. It is for one client, and given up when that has gone."""
 
     quiet = True
-    _at_once = 0  #: windows that are being read or sent by this server
+    #: Windows that are being read or sent by this server, by who asked for them.
+    _at_once: ClassVar[Counter[tuple[str | None, str | None]]] = Counter()
 
     async def get(self, pk: str) -> None:
         """Send the values, unless the client has them."""
@@ -89,13 +93,15 @@ class PixelsHandler(OfImage):
         if self.check_etag_header():
             self.set_status(304)
             return
-        if PixelsHandler._at_once >= MOST_WINDOWS:
+        at_once, client = self._at_once, (self.request.remote_ip, self.caller.name)
+        if at_once[client] >= MOST_OF_ONE or at_once.total() >= MOST_WINDOWS:
             raise NotExamined("Too many windows are being read, try again later")
-        PixelsHandler._at_once += 1
+        at_once[client] += 1
         try:
-            await self._send(product, window)
+            await self.while_wanted(self._send(product, window))
         finally:
-            PixelsHandler._at_once -= 1
+            at_once[client] -= 1
+            at_once += Counter()  # drops who has none
 
     async def _send(self, product: DataProduct, window: dict[str, Any]) -> None:
         async with self.services.preview_cache.workplace() as folder:

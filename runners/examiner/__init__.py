@@ -204,23 +204,27 @@ class Examiner:
             await asyncio.wait(self._keepers)
 
     async def _ask(self, path: str | Path, request: dict[str, Any]) -> dict[str, Any]:
+        self._put_off_end()
+        await self._take_turn()
         if self._abandons:
-            self._put_off_end()
             return await self._exchange(path, request)
         # The asker may go away, but the answer must be read all the same: hence the shield.
         exchange = asyncio.create_task(self._exchange(path, request))
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._exchanges.discard)
-        self._put_off_end()
         return await asyncio.shield(exchange)
 
-    async def _exchange(self, path: str | Path, request: dict[str, Any]) -> dict[str, Any]:
+    async def _take_turn(self) -> None:
+        """Wait for the requests that came before; who goes away meanwhile has asked nothing."""
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
                 await self._turn.acquire()
         except TimeoutError as error:
             message = "Too many files are waiting to be examined"
             raise ExaminationError(message) from error
+
+    async def _exchange(self, path: str | Path, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask the child and return its answer. The turn has been taken, and is given back."""
         try:
             return await self._answer(request)
         except TimeoutError as error:

@@ -35,6 +35,8 @@ EXACT_TERMS = 10_000_000
 PEAKS = 5
 #: A peak's top is looked for in so many steps on each side of the best one of the grid.
 FINE_STEPS = 12
+#: The least error as a part of the largest: with less, its point would outweigh all numbers.
+LEAST_ERROR = 1e-12
 #: How many values of the periodogram are kept: the highest of each stretch.
 SHOWN = 1_500
 UNLIKELY = 0.01
@@ -109,13 +111,21 @@ def _points(given: Mapping[str, list[Any]]) -> Points:
     error = np.array([each or np.nan for each in given["error"]], dtype=float)[order]
     points = Points(
         time=np.array(given["time"], dtype=float)[order],
-        value=np.array(given["value"], dtype=float)[order],
-        error=error if np.all(error > 0) else None,
+        value=_scaled(np.array(given["value"], dtype=float)[order]),
+        error=np.maximum(_scaled(error), LEAST_ERROR) if np.all(error > 0) else None,
         band=np.searchsorted(used, band[order]),
         names=[names[place] for place in used],
     )
     _check(points)
     return points
+
+
+def _scaled(numbers: Floats) -> Floats:
+    """Return numbers from -1 to 1: squares of fluxes in any unit are neither infinite nor 0.
+
+    Only the proportions count, of values as of errors.
+    """
+    return numbers / (float(np.max(np.abs(numbers), initial=0.0)) or 1.0)
 
 
 def _check(points: Points) -> None:

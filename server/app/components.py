@@ -123,7 +123,9 @@ async def open_components(
 async def _store(config: Config, database: Database) -> Store:
     """Return the store, which knows whether others use it and whether moves are announced."""
     store = await retry_while_unavailable(lambda: Store.open(database))
-    if not config.alone:
+    if config.alone:
+        await retry_while_unavailable(store.locks.forget)
+    else:
         store.note_shared()
     store.processes.marks_moves = config.notifies
     return store

@@ -18,7 +18,7 @@ from runners.confinement.confine import is_within
 from runners.pipeline.file_copies import NotAFile, copy_file, open_file
 from runners.pipeline.measurements import MOST_MEASUREMENTS, Measurement, read_measurements
 from runners.pipeline.process import REDUCED_DATUM
-from server.archive.files.names import output_name, unique_names
+from server.archive.files.names import output_name, output_type_word, unique_names
 from server.archive.light_curves import chunks_of
 from server.archive.rollback import Rollback
 from server.archive.storage import AT_ONCE, LocalFile, in_thread
@@ -163,7 +163,8 @@ def _copied(file: OutputFile, folder: Path) -> LocalFile:
         raise ValueError(f"{file.name} is not a file any more") from error
     except PermissionError as error:
         raise ValueError(f"{file.name} may not be read") from error
-    return LocalFile(copy, file.name, size, sha256 or "", file.data_product_type)
+    kind = output_type_word(file.data_product_type)
+    return LocalFile(copy, file.name, size, sha256 or "", kind)
 
 
 def _check_place(file: OutputFile, source: int) -> None:

@@ -56,6 +56,15 @@ async def test_a_lock_that_was_left_behind_is_taken_over_and_its_holder_hears_of
     assert await store.locks._collection.find({}) == []
 
 
+async def test_a_server_that_is_alone_waits_for_no_lock_of_before(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    async with asyncio.timeout(10), store.locks.held("things"):  # by a server that was killed
+        await store.locks.forget()
+        async with store.locks.held("things"):
+            pass
+
+
 async def test_a_lock_that_is_renewed_is_not_taken_over(
     runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,8 @@ JD_OF_MJD = 2_400_000.5
 UNKNOWN = "na"
 _SPECIAL = f'{DELIMITER}"'
 _COMMENTS = "#%!/\\ "
+#: With what formulas begin, which spreadsheets may carry out.
+_FORMULAS = "=+-@"
 #: An observer's code as the AAVSO gives them.
 OBSERVER = re.compile(r"[A-Za-z0-9]{1,10}", re.ASCII)
 OBSERVATION_TYPES = ("CCD", "DSLR", "PEP", "VISDIG")
@@ -66,7 +68,7 @@ def line(name: str, row: Row) -> str:
     if row.process is not None:
         notes.append(f"run {row.process}")
     cells = {
-        "NAME": _text(name) or UNKNOWN,
+        "NAME": _text(name).lstrip(_COMMENTS + _FORMULAS) or UNKNOWN,
         "DATE": f"{row.time + JD_OF_MJD:.8f}",
         "MAG": f"{'<' if row.limit is True else ''}{_decimal(row.magnitude)}",
         "MERR": UNKNOWN if row.error is None else _decimal(row.error),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from handlers.api.light_curves import aavso
 from server.archive.light_curves import LightCurves, Row
 
 COLUMNS = ("time", "magnitude", "error", "filter", "process")
+#: What spreadsheets take for a formula, and may carry out, where a text begins with it.
+FORMULA = re.compile(r"[=+@-].", re.ASCII)
 #: These are there if rows of the target were imported.
 IMPORTED_COLUMNS = (*COLUMNS, "product", "flux", "limit")
 
@@ -57,6 +60,8 @@ class Export:
 
 def _cell(row: Row, name: str) -> Any:
     value = getattr(row, name)
+    if isinstance(value, str) and FORMULA.match(value):
+        return f"'{value}"  # as spreadsheets mark what is a text
     return None if value is msgspec.UNSET else value
 
 

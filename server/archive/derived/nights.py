@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple
@@ -55,6 +56,7 @@ class Nights:
         self._compute = compute
         self._known: LRUCache[tuple[float, float, float], Known] = LRUCache(REMEMBERED)
         self._computing: dict[tuple[float, float, float], asyncio.Future[Known]] = {}
+        self._waiting: Counter[tuple[float, float, float]] = Counter()
 
     async def get(self, target: Target, night: date | None, now: float | None = None) -> bytes:
         """Return a night of a target as JSON: by default tonight, after sunrise the next one.
@@ -88,14 +90,32 @@ class Nights:
         if key not in self._computing:
             if len(self._computing) >= AT_ONCE:
                 raise NotExamined("Too many nights are being computed, try again later")
-            computing = asyncio.ensure_future(self._compute_and_keep(key, night))
-            computing.add_done_callback(lambda done: self._finished(key, done))
-            self._computing[key] = computing
-        # Who asks may go away, while others wait for the same.
-        return await asyncio.shield(self._computing[key])
+            begun = asyncio.ensure_future(self._compute_and_keep(key, night))
+            begun.add_done_callback(lambda done: self._finished(key, done))
+            self._computing[key] = begun
+        computing = self._computing[key]
+        self._waiting[key] += 1
+        try:
+            # Who asks may go away, while others wait for the same.
+            return await asyncio.shield(computing)
+        finally:
+            self._leave(key, computing)
+
+    def _leave(self, key: tuple[float, float, float], computing: asyncio.Future[Known]) -> None:
+        """Stop the computation if nobody waits for it any more."""
+        self._waiting[key] -= 1
+        if not self._waiting[key]:
+            del self._waiting[key]
+            if not computing.done():
+                self._forget(key, computing)
+                computing.cancel()
+
+    def _forget(self, key: tuple[float, float, float], computing: asyncio.Future[Known]) -> None:
+        if self._computing.get(key) is computing:
+            del self._computing[key]
 
     def _finished(self, key: tuple[float, float, float], done: asyncio.Future[Known]) -> None:
-        del self._computing[key]
+        self._forget(key, done)
         if not done.cancelled():
             done.exception()  # retrieved, as perhaps nobody waits any more
 

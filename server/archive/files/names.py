@@ -11,6 +11,8 @@ from server.core.characters import FORBIDDEN, is_forbidden
 from server.core.errors import InvalidInput
 
 NAME_BYTES = 200
+#: How long the word for what kind of file it is may be.
+TYPE_CHARACTERS = 50
 _CONTENT_TYPES = {
     # https://www.iana.org/assignments/media-types/application/fits; `.fz` is tile-compressed FITS.
     **dict.fromkeys((".fits", ".fit", ".fts", ".fz"), "application/fits"),
@@ -46,11 +48,19 @@ def uploaded_name(sent: str) -> str:
 
 def output_name(identifier: str, name: str) -> str:
     """Return the name of a run's output, cut to fit if need be: its suffix is always kept."""
-    clean = "".join("_" if is_forbidden(character) else character for character in name)
-    whole = f"{identifier}_{clean}"
+    whole = f"{identifier}_{_clean(name)}"
     suffix = "".join(PurePath(whole).suffixes[-2:]).encode()[-NAME_BYTES // 2 :]
     stem = whole.encode()[: -len(suffix) or None]
     return (stem[: NAME_BYTES - len(suffix)] + suffix).decode("utf-8", "ignore")
+
+
+def output_type_word(word: str) -> str:
+    """Return a run's word for what kind of file its output is, as it is stored and shown."""
+    return _clean(word.strip())[:TYPE_CHARACTERS].strip()
+
+
+def _clean(name: str) -> str:
+    return "".join("_" if is_forbidden(character) else character for character in name)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -50,6 +50,10 @@ class Locks:
     async def ensure_indexes(self) -> None:
         """Make no index: locks are found by `_id`."""
 
+    async def forget(self) -> None:
+        """Forget all locks: a server that is alone calls it first, as their holders were killed."""
+        await self._collection.delete({})
+
     @contextlib.asynccontextmanager
     async def held(self, name: str) -> AsyncIterator[Lock]:
         """Hold a lock, as soon as nobody else does, until the block is left."""

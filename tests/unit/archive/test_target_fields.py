@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.archive.files.names import content_type, output_name, uploaded_name
+from server.archive.files.names import (
+    content_type,
+    output_name,
+    output_type_word,
+    uploaded_name,
+)
 from server.archive.target_fields import checked, checked_name, identifier_of
 from server.core.errors import InvalidInput
 
@@ -144,6 +149,23 @@ def test_every_output_gets_a_name_that_can_be_stored(name: str) -> None:
     made = output_name("dummy_m13_2026-11-24-001002", name)
     assert uploaded_name(made.replace("\\", "")) == made.replace("\\", "")
     assert made.startswith("dummy_m13_2026-11-24-001002_")
+
+
+@pytest.mark.parametrize(
+    ("word", "stored"),
+    [
+        (" plot ", "plot"),
+        ("", ""),
+        ("a\nb\x00c", "a_b_c"),
+        ("\u202etolp", "_tolp"),
+        ("\ud800", "_"),
+        ("é" * 60, "é" * 50),
+    ],
+)
+def test_the_word_for_an_outputs_type_is_short_and_has_no_control_characters(
+    word: str, stored: str
+) -> None:
+    assert output_type_word(word) == stored
 
 
 def test_a_long_output_keeps_its_suffix() -> None:

@@ -99,6 +99,18 @@ async def test_what_is_left_out_is_in_files_only_if_it_is_asked_for(tmp_path: Pa
     assert [row["left_out"] for row in csv.DictReader(whole.splitlines())].count("True") == 1
 
 
+async def test_no_text_in_a_file_is_a_formula_for_a_spreadsheet(tmp_path: Path) -> None:
+    names = ["=1+1", "+x", "-x", "@SUM(A1)", "-", "V", None]
+    rows = [Row(59000.0 + i, 12.0, None, name, 4, number=i + 1) for i, name in enumerate(names)]
+    fakes, _ = some_fakes(tmp_path, rows)
+    async with fakes.serving() as client:
+        text = (await client.fetch(f"{PATH}?format=csv")).body.decode()
+    assert [row["filter"] for row in csv.DictReader(text.splitlines())] == [
+        *("'=1+1", "'+x", "'-x", "'@SUM(A1)", "-", "V", "")
+    ]
+    assert aavso.line("=-#cmd|' /C calc'!A0", rows[0]).startswith("cmd|' /C calc'!A0,2459000.5")
+
+
 @pytest.mark.parametrize("query", ["observer=A,B", "observer=12345678901", "observation_type=EYE"])
 async def test_what_the_aavso_does_not_take_is_refused(tmp_path: Path, query: str) -> None:
     fakes, _ = some_fakes(tmp_path)

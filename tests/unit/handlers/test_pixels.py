@@ -143,6 +143,32 @@ async def test_too_many_windows_at_a_time_are_to_be_asked_for_later(
         assert (await client.fetch(PIXELS)).code == 200
 
 
+async def test_one_client_cannot_take_all_windows_and_gives_back_those_it_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes, reading = some_fakes(tmp_path), asyncio.Event()
+
+    async def read(*_request: object) -> None:
+        fakes.windows.append({})
+        await reading.wait()
+
+    monkeypatch.setattr(fakes, "read_pixels", read)
+    async with fakes.serving() as client:
+        left = [(await client.connect())[1] for _ in range(pixels.MOST_OF_ONE)]
+        for writer in left:
+            writer.write(f"GET {PIXELS} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            while len(fakes.windows) < pixels.MOST_OF_ONE:
+                await asyncio.sleep(0.01)
+        assert (await client.fetch(PIXELS)).code == 503
+        assert pixels.PixelsHandler._at_once.total() < pixels.MOST_WINDOWS
+        for writer in left:
+            writer.close()
+        async with asyncio.timeout(10):
+            while pixels.PixelsHandler._at_once:
+                await asyncio.sleep(0.01)
+
+
 async def test_of_a_remote_file_one_copy_serves_all_windows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,6 +179,27 @@ def test_one_that_abandons_stops_what_nobody_waits_for(tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 50))
 
 
+def test_who_leaves_the_queue_asks_nothing(tmp_path: Path) -> None:
+    path = write_fits(tmp_path / "a.fits", noise())
+
+    async def scenario() -> None:
+        child = Examiner()
+        try:
+            async with child._turn:  # which another request has
+                asked = [asyncio.ensure_future(child.metadata(path)) for _ in range(20)]
+                await asyncio.sleep(0)
+                for each in asked[1:]:
+                    each.cancel()
+                await asyncio.sleep(0)
+                assert child._exchanges == set()
+            assert await asked[0]
+            assert all(each.cancelled() for each in asked[1:])
+        finally:
+            await child.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 50))
+
+
 def test_a_time_out_is_no_verdict_on_the_file(tmp_path: Path) -> None:
     path = write_fits(tmp_path / "a.fits", noise())
 
@@ -363,7 +384,7 @@ def test_a_fault_of_the_machine_is_no_verdict_on_the_file(
         async def answer_so(*_request: object) -> object:
             return answer
 
-        monkeypatch.setattr(child, "_exchange", answer_so)
+        monkeypatch.setattr(child, "_ask", answer_so)
         with pytest.raises(ExaminationError, match="Input/output error"):
             await child.metadata(tmp_path)
 

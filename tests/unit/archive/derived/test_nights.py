@@ -214,3 +214,26 @@ def test_without_a_site_or_a_place_in_the_sky_there_is_no_night() -> None:
     for missing in ({"ra": None}, {"dec": None}):
         with pytest.raises(Conflict, match="M13 has no right ascension"):
             got(LA_PALMA, target=M13.evolve(**missing))
+
+
+def test_a_night_that_nobody_waits_for_any_more_makes_room_for_others() -> None:
+    async def scenario() -> None:
+        almanac = Almanac()
+        almanac.may_answer.clear()
+        nights = Nights(LA_PALMA, almanac)
+        asked = [
+            asyncio.ensure_future(nights.get(M13.evolve(ra=200 + number / 2), LAST))
+            for number in range(AT_ONCE)
+        ]
+        await asyncio.sleep(0.01)
+        for each in asked:
+            each.cancel()
+        await asyncio.sleep(0)
+        again = asyncio.ensure_future(nights.get(M13.evolve(ra=200), LAST))
+        await asyncio.sleep(0.01)
+        assert len(nights._computing) == 1
+        almanac.may_answer.set()
+        assert await again
+        assert (nights._computing, nights._waiting) == ({}, {})
+
+    asyncio.run(scenario())

@@ -50,6 +50,21 @@ def search(folder: Path, points: dict[str, list[Any]], **wanted: float | None) -
     return read
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-12, 1e300])
+def test_the_period_is_found_whatever_the_unit(tmp_path: Path, unit: float) -> None:
+    plain = star(count=40)
+    points = {key: plain[key] for key in ("time", "filter")}
+    points |= {key: [unit * number for number in plain[key]] for key in ("value", "error")}
+    found = search(tmp_path, points)
+    assert found["peaks"][0]["period"] == pytest.approx(PERIOD, rel=1e-3)
+    assert found["weighted"]
+
+
+def test_tiny_errors_of_some_points_are_no_reason_to_find_nothing(tmp_path: Path) -> None:
+    points = star(count=40) | {"error": [1e-200] * 20 + [1e-3] * 20}
+    assert search(tmp_path, points)["peaks"]
+
+
 @pytest.mark.parametrize("filters", [("V",), ("V", "B", None)])
 def test_the_period_is_found_whatever_the_filters(
     tmp_path: Path, filters: tuple[str | None, ...]
