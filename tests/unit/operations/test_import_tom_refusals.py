@@ -25,6 +25,7 @@ from tests.fakes.tom_site import TomSite
         (lambda path: path.write_bytes(b"no database at all" * 100), "it is not SQLite"),
         (lambda path: path.write_bytes(b""), "is not the database of a TOM"),
         (lambda path: _other_database(path), "it has no table tom_targets_target"),
+        (lambda path: _damaged_names(path), "is damaged: restore it from a backup"),
     ],
 )
 def test_what_is_no_tom_is_refused_and_nothing_is_written(
@@ -43,6 +44,13 @@ def _other_database(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE polls_question (id integer PRIMARY KEY)")
         connection.commit()
+
+
+def _damaged_names(path: Path) -> None:
+    _other_database(path)
+    path.write_bytes(
+        path.read_bytes().replace(b"TABLE polls_question", b"TABLE \x81\xff\xfels_quest(((")
+    )
 
 
 def test_a_media_folder_that_is_not_there_is_refused(
