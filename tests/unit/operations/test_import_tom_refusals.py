@@ -61,6 +61,18 @@ def test_a_media_folder_that_is_not_there_is_refused(
     assert not moving.data.exists()
 
 
+def test_nothing_is_written_into_the_media_folder(
+    moving: Moving, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(moving.site.media)
+    before = moving.site.contents()
+    for data in (moving.site.media, link / "new" / "data"):
+        assert Moving(data, moving.site, None).run() == 2
+        assert "is in the media folder of the old site" in capsys.readouterr().err
+    assert moving.site.contents() == before
+
+
 @pytest.mark.slow
 def test_a_folder_that_a_server_uses_is_refused(
     moving: Moving, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

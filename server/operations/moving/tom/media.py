@@ -48,6 +48,15 @@ class Media:
         #: how many files were linked, so that the old site and this one have them together
         self.linked = 0
 
+    def keep_out(self, place: str) -> None:
+        """Raise NotDone if what is to be written lies among the old files."""
+        real = Path(os.path.realpath(place))
+        if self._root == real or self._root in real.parents:
+            raise NotDone(
+                f"{place} is in the media folder of the old site, which is only read and may be "
+                "served to all: choose another folder with --data"
+            )
+
     def relative(self, stored: str) -> str:
         """Return the path below the media folder that a path of the database names.
 
