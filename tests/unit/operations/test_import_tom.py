@@ -105,7 +105,11 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(
     with killing(kept, monkeypatch) as killed, pytest.raises(Killed):
         moving.run()
     assert killed() > kept
+    left = moving.data / "incoming" / "left"
+    left.mkdir()
+    (left / "frame0.fits").write_bytes(b"x")
     assert moving.run() == 0
+    assert list((moving.data / "incoming").iterdir()) == []
     compare(moving.site, moving.everything())
     assert moving.problems() == []
 
