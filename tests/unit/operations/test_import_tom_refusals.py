@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from server.core.disk.data_folder import lock_folder
+from server.core.errors import NotDone
 from server.operations.moving.tom.destination import Destination
+from server.operations.moving.tom.media import Media
 from tests.fakes.moved_in import Moving, compare
 from tests.fakes.tom_site import TomSite
 
@@ -62,7 +64,10 @@ def test_a_media_folder_that_is_not_there_is_refused(
 
 
 def test_nothing_is_written_into_the_media_folder(
-    moving: Moving, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    moving: Moving,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     link = tmp_path / "link"
     link.symlink_to(moving.site.media)
@@ -71,6 +76,11 @@ def test_nothing_is_written_into_the_media_folder(
         assert Moving(data, moving.site, None).run() == 2
         assert "is in the media folder of the old site" in capsys.readouterr().err
     assert moving.site.contents() == before
+    monkeypatch.chdir(moving.site.media)
+    media = Media(moving.site.media)
+    media.keep_out("s3://bucket/files")
+    with pytest.raises(NotDone, match="is in the media folder"):
+        media.keep_out(f"file://{moving.site.media}/files")
 
 
 @pytest.mark.slow

@@ -49,8 +49,11 @@ class Media:
         self.linked = 0
 
     def keep_out(self, place: str) -> None:
-        """Raise NotDone if what is to be written lies among the old files."""
-        real = Path(os.path.realpath(place))
+        """Raise NotDone if a folder to be written to, or its URL, lies among the old files."""
+        path = place.removeprefix("file://")
+        if "://" in path:  # on another machine
+            return
+        real = Path(os.path.realpath(path))
         if self._root == real or self._root in real.parents:
             raise NotDone(
                 f"{place} is in the media folder of the old site, which is only read and may be "
