@@ -6,6 +6,7 @@ Imports nothing heavy by itself: the children of multiprocessing import this mod
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the server until it is stopped, or do a command, and return the exit status."""
     from server.cli.exit_status import ExitStatus
 
+    _escape_output()
     try:
         return _do(sys.argv[1:] if argv is None else argv)
     except BrokenPipeError:
@@ -70,6 +72,12 @@ def command(argv: Sequence[str]) -> int:
     status = main(argv)
     sys.stdout.flush()
     return status
+
+
+def _escape_output() -> None:
+    """Have characters that the terminal's encoding lacks escaped: names of others may have any."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as errors are by Python itself
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _discard_output() -> None:

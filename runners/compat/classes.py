@@ -23,13 +23,20 @@ def pipelines_in(tree: ast.AST) -> list[ast.ClassDef]:
             for base in node.bases:
                 heirs.setdefault(_last(base), []).append(node)
     found: dict[int, ast.ClassDef] = {}
-    waiting = [each for base in BASES for each in heirs.get(base, ())]
+    waiting = [each for base in BASES | _other_names(tree) for each in heirs.get(base, ())]
     while waiting:
         new = waiting.pop()
         if id(new) not in found:
             found[id(new)] = new
             waiting += heirs.get(new.name, ())
     return sorted(found.values(), key=lambda each: each.lineno)
+
+
+def _other_names(tree: ast.AST) -> set[str]:
+    """Return the names under which a module imports the bases."""
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    aliases = (alias for node in imports for alias in node.names)
+    return {alias.asname for alias in aliases if alias.asname and alias.name in BASES}
 
 
 def _last(node: ast.expr) -> str:

@@ -60,7 +60,7 @@ def of_imports(tree: ast.AST) -> Iterator[Finding]:
             yield from _of_import_from(node, node.module or "")
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _of_import(node.lineno, alias.name)
+                yield from _of_import(node.lineno, alias)
 
 
 def settings_names(tree: ast.AST) -> set[str]:
@@ -82,6 +82,10 @@ def _of_import_from(node: ast.ImportFrom, module: str) -> Iterator[Finding]:
         yield from _of_models(node, what)
     elif module == COMPAT or module == "runners":
         yield Finding(line, Kind.WORKS, what, "it is changed already")
+    elif names := [each for each in node.names if f"{module}.{each.name}" in (*MODELS, SETTINGS)]:
+        for alias in names:
+            say = f"from runners import compat as {alias.asname or alias.name}"
+            yield Finding(line, Kind.CHANGE, f"from {module} import {ast.unparse(alias)}", say)
     else:
         yield from _of_module(line, what, module)
 
@@ -104,8 +108,12 @@ def _listed(names: list[ast.alias]) -> str:
     return ", ".join(ast.unparse(alias) for alias in names)
 
 
-def _of_import(line: int, module: str) -> Iterator[Finding]:
-    if any(module == each or module.startswith(f"{each}.") for each in MODELS):
+def _of_import(line: int, alias: ast.alias) -> Iterator[Finding]:
+    module = alias.name
+    if alias.asname and module in (*MODELS, SETTINGS):
+        say = f"import {COMPAT} as {alias.asname}"
+        yield Finding(line, Kind.CHANGE, f"import {ast.unparse(alias)}", say)
+    elif any(module == each or module.startswith(f"{each}.") for each in MODELS):
         names = f"from {COMPAT} import what you use"
         yield Finding(line, Kind.CHANGE, f"import {module}", names)
     elif module == SETTINGS:

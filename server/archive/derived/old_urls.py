@@ -33,16 +33,16 @@ class OldUrls:
     async def file(self, path: str) -> tuple[DataProduct, bool]:
         """Return the data product at a path below the media folder, and whether it was moved in.
 
-        Else it is found by the name of its target and its own, as in `M 13/none/frame0.fits`: the
-        first one of that name.
+        If none was, or it was deleted since, it is found by the name of its target and its own, as
+        in `M 13/none/frame0.fits`: the first one of that name.
 
         :raises NotFound: there is none.
         """
         if len(path) > LONGEST_PATH:
             raise NotFound("file", path)
         pk = await self._store.old_records.at_path(path)
-        if pk is not None:
-            return await self._products.get(pk), True
+        if pk is not None and (moved := await self._products.get_many([pk])):
+            return moved[0], True
         target, _, rest = path.partition("/")
         folder, _, name = rest.partition("/")
         if folder != WITHOUT_OBSERVATION or not name or "/" in name:

@@ -123,3 +123,17 @@ def test_output_that_nobody_reads_ends_as_in_any_pipeline() -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
+    pipeline = tmp_path / "pipeline.py"
+    pipeline.write_text("class \u00dcber(PipelineProcess):\n    pass\n", encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-m", "server", "check-pipeline", str(pipeline)],
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0
+    assert rb"class \xdcber" in ended.stdout

@@ -105,7 +105,11 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(
     with killing(kept, monkeypatch) as killed, pytest.raises(Killed):
         moving.run()
     assert killed() > kept
+    left = moving.data / "incoming" / "left"
+    left.mkdir()
+    (left / "frame0.fits").write_bytes(b"x")
     assert moving.run() == 0
+    assert list((moving.data / "incoming").iterdir()) == []
     compare(moving.site, moving.everything())
     assert moving.problems() == []
 
@@ -284,6 +288,9 @@ def test_values_that_make_no_sense_keep_nothing_else_away(
     site.process(99, "lost_target", group=1)
     site.product(1, "of_nobody.csv", target_id=77)
     site.product(1, "bad\nname\u202e.fits", b"x")
+    lost = site.product(1, "lost\nname.fits", None)
+    site.product(1, "with\\backslash.fits", b"x")
+    site.target("Far", ra="inf", dec="north")
     site.datum(1, {"magnitude": "12.5", "magnitude_error": "0.5", "filter": "V"})
     site.datum(1, {"limit": 20.5, "filter": "R"}, timestamp="2019-01-02T03:04:05+02:00")
     site.datum(1, {"magnitude": 1.0}, timestamp="never")
@@ -315,13 +322,18 @@ def test_values_that_make_no_sense_keep_nothing_else_away(
     assert (rows[0]["time"] - 40587) * 86400 == pytest.approx(
         stamp("2019-01-02 01:04:05"), abs=1e-3
     )
-    assert found["products"][-1].name.endswith("bad_name_.fits")
+    names = [product.name for product in found["products"]]
+    assert names[-2].endswith("bad_name_.fits")
+    assert names[-1] == "backslash.fits"
     said = capsys.readouterr().out
     for words in (
         "its flags cannot be read: {", "no_target) has no target", "is of no target",
         "has no time", "extra field when is too large", f"Target {odd} is named bad_name / with_",
+        f"Target {odd} has no declination here: it was 91",
+        f"Target {odd + 2} has no right ascension here: it was inf", "is named backslash.fits here",
     ):  # fmt: skip
         assert words in said
+    assert f"data product {lost} is named" not in said
     assert "\x07" not in said
     assert "\u202e" not in said
     assert moving.problems() == []

@@ -75,6 +75,10 @@ def test_a_path_and_the_url_of_a_file_are_read_directly(site: TomSite) -> None:
         (f"nothing://tom:{SECRET}@localhost/tom", "not a URL that SQLAlchemy knows"),
         (f"postgresql+nothing://tom:{SECRET}@localhost/tom", "not a URL that SQLAlchemy knows"),
         (f"://tom:{SECRET}@localhost", "not a URL that SQLAlchemy knows"),
+        (f"postgresql://tom:a@b:{SECRET}@localhost/tom", "not a URL that SQLAlchemy knows"),
+        (f"postgresql:/tom:{SECRET}@localhost/tom", "neither a file that is there nor a URL"),
+        (f"dbname=tom password={SECRET}", "neither a file that is there nor a URL"),
+        (f"sqlite:///tom.db?passphrase={SECRET}", "neither a file that is there nor a URL"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_a_sentence_without_it(url: str, words: str) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from server.core.disk.data_folder import lock_folder
+from server.core.errors import NotDone
 from server.operations.moving.tom.destination import Destination
+from server.operations.moving.tom.media import Media
 from tests.fakes.moved_in import Moving, compare
 from tests.fakes.tom_site import TomSite
 
@@ -25,6 +27,7 @@ from tests.fakes.tom_site import TomSite
         (lambda path: path.write_bytes(b"no database at all" * 100), "it is not SQLite"),
         (lambda path: path.write_bytes(b""), "is not the database of a TOM"),
         (lambda path: _other_database(path), "it has no table tom_targets_target"),
+        (lambda path: _damaged_names(path), "is damaged: restore it from a backup"),
     ],
 )
 def test_what_is_no_tom_is_refused_and_nothing_is_written(
@@ -45,12 +48,39 @@ def _other_database(path: Path) -> None:
         connection.commit()
 
 
+def _damaged_names(path: Path) -> None:
+    _other_database(path)
+    path.write_bytes(
+        path.read_bytes().replace(b"TABLE polls_question", b"TABLE \x81\xff\xfels_quest(((")
+    )
+
+
 def test_a_media_folder_that_is_not_there_is_refused(
     moving: Moving, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert moving.command(moving.site.database, moving.data / "no") == 2
     assert "There is no folder" in capsys.readouterr().err
     assert not moving.data.exists()
+
+
+def test_nothing_is_written_into_the_media_folder(
+    moving: Moving,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(moving.site.media)
+    before = moving.site.contents()
+    for data in (moving.site.media, link / "new" / "data"):
+        assert Moving(data, moving.site, None).run() == 2
+        assert "is in the media folder of the old site" in capsys.readouterr().err
+    assert moving.site.contents() == before
+    monkeypatch.chdir(moving.site.media)
+    media = Media(moving.site.media)
+    media.keep_out("s3://bucket/files")
+    with pytest.raises(NotDone, match="is in the media folder"):
+        media.keep_out(f"file://{moving.site.media}/files")
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ BUSY_SECONDS = 20.0
 _AT_ONCE = 500
 #: Where a SQLite file says that it has a write-ahead log (https://sqlite.org/fileformat.html).
 _VERSION_AT, _WITH_LOG = 19, 2
+_DAMAGED = "{} is damaged: restore it from a backup of the old site"
 
 
 class OldDatabase(Protocol):
@@ -199,9 +200,7 @@ def _sentences(place: str) -> Iterator[None]:
         if code == sqlite3.SQLITE_NOTADB:
             raise NotDone(f"{place} is not the database of a TOM: it is not SQLite") from error
         if code == sqlite3.SQLITE_CORRUPT:
-            raise NotDone(
-                f"{place} is damaged: restore it from a backup of the old site"
-            ) from error
+            raise NotDone(_DAMAGED.format(place)) from error
         if code == sqlite3.SQLITE_FULL:
             raise NotDone(
                 "There is not enough room for a copy of the old database in the folder for "
@@ -214,6 +213,8 @@ def _sentences(place: str) -> Iterator[None]:
                 "have the same name and -wal, -shm or -journal, and name the copy"
             ) from error
         raise NotDone(f"{place} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:  # SQLite quotes damaged names in its message
+        raise NotDone(_DAMAGED.format(place)) from error
     except OSError as error:
         raise NotDone(f"{place} cannot be read: {reason_of(error)}") from error
 

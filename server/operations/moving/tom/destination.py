@@ -6,6 +6,7 @@ would keep a server from starting keeps an import out too.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -95,6 +96,9 @@ async def opened(config: Config, folder: DataFolder) -> AsyncIterator[Destinatio
     :raises DatabaseAway: the database does not answer.
     """
     async with contextlib.AsyncExitStack() as stack:
+        # What an import that was killed has left takes room, with copies that of whole files.
+        await asyncio.to_thread(folder.set_aside)
+        await asyncio.to_thread(folder.remove_leftovers)
         database = await _database(config, folder, stack)
         store = Store(database)
         if running := {} if config.alone else await running_servers(store, config.leases):

@@ -61,6 +61,8 @@ def import_tom(
     """
     with told(), refusals_told(), opened_database(wanted.database) as database:
         site, media = Site(database), Media(wanted.media, copies=wanted.copies)
+        media.keep_out(str(config.data))
+        media.keep_out(config.storage_url)
         with locked(config) as folder:
             with looked_at(config) as documents:
                 pks = Admission(site, documents).admit(renumber=wanted.renumber)

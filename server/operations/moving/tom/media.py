@@ -48,6 +48,18 @@ class Media:
         #: how many files were linked, so that the old site and this one have them together
         self.linked = 0
 
+    def keep_out(self, place: str) -> None:
+        """Raise NotDone if a folder to be written to, or its URL, lies among the old files."""
+        path = place.removeprefix("file://")
+        if "://" in path:  # on another machine
+            return
+        real = Path(os.path.realpath(path))
+        if self._root == real or self._root in real.parents:
+            raise NotDone(
+                f"{place} is in the media folder of the old site, which is only read and may be "
+                "served to all: choose another folder with --data"
+            )
+
     def relative(self, stored: str) -> str:
         """Return the path below the media folder that a path of the database names.
 

@@ -18,6 +18,10 @@ MISSING = (
     "pip install 'heliograph[tom]' and the driver of the database (psycopg for PostgreSQL, pymysql "
     "for MySQL), or name a SQLite file"
 )
+NO_URL = (
+    "The old database cannot be read: this is not a URL that SQLAlchemy knows, such as "
+    "postgresql+psycopg://user@host/name; in a password, write @ as %40, : as %3A and / as %2F"
+)
 #: How many values one `IN` names.
 _AT_ONCE = 500
 #: What makes a transaction show one moment, and what keeps it from writing.
@@ -40,7 +44,7 @@ def opened_url(url: str) -> Iterator[OldDatabase]:
     except ImportError as error:
         raise NotDone(MISSING) from error
     with _sentences(sqlalchemy), contextlib.ExitStack() as stack:
-        engine = sqlalchemy.create_engine(url)
+        engine = _engine(sqlalchemy, url)
         stack.callback(engine.dispose)
         dialect = engine.dialect.name
         options = {"isolation_level": _AT_ONE_MOMENT[dialect]} if dialect in _AT_ONE_MOMENT else {}
@@ -48,6 +52,13 @@ def opened_url(url: str) -> Iterator[OldDatabase]:
         if dialect in _READ_ONLY:
             connection.execute(sqlalchemy.text(_READ_ONLY[dialect]))
         yield ServerDatabase(sqlalchemy, connection)
+
+
+def _engine(sqlalchemy: Any, url: str) -> Any:
+    try:
+        return sqlalchemy.create_engine(url)
+    except (ValueError, TypeError) as error:  # which quotes what it takes for the port
+        raise NotDone(NO_URL) from error
 
 
 class ServerDatabase:
@@ -117,10 +128,7 @@ def _sentences(sqlalchemy: Any) -> Iterator[None]:
     try:
         yield
     except (failures.ArgumentError, failures.NoSuchModuleError) as error:
-        raise NotDone(
-            "The old database cannot be read: this is not a URL that SQLAlchemy knows, such as "
-            "postgresql+psycopg://user@host/name"
-        ) from error
+        raise NotDone(NO_URL) from error
     except ImportError as error:
         raise NotDone(
             f"The old database cannot be read: its driver is not installed: pip install "

@@ -53,6 +53,10 @@ IMPORTS = [
     ("from tom_education.models import TimelapsePipeline", CHANGE, "built-in pipeline Timelapse"),
     ("from tom_education.models import *", CHANGE, "name what you use: ASYNC_STATUS_CREATED"),
     ("import tom_education.models", CHANGE, "from runners.compat import what you use"),
+    ("import tom_education.models as m", CHANGE, "import runners.compat as m"),
+    ("from tom_education import models", CHANGE, "from runners import compat as models"),
+    ("from tom_dataproducts import models as dp", CHANGE, "from runners import compat as dp"),
+    ("from django import conf", CHANGE, "from runners import compat as conf"),
     ("from tom_targets.models import Target", CHANGE, "the target is self.target"),
     ("from tom_education.utils import assert_valid_suffix", CHANGE, "checks allowed_suffixes"),
     ("from django.conf import settings as s", CHANGE, "from runners.compat import settings as s"),
@@ -176,6 +180,11 @@ def test_heirs_of_heirs_are_pipelines_too() -> None:
         "class B(A): pass\nclass A(m.PipelineProcess): pass\nclass C: pass\nclass D(B, C): pass\n"
     )
     assert advise(source.encode())[1] == ["B", "A", "D"]
+
+
+def test_a_base_with_another_name_makes_pipelines_too() -> None:
+    source = "from tom_education.models import PipelineProcess as Base\nclass P(Base):\n    pass\n"
+    assert advise(source.encode())[1] == ["P"]
 
 
 def test_nothing_is_imported_or_run(capsys: pytest.CaptureFixture[str]) -> None:

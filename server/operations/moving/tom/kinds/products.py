@@ -110,8 +110,10 @@ def _found(work: Work, rows: Sequence[Row], folder: Path, targets: set[int]) -> 
         try:
             if work.pks.new("target", row["target_id"]) not in targets:
                 raise NotThere("is of no target")
-            name = _name(work, row)
+            name = _name(row)
             files.append(_File(row, work.media.bring(stored, folder / str(number), name)))
+            if name != PurePosixPath(stored).name:
+                work.report.notes.add(f"The file of data product {row['id']} is named {name} here")
         except NotThere as error:
             named = excerpt(stored, 200) or "without a path"
             work.report.lost.add(f"Data product {row['id']} ({named}) {error}")
@@ -162,14 +164,13 @@ def _product(
     )
 
 
-def _name(work: Work, row: Row) -> str:
+def _name(row: Row) -> str:
     """Return what the file is called here: as there, where that can be a name."""
     last = PurePosixPath(text(row["data"])).name
     try:
         return uploaded_name(last)
     except InvalidInput:
         made = output_name(f"product-{row['id']}", last.replace("\\", "_"))
-        work.report.notes.add(f"The file of data product {row['id']} is named {made} here")
         return made if len(made.encode()) <= NAME_BYTES else f"product-{row['id']}"
 
 

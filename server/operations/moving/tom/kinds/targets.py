@@ -12,6 +12,7 @@ from server.core.records import Target
 from server.operations.moving.tom.database import Row
 from server.operations.moving.tom.values import (
     declination,
+    excerpt,
     extra_value,
     name_of,
     real,
@@ -93,8 +94,10 @@ def _target(work: Work, row: Row) -> Target:
     )
     if target.name != given:
         work.report.notes.add(f"Target {row['id']} is named {target.name} here")
-    if real(row["dec"]) is not None and target.dec is None:
-        work.report.notes.add(f"Target {row['id']} has no declination here: it was {row['dec']}")
+    for field, what in (("ra", "right ascension"), ("dec", "declination")):
+        if text(row[field]) and getattr(target, field) is None:
+            was = excerpt(row[field])
+            work.report.notes.add(f"Target {row['id']} has no {what} here: it was {was}")
     return target
 
 
