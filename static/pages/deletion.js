@@ -5,23 +5,21 @@ import { messageOf, showProblem } from "../draw/problems.js";
 import { ask } from "../draw/question.js";
 import { addressOf } from "../server/address.js";
 import { request } from "../server/api.js";
+import { holdFollowing } from "./followed.js";
 
 /**
  * @param {HTMLElement} button its `data-then` is the page to go to afterwards
  * @param {HTMLElement} place shows why it was refused
  * @param {{path: string, question: string}} what
- * @param {(held: boolean) => void} hold holds up what follows it, which would find it gone
  */
-export function offerDeletion(button, place, { path, question }, hold) {
+export function offerDeletion(button, place, { path, question }) {
   button.addEventListener("click", async () => {
     if (!(await ask(question))) return;
     showProblem(place, "");
-    hold(true);
     try {
-      await request("DELETE", path);
+      await remove(path);
       location.assign(button.dataset.then ?? addressOf("/"));
     } catch (error) {
-      hold(false);
       showProblem(place, messageOf(error));
     }
   });
@@ -52,6 +50,21 @@ export function deleteTarget(pk, name) {
  */
 async function deleteConfirmed(path, question) {
   if (!(await ask(question))) return false;
-  await request("DELETE", path);
+  await remove(path);
   return true;
+}
+
+/**
+ * Delete something while nobody looks for it, who would find it gone.
+ *
+ * @param {string} path
+ */
+async function remove(path) {
+  holdFollowing(true);
+  try {
+    await request("DELETE", path);
+  } catch (error) {
+    holdFollowing(false);
+    throw error;
+  }
 }

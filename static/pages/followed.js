@@ -10,35 +10,34 @@ import { Answers, subscribe } from "../server/changes.js";
 
 /** Of more targets than this, changes are not followed, but asked for. */
 const MOST_TARGETS = 4;
-/** A page that is asked about for the first time is not older than this. */
-const FRESH_MS = 3000;
 /** How often a guest asks, who may follow no target. */
 const GUEST_MS = 5000;
 
+let held = false;
+
 /**
- * Call `changed` with what the API says of the thing whenever that has changed; not at first, when
- * the page shows it. When it is gone, the page says so.
+ * Call `changed` with what the API says of the thing, at first and whenever that has changed: it may
+ * have changed since the page was made. When it is gone, the page says so.
  *
  * @param {string} path of the thing in the API
  * @param {number[]} targets on which its changes happen
  * @param {Kind[]} kinds of changes that may concern it
  * @param {(answer: any) => unknown} changed
- * @returns {(held: boolean) => void} holds it up, as while the page itself deletes the thing
  */
 export function follow(path, targets, kinds, changed) {
   const answers = new Answers();
-  let known = false;
-  let held = false;
-  const look = async () => {
-    if (!held) await answers.drawChanged(path, async (answer) => {
-      if (known || performance.now() > FRESH_MS) await changed(answer);
-      known = true;
-    });
-  };
-  followTargets(look, targets, kinds);
-  return (hold) => {
-    held = hold;
-  };
+  followTargets(async () => {
+    if (!held) await answers.drawChanged(path, changed);
+  }, targets, kinds);
+}
+
+/**
+ * Hold up what this page follows, as while it deletes what it shows, or go on.
+ *
+ * @param {boolean} hold
+ */
+export function holdFollowing(hold) {
+  held = hold;
 }
 
 /**

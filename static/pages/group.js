@@ -21,11 +21,11 @@ watchBrokenPictures(part("main"), (image) => image.classList.add("broken"));
 chooseStretch();
 showMembers();
 const { pk, targets } = part("#group").dataset;
-const hold = follow(`/api/groups/${pk}/`, JSON.parse(targets ?? "[]"), ["products", "groups"], drawAnew);
+follow(`/api/groups/${pk}/`, JSON.parse(targets ?? "[]"), ["products", "groups"], drawAnew);
 if (may("admin")) offerDeletion(part("#delete-group"), part("#group-problem"), {
   path: `/api/groups/${pk}/`,
   question: `Delete the group ${part("#delete-group").dataset.name}? Its data products stay.`,
-}, hold);
+});
 
 function showMembers() {
   openHeaders();

@@ -27,13 +27,15 @@ openHeaders();
 showPeeks(PEEKED_BYTES, true, may("operator") ? offerImport : undefined);
 
 const { pk, target } = part("#product").dataset;
-const hold = follow(`/api/dataproducts/${pk}/`, [Number(target)], ["products", "groups"], async () => {
+follow(`/api/dataproducts/${pk}/`, [Number(target)], ["products", "groups"], async () => {
   updateRegion("product-facts", await getPage(location.pathname + location.search));
 });
 if (may("admin")) offerDeletion(part("#delete-product"), part("#product-problem"), {
   path: `/api/dataproducts/${pk}/`,
   question: `Delete ${part("#delete-product").dataset.name}?`,
-}, hold);
+});
+
+if (document.getElementById("viewer")) void import("../viewer/page.js"); // of images only
 
 /** Let the measurements of the table that is shown be added to its target's light curve. */
 function offerImport() {

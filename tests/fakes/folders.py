@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def file_bytes(folder: Path, start: str = "") -> int:
 
 def living_contents(folder: Path) -> Iterator[bytes]:
     """Yield what the files below a folder hold, without the disk's reserve and those that go."""
-    for path, _ in living_files(folder):
-        if path.name != "reserve":
+    for path, state in living_files(folder):
+        if stat.S_ISREG(state.st_mode) and path.name != "reserve":
             with contextlib.suppress(FileNotFoundError):
                 yield path.read_bytes()

@@ -24,8 +24,6 @@ import { deleteSoon } from "./undo.js";
 
 /** @type {Set<number>} the PKs of processes whose deletion can be undone */
 const deleted = new Set();
-/** When it is told of all things for the first time, the page is not older than this. */
-const FRESH_MS = 3000;
 const target = Number(part("#target").dataset.pk);
 keepTimes(Number(part("#target").dataset.now));
 const selection = new Selection(part("#products"), chosenChanged);
@@ -37,11 +35,7 @@ subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
 subscribe(target, () => curve.refresh(), { kinds: ["lightcurve"] });
 /** Brings the head up to date. @type {Promise<() => Promise<void>> | undefined} */
 let head;
-let told = false;
 subscribe(target, async () => {
-  const first = !told;
-  told = true;
-  if (first && performance.now() < FRESH_MS) return;
   head ??= loadHead();
   await (await head)();
 }, {
