@@ -76,6 +76,14 @@ def run_long(observatory: Observatory) -> Iterator[Callable[..., int]]:
         observatory.ended(process)
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave logs on a phone to the long tests: they are drawn by the same code on a desk."""
+    for item in items:
+        if item.path.name.startswith("test_log_") and "[phone" in item.name:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(params=[(360, "dark"), (1280, "light")], ids=["phone", "desk"])
 def look(request: pytest.FixtureRequest) -> tuple[int, str]:
     """Return a width and a colour scheme: a phone at night, a desktop by day."""

@@ -112,7 +112,7 @@ def test_a_frozen_server_is_said_and_nothing_goes_on_counting(
     own_observatory.call("POST", f"/api/processes/{process}/cancel/")
 
 
-@pytest.mark.parametrize("path", ["/", "/targets/1/"])
+@pytest.mark.parametrize("path", [pytest.param("/", marks=pytest.mark.long), "/targets/1/"])
 def test_a_frozen_server_is_said_on_every_page(
     open_own: Open, own_observatory: Observatory, path: str
 ) -> None:

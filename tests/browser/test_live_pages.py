@@ -134,7 +134,9 @@ def test_pages_of_a_run_s_outputs_follow_them(
     expect(group.locator("#connection")).to_have_text("This has been deleted.")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.long), (1280, "light")]
+)
 def test_five_hundred_uploads_are_one_line(
     open_doomed: Open, observatory: Observatory, width: int, scheme: str
 ) -> None:

@@ -51,7 +51,7 @@ def pages_of(observatory: Observatory) -> list[str]:
     [
         (360, "light"),
         (1280, "light"),
-        (2560, "light"),
+        pytest.param(2560, "light", marks=pytest.mark.long),
         # Colours do not affect the layout, so these run only with `long`.
         *[pytest.param(width, "dark", marks=pytest.mark.long) for width in (360, 1280, 2560)],
     ],

@@ -17,7 +17,9 @@ from tests.browser.test_connection import REFUSE
 
 pytestmark = pytest.mark.slow
 
-LOOKS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+LOOKS = pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.long), (1280, "light")]
+)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,9 @@ from tests.browser.conftest import Open
 from tests.browser.support.observatory import Observatory
 from tests.browser.support.showing_pipelines import HOSTILE
 
-WIDTHS = pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+WIDTHS = pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.long), (1280, "light")]
+)
 
 
 def open_form(page: Page) -> None:

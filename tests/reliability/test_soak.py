@@ -28,6 +28,7 @@ async def test_random_work_on_a_server_killed_at_random_loses_nothing() -> None:
 
 @pytest.mark.gen_test(timeout=290)
 @pytest.mark.timeout(300)
+@pytest.mark.long
 async def test_a_soak_that_is_to_end_accounts_for_what_was_done_until_then() -> None:
     soaked = await soak(ENDLESS)
     assert soaked.wrong == []
