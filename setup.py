@@ -67,6 +67,7 @@ setup(
         "platformdirs>=4",
         "numpy>=2",
         "astropy>=7.1",
+        "scipy>=1.14",
         "sep>=1.4",
         "uncompresspy>=0.4.1",
         "av>=14",
