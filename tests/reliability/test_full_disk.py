@@ -24,7 +24,7 @@ from tests.reliability.tools.snapshot import socket_uri, take
 
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.timeout(300)]
 
-STORAGE_MIB, DATA_MIB = 8, 32
+STORAGE_MIB, DATA_MIB = 8, 48
 
 
 @pytest.fixture

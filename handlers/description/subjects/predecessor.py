@@ -43,6 +43,11 @@ PREDECESSOR = Subject(
                         {"ok": True},
                     ),
                     302: _led_on("`view_gallery` and `delete` have pages of their own."),
+                    400: Answer(
+                        "What is wrong, as text.",
+                        {"type": "string"},
+                        media_type="text/plain, text/html",
+                    ),
                 },
                 description=(
                     "Besides these fields, `<product pk>=on` for each input, and"

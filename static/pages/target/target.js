@@ -12,7 +12,7 @@ import { may } from "../../draw/role.js";
 import { Selection } from "../../draw/product/selection.js";
 import { keepTimes } from "../../draw/times.js";
 import { addressOf } from "../../server/address.js";
-import { idempotencyKey, request } from "../../server/api.js";
+import { ApiError, idempotencyKey, request } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
 import { ProcessFeed } from "../../server/process_feed.js";
 import { copyCoordinates } from "./coordinates.js";
@@ -53,8 +53,13 @@ if (run) {
 if (may("admin")) deleteThisTarget();
 
 async function loadHead() {
-  const { watchHead } = await import("./head.js"); // the first paint needs none of it
-  return watchHead();
+  try {
+    const { watchHead } = await import("./head.js"); // the first paint needs none of it
+    return watchHead();
+  } catch (error) {
+    head = undefined;
+    throw error instanceof TypeError ? new ApiError(0, {}) : error; // the server is away: once more
+  }
 }
 
 function takeTables() {
