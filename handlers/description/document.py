@@ -264,7 +264,8 @@ def _answers(each: Described, schemas: Schemas) -> dict[str, Any]:
         found[304] = {"description": "You have this version.", **_headers(["ETag"])}
     for status, when in errors_of(each.handler, each.method, each.path, said).items():
         content = {"content": error_content(status, each.handler, each.path)}
-        found[status] = {"description": when, **_headers(HEADERS.get(status, ())), **content}
+        error = {"description": when, **_headers(HEADERS.get(status, ())), **content}
+        found.setdefault(status, error)  # but what the operation itself describes
     return {str(status): found[status] for status in sorted(found)}
 
 

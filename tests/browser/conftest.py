@@ -78,9 +78,9 @@ def run_long(observatory: Observatory) -> Iterator[Callable[..., int]]:
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave logs on a phone to the long tests: they are drawn by the same code on a desk."""
+    """Leave logs and results on a phone to the long tests: the same code draws them on a desk."""
     for item in items:
-        if item.path.name.startswith("test_log_") and "[phone" in item.name:
+        if item.path.name.startswith(("test_log_", "test_result_")) and "[phone" in item.name:
             item.add_marker(pytest.mark.long)
 
 

@@ -406,4 +406,4 @@ async def test_no_operation_slows_down_as_records_pile_up(
     await store.processes._collection.insert_many(ended(600, 6_000))
     many = await costs()
     for number, (before, after) in enumerate(zip(few, many, strict=True)):
-        assert after < 2 * before + 0.003, f"operation {number}: {before} s, then {after} s"
+        assert after < 2 * before + 0.02, f"operation {number}: {before} s, then {after} s"

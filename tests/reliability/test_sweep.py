@@ -25,8 +25,8 @@ SAMPLES = [
     (KILL_AFTER, 70, True),
     (UNHEARD, 25, False),
     (KILL_ENGINE, 40, False),
-    (KILL_TEMPLATE, 40, False),
-    (KILL_EXAMINER, 50, False),
+    pytest.param(KILL_TEMPLATE, 40, False, marks=pytest.mark.long),
+    pytest.param(KILL_EXAMINER, 50, False, marks=pytest.mark.long),
 ]
 
 

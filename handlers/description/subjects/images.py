@@ -9,9 +9,10 @@ from msgspec import Struct
 from handlers.description.operation import DAMAGED, Answer, Operation, Parameter, Subject, read
 from handlers.description.subjects.products import NOT_EXAMINED
 from handlers.files.pixels import COLOURS, MOST_BIN
+from server.core.records import LARGEST_INTEGER
 
 NO_IMAGE = "There is no such data product, or no image can be read in it."
-NUMBER = {"type": "integer", "minimum": 0}
+NUMBER = {"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER}
 HDU = Parameter("hdu", NUMBER, "The number of an HDU; by default the image that the file is about.")
 PLANE = Parameter("plane", {**NUMBER, "default": 0}, "The plane of a cube, from 0.")
 

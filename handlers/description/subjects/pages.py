@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.description.operation import Answer, Operation, Parameter, Subject
-from handlers.description.parameters import BEFORE, INSTANT, OF_PROCESSES
+from handlers.description.parameters import BEFORE, INSTANT, OF_PROCESSES, PK_SCHEMA
 
 BINARY = {"type": "string", "format": "binary"}
 
@@ -26,7 +26,7 @@ PAGES = Subject(
                         "search", {"type": "string"}, "A text in the name or the identifier."
                     ),
                     Parameter("active", INSTANT, "With `before`, where to go on."),
-                    BEFORE,
+                    Parameter("before", PK_SCHEMA, "The PK of the last target before."),
                 ),
             )
         },
