@@ -40,13 +40,15 @@ class PlotPage(Page):
 
 
 class PlotScript(StaticFiles):
-    """A script of BokehJS."""
+    """A script of BokehJS, sent as it is."""
+
+    commented = False
 
     async def get(self, path: str) -> None:
         """Send the script; its megabyte is compressed once, and in a thread."""
         script = self.folder / path
         if script.is_file():
-            await asyncio.to_thread(content_of, str(script.resolve()))
+            await asyncio.to_thread(content_of, str(script.resolve()), self.commented)
         await super().get(path)
 
 

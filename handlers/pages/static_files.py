@@ -1,4 +1,4 @@
-"""`/static/`: style sheets and scripts, compressed once and revalidated at each use.
+"""`/static/`: style sheets and scripts, without comments, compressed once, revalidated at each use.
 
 Scripts import each other by plain names, so a browser must never use an old one beside a new one:
 it asks each time, and a short answer tells it that nothing has changed.
@@ -17,6 +17,7 @@ import static
 from handlers.http.base import JsonHandler
 from handlers.http.compression import accepts_gzip, gzipped
 from handlers.http.routing import route
+from handlers.pages.comments import SUFFIXES, without_comments
 from handlers.services import Services, StartingServices
 from server.core.errors import NotFound
 
@@ -30,6 +31,7 @@ class StaticFiles(JsonHandler):
     """
 
     open_to_all = True
+    commented = True  #: whether scripts and style sheets have comments, to be left out
 
     def initialize(self, services: StartingServices, folder: Path) -> None:
         """Take the folder of the files."""
@@ -39,7 +41,7 @@ class StaticFiles(JsonHandler):
     async def get(self, path: str) -> None:
         """Send the file unless the client has it."""
         found = self._find(path)
-        plain, compressed, digest = content_of(found)
+        plain, compressed, digest = content_of(found, self.commented)
         self._set_headers(found, digest)
         if self.check_etag_header():
             self.set_status(304)
@@ -69,14 +71,16 @@ class StaticFiles(JsonHandler):
         self.set_header("Etag", f'W/"{digest}"')
 
 
-def content_of(path: str) -> tuple[bytes, bytes, str]:
-    """Return a static file as it is and compressed, and the digest of its bytes."""
-    return _content(path, Path(path).stat().st_mtime_ns)
+def content_of(path: str, commented: bool) -> tuple[bytes, bytes, str]:
+    """Return a static file as it is sent, the same compressed, and the digest of its bytes."""
+    return _content(path, commented, Path(path).stat().st_mtime_ns)
 
 
 @lru_cache(CACHED_FILES)
-def _content(path: str, _changed: int) -> tuple[bytes, bytes, str]:
+def _content(path: str, commented: bool, _changed: int) -> tuple[bytes, bytes, str]:
     plain = Path(path).read_bytes()
+    if commented and path.endswith(SUFFIXES):
+        plain = without_comments(plain.decode()).encode()
     # At the slowest level, as it is done once for all clients.
     return plain, gzipped(plain, level=9), hashlib.blake2b(plain, digest_size=12).hexdigest()
 

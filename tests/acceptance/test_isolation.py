@@ -22,6 +22,7 @@ from runners.confinement import landlock
 from runners.confinement.landlock import LandlockError
 from runners.synthetic import synthesise_series
 from tests.acceptance.conftest import ServerProcess
+from tests.fakes.folders import living_contents
 from tests.integration.conftest import Client
 from tests.integration.scripts import Scripts
 
@@ -260,8 +261,8 @@ async def test_no_confined_pipeline_reads_the_input_of_another_run(
 ) -> None:
     target = await observatory.client.make_target("Other")
     await observatory.client.upload(target, ("other.fits", b"not yours"))
-    found = [path for path in (observatory.data / "files").rglob("*") if path.is_file()]
-    [stored] = [path for path in found if path.read_bytes() == b"not yours"]
+    files = living_contents(observatory.data / "files")
+    [stored] = [path for path, content in files if content == b"not yours"]
     assert await observatory.attempt(f"open({str(stored)!r})") == "denied EACCES"
 
 

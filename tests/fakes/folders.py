@@ -25,9 +25,16 @@ def file_bytes(folder: Path, start: str = "") -> int:
     return sum(state.st_size for path, state in living_files(folder) if path.name.startswith(start))
 
 
-def living_contents(folder: Path) -> Iterator[bytes]:
-    """Yield what the files below a folder hold, without the disk's reserve and those that go."""
+def living_contents(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield the files below a folder and what they hold, without the disk's reserve and those that go."""
     for path, state in living_files(folder):
         if stat.S_ISREG(state.st_mode) and path.name != "reserve":
             with contextlib.suppress(FileNotFoundError):
-                yield path.read_bytes()
+                yield path, path.read_bytes()
+
+
+def living_names(folder: Path) -> list[str]:
+    """Return the paths of what is directly in a folder, none if it is not there."""
+    with contextlib.suppress(FileNotFoundError):
+        return [entry.path for entry in os.scandir(folder)]
+    return []

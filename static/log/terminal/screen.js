@@ -169,7 +169,7 @@ export class Screen {
     else if (final === "B" || final === "E") this.#go(this.up - count);
     else if (final === "C") this.column = Math.max(this.column, Math.min(this.column + count, COLUMNS_LIMIT));
     else if (final === "D") this.column = Math.max(0, this.column - count);
-    else if (final === "G" || final === "`") this.column = Math.min(count - 1, COLUMNS_LIMIT);
+    else if (final === "G" || final === "\x60") this.column = Math.min(count - 1, COLUMNS_LIMIT);
     else if (final === "K") this.#erase(number);
     else if (final === "J" && number === 0) this.#eraseBelow();
     if (final === "E" || final === "F") this.column = 0;

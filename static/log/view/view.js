@@ -72,6 +72,7 @@ export class LogView {
 
   /** The line that the reader is most likely looking at. */
   get anchor() {
+    this.#takeScroll();
     const { here, chosen } = this.#look;
     const likely = here || chosen?.first || 0;
     return likely >= this.firstLine && likely <= this.lastLine ? likely : this.firstLine;
@@ -130,9 +131,11 @@ export class LogView {
    * Change which rows there are, while the line in view stays where it is.
    *
    * @param {() => void} change
-   * @param {number} [line] the one to keep in place
+   * @param {number} [kept] the one to keep in place
    */
-  keep(change, line = this.firstLine) {
+  keep(change, kept) {
+    this.#takeScroll();
+    const line = kept ?? this.firstLine;
     const row = () => this.source.rowOf(line);
     const before = this.geometry.top - this.geometry.topOf(row());
     changeRows(this.geometry, row, change);
@@ -174,10 +177,19 @@ export class LogView {
 
   #scrolled() {
     if (this.rendered.shown) return;
-    this.#measure();
-    const real = this.box.scrollTop;
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => this.#settle(), SETTLE_MS);
+    this.#takeScroll();
+  }
+
+  /**
+   * Take in where the reader has scrolled to. The browser tells of it with the next frame, and what
+   * changes the rows before that would go back to where they were.
+   */
+  #takeScroll() {
+    if (this.rendered.shown || !this.box.clientHeight) return;
+    this.#measure();
+    const real = this.box.scrollTop;
     if (Math.abs(real - this.#expected) <= 1) return;
     this.geometry.scrolled(real);
     this.#held = 0;

@@ -35,6 +35,7 @@ from handlers.http.access_control import allowed_methods, needed_role
 from handlers.routes import all_routes
 from server.access.roles import Role
 from tests.browser.support.observatory import Observatory
+from tests.fakes.folders import living_files
 from tests.reliability.tools import fuzz
 from tests.reliability.tools.fuzz import Report, prepared
 from tests.reliability.tools.fuzz_described import describe_requests
@@ -203,7 +204,7 @@ def clear(observatory: Observatory) -> list[str]:
         observatory.call("DELETE", f"/api/targets/{target['pk']}/?force=true")
     left = {plural: len(found) for plural, found in contents(observatory).items() if found}
     stored = observatory.data / "files"
-    files = [path for path in stored.rglob("*") if path.is_file() and "heliograph" not in path.name]
+    files = [path for path, _ in living_files(stored) if "heliograph" not in path.name]
     names = sorted(str(path.relative_to(stored)) for path in files)[:5]
     return [f"{count} {plural} are left" for plural, count in left.items()] + (
         [f"{len(files)} files are left: {names}"] if files else []

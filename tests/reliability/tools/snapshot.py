@@ -17,6 +17,7 @@ from pymongo import MongoClient
 
 from server.operations.storage_root import ID_FILE
 from server.store.engine.database_file import DatabaseFile
+from tests.fakes.folders import living_contents, living_names
 from tests.fakes.sealed_logs import entries_of_segment
 
 Document = dict[str, Any]
@@ -182,14 +183,12 @@ def _imports(chunks: list[Document], records: list[Document]) -> dict[int | None
 
 
 def _files(folder: Path) -> dict[str, tuple[int, str]]:
-    found = {}
-    for path in folder.rglob("*"):
-        if path.is_file() and path.name != ID_FILE:
-            data = path.read_bytes()
-            key = str(path.relative_to(folder))
-            found[key] = (len(data), hashlib.sha256(data).hexdigest())
-    return found
+    return {
+        str(path.relative_to(folder)): (len(data), hashlib.sha256(data).hexdigest())
+        for path, data in living_contents(folder)
+        if path.name != ID_FILE
+    }
 
 
 def _names(folders: Any) -> list[str]:
-    return [str(path) for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    return [name for folder in folders for name in living_names(folder)]
