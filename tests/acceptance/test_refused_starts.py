@@ -10,19 +10,35 @@ import pytest
 
 from tests.acceptance.conftest import Servers
 from tests.fakes.fake_mongodb import FakeMongoDB
+from tests.integration.conftest import Client
 
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=110), pytest.mark.timeout(120)]
 
 END_SECONDS = 30
 
 
-async def prepared(servers: Servers) -> Path:
-    """Have a server store a file, and stop it; return the folder of its database."""
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Have a server store a file, and stop it; return its data folder."""
+    servers = Servers(tmp_path_factory.mktemp("whole"))
     server = servers.start()
-    client = server.client()
+    try:
+        asyncio.run(store_a_file(server.client()))
+        assert server.end() == 0
+    finally:
+        server.close()
+    return servers.data
+
+
+async def store_a_file(client: Client) -> None:
+    """Upload a file for a new target."""
     target = await client.make_target("Whole")
-    await client.upload(target, ("a", b"x"))
-    assert server.end() == 0
+    assert await client.upload(target, ("a", b"x")) == [1]
+
+
+def prepared(servers: Servers, whole: Path) -> Path:
+    """Give the next server a copy of a whole data folder; return the folder of its database."""
+    shutil.copytree(whole, servers.data, ignore=shutil.ignore_patterns("sockets"))
     return servers.data / "database"
 
 
@@ -37,8 +53,10 @@ def refused(servers: Servers, *options: str, **environment: str) -> str:
     return sentence
 
 
-async def test_files_without_their_database_are_not_started_with(servers: Servers) -> None:
-    database = await prepared(servers)
+async def test_files_without_their_database_are_not_started_with(
+    servers: Servers, whole: Path
+) -> None:
+    database = prepared(servers, whole)
     database.rename(servers.folder / "lost")
     assert "--accept-missing-database" in refused(servers)
     assert "--accept-missing-database" in refused(servers)  # the first one has made no database
@@ -47,8 +65,10 @@ async def test_files_without_their_database_are_not_started_with(servers: Server
     assert servers.start().client()
 
 
-async def test_an_empty_database_begun_on_request_overwrites_no_file(servers: Servers) -> None:
-    shutil.rmtree(await prepared(servers))
+async def test_an_empty_database_begun_on_request_overwrites_no_file(
+    servers: Servers, whole: Path
+) -> None:
+    shutil.rmtree(prepared(servers, whole))
     client = servers.start("--accept-missing-database").client()
     target = await client.make_target("Begun anew")
     assert await client.upload(target, ("a", b"y")) == [2]
@@ -57,8 +77,10 @@ async def test_an_empty_database_begun_on_request_overwrites_no_file(servers: Se
 
 
 @pytest.mark.parametrize("damage", ["garbage", "a page", "half of it"])
-async def test_a_damaged_database_is_named_in_one_sentence(servers: Servers, damage: str) -> None:
-    path = await prepared(servers) / "heliograph.db"
+async def test_a_damaged_database_is_named_in_one_sentence(
+    servers: Servers, whole: Path, damage: str
+) -> None:
+    path = prepared(servers, whole) / "heliograph.db"
     content = path.read_bytes()
     if damage == "garbage":
         path.write_bytes(b"not a database" * 1000)
@@ -69,16 +91,16 @@ async def test_a_damaged_database_is_named_in_one_sentence(servers: Servers, dam
     assert "is damaged (heliograph.db)" in refused(servers)
 
 
-async def test_the_files_of_another_folder_are_not_taken(servers: Servers) -> None:
-    await prepared(servers)
+async def test_the_files_of_another_folder_are_not_taken(servers: Servers, whole: Path) -> None:
+    prepared(servers, whole)
     files = servers.data / "files"
     another = Servers(servers.folder / "another")
-    another.folder.mkdir()
+    server = another.start()
     try:
-        await prepared(another)
+        await store_a_file(server.client())
+        assert server.end() == 0
     finally:
-        for server in another.started:
-            server.close()
+        server.close()
     files.rename(servers.folder / "aside")
     shutil.copytree(another.data / "files", files)
     assert "--accept-other-files" in refused(servers)

@@ -94,6 +94,18 @@ def test_a_run_that_fails_while_one_looks_shows_why(
     expect(page.locator("h3.section .took").last).to_have_text(re.compile(r"^\d\.\d s$"))
 
 
+def test_rows_that_change_do_not_take_back_who_has_just_scrolled(
+    open_page: Open, broken: int
+) -> None:
+    page = ready(open_page(f"/pipeline/{broken}"))
+    expect(page.locator(".line.here")).to_be_in_viewport()
+    # Both before the next frame, with which the browser tells of the scroll.
+    change = "box.scrollTop = 0; document.querySelector('#wrap').click();"
+    page.locator("#log").evaluate(f"box => {{ {change} }}")
+    expect(page.locator("h3.section")).to_have_count(3)
+    expect(page.locator("h3.section").first).to_be_in_viewport()
+
+
 def test_a_link_to_a_line_of_a_failed_run_opens_there(open_page: Open, broken: int) -> None:
     page = open_page(f"/pipeline/{broken}#L20")
     expect(page.locator(".line.chosen .no")).to_have_text("20")

@@ -26,7 +26,7 @@ def file_bytes(folder: Path, start: str = "") -> int:
 
 
 def living_contents(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Yield the files below a folder and what they hold, without the disk's reserve and those that go."""
+    """Yield the files below a folder and what they hold, but for the reserve and those that go."""
     for path, state in living_files(folder):
         if stat.S_ISREG(state.st_mode) and path.name != "reserve":
             with contextlib.suppress(FileNotFoundError):

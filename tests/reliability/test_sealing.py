@@ -16,7 +16,7 @@ import psutil
 import pytest
 from tornado.websocket import websocket_connect
 
-from tests.fakes.folders import file_bytes
+from tests.fakes.folders import file_bytes, living_files
 from tests.reliability.tools.observer import Observer
 from tests.reliability.tools.scenario import wrongs
 from tests.reliability.tools.serving import Client, Server, short_folder
@@ -87,6 +87,18 @@ async def until_small(data: Path) -> None:
         await asyncio.sleep(0.2)
 
 
+async def sealed_whole(observer: Observer, pk: int) -> list[Path]:
+    """Return the files of a log once they are all that its receipt says is stored of it."""
+    folder = observer.client.server.data / "files" / f"log-{pk}"
+    async with asyncio.timeout(SHRUNK_SECONDS):
+        while True:
+            receipt = await observer.client.call(f"/api/processes/{pk}/receipt/")
+            sizes = dict(await asyncio.to_thread(lambda: list(living_files(folder))))
+            if receipt["log_stored_bytes"] == sum(state.st_size for state in sizes.values()):
+                return list(sizes)
+            await asyncio.sleep(0.2)
+
+
 async def text_of(observer: Observer, pk: int) -> str:
     return (await observer.client.fetch(f"/api/processes/{pk}/logs.txt")).body.decode()
 
@@ -121,10 +133,8 @@ async def test_a_log_sealed_while_it_grows_is_read_whole_and_leaves_a_small_data
         assert most < MEMORY_BYTES
         print(f"server at most {most >> 20} MiB, {done} reconnects, {sealed_live} files while live")
         await until_small(data)
-        receipt = await observer.client.call(f"/api/processes/{pk}/receipt/")
-        files = list((data / "files" / f"log-{pk}").iterdir())
-        assert receipt["log_stored_bytes"] == sum(path.stat().st_size for path in files)
-        assert receipt["log_stored_bytes"] < record["log_bytes"] / 2
+        files = await sealed_whole(observer, pk)
+        assert sum(path.stat().st_size for path in files) < record["log_bytes"] / 2
         assert await wrongs(observer, data, set()) == []
         await observer.delete(pk)
         assert not any(path.exists() for path in files)

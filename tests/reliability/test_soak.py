@@ -10,7 +10,7 @@ from tests.reliability.tools.soak import Options, figures, soak
 
 pytestmark = pytest.mark.slow
 
-SMALL = Options(processes=60, kills=4, seed=5, limit_seconds=100, tell=False)
+SMALL = Options(processes=40, kills=3, seed=5, limit_seconds=100, tell=False)
 #: More than there is time for.
 ENDLESS = Options(processes=10**6, kills=10**4, seed=6, limit_seconds=250, minutes=0.2, tell=False)
 LARGE = Options(processes=10_000, kills=200, seed=1, limit_seconds=3400)
@@ -21,8 +21,8 @@ LARGE = Options(processes=10_000, kills=200, seed=1, limit_seconds=3400)
 async def test_random_work_on_a_server_killed_at_random_loses_nothing() -> None:
     soaked = await soak(SMALL)
     assert soaked.wrong == []
-    assert (soaked.struck.kills, soaked.lost, soaked.doubled) == (4, 0, 0)
-    assert len(soaked.promises.accepted) >= 60
+    assert (soaked.struck.kills, soaked.lost, soaked.doubled) == (3, 0, 0)
+    assert len(soaked.promises.accepted) >= 40
     assert soaked.struck.others.total() >= 2
 
 
@@ -46,7 +46,7 @@ async def test_ten_thousand_processes_outlive_two_hundred_kills() -> None:
     assert all(soaked.struck.others[victim] > 20 for victim in OTHERS)
 
 
-TOGETHER = soak_together.Options(servers=2, processes=30, troubles=3, seed=4, limit_seconds=100)
+TOGETHER = soak_together.Options(servers=2, processes=20, troubles=3, seed=4, limit_seconds=100)
 LARGE_TOGETHER = soak_together.Options(
     servers=3, processes=500, troubles=40, seed=1, limit_seconds=3400
 )
@@ -58,7 +58,7 @@ async def test_random_work_on_two_servers_in_trouble_loses_nothing() -> None:
     soaked = await soak_together.soak(TOGETHER)
     assert soaked.wrong == []
     assert soaked.struck.total() == 3
-    assert len(soaked.promises.accepted) >= 30
+    assert len(soaked.promises.accepted) >= 20
 
 
 @pytest.mark.long

@@ -22,9 +22,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.t
 
 #: The scenario makes about 250 calls.
 SAMPLES = [
-    (KILL_AFTER, 70, True),
-    (UNHEARD, 25, False),
-    (KILL_ENGINE, 40, False),
+    (KILL_AFTER, 90, True),
+    (UNHEARD, 40, False),
+    pytest.param(KILL_ENGINE, 40, False, marks=pytest.mark.long),
     pytest.param(KILL_TEMPLATE, 40, False, marks=pytest.mark.long),
     pytest.param(KILL_EXAMINER, 50, False, marks=pytest.mark.long),
 ]

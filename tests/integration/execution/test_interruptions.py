@@ -98,12 +98,12 @@ async def test_no_run_is_lost_or_failed_however_often_the_template_is_killed(
     killer = Killer(13)
     killing = asyncio.ensure_future(killer.kill())
     records = []
-    for _ in range(16):
+    for _ in range(8):
         for pk in [await scripts.submit(SHORT) for _ in range(4)]:
             records.append(await scripts.client.until(pk, has_ended, seconds=60))
             killer.ended += 1
     killing.cancel()
-    assert len(killer.killed) >= 5
+    assert len(killer.killed) >= 3
     assert [record["failure_message"] for record in records] == [None] * len(records)
     assert {(record["state"], len(record["outputs"])) for record in records} == {("succeeded", 1)}
 

@@ -26,7 +26,7 @@ from tests.integration.scripts import Scripts, alive, eventually, scripted_confi
 
 pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=50)]
 
-GONE_SECONDS = 6.0
+GONE_SECONDS = 3 * termination.GRACE_SECONDS
 
 #: Each logs `pids` and all of its PIDs, and would otherwise go on for ever.
 STUBBORN = {

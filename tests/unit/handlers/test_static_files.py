@@ -63,7 +63,9 @@ def test_of_our_own_files_only_comments_go(path: Path) -> None:
         if line != kept and not inside:
             assert line.lstrip().startswith("//") or re.sub(r"/\*\* @.*?\*/ ?", "", line) == kept
         inside = inside and "*/" not in line
-    assert all(line.count("`") % 2 == 0 for line in left), "a text could hold what looks like a comment"
+    assert all(line.count("`") % 2 == 0 for line in left), (
+        "a text could hold what looks like a comment"
+    )
     assert not re.search(r"^\s*/[/*]", plain.decode(), re.MULTILINE)
 
 
