@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -227,10 +228,38 @@ async def test_what_a_server_with_a_slow_clock_is_sending_is_not_sent_by_another
     async with asyncio.timeout(20):
         assert await senders[1].send_due() == sender.OTHERS_SECONDS
     assert (slow.came, fast.came) == ([1], [2])
-    # That one was killed meanwhile: after the time of a claim, the other one goes on.
-    sending.cancel()
-    await asyncio.gather(sending, return_exceptions=True)
+    # That one never goes on: after the time of a claim, the other one does.
     clock.passed = fast.claim_seconds + 1
     async with asyncio.timeout(20):
         await senders[1].send_due()
     assert fast.came == [2, 1]
+    # And what it gives back, as it ends in the end after all, has been delivered.
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    assert await store.deliveries.next_due("hook") is None
+
+
+async def test_what_a_server_was_sending_as_it_ended_is_sent_by_the_next_one_at_once(
+    runner: asyncio.Runner, store: Store
+) -> None:
+    now = time.time()
+    for pk in (1, 2):
+        await store.deliveries.insert(
+            Delivery(pk, "hook", "failed", pk, 1, "{}", now, tries=3, due=now - 3 + pk)
+        )
+    ending, following = Receiver(), Receiver()
+    first = sender.Sender(store.deliveries, ending, "s1")
+    first.start()
+    async with asyncio.timeout(20):
+        while not ending.came:
+            await asyncio.sleep(0.01)
+        await first.stop()
+        following.answering.set()
+        await sender.Sender(store.deliveries, following, "s2").send_due()
+    assert (ending.came, following.came) == ([1], [1, 2])
+    page = await store.deliveries.page()
+    # The try that was broken off is none.
+    assert [(each.pk, each.tries, each.state) for each in page.items] == [
+        (2, 4, "delivered"),
+        (1, 4, "delivered"),
+    ]

@@ -44,7 +44,7 @@ class Sender:
         self._task = asyncio.create_task(self._run(), name=f"sender {self.receiver.id}")
 
     async def stop(self) -> None:
-        """End; what is just being sent will be tried again."""
+        """End; what is just being sent is due again at once, here or elsewhere."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -78,16 +78,29 @@ class Sender:
         self._woken.clear()
         now = time.time()
         while due := await self._due(now):
-            until, by = now + self.receiver.claim_seconds, self._server
-            claims = [await self._deliveries.claim(each, until, by) for each in due]
-            if claimed := [each for each in claims if each is not None]:
-                await self._send(claimed)
+            if await self._claim_and_send(due, now + self.receiver.claim_seconds):
                 await asyncio.sleep(self.receiver.pause_seconds)
             now = time.time()
         if self._others:
             return OTHERS_SECONDS
         following = await self._deliveries.next_due(self.receiver.id)
         return LONGEST_SLEEP_SECONDS if following is None else following - now
+
+    async def _claim_and_send(self, due: Sequence[Delivery], until: float) -> bool:
+        """Send those that no other server has claimed; return whether there were any."""
+        claimed: dict[Delivery, float] = {}  # with the time at which each was due
+        try:
+            for each in due:
+                claim = await self._deliveries.claim(each, until, self._server)
+                if claim is not None:
+                    claimed[claim] = each.due
+            if claimed:
+                await self._send(list(claimed))
+        except asyncio.CancelledError:  # the server ends
+            for claim, was_due in claimed.items():
+                await self._deliveries.give_back(claim, was_due)
+            raise
+        return bool(claimed)
 
     async def _due(self, now: float) -> list[Delivery]:
         """Return what is due and not being sent by another server, as far as one call takes."""

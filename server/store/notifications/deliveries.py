@@ -97,6 +97,14 @@ class Deliveries:
         )
         return None if document is None else load(Delivery, document)
 
+    async def give_back(self, claimed: Delivery, due: float) -> None:
+        """Make a delivery due as it was before its claim, unless its try has ended."""
+        await self._collection.change(
+            {"_id": claimed.id, "next": _next(claimed.receiver, claimed.due)},
+            set={"due": due, "next": _next(claimed.receiver, due), "by": None},
+            inc={"tries": -1},
+        )
+
     async def note_delivered(self, delivery: Delivery, now: float, answer: int | None) -> None:
         """Note that a delivery has arrived."""
         await self._end(delivery, DeliveryState.DELIVERED, now, answer, None)
