@@ -38,6 +38,12 @@ _ENGINES = [
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than there are processors: much of the tests is waiting."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a coroutine function on its fixture's loop."""
     runner = pyfuncitem.funcargs.get("runner")

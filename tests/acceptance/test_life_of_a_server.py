@@ -85,6 +85,7 @@ async def test_a_run_lost_too_often_fails_with_its_words(servers: Servers) -> No
     assert ended["failure_message"] == "Lost: the server that ran it stopped"
 
 
+@pytest.mark.slow
 async def test_a_stopped_server_hands_its_runs_back(servers: Servers) -> None:
     first = servers.start()
     record, child = await waiting_run(first.client())
@@ -133,6 +134,7 @@ async def test_a_pipeline_that_cannot_be_imported_does_not_stop_the_start(server
     assert errors["Dummy"] is None
 
 
+@pytest.mark.slow
 async def test_a_run_sees_no_secret_of_the_server(servers: Servers) -> None:
     client = servers.start(environment={"HELIOGRAPH_TEST_SECRET": "hush"}).client()
     _, child = await waiting_run(client)

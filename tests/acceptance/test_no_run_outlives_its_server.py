@@ -49,6 +49,7 @@ async def test_a_killed_server_takes_every_run_along(servers: Servers, way: str)
     await eventually(lambda: not any(map(alive, [*pids, template])), 5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends processes with their parent")
 async def test_runs_end_with_their_template_and_are_tried_again_without_counting_as_lost(
     servers: Servers,
@@ -77,6 +78,7 @@ async def test_runs_end_with_their_template_and_are_tried_again_without_counting
     assert not any(text.startswith("Lost: ") for text in texts)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
 async def test_what_was_reported_as_escaped_is_left_alone_by_the_servers_end(
     servers: Servers,
@@ -95,6 +97,7 @@ async def test_what_was_reported_as_escaped_is_left_alone_by_the_servers_end(
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 async def test_adopted_processes_end_without_a_word_of_the_template(servers: Servers) -> None:
     server = servers.start(environment=SCRIPTED)
     scripts = Scripts(server.client())

@@ -52,6 +52,7 @@ def test_the_example_passes_its_own_tests(installed: Path, tmp_path: Path) -> No
     assert "passed" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(INSTALL_SECONDS + 60)
 @pytest.mark.gen_test(timeout=60)
 async def test_an_installed_package_brings_its_pipeline(
@@ -138,6 +139,7 @@ async def test_changed_code_needs_no_restart(servers: Servers, tmp_path: Path) -
     assert await said_by_a_run(client, target, products) == "tri"
 
 
+@pytest.mark.slow
 @pytest.mark.gen_test(timeout=60)
 async def test_changed_flags_and_suffixes_are_learned(servers: Servers, tmp_path: Path) -> None:
     author = Author(tmp_path)

@@ -132,6 +132,7 @@ async def test_a_server_that_uses_the_folder_makes_the_run(
     assert (record["state"], record["flags"]) == ("succeeded", {"loud": True})
 
 
+@pytest.mark.slow
 async def test_a_token_is_taken_from_the_configuration(
     servers: Servers, frames: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +148,7 @@ async def test_a_token_is_taken_from_the_configuration(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_server", [False, True])
 async def test_ctrl_c_cancels_the_run(
     servers: Servers, frames: list[Path], with_server: bool
@@ -166,6 +168,7 @@ async def test_ctrl_c_cancels_the_run(
     assert said.splitlines()[-1].endswith("cancelled: Cancelled")
 
 
+@pytest.mark.slow
 async def test_a_failed_run_ends_with_1_and_its_reason(tmp_path: Path, frames: list[Path]) -> None:
     status, said, errors = await done(command(tmp_path / "data", "run", "Fails", "m13", frames[0]))
     assert (status, errors) == (1, "")

@@ -74,6 +74,7 @@ def test_axe_finds_nothing(open_page: Open, paths: dict[str, str], width: int, s
     assert not found, json.dumps(found, indent=1)
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_in_what_opens(open_page: Open, paths: dict[str, str]) -> None:
     page = open_page(paths["target"])
     page.locator("summary", has_text="Edit").click()

@@ -93,6 +93,7 @@ def test_a_long_log_costs_a_screenful(open_page: Open, observatory: Observatory)
     assert drawn == list(range(drawn[0], LINES + 1))
 
 
+@pytest.mark.slow
 def test_hits_are_found_in_the_whole_log(open_page: Open, observatory: Observatory) -> None:
     process = observatory.run("Flood")
     observatory.ended(process)
@@ -161,6 +162,7 @@ new MutationObserver(() => {
 """
 
 
+@pytest.mark.slow
 def test_a_timelapse_shows_its_last_finished_frame_while_it_runs(
     browser: Browser, observatory: Observatory, tmp_path: Path
 ) -> None:

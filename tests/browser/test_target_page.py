@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from runners.synthetic import synthesise_series
@@ -145,6 +146,7 @@ def test_a_process_is_followed_and_cancelled(open_page: Open, observatory: Obser
     expect(page.locator("#processes")).to_contain_text("Nothing has run on this target")
 
 
+@pytest.mark.slow
 def test_chosen_products_are_grouped_and_deleted(open_page: Open, observatory: Observatory) -> None:
     target = observatory.make_target()
     observatory.upload(target, rows(3))

@@ -91,6 +91,7 @@ def test_the_list_counts_what_there_is_and_names_what_runs(
     expect(row.get_by_role("link", name="Ticks")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_the_newest_image_is_shown_whatever_came_after_it(
     open_page: Open, observatory: Observatory, tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_the_newest_image_is_shown_whatever_came_after_it(
     expect(row.locator("img")).to_have_attribute("src", f"/dataproducts/{image}/preview.png")
 
 
+@pytest.mark.slow
 def test_a_target_is_edited_and_deleted_from_the_list(
     open_page: Open, observatory: Observatory
 ) -> None:

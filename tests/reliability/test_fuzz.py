@@ -155,6 +155,7 @@ def test_what_grows_is_a_fault() -> None:
     assert [fault.split()[0] for fault in grown] == ["memory", "500", "there"]
 
 
+@pytest.mark.slow
 def test_hypothesis_makes_the_same_requests_of_the_same_seed() -> None:
     made = raw_requests(120, 7)
     assert len(made) == 120

@@ -161,6 +161,7 @@ async def test_the_commands_do_what_they_are_for(tmp_path: Path) -> None:
         await try_all(client, found, do)
 
 
+@pytest.mark.slow
 @pytest.mark.gen_test(timeout=60)
 async def test_the_lines_of_python_do_what_they_are_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

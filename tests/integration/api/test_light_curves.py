@@ -69,6 +69,7 @@ async def test_only_what_the_record_names_is_shown(runner: asyncio.Runner, bench
     await bench.check_consistent()
 
 
+@pytest.mark.slow
 async def test_many_small_series_make_short_pages(runner: asyncio.Runner, bench: Bench) -> None:
     target = await bench.target()
     for number in range(PAGE_CHUNKS + 2):

@@ -123,6 +123,7 @@ async def test_the_specified_answers_and_what_is_pushed_agree(
         await asyncio.sleep(0.001)
 
 
+@pytest.mark.slow
 async def test_pages_lead_to_nothing_outside_and_nothing_that_is_missing(
     prefixed: Running, tmp_path: Any
 ) -> None:

@@ -151,6 +151,7 @@ async def test_an_output_that_a_process_needs_stays_until_that_has_ended(tmp_pat
         await gone(client, f"/api/processes/{record['pk']}/")
 
 
+@pytest.mark.slow
 async def test_space_is_made_by_deleting_what_ended_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +178,7 @@ async def test_space_is_made_by_deleting_what_ended_first(
             assert (await client.fetch(f"/api/processes/{record['pk']}/")).code == 200
 
 
+@pytest.mark.slow
 async def test_nothing_goes_for_more_than_the_whole_disk_has(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

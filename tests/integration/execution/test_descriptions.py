@@ -101,6 +101,7 @@ async def errors(client: Client) -> dict[str, str | None]:
     return {each["name"]: each["error"] for each in listed}
 
 
+@pytest.mark.slow
 async def test_one_authors_mistake_stops_nobody_and_heals_with_its_file(tmp_path: Path) -> None:
     for name, (text, _) in BROKEN.items():
         if text is not None:

@@ -115,6 +115,7 @@ async def test_a_defect_within_an_attempt_counts_as_a_lost_run(
     assert len([text for text in said if text.startswith("Lost")]) == 2
 
 
+@pytest.mark.slow
 async def test_what_is_claimed_while_the_server_stops_is_handed_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

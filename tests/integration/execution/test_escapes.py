@@ -85,6 +85,7 @@ async def test_only_the_run_that_left_it_behind_reports_it(scripts: Scripts) -> 
         os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 async def test_who_writes_on_for_ever_from_outside_does_not_hold_the_run_up(
     scripts: Scripts,
 ) -> None:
@@ -142,6 +143,7 @@ async def test_a_program_that_a_run_starts_has_nothing_but_the_standard_streams(
     assert await scripts.texts(record["pk"]) == ["['0', '1', '2', '3']"]
 
 
+@pytest.mark.slow
 async def test_a_fork_of_a_run_ends_by_sigterm_however_early_it_comes(scripts: Scripts) -> None:
     record = await scripts.run("""
         import multiprocessing, os, signal

@@ -28,6 +28,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripts]:
         yield Scripts(Client(running.url))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["", "0", "None", "False", "256"])
 async def test_an_exit_without_a_code_ends_a_run_well(scripts: Scripts, given: str) -> None:
     record = await scripts.run(f"import sys; print('before'); sys.exit({given})")

@@ -67,6 +67,7 @@ async def test_the_end_of_the_processor_time_is_said_in_words(scripts: Scripts) 
     assert record["resources"]["cpu_seconds"] >= 0.9
 
 
+@pytest.mark.slow
 async def test_who_ignores_the_end_of_the_processor_time_is_killed_a_second_later(
     scripts: Scripts,
 ) -> None:

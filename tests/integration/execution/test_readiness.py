@@ -35,6 +35,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 def test_a_server_where_no_run_could_start_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "broken_library.py").write_text("raise RuntimeError('of another numpy')")
     options = ["--config", str(SAMPLES / "config.yml"), "--port", "0", "--data", str(tmp_path)]
@@ -104,6 +105,7 @@ async def test_a_server_that_cannot_examine_files_is_not_ready(
     assert await problem_of(Client(started.url)) == problem
 
 
+@pytest.mark.slow
 async def test_a_file_whose_examination_was_cut_short_is_examined_again(
     running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

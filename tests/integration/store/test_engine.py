@@ -304,6 +304,7 @@ def disk_bytes(folder: DataFolder) -> int:
     return file_bytes(folder.database, "heliograph.db")
 
 
+@pytest.mark.slow
 async def test_what_is_deleted_is_given_back_without_holding_others_up(
     runner: asyncio.Runner, folder: Path
 ) -> None:

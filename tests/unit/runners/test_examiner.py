@@ -149,6 +149,7 @@ def test_a_child_that_dies_while_it_examines_is_no_verdict_on_the_file(
     assert vars(record)["action"] == "examination_failed"
 
 
+@pytest.mark.slow
 def test_one_that_abandons_stops_what_nobody_waits_for(tmp_path: Path) -> None:
     points = {"time": [0.0, 0.3, 1.1, 1.9, 2.2, 3.4], "value": [1.0, 2.0, 1.5, 3.0, 1.0, 2.0]}
     given = tmp_path / "points.json"
@@ -281,6 +282,7 @@ def test_a_child_that_never_gets_ready_is_a_problem_until_one_does(
     examine(scenario)
 
 
+@pytest.mark.slow
 def test_a_request_that_hangs_is_given_up_and_the_child_replaced(tmp_path: Path) -> None:
     path = write_fits(tmp_path / "a.fits", noise())
 

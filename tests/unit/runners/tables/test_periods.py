@@ -95,6 +95,7 @@ def test_noise_alone_has_no_period(tmp_path: Path) -> None:
     assert found["peaks"][0]["false_alarm_probability"] > 0.01
 
 
+@pytest.mark.slow
 def test_the_range_is_the_one_that_is_asked_for(tmp_path: Path) -> None:
     found = search(tmp_path, star(), minimum=0.6, maximum=2.0)
     assert all(0.59 < peak["period"] < 2.01 for peak in found["peaks"])
