@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 
 #: Connections that may wait to be accepted: after a restart, all viewers reconnect at once.
 BACKLOG = 2048
+#: What the last requests may take.
+LAST_ANSWERS_SECONDS = 5.0
 DRAIN_SECONDS = 1.0
 
 
@@ -148,10 +150,15 @@ class Server:
         self._stack.callback(watch.cancel)
 
     async def _close_http(self) -> None:
-        """Accept no more connections and close the open ones. Calling it twice is fine."""
+        """Accept no more connections, answer, and close the open ones. Calling it twice is fine."""
         self._http.stop()
         if self._services is not None:
             await self._services.sockets.close_all()
+            if not await self._http.answer_the_last(LAST_ANSWERS_SECONDS):
+                log.warning(
+                    "Some requests were not answered in time",
+                    extra={"action": "requests_unanswered"},
+                )
         try:
             await asyncio.wait_for(self._http.close_all_connections(), DRAIN_SECONDS)
         except TimeoutError:

@@ -21,6 +21,8 @@ from server.config.sections import Http
 from server.core.disk import open_files
 
 LONGEST_SWEEP_SECONDS = 1.0
+#: How often to look whether the last answers have been given.
+LOOK_SECONDS = 0.02
 
 
 class BoundedServer(HTTPServer):
@@ -104,6 +106,19 @@ class BoundedServer(HTTPServer):
 
     def _release(self, stream: ClientStream) -> None:
         self._bounds.release(self._streams.pop(stream))
+
+    async def answer_the_last(self, seconds: float) -> bool:
+        """Wait until what was asked before now has its answer; return False if time is up.
+
+        Who has sent a whole upload shall learn what became of it.
+        """
+        asked = {stream: stream.request_at_work for stream in self._streams}
+        left = [stream for stream, request in asked.items() if request is not None]
+        end = time.monotonic() + seconds
+        while left and time.monotonic() < end:
+            await asyncio.sleep(LOOK_SECONDS)
+            left = [each for each in left if each.request_at_work == asked[each]]
+        return not left
 
     async def close_all_connections(self) -> None:
         """Close all connections but websockets, and stop looking for those that are overdue."""

@@ -71,6 +71,15 @@ class ClientStream(IOStream):
             if self.share is not None:
                 self.share.give_back()
 
+    @property
+    def request_at_work(self) -> int | None:
+        """The number of the request that an answer is being made to, if any.
+
+        One that only waits for the client to take its answer does not count.
+        """
+        at_work = self._phase is Phase.ANSWER and not self.writing()
+        return self._requests if at_work else None
+
     def overdue(self, now: float, timeouts: Timeouts) -> bool:
         """Return whether the client has taken too long. To be asked about once a second."""
         match self._phase:
