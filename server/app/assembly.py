@@ -129,7 +129,7 @@ class Assembly:
         return Reexamination(
             self.components.store.products,
             self.components.files,
-            self.components.examiner.metadata,
+            self.components.examiners.of_files.metadata,
             self.folder.incoming / "examination",
             self.components.hub.wake,
         )
@@ -226,15 +226,15 @@ class Assembly:
             tickets=Tickets(self.components.store.tickets),
             shares=self._shares(),
             ready=ready,
-            draw_preview=or_later(self.components.examiner.preview),
-            write_table=or_later(self.components.examiner.table),
-            read_light_curve=or_later(self.components.examiner.light_curve),
-            read_headers=or_later(self.components.examiner.headers),
-            describe_image=of_view(self.components.viewer.description),
-            read_pixels=of_view(self.components.viewer.window),
-            expect_viewer=self.components.viewer.expect,
-            compute_sky=of_sky(self.components.almanac.sky),
-            search_period=of_search(self.components.searcher.periodogram),
+            draw_preview=or_later(self.components.examiners.of_files.preview),
+            write_table=or_later(self.components.examiners.of_files.table),
+            read_light_curve=or_later(self.components.examiners.of_files.light_curve),
+            read_headers=or_later(self.components.examiners.of_files.headers),
+            describe_image=of_view(self.components.examiners.viewer.description),
+            read_pixels=of_view(self.components.examiners.viewer.window),
+            expect_viewer=self.components.examiners.viewer.expect,
+            compute_sky=of_sky(self.components.examiners.almanac.sky),
+            search_period=of_search(self.components.examiners.searcher.periodogram),
             preview_folder=self.folder.previews,
             deliveries=DeliveryList(self.config, self.components.store.deliveries),
             live_preview=picture,
@@ -271,7 +271,7 @@ class Assembly:
             return str(error)
         if away := self.components.files.problem:
             return away
-        problem = pool.problem() or self.components.examiner.problem()
+        problem = pool.problem() or self.components.examiners.of_files.problem()
         return problem or self.folder.reserve.problem
 
 

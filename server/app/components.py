@@ -6,12 +6,11 @@ They are opened in their order here. What runs pipelines and answers requests is
 
 from __future__ import annotations
 
-import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from runners.confinement.environment import of_runs
-from runners.examiner import ANSWER_SECONDS, IDLE_SECONDS, Examiner
+from runners.examiner import Examiner
+from server.app.examiners import Examiners, open_examiners
 from server.archive.archive import Archive
 from server.archive.storage import FileStorage
 from server.config import Config
@@ -37,11 +36,6 @@ from server.store.driver.connection import Database
 from server.store.engine.supervisor import Engine
 from server.store.peers.heartbeats import Program
 
-#: What computes the sky ends after this time: it is quick to start, and nights are remembered.
-ALMANAC_IDLE_SECONDS = 120.0
-#: How long a search for a period may take, and for how long its process waits for another one.
-SEARCH_SECONDS, SEARCHER_IDLE_SECONDS = 15.0, 120.0
-
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
@@ -49,10 +43,7 @@ class Components:
 
     database: Database
     store: Store
-    examiner: Examiner
-    viewer: Examiner
-    almanac: Examiner
-    searcher: Examiner
+    examiners: Examiners
     hub: Hub
     repository: ProcessRepository
     logs: Logs
@@ -81,14 +72,7 @@ async def open_components(
     database = await _database(config, folder, stack, engine, metrics)
     await _check(config, folder, database, accepted)
     store = await _store(config, database)
-    examiner = Examiner(environment=of_runs(os.environ, config.limits.environment))
-    stack.push_async_callback(examiner.close)
-    viewer = _viewer(config)
-    stack.push_async_callback(viewer.close)
-    almanac = _almanac(config)
-    stack.push_async_callback(almanac.close)
-    searcher = _searcher(config)
-    stack.push_async_callback(searcher.close)
+    examiners = open_examiners(config, stack)
     hub = Hub()
     repository = ProcessRepository(
         store.processes, hub, folder.server_id, metrics, prefix=config.http.prefix
@@ -96,15 +80,12 @@ async def open_components(
     await retry_while_unavailable(repository.load)
     files = FileStorage(config.storage_url, config.files.timeout_seconds)
     logs = _logs(config, store, files, hub, metrics)
-    archive = _archive(config, folder, store, files, examiner, repository, hub)
+    archive = _archive(config, folder, store, files, examiners.of_files, repository, hub)
     stack.push_async_callback(archive.rollback.stop)
     components = Components(
         database=database,
         store=store,
-        examiner=examiner,
-        viewer=viewer,
-        almanac=almanac,
-        searcher=searcher,
+        examiners=examiners,
         hub=hub,
         repository=repository,
         logs=logs,
@@ -161,37 +142,6 @@ def _logs(config: Config, store: Store, files: FileStorage, hub: Hub, metrics: M
     sealed = SealedLogs(store.segments, files, part_bytes)
     alone = config.mongodb.uri is None
     return Logs(store.logs, hub, 3 * part_bytes, sealed=sealed, alone=alone, metrics=metrics)
-
-
-def _viewer(config: Config) -> Examiner:
-    """Return what reads the pixels that viewers look at, so that previews do not keep them waiting.
-
-    Most servers need none most of the time: it starts when somebody opens the page of a frame.
-    """
-    environment = of_runs(os.environ, config.limits.environment)
-    return Examiner(environment=environment, idle_seconds=IDLE_SECONDS, subject="views")
-
-
-def _almanac(config: Config) -> Examiner:
-    """Return what computes the sky of targets: it starts when somebody opens the page of one."""
-    environment = of_runs(os.environ, config.limits.environment)
-    return Examiner(
-        2 * ANSWER_SECONDS,
-        environment=environment,
-        idle_seconds=ALMANAC_IDLE_SECONDS,
-        subject="sky",
-    )
-
-
-def _searcher(config: Config) -> Examiner:
-    """Return what searches light curves for periods, one at a time, for those who still wait."""
-    return Examiner(
-        SEARCH_SECONDS,
-        of_runs(os.environ, config.limits.environment),
-        SEARCHER_IDLE_SECONDS,
-        subject="periods",
-        abandons=True,
-    )
 
 
 def _archive(

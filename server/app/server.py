@@ -186,7 +186,7 @@ class Server:
         access = await assembly.access()
         recovery = assembly.recovery()
         await recovery.settle_own()
-        await components.examiner.start()
+        await components.examiners.of_files.start()
         try:
             await warming
         except WarmUpFailed as error:

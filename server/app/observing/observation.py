@@ -91,6 +91,6 @@ class Observation:
         engine = self.components.engine
         return {
             "pool": self.pool.restarts,
-            "examiner": max(0, self.components.examiner.starts - 1),
+            "examiner": max(0, self.components.examiners.of_files.starts - 1),
             "database engine": 0 if engine is None else engine.restarts,
         }
