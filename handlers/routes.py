@@ -25,9 +25,10 @@ from handlers.description import routes as description
 from handlers.files import download, live_preview, pixels, previews
 from handlers.files import zip as zips
 from handlers.operations import health, metrics, server_status, webhooks
-from handlers.pages import login, not_found, plot, sessions, static_files
+from handlers.pages import login, not_found, sessions
 from handlers.pages import products as product_pages
 from handlers.pages import targets as targets_page
+from handlers.pages.assets import plot, static_files
 from handlers.pages.predecessor import redirects as old_files
 from handlers.pages.predecessor import selection as old_selection
 from handlers.pages.predecessor import target_data as old_form

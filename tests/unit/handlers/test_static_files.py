@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import static
-from handlers.pages.comments import SUFFIXES, without_comments
-from handlers.pages.plot import bokeh_folder
-from handlers.pages.static_files import content_of
+from handlers.pages.assets.comments import SUFFIXES, without_comments
+from handlers.pages.assets.plot import bokeh_folder
+from handlers.pages.assets.static_files import content_of
 
 FOLDER = Path(static.__file__).parent
 FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in SUFFIXES)

@@ -17,7 +17,7 @@ import static
 from handlers.http.base import JsonHandler
 from handlers.http.compression import accepts_gzip, gzipped
 from handlers.http.routing import route
-from handlers.pages.comments import SUFFIXES, without_comments
+from handlers.pages.assets.comments import SUFFIXES, without_comments
 from handlers.services import Services, StartingServices
 from server.core.errors import NotFound
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from tornado.routing import URLSpec
 
 from handlers.http.routing import route
+from handlers.pages.assets.static_files import StaticFiles, content_of
 from handlers.pages.base import Page
-from handlers.pages.static_files import StaticFiles, content_of
 from handlers.services import Services
 
 #: BokehJS adds inline styles while it draws.

@@ -1,0 +1,1 @@
+"""What pages load beside their data: scripts, style sheets, and the frame that draws plots."""
