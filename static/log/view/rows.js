@@ -136,3 +136,15 @@ export class Rows {
     drawn.look = look;
   }
 }
+
+/**
+ * Make the sheet as wide as the longest line so far, so that it does not jump.
+ *
+ * @param {HTMLElement} box
+ * @param {Rows} rows
+ * @param {number} last the number of the last line
+ */
+export function widen(box, rows, last) {
+  box.style.setProperty("--longest", `${rows.longest}ch`);
+  box.style.setProperty("--digits", `${Math.max(5, String(last).length)}ch`);
+}

@@ -6,7 +6,7 @@
 
 import { Geometry } from "../geometry.js";
 import { RenderedLines } from "./rendered.js";
-import { contentsOf, Rows } from "./rows.js";
+import { contentsOf, Rows, widen } from "./rows.js";
 import { selectedLines, withSelection } from "./selected_text.js";
 import { changeRows, takeHeights } from "./wrapping.js";
 
@@ -182,10 +182,7 @@ export class LogView {
     this.#takeScroll();
   }
 
-  /**
-   * Take in where the reader has scrolled to. The browser tells of it with the next frame, and what
-   * changes the rows before that would go back to where they were.
-   */
+  /** Take in where the reader has scrolled to, of which the browser tells with the next frame only. */
   #takeScroll() {
     if (this.rendered.shown || !this.box.clientHeight) return;
     this.#measure();
@@ -230,7 +227,7 @@ export class LogView {
       this.#moveTo(this.following ? this.geometry.bottom : this.geometry.top);
       this.draw();
     }
-    this.#widen();
+    widen(this.box, this.rows, this.#lineAt(this.source.length));
     this.window.style.transform = `translateY(${this.geometry.place(first)}px)`;
     if (!this.following) this.moved();
   }
@@ -249,11 +246,5 @@ export class LogView {
     const last = Math.min(this.source.length, this.geometry.lastVisible + SPARE_ROWS);
     const selected = selectedLines(this.box).map((line) => this.source.rowOf(line));
     return withSelection({ first, last }, selected);
-  }
-
-  /** The sheet is as wide as the longest line so far, so that it does not jump. */
-  #widen() {
-    this.box.style.setProperty("--longest", `${this.rows.longest}ch`);
-    this.box.style.setProperty("--digits", `${Math.max(5, String(this.#lineAt(this.source.length)).length)}ch`);
   }
 }
