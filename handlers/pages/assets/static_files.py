@@ -21,7 +21,7 @@ from handlers.pages.assets.comments import SUFFIXES, without_comments
 from handlers.services import Services, StartingServices
 from server.core.errors import NotFound
 
-CACHED_FILES = 128
+CACHED_FILES = 512
 
 
 class StaticFiles(JsonHandler):
