@@ -70,6 +70,14 @@ function drawPicture(place, frame) {
   place.replaceChildren(image);
 }
 
+/** @param {HTMLImageElement} image of a row, which cannot be drawn */
+export function dropPicture(image) {
+  if (!image.classList.contains("thumbnail")) return;
+  const blank = document.createElement("span");
+  blank.className = "thumbnail none";
+  image.replaceWith(blank);
+}
+
 /**
  * @param {HTMLElement} row
  * @param {number[]} groups
