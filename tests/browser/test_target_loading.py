@@ -70,8 +70,8 @@ def test_a_visit_loads_nothing_that_it_does_not_want(
     page.goto(f"/targets/{target}/")
     at_once(page)
     page.wait_for_load_state("networkidle")
-    for module in ("deleting", "undo", "results", "head", "curve", "gallery", "coordinates"):
-        assert f"{module}.js" not in asked
+    seldom = ("deleting", "undo", "results", "head", "curve", "gallery", "coordinates", "nights")
+    assert not {f"{module}.js" for module in seldom} & {*asked}
     assert "run_warnings.js" not in asked
     with page.expect_request("**/run_warnings.js"):
         page.get_by_label("Choose file 1.txt").check()
@@ -203,3 +203,33 @@ def test_a_gallery_that_was_chosen_before_is_there_at_once(
     expect(page.locator("#products.gallery")).to_have_count(0)
     kept = page.evaluate("JSON.stringify(Object.entries(localStorage))")
     assert ["heliograph.gallery", "false"] in json.loads(kept)
+
+
+def test_the_first_nights_can_be_chosen_as_soon_as_they_are_shown(
+    open_cut_off: Open, observatory: Observatory
+) -> None:
+    target = observatory.make_target()
+    page = open_cut_off(f"/targets/{target}/")
+    at_once(page)
+    asked = fail_once(page, "nights.js")
+    observatory.upload(target, two_nights())
+    page.get_by_role("link", name="V 3 frames of 2017-12-21").click()
+    expect(page.locator("#chosen")).to_have_text("3 data products chosen")
+    assert len(asked) == 2
+
+
+def test_the_first_points_of_a_light_curve_bring_what_shows_them(
+    open_cut_off: Open, observatory: Observatory
+) -> None:
+    target = observatory.make_target()
+    page = open_cut_off(f"/targets/{target}/")
+    at_once(page)
+    assert page.locator("#light-curve > *").count() == 0
+    asked = [fail_once(page, module) for module in ("curve.js", "plot.js")]
+    table = b"mjd,magnitude,error\n58107.5,12.25,0.02\n58107.6,12.35,0.02\n"
+    [product] = observatory.upload(target, {"curve.csv": table})
+    observatory.call("POST", f"/api/targets/{target}/lightcurve/", {"product": product})
+    expect(page.locator("#light-curve [data-slot=words]")).to_contain_text("2 points")
+    assert [len(each) for each in asked] == [2, 2]
+    page.get_by_role("button", name="Export").click()
+    expect(page.locator("#curve-export")).to_be_visible()

@@ -3,9 +3,8 @@
 
 import { addressOf } from "../../server/address.js";
 import { copyOf, part, slot } from "../find.js";
-import { setText } from "../times.js";
+import { setName, setText } from "../times.js";
 import { exact, size } from "../wording.js";
-import { setName } from "./names.js";
 
 /** @typedef {import("./frame_list.js").Frame} Frame */
 

@@ -9,7 +9,6 @@ import { ArrowKeys } from "../../draw/target/arrow_keys.js";
 import { Facets } from "../../draw/target/facets.js";
 import { inOrderOfObservation, queryOf, shownOf, wantedBy } from "../../draw/target/frame_list.js";
 import { drawFrame, dropPicture, frameRow } from "../../draw/target/frame_row.js";
-import { Nights } from "../../draw/target/nights.js";
 import { RowChunks } from "../../draw/target/row_chunks.js";
 import { may } from "../../draw/role.js";
 import { setText } from "../../draw/times.js";
@@ -72,7 +71,10 @@ class ProductList {
     this.shown = /** @type {Frame[]} */ ([]);
     new ArrowKeys(this.table, { count: () => this.shown.length, at: (index) => this.rows.rowAt(index) });
     this.facets = new Facets(part("#facets"), (change) => this.want(change));
-    this.nights = new Nights(part("#nights"), (night, filter) => this.#chooseSet(night, filter));
+    this.nights = loader(async () => {
+      const { Nights } = await import("../../draw/target/nights.js"); // a page with nights has it already
+      return new Nights(part("#nights"), (night, filter) => this.#chooseSet(night, filter));
+    });
     this.gallery = loader(async () => {
       const { Gallery } = await import("./gallery.js"); // few want one
       return new Gallery(this.table, GALLERY, (columns) => {
@@ -82,6 +84,7 @@ class ProductList {
     this.#takeRows();
     this.#listen();
     this.#showGalleryIfKept();
+    if (!part("#nights").hidden) void this.nights().catch(() => {});
     watchBrokenPictures(part("#products"), dropPicture);
   }
 
@@ -128,7 +131,7 @@ class ProductList {
   }
 
   /** @param {{frames: Frame[], more: boolean}} answer */
-  #take({ frames, more }) {
+  async #take({ frames, more }) {
     const known = new Map(this.#frames.map((frame) => [frame.pk, frame]));
     // What has not changed stays the same object, so that its row is not drawn again.
     this.#frames = frames.map((frame) => sameOr(known.get(frame.pk), frame));
@@ -139,6 +142,7 @@ class ProductList {
     this.draw();
     if (chooseShown) this.selection.chooseOnly(this.shown);
     this.came(this.#there);
+    await this.#drawNights(); // if it cannot be loaded, all this is tried again
   }
 
   get #there() {
@@ -175,7 +179,7 @@ class ProductList {
     this.rows.show(this.shown);
     this.#drawHeadings();
     this.facets.draw(there, this.wanted);
-    this.nights.draw(there, this.wanted);
+    void this.#drawNights().catch(() => {});
     const filter = /** @type {HTMLInputElement} */ (part("#filter"));
     if (filter !== document.activeElement) filter.value = this.wanted.words;
     document.querySelector("#more-products")?.parentElement?.remove();
@@ -185,6 +189,11 @@ class ProductList {
     const newest = this.#more ? ", the newest," : "";
     setText(part("#shown"), `${number(this.shown.length)} of ${number(there.length)}${newest} shown`);
     this.selection.take(this.shown, new Map(there.map((frame) => [frame.pk, frame])));
+  }
+
+  async #drawNights() {
+    const some = this.#there.some(({ kind, night }) => kind === "input" && night);
+    if (some || !part("#nights").hidden) (await this.nights()).draw(this.#there, this.wanted);
   }
 
   #drawHeadings() {
