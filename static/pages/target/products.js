@@ -18,7 +18,6 @@ import { Answers } from "../../server/changes.js";
 
 /** @typedef {import("../../draw/target/frame_list.js").Frame} Frame */
 /** @typedef {import("../../draw/target/frame_list.js").Wanted} Wanted */
-
 /** Whether readers want pictures instead of rows. */
 const GALLERY = "heliograph.gallery";
 
@@ -34,8 +33,8 @@ export function watchProducts(target, selection, came) {
   const list = new ProductList(target, selection, came);
   const problem = part("#product-problem");
   document.querySelector("#group-chosen")?.addEventListener("click", () => {
-    const chosen = list.chosenInOrder;
-    void attempt(problem, async () => (await grouping()).groupProducts(chosen));
+    const { chosenInOrder } = list;
+    void attempt(problem, async () => (await grouping()).groupProducts(chosenInOrder));
   });
   document.querySelector("#delete-chosen")?.addEventListener("click", () => {
     const [chosen, hidden] = [[...selection.chosen.values()], selection.hidden.length];
@@ -142,7 +141,7 @@ class ProductList {
     this.draw();
     if (chooseShown) this.selection.chooseOnly(this.shown);
     this.came(this.#there);
-    await this.#drawNights(); // if it cannot be loaded, all this is tried again
+    await this.nightsDrawn; // if what draws them cannot be loaded, all this is tried again
   }
 
   get #there() {
@@ -179,7 +178,8 @@ class ProductList {
     this.rows.show(this.shown);
     this.#drawHeadings();
     this.facets.draw(there, this.wanted);
-    void this.#drawNights().catch(() => {});
+    this.nightsDrawn = this.#drawNights();
+    this.nightsDrawn.catch(() => {});
     const filter = /** @type {HTMLInputElement} */ (part("#filter"));
     if (filter !== document.activeElement) filter.value = this.wanted.words;
     document.querySelector("#more-products")?.parentElement?.remove();
