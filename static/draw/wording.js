@@ -114,3 +114,11 @@ export function resources(used) {
 export function counted(count, noun) {
   return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+const NAMED_FILES = 3;
+
+/** @param {string[]} names of files, of which the first are written */
+export function listed(names) {
+  const more = names.length - NAMED_FILES;
+  return names.slice(0, NAMED_FILES).join(", ") + (more > 0 ? ` and ${number(more)} more` : "");
+}

@@ -3,7 +3,8 @@
 
 import { showConnection } from "../draw/connection.js";
 import { part, parts } from "../draw/find.js";
-import { clearProblems, messageOf, showProblem, showProblems } from "../draw/problems.js";
+import { clearProblems, showProblems } from "../draw/form_problems.js";
+import { messageOf, showProblem } from "../draw/problems.js";
 import { pageOf } from "../draw/process/process_row.js";
 import { may } from "../draw/role.js";
 import { updateRegion } from "../draw/region/morph.js";

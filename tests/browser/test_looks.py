@@ -16,8 +16,6 @@ from tests.browser.support.observatory import Observatory
 pytestmark = pytest.mark.slow
 
 FIRST_PAINT_BYTES = 60_000
-#: The page of a target has more to do at once than the others: it is over its budget.
-OF_A_TARGET_BYTES = 90_000
 SHIFTS = """
   window.shifts = 0;
   new PerformanceObserver(list => {
@@ -107,8 +105,7 @@ def test_the_first_paint_is_small_and_all_ours(open_page: Open, observatory: Obs
         # Requests from before we listened have no entry.
         answered = {key: size for key, size in sizes.items() if key in urls}
         counted = {urls[key][0]: size for key, size in answered.items() if urls[key][1] in kinds}
-        most = OF_A_TARGET_BYTES if path.startswith("/targets/") else FIRST_PAINT_BYTES
-        assert sum(counted.values()) < most, counted
+        assert sum(counted.values()) < FIRST_PAINT_BYTES, counted
         # The browser draws its own icon of a field for a date from such a URL.
         ours = (observatory.url, "data:")
         assert all(url.startswith(ours) for url, _ in urls.values())

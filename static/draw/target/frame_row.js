@@ -3,9 +3,8 @@
 
 import { addressOf } from "../../server/address.js";
 import { copyOf, part, slot } from "../find.js";
-import { setText } from "../times.js";
+import { setName, setText } from "../times.js";
 import { exact, size } from "../wording.js";
-import { setName } from "./names.js";
 
 /** @typedef {import("./frame_list.js").Frame} Frame */
 
@@ -68,6 +67,14 @@ function drawPicture(place, frame) {
   Object.assign(image, { className: "thumbnail", loading: "lazy", width: 48, height: 48, alt: "" });
   image.src = src;
   place.replaceChildren(image);
+}
+
+/** @param {HTMLImageElement} image of a row, which cannot be drawn */
+export function dropPicture(image) {
+  if (!image.classList.contains("thumbnail")) return;
+  const blank = document.createElement("span");
+  blank.className = "thumbnail none";
+  image.replaceWith(blank);
 }
 
 /**
