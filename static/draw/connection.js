@@ -45,6 +45,15 @@ export function showConnection(state) {
   }
 }
 
+/**
+ * Say that a part of the page is missing, until the server is there again.
+ *
+ * @param {Error} error
+ */
+export function showMissing({ message }) {
+  show("lost", message);
+}
+
 /** Leave for the form that leads back here once somebody has signed in. */
 function signIn() {
   location.assign(addressOf(`/login?next=${encodeURIComponent(pathHere())}`));

@@ -1,6 +1,8 @@
 // @ts-check
 /** Shows what the server refused, in a place of the page. */
 
+import { LoadError } from "../server/api.js";
+
 /**
  * @param {HTMLElement} place
  * @param {string} message
@@ -28,4 +30,13 @@ export async function attempt(place, act) {
   } catch (error) {
     showProblem(place, messageOf(error));
   }
+}
+
+/**
+ * Leave a module that could not be loaded to the next try; report any other error as a defect.
+ *
+ * @param {unknown} error
+ */
+export function unlessLater(error) {
+  if (!(error instanceof LoadError)) reportError(error);
 }

@@ -24,6 +24,19 @@ export class ApiError extends Error {
   }
 }
 
+/** A module of the page that could not be loaded. */
+export class LoadError extends ApiError {
+  /**
+   * @param {number} tries how many have failed
+   * @param {string} [sentence] why there is no sense in trying again soon
+   */
+  constructor(tries, sentence) {
+    super(0, sentence ? { detail: sentence } : {});
+    this.tries = tries;
+    this.last = sentence !== undefined;
+  }
+}
+
 /**
  * @param {number} status
  * @param {Record<string, unknown>} body
@@ -137,21 +150,50 @@ async function answer(address, options) {
   }
 }
 
+/** After this many tries, a module is asked for only now and then: some browsers keep that it failed. */
+const TRIES = 4;
+const REST_MS = 30_000;
+let onlineSince = 0;
+addEventListener("online", () => (onlineSince = Date.now()));
+
 /**
- * Return a function that loads something when it is first wanted, and then has it.
+ * Return a function that loads a module when it is first wanted, and then has it.
  *
- * @template T
- * @param {() => Promise<T>} load imports modules; called again after it failed
- * @returns {() => Promise<T>} rejects with an ApiError of status 0 if the server cannot be reached
+ * @template M, T
+ * @param {() => Promise<M>} load imports the module; called again after it failed
+ * @param {(module: M) => T} [make] makes of it what is wanted, by default the module; its errors are
+ *   those of a defect, and stay as they are
+ * @returns {() => Promise<T>} rejects with a LoadError if the module does not come
  */
-export function loader(load) {
+export function loader(load, make = (module) => /** @type {any} */ (module)) {
   /** @type {Promise<T> | undefined} */
   let coming;
+  let tries = 0;
+  let failedAt = 0;
   const failed = (/** @type {unknown} */ error) => {
-    coming = undefined;
-    throw error instanceof TypeError ? new ApiError(0, {}) : error; // as a module fails that is not answered
+    const problem = notLoaded(error, ++tries);
+    if (problem.last) failedAt = Date.now();
+    else coming = undefined;
+    throw problem;
   };
-  return () => (coming ??= load().catch(failed));
+  return () => {
+    if (failedAt && failedAt < Math.max(Date.now() - REST_MS, onlineSince)) {
+      coming = undefined;
+      failedAt = 0;
+    }
+    return (coming ??= load().then(make, failed));
+  };
+}
+
+/**
+ * @param {unknown} error that of an import
+ * @param {number} tries how many have failed
+ */
+function notLoaded(error, tries) {
+  // A name that the page imports is gone, or its file is cut: the page is older than the server.
+  if (error instanceof SyntaxError) return new LoadError(tries, "The server has been updated. Reload the page.");
+  if (!(error instanceof TypeError)) throw error;
+  return new LoadError(tries, tries < TRIES ? undefined : "A part of this page could not be loaded. Reload the page.");
 }
 
 /** Make a key for one submission, so that sending it twice starts one process. */

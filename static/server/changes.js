@@ -9,7 +9,7 @@
  *     });
  */
 
-import { ApiError, poll, POLL_MS, pollAnswer } from "./api.js";
+import { ApiError, LoadError, poll, POLL_MS, pollAnswer } from "./api.js";
 import { Channel } from "./channel.js";
 
 /** @typedef {"target" | "targets" | "products" | "groups" | "lightcurve" | "processes"} Kind */
@@ -25,7 +25,8 @@ const MOST_PAUSE_MS = 1000;
 /**
  * Call `changed` with what may have changed: with everything once connected, then with each change
  * within a second, also after the connection was lost. While it is busy (it may return a promise),
- * changes are merged; after it failed for want of an answer, it is called with the same again.
+ * changes are merged; after it failed for want of an answer, it is called with the same again. For
+ * want of a module, it is so a few times, ever later; then it waits for the next change.
  *
  * @param {number | null} target of which one, or null for all targets and processes
  * @param {(what: Set<Kind>) => unknown} changed
@@ -36,11 +37,12 @@ const MOST_PAUSE_MS = 1000;
  *   part of the page wants to know sooner
  * @param {(state: import("./channel.js").ChannelState) => void} [options.state] called with each
  *   state of the channel
+ * @param {(error: LoadError) => void} [options.failed] called when a module is not waited for any more
  * @returns {() => void} ends the subscription
  */
-export function subscribe(target, changed, { kinds, apartMs = 0, pollMs = POLL_MS, state } = {}) {
+export function subscribe(target, changed, { kinds, apartMs = 0, pollMs = POLL_MS, state, failed } = {}) {
   const follower = followerOf(target);
-  const reader = new Reader(changed, { kinds: kinds ?? follower.kinds, apartMs, pollMs, state });
+  const reader = new Reader(changed, { kinds: kinds ?? follower.kinds, apartMs, pollMs, state, failed });
   follower.add(reader);
   return () => follower.remove(reader);
 }
@@ -136,13 +138,15 @@ class Reader {
    * @param {number} options.apartMs
    * @param {number} options.pollMs
    * @param {(state: import("./channel.js").ChannelState) => void} [options.state]
+   * @param {(error: LoadError) => void} [options.failed]
    */
-  constructor(changed, { kinds, apartMs, pollMs, state }) {
+  constructor(changed, { kinds, apartMs, pollMs, state, failed }) {
     this.changed = changed;
     this.kinds = kinds;
     this.apartMs = apartMs;
     this.pollMs = pollMs;
     this.state = state ?? (() => {});
+    this.failed = failed ?? ((error) => reportError(error));
   }
 
   close() {
@@ -174,10 +178,13 @@ class Reader {
   }
 
   /** @param {ApiError} error */
-  async #mayComeBack({ status }) {
+  async #mayComeBack(error) {
+    const { status } = error;
     if (status > 0 && status < 500 && status !== 429) return false;
-    await pause(AGAIN_MS);
-    return true;
+    if (!(error instanceof LoadError)) await pause(AGAIN_MS);
+    else if (error.last) this.failed(error);
+    else await pause(AGAIN_MS * 2 ** (error.tries - 1));
+    return !(error instanceof LoadError && error.last);
   }
 }
 

@@ -13,7 +13,9 @@ ROOT = Path(static.__file__).parent
 MODULES = sorted(ROOT.rglob("*.js"))
 IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"([^"]+)";', re.MULTILINE)
 DYNAMIC_IMPORT = re.compile(r'const \{([^}]*)\} = await import\("([^"]+)"\)')
-LOADER = re.compile(r'const (\w+) = loader\(\(\) => import\("([^"]+)"\)\)')
+LOADER = re.compile(
+    r'(?:const |this\.)(\w+) = loader\(\s*\(\) => import\("([^"]+)"\)[),](?:[^)]*?\(\{ (\w+) \}\))?'
+)
 EXPORT = re.compile(r"^export (?:async )?(?:class|function\*?|const|let) (\w+)", re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", re.DOTALL)
 
@@ -38,9 +40,11 @@ def code(module: Path) -> str:
 def imports_of(module: Path) -> list[tuple[str, str]]:
     """Return what a module imports: the names, separated by commas, and from where."""
     text = module.read_text()
+    # One page shares what loads a module.
+    page = "".join(each.read_text() for each in module.parent.glob("*.js"))
     loaded = [
-        (",".join(re.findall(rf"\(await {name}\(\)\)\.(\w+)", text)), target)
-        for name, target in LOADER.findall(text)
+        (made or ",".join(re.findall(rf"\(await {name}\(\)\)\.(\w+)", page)), target)
+        for name, target, made in LOADER.findall(text)
     ]
     return [*IMPORT.findall(text), *DYNAMIC_IMPORT.findall(text), *loaded]
 

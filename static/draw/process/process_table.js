@@ -53,3 +53,14 @@ export class ProcessTable {
     this.ended(record);
   }
 }
+
+/**
+ * Return the chosen filters of the list of processes, without those that are left open.
+ *
+ * @param {HTMLElement} section
+ */
+export function filtersIn(section) {
+  /** @type {HTMLSelectElement[]} */
+  const selects = parts("select[name]", section);
+  return Object.fromEntries(selects.filter(({ value }) => value).map(({ name, value }) => [name, value]));
+}

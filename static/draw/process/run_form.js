@@ -1,12 +1,16 @@
 // @ts-check
 /** The form that runs a pipeline; says beforehand what it would refuse, and what it cannot read. */
 
+import { loader } from "../../server/api.js";
 import { part, parts, slot } from "../find.js";
+import { unlessLater } from "../problems.js";
 import { setText } from "../times.js";
 import { listed, number } from "../wording.js";
 
 /** @type {import("./run_warnings.js").Warnings} */
 const NO_WARNINGS = { warnings: [], doubtful: [] };
+
+const warning = loader(() => import("./run_warnings.js"));
 
 export class RunForm {
   #busy = false;
@@ -70,10 +74,9 @@ export class RunForm {
   /** Load what warns, once something is chosen; until then, nothing has a warning. */
   async #loadWarnings() {
     try {
-      const { warningsOf } = await import("./run_warnings.js");
-      this.#warningsOf = warningsOf;
-    } catch {
-      return; // the server is away: the next choice tries again
+      this.#warningsOf = (await warning()).warningsOf;
+    } catch (error) {
+      return unlessLater(error); // the next choice tries again
     }
     this.#drawWarnings(); // of what is chosen by now
   }

@@ -16,8 +16,8 @@ export class Selection {
   #shown = [];
   /** @type {Set<number>} */
   #shownPks = new Set();
-  /** Whether all that was shown has been chosen with the box in the head, and nothing else since. */
-  all = false;
+  /** Whether all that is shown is meant, also what is not known yet; nothing else was chosen since. */
+  #all = false;
   /** @type {number | null} the PK where the next range begins */
   #anchor = null;
 
@@ -59,8 +59,24 @@ export class Selection {
   /** @param {Iterable<Frame>} frames */
   chooseOnly(frames) {
     this.chosen = new Map([...frames].map((frame) => [frame.pk, frame]));
-    this.all = false;
+    this.#all = false;
     this.draw();
+  }
+
+  /** Whether all that is shown is to be chosen once it is known. */
+  get all() {
+    return this.#all;
+  }
+
+  /** Choose all that is shown once it is known, unless something else is chosen or shown before. */
+  expectAll() {
+    this.chooseOnly([]);
+    this.#all = true;
+  }
+
+  /** Leave what is chosen as it is, whatever is shown from now on. */
+  settle() {
+    this.#all = false;
   }
 
   /** Drop what is chosen and not shown. */
@@ -71,7 +87,7 @@ export class Selection {
   /** @param {Iterable<number>} pks */
   forget(pks) {
     for (const pk of pks) this.chosen.delete(pk);
-    this.all = false;
+    this.#all = false;
     this.draw();
   }
 
@@ -109,14 +125,14 @@ export class Selection {
     const from = event.shiftKey ? this.#placeOf(this.#anchor) : -1;
     if (from >= 0) this.#chooseRange(from, this.#placeOf(pkOf(row)));
     else this.#toggle(pkOf(row));
-    this.all = false;
+    this.#all = false;
     this.draw();
   }
 
   #chooseAll() {
     const all = this.#shown.every(({ pk }) => this.chosen.has(pk));
     for (const frame of this.#shown) this.#set(frame, !all);
-    this.all = !all;
+    this.#all = !all;
     this.draw();
   }
 

@@ -32,6 +32,8 @@
 
 /** How many outputs are among the results. */
 const NEWEST = 6;
+const FILMS = ["video/webm", "video/mp4", "image/gif"];
+const STILLS = ["image/png", "image/jpeg"];
 /** @type {Record<string, (frame: Frame) => string>} the values of the facets, "" for none */
 const FACETS = {
   night: (frame) => frame.night ?? "",
@@ -169,7 +171,8 @@ export function inOrderOfObservation(frames) {
  */
 export function newestOf(frames) {
   const outputs = frames.filter(({ kind }) => kind === "output");
-  const film = outputs.find(({ content_type }) => content_type.startsWith("video/") || content_type === "image/gif");
+  const still = (/** @type {Frame} */ each) => each.name.startsWith("timelapse_") && STILLS.includes(each.content_type);
+  const film = outputs.find((each) => FILMS.includes(each.content_type) || still(each));
   return [film?.pk ?? "", ...outputs.slice(0, NEWEST).map(({ pk }) => pk)].join();
 }
 

@@ -11,6 +11,16 @@ import { exact, size } from "../wording.js";
 const PREVIEWED = /\.(png|jpe?g)$/i;
 
 /**
+ * Return what a row says that the page came with: all that choosing it needs.
+ *
+ * @param {HTMLElement} row
+ * @returns {Frame}
+ */
+export function frameOf({ dataset: { pk, name, frame } }) {
+  return { pk: Number(pk), name, ...JSON.parse(frame ?? "{}") };
+}
+
+/**
  * @param {Frame} frame
  * @returns {HTMLElement}
  */
@@ -126,4 +136,19 @@ function exposure({ fits }) {
 /** @param {Frame} frame */
 function inShort(frame) {
   return [observed(frame), frame.fits?.filter, exposure(frame), size(frame.size)].filter((fact) => fact && fact !== "–").join(" · ");
+}
+
+/**
+ * Return the frames as they are now. One that has not changed stays the same object, so that its row
+ * is not drawn again.
+ *
+ * @param {Frame[]} old
+ * @param {Frame[]} now
+ */
+export function updated(old, now) {
+  const known = new Map(old.map((frame) => [frame.pk, frame]));
+  return now.map((frame) => {
+    const before = known.get(frame.pk);
+    return before && JSON.stringify(before) === JSON.stringify(frame) ? before : frame;
+  });
 }

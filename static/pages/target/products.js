@@ -3,17 +3,17 @@
 
 import { kept } from "../../draw/browser/kept.js";
 import { part, parts } from "../../draw/find.js";
-import { attempt } from "../../draw/problems.js";
+import { attempt, unlessLater } from "../../draw/problems.js";
 import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 import { ArrowKeys } from "../../draw/target/arrow_keys.js";
 import { Facets } from "../../draw/target/facets.js";
 import { inOrderOfObservation, queryOf, shownOf, wantedBy } from "../../draw/target/frame_list.js";
-import { drawFrame, dropPicture, frameRow } from "../../draw/target/frame_row.js";
+import { drawFrame, dropPicture, frameOf, frameRow, updated } from "../../draw/target/frame_row.js";
 import { RowChunks } from "../../draw/target/row_chunks.js";
 import { may } from "../../draw/role.js";
 import { setText } from "../../draw/times.js";
 import { number } from "../../draw/wording.js";
-import { loader } from "../../server/api.js";
+import { loader, LoadError } from "../../server/api.js";
 import { Answers } from "../../server/changes.js";
 
 /** @typedef {import("../../draw/target/frame_list.js").Frame} Frame */
@@ -22,12 +22,12 @@ import { Answers } from "../../server/changes.js";
 const GALLERY = "heliograph.gallery";
 
 const grouping = loader(() => import("./groups.js"));
-const deleting = loader(() => import("./deleting/deleting.js"));
+export const deleting = loader(() => import("./deleting/deleting.js"));
 
 /**
  * @param {number} target
  * @param {import("../../draw/product/selection.js").Selection} selection
- * @param {(frames: Frame[]) => void} came called with all data products, newest first
+ * @param {(frames: Frame[]) => Promise<void>} came called with all data products, newest first
  */
 export function watchProducts(target, selection, came) {
   const list = new ProductList(target, selection, came);
@@ -51,13 +51,16 @@ class ProductList {
   #deleted = new Set();
   #known = false;
   #more = false;
-  /** Whether all that is shown is to be chosen once it is known. */
-  #chooseShown = false;
+  /** Whether what depends on the frames has not been drawn yet, and whether for want of a module. */
+  #behind = false;
+  #unloaded = false;
+  /** @type {Promise<void> | undefined} */
+  #nightsDrawn;
 
   /**
    * @param {number} target
    * @param {import("../../draw/product/selection.js").Selection} selection
-   * @param {(frames: Frame[]) => void} came
+   * @param {(frames: Frame[]) => Promise<void>} came
    */
   constructor(target, selection, came) {
     this.target = target;
@@ -70,35 +73,31 @@ class ProductList {
     this.shown = /** @type {Frame[]} */ ([]);
     new ArrowKeys(this.table, { count: () => this.shown.length, at: (index) => this.rows.rowAt(index) });
     this.facets = new Facets(part("#facets"), (change) => this.want(change));
-    this.nights = loader(async () => {
-      const { Nights } = await import("../../draw/target/nights.js"); // a page with nights has it already
-      return new Nights(part("#nights"), (night, filter) => this.#chooseSet(night, filter));
-    });
-    this.gallery = loader(async () => {
-      const { Gallery } = await import("./gallery.js"); // few want one
-      return new Gallery(this.table, GALLERY, (columns) => {
-        if (this.#known) this.rows.setColumns(columns);
-      });
-    });
+    this.nights = loader(
+      () => import("../../draw/target/nights.js"), // a page with nights has it already
+      ({ Nights }) => new Nights(part("#nights"), (night, filter) => this.#chooseSet(night, filter)),
+    );
+    const arranged = (/** @type {number} */ columns) => void (this.#known && this.rows.setColumns(columns));
+    this.gallery = loader(() => import("./gallery.js"), ({ Gallery }) => new Gallery(this.table, GALLERY, arranged));
     this.#takeRows();
     this.#listen();
     this.#showGalleryIfKept();
-    if (!part("#nights").hidden) void this.nights().catch(() => {});
+    if (!part("#nights").hidden) void this.nights().catch(unlessLater);
     watchBrokenPictures(part("#products"), dropPicture);
   }
 
-  /** Go there at once, so that nothing moves; the rest can wait for its module. */
+  /** Go there at once, so that little moves; the rest can wait for its module. */
   #showGalleryIfKept() {
     if (kept(GALLERY) !== "true") return;
     part("#products").classList.add("gallery");
     part("#gallery").setAttribute("aria-pressed", "true");
-    void this.gallery().catch(() => {}); // it is tried again with the next change
+    void this.gallery().catch(unlessLater);
   }
 
   /** Have what the page came with ready to be chosen before all is fetched. */
   #takeRows() {
     const rows = parts("tr[data-pk]", this.table);
-    this.shown = rows.map(({ dataset: { pk, name, frame } }) => ({ pk: Number(pk), name, ...JSON.parse(frame ?? "{}") }));
+    this.shown = rows.map(frameOf);
     for (const row of rows) row.removeAttribute("data-frame");
     this.selection.take(this.shown, new Map(this.shown.map((frame) => [frame.pk, frame])));
   }
@@ -119,29 +118,40 @@ class ProductList {
     });
     addEventListener("popstate", () => {
       this.wanted = wantedBy(location.search);
+      this.selection.settle();
       this.draw();
     });
   }
 
   /** Show the data products as they are now, if they have changed. */
   async refresh() {
+    if (this.#unloaded) await this.#catchUp(); // as long as that fails, nothing is fetched again
     await this.answers.drawChanged(`/api/targets/${this.target}/frames/`, (answer) => this.#take(answer));
-    if (part("#products").classList.contains("gallery")) void this.gallery().catch(() => {});
+    if (part("#products").classList.contains("gallery")) void this.gallery().catch(unlessLater);
+    if (this.#behind) await this.#catchUp();
+  }
+
+  /** Draw what depends on the frames. What cannot be loaded any more is left until they change. */
+  async #catchUp() {
+    try {
+      await Promise.all([(this.#nightsDrawn ??= this.#drawNights()), this.came(this.#there)]);
+      this.#behind = this.#unloaded = false;
+    } catch (error) {
+      this.#unloaded = error instanceof LoadError && !error.last;
+      this.#behind = this.#unloaded || !(error instanceof LoadError);
+      this.#nightsDrawn = undefined;
+      throw error;
+    }
   }
 
   /** @param {{frames: Frame[], more: boolean}} answer */
-  async #take({ frames, more }) {
-    const known = new Map(this.#frames.map((frame) => [frame.pk, frame]));
-    // What has not changed stays the same object, so that its row is not drawn again.
-    this.#frames = frames.map((frame) => sameOr(known.get(frame.pk), frame));
+  #take({ frames, more }) {
+    this.#frames = updated(this.#frames, frames);
     this.#more = more;
-    const chooseShown = this.#chooseShown || (!this.#known && this.selection.all);
-    this.#known = true;
-    this.#chooseShown = false;
+    const first = !this.#known;
+    this.#known = this.#behind = true;
     this.draw();
-    if (chooseShown) this.selection.chooseOnly(this.shown);
-    this.came(this.#there);
-    await this.nightsDrawn; // if what draws them cannot be loaded, all this is tried again
+    if (first && this.selection.all) this.selection.chooseOnly(this.shown);
   }
 
   get #there() {
@@ -164,6 +174,7 @@ class ProductList {
     // Each kind has its usual order, until another one is chosen.
     const order = kind === this.wanted.kind ? {} : { sort: kind === "output" ? "created" : "date", descending: kind === "output" };
     this.wanted = { ...this.wanted, ...order, ...change };
+    this.selection.settle();
     const address = location.pathname + queryOf(this.wanted) + location.hash;
     if (typing) history.replaceState(null, "", address);
     else history.pushState(null, "", address);
@@ -178,8 +189,7 @@ class ProductList {
     this.rows.show(this.shown);
     this.#drawHeadings();
     this.facets.draw(there, this.wanted);
-    this.nightsDrawn = this.#drawNights();
-    this.nightsDrawn.catch(() => {});
+    (this.#nightsDrawn = this.#drawNights()).catch(unlessLater);
     const filter = /** @type {HTMLInputElement} */ (part("#filter"));
     if (filter !== document.activeElement) filter.value = this.wanted.words;
     document.querySelector("#more-products")?.parentElement?.remove();
@@ -218,14 +228,12 @@ class ProductList {
     const set = { ...this.wanted, kind: /** @type {const} */ ("input"), facets, words: "" };
     if (queryOf(set) === queryOf(this.wanted)) {
       this.want({ facets: {} });
-      this.#chooseShown = false;
-      this.selection.chooseOnly([]);
-      return;
+      return this.selection.chooseOnly([]);
     }
     this.want(set);
     if (!may("operator")) return;
     if (this.#known) this.selection.chooseOnly(this.shown);
-    else this.#chooseShown = true;
+    else this.selection.expectAll();
   }
 
   /**
@@ -239,12 +247,4 @@ class ProductList {
     }
     this.draw();
   }
-}
-
-/**
- * @param {Frame | undefined} known
- * @param {Frame} frame
- */
-function sameOr(known, frame) {
-  return known && JSON.stringify(known) === JSON.stringify(frame) ? known : frame;
 }

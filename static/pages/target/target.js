@@ -1,21 +1,21 @@
 // @ts-check
 /** The page of a target: puts its processes, data products, uploads and the run form together. */
 
-import { showConnection } from "../../draw/connection.js";
+import { showConnection, showMissing } from "../../draw/connection.js";
 import { ArrowKeys } from "../../draw/target/arrow_keys.js";
-import { part, parts } from "../../draw/find.js";
+import { part, parts, slot } from "../../draw/find.js";
 import { notify, offerNotifications } from "../../draw/browser/notify.js";
 import { attempt, messageOf } from "../../draw/problems.js";
-import { ProcessTable } from "../../draw/process/process_table.js";
+import { filtersIn, ProcessTable } from "../../draw/process/process_table.js";
 import { drawChosen, RunForm } from "../../draw/process/run_form.js";
 import { may } from "../../draw/role.js";
 import { Selection } from "../../draw/product/selection.js";
 import { newestOf } from "../../draw/target/frame_list.js";
-import { keepTimes } from "../../draw/times.js";
+import { keepTimes, setText } from "../../draw/times.js";
 import { idempotencyKey, loader, poll, request } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
 import { ProcessFeed } from "../../server/process_feed.js";
-import { watchProducts } from "./products.js";
+import { deleting, watchProducts } from "./products.js";
 import { takeFiles } from "./uploads.js";
 
 /** @type {Set<number>} the PKs of processes whose deletion can be undone */
@@ -29,23 +29,20 @@ let facts = JSON.stringify(JSON.parse(part("#target").dataset.facts ?? ""));
 let newest = part("#film").dataset.shown;
 
 // What few visits want, or not at once.
-const deleting = loader(() => import("./deleting/deleting.js"));
 const editing = loader(() => import("./editing.js"));
 const copying = loader(() => import("./coordinates.js"));
 const results = loader(() => import("./results.js"));
 const head = loader(() => import("./head.js"));
-const sky = loader(() => import("./sky.js"));
-const curve = loader(async () => {
-  const { watchCurve } = await import("./light_curve/curve.js");
-  return watchCurve(target);
-});
+const sky = loader(() => import("./sky.js"), ({ watchSky }) => watchSky(target));
+const curve = loader(() => import("./light_curve/curve.js"), ({ watchCurve }) => watchCurve(target));
 
-const products = watchProducts(target, selection, (frames) => void drawResults(frames));
+const products = watchProducts(target, selection, drawResults);
 const feed = followProcesses();
-subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
-subscribe(target, refreshCurve, { kinds: ["lightcurve"] });
+subscribe(target, () => products.refresh(), { kinds: ["products", "groups"], failed: showMissing });
+subscribe(target, refreshCurve, { kinds: ["lightcurve"], failed: showMissing });
 subscribe(target, refreshHead, {
   kinds: ["target"],
+  failed: showMissing,
   state: (state) => state === "gone" && showConnection(state), // the list of processes is empty then
 });
 showSkyLater();
@@ -68,8 +65,9 @@ async function drawResults(frames) {
   newest = now;
   try {
     await (await results()).drawResults();
-  } catch {
-    newest = undefined; // it is tried again with the next change
+  } catch (error) {
+    newest = undefined;
+    throw error; // it is tried again
   }
 }
 
@@ -94,7 +92,21 @@ async function refreshCurve() {
 /** Show the sky, where the server knows its site, once everything else is there. */
 function showSkyLater() {
   if (!document.getElementById("sky")) return;
-  const show = () => setTimeout(async () => (await sky()).watchSky(target));
+  const show = () => {
+    const online = () => void load().catch(() => {}); // what is wrong is said by then
+    const load = async () => {
+      try {
+        await sky();
+      } catch (error) {
+        setText(slot("headline", part("#sky")), messageOf(error));
+        throw error;
+      }
+      end();
+      removeEventListener("online", online);
+    };
+    const end = subscribe(target, load, { kinds: ["target"], failed: () => {} });
+    addEventListener("online", online);
+  };
   if (document.readyState === "complete") show();
   else addEventListener("load", show, { once: true });
 }
@@ -158,17 +170,6 @@ function reportEnded({ identifier, failure_message }) {
   const news = failure_message ?? "Succeeded";
   part("#process-news").textContent = `${identifier}: ${news}`;
   notify(identifier, news);
-}
-
-/**
- * Return the chosen filters of the list of processes, without those that are left open.
- *
- * @param {HTMLElement} section
- */
-function filtersIn(section) {
-  /** @type {HTMLSelectElement[]} */
-  const selects = parts("select[name]", section);
-  return Object.fromEntries(selects.filter(({ value }) => value).map(({ name, value }) => [name, value]));
 }
 
 /** @param {Element} clicked */

@@ -8,10 +8,7 @@ import { loader } from "../../server/api.js";
 /** @param {number} target */
 export function takeFiles(target) {
   const importing = loader(() => import("./imports.js"));
-  const queue = loader(async () => {
-    const { openUploads } = await import("./upload_queue.js");
-    return openUploads(target);
-  });
+  const queue = loader(() => import("./upload_queue.js"), ({ openUploads }) => openUploads(target));
   const upload = (/** @type {File[]} */ files) => {
     void attempt(part("#product-problem"), async () => (await queue())(files));
   };

@@ -8,11 +8,8 @@ import { getPage, loader, pollAnswer } from "../../../server/api.js";
 
 /** @typedef {"magnitude" | "flux"} Quantity */
 
-const drawing = loader(async () => {
-  const { Plot } = await import("../../../draw/light_curve/plot.js");
-  const { CurvePoints } = await import("./points.js");
-  return { Plot, CurvePoints };
-});
+const drawing = loader(() => import("../../../draw/light_curve/plot.js"));
+const choosing = loader(() => import("./points.js"));
 
 /** @param {number} target */
 export function watchCurve(target) {
@@ -23,12 +20,14 @@ export function watchCurve(target) {
   let tools = null;
   let shown = "";
   const refresh = async () => {
+    // Modules first: as long as they do not come, no points are fetched again.
+    const [Plot, CurvePoints] = [(await drawing()).Plot, (await choosing()).CurvePoints];
     const { rows, version } = await rowsOf(target);
     if (version === shown) return;
     if (rows.length) await fill(section);
+    else shown = version;
     section.hidden = !rows.length;
     if (!rows.length) return;
-    const { Plot, CurvePoints } = await drawing();
     /** @type {Map<Quantity, import("../../../draw/light_curve/points.js").Point[]>} */
     const curves = new Map();
     for (const quantity of /** @type {Quantity[]} */ (["magnitude", "flux"])) {
