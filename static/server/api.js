@@ -177,7 +177,7 @@ export function loader(load, make = (module) => /** @type {any} */ (module)) {
     throw problem;
   };
   return () => {
-    if (failedAt && failedAt < Math.max(Date.now() - REST_MS, onlineSince)) {
+    if (failedAt && failedAt <= Math.max(Date.now() - REST_MS, onlineSince)) {
       coming = undefined;
       failedAt = 0;
     }

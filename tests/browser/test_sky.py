@@ -115,3 +115,17 @@ def night_of(observatory: Observatory, target: int) -> str:
             if error.code != 503 or time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
+
+
+def test_a_sky_whose_module_failed_is_shown_once_it_comes(
+    browser: Browser, sited: Observatory
+) -> None:
+    target = sited.call("POST", "/api/targets/", {"name": "M 42", "ra": 83.82, "dec": -5.39})["pk"]
+    for open_page in opener(browser, sited, ("ERR_",)):
+        page = open_page("/login")
+        page.route("**/target/sky.js", lambda route: route.abort("connectionrefused"))
+        page.goto(f"/targets/{target}/")
+        headline = page.locator('#sky [data-slot="headline"]')
+        expect(headline).to_have_text("The server cannot be reached.")
+        page.unroute("**/target/sky.js")
+        expect(headline).to_contain_text("Moon", timeout=PATIENCE_MS)

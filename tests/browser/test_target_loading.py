@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
+from handlers.pages.target.page import newest_film, newest_outputs
 from tests.browser.conftest import Open, opener
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_frames import ROWS, at_once, two_nights
@@ -19,6 +20,34 @@ pytestmark = pytest.mark.slow
 #: A browser in which the reader has chosen the gallery before.
 LIKES_GALLERIES = "localStorage.setItem('heliograph.gallery', 'true');"
 AWAY = "The server cannot be reached."
+RELOAD = "A part of this page could not be loaded. Reload the page."
+#: Passes the seconds between tries in tenths of them.
+HASTE = """const inTime = setTimeout;
+window.setTimeout = (act, ms, ...rest) => inTime(act, (ms ?? 0) / 10, ...rest);"""
+#: What callers are told by six tries of three loaders: whose module does not come, whose module
+#: lacks a name, and whose module is there but for a defect in what is made of it.
+SIX_TRIES = """async () => {
+  const { loader, LoadError } = await import('/static/server/api.js');
+  const told = async (error, make) => {
+    let tries = 0;
+    const load = () => (tries++, error ? Promise.reject(error) : Promise.resolve({}));
+    const wanted = loader(load, make);
+    const texts = [];
+    for (let each = 0; each < 6; each++) {
+      await wanted().catch(error => texts.push(`${error.message} ${error instanceof LoadError}`));
+    }
+    const resting = tries;
+    dispatchEvent(new Event('online'));
+    await new Promise(resolve => setTimeout(resolve, 20));
+    await wanted().catch(() => {});
+    return [texts, resting, tries];
+  };
+  return [
+    await told(new TypeError('Failed to fetch')),
+    await told(new SyntaxError('no export')),
+    await told(null, () => { throw new TypeError('null has no size'); }),
+  ];
+}"""
 
 
 @pytest.fixture
@@ -233,3 +262,138 @@ def test_the_first_points_of_a_light_curve_bring_what_shows_them(
     assert [len(each) for each in asked] == [2, 2]
     page.get_by_role("button", name="Export").click()
     expect(page.locator("#curve-export")).to_be_visible()
+
+
+def test_a_module_that_does_not_come_is_asked_for_a_few_times(open_page: Open) -> None:
+    absent, older, defect = open_page("/").evaluate(SIX_TRIES)
+    assert absent == [[f"{AWAY} true"] * 3 + [f"{RELOAD} true"] * 3, 4, 5]
+    assert older == [["The server has been updated. Reload the page. true"] * 6, 1, 2]
+    assert defect == [["null has no size false"] * 6, 1, 1]
+
+
+def test_what_follows_changes_gives_up_and_fetches_nothing_for_it_meanwhile(
+    open_cut_off: Open, observatory: Observatory
+) -> None:
+    target = observatory.make_target()
+    page = open_cut_off("/login", script=HASTE)
+    page.route("**/nights.js", lambda route: route.abort("connectionrefused"))
+    page.goto(f"/targets/{target}/")
+    at_once(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    observatory.upload(target, two_nights())
+    expect(page.locator("#connection")).to_have_text(RELOAD)
+    kinds = [kind for url in asked for kind in ("nights.js", "frames/") if url.endswith(kind)]
+    first = kinds.index("nights.js")
+    assert kinds[first : first + 4] == ["nights.js"] * 4
+    assert "nights.js" not in kinds[first + 4 :]
+    observatory.upload(target, rows(1))
+    page.get_by_role("radio", name="Inputs 13").check()  # the list goes on without them
+
+
+@pytest.mark.parametrize("left", ["back", "sort", "filter", "row"])
+def test_a_night_is_not_chosen_once_the_reader_has_gone_on(
+    open_page: Open, observatory: Observatory, left: str
+) -> None:
+    target = observatory.make_target()
+    observatory.upload(target, two_nights())
+    page = open_page("/login")
+    go_on = hold_frames(page)
+    page.goto(f"/targets/{target}/")
+    row = page.locator(f"{ROWS} input").last
+    row.check()
+    page.get_by_role("link", name="R 3 frames of 2017-12-20").click()
+    expect(page.locator("#chosen")).to_have_text("0 data products chosen")
+    match left:
+        case "back":
+            page.go_back()
+        case "sort":
+            page.locator("a.sort[data-sort=name]").click()
+        case "filter":
+            page.locator("#filter").fill("V_")
+        case _:
+            row.check()
+    go_on()
+    chosen = "1 data product chosen" if left == "row" else "0 data products chosen"
+    expect(page.locator("#chosen")).to_have_text(chosen)
+
+
+def test_a_filter_that_is_typed_drops_nothing_that_was_chosen(
+    open_page: Open, observatory: Observatory
+) -> None:
+    target = observatory.make_target()
+    observatory.upload(target, rows(45))
+    page = open_page("/login")
+    go_on = hold_frames(page)
+    page.goto(f"/targets/{target}/")
+    page.get_by_label("Choose all that are shown").check()
+    page.locator("#filter").fill("file 1")
+    go_on()
+    expect(page.locator(ROWS)).to_have_count(11)
+    expect(page.locator("#chosen")).to_have_text("40 data products chosen")
+
+
+def test_new_outputs_are_drawn_although_their_module_failed_once(
+    open_cut_off: Open, observatory: Observatory
+) -> None:
+    target = observatory.make_target()
+    inputs = observatory.upload(target, rows(1))
+    page = open_cut_off(f"/targets/{target}/")
+    at_once(page)
+    asked = fail_once(page, "results.js")
+    observatory.ended(observatory.submit(target, "Results", inputs))
+    expect(page.locator("#film")).to_be_visible()
+    assert len(asked) == 2
+
+
+def test_server_and_scripts_take_the_same_outputs_for_the_newest_film(open_page: Open) -> None:
+    page = open_page("/login")
+    types = (
+        "video/webm",
+        "video/mp4",
+        "video/ogg",
+        "image/gif",
+        "image/png",
+        "image/jpeg",
+        "text/plain",
+    )
+    for name in ("timelapse_m13", "other"):
+        for number, kind in enumerate(types):
+            plain = {"kind": "output", "content_type": "text/plain", "fits": None, "name": "log"}
+            found = [plain | {"pk": pk} for pk in range(9, 2, -1)]
+            found.insert(number, plain | {"pk": 1, "name": name, "content_type": kind})
+            found.insert(0, plain | {"pk": 2, "kind": "input", "content_type": "video/mp4"})
+            film, outputs = newest_film(found), newest_outputs(found)
+            ours = [film["pk"] if film else "", *[each["pk"] for each in outputs]]
+            theirs = page.evaluate(
+                """async text => (await import('/static/draw/target/frame_list.js')).newestOf(
+                  JSON.parse(text))""",
+                json.dumps(found),
+            )
+            assert theirs == ",".join(map(str, ours)), (name, kind)
+
+
+def test_a_light_curve_that_comes_back_as_it_was_is_shown_again(
+    open_page: Open, observatory: Observatory
+) -> None:
+    target = observatory.make_target()
+    page = open_page(f"/targets/{target}/")
+    at_once(page)
+    section = page.locator("#light-curve")
+    curves = {f"{n}.csv": b"mjd,magnitude,error\n58107.%d,12.25,0.02\n" % n for n in range(1, 4)}
+    products = observatory.upload(target, curves)
+    answers: list[APIResponse] = []
+    gone = False
+
+    def answer(route: Route) -> None:
+        if not answers:
+            answers.append(route.fetch())
+        if gone:
+            route.fulfill(json={"lightcurve": [], "next": None}, headers={"ETag": '"none"'})
+        else:
+            route.fulfill(response=answers[0])
+
+    page.route("**/lightcurve/?numbers*", answer)
+    for product, gone in zip(products, (False, True, False), strict=True):
+        observatory.call("POST", f"/api/targets/{target}/lightcurve/", {"product": product})
+        expect(section).to_be_visible(visible=not gone)

@@ -1,7 +1,9 @@
 """`/static/`: style sheets and scripts, without comments, compressed once, revalidated at each use.
 
-Scripts import each other by plain names, so a browser must never use an old one beside a new one:
-it asks each time, and a short answer tells it that nothing has changed.
+Scripts import each other by plain names, so a page that is opened must get all of them as they are
+now: the browser asks each time, and a short answer tells it that nothing has changed. A page that
+was open before an upgrade has old scripts, and may load new ones beside them; where these do not
+fit, the page asks to be reloaded (`loader` in `static/server/api.js`).
 """
 
 from __future__ import annotations
