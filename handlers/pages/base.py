@@ -33,6 +33,12 @@ POLICY = (
     " form-action 'self'; frame-ancestors 'none'"
 )
 
+#: What a page says where the API's sentence would only repeat the name of the status.
+PAGE_SENTENCES = {
+    404: "There is nothing at this address. What was here may have been deleted.",
+    500: "Something went wrong in the server. Try again; if it goes on, tell whoever runs it.",
+}
+
 
 class Page(BaseHandler):
     """A handler that answers with a page, errors too. Its heirs `show` a template."""
@@ -122,7 +128,7 @@ class Page(BaseHandler):
             "pages/error.html",
             status=response.status,
             reason=responses.get(response.status, "Error"),
-            message=response.sentence,
+            message=PAGE_SENTENCES.get(response.status, response.sentence),
         )
 
     def _why_asked(self, response: ErrorResponse) -> str | None:

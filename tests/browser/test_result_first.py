@@ -70,7 +70,7 @@ def takes_the_first_screen(page: Page) -> None:
     whole, share = page.evaluate(STAGE)
     assert whole
     assert share >= LEAST_SHARE
-    assert page.evaluate("window.shifts") < 0.05
+    assert page.evaluate("window.shifts") < 0.01
 
 
 def place_is(page: Page, frame: int) -> None:
