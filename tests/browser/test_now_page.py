@@ -195,10 +195,10 @@ def test_rows_are_sorted_by_a_click_on_a_head_and_stay_so(
     head = page.get_by_role("button", name="Status")
     head.focus()
     page.keyboard.press("Enter")
-    expect(page.locator("th[aria-sort=ascending]")).to_have_text("Status")
+    expect(page.locator("#processes th[aria-sort=ascending]")).to_have_text("Status")
     expect(statuses.first).to_have_text("failed", ignore_case=True)
     page.keyboard.press("Enter")
-    expect(page.locator("th[aria-sort=descending]")).to_have_text("Status")
+    expect(page.locator("#processes th[aria-sort=descending]")).to_have_text("Status")
     expect(statuses.last).to_have_text("failed", ignore_case=True)
     expect(head).to_be_focused()
     failed = page.locator("#processes tbody tr").last.get_by_role("link").first
