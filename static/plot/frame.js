@@ -88,6 +88,8 @@
       output_backend: "canvas",
     });
     figure.toolbar.logo = null;
+    // In a bar just as wide as its tools, Bokeh would take the last one for one too many.
+    figure.toolbar.stylesheets = [":host { padding-right: 20px; }"];
     const count = plot.series.reduce((/** @type {number} */ sum, /** @type {any} */ { x }) => sum + x.length, 0);
     for (const series of plot.series) addSeries(figure, series, colours, { count, edges, ...plot });
     const kinds = plot.series.some((/** @type {any} */ { limit, out }) => limit.includes(true) || out.includes(true));
