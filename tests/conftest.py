@@ -40,7 +40,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return one more than there are processors: much of the tests is waiting."""
+    """Return one more than there are processors: the tests mostly wait."""
     return (os.cpu_count() or 1) + 1
 
 

@@ -1,6 +1,6 @@
 """The child processes that read files for the server and compute for its pages, each of one kind.
 
-So nobody waits for another kind of work, and what a file does to its reader happens elsewhere.
+So nobody waits for another kind of work, and a file that crashes its reader crashes no server.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 // @ts-check
-/** Keeps the times on a page current: "3 min ago", and how long something has been running. */
+/**
+ * Keeps the times on a page current: "3 min ago", and how long something has been running. Writes
+ * texts and names only where they have changed.
+ */
 
 import { ago, duration, exact } from "./wording.js";
 
@@ -64,6 +67,19 @@ export function setDuration(element, from, to) {
  */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Show the name of a file so that it breaks into lines after its separators.
+ *
+ * @param {Element} place
+ * @param {string} name
+ */
+export function setName(place, name) {
+  if (place.textContent?.trim() === name) return;
+  const pieces = name.split(/(?<=[_.-])(?=[^_.-])/);
+  const nodes = pieces.flatMap((piece, index) => (index ? [document.createElement("wbr"), piece] : [piece]));
+  place.replaceChildren(...nodes);
 }
 
 function drawTimes() {

@@ -30,6 +30,7 @@ export const twoDigits = (value) => String(value).padStart(2, "0");
 
 /** @param {number} seconds a length of time */
 export function duration(seconds) {
+  if (seconds > 0 && seconds < 1) return "< 1 s";
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < MINUTE) return `${whole} s`;
   if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min ${twoDigits(whole % MINUTE)} s`;
@@ -113,4 +114,12 @@ export function resources(used) {
  */
 export function counted(count, noun) {
   return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+const NAMED_FILES = 3;
+
+/** @param {string[]} names of files, of which the first are written */
+export function listed(names) {
+  const more = names.length - NAMED_FILES;
+  return names.slice(0, NAMED_FILES).join(", ") + (more > 0 ? ` and ${number(more)} more` : "");
 }

@@ -137,6 +137,23 @@ async function answer(address, options) {
   }
 }
 
+/**
+ * Return a function that loads something when it is first wanted, and then has it.
+ *
+ * @template T
+ * @param {() => Promise<T>} load imports modules; called again after it failed
+ * @returns {() => Promise<T>} rejects with an ApiError of status 0 if the server cannot be reached
+ */
+export function loader(load) {
+  /** @type {Promise<T> | undefined} */
+  let coming;
+  const failed = (/** @type {unknown} */ error) => {
+    coming = undefined;
+    throw error instanceof TypeError ? new ApiError(0, {}) : error; // as a module fails that is not answered
+  };
+  return () => (coming ??= load().catch(failed));
+}
+
 /** Make a key for one submission, so that sending it twice starts one process. */
 export function idempotencyKey() {
   const random = crypto.getRandomValues(new Uint32Array(4));

@@ -13,6 +13,7 @@ ROOT = Path(static.__file__).parent
 MODULES = sorted(ROOT.rglob("*.js"))
 IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"([^"]+)";', re.MULTILINE)
 DYNAMIC_IMPORT = re.compile(r'const \{([^}]*)\} = await import\("([^"]+)"\)')
+LOADER = re.compile(r'const (\w+) = loader\(\(\) => import\("([^"]+)"\)\)')
 EXPORT = re.compile(r"^export (?:async )?(?:class|function\*?|const|let) (\w+)", re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", re.DOTALL)
 
@@ -37,7 +38,11 @@ def code(module: Path) -> str:
 def imports_of(module: Path) -> list[tuple[str, str]]:
     """Return what a module imports: the names, separated by commas, and from where."""
     text = module.read_text()
-    return [*IMPORT.findall(text), *DYNAMIC_IMPORT.findall(text)]
+    loaded = [
+        (",".join(re.findall(rf"\(await {name}\(\)\)\.(\w+)", text)), target)
+        for name, target in LOADER.findall(text)
+    ]
+    return [*IMPORT.findall(text), *DYNAMIC_IMPORT.findall(text), *loaded]
 
 
 def named(path: Path) -> str:

@@ -10,11 +10,11 @@ import pytest
 
 from server.access.guesses import Guesses, TooManyGuesses
 from server.access.shared_guesses import LATE_ROUNDS, SharedGuesses
-from server.core.errors import LockLost
+from server.core.errors import DatabaseAway, LockLost
 from server.operations.notifications import sender
 from server.store import Store
 from server.store.access.wrong_secrets import KEPT
-from server.store.notifications.deliveries import Delivery
+from server.store.notifications.deliveries import Deliveries, Delivery
 from server.store.peers import locks
 from server.store.peers.heartbeats import UNTOLD_SCHEMA, ClusterUse, Peer, Program
 from tests.fakes.some_records import a_record
@@ -263,3 +263,21 @@ async def test_what_a_server_was_sending_as_it_ended_is_sent_by_the_next_one_at_
         (2, 4, "delivered"),
         (1, 4, "delivered"),
     ]
+
+
+async def test_a_sender_ends_although_the_database_is_away(
+    runner: asyncio.Runner, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise DatabaseAway
+
+    now = time.time()
+    await store.deliveries.insert(Delivery(1, "hook", "failed", 1, 1, "{}", now, due=now - 1))
+    monkeypatch.setattr(Deliveries, "give_back", away)
+    ending = Receiver()
+    sending = sender.Sender(store.deliveries, ending, "s1")
+    sending.start()
+    async with asyncio.timeout(20):
+        while not ending.came:
+            await asyncio.sleep(0.01)
+        await sending.stop()

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.gen_test(timeout=290), pytest.mark.t
 SAMPLES = [
     (KILL_AFTER, 90, True),
     (UNHEARD, 40, False),
-    pytest.param(KILL_ENGINE, 40, False, marks=pytest.mark.long),
+    (KILL_ENGINE, 100, False),
     pytest.param(KILL_TEMPLATE, 40, False, marks=pytest.mark.long),
     pytest.param(KILL_EXAMINER, 50, False, marks=pytest.mark.long),
 ]

@@ -1,6 +1,6 @@
 """Scripts and style sheets without their comments, which are for those who read the source.
 
-A third of what a page would load are comments. Lines keep their numbers, so that an error in a
+A quarter of what a page would load is comments. Lines keep their numbers, so that an error in a
 browser leads to its place in the source.
 """
 
@@ -11,7 +11,7 @@ import re
 #: What has comments that browsers need not get.
 SUFFIXES = (".js", ".css")
 
-#: Comments that have their lines for themselves, and those with a type, which may stand in a line.
+#: Comments on lines of their own, and type comments, which may share a line with code.
 #: What begins like a comment within a text that spans lines would be taken for one: a test sees to
 #: it that no module of ours has any.
 _BLOCK = r"/\*(?:[^*]|\*(?!/))*\*/"

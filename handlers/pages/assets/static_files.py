@@ -21,7 +21,7 @@ from handlers.pages.assets.comments import SUFFIXES, without_comments
 from handlers.services import Services, StartingServices
 from server.core.errors import NotFound
 
-CACHED_FILES = 128
+CACHED_FILES = 512
 
 
 class StaticFiles(JsonHandler):
@@ -82,7 +82,7 @@ def _content(path: str, commented: bool, _changed: int) -> tuple[bytes, bytes, s
     if commented and path.endswith(SUFFIXES):
         plain = without_comments(plain.decode()).encode()
     # At the slowest level, as it is done once for all clients.
-    return plain, gzipped(plain, level=9), hashlib.blake2b(plain, digest_size=12).hexdigest()
+    return plain, gzipped(plain, level=9), hashlib.blake2b(plain, digest_size=8).hexdigest()
 
 
 def routes(services: Services) -> list[URLSpec]:

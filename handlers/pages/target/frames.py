@@ -19,8 +19,8 @@ from tornado.web import RequestHandler
 from handlers.http.query import text
 from handlers.pages.formatting import NOTHING, exact, exposure, number, observed, size
 
-#: How many rows a page has before scripts draw all.
-ROWS_SHOWN = 100
+#: How many rows a page has before scripts draw all: as many as any window shows at first.
+ROWS_SHOWN = 40
 #: How many nights can be chosen with one click.
 NIGHTS_SHOWN = 60
 INPUTS, OUTPUTS, ALL = "input", "output", "all"
@@ -242,8 +242,12 @@ def _order(facet: Facet, value: str) -> tuple[bool, float, str]:
 
 
 def in_row(frame: Frame) -> dict[str, Any]:
-    """Return what scripts know of a frame by its row, until they have fetched all frames."""
-    return {name: value for name, value in frame.items() if name not in ("sha256", "target")}
+    """Return what scripts need to choose a frame by its row, until they have fetched all frames.
+
+    Empty for what has neither headers nor a problem: its PK and its name are in the row anyway.
+    """
+    fits = frame["fits"] and {name: fact(frame, name) for name in ("date", "width", "height")}
+    return {"fits": fits, "problem": frame["problem"]} if fits or frame["problem"] else {}
 
 
 def stored(frame: Frame) -> str:
@@ -263,7 +267,10 @@ def in_short(frame: Frame) -> str:
     seconds = exposure(fact(frame, "exposure"))
     taken = (observed(date) if date is not None else "", fact(frame, "filter"), seconds)
     facts = (*taken, size(frame["size"]))
-    return " · ".join(each for each in facts if each and each != NOTHING)
+    # A line may break between the facts, not within one.
+    return "\u00a0· ".join(
+        each.replace(" ", "\u00a0") for each in facts if each and each != NOTHING
+    )
 
 
 def problem(frame: Frame) -> str:

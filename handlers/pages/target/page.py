@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from tornado.routing import URLSpec
 
-from handlers.http.query import PK, integer
+from handlers.http.query import PK, integer, text
 from handlers.http.routing import route
 from handlers.pages.base import Page
 from handlers.pages.display import display_kind
@@ -87,6 +87,8 @@ class TargetPage(Page):
             film=newest_film(found),
             outputs=newest_outputs(found),
             has_curve=bool(curve.rows),
+            # For scripts that have to show the first points of one.
+            with_curve=bool(curve.rows) or text(self, "curve") is not None,
             processes=[self.process_fields(record) for record in processes.items],
             older=processes.next,
             pipelines=self.processes.pipelines.values(),

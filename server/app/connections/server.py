@@ -110,7 +110,7 @@ class BoundedServer(HTTPServer):
     async def answer_the_last(self, seconds: float) -> bool:
         """Wait until what was asked before now has its answer; return False if time is up.
 
-        Who has sent a whole upload shall learn what became of it.
+        A client that has sent a whole upload learns what became of it.
         """
         asked = {stream: stream.request_at_work for stream in self._streams}
         left = [stream for stream, request in asked.items() if request is not None]

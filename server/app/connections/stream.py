@@ -14,6 +14,8 @@ from server.app.connections.bounds import Share
 
 #: How long a connection stays open, what comes being dropped, so that the client reads the answer.
 LINGER_SECONDS = 2.0
+#: A client that takes nothing of an answer for so long holds up no end of the server.
+STALLED_SECONDS = 0.5
 
 
 class Phase(enum.Enum):
@@ -73,12 +75,14 @@ class ClientStream(IOStream):
 
     @property
     def request_at_work(self) -> int | None:
-        """The number of the request that an answer is being made to, if any.
+        """The number of the request that is being answered, if any.
 
-        One that only waits for the client to take its answer does not count.
+        A client that takes nothing of its answer is not waited for.
         """
-        at_work = self._phase is Phase.ANSWER and not self.writing()
-        return self._requests if at_work else None
+        if self._phase is not Phase.ANSWER or self.closed():
+            return None
+        stalled = self.writing() and time.monotonic() - self._written_at > STALLED_SECONDS
+        return None if stalled else self._requests
 
     def overdue(self, now: float, timeouts: Timeouts) -> bool:
         """Return whether the client has taken too long. To be asked about once a second."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.core.errors import HeliographError
@@ -25,6 +26,8 @@ OTHERS_SECONDS = 5.0
 LONGEST_SLEEP_SECONDS = 30.0
 #: The pause while the database is away.
 AWAY_SECONDS = 5.0
+#: How long the end of a server waits for the database.
+GIVING_BACK_SECONDS = 2.0
 
 
 class Sender:
@@ -44,7 +47,7 @@ class Sender:
         self._task = asyncio.create_task(self._run(), name=f"sender {self.receiver.id}")
 
     async def stop(self) -> None:
-        """End; what is just being sent is due again at once, here or elsewhere."""
+        """End; what is just being sent is due again at once."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -97,10 +100,16 @@ class Sender:
             if claimed:
                 await self._send(list(claimed))
         except asyncio.CancelledError:  # the server ends
-            for claim, was_due in claimed.items():
-                await self._deliveries.give_back(claim, was_due)
+            await self._give_back(claimed)
             raise
         return bool(claimed)
+
+    async def _give_back(self, claimed: Mapping[Delivery, float]) -> None:
+        """Let the next server try at once, if the database can be asked; else when claims end."""
+        with contextlib.suppress(HeliographError, TimeoutError):
+            async with asyncio.timeout(GIVING_BACK_SECONDS):
+                for claim, was_due in claimed.items():
+                    await self._deliveries.give_back(claim, was_due)
 
     async def _due(self, now: float) -> list[Delivery]:
         """Return what is due and not being sent by another server, as far as one call takes."""

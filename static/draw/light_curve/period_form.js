@@ -2,7 +2,7 @@
 /** The search for a period: what is asked for, and what was found. Asking is left to the page. */
 
 import { part, slot } from "../find.js";
-import { clearProblems, showProblems } from "../problems.js";
+import { clearProblems, showProblems } from "../form_problems.js";
 import { setText } from "../times.js";
 import { counted, number } from "../wording.js";
 import { filtersOf } from "./light_curve.js";

@@ -4,8 +4,7 @@
 import { addressOf } from "../../server/address.js";
 import { part } from "../find.js";
 import { may } from "../role.js";
-import { setName } from "../target/names.js";
-import { setText } from "../times.js";
+import { setName, setText } from "../times.js";
 import { exact, number } from "../wording.js";
 
 /** @typedef {import("./frames.js").Frame} Frame */

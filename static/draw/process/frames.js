@@ -4,7 +4,7 @@
 import { addressOf } from "../../server/address.js";
 import { part, parts } from "../find.js";
 import { may } from "../role.js";
-import { setName } from "../target/names.js";
+import { setName } from "../times.js";
 import { exact } from "../wording.js";
 import { signed } from "./frame_facts.js";
 

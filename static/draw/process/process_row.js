@@ -3,8 +3,7 @@
 
 import { addressOf } from "../../server/address.js";
 import { parts, slot } from "../find.js";
-import { setDuration, setText, setTime } from "../times.js";
-import { setName } from "../target/names.js";
+import { setDuration, setName, setText, setTime } from "../times.js";
 import { note, share, statusOf } from "../wording.js";
 
 /**

@@ -3,14 +3,17 @@
 
 import { part, parts, slot } from "../find.js";
 import { setText } from "../times.js";
-import { number } from "../wording.js";
+import { listed, number } from "../wording.js";
 
-const NAMED_FILES = 3;
+/** @type {import("./run_warnings.js").Warnings} */
+const NO_WARNINGS = { warnings: [], doubtful: [] };
 
 export class RunForm {
   #busy = false;
   /** @type {import("../target/frame_list.js").Frame[]} those of the chosen that it cannot use */
   #doubtful = [];
+  /** @type {typeof import("./run_warnings.js").warningsOf | null} */
+  #warningsOf = null;
 
   /**
    * @param {HTMLFormElement} form
@@ -49,13 +52,30 @@ export class RunForm {
     this.showProblems(problems);
     this.#button.disabled = this.#busy || problems.length > 0;
     for (const place of parts('[data-slot="pipeline"]', part("#chosen-bar"))) setText(place, this.pipeline);
-    const { warnings, doubtful } = warningsOf([...this.selection.chosen.values()], this.#fields.dataset.type ?? "");
+    this.#drawWarnings();
+    if (asked) part(".problems", this.form).scrollIntoView({ block: "nearest" });
+  }
+
+  #drawWarnings() {
+    const frames = [...this.selection.chosen.values()];
+    if (frames.length && !this.#warningsOf) return void this.#loadWarnings();
+    const { warnings, doubtful } = this.#warningsOf?.(frames, this.#fields.dataset.type ?? "") ?? NO_WARNINGS;
     const box = part("#run-warnings", this.form);
     box.hidden = !warnings.length;
     replaceItems(part("ul", box), warnings);
-    part("#leave-out", box).hidden = doubtful.length === this.selection.chosen.size;
+    part("#leave-out", box).hidden = doubtful.length === frames.length;
     this.#doubtful = doubtful;
-    if (asked) part(".problems", this.form).scrollIntoView({ block: "nearest" });
+  }
+
+  /** Load what warns, once something is chosen; until then, nothing has a warning. */
+  async #loadWarnings() {
+    try {
+      const { warningsOf } = await import("./run_warnings.js");
+      this.#warningsOf = warningsOf;
+    } catch {
+      return; // the server is away: the next choice tries again
+    }
+    this.#drawWarnings(); // of what is chosen by now
   }
 
   /** @param {boolean} busy whether a process is being submitted */
@@ -93,60 +113,6 @@ export class RunForm {
     if (refused.length) problems.push(`It does not take ${listed(refused)}.`);
     return problems;
   }
-}
-
-/**
- * Say which of the chosen frames a run cannot use, or a film leaves out.
- *
- * @param {import("../target/frame_list.js").Frame[]} frames
- * @param {string} type that of the pipeline
- */
-function warningsOf(frames, type) {
-  const unreadable = frames.filter(({ problem }) => problem);
-  const rest = frames.filter(({ problem, fits }) => !problem && fits);
-  const film = type === "timelapse" && frames.length > 1;
-  const imageless = film ? rest.filter(({ fits }) => !fits?.width) : [];
-  const images = rest.filter(({ fits }) => fits?.width);
-  const undated = film ? images.filter(({ fits }) => fits?.date === null) : [];
-  const usual = film ? usualSize(images) : "";
-  const odd = film ? images.filter((frame) => !undated.includes(frame) && sizeOf(frame) !== usual) : [];
-  const warnings = [
-    sentence(unreadable, "cannot be read", "cannot be read"),
-    sentence(imageless, "holds no image", "hold no image"),
-    sentence(undated, "has no date, which a film needs", "have no date, which a film needs"),
-    sentence(odd, `is not of ${usual} pixels, as most are`, `are not of ${usual} pixels, as most are`),
-  ].filter(Boolean);
-  return { warnings, doubtful: [...unreadable, ...imageless, ...undated, ...odd] };
-}
-
-/**
- * @param {import("../target/frame_list.js").Frame[]} frames
- * @param {string} one
- * @param {string} many
- */
-function sentence(frames, one, many) {
-  if (!frames.length) return "";
-  const names = listed(frames.map(({ name }) => name));
-  return frames.length === 1 ? `${names} ${one}.` : `${number(frames.length)} ${many}: ${names}.`;
-}
-
-/** @param {import("../target/frame_list.js").Frame} frame */
-function sizeOf({ fits }) {
-  return `${fits?.width} × ${fits?.height}`;
-}
-
-/** @param {import("../target/frame_list.js").Frame[]} frames */
-function usualSize(frames) {
-  /** @type {Map<string, number>} */
-  const counts = new Map();
-  for (const frame of frames) counts.set(sizeOf(frame), (counts.get(sizeOf(frame)) ?? 0) + 1);
-  return [...counts].sort(([, one], [, other]) => other - one)[0]?.[0] ?? "";
-}
-
-/** @param {string[]} names */
-function listed(names) {
-  const more = names.length - NAMED_FILES;
-  return names.slice(0, NAMED_FILES).join(", ") + (more > 0 ? ` and ${number(more)} more` : "");
 }
 
 /**

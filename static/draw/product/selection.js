@@ -16,6 +16,8 @@ export class Selection {
   #shown = [];
   /** @type {Set<number>} */
   #shownPks = new Set();
+  /** Whether all that was shown has been chosen with the box in the head, and nothing else since. */
+  all = false;
   /** @type {number | null} the PK where the next range begins */
   #anchor = null;
 
@@ -57,6 +59,7 @@ export class Selection {
   /** @param {Iterable<Frame>} frames */
   chooseOnly(frames) {
     this.chosen = new Map([...frames].map((frame) => [frame.pk, frame]));
+    this.all = false;
     this.draw();
   }
 
@@ -68,6 +71,7 @@ export class Selection {
   /** @param {Iterable<number>} pks */
   forget(pks) {
     for (const pk of pks) this.chosen.delete(pk);
+    this.all = false;
     this.draw();
   }
 
@@ -105,12 +109,14 @@ export class Selection {
     const from = event.shiftKey ? this.#placeOf(this.#anchor) : -1;
     if (from >= 0) this.#chooseRange(from, this.#placeOf(pkOf(row)));
     else this.#toggle(pkOf(row));
+    this.all = false;
     this.draw();
   }
 
   #chooseAll() {
     const all = this.#shown.every(({ pk }) => this.chosen.has(pk));
     for (const frame of this.#shown) this.#set(frame, !all);
+    this.all = !all;
     this.draw();
   }
 

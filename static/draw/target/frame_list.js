@@ -30,6 +30,8 @@
  * @property {boolean} descending
  */
 
+/** How many outputs are among the results. */
+const NEWEST = 6;
 /** @type {Record<string, (frame: Frame) => string>} the values of the facets, "" for none */
 const FACETS = {
   night: (frame) => frame.night ?? "",
@@ -158,6 +160,17 @@ function compared(one, other, turn) {
  */
 export function inOrderOfObservation(frames) {
   return shownOf(frames, { kind: "all", facets: {}, words: "", sort: "date", descending: false });
+}
+
+/**
+ * Return the PKs of the newest film and of the newest outputs, as the page has them that shows them.
+ *
+ * @param {Frame[]} frames newest first
+ */
+export function newestOf(frames) {
+  const outputs = frames.filter(({ kind }) => kind === "output");
+  const film = outputs.find(({ content_type }) => content_type.startsWith("video/") || content_type === "image/gif");
+  return [film?.pk ?? "", ...outputs.slice(0, NEWEST).map(({ pk }) => pk)].join();
 }
 
 /**

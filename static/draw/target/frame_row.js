@@ -3,9 +3,8 @@
 
 import { addressOf } from "../../server/address.js";
 import { copyOf, part, slot } from "../find.js";
-import { setText } from "../times.js";
+import { setName, setText } from "../times.js";
 import { exact, size } from "../wording.js";
-import { setName } from "./names.js";
 
 /** @typedef {import("./frame_list.js").Frame} Frame */
 
@@ -70,6 +69,14 @@ function drawPicture(place, frame) {
   place.replaceChildren(image);
 }
 
+/** @param {HTMLImageElement} image of a row, which cannot be drawn */
+export function dropPicture(image) {
+  if (!image.classList.contains("thumbnail")) return;
+  const blank = document.createElement("span");
+  blank.className = "thumbnail none";
+  image.replaceWith(blank);
+}
+
 /**
  * @param {HTMLElement} row
  * @param {number[]} groups
@@ -118,5 +125,6 @@ function exposure({ fits }) {
 
 /** @param {Frame} frame */
 function inShort(frame) {
-  return [observed(frame), frame.fits?.filter, exposure(frame), size(frame.size)].filter((fact) => fact && fact !== "–").join(" · ");
+  const facts = [observed(frame), frame.fits?.filter, exposure(frame), size(frame.size)].filter((fact) => fact && fact !== "–");
+  return facts.map((fact) => fact.replaceAll(" ", "\u00a0")).join("\u00a0· "); // a line may break between the facts only
 }

@@ -133,7 +133,7 @@ export class ChosenLines {
   async #step(step) {
     const { first, last } = this.#ends;
     if (!first) {
-      const line = this.view.anchor;
+      const line = this.view.anchor();
       if (line) this.#choose(line, line);
     } else {
       this.#choose(first, neighbour(this.view.source, last, step), true);

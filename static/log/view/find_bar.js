@@ -171,7 +171,7 @@ export class FindBar {
   #searchBy(fields, go) {
     clearTimeout(this.#timer);
     const { view, filter } = this;
-    const line = view.anchor || view.chosen?.first || 0;
+    const line = view.anchor() || view.chosen?.first || 0;
     const following = view.following;
     const from = following ? Infinity : view.here || view.firstLine;
     const query = { q: fields.q, level: fields.level };

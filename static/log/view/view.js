@@ -70,8 +70,8 @@ export class LogView {
     return this.#lineAt(this.geometry.lastVisible);
   }
 
-  /** The line that the reader is most likely looking at. */
-  get anchor() {
+  /** Return the line that the reader is most likely looking at. */
+  anchor() {
     this.#takeScroll();
     const { here, chosen } = this.#look;
     const likely = here || chosen?.first || 0;
@@ -98,7 +98,7 @@ export class LogView {
 
   /** @param {boolean} wrapping */
   wrap(wrapping) {
-    this.keep(() => this.box.classList.toggle("wrap", wrapping), this.anchor);
+    this.keep(() => this.box.classList.toggle("wrap", wrapping), this.anchor());
   }
 
   /** @param {boolean} following */
@@ -182,7 +182,7 @@ export class LogView {
     this.#takeScroll();
   }
 
-  /** Take in where the reader has scrolled to, of which the browser tells with the next frame only. */
+  /** Take in where the reader has scrolled to, which the browser reports only with the next frame. */
   #takeScroll() {
     if (this.rendered.shown || !this.box.clientHeight) return;
     this.#measure();

@@ -177,7 +177,7 @@ function foldSections(view, sections) {
   });
   part("#fold").addEventListener("click", () => {
     const folded = !sections.allFolded;
-    view.keep(() => sections.foldAll(folded), view.anchor);
+    view.keep(() => sections.foldAll(folded), view.anchor());
     drawFoldAll(sections);
   });
 }

@@ -1,38 +1,45 @@
 // @ts-check
 /** The data products on the page of a target: which are shown, choosing, grouping, deleting them. */
 
+import { kept } from "../../draw/browser/kept.js";
 import { part, parts } from "../../draw/find.js";
-import { messageOf, showProblem } from "../../draw/problems.js";
+import { attempt } from "../../draw/problems.js";
+import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 import { ArrowKeys } from "../../draw/target/arrow_keys.js";
 import { Facets } from "../../draw/target/facets.js";
 import { inOrderOfObservation, queryOf, shownOf, wantedBy } from "../../draw/target/frame_list.js";
-import { drawFrame, frameRow } from "../../draw/target/frame_row.js";
-import { Nights } from "../../draw/target/nights.js";
+import { drawFrame, dropPicture, frameRow } from "../../draw/target/frame_row.js";
 import { RowChunks } from "../../draw/target/row_chunks.js";
 import { may } from "../../draw/role.js";
 import { setText } from "../../draw/times.js";
-import { counted, number } from "../../draw/wording.js";
+import { number } from "../../draw/wording.js";
+import { loader } from "../../server/api.js";
 import { Answers } from "../../server/changes.js";
-import { chooseGallery } from "./gallery.js";
-import { deleteSoon } from "./undo.js";
-import { takeUploads } from "./uploads.js";
 
 /** @typedef {import("../../draw/target/frame_list.js").Frame} Frame */
 /** @typedef {import("../../draw/target/frame_list.js").Wanted} Wanted */
+/** Whether readers want pictures instead of rows. */
+const GALLERY = "heliograph.gallery";
+
+const grouping = loader(() => import("./groups.js"));
+const deleting = loader(() => import("./deleting/deleting.js"));
 
 /**
  * @param {number} target
  * @param {import("../../draw/product/selection.js").Selection} selection
- * @param {(frames: Frame[]) => void} [came] called with all data products, newest first
+ * @param {(frames: Frame[]) => void} came called with all data products, newest first
  */
-export function watchProducts(target, selection, came = () => {}) {
+export function watchProducts(target, selection, came) {
   const list = new ProductList(target, selection, came);
-  if (may("operator")) takeUploads(target);
-  document.querySelector("#group-chosen")?.addEventListener("click", async () => {
-    const { groupProducts } = await import("./groups.js");
-    await groupProducts(list.chosenInOrder);
+  const problem = part("#product-problem");
+  document.querySelector("#group-chosen")?.addEventListener("click", () => {
+    const { chosenInOrder } = list;
+    void attempt(problem, async () => (await grouping()).groupProducts(chosenInOrder));
   });
-  document.querySelector("#delete-chosen")?.addEventListener("click", () => void list.deleteChosen());
+  document.querySelector("#delete-chosen")?.addEventListener("click", () => {
+    const [chosen, hidden] = [[...selection.chosen.values()], selection.hidden.length];
+    void attempt(problem, async () => (await deleting()).deleteProducts(chosen, hidden, list));
+  });
   document.querySelector("#only-shown")?.addEventListener("click", () => selection.chooseOnlyShown());
   return list;
 }
@@ -44,6 +51,8 @@ class ProductList {
   #deleted = new Set();
   #known = false;
   #more = false;
+  /** Whether all that is shown is to be chosen once it is known. */
+  #chooseShown = false;
 
   /**
    * @param {number} target
@@ -61,23 +70,43 @@ class ProductList {
     this.shown = /** @type {Frame[]} */ ([]);
     new ArrowKeys(this.table, { count: () => this.shown.length, at: (index) => this.rows.rowAt(index) });
     this.facets = new Facets(part("#facets"), (change) => this.want(change));
-    this.nights = new Nights(part("#nights"), (night, filter) => this.#chooseSet(night, filter));
+    this.nights = loader(async () => {
+      const { Nights } = await import("../../draw/target/nights.js"); // a page with nights has it already
+      return new Nights(part("#nights"), (night, filter) => this.#chooseSet(night, filter));
+    });
+    this.gallery = loader(async () => {
+      const { Gallery } = await import("./gallery.js"); // few want one
+      return new Gallery(this.table, GALLERY, (columns) => {
+        if (this.#known) this.rows.setColumns(columns);
+      });
+    });
     this.#takeRows();
     this.#listen();
-    chooseGallery(this.table, (columns) => {
-      if (this.#known) this.rows.setColumns(columns);
-    });
+    this.#showGalleryIfKept();
+    if (!part("#nights").hidden) void this.nights().catch(() => {});
+    watchBrokenPictures(part("#products"), dropPicture);
+  }
+
+  /** Go there at once, so that nothing moves; the rest can wait for its module. */
+  #showGalleryIfKept() {
+    if (kept(GALLERY) !== "true") return;
+    part("#products").classList.add("gallery");
+    part("#gallery").setAttribute("aria-pressed", "true");
+    void this.gallery().catch(() => {}); // it is tried again with the next change
   }
 
   /** Have what the page came with ready to be chosen before all is fetched. */
   #takeRows() {
-    const rows = parts("tr[data-frame]", this.table);
-    this.shown = rows.map((row) => JSON.parse(row.dataset.frame ?? ""));
+    const rows = parts("tr[data-pk]", this.table);
+    this.shown = rows.map(({ dataset: { pk, name, frame } }) => ({ pk: Number(pk), name, ...JSON.parse(frame ?? "{}") }));
     for (const row of rows) row.removeAttribute("data-frame");
     this.selection.take(this.shown, new Map(this.shown.map((frame) => [frame.pk, frame])));
   }
 
   #listen() {
+    part("#gallery").addEventListener("click", () => {
+      void attempt(part("#product-problem"), async () => (await this.gallery()).toggle());
+    });
     part("#filter").addEventListener("input", (event) => {
       this.want({ words: /** @type {HTMLInputElement} */ (event.target).value.trim().toLowerCase() }, true);
     });
@@ -97,17 +126,22 @@ class ProductList {
   /** Show the data products as they are now, if they have changed. */
   async refresh() {
     await this.answers.drawChanged(`/api/targets/${this.target}/frames/`, (answer) => this.#take(answer));
+    if (part("#products").classList.contains("gallery")) void this.gallery().catch(() => {});
   }
 
   /** @param {{frames: Frame[], more: boolean}} answer */
-  #take({ frames, more }) {
+  async #take({ frames, more }) {
     const known = new Map(this.#frames.map((frame) => [frame.pk, frame]));
     // What has not changed stays the same object, so that its row is not drawn again.
     this.#frames = frames.map((frame) => sameOr(known.get(frame.pk), frame));
     this.#more = more;
+    const chooseShown = this.#chooseShown || (!this.#known && this.selection.all);
     this.#known = true;
+    this.#chooseShown = false;
     this.draw();
+    if (chooseShown) this.selection.chooseOnly(this.shown);
     this.came(this.#there);
+    await this.nightsDrawn; // if what draws them cannot be loaded, all this is tried again
   }
 
   get #there() {
@@ -144,7 +178,8 @@ class ProductList {
     this.rows.show(this.shown);
     this.#drawHeadings();
     this.facets.draw(there, this.wanted);
-    this.nights.draw(there, this.wanted);
+    this.nightsDrawn = this.#drawNights();
+    this.nightsDrawn.catch(() => {});
     const filter = /** @type {HTMLInputElement} */ (part("#filter"));
     if (filter !== document.activeElement) filter.value = this.wanted.words;
     document.querySelector("#more-products")?.parentElement?.remove();
@@ -154,6 +189,11 @@ class ProductList {
     const newest = this.#more ? ", the newest," : "";
     setText(part("#shown"), `${number(this.shown.length)} of ${number(there.length)}${newest} shown`);
     this.selection.take(this.shown, new Map(there.map((frame) => [frame.pk, frame])));
+  }
+
+  async #drawNights() {
+    const some = this.#there.some(({ kind, night }) => kind === "input" && night);
+    if (some || !part("#nights").hidden) (await this.nights()).draw(this.#there, this.wanted);
   }
 
   #drawHeadings() {
@@ -178,47 +218,22 @@ class ProductList {
     const set = { ...this.wanted, kind: /** @type {const} */ ("input"), facets, words: "" };
     if (queryOf(set) === queryOf(this.wanted)) {
       this.want({ facets: {} });
+      this.#chooseShown = false;
       this.selection.chooseOnly([]);
       return;
     }
     this.want(set);
-    if (may("operator")) this.selection.chooseOnly(this.shown);
-  }
-
-  /** Delete the chosen once it is confirmed, with some seconds to undo it. */
-  async deleteChosen() {
-    const { selection } = this;
-    const frames = [...selection.chosen.values()];
-    const hidden = selection.hidden.length;
-    const place = part("#product-problem");
-    const { ask } = await import("../../draw/question.js"); // only the question needs it
-    const unseen = hidden ? ` ${number(hidden)} of them ${hidden === 1 ? "is" : "are"} not shown now.` : "";
-    if (!(await ask(`Delete ${counted(frames.length, "data product")}?${unseen}`))) return;
-    showProblem(place, "");
-    const pks = frames.map(({ pk }) => pk);
-    this.#setDeleted(pks, true);
-    deleteSoon({
-      words: `${counted(frames.length, "data product")} deleted.`,
-      kind: "dataproducts",
-      pks,
-      undone: () => {
-        this.#setDeleted(pks, false);
-        selection.chooseOnly([...selection.chosen.values(), ...frames]);
-      },
-      done: (problem) => {
-        const refused = frames.find(({ pk }) => problem?.pk === pk);
-        if (problem) showProblem(place, `${refused?.name}: ${messageOf(problem.error)}`);
-        void this.refresh().catch(() => {}).then(() => this.#setDeleted(pks, false));
-      },
-    });
+    if (!may("operator")) return;
+    if (this.#known) this.selection.chooseOnly(this.shown);
+    else this.#chooseShown = true;
   }
 
   /**
-   * @param {number[]} pks
-   * @param {boolean} deleted
+   * @param {Frame[]} frames
+   * @param {boolean} deleted whether they are to be shown no more, as their deletion can be undone
    */
-  #setDeleted(pks, deleted) {
-    for (const pk of pks) {
+  setDeleted(frames, deleted) {
+    for (const { pk } of frames) {
       if (deleted) this.#deleted.add(pk);
       else this.#deleted.delete(pk);
     }

@@ -5,22 +5,18 @@ import { showConnection } from "../../draw/connection.js";
 import { ArrowKeys } from "../../draw/target/arrow_keys.js";
 import { part, parts } from "../../draw/find.js";
 import { notify, offerNotifications } from "../../draw/browser/notify.js";
-import { clearProblems, messageOf, showProblem, showProblems } from "../../draw/problems.js";
+import { attempt, messageOf } from "../../draw/problems.js";
 import { ProcessTable } from "../../draw/process/process_table.js";
 import { drawChosen, RunForm } from "../../draw/process/run_form.js";
 import { may } from "../../draw/role.js";
 import { Selection } from "../../draw/product/selection.js";
+import { newestOf } from "../../draw/target/frame_list.js";
 import { keepTimes } from "../../draw/times.js";
-import { addressOf } from "../../server/address.js";
-import { ApiError, idempotencyKey, request } from "../../server/api.js";
+import { idempotencyKey, loader, poll, request } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
 import { ProcessFeed } from "../../server/process_feed.js";
-import { copyCoordinates } from "./coordinates.js";
-import { watchCurve } from "./light_curve/curve.js";
 import { watchProducts } from "./products.js";
-import { showSkyLater } from "./later.js";
-import { drawResults } from "./results.js";
-import { deleteSoon } from "./undo.js";
+import { takeFiles } from "./uploads.js";
 
 /** @type {Set<number>} the PKs of processes whose deletion can be undone */
 const deleted = new Set();
@@ -28,54 +24,103 @@ const target = Number(part("#target").dataset.pk);
 keepTimes(Number(part("#target").dataset.now));
 const selection = new Selection(part("#products"), chosenChanged);
 const run = may("operator") ? new RunForm(part("#run"), selection) : null;
+/** What the page shows of the target, and of the results. */
+let facts = JSON.stringify(JSON.parse(part("#target").dataset.facts ?? ""));
+let newest = part("#film").dataset.shown;
+
+// What few visits want, or not at once.
+const deleting = loader(() => import("./deleting/deleting.js"));
+const editing = loader(() => import("./editing.js"));
+const copying = loader(() => import("./coordinates.js"));
+const results = loader(() => import("./results.js"));
+const head = loader(() => import("./head.js"));
+const sky = loader(() => import("./sky.js"));
+const curve = loader(async () => {
+  const { watchCurve } = await import("./light_curve/curve.js");
+  return watchCurve(target);
+});
+
 const products = watchProducts(target, selection, (frames) => void drawResults(frames));
-const curve = watchCurve(target);
 const feed = followProcesses();
 subscribe(target, () => products.refresh(), { kinds: ["products", "groups"] });
-subscribe(target, () => curve.refresh(), { kinds: ["lightcurve"] });
-/** Brings the head up to date. @type {Promise<() => Promise<void>> | undefined} */
-let head;
-subscribe(target, async () => {
-  head ??= loadHead();
-  await (await head)();
-}, {
+subscribe(target, refreshCurve, { kinds: ["lightcurve"] });
+subscribe(target, refreshHead, {
   kinds: ["target"],
   state: (state) => state === "gone" && showConnection(state), // the list of processes is empty then
 });
-showSkyLater(target);
+showSkyLater();
 offerNotifications(part("#notify"));
 copyCoordinates();
 if (run) {
-  takeTables();
+  takeFiles(target);
   runPipelines(run);
   editTarget();
 }
-if (may("admin")) deleteThisTarget();
 
-async function loadHead() {
+/**
+ * Draw the newest film and outputs if they are others than before.
+ *
+ * @param {import("../../draw/target/frame_list.js").Frame[]} frames
+ */
+async function drawResults(frames) {
+  const now = newestOf(frames);
+  if (now === newest) return;
+  newest = now;
   try {
-    const { watchHead } = await import("./head.js"); // the first paint needs none of it
-    return watchHead();
-  } catch (error) {
-    head = undefined;
-    throw error instanceof TypeError ? new ApiError(0, {}) : error; // the server is away: once more
+    await (await results()).drawResults();
+  } catch {
+    newest = undefined; // it is tried again with the next change
   }
 }
 
-function takeTables() {
-  part("#curve-files").addEventListener("change", async (event) => {
-    const input = /** @type {HTMLInputElement} */ (event.currentTarget);
-    const files = [...(input.files ?? [])];
-    input.value = "";
-    const { importTables } = await import("./imports.js"); // seldom wanted, too
-    importTables(target, files);
+/** Bring the head of the page up to date. */
+async function refreshHead() {
+  const { name, identifier, ra, dec, extra_fields } = await poll(`/api/targets/${target}/`);
+  const now = JSON.stringify([name, identifier, ra, dec, extra_fields]);
+  if (now === facts) return;
+  await (await head()).drawHead(name);
+  facts = now;
+}
+
+/** Bring the light curve up to date. Without any, nothing is loaded that draws one. */
+async function refreshCurve() {
+  if (part("#light-curve").hidden) {
+    const { lightcurve } = await poll(`/api/targets/${target}/lightcurve/?limit=1`);
+    if (!lightcurve.length) return;
+  }
+  await (await curve()).refresh();
+}
+
+/** Show the sky, where the server knows its site, once everything else is there. */
+function showSkyLater() {
+  if (!document.getElementById("sky")) return;
+  const show = () => setTimeout(async () => (await sky()).watchSky(target));
+  if (document.readyState === "complete") show();
+  else addEventListener("load", show, { once: true });
+}
+
+function copyCoordinates() {
+  const buttonOf = (/** @type {Event} */ { target }) =>
+    /** @type {HTMLElement | null} */ (/** @type {Element} */ (target).closest("button[data-copy]"));
+  // The head of the page is drawn anew when others change the target.
+  const heading = part("#target");
+  heading.addEventListener("click", async (event) => {
+    const button = buttonOf(event);
+    try {
+      if (button) await (await copying()).copyCoordinates(button);
+    } catch (error) {
+      part("#copied").textContent = messageOf(error);
+    }
   });
+  // Some browsers let a page copy only at once when a button is pressed.
+  for (const before of ["pointerover", "focusin"]) {
+    heading.addEventListener(before, (event) => void (buttonOf(event) && copying().catch(() => {})));
+  }
 }
 
 function chosenChanged() {
-  if (!run) return;
-  drawChosen(selection);
-  run.draw();
+  if (run) drawChosen(selection);
+  run?.draw();
 }
 
 function followProcesses() {
@@ -123,9 +168,7 @@ function reportEnded({ identifier, failure_message }) {
 function filtersIn(section) {
   /** @type {HTMLSelectElement[]} */
   const selects = parts("select[name]", section);
-  return Object.fromEntries(
-    selects.filter((select) => select.value).map((select) => [select.name, select.value]),
-  );
+  return Object.fromEntries(selects.filter(({ value }) => value).map(({ name, value }) => [name, value]));
 }
 
 /** @param {Element} clicked */
@@ -134,14 +177,11 @@ async function act(clicked) {
   const row = button?.closest("tr");
   if (!(button instanceof HTMLElement) || !row || button.dataset.busy) return;
   const { pk, identifier } = row.dataset;
-  showProblem(part("#process-problem"), "");
   button.dataset.busy = "true"; // a second click, or the second half of a double click, is none
-  try {
+  await attempt(part("#process-problem"), async () => {
     await doAct(button.dataset.act ?? "", Number(pk), identifier ?? "");
     await feed.fetch();
-  } catch (error) {
-    showProblem(part("#process-problem"), messageOf(error));
-  }
+  });
   delete button.dataset.busy;
 }
 
@@ -158,50 +198,29 @@ async function doAct(name, pk, identifier) {
     case "rerun":
       return request("POST", `/api/processes/${pk}/rerun/`);
     case "delete":
-      return deleteProcess(pk, identifier);
+      return (await deleting()).deleteProcess(pk, identifier, (isDeleted) => setDeleted(pk, isDeleted));
     default:
       throw new Error(`Unknown act ${name}`);
   }
 }
 
 /**
- * Delete a process once it is confirmed, with some seconds to undo it.
- *
  * @param {number} pk
- * @param {string} identifier
+ * @param {boolean} isDeleted whether it is to be shown no more, as its deletion can be undone
  */
-async function deleteProcess(pk, identifier) {
-  const { ask } = await import("../../draw/question.js"); // seldom wanted
-  if (!(await ask(`Delete ${identifier} with its log and its outputs?`))) return;
-  deleted.add(pk);
-  const back = () => {
-    deleted.delete(pk);
-    void feed.fetch().catch(() => {});
-  };
-  deleteSoon({
-    words: `${identifier} deleted.`,
-    kind: "processes",
-    pks: [pk],
-    undone: back,
-    done(problem) {
-      if (problem) showProblem(part("#process-problem"), messageOf(problem.error));
-      back();
-    },
-  });
+function setDeleted(pk, isDeleted) {
+  if (isDeleted) return void deleted.add(pk);
+  deleted.delete(pk);
+  void feed.fetch().catch(() => {});
 }
 
 /** @param {RunForm} run */
 function runPipelines(run) {
-  const runForm = run.form;
-  runForm.addEventListener("submit", async (event) => {
+  run.form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (run.problems().length) return run.draw(true);
-    const submit = {
-      target,
-      pipeline: run.pipeline,
-      products: products.chosenInOrder,
-      flags: run.flags,
-    };
+    const { pipeline, flags } = run;
+    const submit = { target, pipeline, products: products.chosenInOrder, flags };
     run.setBusy(true);
     try {
       const key = { "Idempotency-Key": idempotencyKey() };
@@ -218,29 +237,13 @@ function runPipelines(run) {
 
 function editTarget() {
   const form = /** @type {HTMLFormElement} */ (part("#edit-target"));
+  const problem = part('[data-field="detail"]', form);
   if (location.hash === "#edit-target") form.closest("details")?.setAttribute("open", "");
-  form.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    clearProblems(form);
-    try {
-      // Seldom wanted, so that it is not among what the first paint waits for.
-      const { targetOf } = await import("../../draw/target/target_form.js");
-      await request("PATCH", `/api/targets/${target}/`, targetOf(form));
-      location.reload();
-    } catch (error) {
-      showProblems(form, error);
-    }
+    void attempt(problem, async () => (await editing()).saveTarget(form, target));
   });
-}
-
-function deleteThisTarget() {
-  const form = /** @type {HTMLFormElement} */ (part("#edit-target"));
-  part("#delete-target").addEventListener("click", async () => {
-    try {
-      const { deleteTarget } = await import("../deletion.js"); // seldom wanted, too
-      if (await deleteTarget(target, part("h1").textContent ?? "")) location.assign(addressOf("/"));
-    } catch (error) {
-      showProblems(form, error);
-    }
+  form.querySelector("#delete-target")?.addEventListener("click", () => {
+    void attempt(problem, async () => (await editing()).deleteThisTarget(form, target));
   });
 }

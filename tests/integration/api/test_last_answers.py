@@ -1,4 +1,4 @@
-"""A server that ends answers what it was asked before: who sent a file learns what became of it."""
+"""Before it ends, a server answers what it was asked: who sent a file learns what became of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from server.app import server as app
+from server.app.connections.server import BoundedServer
 from server.archive.storage import FileStorage
 from tests.fakes.folders import living_files
 from tests.integration.conftest import Client, make_config, serving
@@ -45,6 +46,18 @@ def storing_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
         held.go_on.set()
 
 
+def store_on_once_it_is_waited_for(monkeypatch: pytest.MonkeyPatch, held: Held) -> None:
+    """Go on storing only when the server has begun to wait for its last answers."""
+    wait = BoundedServer.answer_the_last
+
+    async def wait_and_let_go(server: BoundedServer, seconds: float) -> bool:
+        waiting = asyncio.ensure_future(wait(server, seconds))
+        asyncio.get_running_loop().call_later(0.1, held.go_on.set)
+        return await waiting
+
+    monkeypatch.setattr(BoundedServer, "answer_the_last", wait_and_let_go)
+
+
 async def asked(port: int, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Send an upload, whole, and return the connection, which will have the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -59,12 +72,12 @@ async def test_an_upload_that_is_being_stored_has_its_answer(
 ) -> None:
     config = make_config(tmp_path)
     with storing_held(monkeypatch) as held:
+        store_on_once_it_is_waited_for(monkeypatch, held)
         with serving(config) as running:
             target = await Client(running.url).make_target()
             path = f"/api/targets/{target}/dataproducts/"
             reader, writer = await asked(running.server.port, path)
-            await asyncio.to_thread(held.begun.wait, 20)
-            threading.Timer(0.5, held.go_on.set).start()
+            assert await asyncio.to_thread(held.begun.wait, 20)
         answer = await asyncio.wait_for(reader.read(), 20)
     writer.close()
     assert answer.startswith(b"HTTP/1.1 201 ")
@@ -84,7 +97,7 @@ async def test_an_upload_that_takes_too_long_is_cut_off_and_leaves_nothing(
             target = await Client(running.url).make_target()
             path = f"/api/targets/{target}/dataproducts/"
             reader, writer = await asked(running.server.port, path)
-            await asyncio.to_thread(held.begun.wait, 20)
+            assert await asyncio.to_thread(held.begun.wait, 20)
             threading.Timer(3, held.go_on.set).start()
         assert await asyncio.wait_for(reader.read(), 20) == b""
     writer.close()
@@ -97,16 +110,20 @@ async def test_an_upload_that_takes_too_long_is_cut_off_and_leaves_nothing(
 
 
 @pytest.mark.slow
-async def test_who_does_not_read_the_answer_holds_no_end_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("closed", [False, True])
+async def test_neither_a_client_that_does_not_read_nor_one_that_has_gone_delays_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, closed: bool
+) -> None:
     with serving(make_config(tmp_path)) as running:
-        client = Client(running.url)
-        target = await client.make_target()
-        [pk] = await client.upload(target, ("large", b"x" * 30_000_000))
+        client, port = Client(running.url), running.server.port
+        [pk] = await client.upload(await client.make_target(), ("large", b"x" * 30_000_000))
         url = (await client.call(f"/api/dataproducts/{pk}/"))["url"]
-        port = running.server.port
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
-        writer.write(f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        kept = "close" if closed else "keep-alive"
+        head = f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: {kept}\r\n\r\n"
+        writer.write(head.encode())
         assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
-        before = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() - before < app.LAST_ANSWERS_SECONDS
+        if closed:
+            writer.transport.abort()
     writer.close()
+    assert "requests_unanswered" not in {getattr(each, "action", "") for each in caplog.records}

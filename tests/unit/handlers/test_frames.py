@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import threading
 from collections.abc import Sequence
 from urllib.parse import parse_qs
@@ -67,6 +69,33 @@ async def test_a_page_shows_what_its_address_asks_for(query: str, names: str) ->
     numbers = [f"frame_{name}.fits" if name.isdigit() else name for name in names.split()]
     ends = {"broken": "broken.fits", "film": "film.webm"}
     assert await shown(query) == [ends.get(name, name) for name in numbers]
+
+
+async def test_a_page_has_a_windowful_of_rows_and_leads_to_the_others() -> None:
+    fakes = Fakes()
+    for pk in range(1, frames.ROWS_SHOWN + 6):
+        fakes.archive.keep(pk, f"{pk}.txt", b"x")
+    async with fakes.serving() as client:
+        first = await client.fetch("/targets/1/")
+        assert len(re.findall(rb'<tr role="row" data-pk="\d+" data-name', first.body)) == 40
+        [link] = re.findall(rb'id="more-products" href="([^"]+)"', first.body)
+        rest = await client.fetch(f"/targets/1/{link.decode()}")
+    assert len(re.findall(rb'<tr role="row" data-pk="\d+" data-name', rest.body)) == 5
+    assert b'id="more-products"' not in rest.body
+
+
+async def test_a_row_says_of_its_frame_what_choosing_it_needs() -> None:
+    async with with_frames().serving() as client:
+        page = await client.fetch("/targets/1/?kind=all")
+    rows = dict(
+        re.findall(r'data-pk="(\d+)" data-name="[^"]*" data-frame="([^"]+)"', page.body.decode())
+    )
+    assert json.loads(html.unescape(rows["1"])) == {
+        "fits": {"date": NIGHT - 1, "width": 100, "height": 80},
+        "problem": None,
+    }
+    assert "not a FITS file" in json.loads(html.unescape(rows["7"]))["problem"]
+    assert "8" not in rows  # which has neither headers nor a problem
 
 
 async def test_facets_are_counted_under_all_others() -> None:

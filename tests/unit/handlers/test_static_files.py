@@ -59,10 +59,11 @@ def test_of_our_own_files_only_comments_go(path: Path) -> None:
     assert len(left) == source.count("\n") + 1
     inside = False
     for line, kept in zip(source.split("\n"), left, strict=True):
-        inside = inside or line.lstrip().startswith("/*")
-        if line != kept and not inside:
-            assert line.lstrip().startswith("//") or re.sub(r"/\*\* @.*?\*/ ?", "", line) == kept
-        inside = inside and "*/" not in line
+        begins = line.lstrip().startswith("/*") and "*/" not in line
+        if line != kept and not (inside or begins):
+            comment = re.fullmatch(r"\s*(//.*|/\*.*\*/)\s*", line) and "*/ " not in line.strip()
+            assert comment or re.sub(r"/\*\* @.*?\*/ ?", "", line) == kept
+        inside = (inside or begins) and "*/" not in line
     assert all(line.count("`") % 2 == 0 for line in left), (
         "a text could hold what looks like a comment"
     )

@@ -2,11 +2,17 @@
 /** The light curve on the page of a target: what its processes have measured, and what was imported. */
 
 import { part, slot } from "../../../draw/find.js";
-import { MOST_POINTS } from "../../../draw/light_curve/points.js";
-import { pollAnswer } from "../../../server/api.js";
-import { showIfAny } from "../results.js";
+import { MOST_POINTS, pointsOf } from "../../../draw/light_curve/points.js";
+import { regionOf } from "../../../draw/region/region.js";
+import { getPage, loader, pollAnswer } from "../../../server/api.js";
 
 /** @typedef {"magnitude" | "flux"} Quantity */
+
+const drawing = loader(async () => {
+  const { Plot } = await import("../../../draw/light_curve/plot.js");
+  const { CurvePoints } = await import("./points.js");
+  return { Plot, CurvePoints };
+});
 
 /** @param {number} target */
 export function watchCurve(target) {
@@ -19,13 +25,10 @@ export function watchCurve(target) {
   const refresh = async () => {
     const { rows, version } = await rowsOf(target);
     if (version === shown) return;
-    shown = version;
+    if (rows.length) await fill(section);
     section.hidden = !rows.length;
-    showIfAny();
     if (!rows.length) return;
-    // Loaded only where there is something to draw.
-    const { Plot } = await import("../../../draw/light_curve/plot.js");
-    const { CurvePoints } = await import("./points.js");
+    const { Plot, CurvePoints } = await drawing();
     /** @type {Map<Quantity, import("../../../draw/light_curve/points.js").Point[]>} */
     const curves = new Map();
     for (const quantity of /** @type {Quantity[]} */ (["magnitude", "flux"])) {
@@ -38,8 +41,20 @@ export function watchCurve(target) {
     }
     tools ??= new CurvePoints(target, section, plots, refresh);
     tools.show(curves);
+    shown = version; // what could not be loaded is tried again
   };
   return { refresh };
+}
+
+/**
+ * Have in the section what shows a light curve: the page came without it if it had none.
+ *
+ * @param {HTMLElement} section
+ */
+async function fill(section) {
+  if (section.firstElementChild) return;
+  const { childNodes } = regionOf(section.id, await getPage(`${location.pathname}?curve=true`));
+  section.replaceChildren(...childNodes);
 }
 
 /**
@@ -60,24 +75,4 @@ async function rowsOf(target) {
     next = body.next ? `&before=${body.next}` : "";
   } while (next && rows.length < MOST_POINTS);
   return { rows, version: versions.join(" ") };
-}
-
-/**
- * @param {any[]} rows
- * @param {Quantity} quantity
- * @returns {import("../../../draw/light_curve/points.js").Point[]}
- */
-function pointsOf(rows, quantity) {
-  return rows
-    .filter((row) => typeof row[quantity] === "number")
-    .map((row) => ({
-      time: row.time,
-      value: row[quantity],
-      error: row.error,
-      filter: row.filter,
-      limit: Boolean(row.limit),
-      number: row.number,
-      out: Boolean(row.left_out),
-      flux: quantity === "flux",
-    }));
 }

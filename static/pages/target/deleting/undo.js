@@ -4,9 +4,9 @@
  * back: it sends them when the time is over, when something else is deleted, or when it is left.
  */
 
-import { part, slot } from "../../draw/find.js";
-import { ApiError, request } from "../../server/api.js";
-import { addressOf } from "../../server/address.js";
+import { part, slot } from "../../../draw/find.js";
+import { ApiError, request } from "../../../server/api.js";
+import { addressOf } from "../../../server/address.js";
 
 const UNDO_MS = 8000;
 /** A browser lets a page that is left send about so many requests. */
