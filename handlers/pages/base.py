@@ -10,7 +10,7 @@ import json
 import time
 from http.client import responses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from tornado.template import BaseLoader
@@ -18,7 +18,7 @@ from tornado.template import BaseLoader
 from handlers.access.identification import COOKIE
 from handlers.http.base import BaseHandler
 from handlers.http.compression import compressed
-from handlers.http.error_responses import ErrorResponse
+from handlers.http.error_responses import SENTENCES, ErrorResponse
 from handlers.pages import formatting
 from handlers.pages.addresses import PrefixingLoader, page_of
 from handlers.pages.display import display_kind, has_preview, table_kind
@@ -26,12 +26,23 @@ from server.access.roles import Caller, Role
 from server.core.records import ProcessRecord
 from server.processes.overview import Counts
 
+if TYPE_CHECKING:
+    from handlers.services import Services
+
 TEMPLATES = Path(__file__).parent.parent / "templates"
 #: Scripts and styles are files of ours; nothing is inline, framed or from elsewhere.
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
+
+#: What a page says where the API's sentence would only repeat the name of the status.
+PAGE_SENTENCES = {
+    SENTENCES[404]: "There is nothing at this address. What was here may have been deleted.",
+    SENTENCES[
+        500
+    ]: "Something went wrong in the server. Try again; if it goes on, tell whoever runs it.",
+}
 
 
 class Page(BaseHandler):
@@ -65,7 +76,7 @@ class Page(BaseHandler):
             "disk_problem": None if services is None else services.disk_problem(),
             "prefix": self.prefix,
             "guest": self.guest,
-            "role": "guest" if self.guest else str(self.caller.role),
+            "role": "guest" if self.guest or self._is_stranger else str(self.caller.role),
             "may": self.may,
             "signed_in": self._signed_in(),
             "under_way": self._under_way(),
@@ -76,9 +87,18 @@ class Page(BaseHandler):
         services = getattr(self, "services", None)
         return services.processes.overview.counts if services and self.may("viewer") else None
 
+    @property
+    def _is_stranger(self) -> bool:
+        """Whether a server with tokens does not know who asks, as at the form to sign in."""
+        if self.identity is not None:
+            return False
+        services: Services | None = getattr(self, "services", None)
+        return services is not None and services.access.needs_token
+
     def may(self, role: str) -> bool:
         """Return whether the reader may do what needs this role."""
-        return not self.guest and self.caller.role.includes(Role(role))
+        known = not self.guest and not self._is_stranger
+        return known and self.caller.role.includes(Role(role))
 
     def _signed_in(self) -> Caller | None:
         """Return who one is for the header of a page, None where nobody has to say so."""
@@ -122,7 +142,7 @@ class Page(BaseHandler):
             "pages/error.html",
             status=response.status,
             reason=responses.get(response.status, "Error"),
-            message=response.sentence,
+            message=PAGE_SENTENCES.get(response.sentence, response.sentence),
         )
 
     def _why_asked(self, response: ErrorResponse) -> str | None:

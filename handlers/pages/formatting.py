@@ -41,12 +41,14 @@ def ago(seconds: float, now: float) -> str:
         return f"{floor(age / _HOUR)} h ago"
     days = floor(age / _DAY)
     if days <= 30:
-        return f"{days} day{'s' if days > 1 else ''} ago"
+        return f"{counted(days, 'day')} ago"
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 def duration(seconds: float) -> str:
     """Return a length of time in its two largest units."""
+    if 0 < seconds < 1:
+        return "< 1 s"
     whole = max(0, floor(seconds))
     if whole < _MINUTE:
         return f"{whole} s"
@@ -77,6 +79,12 @@ def number(value: float) -> str:
     """Return a number with thin spaces between its thousands; a whole one without a fraction."""
     text = f"{value:,.0f}" if value == floor(value) else f"{value:,.2f}"
     return text.replace(",", "\u202f")
+
+
+def counted(count: float | str, noun: str, plural: str | None = None) -> str:
+    """Return a count, or one that is written already, with its noun in the right number."""
+    text = count if isinstance(count, str) else number(count)
+    return f"{text} {noun if text == '1' else plural or noun + 's'}"
 
 
 def plain(value: float) -> str:

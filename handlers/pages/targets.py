@@ -23,7 +23,7 @@ from server.core.records import LARGEST_PK, ProcessRecord, State, Target
 TARGETS_SHOWN = 50
 #: How many rows ask the database at the same time, so that other requests get their turn.
 ROWS_AT_ONCE = 8
-#: How many unended processes the rows show, over all targets.
+#: How many processes of each unended state the rows show, over all targets.
 ACTIVE_SHOWN = 1_000
 #: How many data products are searched for the newest image: mostly it is among the first few, but
 #: tables made by a run may be newer.
@@ -42,6 +42,11 @@ class TargetRow:
     processes: str
     active: list[ProcessRecord]
     last: float  #: when something was last done about it, in Unix seconds
+
+    @property
+    def more(self) -> str:
+        """How many processes have not ended besides the one that is named."""
+        return formatting.at_most(len(self.active) - 1, COUNTED)
 
 
 class TargetsPage(Page):
@@ -90,10 +95,17 @@ class TargetsPage(Page):
         return await asyncio.gather(*map(row, targets))
 
     async def _active(self) -> defaultdict[int, list[ProcessRecord]]:
-        """Return the processes that have not ended, by target, newest first."""
-        page = await self.processes.find(states=[State.QUEUED, State.RUNNING], limit=ACTIVE_SHOWN)
+        """Return the processes that have not ended, by target: what runs, then what waits."""
+        # What waits is asked for first, so that what begins to run in between is not left out; and
+        # by itself, so that a long queue hides nothing that runs.
+        waiting, running = [
+            await self.processes.find(states=[state], limit=ACTIVE_SHOWN)
+            for state in (State.QUEUED, State.RUNNING)
+        ]
+        records = {record.pk: record for record in (*running.items, *waiting.items)}
+        records |= {record.pk: record for record in running.items}
         active = defaultdict(list)
-        for record in page.items:
+        for record in records.values():
             active[record.target].append(record)
         return active
 

@@ -30,6 +30,7 @@ export const twoDigits = (value) => String(value).padStart(2, "0");
 
 /** @param {number} seconds a length of time */
 export function duration(seconds) {
+  if (seconds > 0 && seconds < 1) return "< 1 s";
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < MINUTE) return `${whole} s`;
   if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min ${twoDigits(whole % MINUTE)} s`;

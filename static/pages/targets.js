@@ -20,6 +20,9 @@ import { deleteTarget } from "./deletion.js";
 const TYPING_MS = 200;
 /** The list costs the server a lot, and changes with everything that happens. */
 const APART_MS = 500;
+const STATES = ["running", "queued"];
+/** How far processes are counted. */
+const COUNTED = 200;
 
 keepTimes(Number(part("#targets").dataset.now));
 searchAsYouType();
@@ -91,10 +94,11 @@ function followTargets() {
   let stale = false;
   subscribe(null, async (what) => {
     let wanted = what.has("targets");
-    const take = (/** @type {any} */ answer) => {
-      wanted = takeRunning(answer.processes) || wanted;
-    };
-    if (what.has("processes")) await answers.drawChanged("/api/processes/?state=queued,running&limit=1000", take);
+    for (const state of what.has("processes") ? STATES : []) {
+      await answers.drawChanged(`/api/processes/?state=${state}&limit=1000`, ({ processes }) => {
+        wanted = takeActive(state, processes) || wanted;
+      });
+    }
     // At first, all may have changed: it was drawn by the server a moment ago.
     stale = stale || (drawn && wanted);
     drawn = true;
@@ -110,22 +114,23 @@ async function drawTargets() {
   drawRunning();
 }
 
-/** @type {any[]} what has not ended, newest first */
-let running = [];
+/** What has not ended, newest first: asked for by state, so that a long queue hides nothing that runs. @type {Record<string, any[]>} */
+const active = {};
 
 /**
+ * @param {string} state
  * @param {any[]} processes
  * @returns {boolean} whether any has been submitted, has started or has ended
  */
-function takeRunning(processes) {
-  const before = JSON.stringify(running.map(wordsOf));
-  running = processes;
-  return JSON.stringify(running.map(wordsOf)) !== before;
+function takeActive(state, processes) {
+  const before = JSON.stringify(active[state]?.map(wordsOf) ?? []);
+  active[state] = processes;
+  return JSON.stringify(processes.map(wordsOf)) !== before;
 }
 
 function drawRunning() {
   for (const cell of parts("[data-running]")) {
-    const own = running.filter((each) => each.target === Number(cell.dataset.running));
+    const own = STATES.flatMap((state) => active[state] ?? []).filter((each) => each.target === Number(cell.dataset.running));
     if (cell.dataset.drawn === JSON.stringify(own.map(wordsOf))) continue;
     cell.dataset.drawn = JSON.stringify(own.map(wordsOf));
     cell.replaceChildren(...(own.length ? [linkTo(own[0]), more(own.length - 1)] : [faint("–")]));
@@ -149,7 +154,7 @@ function linkTo(process) {
 
 /** @param {number} count */
 function more(count) {
-  return faint(count ? ` and ${count} more` : "");
+  return faint(count ? ` and ${count > COUNTED ? `${COUNTED}+` : count} more` : "");
 }
 
 /** @param {string} text */

@@ -16,6 +16,8 @@
   const MARGIN = 0.05;
   /** From so many points on they are smaller, and their error bars fainter. */
   const MANY = 1_000;
+  /** In frames narrower than so many pixels the labels of the time would overlap. */
+  const NARROW = 480;
   const night = matchMedia("(prefers-color-scheme: dark)");
 
   /** @type {any} */
@@ -86,6 +88,8 @@
       output_backend: "canvas",
     });
     figure.toolbar.logo = null;
+    // In a bar just as wide as its tools, Bokeh would take the last one for one too many.
+    figure.toolbar.stylesheets = [":host { padding-right: 20px; }"];
     const count = plot.series.reduce((/** @type {number} */ sum, /** @type {any} */ { x }) => sum + x.length, 0);
     for (const series of plot.series) addSeries(figure, series, colours, { count, edges, ...plot });
     const kinds = plot.series.some((/** @type {any} */ { limit, out }) => limit.includes(true) || out.includes(true));
@@ -204,6 +208,10 @@
         major_tick_line_color: colours.line, minor_tick_line_color: null,
         ...(plot.dates && figure.below.includes(axis) ? {} : { formatter: new Bokeh.BasicTickFormatter({ use_scientific: tiny && figure.left.includes(axis) }) }),
       });
+    }
+    if (innerWidth < NARROW) {
+      figure.min_border_right = 20; // the last label is centred on its tick
+      for (const axis of figure.below) if (axis.ticker) axis.ticker.desired_num_ticks = Math.max(2, Math.floor(innerWidth / 90));
     }
     for (const grid of figure.center) if ("grid_line_color" in grid) grid.grid_line_color = colours.line;
     // Above the plot, so that it hides no points.

@@ -2,6 +2,7 @@
 /** The controls around the screen: they say how things are, and change them. */
 
 import { part, parts, slot } from "../draw/find.js";
+import { counted } from "../draw/wording.js";
 import { Histogram } from "./histogram.js";
 import { valueText } from "./readout.js";
 import { angleText } from "./picture/sky.js";
@@ -149,7 +150,7 @@ export class Controls {
 
 /** @param {import("../server/pixels.js").Hdu} hdu */
 function hduText({ index, name, kind, shape }) {
-  const sides = kind === "table" ? `${shape[0]} rows` : [...shape].reverse().join(" × ");
+  const sides = kind === "table" ? counted(shape[0], "row") : [...shape].reverse().join(" × ");
   return [`${kind === "detector" ? "all" : index}`, name, kind, sides].filter(Boolean).join(" · ");
 }
 
@@ -157,5 +158,6 @@ function hduText({ index, name, kind, shape }) {
 function statisticsText(statistics) {
   if (!statistics) return "All pixels are blank.";
   const { min, max, median, mean, sigma } = statistics;
-  return `min ${valueText(min)} · median ${valueText(median)} · mean ${valueText(mean)} · σ ${valueText(sigma)} · max ${valueText(max)}`;
+  const facts = { min, median, mean, "σ": sigma, max };
+  return Object.entries(facts).map(([name, value]) => `${name}\u00a0${valueText(value)}`).join(" · ");
 }

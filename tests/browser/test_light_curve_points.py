@@ -137,7 +137,10 @@ def test_a_point_is_clicked_dates_are_shown_and_a_period_is_found(
     page.get_by_role("button", name="Search", exact=True).click()
     best = re.compile(r"The best period is 1\.(69|70)")
     expect(page.locator("#periods")).to_contain_text(best, timeout=SEARCH_MS)
-    expect(page.get_by_role("img", name="Periodogram")).to_be_visible()
+    drawing = page.get_by_role("img", name="Periodogram")
+    expect(drawing).to_be_visible()
+    # Not enlarged, its texts neither.
+    assert drawing.evaluate("svg => Math.abs(svg.viewBox.baseVal.width - svg.clientWidth)") < 2
     page.locator(".peaks button").first.click()
     expect(page.locator(WORDS)).to_contain_text(re.compile(r"folded by 1\.(69|70)\d* days"))
     page.get_by_role("button", name="Export").click()

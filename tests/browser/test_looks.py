@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from handlers.pages import formatting
+from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open
 from tests.browser.support.observatory import Observatory
 
@@ -125,7 +127,22 @@ def test_nothing_moves_when_live_data_comes(open_page: Open, observatory: Observ
 def test_server_and_scripts_say_numbers_alike(open_page: Open) -> None:
     page = open_page("/")
     now = 1_800_000_000.0
-    ages = [0, 9.99, 10, 59.9, 60, 3599, 3600, 86_399, 86_400, 172_800, 2_678_399, 2_678_400, 1e8]
+    ages = [
+        0,
+        0.4,
+        9.99,
+        10,
+        59.9,
+        60,
+        3599,
+        3600,
+        86_399,
+        86_400,
+        172_800,
+        2_678_399,
+        2_678_400,
+        1e8,
+    ]
     sizes = [0, 1, 999, 1000, 1049, 1050, 999_949, 999_950, 123_456_789, 5e12]
     numbers = [0, 7, 999, 1000, 1_234_567, 0.5, 1234.5]
     used: list[dict[str, object]] = [
@@ -161,6 +178,7 @@ def test_server_and_scripts_say_numbers_alike(open_page: Open) -> None:
     assert answer["duration"] == [formatting.duration(age) for age in ages]
     assert answer["size"] == [formatting.size(size) for size in sizes]
     assert answer["number"] == [formatting.number(number) for number in numbers]
+    assert answer["counted"] == [formatting.counted(number, "frame") for number in numbers]
 
 
 def words_of(page: Page, values: dict[str, object]) -> dict[str, list[str]]:
@@ -175,6 +193,7 @@ def words_of(page: Page, values: dict[str, object]) -> dict[str, list[str]]:
             duration: given.ages.map(words.duration),
             size: given.sizes.map(words.size),
             number: given.numbers.map(words.number),
+            counted: given.numbers.map(number => words.counted(number, "frame")),
             resources: given.used.map(words.resources),
             note: given.processes.map(words.note),
             status: given.processes.map(words.statusOf),
@@ -183,6 +202,26 @@ def words_of(page: Page, values: dict[str, object]) -> dict[str, list[str]]:
         json.dumps(values),
     )
     return answer
+
+
+@pytest.mark.parametrize(
+    "width", [pytest.param(360, marks=pytest.mark.long), 1280], ids=["phone", "desk"]
+)
+def test_nothing_moves_when_a_table_or_a_film_is_shown(
+    open_page: Open, observatory: Observatory, tmp_path: Path, width: int
+) -> None:
+    frames = synthesise_series(tmp_path, 2, (48, 64))
+    curve = "MJD,magnitude,filter\n" + "".join(f"{59000 + n},12.{n % 9},V\n" for n in range(50))
+    target = observatory.make_target()
+    *images, table = observatory.upload(
+        target, {path.name: path.read_bytes() for path in frames} | {"curve.csv": curve.encode()}
+    )
+    [film] = observatory.ended(observatory.submit(target, "Timelapse", images))["outputs"]
+    for product, shown in ((table, '.plot[data-state="drawn"]'), (film, "video")):
+        page = open_page(f"/dataproducts/{product}/", width=width, script=SHIFTS)
+        expect(page.locator(f".exhibit {shown}")).to_be_visible()
+        page.wait_for_function("(document.querySelector('video')?.readyState ?? 4) >= 2")
+        assert page.evaluate("window.shifts") < 0.02, shown
 
 
 @pytest.mark.parametrize("width", [360, 1280])

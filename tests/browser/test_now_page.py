@@ -181,28 +181,32 @@ def test_processes_are_filtered_by_the_address_and_paged_to_the_first(
     assert violations(page, axe) == []
 
 
+@pytest.mark.parametrize("path", ["/processes/?target={}", "/targets/{}/"])
 def test_rows_are_sorted_by_a_click_on_a_head_and_stay_so(
-    open_page: Open, observatory: Observatory
+    open_page: Open, observatory: Observatory, path: str
 ) -> None:
     target = observatory.make_target(f"Sorted {secrets.token_hex(3)}")
     products = observatory.upload(target, {"notes.txt": b"x"})
     runs = [observatory.submit(target, name, products) for name in ("Texts", "Broken", "Texts")]
     for pk in runs:
         observatory.ended(pk)
-    page = open_page(f"/processes/?target={target}")
-    statuses = page.locator('#processes [data-slot="status"]')
+    page = open_page(path.format(target))
+    statuses = page.locator('#processes tbody [data-slot="status"]')
     head = page.get_by_role("button", name="Status")
     head.focus()
     page.keyboard.press("Enter")
-    expect(page.locator("th[aria-sort=ascending]")).to_have_text("Status")
+    expect(page.locator("#processes th[aria-sort=ascending]")).to_have_text("Status")
     expect(statuses.first).to_have_text("failed", ignore_case=True)
     page.keyboard.press("Enter")
-    expect(page.locator("th[aria-sort=descending]")).to_have_text("Status")
+    expect(page.locator("#processes th[aria-sort=descending]")).to_have_text("Status")
     expect(statuses.last).to_have_text("failed", ignore_case=True)
+    expect(head).to_be_focused()
+    failed = page.locator("#processes tbody tr").last.get_by_role("link").first
+    failed.focus()
     observatory.ended(observatory.submit(target, "Texts", products))
     expect(page.locator("#processes tbody tr")).to_have_count(4)
     expect(statuses.last).to_have_text("failed", ignore_case=True)
-    expect(head).to_be_focused()
+    expect(failed).to_be_focused()
 
 
 def test_the_last_active_target_is_first(open_page: Open, observatory: Observatory) -> None:

@@ -70,7 +70,7 @@ def takes_the_first_screen(page: Page) -> None:
     whole, share = page.evaluate(STAGE)
     assert whole
     assert share >= LEAST_SHARE
-    assert page.evaluate("window.shifts") < 0.05
+    assert page.evaluate("window.shifts") < 0.01
 
 
 def place_is(page: Page, frame: int) -> None:
@@ -227,6 +227,7 @@ def test_the_main_output_else_curve_and_picture_stand_first(
     if kind == "curve":
         expect(page.locator("#stage .plot")).to_have_attribute("data-state", "drawn")
         expect(page.locator("#stage")).to_contain_text("2 points")
+        expect(page.frame_locator("#stage iframe").get_by_title("Reset")).to_be_visible()
     if kind == "picture":
         page.get_by_role("list", name="Pictures").get_by_role("link").nth(1).click()
         expect(page.locator("#shown img")).to_have_attribute("alt", re.compile("light.png$"))

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,18 @@ def test_one_signs_in_where_one_was_going_and_out_again(
 ) -> None:
     target = guarded.call("POST", "/api/targets/", {"name": "Vega"})["pk"]
     page = visit(f"/targets/{target}/", width=width)
+    for hidden in ("#strip", "#show-search", "#show-api"):  # what runs is not for strangers
+        expect(page.locator(hidden)).to_have_count(0)
     sign_in(page, "a-wrong-token-of-mine")
     expect(page.get_by_role("alert")).to_have_text("This token is not valid.")
     sign_in(page, guarded.jane)
     expect(page).to_have_url(f"{guarded.observatory.url}/targets/{target}/")
     expect(page.get_by_role("link", name="Signed in as jane operator")).to_be_visible()
+    boxes = page.locator(".top > *").evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect()).filter(box => box.width)"
+        ".map(({ left, right }) => [left, right]).sort(([one], [other]) => one - other)"
+    )
+    assert all(one[1] <= other[0] + 0.5 for one, other in pairwise(boxes))
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0
     page.get_by_role("button", name="Sign out").click()

@@ -175,7 +175,10 @@ class FakeProcesses:
 
     async def find(self, **wanted: Any) -> Page[ProcessRecord]:
         self.calls.append(("find", wanted))
-        return Page(sorted(self.records.values(), key=lambda record: -record.pk), None)
+        states = wanted.get("states")
+        found = [each for each in self.records.values() if not states or each.state in states]
+        found.sort(key=lambda record: -record.pk)
+        return Page(found[: wanted.get("limit")], None)
 
     async def submit(
         self, *given: Any, submitted_by: str | None = None

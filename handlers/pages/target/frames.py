@@ -267,7 +267,10 @@ def in_short(frame: Frame) -> str:
     seconds = exposure(fact(frame, "exposure"))
     taken = (observed(date) if date is not None else "", fact(frame, "filter"), seconds)
     facts = (*taken, size(frame["size"]))
-    return " · ".join(each for each in facts if each and each != NOTHING)
+    # A line may break between the facts, not within one.
+    return "\u00a0· ".join(
+        each.replace(" ", "\u00a0") for each in facts if each and each != NOTHING
+    )
 
 
 def problem(frame: Frame) -> str:

@@ -18,8 +18,10 @@ const NEAR = 14;
  * @param {(period: number) => void} chosen is told the period that is clicked on
  */
 export function drawPeriodogram(place, found, chosen) {
-  const scale = scaleOf(found, Math.min(WIDE, Math.max(NARROW, place.clientWidth || NARROW)));
-  const svg = made("svg", { viewBox: `0 0 ${scale.width} ${HEIGHT}`, role: "img", class: "periodogram", "aria-label": `Periodogram from ${shownPeriod(found.minimum)} to ${shownPeriod(found.maximum)} days; its highest peaks are listed below` });
+  const svg = made("svg", { role: "img", class: "periodogram", "aria-label": `Periodogram from ${shownPeriod(found.minimum)} to ${shownPeriod(found.maximum)} days; its highest peaks are listed below` });
+  place.replaceChildren(svg); // an empty place has no width
+  const scale = scaleOf(found, Math.min(WIDE, Math.max(NARROW, place.clientWidth)));
+  svg.setAttribute("viewBox", `0 0 ${scale.width} ${HEIGHT}`);
   svg.append(...axesOf(scale, found));
   if (found.unlikely.power !== null && found.unlikely.power < scale.most) {
     const y = scale.y(found.unlikely.power);
@@ -31,7 +33,6 @@ export function drawPeriodogram(place, found, chosen) {
     svg.append(made("circle", { class: "peak", cx: scale.x(period), cy: scale.y(power), r: 5 }));
   }
   svg.addEventListener("click", (event) => chosen(periodAt(svg, event, found, scale)));
-  place.replaceChildren(svg);
 }
 
 /** @param {number} period in days */

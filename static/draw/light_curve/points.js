@@ -24,3 +24,25 @@
 
 /** More than these cannot be told apart in a plot. */
 export const MOST_POINTS = 20_000;
+
+/**
+ * Return the points of one quantity among the rows of a light curve.
+ *
+ * @param {any[]} rows as the server tells them
+ * @param {"magnitude" | "flux"} quantity
+ * @returns {Point[]}
+ */
+export function pointsOf(rows, quantity) {
+  return rows
+    .filter((row) => typeof row[quantity] === "number")
+    .map((row) => ({
+      time: row.time,
+      value: row[quantity],
+      error: row.error,
+      filter: row.filter,
+      limit: Boolean(row.limit),
+      number: row.number,
+      out: Boolean(row.left_out),
+      flux: quantity === "flux",
+    }));
+}

@@ -1,7 +1,11 @@
 // @ts-check
-/** The table of a target's processes. Rows are updated in place, so that the focus stays. */
+/**
+ * The table of a target's processes, newest first or as the reader has sorted it. Rows are updated in
+ * place, so that the focus stays.
+ */
 
 import { copyOf, part, parts } from "../find.js";
+import { showProblem } from "../problems.js";
 import { drawProcess } from "./process_row.js";
 
 export class ProcessTable {
@@ -16,6 +20,23 @@ export class ProcessTable {
     this.emptyText = part(".empty", section).textContent ?? "";
     /** Whether the list is filtered. */
     this.filtered = false;
+    part("thead", section).addEventListener("click", (event) => void this.#sort(/** @type {Element} */ (event.target)));
+  }
+
+  /** Sorts the rows again, once the reader has sorted them. @type {(() => void) | undefined} */
+  #sortAgain;
+
+  /** @param {Element} clicked */
+  async #sort(clicked) {
+    const head = clicked.closest(".sort")?.closest("th");
+    if (!head) return;
+    try {
+      const { sortBy, sortAgain } = await import("./sorting.js"); // the first paint needs none of it
+      this.#sortAgain = () => sortAgain(this.section);
+      sortBy(head);
+    } catch {
+      showProblem(part("#process-problem"), "The table cannot be sorted: the server cannot be reached.");
+    }
   }
 
   /** How many rows there are. */
@@ -33,9 +54,10 @@ export class ProcessTable {
       rows.delete(record.identifier);
       this.#drawRow(row, record);
       if (row === place) place = place.nextElementSibling;
-      else this.body.insertBefore(row, place);
+      else if (!this.#sortAgain || !row.isConnected) this.body.insertBefore(row, place);
     }
     for (const row of rows.values()) row.remove();
+    this.#sortAgain?.();
     part("table", this.section).hidden = !records.length;
     part(".empty", this.section).hidden = records.length > 0;
     part(".empty", this.section).textContent = this.filtered ? "No process is like that." : this.emptyText;

@@ -6,6 +6,7 @@
  */
 
 import { parts } from "../find.js";
+import { keepFocus } from "../region/focus.js";
 
 /** @typedef {{column: number, descending: boolean}} Order */
 
@@ -31,7 +32,7 @@ export function sortAgain(within) {
 }
 
 /** @param {HTMLTableCellElement} head */
-function sortBy(head) {
+export function sortBy(head) {
   const table = head.closest("table");
   if (!table) return;
   const before = orders.get(table);
@@ -54,7 +55,9 @@ function sort(table) {
   for (const body of table.tBodies) {
     const rows = [...body.rows].map((row) => ({ row, value: valueOf(row.cells[order.column], numeric) }));
     rows.sort((one, other) => compared(one.value, other.value, order.descending));
-    if (rows.some(({ row }, place) => body.rows[place] !== row)) body.append(...rows.map(({ row }) => row));
+    if (rows.some(({ row }, place) => body.rows[place] !== row)) {
+      keepFocus(() => body.append(...rows.map(({ row }) => row)));
+    }
   }
 }
 

@@ -4,6 +4,7 @@
  * the reader's choices, pictures that are loaded and the place on the page stay.
  */
 
+import { keepFocus } from "./focus.js";
 import { regionOf } from "./region.js";
 
 /** What belongs to the reader, or is kept by other scripts. */
@@ -17,7 +18,7 @@ const KEPT = new Set(["open"]);
  */
 export function updateRegion(id, html) {
   const old = document.getElementById(id);
-  if (old) morph(old, regionOf(id, html));
+  if (old) keepFocus(() => morph(old, regionOf(id, html)));
 }
 
 /**

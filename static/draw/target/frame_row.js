@@ -135,7 +135,8 @@ function exposure({ fits }) {
 
 /** @param {Frame} frame */
 function inShort(frame) {
-  return [observed(frame), frame.fits?.filter, exposure(frame), size(frame.size)].filter((fact) => fact && fact !== "–").join(" · ");
+  const facts = [observed(frame), frame.fits?.filter, exposure(frame), size(frame.size)].filter((fact) => fact && fact !== "–");
+  return facts.map((fact) => fact.replaceAll(" ", "\u00a0")).join("\u00a0· "); // a line may break between the facts only
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 /** The light curve that a process has measured, on its page. */
 
-import { MOST_POINTS } from "../../draw/light_curve/points.js";
+import { MOST_POINTS, pointsOf } from "../../draw/light_curve/points.js";
 import { Plot } from "../../draw/light_curve/plot.js";
 import { get } from "../../server/api.js";
 
@@ -13,12 +13,10 @@ const MOST_PAGES = 12;
  * @param {any} record
  */
 export async function drawCurve(place, record) {
-  const plot = new Plot(place);
   const rows = await rowsOf(record);
-  const points = rows
-    .filter((row) => typeof row.magnitude === "number")
-    .map(({ time, magnitude, error, filter, limit, left_out: out }) => ({ time, value: magnitude, error, filter, limit: Boolean(limit), out: Boolean(out) }));
-  plot.show({ quantity: "magnitude", time: "MJD", points, notes: [], calendar: true });
+  const points = pointsOf(rows, "magnitude");
+  // Not before: which controls there are, and so how high they are, depends on the points.
+  new Plot(place).show({ quantity: "magnitude", time: "MJD", points, notes: [], calendar: true });
 }
 
 /**

@@ -88,3 +88,18 @@ def test_short_times_are_told_to_the_millisecond() -> None:
 )
 def test_a_browser_is_named_with_its_system(user_agent: str, shown: str) -> None:
     assert formatting.browser(user_agent) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0 processes"),
+        (1, "1 process"),
+        (2, "2 processes"),
+        ("1", "1 process"),
+        ("200+", "200+ processes"),
+    ],
+)
+def test_a_noun_is_in_the_number_of_its_count(count: int | str, words: str) -> None:
+    assert formatting.counted(count, "process", "processes") == words
+    assert formatting.counted(1000, "frame") == "1\u202f000 frames"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.pages.targets import ROWS_AT_ONCE
+from handlers.pages.targets import ACTIVE_SHOWN, ROWS_AT_ONCE
 from server.core.errors import DatabaseAway
 from server.core.records import State
 from tests.fakes.handler_fakes import Fakes
@@ -109,3 +109,18 @@ async def test_the_page_of_an_ended_process_says_how_large_its_log_is() -> None:
         fakes.processes.records[51] = a_process(51, state=State.SUCCEEDED, terminal_timestamp=3.5)
         page = await client.fetch("/processes/51")
     assert b"49.0 MB, 4.3 MB on disk" in page.body
+
+
+@pytest.mark.gen_test
+async def test_a_long_queue_hides_nothing_that_runs_from_the_list_of_targets() -> None:
+    fakes = Fakes()
+    ended = {"terminal_timestamp": None}
+    fakes.processes.records = {1: a_process(1, pipeline="Old", state=State.RUNNING, **ended)}
+    for pk in range(2, ACTIVE_SHOWN + 3):
+        fakes.processes.records[pk] = a_process(pk, pipeline="New", state=State.QUEUED, **ended)
+    async with fakes.serving() as client:
+        page = (await client.fetch("/")).body.decode()
+    cell = page.partition('<td data-running="1">')[2].partition("</td>")[0]
+    assert 'data-state="running"' in cell
+    assert ">Old</a>" in cell
+    assert "and 200+ more" in cell

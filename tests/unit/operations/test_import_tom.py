@@ -420,3 +420,13 @@ def test_more_than_one_batch_arrives(moving: Moving) -> None:
             )
     assert moving.run() == 0
     assert len(moving.everything()["groups"]) == 6 + BATCH + 5
+
+
+def test_a_table_that_the_old_site_does_not_have_is_named(
+    moving: Moving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moving.site.change("DROP TABLE tom_education_pipelineprocess")
+    assert moving.run() == 0
+    assert (
+        "Note: The old site has no table tom_education_pipelineprocess" in capsys.readouterr().out
+    )

@@ -14,7 +14,9 @@ from server.operations.moving.tom import server_database
 from server.operations.moving.tom.database import OldDatabase
 from server.operations.moving.tom.opening import is_url, opened
 from server.operations.moving.tom.server_database import opened_url
+from server.operations.moving.tom.server_failures import connecting, reading
 from server.operations.moving.tom.site import Site
+from server.operations.moving.tom.values import excerpt, text
 from tests.fakes.modules import Overlay
 from tests.fakes.tom_site import TomSite, small_site
 
@@ -106,3 +108,77 @@ def test_a_driver_that_is_not_installed_is_named() -> None:
         pass
     assert "its driver is not installed: pip install cx_Oracle" in str(raised.value)
     assert SECRET not in str(raised.value)
+
+
+def test_a_driver_that_is_not_called_as_its_module_is_named_as_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+
+    def missing(url: str) -> Any:
+        raise ImportError("No module named MySQLdb", name="MySQLdb")
+
+    monkeypatch.setattr(
+        server_database,
+        "importlib",
+        Overlay(importlib, import_module=lambda name: Overlay(sqlalchemy, create_engine=missing)),
+    )
+    with pytest.raises(NotDone, match=r"pip install pymysql, .* with mysql\+pymysql://"):
+        opened_url(f"mysql://tom:{SECRET}@localhost/tom").__enter__()
+
+
+def test_a_driver_for_asynchronous_programs_is_refused() -> None:
+    pytest.importorskip("sqlalchemy")
+    pytest.importorskip("psycopg")
+    url = f"postgresql+psycopg_async://tom:{SECRET}@localhost/tom"
+    with pytest.raises(NotDone, match="use postgresql\\+psycopg://") as raised, opened(url):
+        pass
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (TypeError(f"unexpected keyword {SECRET}"), "behind the \\?"),
+        (RuntimeError(f"'cryptography' package is required {SECRET}"), "pip install cryptography"),
+    ],
+)
+def test_what_a_driver_raises_beside_its_own_errors_is_a_sentence(
+    failure: Exception, words: str
+) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    with pytest.raises(NotDone, match=words) as raised, connecting(sqlalchemy):
+        raise failure
+    assert SECRET not in str(raised.value)
+
+
+class _Told(Exception):
+    """An error of a driver, with its number or its SQLSTATE."""
+
+    def __init__(self, *args: object, sqlstate: str | None = None) -> None:
+        super().__init__(*args)
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "words"),
+    [
+        ("ProgrammingError", _Told(SECRET, sqlstate="42501"), "may not read all of its tables"),
+        ("OperationalError", _Told(1142, SECRET, sqlstate="42000"), "may not read all of its"),
+        ("OperationalError", _Told(2013, SECRET), "has stopped answering"),
+        ("InternalError", _Told(SECRET, sqlstate="25P03"), "has stopped answering"),
+        ("DataError", _Told(SECRET), "cannot read a value"),
+        ("ProgrammingError", _Told(SECRET, sqlstate="42883"), "refuses a question \\(42883\\)"),
+        ("ProgrammingError", _Told(SECRET), "refuses a question \\(no code\\)"),
+    ],
+)
+def test_a_failure_while_reading_is_told_by_its_code(kind: str, told: _Told, words: str) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    with pytest.raises(NotDone, match=words) as raised, reading(sqlalchemy):
+        raise getattr(sqlalchemy.exc, kind)(f"SELECT {SECRET}", {}, told)
+    assert SECRET not in str(raised.value)
+
+
+def test_json_that_a_driver_has_read_is_shown_as_json() -> None:
+    assert excerpt({"x": [1, None], "\u03b1": True}) == '{"x": [1, null], "\u03b1": true}'
+    assert text([1, "a"]) == '[1, "a"]'

@@ -89,6 +89,8 @@ async def _bring(
         site, here, media, pks, examine, progress, wanted.pipelines or {},
         before=known is not None, report=report,
     )  # fmt: skip
+    for table in site.lacking:
+        report.notes.add(f"The old site has no table {table}: what is in it elsewhere is not here")
     await _claim(work, known)
     await bring_targets(work)
     await bring_products(work)

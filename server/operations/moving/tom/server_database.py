@@ -12,23 +12,41 @@ from typing import Any
 
 from server.core.errors import NotDone
 from server.operations.moving.tom.database import OldDatabase, Row
+from server.operations.moving.tom.server_failures import NO_URL, connecting, reading
 
 MISSING = (
     "A database on a server is read by SQLAlchemy, which is not installed: "
     "pip install 'heliograph[tom]' and the driver of the database (psycopg for PostgreSQL, pymysql "
     "for MySQL), or name a SQLite file"
 )
-NO_URL = (
-    "The old database cannot be read: this is not a URL that SQLAlchemy knows, such as "
-    "postgresql+psycopg://user@host/name; in a password, write @ as %40, : as %3A and / as %2F"
-)
 #: How many values one `IN` names.
 _AT_ONCE = 500
-#: What makes a transaction show one moment, and what keeps it from writing.
-_AT_ONE_MOMENT = {"postgresql": "REPEATABLE READ", "mysql": "REPEATABLE READ"}
-_READ_ONLY = {
-    "postgresql": "SET TRANSACTION READ ONLY",
-    "mysql": "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+#: The kinds of servers by the beginning of their URLs; what speaks to MariaDB may have either.
+_POSTGRESQL, _MYSQL = "postgresql", ("mysql", "mariadb")
+#: What makes a transaction show one moment and keeps it from writing. While files are copied it
+#: stands idle, for longer than some servers let it unless they are asked to.
+_BEGINNING = {
+    _POSTGRESQL: (
+        "SET TRANSACTION READ ONLY",
+        "SET LOCAL idle_in_transaction_session_timeout = 0",
+        "SET LOCAL statement_timeout = 0",
+    ),
+    "mysql": (
+        "SET SESSION wait_timeout = 604800",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+    ),
+}
+_OF_MARIADB = (
+    "SET SESSION idle_transaction_timeout = 0",
+    "SET SESSION idle_readonly_transaction_timeout = 0",
+)
+#: The last number that a table has given out; not known (NULL) to a user who may not see that.
+_SEQUENCE = {
+    _POSTGRESQL: "SELECT last_value FROM pg_sequences WHERE to_regclass(quote_ident(schemaname) "
+    "|| '.' || quote_ident(sequencename)) = "
+    "to_regclass(pg_get_serial_sequence(:table, 'id'))",
+    "mysql": "SELECT auto_increment - 1 FROM information_schema.tables "
+    "WHERE table_schema = database() AND table_name = :table",
 }
 
 
@@ -43,22 +61,44 @@ def opened_url(url: str) -> Iterator[OldDatabase]:
         sqlalchemy: Any = importlib.import_module("sqlalchemy")
     except ImportError as error:
         raise NotDone(MISSING) from error
-    with _sentences(sqlalchemy), contextlib.ExitStack() as stack:
-        engine = _engine(sqlalchemy, url)
-        stack.callback(engine.dispose)
-        dialect = engine.dialect.name
-        options = {"isolation_level": _AT_ONE_MOMENT[dialect]} if dialect in _AT_ONE_MOMENT else {}
-        connection = stack.enter_context(engine.connect().execution_options(**options))
-        if dialect in _READ_ONLY:
-            connection.execute(sqlalchemy.text(_READ_ONLY[dialect]))
-        yield ServerDatabase(sqlalchemy, connection)
+    with contextlib.ExitStack() as stack:
+        with connecting(sqlalchemy):
+            engine = _engine(sqlalchemy, url)
+            stack.callback(engine.dispose)
+            connection = stack.enter_context(engine.connect())
+        with reading(sqlalchemy):
+            _begin(sqlalchemy, connection)
+            yield ServerDatabase(sqlalchemy, connection)
 
 
 def _engine(sqlalchemy: Any, url: str) -> Any:
     try:
-        return sqlalchemy.create_engine(url)
+        engine = sqlalchemy.create_engine(url)
     except (ValueError, TypeError) as error:  # which quotes what it takes for the port
         raise NotDone(NO_URL) from error
+    if engine.dialect.is_async:
+        raise NotDone(
+            "The old database cannot be read: the driver in its URL is for programs of another "
+            "kind (asynchronous): use postgresql+psycopg:// or mysql+pymysql://"
+        )
+    return engine
+
+
+def _kind(connection: Any) -> str:
+    """Return what the server speaks: `mysql` also for MariaDB."""
+    name = str(connection.dialect.name)
+    return "mysql" if name in _MYSQL else name
+
+
+def _begin(sqlalchemy: Any, connection: Any) -> None:
+    """Begin a transaction that shows one moment and can write nothing."""
+    kind = _kind(connection)
+    if kind not in _BEGINNING:
+        return
+    connection.execution_options(isolation_level="REPEATABLE READ")
+    first = _OF_MARIADB if getattr(connection.dialect, "is_mariadb", False) else ()
+    for statement in (*first, *_BEGINNING[kind]):
+        connection.execute(sqlalchemy.text(statement))
 
 
 class ServerDatabase:
@@ -75,6 +115,8 @@ class ServerDatabase:
             inspector = self._sql.inspect(self._connection)
             found = inspector.get_columns(table) if inspector.has_table(table) else []
             self._columns[table] = frozenset(column["name"] for column in found)
+            if found:  # PostgreSQL names the columns also of what the user may not read
+                self._rows(self._chosen(table, sorted(self._columns[table])).limit(0))
         return self._columns[table]
 
     def after(
@@ -105,13 +147,23 @@ class ServerDatabase:
         return int(self._connection.execute(chosen).scalar() or 0)
 
     def sequence(self, table: str) -> int:
-        """Return 0: where the numbers come from differs from one kind of server to the next."""
-        return 0
+        """Return the last number that a table has given out, 0 where that cannot be seen."""
+        statement = _SEQUENCE.get(_kind(self._connection))
+        if statement is None or "id" not in self.columns(table):
+            return 0
+        found = self._connection.execute(self._sql.text(statement), {"table": table}).scalar()
+        return int(found or 0)
 
     def _bytes(self, column: Any) -> Any:
-        if self._connection.dialect.name == "sqlite":
-            return self._sql.func.length(self._sql.cast(column, self._sql.LargeBinary))
-        return self._sql.func.octet_length(column)
+        """Return the size in UTF-8, whatever the encoding is there."""
+        sql, kind = self._sql, _kind(self._connection)
+        if kind == "sqlite":
+            return sql.func.length(sql.cast(column, sql.LargeBinary))
+        if kind == _POSTGRESQL:
+            return sql.func.octet_length(sql.func.convert_to(column, "UTF8"))
+        if kind == "mysql":
+            return sql.func.octet_length(sql.text(f"CONVERT({column.name} USING utf8mb4)"))
+        return sql.func.octet_length(column)
 
     def _chosen(self, table: str, columns: Sequence[str]) -> Any:
         wanted = [self._sql.column(name) for name in columns]
@@ -119,27 +171,3 @@ class ServerDatabase:
 
     def _rows(self, chosen: Any) -> list[Row]:
         return [dict(row) for row in self._connection.execute(chosen).mappings()]
-
-
-@contextlib.contextmanager
-def _sentences(sqlalchemy: Any) -> Iterator[None]:
-    """Say what is wrong, without the words of a driver: these may quote the URL."""
-    failures = sqlalchemy.exc
-    try:
-        yield
-    except (failures.ArgumentError, failures.NoSuchModuleError) as error:
-        raise NotDone(NO_URL) from error
-    except ImportError as error:
-        raise NotDone(
-            f"The old database cannot be read: its driver is not installed: pip install "
-            f"{error.name or 'it'}"
-        ) from error
-    except (failures.OperationalError, failures.InterfaceError) as error:
-        raise NotDone(
-            "The old database does not answer, or refuses the user or password: look at the URL, "
-            "and run the same command again"
-        ) from error
-    except failures.SQLAlchemyError as error:
-        raise NotDone(
-            f"The old database cannot be read: it refuses a question ({type(error).__name__})"
-        ) from error

@@ -57,7 +57,7 @@ class Maker:
 class Site:
     """All that is read of a site.
 
-    :raises NotDone: its database is not that of a TOM.
+    :raises NotDone: its database is not that of a TOM, or may not be read.
     """
 
     def __init__(self, database: OldDatabase) -> None:
@@ -72,6 +72,15 @@ class Site:
                     f"This is not the database of a TOM: it has no table {table} with a column "
                     f"{missing[0]}"
                 )
+        # All are asked for at once: what may not be read is refused before anything is written.
+        self.lacking = self._lacking()
+
+    def _lacking(self) -> list[str]:
+        """Return the names of the tables that such a site has, and this one has not."""
+        wanted = [GROUPS, MEMBERS, DATA, EXTRAS, ALIASES, MIGRATIONS]
+        if self._has(PROCESSES):
+            wanted += [PIPELINES, INPUTS]
+        return [table for table in wanted if not self._has(table)]
 
     @cached_property
     def id(self) -> str:

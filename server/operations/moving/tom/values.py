@@ -42,6 +42,8 @@ def text(value: Any) -> str:
     """Return a text, empty for none."""
     if isinstance(value, bytes | bytearray | memoryview):
         value = bytes(value).decode("utf-8", "replace")
+    if isinstance(value, Mapping | list):  # JSON, which some drivers read
+        value = json.dumps(value, ensure_ascii=False)
     found = "" if value is None else str(value)
     return found.encode("utf-8", "replace").decode("utf-8")  # without lone surrogates
 

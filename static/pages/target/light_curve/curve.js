@@ -2,7 +2,7 @@
 /** The light curve on the page of a target: what its processes have measured, and what was imported. */
 
 import { part, slot } from "../../../draw/find.js";
-import { MOST_POINTS } from "../../../draw/light_curve/points.js";
+import { MOST_POINTS, pointsOf } from "../../../draw/light_curve/points.js";
 import { regionOf } from "../../../draw/region/region.js";
 import { getPage, loader, pollAnswer } from "../../../server/api.js";
 
@@ -74,24 +74,4 @@ async function rowsOf(target) {
     next = body.next ? `&before=${body.next}` : "";
   } while (next && rows.length < MOST_POINTS);
   return { rows, version: versions.join(" ") };
-}
-
-/**
- * @param {any[]} rows
- * @param {Quantity} quantity
- * @returns {import("../../../draw/light_curve/points.js").Point[]}
- */
-function pointsOf(rows, quantity) {
-  return rows
-    .filter((row) => typeof row[quantity] === "number")
-    .map((row) => ({
-      time: row.time,
-      value: row[quantity],
-      error: row.error,
-      filter: row.filter,
-      limit: Boolean(row.limit),
-      number: row.number,
-      out: Boolean(row.left_out),
-      flux: quantity === "flux",
-    }));
 }
