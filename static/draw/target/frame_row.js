@@ -64,9 +64,8 @@ export function drawFrame(row, frame) {
  * @param {Frame} frame
  */
 function drawPicture(place, frame) {
-  const has = frame.fits ? Boolean(frame.fits.width) && !frame.problem : PREVIEWED.test(frame.name);
   const old = place.firstElementChild;
-  if (!has) {
+  if (!hasPicture(frame)) {
     if (frame.content_type.startsWith("video/")) part("use", place).setAttribute("href", "#i-film");
     return;
   }
@@ -77,6 +76,11 @@ function drawPicture(place, frame) {
   Object.assign(image, { className: "thumbnail", loading: "lazy", width: 48, height: 48, alt: "" });
   image.src = src;
   place.replaceChildren(image);
+}
+
+/** @param {Frame} frame */
+export function hasPicture({ fits, name, problem }) {
+  return fits ? Boolean(fits.width) && !problem : PREVIEWED.test(name);
 }
 
 /** @param {HTMLImageElement} image of a row, which cannot be drawn */

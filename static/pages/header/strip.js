@@ -3,8 +3,7 @@
 
 import { setText } from "../../draw/times.js";
 import { part, slot } from "../../draw/find.js";
-import { addressOf } from "../../server/address.js";
-import { poll } from "../../server/api.js";
+import { loader, LoadError, poll } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
 
 /** The least time between two looks, as a run that goes on changes all the time … */
@@ -14,6 +13,8 @@ const HIDDEN_MS = 5000;
 /** … and that where no websocket tells of changes. */
 const POLLED_MS = 2000;
 const COUNTED = /^\(\d+\) /;
+
+const icon = loader(() => import("./icon.js")); // while nothing runs, it is the page's own
 
 /** Follow what runs and waits from now on. */
 export function watchStrip() {
@@ -55,7 +56,7 @@ function draw(strip, running, queued) {
   part(".state", strip).dataset.state = running ? "running" : "cancelled";
   if (strip.title !== words) strip.title = words;
   drawTitle(running + queued);
-  drawIcon(running, queued);
+  void drawIcon(running, queued);
 }
 
 /** @param {number} count */
@@ -73,21 +74,14 @@ let drawn;
  * @param {number} running
  * @param {number} queued
  */
-function drawIcon(running, queued) {
+async function drawIcon(running, queued) {
   const badge = running + queued > 99 ? "99" : running + queued ? String(running + queued) : "";
   if (badge === (drawn ?? "")) return;
   drawn = badge;
-  const link = /** @type {HTMLLinkElement | null} */ (document.querySelector('link[rel="icon"]'));
-  if (!link) return;
-  link.href = badge ? `data:image/svg+xml,${encodeURIComponent(badged(badge))}` : addressOf("/static/favicon.svg");
-}
-
-/** @param {string} badge a number of at most two digits */
-function badged(badge) {
-  const size = badge.length > 1 ? 15 : 18;
-  const square = '<rect width="32" height="32" rx="7" fill="#0d1320"/>';
-  const star = '<path d="M9 4c.7 5 2 6.300 7 7-5 .7-6.300 2-7 7-.7-5-2-6.300-7-7 5-.7 6.300-2 7-7z" fill="#f5c04e"/>';
-  const look = `font-family="sans-serif" font-weight="700" font-size="${size}" text-anchor="middle" fill="#fff"`;
-  const text = `<text x="20" y="28" ${look}>${badge}</text>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${square}${star}${text}</svg>`;
+  try {
+    (await icon()).drawBadge(drawn);
+  } catch (error) {
+    drawn = undefined; // the next look tries again
+    if (!(error instanceof LoadError)) reportError(error);
+  }
 }

@@ -4,11 +4,10 @@
 import { kept } from "../../draw/browser/kept.js";
 import { part, parts } from "../../draw/find.js";
 import { attempt, unlessLater } from "../../draw/problems.js";
-import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 import { ArrowKeys } from "../../draw/target/arrow_keys.js";
 import { Facets } from "../../draw/target/facets.js";
 import { inOrderOfObservation, queryOf, shownOf, wantedBy } from "../../draw/target/frame_list.js";
-import { drawFrame, dropPicture, frameOf, frameRow, updated } from "../../draw/target/frame_row.js";
+import { drawFrame, dropPicture, frameOf, frameRow, hasPicture, updated } from "../../draw/target/frame_row.js";
 import { RowChunks } from "../../draw/target/row_chunks.js";
 import { may } from "../../draw/role.js";
 import { setText } from "../../draw/times.js";
@@ -83,7 +82,10 @@ class ProductList {
     this.#listen();
     this.#showGalleryIfKept();
     if (!part("#nights").hidden) void this.nights().catch(unlessLater);
-    watchBrokenPictures(part("#products"), dropPicture);
+    this.pictures = loader(
+      () => import("../../draw/product/broken_pictures.js"),
+      ({ watchBrokenPictures }) => watchBrokenPictures(this.table, dropPicture),
+    );
   }
 
   /** Go there at once, so that little moves; the rest can wait for its module. */
@@ -134,7 +136,8 @@ class ProductList {
   /** Draw what depends on the frames. What cannot be loaded any more is left until they change. */
   async #catchUp() {
     try {
-      await Promise.all([(this.#nightsDrawn ??= this.#drawNights()), this.came(this.#there)]);
+      const pictures = this.#frames.some(hasPicture) && this.pictures();
+      await Promise.all([(this.#nightsDrawn ??= this.#drawNights()), this.came(this.#there), pictures]);
       this.#behind = this.#unloaded = false;
     } catch (error) {
       this.#unloaded = error instanceof LoadError && !error.last;
@@ -241,10 +244,7 @@ class ProductList {
    * @param {boolean} deleted whether they are to be shown no more, as their deletion can be undone
    */
   setDeleted(frames, deleted) {
-    for (const { pk } of frames) {
-      if (deleted) this.#deleted.add(pk);
-      else this.#deleted.delete(pk);
-    }
+    for (const { pk } of frames) this.#deleted[deleted ? "add" : "delete"](pk);
     this.draw();
   }
 }
