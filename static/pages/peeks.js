@@ -7,7 +7,7 @@ import { Plot } from "../draw/light_curve/plot.js";
 import { messageOf } from "../draw/problems.js";
 import { tableOf } from "../draw/product/table.js";
 import { number } from "../draw/wording.js";
-import { get, getBeginning } from "../server/api.js";
+import { get, getPage } from "../server/api.js";
 
 /** So many rows are sent of a table that has more. */
 const MOST_ROWS = 300;
@@ -49,7 +49,7 @@ async function peek(place, bytes, curves, curveFound) {
  * @param {string} [reason] why it is not shown as a table
  */
 async function showBeginning(place, src, bytes, reason) {
-  const text = await getBeginning(src, bytes);
+  const text = await getPage(src, { Range: `bytes=0-${bytes - 1}` });
   if (text.includes("\0")) showText(place, reason ?? "This is not text.");
   else showText(place, Number(place.dataset.size) > bytes ? `${text}…` : text);
 }

@@ -126,13 +126,14 @@ export async function pollAnswer(path) {
 }
 
 /**
- * Fetch a page of this server as text.
+ * Fetch a page or a file of this server as text.
  *
  * @param {string} address
+ * @param {Record<string, string>} [headers]
  */
-export async function getPage(address) {
-  const { status, text } = await answer(address, {});
-  if (status >= 400) throw new ApiError(status, {});
+export async function getPage(address, headers) {
+  const { status, text } = await answer(address, { headers });
+  if (status >= 400) throw new ApiError(status, parsed(text));
   return text;
 }
 
@@ -200,16 +201,4 @@ function notLoaded(error, tries) {
 export function idempotencyKey() {
   const random = crypto.getRandomValues(new Uint32Array(4));
   return Array.from(random, (part) => part.toString(16).padStart(8, "0")).join("");
-}
-
-/**
- * Fetch the beginning of a file as text.
- *
- * @param {string} address
- * @param {number} bytes
- */
-export async function getBeginning(address, bytes) {
-  const { status, text } = await answer(address, { headers: { Range: `bytes=0-${bytes - 1}` } });
-  if (status >= 400) throw new ApiError(status, parsed(text));
-  return text;
 }
