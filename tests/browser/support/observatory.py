@@ -129,9 +129,9 @@ class Observatory:
         target = self.make_target()
         return self.submit(target, pipeline, self.upload(target, {"notes.txt": b"x"}), **flags)
 
-    def ended(self, process: int) -> dict[str, Any]:
+    def ended(self, process: int, seconds: float = 40) -> dict[str, Any]:
         """Wait for a process to end; return its record."""
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             record: dict[str, Any] = self.call("GET", f"/api/processes/{process}/")
             if record["terminal_timestamp"] is not None:
