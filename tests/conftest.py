@@ -38,12 +38,6 @@ _ENGINES = [
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one more than there are processors: the tests mostly wait."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a coroutine function on its fixture's loop."""
     runner = pyfuncitem.funcargs.get("runner")

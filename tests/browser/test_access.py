@@ -62,7 +62,9 @@ def paths(observatory: Observatory, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.long), (1280, "light")]
+)
 def test_axe_finds_nothing(open_page: Open, paths: dict[str, str], width: int, scheme: str) -> None:
     page = open_page("/login", width=width, scheme=scheme)
     found = {}

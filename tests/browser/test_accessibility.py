@@ -23,7 +23,8 @@ PAIRS = pytest.mark.parametrize(
     ("width", "scheme"),
     [
         (360, "dark"),
-        (1280, "light"),
+        # Wide and light pages are looked at by test_access.py as well.
+        pytest.param(1280, "light", marks=pytest.mark.long),
         # The same widths and schemes in the other combinations.
         pytest.param(360, "light", marks=pytest.mark.long),
         pytest.param(1280, "dark", marks=pytest.mark.long),

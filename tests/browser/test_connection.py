@@ -81,7 +81,7 @@ def test_a_target_goes_on_after_a_restart(open_own: Open, own_observatory: Obser
 def frozen_within_ms(page: Page) -> float:
     """Return the milliseconds until the page says that the connection is lost."""
     begun = time.monotonic()
-    expect(page.locator("#connection")).to_contain_text("Connection lost", timeout=15_000)
+    expect(page.locator("#connection")).to_contain_text("Connection lost", timeout=30_000)
     return (time.monotonic() - begun) * 1000
 
 
@@ -95,7 +95,7 @@ def test_a_frozen_server_is_said_and_nothing_goes_on_counting(
     expect(took).to_contain_text("s")
     own_observatory.process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
     try:
-        assert frozen_within_ms(page) < 15_000
+        assert frozen_within_ms(page) < 30_000
         held = took.inner_text()
         # Times are drawn once a second: nothing may have changed after several of them.
         page.evaluate("() => { window.heldFrom = Date.now() }")
@@ -104,7 +104,7 @@ def test_a_frozen_server_is_said_and_nothing_goes_on_counting(
         expect(page.locator("#connection")).to_contain_text("Connection lost")
     finally:
         own_observatory.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
-    expect(page.locator("#connection")).to_have_text("Connected again.", timeout=15_000)
+    expect(page.locator("#connection")).to_have_text("Connected again.", timeout=30_000)
     expect(page.locator("#connection")).to_be_hidden()
     expect(took).not_to_have_text(held)
     before = own_observatory.call("GET", f"/api/processes/{process}/")["log_lines"]
@@ -121,10 +121,10 @@ def test_a_frozen_server_is_said_on_every_page(
     page.wait_for_load_state("networkidle")
     own_observatory.process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
     try:
-        assert frozen_within_ms(page) < 15_000
+        assert frozen_within_ms(page) < 30_000
     finally:
         own_observatory.process.send_signal(signal.SIGCONT)  # type: ignore[union-attr]
-    expect(page.locator("#connection")).to_be_hidden(timeout=15_000)
+    expect(page.locator("#connection")).to_be_hidden(timeout=30_000)
 
 
 def test_without_websockets_a_page_polls_and_comes_back_to_them(

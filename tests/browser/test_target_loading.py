@@ -184,7 +184,7 @@ def test_what_cannot_be_loaded_is_said_and_done_with_the_next_click(
     assert len(asked) == 2
 
 
-def test_so_it_is_with_uploads_and_with_the_form_of_the_target(
+def test_uploads_and_the_targets_form_say_what_cannot_be_loaded_and_work_the_next_time(
     open_cut_off: Open, observatory: Observatory
 ) -> None:
     page = open_cut_off(f"/targets/{observatory.make_target()}/#edit-target")

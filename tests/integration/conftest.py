@@ -257,13 +257,18 @@ class Client:
         return await self.until(pk, lambda record: record["terminal_timestamp"] is not None)
 
     async def until(self, pk: int, condition: Any, seconds: float = 30) -> dict[str, Any]:
-        """Return the record of a process once a condition holds."""
-        async with asyncio.timeout(seconds):
-            while True:
-                record: dict[str, Any] = await self.call(f"/api/processes/{pk}/")
-                if condition(record):
-                    return record
-                await asyncio.sleep(0.01)
+        """Return the record of a process once a condition holds; say what it is if it never does."""
+        record: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    record = await self.call(f"/api/processes/{pk}/")
+                    if condition(record):
+                        return record
+                    await asyncio.sleep(0.01)
+        except TimeoutError as error:
+            status = await self.call("/api/status/")
+            raise AssertionError(f"after {seconds} s: {record}, of {status}") from error
 
     async def lines(self, pk: int) -> list[list[Any]]:
         """Return all log entries of a process."""
