@@ -257,7 +257,7 @@ class Client:
         return await self.until(pk, lambda record: record["terminal_timestamp"] is not None)
 
     async def until(self, pk: int, condition: Any, seconds: float = 30) -> dict[str, Any]:
-        """Return the record of a process once a condition holds; say what it is if it never does."""
+        """Return the record of a process once a condition holds, or say what it is by then."""
         record: dict[str, Any] = {}
         try:
             async with asyncio.timeout(seconds):
