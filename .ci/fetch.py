@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import static
+from handlers.pages.assets.comments import SUFFIXES, without_comments
 
 WAIT_SECONDS = 60
 # Python files, there for packaging and not for browsers.
@@ -63,7 +64,14 @@ def main() -> None:
     served = [path for path in files if path.suffix not in NOT_SERVED]
     assert served, f"the package in {folder} has no files"
     for path in served:
-        assert fetch(f"{start}/static/{path.relative_to(folder).as_posix()}") == path.read_bytes()
+        name = path.relative_to(folder).as_posix()
+        assert fetch(f"{start}/static/{name}") == as_sent(path), name
+
+
+def as_sent(path: Path) -> bytes:
+    """Return what is sent of a file: scripts and style sheets go without their comments."""
+    content = path.read_bytes()
+    return without_comments(content.decode()).encode() if path.suffix in SUFFIXES else content
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import importlib
 import logging
 import multiprocessing
@@ -150,6 +151,33 @@ class Run:
             self._process.close()
 
 
+def _with_template(work: Callable[[], None]) -> None:
+    """Do work that starts the template if there is none.
+
+    multiprocessing takes it to be there for as long as it cannot ask after it: for ever, once its
+    descriptor has been closed, or its exit status taken, by anybody else in this process.
+    """
+    try:
+        work()
+    except OSError as error:
+        if error.errno not in (errno.EBADF, errno.ECHILD):
+            raise
+        log.warning(
+            "The process that starts the runs is lost: %s", error, extra={"action": "template_lost"}
+        )
+        _forget_template()
+        work()
+
+
+def _forget_template() -> None:
+    """Let the next start make another template. The old one, if it is there, ends by itself."""
+    known: Any = forkserver
+    with known._forkserver._lock:
+        known._forkserver._forkserver_pid = None
+        known._forkserver._forkserver_address = None
+        known._forkserver._forkserver_alive_fd = None
+
+
 def _start(process: ForkServerProcess) -> None:
     """Start a child for which only its `Run` waits.
 
@@ -157,7 +185,7 @@ def _start(process: ForkServerProcess) -> None:
     event loop may close at that moment, and the system may have given to another pipe since: then
     this thread would read from that one, for ever.
     """
-    process.start()
+    _with_template(process.start)
     vars(multiprocessing.process)["_children"].discard(process)
 
 
@@ -266,7 +294,7 @@ class Pool:
     async def _restart_template(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._starter, forkserver.ensure_running)
+            await loop.run_in_executor(self._starter, _with_template, forkserver.ensure_running)
             self._without_template = False
         except OSError as error:  # no more processes or files, say
             self._without_template = True

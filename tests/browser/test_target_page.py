@@ -103,6 +103,7 @@ def test_a_range_is_chosen_with_shift(open_page: Open, observatory: Observatory)
     target = observatory.make_target()
     observatory.upload(target, rows(8))
     page = open_page(f"/targets/{target}/")
+    page.wait_for_load_state("networkidle")  # the rows are drawn anew once all frames are known
     boxes = page.locator("#product-list tbody input")
     boxes.nth(1).click()
     boxes.nth(5).click(modifiers=["Shift"])

@@ -131,6 +131,35 @@ def test_a_dead_template_is_a_problem_until_it_is_started_again_without_a_run(
     asyncio.run(scenario())
 
 
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system does not tell")
+@pytest.mark.parametrize("how", ["its descriptor is closed", "its exit status is taken"])
+def test_a_template_of_which_multiprocessing_knows_nothing_true_is_replaced(how: str) -> None:
+    kept: Any = forkserver
+
+    def lose(pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        if how == "its descriptor is closed":
+            kept._forkserver._forkserver_alive_fd = -1
+        else:
+            os.waitpid(pid, 0)
+
+    async def scenario() -> None:
+        pool = Pool(1)
+        await pool.start()
+        lost = template()
+        assert lost is not None
+        await asyncio.to_thread(lose, lost)
+        for _ in range(2):
+            run = await pool.launch(goes_at_once)
+            assert template() not in (None, lost)
+            assert await run.wait() == 0
+            run.close()
+        pool.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_start_without_free_descriptors_leaves_none_open() -> None:
     script = """
 import asyncio, os, resource
