@@ -239,6 +239,15 @@ async def test_what_a_server_with_a_slow_clock_is_sending_is_not_sent_by_another
     assert await store.deliveries.next_due("hook") is None
 
 
+async def end_while_sending(store: Store, receiver: Receiver) -> None:
+    """Start a server's sender, and stop it as soon as the receiver has got something."""
+    ending = sender.Sender(store.deliveries, receiver, "s1")
+    ending.start()
+    while not receiver.came:
+        await asyncio.sleep(0.01)
+    await ending.stop()
+
+
 async def test_what_a_server_was_sending_as_it_ended_is_sent_by_the_next_one_at_once(
     runner: asyncio.Runner, store: Store
 ) -> None:
@@ -248,12 +257,8 @@ async def test_what_a_server_was_sending_as_it_ended_is_sent_by_the_next_one_at_
             Delivery(pk, "hook", "failed", pk, 1, "{}", now, tries=3, due=now - 3 + pk)
         )
     ending, following = Receiver(), Receiver()
-    first = sender.Sender(store.deliveries, ending, "s1")
-    first.start()
     async with asyncio.timeout(20):
-        while not ending.came:
-            await asyncio.sleep(0.01)
-        await first.stop()
+        await end_while_sending(store, ending)
         following.answering.set()
         await sender.Sender(store.deliveries, following, "s2").send_due()
     assert (ending.came, following.came) == ([1], [1, 2])
@@ -274,10 +279,5 @@ async def test_a_sender_ends_although_the_database_is_away(
     now = time.time()
     await store.deliveries.insert(Delivery(1, "hook", "failed", 1, 1, "{}", now, due=now - 1))
     monkeypatch.setattr(Deliveries, "give_back", away)
-    ending = Receiver()
-    sending = sender.Sender(store.deliveries, ending, "s1")
-    sending.start()
     async with asyncio.timeout(20):
-        while not ending.came:
-            await asyncio.sleep(0.01)
-        await sending.stop()
+        await end_while_sending(store, Receiver())
