@@ -120,6 +120,7 @@ def test_a_database_is_read_at_one_moment_and_cannot_be_written_to(
             before = Site(database).count("group")
             server.execute(f"DELETE FROM {GROUPS} WHERE id = {number + 1}")
             assert Site(database).count("group") == before == 6 - number
+            # No method of ours writes: the connection, which only this kind has, is asked directly.
             with pytest.raises(Exception, match=r"(?i)read.only"):
                 database._connection.exec_driver_sql(f"DELETE FROM {GROUPS}")  # type: ignore[attr-defined]
             database._connection.rollback()  # type: ignore[attr-defined]
