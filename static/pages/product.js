@@ -1,6 +1,7 @@
 // @ts-check
 /** The page of a data product: its picture, header, table or light curve; deleting it. */
 
+import { needed } from "../draw/connection.js";
 import { part } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
 import { watchBrokenPictures } from "../draw/product/broken_pictures.js";
@@ -35,7 +36,7 @@ if (may("admin")) offerDeletion(part("#delete-product"), part("#product-problem"
   question: `Delete ${part("#delete-product").dataset.name}?`,
 });
 
-if (document.getElementById("viewer")) void import("../viewer/page.js"); // of images only
+if (document.getElementById("viewer")) void needed(() => import("../viewer/page.js")); // of images only
 
 /** Let the measurements of the table that is shown be added to its target's light curve. */
 function offerImport() {

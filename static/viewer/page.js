@@ -2,6 +2,7 @@
 /** The viewer on the page of a data product: finds its place there and puts it together. */
 
 import { copyText } from "../draw/browser/clipboard.js";
+import { needed } from "../draw/connection.js";
 import { part, parts, slot } from "../draw/find.js";
 import { messageOf, showProblem } from "../draw/problems.js";
 import { ApiError, get } from "../server/api.js";
@@ -40,7 +41,7 @@ function begin(place) {
   let series = null;
   /** The other frames come when this one is there. */
   async function addSeries() {
-    const { SeriesControls } = await import("./series/controls.js");
+    const { SeriesControls } = await needed(() => import("./series/controls.js"));
     series ??= new SeriesControls(place, viewer, () => controls.show());
     series.show();
   }
@@ -61,7 +62,7 @@ async function choose(place, viewer, index) {
   for (const each of parts("[data-image]", place)) each.hidden = !image;
   slot("table", place).hidden = image;
   if (!image) {
-    const { showHdu } = await import("./tables.js");
+    const { showHdu } = await needed(() => import("./tables.js"));
     await showHdu(slot("table", place), viewer.frame.pk, hdu);
     return;
   }

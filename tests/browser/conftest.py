@@ -25,6 +25,8 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 PATIENCE_MS = 15_000
+#: Some walk through all pages, on machines that are busy with other tests.
+TEST_SECONDS = 240
 expect.set_options(timeout=PATIENCE_MS)
 
 Open = Callable[..., Page]
@@ -78,8 +80,13 @@ def run_long(observatory: Observatory) -> Iterator[Callable[..., int]]:
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave logs and results on a phone to the long tests: the same code draws them on a desk."""
+    """Give each test its time; leave logs and results on a phone to the long tests.
+
+    The same code draws them on a desk.
+    """
     for item in items:
+        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
         if item.path.name.startswith(("test_log_", "test_result_")) and "[phone" in item.name:
             item.add_marker(pytest.mark.long)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import PATIENCE_MS, Open, opener
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_log_page import numbers
+from tests.browser.test_log_search import ready
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +94,7 @@ def test_a_frozen_server_is_said_and_nothing_goes_on_counting(
     took = page.locator('[data-slot="took"]')
     expect(page.locator("#log")).to_contain_text("tick 5")
     expect(took).to_contain_text("s")
+    ready(page)
     own_observatory.process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
     try:
         assert frozen_within_ms(page) < 30_000
@@ -128,9 +130,9 @@ def test_a_frozen_server_is_said_on_every_page(
 
 
 def test_without_websockets_a_page_polls_and_comes_back_to_them(
-    open_page: Open, observatory: Observatory
+    open_page: Open, observatory: Observatory, run_long: Callable[..., int]
 ) -> None:
-    process = observatory.run("Ticks", long=True)
+    process = run_long("Ticks", long=True)
     page = open_page(f"/pipeline/{process}", script=REFUSE)
     expect(page.locator("#connection")).to_contain_text("asking every second")
     expect(page.locator("#log")).to_contain_text("tick 40")

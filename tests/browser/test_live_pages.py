@@ -186,8 +186,7 @@ def test_two_runs_side_by_side_are_kept_current(
     page = open_page(f"/processes/{one}/compare/{other}/", script=script)
     expect(page.locator(f"#run-{other}")).to_contain_text("running")
     expect(page.locator(".pair .screen img")).to_have_count(1)
-    identifier = observatory.call("GET", f"/api/processes/{other}/")["identifier"]
-    (observatory.data / f"{identifier}.go").touch()
+    observatory.let_go_on(other)
     expect(page.locator(f"#run-{other}")).to_contain_text("Succeeded")
     expect(page.locator(".pair .screen img")).to_have_count(2)
 

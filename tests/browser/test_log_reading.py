@@ -82,10 +82,12 @@ def test_a_failed_run_opens_at_its_error(open_page: Open, observatory: Observato
 def test_a_run_that_fails_while_one_looks_shows_why(
     open_page: Open, observatory: Observatory
 ) -> None:
-    page = open_page(f"/pipeline/{observatory.run('Broken', slow=True)}")
+    process = observatory.run("Broken", wait=True)
+    page = open_page(f"/pipeline/{process}")
     expect(page.locator("#log")).to_contain_text("measuring frame 100")
     page.get_by_role("button", name="Fold all sections").click()
     expect(page.locator("h3.section").last.locator(".took")).to_have_text(re.compile(r"^\d+ s$"))
+    observatory.let_go_on(process)
     expect(page.locator(".failure")).to_have_text(re.compile("^ValueError: frame 3"))
     expect(page.locator(f"#failed-at a[href='#L{EXCEPTION}']")).to_be_visible()
     expect(page.locator(".line.here .no")).to_have_text(str(EXCEPTION))
@@ -196,12 +198,14 @@ def test_a_giant_line_costs_no_more_than_others(open_page: Open, texts: int) -> 
 def test_a_line_that_is_not_there_yet_is_waited_for(
     open_page: Open, observatory: Observatory
 ) -> None:
-    page = ready(open_page(f"/pipeline/{observatory.run('Growing')}#L5000"))
+    process = observatory.run("Growing")
+    page = ready(open_page(f"/pipeline/{process}#L5000"))
     words = page.locator("#awaited")
     expect(words).to_have_text(
         "Line 5\u202f000 is not there yet: the log has 100 lines so far. It is shown when it comes."
     )
     expect(page.locator(".line.chosen")).to_have_count(0)
+    observatory.let_go_on(process)
     expect(page.locator(".line.chosen .text")).to_have_text("line 5000")
     expect(page.locator(".line.chosen")).to_be_in_viewport()
     expect(words).to_be_hidden()

@@ -113,15 +113,16 @@ def test_the_first_paint_is_small_and_all_ours(open_page: Open, observatory: Obs
         assert all(url.startswith(ours) for url, _ in urls.values())
 
 
-def test_nothing_moves_when_live_data_comes(open_page: Open, observatory: Observatory) -> None:
-    process = observatory.run("Ticks", long=True)
+def test_nothing_moves_when_live_data_comes(
+    open_page: Open, observatory: Observatory, run_long: Callable[..., int]
+) -> None:
+    process = run_long("Ticks", long=True)
     target = observatory.call("GET", f"/api/processes/{process}/")["target"]
     for path, moving in ((f"/targets/{target}/", "#processes"), (f"/pipeline/{process}", "#log")):
         page = open_page(path, script=SHIFTS)
         expect(page.locator(f"{moving} progress, [data-slot=share]").first).to_be_visible()
         page.wait_for_timeout(2500)
         assert page.evaluate("window.shifts") < 0.01, path
-    observatory.call("POST", f"/api/processes/{process}/cancel/")
 
 
 def test_server_and_scripts_say_numbers_alike(open_page: Open) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from runners.synthetic import synthesise_series
 from tests.browser.conftest import Open, opener
 from tests.browser.support.observatory import Observatory
+from tests.browser.test_log_search import ready
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +126,7 @@ def test_what_people_do_stays_inside(open_inside: Open, prefixed: Observatory) -
     page.get_by_role("button", name="Run again", exact=True).first.click()
     page.wait_for_url(lambda url: url != f"{prefixed.url}/pipeline/{process}")
     again = int(page.url.rpartition("/")[2])
+    ready(page)  # what the page asks for of what is deleted below has been answered
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#process .state").first).to_have_text("cancelled")
     page.locator("[data-act=delete]").click()

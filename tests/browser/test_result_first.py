@@ -93,13 +93,6 @@ def frame_drawn(page: Page, selector: str = "#film-video", frames: int = FRAMES)
     return int(time_share * frames) + 1
 
 
-def let_go_on(observatory: Observatory, process: int) -> None:
-    """Let a run that waits go on, and wait for its end."""
-    identifier = observatory.call("GET", f"/api/processes/{process}/")["identifier"]
-    (observatory.data / f"{identifier}.go").touch()
-    observatory.ended(process)
-
-
 def test_a_film_is_whole_on_the_first_screen_and_goes_by_frame(
     show: Callable[[str], Page], observatory: Observatory, night: dict[str, Any]
 ) -> None:
@@ -176,7 +169,8 @@ def test_the_frames_so_far_are_seen_while_a_film_is_made(
         shown = page.locator(f'#frame[src*="/processes/{pk}/frames/"]')
         expect(shown).to_be_visible()
         expect(page.locator("[data-frame=name]")).to_contain_text("m13_0003")
-        let_go_on(observatory, pk)
+        observatory.let_go_on(pk)
+        observatory.ended(pk)
         expect(page.locator("#film-video")).to_be_visible()
         place_is(page, 3)
         assert frame_drawn(page) == 3
@@ -239,7 +233,8 @@ def test_a_result_that_comes_while_the_log_is_read_is_offered(
     process = observatory.run("Results", wait=True)
     page = show(f"/pipeline/{process}")
     expect(page.locator("#stage")).to_be_hidden()
-    let_go_on(observatory, process)
+    observatory.let_go_on(process)
+    observatory.ended(process)
     page.get_by_role("button", name="Show the result").click()
     expect(page.locator("#stage img").first).to_be_visible()
     takes_the_first_screen(page)

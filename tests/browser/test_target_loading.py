@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from handlers.pages.target.page import newest_film, newest_outputs
 from tests.browser.conftest import Open, opener
+from tests.browser.support.failing import AWAY, RELOAD, fail_once
 from tests.browser.support.observatory import Observatory
 from tests.browser.test_frames import ROWS, at_once, two_nights
 from tests.browser.test_target_page import DROP, rows
@@ -19,8 +19,6 @@ pytestmark = pytest.mark.slow
 
 #: A browser in which the reader has chosen the gallery before.
 LIKES_GALLERIES = "localStorage.setItem('heliograph.gallery', 'true');"
-AWAY = "The server cannot be reached."
-RELOAD = "A part of this page could not be loaded. Reload the page."
 #: Passes the seconds between tries in tenths of them.
 HASTE = """const inTime = setTimeout;
 window.setTimeout = (act, ms, ...rest) => inTime(act, (ms ?? 0) / 10, ...rest);"""
@@ -70,21 +68,6 @@ def hold_frames(page: Page) -> Callable[[], None]:
         at_once(page)
 
     return go_on
-
-
-def fail_once(page: Page, module: str) -> list[str]:
-    """Let the first request for a module fail; return the requests for it."""
-    asked: list[str] = []
-
-    def answer(route: Route) -> None:
-        asked.append(route.request.url)
-        if len(asked) == 1:
-            route.abort("connectionrefused")
-        else:
-            route.continue_()
-
-    page.route(re.compile(rf"/{module}\b"), answer)
-    return asked
 
 
 def test_a_visit_loads_nothing_that_it_does_not_want(

@@ -228,7 +228,8 @@ def test_a_late_answer_does_not_undo_the_choice_of_processes(
     late: list[Route] = []
     unfiltered = re.compile(r"/api/processes/\?target=\d+&limit=\d+$")
     page.route(unfiltered, lambda route: late.append(route))
-    page.goto(f"/targets/{target}/")
+    with page.expect_request(unfiltered):
+        page.goto(f"/targets/{target}/")
     shown = page.locator("#processes tbody tr")
     expect(shown).to_have_count(2)
     page.get_by_label("State of the processes to show").select_option("failed")

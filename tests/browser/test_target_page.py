@@ -139,7 +139,7 @@ def test_a_process_is_followed_and_cancelled(open_page: Open, observatory: Obser
     observatory.submit(target, "Ticks", products, long=True)
     row = page.locator("#processes tbody tr")
     expect(row).to_contain_text("Counting")
-    expect(row.locator("progress")).to_have_js_property("max", 300)
+    expect(row.locator("progress")).to_have_js_property("max", 1200)
     row.get_by_role("button", name="Cancel").click()
     expect(row).to_have_attribute("data-state", "cancelled")
     row.get_by_role("button", name="Delete").click()

@@ -4,8 +4,9 @@
  * the title and the icon; and the search.
  */
 
-import { setText } from "../../draw/times.js";
+import { sayMissing } from "../../draw/connection.js";
 import { part, slot } from "../../draw/find.js";
+import { setText } from "../../draw/times.js";
 import { loader, LoadError, poll } from "../../server/api.js";
 import { subscribe } from "../../server/changes.js";
 
@@ -18,21 +19,21 @@ const POLLED_MS = 2000;
 const COUNTED = /^\(\d+\) /;
 
 const icon = loader(() => import("./icon.js")); // while nothing runs, it is the page's own
+const searching = loader(() => import("./search.js")); // seldom wanted
 /** @type {string | undefined} what the icon shows */
 let drawn;
 
 watchStrip();
-document.getElementById("show-search")?.addEventListener("click", () => void search());
+document.getElementById("show-search")?.addEventListener("click", search);
 addEventListener("keydown", (event) => {
   if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
   if (!document.getElementById("show-search") || document.querySelector("dialog[open]")) return;
   event.preventDefault();
-  void search();
+  search();
 });
 
-async function search() {
-  const { openSearch } = await import("./search.js"); // seldom wanted
-  await openSearch();
+function search() {
+  void searching().then(({ openSearch }) => openSearch(), sayMissing);
 }
 
 /** Follow what runs and waits from now on. */

@@ -4,14 +4,18 @@
  * says what for. `?` lists them. Loaded by every page, so the list itself is left to `key_list`.
  */
 
-import { parts } from "../../draw/find.js";
 import { kept } from "../../draw/browser/kept.js";
+import { sayMissing } from "../../draw/connection.js";
+import { parts } from "../../draw/find.js";
+import { loader } from "../../server/api.js";
 
 /** Whether readers want single keys to do something: some dictate, or press keys by accident. */
 const KEYS_OFF = "heliograph.keys-off";
 
+const list = loader(() => import("./key_list.js"));
+
 addEventListener("keydown", pressed);
-document.querySelector("#show-keys")?.addEventListener("click", () => void showKeys());
+document.querySelector("#show-keys")?.addEventListener("click", showKeys);
 if (location.hash === "#search") document.getElementById("search")?.focus();
 
 /** @param {KeyboardEvent} event */
@@ -49,7 +53,6 @@ function press(element) {
   } else element.click();
 }
 
-async function showKeys() {
-  const { KeyList } = await import("./key_list.js");
-  new KeyList(keyed(), KEYS_OFF).show();
+function showKeys() {
+  void list().then(({ KeyList }) => new KeyList(keyed(), KEYS_OFF).show(), sayMissing);
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /** The log on the page of a process: its lines and sections, live. Loaded after the page, its tools last. */
 
+import { needed } from "../../draw/connection.js";
 import { part } from "../../draw/find.js";
 import { keep, kept } from "../../draw/browser/kept.js";
 import { setText } from "../../draw/times.js";
@@ -71,7 +72,7 @@ export class ProcessLog {
   }
 
   async #loadTools() {
-    const { addTools } = await import("./log_tools.js");
+    const { addTools } = await needed(() => import("./log_tools.js"));
     const ended = () => this.#ended;
     this.#listeners.push(addTools(this.#record.pk, this.#lines, this.#sections, this.#view, ended));
   }

@@ -1,7 +1,7 @@
 // @ts-check
 /** The page of a process: its facts and its log, live. */
 
-import { showConnection } from "../../draw/connection.js";
+import { needed, sayMissing, showConnection } from "../../draw/connection.js";
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { drawFacts, drawTimeLeft } from "../../draw/process/facts.js";
@@ -9,7 +9,7 @@ import { pageOf } from "../../draw/process/process_row.js";
 import { regionOf, swapRegion } from "../../draw/region/region.js";
 import { keepTimes } from "../../draw/times.js";
 import { addressOf } from "../../server/address.js";
-import { getPage, request } from "../../server/api.js";
+import { getPage, loader, request } from "../../server/api.js";
 import { getSections, LogFeed } from "../../server/log_feed.js";
 
 /** @typedef {import("./log.js").ProcessLog} Log */
@@ -21,6 +21,10 @@ const SECTIONS_MS = 300;
 const page = part("#process");
 let record = JSON.parse(page.dataset.record ?? "{}");
 let failure = failureOf(page);
+// What is seldom wanted.
+const sharing = loader(() => import("./sharing.js"));
+const sheet = loader(() => import("./sheet.js"));
+const deletion = loader(() => import("../deletion.js"));
 /** Shows the result; its module loads after the page. @type {import("./result.js").Result | undefined} */
 let result;
 
@@ -34,29 +38,25 @@ page.querySelector("#rerun")?.addEventListener("submit", (event) => {
   void act(part('header [data-act="rerun"]'), flagsOf(/** @type {HTMLFormElement} */ (event.target)));
 });
 
-page.querySelector("#share")?.addEventListener("click", async () => {
-  const { openSharing } = await import("./sharing.js"); // seldom wanted
-  openSharing(record.pk);
+page.querySelector("#share")?.addEventListener("click", () => {
+  void sharing().then(({ openSharing }) => openSharing(record.pk), sayMissing);
 });
 
 /** Take the log over from the server, which has drawn its end, follow it, and bring the result to life. */
 async function start() {
   await pageLoaded(); // the first paint does not wait for what comes now
-  part("#print-sheet").addEventListener("click", () => void printSheet());
+  part("#print-sheet").addEventListener("click", () => {
+    void sheet().then(({ printSheet }) => printSheet(), sayMissing);
+  });
   void startResult();
-  const { ProcessLog } = await import("./log.js");
+  const { ProcessLog } = await needed(() => import("./log.js"));
   const log = new ProcessLog(record, failure);
   follow(log, sectionDrawer(log, page.dataset.sections));
 }
 
 async function startResult() {
-  const { Result } = await import("./result.js");
+  const { Result } = await needed(() => import("./result.js"));
   result = new Result(record);
-}
-
-async function printSheet() {
-  const { printSheet } = await import("./sheet.js"); // seldom wanted
-  printSheet();
 }
 
 /** Wait until the page is complete. */
@@ -98,7 +98,7 @@ function follow(log, drawSections) {
  * @param {Log} log
  */
 async function followOutcome(log) {
-  const { followAfterEnd } = await import("./after.js");
+  const { followAfterEnd } = await needed(() => import("./after.js"));
   followAfterEnd(record, (newer) => {
     const before = record;
     record = newer;
@@ -218,8 +218,7 @@ async function doAct(name, flags) {
       return location.assign(pageOf(again));
     }
     case "delete": {
-      // Seldom wanted, so that it is not among what the first paint waits for.
-      const { deleteProcess } = await import("../deletion.js");
+      const { deleteProcess } = await deletion();
       if (!(await deleteProcess(record.pk, record.identifier))) return;
       return location.assign(addressOf(`/targets/${record.target}/`));
     }

@@ -1,6 +1,7 @@
 // @ts-check
 /** The result of a process on its page: what there is of it while it is made, and what it has become. */
 
+import { needed } from "../../draw/connection.js";
 import { part } from "../../draw/find.js";
 import { regionOf } from "../../draw/region/region.js";
 import { addressOf } from "../../server/address.js";
@@ -24,7 +25,7 @@ export class Result {
   }
 
   async #followFrames() {
-    const { FilmPlayer } = await import("./film.js");
+    const { FilmPlayer } = await needed(() => import("./film.js"));
     if (part("#stage").dataset.kind === "film") this.#player = new FilmPlayer(this.#record);
     this.#drawFrames = watchFrames(this.#record, (frames) => this.#player?.take(frames));
   }

@@ -1,6 +1,7 @@
 // @ts-check
 /** What stands first on the page of a process: a film to work with, a curve, a table, pictures. */
 
+import { needed } from "../../draw/connection.js";
 import { part, parts } from "../../draw/find.js";
 import { watchBrokenPictures } from "../../draw/product/broken_pictures.js";
 
@@ -16,11 +17,11 @@ export async function startStage(record) {
   watchBrokenPictures(stage, (image) => image.classList.add("broken"));
   switch (stage.dataset.kind) {
     case "curve": {
-      const { drawCurve } = await import("./curve.js");
+      const { drawCurve } = await needed(() => import("./curve.js"));
       return drawCurve(part('[data-slot="curve"]', stage), record);
     }
     case "table": {
-      const { showPeeks } = await import("../peeks.js");
+      const { showPeeks } = await needed(() => import("../peeks.js"));
       return showPeeks(PEEKED_BYTES, true);
     }
     case "picture":

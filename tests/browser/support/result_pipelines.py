@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,16 +12,10 @@ from PIL import Image
 
 from runners import PipelineOutput, PipelineProcess
 from runners.timelapse import Timelapse
+from tests.browser.support.waiting import wait_to_go_on
 
 #: After so many frames the slow film waits.
 FRAMES_BEFORE_WAITING = 5
-
-
-def wait_to_go_on(run: PipelineProcess, tmpdir: Path) -> None:
-    """Wait until the test has written `<identifier>.go` into the folder of the data."""
-    while not (tmpdir.parents[2] / f"{run.identifier}.go").exists():
-        run.check_cancelled()
-        time.sleep(0.05)
 
 
 class Results(PipelineProcess):

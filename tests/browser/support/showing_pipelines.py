@@ -18,6 +18,7 @@ from rich.progress import Progress
 from tqdm import tqdm
 
 from runners import AsyncError, PipelineProcess
+from tests.browser.support.waiting import wait_to_go_on
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
@@ -28,12 +29,12 @@ class Ticks(PipelineProcess):
     short_name = "ticks"
     allowed_suffixes = [".fits", ".fz", ".txt"]
     flags = {
-        "long": {"default": False, "long_name": "Count for half a minute"},
+        "long": {"default": False, "long_name": "Count for two minutes"},
         "files": {"default": True, "long_name": "Write what was counted into a file"},
     }
 
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> Iterator[Path]:
-        count = 300 if flags["long"] else 20
+        count = 1200 if flags["long"] else 20
         with self.update_status("Counting"):
             for number in range(1, count + 1):
                 self.log(f"tick {number}")
@@ -151,7 +152,7 @@ class Broken(PipelineProcess):
     short_name = "broken"
     flags = {
         "long": {"default": False, "long_name": "Write much before it fails"},
-        "slow": {"default": False, "long_name": "Wait until it is looked at"},
+        "wait": {"default": False, "long_name": "Wait until the test lets it go on"},
     }
 
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
@@ -163,8 +164,8 @@ class Broken(PipelineProcess):
             logging.getLogger("broken").error("frame 2 has no stars")
             for number in range(1, 101):
                 self.log(f"measuring frame {number}")
-            if flags["slow"]:
-                time.sleep(3)
+            if flags["wait"]:
+                wait_to_go_on(self, tmpdir)
             try:
                 {}["EXPTIME"]
             except KeyError as error:
@@ -172,14 +173,14 @@ class Broken(PipelineProcess):
 
 
 class Growing(PipelineProcess):
-    """Writes a hundred lines, and thousands more a few seconds later."""
+    """Writes a hundred lines, and thousands more once the test lets it go on."""
 
     short_name = "growing"
 
     def do_pipeline(self, tmpdir: Path, **flags: bool) -> None:
         for number in range(1, 101):
             self.log(f"line {number}")
-        time.sleep(4)
+        wait_to_go_on(self, tmpdir)
         for number in range(101, 6001):
             self.log(f"line {number}")
 

@@ -1,6 +1,7 @@
 // @ts-check
 /** What can be done with the points of a target's light curve: see their origin, leave them out, fold them. */
 
+import { needed } from "../../../draw/connection.js";
 import { part, slot } from "../../../draw/find.js";
 import { Bar } from "../../../draw/light_curve/bar.js";
 import { Chosen } from "../../../draw/light_curve/chosen.js";
@@ -106,7 +107,7 @@ export class CurvePoints {
 
   async #offerPeriods() {
     if (this.#periods) return;
-    const { PeriodForm } = await import("../../../draw/light_curve/period_form.js"); // not all look for one
+    const { PeriodForm } = await needed(() => import("../../../draw/light_curve/period_form.js")); // not all look for one
     this.#periods ??= new PeriodForm(
       part("#periods"),
       (wanted, signal) => get(`/api/targets/${this.target}/lightcurve/periodogram/?${wanted}`, signal),

@@ -1,0 +1,120 @@
+"""What pages do without one of their modules: a blip, a server that freezes as they load."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Open, opener
+from tests.browser.support.failing import AWAY, RELOAD, fail_once, hold
+from tests.browser.support.observatory import Observatory
+
+pytestmark = pytest.mark.slow
+
+CONNECTION = "#connection"
+
+
+@pytest.fixture
+def open_cut_off(browser: Browser, observatory: Observatory) -> Iterator[Open]:
+    """Yield a function that opens pages for which some requests fail."""
+    yield from opener(browser, observatory, ("ERR_",))
+
+
+def is_live(page: Page) -> None:
+    """Wait until a page is live and says nothing."""
+    expect(page.locator(CONNECTION)).to_have_attribute("data-state", "live")
+    expect(page.locator(CONNECTION)).to_be_hidden()
+
+
+@pytest.mark.parametrize("module", ["log.js", "log_tools.js", "result.js", "stage.js", "view.js"])
+def test_a_process_asks_for_what_it_is_not_whole_without(
+    open_cut_off: Open, observatory: Observatory, module: str
+) -> None:
+    process = observatory.run("Texts")
+    observatory.ended(process)
+    page = open_cut_off("/login")
+    asked = fail_once(page, module)
+    page.goto(f"/pipeline/{process}")
+    expect(page.locator(CONNECTION)).to_have_text(AWAY)
+    expect(page.locator(CONNECTION)).to_be_hidden()
+    assert len(asked) == 2
+    page.locator("#log").evaluate("box => box.scrollTop = 0")
+    expect(page.locator('.line[data-number="1"]')).to_be_in_viewport()
+
+
+def test_a_module_that_is_long_in_coming_is_said_and_used_when_it_is_there(
+    open_cut_off: Open, observatory: Observatory
+) -> None:
+    process = observatory.run("Ticks", long=True)
+    page = open_cut_off("/login")
+    held = hold(page, "log.js")
+    page.goto(f"/pipeline/{process}")
+    expect(page.locator(CONNECTION)).to_have_text(AWAY)
+    for route in held:
+        route.continue_()
+    expect(page.locator(CONNECTION)).to_have_text("Connected again.")
+    is_live(page)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#process")).to_have_attribute("data-state", "cancelled")
+    assert len(held) == 1
+
+
+def test_a_module_that_never_comes_is_given_up_with_advice(
+    open_cut_off: Open, observatory: Observatory
+) -> None:
+    process = observatory.run("Texts")
+    observatory.ended(process)
+    page = open_cut_off("/login")
+    page.route("**/log_tools.js", lambda route: route.abort("connectionrefused"))
+    page.goto(f"/pipeline/{process}")
+    expect(page.locator(CONNECTION)).to_have_text(RELOAD)
+
+
+@pytest.mark.parametrize(
+    ("module", "opened"), [("search.js", "Control+k"), ("key_list.js", "?"), ("sharing.js", "")]
+)
+def test_what_is_asked_for_and_does_not_come_is_said_and_can_be_asked_for_again(
+    open_cut_off: Open, observatory: Observatory, module: str, opened: str
+) -> None:
+    process = observatory.run("Texts")
+    page = open_cut_off(f"/pipeline/{process}")
+    is_live(page)
+    fail_once(page, module)
+
+    def ask() -> None:
+        page.keyboard.press(opened) if opened else page.locator("#share").click()
+
+    ask()
+    expect(page.locator(CONNECTION)).to_have_text(AWAY)
+    expect(page.locator(CONNECTION)).to_be_hidden()
+    ask()
+    expect(page.locator("dialog[open]")).to_be_visible()
+
+
+def test_a_server_that_freezes_while_a_page_is_loaded_is_said(
+    browser: Browser, own_observatory: Observatory
+) -> None:
+    pages = opener(browser, own_observatory, ("ERR_", "WebSocket connection", "503"))
+    open_own = next(pages)
+    process = own_observatory.run("Ticks", long=True)
+    page = open_own("/login")
+    held = hold(page, "log.js")
+    page.goto(f"/pipeline/{process}")
+    expect(page.locator(CONNECTION)).to_be_hidden()
+    server = own_observatory.process
+    assert server is not None
+    server.send_signal(signal.SIGSTOP)
+    try:
+        for route in held:
+            route.continue_()
+        expect(page.locator(CONNECTION)).to_have_text(AWAY)
+    finally:
+        server.send_signal(signal.SIGCONT)
+    is_live(page)
+    before = own_observatory.call("GET", f"/api/processes/{process}/")["log_lines"]
+    expect(page.locator("#log")).to_contain_text(f"{before + 2}")
+    own_observatory.call("POST", f"/api/processes/{process}/cancel/")
+    next(pages, None)
