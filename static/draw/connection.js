@@ -88,10 +88,8 @@ export async function needed(load) {
       await onlineOrLater();
     }
   } finally {
-    if (missing.delete(words)) {
-      wasLost = true;
-      showConnection(latest);
-    }
+    wasLost ||= missing.has(words);
+    found(words);
   }
 }
 
@@ -104,6 +102,12 @@ function miss(words, error) {
   words.message = error.message;
   missing.add(words);
   show(latest, "");
+  return words;
+}
+
+/** @param {{message: string}} words what need not be said any more */
+function found(words) {
+  if (missing.delete(words)) showConnection(latest);
 }
 
 /** Wait for a while, or until the network is back. */
@@ -115,15 +119,17 @@ function onlineOrLater() {
 }
 
 /**
- * Say for a while that what was asked for needs a module that has not come; any other error is a defect.
+ * Do what was asked for, or say for a while that it needs a module that has not come.
  *
- * @param {unknown} error
+ * @param {() => Promise<unknown>} act
  */
-export function sayMissing(error) {
-  if (!(error instanceof LoadError)) throw error;
-  showMissing(error);
-  clearTimeout(timer);
-  if (!error.last) timer = setTimeout(() => showConnection(latest), SAID_MS);
+export async function orSayMissing(act) {
+  try {
+    await act();
+  } catch (error) {
+    const words = miss({ message: "" }, error);
+    setTimeout(() => found(words), SAID_MS);
+  }
 }
 
 /** Leave for the form that leads back here once somebody has signed in. */

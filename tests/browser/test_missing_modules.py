@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 
@@ -15,6 +16,15 @@ from tests.browser.support.observatory import Observatory
 pytestmark = pytest.mark.slow
 
 CONNECTION = "#connection"
+#: The first line that is seen of a log, and how many pixels of it are above.
+FIRST_LINE = """() => {
+  const top = document.querySelector('#log').getBoundingClientRect().top;
+  const place = line => line.getBoundingClientRect();
+  const first = [...document.querySelectorAll('#log .line')]
+    .filter(line => place(line).bottom > top + 1)
+    .sort((one, other) => place(one).top - place(other).top)[0];
+  return [first.querySelector('.no').textContent, Math.round(place(first).top - top)];
+}"""
 
 
 @pytest.fixture
@@ -25,7 +35,7 @@ def open_cut_off(browser: Browser, observatory: Observatory) -> Iterator[Open]:
 
 def is_live(page: Page) -> None:
     """Wait until a page is live and says nothing."""
-    expect(page.locator(CONNECTION)).to_have_attribute("data-state", "live")
+    expect(page.locator(CONNECTION)).to_have_attribute("data-state", re.compile("live|ended"))
     expect(page.locator(CONNECTION)).to_be_hidden()
 
 
@@ -41,6 +51,7 @@ def test_a_process_asks_for_what_it_is_not_whole_without(
     expect(page.locator(CONNECTION)).to_have_text(AWAY)
     expect(page.locator(CONNECTION)).to_be_hidden()
     assert len(asked) == 2
+    expect(page.locator("#log.still")).to_have_count(0)
     page.locator("#log").evaluate("box => box.scrollTop = 0")
     expect(page.locator('.line[data-number="1"]')).to_be_in_viewport()
 
@@ -60,6 +71,25 @@ def test_a_module_that_is_long_in_coming_is_said_and_used_when_it_is_there(
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#process")).to_have_attribute("data-state", "cancelled")
     assert len(held) == 1
+
+
+@pytest.mark.parametrize("pipeline", ["Flood", "Broken"])
+def test_who_scrolls_before_the_log_is_live_stays_there(
+    open_page: Open, observatory: Observatory, pipeline: str
+) -> None:
+    process = observatory.run(pipeline)
+    observatory.ended(process)
+    page = open_page("/login")
+    held = hold(page, "log.js")
+    page.goto(f"/pipeline/{process}")
+    page.locator("#log.still").evaluate("box => box.scrollTop = -210")
+    number, above = page.evaluate(FIRST_LINE)
+    for route in held:
+        route.continue_()
+    expect(page.locator("#log.still")).to_have_count(0)
+    expect(page.locator("#level option").first).to_contain_text("(")
+    assert page.evaluate(FIRST_LINE) == [number, pytest.approx(above, abs=1)]
+    expect(page.locator("#follow")).to_be_visible()
 
 
 def test_a_module_that_never_comes_is_given_up_with_advice(

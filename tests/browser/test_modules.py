@@ -12,7 +12,7 @@ import static
 ROOT = Path(static.__file__).parent
 MODULES = sorted(ROOT.rglob("*.js"))
 IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"([^"]+)";', re.MULTILINE)
-DYNAMIC_IMPORT = re.compile(r'const \{([^}]*)\} = await import\("([^"]+)"\)')
+DYNAMIC_IMPORT = re.compile(r'const \{([^}]*)\} = await (?:needed\(\(\) => )?import\("([^"]+)"\)')
 LOADER = re.compile(
     r'(?:const |this\.)(\w+) = loader\(\s*\(\) => import\("([^"]+)"\)[),](?:[^)]*?\(\{ (\w+) \}\))?'
 )

@@ -1,6 +1,11 @@
 // @ts-check
 /** The lines that came with the page: shown until the same ones are loaded, so that nothing flickers. */
 
+import { part, parts } from "../../draw/find.js";
+
+/** How many rows are drawn above and below the view. */
+export const SPARE_ROWS = 15;
+
 export class RenderedLines {
   /**
    * @param {HTMLElement} box
@@ -15,23 +20,35 @@ export class RenderedLines {
     return this.box.classList.contains("still");
   }
 
+  /** Where the reader has scrolled to, in pixels from the top of the view to a line; null at the end. */
+  get read() {
+    if (!this.shown || this.box.scrollTop > -1) return null; // they are laid out from the end
+    const top = this.box.getBoundingClientRect().top + this.box.clientTop;
+    const line = parts(".line", this.box).find((each) => each.getBoundingClientRect().bottom > top);
+    if (!line) return null;
+    return { line: Number(part(".no", line).textContent), top: line.getBoundingClientRect().top - top };
+  }
+
   /**
-   * Let the rows take their place, as soon as those at the end can be drawn.
+   * Let the rows take their place, as soon as those that are to be seen can be drawn.
    *
    * @param {import("./rows.js").RowSource} source
-   * @param {number} first the row from which on rows are needed
-   * @param {boolean} following
-   * @returns {boolean} whether they have gone
+   * @param {import("../geometry.js").Geometry} geometry
+   * @param {boolean} following whether the last lines are to be seen
+   * @returns {number | null} where the window is to be then; null while they stay
    */
-  giveWay(source, first, following) {
-    const last = source.length;
-    if (last && following && !isReady(source, last)) {
+  giveWay(source, geometry, following) {
+    const { read } = this;
+    const screenful = Math.ceil(geometry.viewport / geometry.rowHeight) + SPARE_ROWS;
+    const first = read ? source.rowOf(read.line) : source.length - screenful;
+    const last = read ? Math.min(first + screenful, source.length) : source.length;
+    if (last && (read || following) && !isReady(source, last)) {
       source.need(Math.max(1, first), last);
-      return false;
+      return null;
     }
     this.box.classList.remove("still");
     this.box.firstElementChild?.replaceChildren(this.window);
-    return true;
+    return read ? geometry.topOf(source.rowOf(read.line)) - read.top : geometry.top;
   }
 }
 

@@ -5,12 +5,11 @@
  */
 
 import { Geometry } from "../geometry.js";
-import { RenderedLines } from "./rendered.js";
+import { RenderedLines, SPARE_ROWS } from "./rendered.js";
 import { contentsOf, Rows, widen } from "./rows.js";
 import { selectedLines, withSelection } from "./selected_text.js";
 import { changeRows, takeHeights } from "./wrapping.js";
 
-const SPARE_ROWS = 15;
 /** @typedef {import("./rows.js").RowSource} RowSource */
 
 const SETTLE_MS = 200;
@@ -141,7 +140,7 @@ export class LogView {
     changeRows(this.geometry, row, change);
     this.#held = 0;
     this.#measure();
-    if (!this.following && line) this.#moveTo(this.geometry.topOf(row()) + before);
+    if (!this.following && line && !this.rendered.shown) this.#moveTo(this.geometry.topOf(row()) + before);
     this.draw();
   }
 
@@ -176,14 +175,14 @@ export class LogView {
   }
 
   #scrolled() {
-    if (this.rendered.shown) return;
+    this.#takeScroll();
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => this.#settle(), SETTLE_MS);
-    this.#takeScroll();
   }
 
   /** Take in where the reader has scrolled to, which the browser reports only with the next frame. */
   #takeScroll() {
+    if (this.rendered.read) this.follow(false);
     if (this.rendered.shown || !this.box.clientHeight) return;
     this.#measure();
     const real = this.box.scrollTop;
@@ -197,7 +196,7 @@ export class LogView {
 
   /** Put the scroll bar where it belongs: after small scrolls it is slightly off. */
   #settle() {
-    if (Math.abs(this.box.scrollTop - this.#expected) > 1) return; // still scrolling
+    if (this.rendered.shown || Math.abs(this.box.scrollTop - this.#expected) > 1) return; // still scrolling
     if (!this.following) this.#moveTo(this.geometry.top);
     this.draw();
   }
@@ -235,9 +234,10 @@ export class LogView {
   /** Replace the lines that the server rendered, once the same ones are loaded here. */
   #takeOver() {
     if (!this.rendered.shown) return true;
-    const screenful = Math.ceil(this.geometry.viewport / this.geometry.rowHeight) + SPARE_ROWS;
-    if (!this.rendered.giveWay(this.source, this.source.length - screenful, this.following)) return false;
-    this.#moveTo(this.geometry.top);
+    this.#takeScroll();
+    const top = this.rendered.giveWay(this.source, this.geometry, this.following);
+    if (top === null) return false;
+    this.#moveTo(top);
     return true;
   }
 

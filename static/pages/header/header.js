@@ -4,7 +4,7 @@
  * the title and the icon; and the search.
  */
 
-import { sayMissing } from "../../draw/connection.js";
+import { orSayMissing } from "../../draw/connection.js";
 import { part, slot } from "../../draw/find.js";
 import { setText } from "../../draw/times.js";
 import { loader, LoadError, poll } from "../../server/api.js";
@@ -33,7 +33,7 @@ addEventListener("keydown", (event) => {
 });
 
 function search() {
-  void searching().then(({ openSearch }) => openSearch(), sayMissing);
+  void orSayMissing(async () => (await searching()).openSearch());
 }
 
 /** Follow what runs and waits from now on. */

@@ -5,7 +5,7 @@
  */
 
 import { kept } from "../../draw/browser/kept.js";
-import { sayMissing } from "../../draw/connection.js";
+import { orSayMissing } from "../../draw/connection.js";
 import { parts } from "../../draw/find.js";
 import { loader } from "../../server/api.js";
 
@@ -54,5 +54,5 @@ function press(element) {
 }
 
 function showKeys() {
-  void list().then(({ KeyList }) => new KeyList(keyed(), KEYS_OFF).show(), sayMissing);
+  void orSayMissing(async () => new (await list()).KeyList(keyed(), KEYS_OFF).show());
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** The page of a process: its facts and its log, live. */
 
-import { needed, sayMissing, showConnection } from "../../draw/connection.js";
+import { needed, orSayMissing, showConnection } from "../../draw/connection.js";
 import { part } from "../../draw/find.js";
 import { messageOf, showProblem } from "../../draw/problems.js";
 import { drawFacts, drawTimeLeft } from "../../draw/process/facts.js";
@@ -39,14 +39,14 @@ page.querySelector("#rerun")?.addEventListener("submit", (event) => {
 });
 
 page.querySelector("#share")?.addEventListener("click", () => {
-  void sharing().then(({ openSharing }) => openSharing(record.pk), sayMissing);
+  void orSayMissing(async () => (await sharing()).openSharing(record.pk));
 });
 
 /** Take the log over from the server, which has drawn its end, follow it, and bring the result to life. */
 async function start() {
   await pageLoaded(); // the first paint does not wait for what comes now
   part("#print-sheet").addEventListener("click", () => {
-    void sheet().then(({ printSheet }) => printSheet(), sayMissing);
+    void orSayMissing(async () => (await sheet()).printSheet());
   });
   void startResult();
   const { ProcessLog } = await needed(() => import("./log.js"));
@@ -218,8 +218,7 @@ async function doAct(name, flags) {
       return location.assign(pageOf(again));
     }
     case "delete": {
-      const { deleteProcess } = await deletion();
-      if (!(await deleteProcess(record.pk, record.identifier))) return;
+      if (!(await (await deletion()).deleteProcess(record.pk, record.identifier))) return;
       return location.assign(addressOf(`/targets/${record.target}/`));
     }
     default:
