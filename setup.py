@@ -8,7 +8,7 @@ TEST = [
     "pytest>=9,<10",
     "pytest-tornado>=0.8.1",
     "pytest-timeout>=2.3",
-    "pytest-xdist>=3.6",
+    "pytest-xdist>=3.7",
     "hypothesis>=6.130",
     "schemathesis>=4.32,<5",
     # schemathesis brings it; the tests validate answers by it.

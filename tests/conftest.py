@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,24 @@ from tests.engines.known_faults import EMBEDDED, KNOWN_FAULTS, MEASURING, NAMED
 
 CHILD = Path(server.store.__file__).with_name("engine") / "child.py"
 MONGODB_URI = os.environ.get("HELIOGRAPH_TEST_MONGODB_URI")
+#: Files of few tests that take long.
+LONGEST = {
+    "test_schemathesis",
+    "test_connection",
+    "test_two_servers",
+    "test_remote_storage",
+    "test_sweep",
+    "test_soak",
+    "test_soak_cluster",
+    "test_refused_starts",
+    "test_tokens",
+    "test_roles",
+    "test_accessibility",
+    "test_database_away",
+    "test_full_disk",
+    "test_interruptions",
+    "test_missing_modules",
+}
 #: `python -m tests.engines` is about the engine that it has started, and the default run has tried
 #: the embedded one.
 _ENGINES = [
@@ -98,9 +117,10 @@ def engine_uri() -> Iterator[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Expect what an engine is known to get wrong, and complain if it does not.
 
-    The file that takes longest comes first, so that no process works on it alone in the end.
+    The files that take longest come first, so that no process works on one alone in the end.
     """
-    items.sort(key=lambda item: item.path.name != "test_schemathesis.py")
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.stem not in LONGEST, -sizes[item.path]))
     for item in items:
         spec = getattr(item, "callspec", None)
         if spec is None or "database" not in spec.params:

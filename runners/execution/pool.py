@@ -50,6 +50,8 @@ QUOTED_CHARACTERS = 300
 #: How long a template that closed its socket may take to end.
 TEMPLATE_END_SECONDS = 5.0
 LOOK_SECONDS = 0.01
+#: How long a killed run may take to be gone.
+KILLED_SECONDS = 5.0
 #: How often the template is looked at while nothing is started.
 WATCH_SECONDS = 0.5
 #: The pauses before a template that died is started again; the last one is repeated.
@@ -257,18 +259,18 @@ class Pool:
         except BaseException:
             # The start cannot be interrupted, but its child must not be left running.
             await asyncio.wait([starting])
-            if not starting.cancelled() and starting.exception() is None:
-                process.kill()
-            for pipe in (*pipes.values(), control):
-                os.close(pipe.ours)
+            if starting.cancelled() or starting.exception() is not None:
+                for pipe in (*pipes.values(), control):
+                    os.close(pipe.ours)
+            else:
+                await _end(_run_of(process, pipes, control))
             raise
         else:
             self._without_template = False
         finally:
             for end in ends:
                 end.close()
-        readers = {name: Reader(pipe.ours) for name, pipe in pipes.items()}
-        return Run(process, readers, control.ours)
+        return _run_of(process, pipes, control)
 
     def close(self) -> None:
         """Start no more runs. The template ends by itself when the server does."""
@@ -329,6 +331,21 @@ class Pool:
             await self._import_in_child(WARM_MODULES)
         ending = "could not be started" if code is None else f"ended with {exit_in_words(code)}"
         raise WarmUpFailed(f"the process that starts the runs {ending}")
+
+
+def _run_of(process: ForkServerProcess, pipes: Mapping[str, Pipe], control: Pipe) -> Run:
+    readers = {name: Reader(pipe.ours) for name, pipe in pipes.items()}
+    return Run(process, readers, control.ours)
+
+
+async def _end(run: Run) -> None:
+    """Kill a run that nobody waits for, and see it end, so that no trace of it is found later."""
+    run.kill()
+    try:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(run.wait(), KILLED_SECONDS)
+    finally:
+        run.close()
 
 
 def _open_pipes() -> tuple[dict[str, Pipe], Pipe]:

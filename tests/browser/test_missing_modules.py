@@ -39,7 +39,17 @@ def is_live(page: Page) -> None:
     expect(page.locator(CONNECTION)).to_be_hidden()
 
 
-@pytest.mark.parametrize("module", ["log.js", "log_tools.js", "result.js", "stage.js", "view.js"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "log.js",
+        "log_tools.js",
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ("result.js", "stage.js", "view.js")
+        ),
+    ],
+)
 def test_a_process_asks_for_what_it_is_not_whole_without(
     open_cut_off: Open, observatory: Observatory, module: str
 ) -> None:
@@ -104,7 +114,12 @@ def test_a_module_that_never_comes_is_given_up_with_advice(
 
 
 @pytest.mark.parametrize(
-    ("module", "opened"), [("search.js", "Control+k"), ("key_list.js", "?"), ("sharing.js", "")]
+    ("module", "opened"),
+    [
+        ("search.js", "Control+k"),
+        pytest.param("key_list.js", "?", marks=pytest.mark.long),
+        pytest.param("sharing.js", "", marks=pytest.mark.long),
+    ],
 )
 def test_what_is_asked_for_and_does_not_come_is_said_and_can_be_asked_for_again(
     open_cut_off: Open, observatory: Observatory, module: str, opened: str
