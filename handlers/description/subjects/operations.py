@@ -89,7 +89,7 @@ OPERATIONS = Subject(
                 {
                     "timestamp": 1795666434.66,
                     "version": "0.2.0",
-                    "schema": 2,
+                    "schema": 4,
                     "server_id": "s54c92a9f7dcda716",
                     "started": 1795666134.3,
                     "slots": 4,
