@@ -28,21 +28,21 @@ CHILD = Path(server.store.__file__).with_name("engine") / "child.py"
 MONGODB_URI = os.environ.get("HELIOGRAPH_TEST_MONGODB_URI")
 #: Files of few tests that take long.
 LONGEST = {
-    "test_schemathesis",
-    "test_connection",
-    "test_two_servers",
-    "test_remote_storage",
-    "test_sweep",
-    "test_soak",
-    "test_soak_cluster",
-    "test_refused_starts",
-    "test_tokens",
-    "test_roles",
-    "test_accessibility",
-    "test_database_away",
-    "test_full_disk",
-    "test_interruptions",
-    "test_missing_modules",
+    "integration/api/test_schemathesis.py",
+    "reliability/test_two_servers.py",
+    "reliability/test_remote_storage.py",
+    "reliability/test_sweep.py",
+    "reliability/test_soak.py",
+    "reliability/test_soak_cluster.py",
+    "reliability/test_database_away.py",
+    "reliability/test_full_disk.py",
+    "acceptance/test_refused_starts.py",
+    "acceptance/test_tokens.py",
+    "browser/test_connection.py",
+    "browser/test_missing_modules.py",
+    "browser/test_roles.py",
+    "browser/test_accessibility.py",
+    "integration/execution/test_interruptions.py",
 }
 #: `python -m tests.engines` is about the engine that it has started, and the default run has tried
 #: the embedded one.
@@ -114,13 +114,15 @@ def engine_uri() -> Iterator[str]:
             assert child.wait(20) == 0
 
 
+@pytest.hookimpl(trylast=True)  # once it is known which tests are run
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Expect what an engine is known to get wrong, and complain if it does not.
 
     The files that take longest come first, so that no process works on one alone in the end.
     """
     sizes = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path.stem not in LONGEST, -sizes[item.path]))
+    longest = {Path(__file__).parent / path for path in LONGEST}
+    items.sort(key=lambda item: (item.path not in longest, -sizes[item.path]))
     for item in items:
         spec = getattr(item, "callspec", None)
         if spec is None or "database" not in spec.params:

@@ -6,17 +6,21 @@ There are no settings for that, so functions of multiprocessing are replaced, in
 from __future__ import annotations
 
 import errno
+import logging
 import multiprocessing.process
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from multiprocessing import reduction, util
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import forkserver, reduction, util
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 from runners.confinement.peers import peer_pid
+
+log = logging.getLogger(__name__)
 
 #: How multiprocessing starts programs, and sends descriptors, unless it is changed here.
 spawn_as_before = util.spawnv_passfds
@@ -77,3 +81,41 @@ def keep_socket_in(folder: Path) -> None:
     for earlier in folder.iterdir():
         earlier.unlink()
     vars(multiprocessing.process.current_process())["_config"]["tempdir"] = str(folder)
+
+
+def with_template(work: Callable[[], None]) -> None:
+    """Do work that starts the template if there is none.
+
+    multiprocessing takes it to be there for as long as it cannot ask after it: for ever, once its
+    descriptor has been closed, or its exit status taken, by anybody else in this process.
+    """
+    try:
+        work()
+    except OSError as error:
+        if error.errno not in (errno.EBADF, errno.ECHILD):
+            raise
+        log.warning(
+            "The process that starts the runs is lost: %s", error, extra={"action": "template_lost"}
+        )
+        _forget_template()
+        work()
+
+
+def _forget_template() -> None:
+    """Let the next start make another template. The old one, if it is there, ends by itself."""
+    known: Any = forkserver
+    with known._forkserver._lock:
+        known._forkserver._forkserver_pid = None
+        known._forkserver._forkserver_address = None
+        known._forkserver._forkserver_alive_fd = None
+
+
+def start_child(process: ForkServerProcess) -> None:
+    """Start a child for which only its `Run` waits.
+
+    At each start multiprocessing also asks after all earlier children, by descriptors that the
+    event loop may close at that moment, and the system may have given to another pipe since: then
+    this thread would read from that one, for ever.
+    """
+    with_template(process.start)
+    vars(multiprocessing.process)["_children"].discard(process)

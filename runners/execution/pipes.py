@@ -99,3 +99,18 @@ class Pipe:
         """Make a pipe that the server writes."""
         theirs, ours = os.pipe()
         return cls(ours, Connection(theirs, writable=False))
+
+
+def open_pipes() -> tuple[dict[str, Pipe], Pipe]:
+    """Open the pipes of a run: those that are read, and its control. All or none."""
+    opened: list[Pipe] = []
+    names = ("messages", "out", "err")
+    try:
+        for make in (*[Pipe.reading] * len(names), Pipe.writing):
+            opened.append(make())
+    except OSError:  # too many open files
+        for pipe in opened:
+            os.close(pipe.ours)
+            pipe.theirs.close()
+        raise
+    return dict(zip(names, opened, strict=False)), opened[-1]

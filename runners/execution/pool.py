@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import importlib
 import logging
 import multiprocessing
-import multiprocessing.process
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
@@ -27,11 +26,13 @@ from runners.confinement.environment import inherited
 from runners.confinement.multiprocess import (
     keep_socket_in,
     speak_to_nobody_else,
+    start_child,
     start_programs_with,
+    with_template,
 )
 from runners.execution import worker
 from runners.execution.exits import exit_in_words
-from runners.execution.pipes import Pipe, Reader, present_bytes
+from runners.execution.pipes import Pipe, Reader, open_pipes, present_bytes
 
 log = logging.getLogger(__name__)
 
@@ -153,42 +154,64 @@ class Run:
             self._process.close()
 
 
-def _with_template(work: Callable[[], None]) -> None:
-    """Do work that starts the template if there is none.
+class _Start:
+    """A start of a child by the thread that starts them, which nothing interrupts.
 
-    multiprocessing takes it to be there for as long as it cannot ask after it: for ever, once its
-    descriptor has been closed, or its exit status taken, by anybody else in this process.
+    Nobody may want the child any more by the time it is there. Then it leaves neither a process
+    nor a pipe, whoever is cancelled meanwhile, and how often.
     """
-    try:
-        work()
-    except OSError as error:
-        if error.errno not in (errno.EBADF, errno.ECHILD):
+
+    def __init__(self, process: ForkServerProcess, pipes: Sequence[Pipe]) -> None:
+        self._process = process
+        self._pipes = pipes
+        self._lock = threading.Lock()
+        self._started = False
+        self._unwanted = False
+
+    def __call__(self) -> None:
+        """Start the child, and end it if it is not wanted any more."""
+        try:
+            start_child(self._process)
+        except BaseException:
+            self._close_ours()
             raise
-        log.warning(
-            "The process that starts the runs is lost: %s", error, extra={"action": "template_lost"}
-        )
-        _forget_template()
-        work()
+        finally:
+            self._close_theirs()
+        with self._lock:
+            self._started = True
+            unwanted = self._unwanted
+        if unwanted:
+            self._undo()
 
+    async def give_up(self, starting: asyncio.Future[None]) -> None:
+        """Have the child ended. It is gone when this returns."""
+        with self._lock:
+            self._unwanted = True
+            started = self._started
+        if starting.cancelled():  # before it began, as the pool was closed
+            self.close()
+        elif started:
+            await asyncio.to_thread(self._undo)
+        else:
+            await asyncio.wait([starting])
 
-def _forget_template() -> None:
-    """Let the next start make another template. The old one, if it is there, ends by itself."""
-    known: Any = forkserver
-    with known._forkserver._lock:
-        known._forkserver._forkserver_pid = None
-        known._forkserver._forkserver_address = None
-        known._forkserver._forkserver_alive_fd = None
+    def close(self) -> None:
+        """Close the pipes of a start that never began."""
+        self._close_ours()
+        self._close_theirs()
 
+    def _undo(self) -> None:
+        self._process.kill()
+        self._process.join(KILLED_SECONDS)
+        self._close_ours()
 
-def _start(process: ForkServerProcess) -> None:
-    """Start a child for which only its `Run` waits.
+    def _close_ours(self) -> None:
+        for pipe in self._pipes:
+            os.close(pipe.ours)
 
-    At each start multiprocessing also asks after all earlier children, by descriptors that the
-    event loop may close at that moment, and the system may have given to another pipe since: then
-    this thread would read from that one, for ever.
-    """
-    _with_template(process.start)
-    vars(multiprocessing.process)["_children"].discard(process)
+    def _close_theirs(self) -> None:
+        for pipe in self._pipes:
+            pipe.theirs.close()
 
 
 class Pool:
@@ -250,27 +273,22 @@ class Pool:
 
     async def launch(self, entry: Callable[..., None], *arguments: Any) -> Run:
         """Start a child that calls `entry(*arguments, messages, out, err, control)`."""
-        pipes, control = _open_pipes()
+        pipes, control = open_pipes()
         ends = [pipe.theirs for pipe in (*pipes.values(), control)]
         process = self._context.Process(target=entry, args=(*arguments, *ends), daemon=False)
-        starting = asyncio.get_running_loop().run_in_executor(self._starter, _start, process)
+        start = _Start(process, [*pipes.values(), control])
+        try:
+            starting = asyncio.get_running_loop().run_in_executor(self._starter, start)
+        except RuntimeError:  # the pool is closed
+            start.close()
+            raise
         try:
             await asyncio.shield(starting)
         except BaseException:
-            # The start cannot be interrupted, but its child must not be left running.
-            await asyncio.wait([starting])
-            if starting.cancelled() or starting.exception() is not None:
-                for pipe in (*pipes.values(), control):
-                    os.close(pipe.ours)
-            else:
-                await _end(_run_of(process, pipes, control))
+            await start.give_up(starting)
             raise
-        else:
-            self._without_template = False
-        finally:
-            for end in ends:
-                end.close()
-        return _run_of(process, pipes, control)
+        self._without_template = False
+        return Run(process, {name: Reader(pipe.ours) for name, pipe in pipes.items()}, control.ours)
 
     def close(self) -> None:
         """Start no more runs. The template ends by itself when the server does."""
@@ -296,7 +314,7 @@ class Pool:
     async def _restart_template(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._starter, _with_template, forkserver.ensure_running)
+            await loop.run_in_executor(self._starter, with_template, forkserver.ensure_running)
             self._without_template = False
         except OSError as error:  # no more processes or files, say
             self._without_template = True
@@ -331,36 +349,6 @@ class Pool:
             await self._import_in_child(WARM_MODULES)
         ending = "could not be started" if code is None else f"ended with {exit_in_words(code)}"
         raise WarmUpFailed(f"the process that starts the runs {ending}")
-
-
-def _run_of(process: ForkServerProcess, pipes: Mapping[str, Pipe], control: Pipe) -> Run:
-    readers = {name: Reader(pipe.ours) for name, pipe in pipes.items()}
-    return Run(process, readers, control.ours)
-
-
-async def _end(run: Run) -> None:
-    """Kill a run that nobody waits for, and see it end, so that no trace of it is found later."""
-    run.kill()
-    try:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(run.wait(), KILLED_SECONDS)
-    finally:
-        run.close()
-
-
-def _open_pipes() -> tuple[dict[str, Pipe], Pipe]:
-    """Open the pipes of a run: those that are read, and its control. All or none."""
-    opened: list[Pipe] = []
-    names = ("messages", "out", "err")
-    try:
-        for make in (*[Pipe.reading] * len(names), Pipe.writing):
-            opened.append(make())
-    except OSError:  # too many open files
-        for pipe in opened:
-            os.close(pipe.ours)
-            pipe.theirs.close()
-        raise
-    return dict(zip(names, opened, strict=False)), opened[-1]
 
 
 async def _wait_for_template_end() -> int | None:

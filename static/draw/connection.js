@@ -4,31 +4,33 @@
 import { addressOf, pathHere } from "../server/address.js";
 import { loader, LoadError } from "../server/api.js";
 import { part } from "./find.js";
-import { holdDurations } from "./times.js";
+import { holdDurations, setText } from "./times.js";
 
 const RECONNECTED_MS = 2500;
 /** A few polls on the way back to a websocket are not worth a message. */
 const POLLING_GRACE_MS = 3000;
-/** A module that has not come by then may come from a frozen server. */
+/** A module that has not come by then may have to come from a frozen server. */
 const LATE_MS = 6000;
-const AGAIN_MS = 3000;
-/** For so long it is said that something did not come, which may be asked for again. */
+const AGAIN_MS = 5000;
+/** For so long it is said that something did not come, which can be asked for again. */
 const SAID_MS = 6000;
 
 const POLLING = "No live connection: asking every second instead.";
 
 /** @type {import("../server/channel.js").ChannelState} */
-let latest = "connecting";
+let connection = "connecting";
 let wasLost = false;
 let timer = 0;
-/** What is said of modules that the page waits for. @type {Set<{message: string}>} */
-const missing = new Set();
+/** What is known of the connection, and said of it. */
+let shown = { state: "connecting", text: "" };
+/** The modules that do not come. @type {Set<Absence>} */
+const absences = new Set();
 
 /** @param {import("../server/channel.js").ChannelState} state */
 export function showConnection(state) {
-  latest = state;
+  connection = state;
   clearTimeout(timer);
-  holdDurations(state === "lost");
+  hold();
   switch (state) {
     case "connecting":
       return show(state, "");
@@ -66,7 +68,7 @@ export function showMissing({ message }) {
 }
 
 /**
- * Load a module that the page is not whole without: say when it does not come, and ask until it does.
+ * Load a module that the page cannot do without: say when it does not come, and ask until it does.
  *
  * @template M
  * @param {() => Promise<M>} load imports the module; called again after it failed
@@ -74,62 +76,86 @@ export function showMissing({ message }) {
  */
 export async function needed(load) {
   const ask = loader(load);
-  const words = { message: "" };
+  const absence = new Absence();
   try {
     for (;;) {
-      const late = setTimeout(() => miss(words, new LoadError(0)), LATE_MS);
       try {
-        return await ask();
+        return await absence.waited(ask());
       } catch (error) {
-        miss(words, error);
-      } finally {
-        clearTimeout(late);
+        absence.say(error);
       }
       await onlineOrLater();
     }
   } finally {
-    wasLost ||= missing.has(words);
-    found(words);
+    absence.end();
   }
 }
 
 /**
- * @param {{message: string}} words what is said
- * @param {unknown} error why a module has not come; any other error is a defect
+ * Do what was asked for, or say for a while that it needs a module that does not come.
+ *
+ * @param {() => Promise<unknown>} module loads it
+ * @param {() => unknown} act
  */
-function miss(words, error) {
-  if (!(error instanceof LoadError)) throw error;
-  words.message = error.message;
-  missing.add(words);
-  show(latest, "");
-  return words;
+export async function orSayMissing(module, act) {
+  const absence = new Absence();
+  try {
+    await absence.waited(module());
+    absence.end();
+  } catch (error) {
+    absence.say(error);
+    setTimeout(() => absence.end(), SAID_MS);
+    return;
+  }
+  await act();
 }
 
-/** @param {{message: string}} words what need not be said any more */
-function found(words) {
-  if (missing.delete(words)) showConnection(latest);
+/** What the page says while a module does not come. */
+class Absence {
+  message = "";
+
+  /**
+   * Wait for a module, and say so when that takes long.
+   *
+   * @template M
+   * @param {Promise<M>} module
+   */
+  async waited(module) {
+    const late = setTimeout(() => this.say(new LoadError(0)), LATE_MS);
+    try {
+      return await module;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** @param {unknown} error why the module does not come; any other error is a defect */
+  say(error) {
+    if (!(error instanceof LoadError)) throw error;
+    this.message = error.message;
+    absences.add(this);
+    hold();
+    draw();
+  }
+
+  end() {
+    if (!absences.delete(this)) return;
+    hold();
+    draw();
+  }
 }
 
 /** Wait for a while, or until the network is back. */
 function onlineOrLater() {
   return new Promise((resolve) => {
-    setTimeout(resolve, AGAIN_MS);
-    addEventListener("online", resolve, { once: true });
+    const timer = setTimeout(done, AGAIN_MS);
+    addEventListener("online", done);
+    function done() {
+      clearTimeout(timer);
+      removeEventListener("online", done);
+      resolve(undefined);
+    }
   });
-}
-
-/**
- * Do what was asked for, or say for a while that it needs a module that has not come.
- *
- * @param {() => Promise<unknown>} act
- */
-export async function orSayMissing(act) {
-  try {
-    await act();
-  } catch (error) {
-    const words = miss({ message: "" }, error);
-    setTimeout(() => found(words), SAID_MS);
-  }
 }
 
 /** Leave for the form that leads back here once somebody has signed in. */
@@ -142,9 +168,21 @@ function signIn() {
  * @param {string} text
  */
 function show(state, text) {
+  shown = { state, text };
+  draw();
+}
+
+/** Stop counting how long things take while the server is not heard. */
+function hold() {
+  holdDurations(connection === "lost" || (connection === "connecting" && absences.size > 0));
+}
+
+/** Show what is missing, else the state of the connection. */
+function draw() {
   const line = part("#connection");
-  const [words] = missing;
-  line.dataset.state = words ? "lost" : state;
-  line.textContent = words?.message ?? text;
-  line.hidden = !line.textContent;
+  const [absence] = shown.state === "gone" ? [] : absences;
+  const { state, text } = absence ? { state: "lost", text: absence.message } : shown;
+  line.dataset.state = state;
+  setText(line, text);
+  line.hidden = !text;
 }

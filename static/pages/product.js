@@ -36,7 +36,7 @@ if (may("admin")) offerDeletion(part("#delete-product"), part("#product-problem"
   question: `Delete ${part("#delete-product").dataset.name}?`,
 });
 
-if (document.getElementById("viewer")) void needed(() => import("../viewer/page.js")); // of images only
+void startViewer();
 
 /** Let the measurements of the table that is shown be added to its target's light curve. */
 function offerImport() {
@@ -61,4 +61,11 @@ async function explain(picture) {
   } catch (error) {
     showProblem(part("#product-problem"), messageOf(error));
   }
+}
+
+async function startViewer() {
+  const place = document.getElementById("viewer"); // of images only
+  if (!place) return;
+  const { openViewer } = await needed(() => import("../viewer/page.js"));
+  openViewer(place);
 }

@@ -10,11 +10,8 @@ import { Controls } from "./controls.js";
 import { Readout } from "./readout.js";
 import { Viewer } from "./viewer.js";
 
-const root = document.querySelector("#viewer");
-if (root instanceof HTMLElement) begin(root);
-
 /** @param {HTMLElement} place */
-function begin(place) {
+export function openViewer(place) {
   const { pk, width, height, name, ra, dec, target } = place.dataset;
   const frame = {
     pk: Number(pk),

@@ -122,6 +122,7 @@ def opener(
             base_url=observatory.url,
             viewport={"width": width, "height": 800},
             color_scheme="dark" if scheme == "dark" else "light",
+            # Who wants less motion gets none, which is a twelfth less work for a busy machine.
             reduced_motion="reduce",
         )
         context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import Open, opener
-from tests.browser.support.failing import AWAY, RELOAD, fail_once, hold
+from tests.browser.support.failing import AWAY, RELOAD, Held, fail_once
 from tests.browser.support.observatory import Observatory
+from tests.browser.test_log_page import at_the_end
 
 pytestmark = pytest.mark.slow
 
@@ -67,20 +68,17 @@ def test_a_process_asks_for_what_it_is_not_whole_without(
 
 
 def test_a_module_that_is_long_in_coming_is_said_and_used_when_it_is_there(
-    open_cut_off: Open, observatory: Observatory
+    open_cut_off: Open, run_long: Callable[..., int]
 ) -> None:
-    process = observatory.run("Ticks", long=True)
+    process = run_long("Ticks", long=True)
     page = open_cut_off("/login")
-    held = hold(page, "log.js")
+    held = Held(page, "/process/log.js")
     page.goto(f"/pipeline/{process}")
     expect(page.locator(CONNECTION)).to_have_text(AWAY)
-    for route in held:
-        route.continue_()
-    expect(page.locator(CONNECTION)).to_have_text("Connected again.")
+    held.let_go()
     is_live(page)
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#process")).to_have_attribute("data-state", "cancelled")
-    assert len(held) == 1
 
 
 @pytest.mark.parametrize("pipeline", ["Flood", "Broken"])
@@ -90,16 +88,54 @@ def test_who_scrolls_before_the_log_is_live_stays_there(
     process = observatory.run(pipeline)
     observatory.ended(process)
     page = open_page("/login")
-    held = hold(page, "log.js")
+    held = Held(page, "/process/log.js")
     page.goto(f"/pipeline/{process}")
     page.locator("#log.still").evaluate("box => box.scrollTop = -210")
     number, above = page.evaluate(FIRST_LINE)
-    for route in held:
-        route.continue_()
+    held.let_go()
     expect(page.locator("#log.still")).to_have_count(0)
     expect(page.locator("#level option").first).to_contain_text("(")
     assert page.evaluate(FIRST_LINE) == [number, pytest.approx(above, abs=1)]
     expect(page.locator("#follow")).to_be_visible()
+
+
+def test_who_comes_back_to_the_end_before_the_log_is_live_follows_it(
+    open_page: Open, observatory: Observatory, run_long: Callable[..., int]
+) -> None:
+    process = run_long("Ticks", long=True)
+    page = open_page("/login")
+    lines: list[Route] = []
+    page.route(re.compile(r"/logs/\?after="), lambda route: lines.append(route))
+    page.goto(f"/pipeline/{process}")
+    still = page.locator("#log.still")
+    expect(still).to_contain_text("tick")
+    page.wait_for_function("() => document.querySelector('#connection').dataset.state === 'live'")
+    still.evaluate("box => box.scrollTop = -60")
+    expect(page.locator("#follow")).to_be_visible()
+    still.evaluate("box => box.scrollTop = 0")
+    expect(page.locator("#follow")).to_be_hidden()
+    page.unroute(re.compile(r"/logs/\?after="))
+    for route in lines:
+        route.continue_()
+    expect(still).to_have_count(0)
+    expect(page.locator("#follow")).to_be_hidden()
+    assert at_the_end(page)
+
+
+def test_a_run_that_ends_while_its_result_cannot_be_shown_shows_it_later(
+    open_page: Open, observatory: Observatory
+) -> None:
+    process = observatory.run("Results", wait=True)
+    page = open_page("/login")
+    held = Held(page, "/process/result.js")
+    page.goto(f"/pipeline/{process}")
+    held.wait()
+    observatory.let_go_on(process)
+    expect(page.locator("#process")).to_have_attribute("data-state", "succeeded")
+    expect(page.locator("#outputs")).to_contain_text("light.png")
+    held.let_go()
+    page.locator("#show-result").click()
+    expect(page.locator("#stage")).to_be_visible()
 
 
 def test_a_module_that_never_comes_is_given_up_with_advice(
@@ -116,9 +152,9 @@ def test_a_module_that_never_comes_is_given_up_with_advice(
 @pytest.mark.parametrize(
     ("module", "opened"),
     [
-        ("search.js", "Control+k"),
-        pytest.param("key_list.js", "?", marks=pytest.mark.long),
-        pytest.param("sharing.js", "", marks=pytest.mark.long),
+        ("header/search.js", "Control+k"),
+        pytest.param("keys/key_list.js", "?", marks=pytest.mark.long),
+        pytest.param("process/sharing.js", "", marks=pytest.mark.long),
     ],
 )
 def test_what_is_asked_for_and_does_not_come_is_said_and_can_be_asked_for_again(
@@ -146,20 +182,19 @@ def test_a_server_that_freezes_while_a_page_is_loaded_is_said(
     open_own = next(pages)
     process = own_observatory.run("Ticks", long=True)
     page = open_own("/login")
-    held = hold(page, "log.js")
+    held = Held(page, "/process/log.js")
     page.goto(f"/pipeline/{process}")
-    expect(page.locator(CONNECTION)).to_be_hidden()
+    held.wait()
     server = own_observatory.process
     assert server is not None
     server.send_signal(signal.SIGSTOP)
     try:
-        for route in held:
-            route.continue_()
+        held.let_go()
         expect(page.locator(CONNECTION)).to_have_text(AWAY)
     finally:
         server.send_signal(signal.SIGCONT)
     is_live(page)
     before = own_observatory.call("GET", f"/api/processes/{process}/")["log_lines"]
-    expect(page.locator("#log")).to_contain_text(f"{before + 2}")
+    expect(page.locator(f'.line[data-number="{before + 2}"]')).to_be_visible()
     own_observatory.call("POST", f"/api/processes/{process}/cancel/")
     next(pages, None)

@@ -2,11 +2,12 @@
 /** The lines that came with the page: shown until the same ones are loaded, so that nothing flickers. */
 
 import { part, parts } from "../../draw/find.js";
-
-/** How many rows are drawn above and below the view. */
-export const SPARE_ROWS = 15;
+import { SPARE_ROWS } from "./rows.js";
 
 export class RenderedLines {
+  /** Whether the reader has left the end. */
+  #away = false;
+
   /**
    * @param {HTMLElement} box
    * @param {HTMLElement} window what takes their place
@@ -29,6 +30,20 @@ export class RenderedLines {
     return { line: Number(part(".no", line).textContent), top: line.getBoundingClientRect().top - top };
   }
 
+  /** Return whether to follow the end from now on, if the reader has left it or come back to it; else null. */
+  scrolled() {
+    const away = this.read !== null;
+    if (away === this.#away) return null;
+    this.#away = away;
+    return !away;
+  }
+
+  /** Scroll to the end. */
+  toEnd() {
+    this.box.scrollTop = 0;
+    this.#away = false;
+  }
+
   /**
    * Let the rows take their place, as soon as those that are to be seen can be drawn.
    *
@@ -41,11 +56,8 @@ export class RenderedLines {
     const { read } = this;
     const screenful = Math.ceil(geometry.viewport / geometry.rowHeight) + SPARE_ROWS;
     const first = read ? source.rowOf(read.line) : source.length - screenful;
-    const last = read ? Math.min(first + screenful, source.length) : source.length;
-    if (last && (read || following) && !isReady(source, last)) {
-      source.need(Math.max(1, first), last);
-      return null;
-    }
+    const last = Math.min(first + screenful, source.length);
+    if (last && (read || following) && !areReady(source, Math.max(1, first), last)) return null;
     this.box.classList.remove("still");
     this.box.firstElementChild?.replaceChildren(this.window);
     return read ? geometry.topOf(source.rowOf(read.line)) - read.top : geometry.top;
@@ -53,10 +65,18 @@ export class RenderedLines {
 }
 
 /**
+ * Return whether rows can be drawn; fetch those that cannot.
+ *
  * @param {import("./rows.js").RowSource} source
- * @param {number} row
+ * @param {number} first
+ * @param {number} last
  */
-function isReady(source, row) {
-  const { entry, heading } = source.at(row);
-  return Boolean(entry ?? heading);
+function areReady(source, first, last) {
+  for (let row = first; row <= last; row++) {
+    const { entry, heading } = source.at(row);
+    if (entry || heading) continue;
+    source.need(first, last);
+    return false;
+  }
+  return true;
 }

@@ -45,6 +45,18 @@ import { drawRow, makeRow } from "./row.js";
 /** @typedef {{row: HTMLElement, version: unknown, look: Look | null}} Drawn */
 
 const KEPT_SPARE = 100;
+/** How many rows are drawn above and below the view. */
+export const SPARE_ROWS = 15;
+
+/**
+ * Return which rows to draw: those in view, and some around them.
+ *
+ * @param {import("../geometry.js").Geometry} geometry
+ * @param {number} length how many rows there are
+ */
+export function rowsAround({ firstVisible, lastVisible }, length) {
+  return { first: Math.max(1, firstVisible - SPARE_ROWS), last: Math.min(length, lastVisible + SPARE_ROWS) };
+}
 
 /**
  * @param {RowSource} source

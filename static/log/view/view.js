@@ -5,8 +5,8 @@
  */
 
 import { Geometry } from "../geometry.js";
-import { RenderedLines, SPARE_ROWS } from "./rendered.js";
-import { contentsOf, Rows, widen } from "./rows.js";
+import { RenderedLines } from "./rendered.js";
+import { contentsOf, Rows, rowsAround, widen } from "./rows.js";
 import { selectedLines, withSelection } from "./selected_text.js";
 import { changeRows, takeHeights } from "./wrapping.js";
 
@@ -103,6 +103,7 @@ export class LogView {
   /** @param {boolean} following */
   follow(following) {
     if (following === this.following) return;
+    if (following && this.rendered.shown) this.rendered.toEnd();
     this.following = following;
     this.#lastSeen = this.source.lineCount;
     this.moved();
@@ -122,6 +123,7 @@ export class LogView {
     const { firstVisible, lastVisible, viewport, rowHeight } = this.geometry;
     const inView = row > firstVisible && row < lastVisible - 1;
     if (!inView) this.#moveTo(this.geometry.topOf(row) - (viewport - rowHeight) / 2);
+    if (this.rendered.shown) this.rendered.toEnd();
     this.#held = row;
     this.draw();
   }
@@ -140,7 +142,7 @@ export class LogView {
     changeRows(this.geometry, row, change);
     this.#held = 0;
     this.#measure();
-    if (!this.following && line && !this.rendered.shown) this.#moveTo(this.geometry.topOf(row()) + before);
+    if (!this.following && line && !this.rendered.read) this.#moveTo(this.geometry.topOf(row()) + before);
     this.draw();
   }
 
@@ -182,8 +184,8 @@ export class LogView {
 
   /** Take in where the reader has scrolled to, which the browser reports only with the next frame. */
   #takeScroll() {
-    if (this.rendered.read) this.follow(false);
-    if (this.rendered.shown || !this.box.clientHeight) return;
+    if (this.rendered.shown) return this.follow(this.rendered.scrolled() ?? this.following);
+    if (!this.box.clientHeight) return;
     this.#measure();
     const real = this.box.scrollTop;
     if (Math.abs(real - this.#expected) <= 1) return;
@@ -242,9 +244,7 @@ export class LogView {
   }
 
   #span() {
-    const first = Math.max(1, this.geometry.firstVisible - SPARE_ROWS);
-    const last = Math.min(this.source.length, this.geometry.lastVisible + SPARE_ROWS);
     const selected = selectedLines(this.box).map((line) => this.source.rowOf(line));
-    return withSelection({ first, last }, selected);
+    return withSelection(rowsAround(this.geometry, this.source.length), selected);
   }
 }

@@ -33,7 +33,9 @@ addEventListener("keydown", (event) => {
 });
 
 function search() {
-  void orSayMissing(async () => (await searching()).openSearch());
+  void orSayMissing(searching, async () => {
+    if (!document.querySelector("dialog[open]")) await (await searching()).openSearch();
+  });
 }
 
 /** Follow what runs and waits from now on. */

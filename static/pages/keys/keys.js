@@ -54,5 +54,7 @@ function press(element) {
 }
 
 function showKeys() {
-  void orSayMissing(async () => new (await list()).KeyList(keyed(), KEYS_OFF).show());
+  void orSayMissing(list, async () => {
+    if (!document.querySelector("dialog[open]")) await new (await list()).KeyList(keyed(), KEYS_OFF).show();
+  });
 }

@@ -14,6 +14,7 @@ import { getSections, LogFeed } from "../../server/log_feed.js";
 
 /** @typedef {import("./log.js").ProcessLog} Log */
 
+const LOAD_MS = 3000;
 const QUEUE_MS = 3000;
 const SECTIONS_RETRY_MS = 3000;
 const SECTIONS_MS = 300;
@@ -27,6 +28,8 @@ const sheet = loader(() => import("./sheet.js"));
 const deletion = loader(() => import("../deletion.js"));
 /** Shows the result; its module loads after the page. @type {import("./result.js").Result | undefined} */
 let result;
+/** The page as the server renders it after the end, once that has come. */
+let outcome = "";
 
 keepTimes(Number(page.dataset.now));
 draw();
@@ -39,14 +42,14 @@ page.querySelector("#rerun")?.addEventListener("submit", (event) => {
 });
 
 page.querySelector("#share")?.addEventListener("click", () => {
-  void orSayMissing(async () => (await sharing()).openSharing(record.pk));
+  void orSayMissing(sharing, async () => (await sharing()).openSharing(record.pk));
 });
 
 /** Take the log over from the server, which has drawn its end, follow it, and bring the result to life. */
 async function start() {
   await pageLoaded(); // the first paint does not wait for what comes now
   part("#print-sheet").addEventListener("click", () => {
-    void orSayMissing(async () => (await sheet()).printSheet());
+    void orSayMissing(sheet, async () => (await sheet()).printSheet());
   });
   void startResult();
   const { ProcessLog } = await needed(() => import("./log.js"));
@@ -57,12 +60,16 @@ async function start() {
 async function startResult() {
   const { Result } = await needed(() => import("./result.js"));
   result = new Result(record);
+  if (outcome) result.ended(outcome);
 }
 
-/** Wait until the page is complete. */
+/** Wait until the page is complete, but not for long: a picture of it may never come. */
 function pageLoaded() {
   if (document.readyState === "complete") return Promise.resolve();
-  return new Promise((resolve) => addEventListener("load", resolve, { once: true }));
+  return new Promise((resolve) => {
+    addEventListener("load", resolve, { once: true });
+    setTimeout(resolve, LOAD_MS);
+  });
 }
 
 /**
@@ -161,6 +168,7 @@ async function drawOutcome(log) {
     const html = await getPage(location.pathname);
     swapRegion("outputs", html);
     swapRegion("failed-at", html);
+    outcome = html;
     result?.ended(html);
     failure = failureOf(regionOf("process", html));
   } catch {

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pytest
 
+from runners.confinement.multiprocess import start_child
 from runners.execution import pool as pool_module
 from runners.execution.pool import QUOTED_CHARACTERS, Pool, WarmUpFailed
 
@@ -233,7 +234,7 @@ def test_a_template_that_cannot_be_started_at_once_is_tried_again(
 
 def test_a_started_child_is_not_among_those_that_multiprocessing_asks_after() -> None:
     process = multiprocessing.get_context("spawn").Process(target=int)
-    pool_module._start(cast(Any, process))
+    start_child(cast(Any, process))
     try:
         assert process.pid is not None
         assert process not in multiprocessing.active_children()
