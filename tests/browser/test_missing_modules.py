@@ -7,12 +7,12 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Open, opener
 from tests.browser.support.failing import AWAY, RELOAD, Held, fail_once
 from tests.browser.support.observatory import Observatory
-from tests.browser.test_log_page import at_the_end
+from tests.browser.test_target_loading import HASTE
 
 pytestmark = pytest.mark.slow
 
@@ -100,26 +100,23 @@ def test_who_scrolls_before_the_log_is_live_stays_there(
 
 
 def test_who_comes_back_to_the_end_before_the_log_is_live_follows_it(
-    open_page: Open, observatory: Observatory, run_long: Callable[..., int]
+    open_page: Open, observatory: Observatory
 ) -> None:
-    process = run_long("Ticks", long=True)
+    process = observatory.run("Flood")
+    observatory.ended(process)
     page = open_page("/login")
-    lines: list[Route] = []
-    page.route(re.compile(r"/logs/\?after="), lambda route: lines.append(route))
+    held = Held(page, "/logs/?after=29500&limit=500")
     page.goto(f"/pipeline/{process}")
+    held.wait()
     still = page.locator("#log.still")
-    expect(still).to_contain_text("tick")
-    page.wait_for_function("() => document.querySelector('#connection').dataset.state === 'live'")
     still.evaluate("box => box.scrollTop = -60")
     expect(page.locator("#follow")).to_be_visible()
     still.evaluate("box => box.scrollTop = 0")
     expect(page.locator("#follow")).to_be_hidden()
-    page.unroute(re.compile(r"/logs/\?after="))
-    for route in lines:
-        route.continue_()
+    held.let_go()
     expect(still).to_have_count(0)
     expect(page.locator("#follow")).to_be_hidden()
-    assert at_the_end(page)
+    expect(page.locator('.line[data-number="30000"]')).to_be_in_viewport()
 
 
 def test_a_run_that_ends_while_its_result_cannot_be_shown_shows_it_later(
@@ -143,7 +140,7 @@ def test_a_module_that_never_comes_is_given_up_with_advice(
 ) -> None:
     process = observatory.run("Texts")
     observatory.ended(process)
-    page = open_cut_off("/login")
+    page = open_cut_off("/login", script=HASTE)
     page.route("**/log_tools.js", lambda route: route.abort("connectionrefused"))
     page.goto(f"/pipeline/{process}")
     expect(page.locator(CONNECTION)).to_have_text(RELOAD)
