@@ -140,3 +140,32 @@ def test_every_expectation_of_operators_has_its_test_or_its_reason() -> None:
             tests = re.findall(r"`(tests/[\w./]+)`", shown)
             assert tests, row
             assert all((ROOT / test).is_file() for test in tests), row
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    counts = [slugs[:at].count(slug) for at, slug in enumerate(slugs)]
+    return {f"{slug}-{n}" if n else slug for slug, n in zip(slugs, counts, strict=True)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_to_a_heading_leads_to_one(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s#:]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    for path, anchor in links:
+        target = (page.parent / path).resolve() if path else page
+        assert anchor in anchors_of(target), f"{path}#{anchor}"
+
+
+def test_every_act_of_the_audit_trail_is_in_the_guide() -> None:
+    guide = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    modules = (ROOT / "handlers").rglob("*.py")
+    acts = {
+        act
+        for module in modules
+        for act in re.findall(r"\.audit\(\s*\"(\w+)\"", module.read_text(encoding="utf-8"))
+    }
+    assert len(acts) > 10
+    assert {act for act in acts if f"`{act}`" not in guide} == set()
