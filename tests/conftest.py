@@ -122,6 +122,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     sizes = Counter(item.path for item in items)
     longest = {Path(__file__).parent / path for path in LONGEST}
+    assert all(path.exists() for path in longest)
     items.sort(key=lambda item: (item.path not in longest, -sizes[item.path]))
     for item in items:
         spec = getattr(item, "callspec", None)
